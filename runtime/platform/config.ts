@@ -1,0 +1,32 @@
+import { z } from "zod";
+
+/** A configuration that cannot be used. Its message lists every problem; the command line exits with 2. */
+export class ConfigurationError extends Error {
+  constructor(
+    readonly subject: string,
+    readonly problems: readonly string[],
+  ) {
+    super([`${subject} cannot be used:`, ...problems.map((problem) => `  - ${problem}`)].join("\n"));
+    this.name = "ConfigurationError";
+  }
+}
+
+/**
+ * Parses environment variables by a contract's schema.
+ * @throws {ConfigurationError} naming every variable that is missing or wrong, what was given and what is allowed.
+ */
+export function parseEnv<S extends z.ZodObject>(schema: S, env: NodeJS.ProcessEnv = process.env): z.output<S> {
+  const known = Object.fromEntries(Object.keys(schema.shape).map((key) => [key, env[key]]));
+  const result = z.safeParse(schema, known);
+  if (result.success) return result.data;
+  throw new ConfigurationError(
+    "The environment",
+    result.error.issues.map((issue) => {
+      const key = String(issue.path[0] ?? "");
+      const given = env[key];
+      return given === undefined || given === ""
+        ? `${key} is not set. ${schema.shape[key]?.description ?? issue.message}`
+        : `${key} is "${given}": ${issue.message}`;
+    }),
+  );
+}

@@ -1,0 +1,9 @@
+/** The two classes. Probability is always of `Cancer`. */
+export const LABELS = ["Cancer", "Non-Cancer"] as const;
+export type Label = (typeof LABELS)[number];
+
+/** Folders of an input directory, and prefixes of the landing bucket, that hold scans. */
+export const LABEL_FOLDERS = [...LABELS, "Unlabelled"] as const;
+
+/** Shown wherever a prediction is shown. */
+export const DISCLAIMER = "For research only. Not for diagnostic use.";

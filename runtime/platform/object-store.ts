@@ -1,0 +1,145 @@
+import type { Readable } from "node:stream";
+
+/**
+ * What is known of one object without reading it.
+ *
+ * `generation` grows with every write of a name and never repeats (Google Cloud Storage: microseconds since the epoch;
+ * the directory adapter: 1, 2, ...). Both fit a JavaScript safe integer.
+ */
+export interface ObjectInfo {
+  readonly name: string;
+  readonly generation: number;
+  /** Bytes. */
+  readonly size: number;
+  /** CRC32C (Castagnoli) of the content, base64 of the big-endian 32-bit value, as Google Cloud Storage writes it. */
+  readonly crc32c: string;
+  readonly contentType: string | undefined;
+  /** Custom metadata: short strings that live and die with this generation. */
+  readonly metadata: Readonly<Record<string, string>>;
+  /** ISO 8601. */
+  readonly updated: string;
+}
+
+export interface WriteOptions {
+  /**
+   * Write only if the live generation is this one; 0: only if there is no live object.
+   * Without it the write replaces whatever is there.
+   */
+  readonly ifGenerationMatch?: number;
+  readonly contentType?: string;
+  readonly metadata?: Readonly<Record<string, string>>;
+  /** Expected CRC32C (base64). The write fails with {@link ChecksumMismatchError}, and stores nothing, if it differs. */
+  readonly crc32c?: string;
+}
+
+export interface ReadOptions {
+  /** Read this generation; without it, the live one. */
+  readonly generation?: number;
+}
+
+export interface ListOptions {
+  readonly prefix?: string;
+  /** At most this many objects a page. Default 1000, as in the Google Cloud Storage JSON API. */
+  readonly pageSize?: number;
+  readonly pageToken?: string;
+}
+
+export interface ListPage {
+  /** In ascending order of the UTF-8 bytes of the name. */
+  readonly objects: readonly ObjectInfo[];
+  readonly nextPageToken: string | undefined;
+}
+
+/**
+ * One bucket. Two adapters behave alike: a directory ({@link file://./directory-store.ts}) and Google Cloud Storage
+ * ({@link file://./gcs-store.ts}); `tests/runtime/platform` runs one suite against both.
+ *
+ * Names are slash-separated UTF-8 strings of 1 to 1,024 bytes with no empty, `.` or `..` segment and no control character.
+ * Every operation on another name throws {@link InvalidObjectNameError}.
+ */
+export interface ObjectStore {
+  /** `gs://bucket` or `file:///directory`. */
+  readonly uri: string;
+  /** The bucket's name: what notification events carry. */
+  readonly bucket: string;
+
+  /** The live object, or undefined. */
+  stat(name: string): Promise<ObjectInfo | undefined>;
+
+  /**
+   * The whole content, verified against the stored CRC32C.
+   * @throws {ObjectNotFoundError} {@link ChecksumMismatchError}
+   */
+  read(name: string, options?: ReadOptions): Promise<Buffer>;
+
+  /** The content as a stream; it errors with {@link ChecksumMismatchError} at its end if the bytes are not what was stored. */
+  createReadStream(name: string, options?: ReadOptions): Promise<Readable>;
+
+  /**
+   * Creates or replaces an object, atomically: a reader sees the old content or the new, also after a crash.
+   * @throws {PreconditionFailedError} {@link ChecksumMismatchError}
+   */
+  write(name: string, content: Buffer | Uint8Array | string | Readable, options?: WriteOptions): Promise<ObjectInfo>;
+
+  /** Deletes the live object. False if there was none. @throws {PreconditionFailedError} */
+  delete(name: string, options?: { readonly ifGenerationMatch?: number }): Promise<boolean>;
+
+  list(options?: ListOptions): Promise<ListPage>;
+
+  /** Every object below a prefix, page after page. */
+  listAll(prefix?: string): AsyncGenerator<ObjectInfo>;
+
+  /**
+   * A path on this machine that holds the object's content, for libraries that open files themselves (DuckDB, sharp).
+   * Read-only. A remote adapter downloads and verifies; `release` frees what it took.
+   */
+  materialize(name: string, options?: ReadOptions): Promise<{ readonly path: string; release(): Promise<void> }>;
+}
+
+export class ObjectStoreError extends Error {
+  constructor(
+    readonly store: string,
+    readonly object: string,
+    message: string,
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+    this.name = new.target.name;
+  }
+}
+
+export class ObjectNotFoundError extends ObjectStoreError {
+  constructor(store: string, object: string, options?: ErrorOptions) {
+    super(store, object, `${store}/${object} does not exist.`, options);
+  }
+}
+
+export class PreconditionFailedError extends ObjectStoreError {
+  constructor(store: string, object: string, expected: number, options?: ErrorOptions) {
+    super(
+      store,
+      object,
+      expected === 0
+        ? `${store}/${object} exists already and is not overwritten.`
+        : `${store}/${object} has changed: it is no longer at generation ${expected}. Read it again and retry.`,
+      options,
+    );
+  }
+}
+
+export class ChecksumMismatchError extends ObjectStoreError {
+  constructor(store: string, object: string, expected: string, actual: string, options?: ErrorOptions) {
+    super(
+      store,
+      object,
+      `${store}/${object} is damaged: its CRC32C is ${actual}, and ${expected} was expected. Upload it again.`,
+      options,
+    );
+  }
+}
+
+export class InvalidObjectNameError extends ObjectStoreError {
+  constructor(store: string, object: string, why: string) {
+    super(store, object, `"${object}" cannot be the name of an object in ${store}: ${why}.`);
+  }
+}

@@ -1,0 +1,25 @@
+import type { Logger } from "./logging";
+import type { Progress } from "./progress";
+import type { Workspace } from "./workspace";
+
+/** What every step of the path works with. */
+export interface StepContext {
+  readonly workspace: Workspace;
+  readonly seed: number;
+  readonly log: Logger;
+  readonly progress: Progress;
+  /** Aborted by Ctrl-C: the step stops at the next safe point and a later run goes on from there. */
+  readonly signal: AbortSignal;
+}
+
+/** What a step did: a line of the summary. */
+export interface StepCounts {
+  /** Worked on now. */
+  readonly items: number;
+  /** Done by an earlier run. */
+  readonly skipped: number;
+  /** Refused, with a reason. */
+  readonly rejected: number;
+  /** Sentences for the person who started the step. */
+  readonly notes?: readonly string[];
+}
