@@ -1,0 +1,161 @@
+import {
+  accuracy,
+  ascending,
+  auc,
+  type Confusion,
+  type Estimate,
+  ece,
+  estimates,
+  f1,
+  METRICS,
+  type Metric,
+  type MetricName,
+  precision,
+  recall,
+  type Scores,
+  specificity,
+} from "./metrics";
+
+export const RESAMPLES = 2000;
+const TAIL = 0.025;
+
+/** Mulberry32: 32 bits of state, uniform in [0, 1). The same seed gives the same sequence everywhere. */
+function uniform(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let t = state;
+    t = Math.imul(t ^ (t >>> 15), t | 1);
+    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
+    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
+  };
+}
+
+/** Linear interpolation between order statistics (type 7 of Hyndman and Fan). `sorted` ascends and is not empty. */
+function quantile(sorted: Float64Array, q: number): number {
+  const position = (sorted.length - 1) * q;
+  const below = sorted[Math.floor(position)] as number;
+  const above = sorted[Math.ceil(position)] as number;
+  return below + (above - below) * (position - Math.floor(position));
+}
+
+/**
+ * Every metric with a 95 % percentile interval from resampling *groups* with replacement: images of one patient, or
+ * near-duplicates, are not independent, and resampling images would make the interval too narrow.
+ *
+ * Two cases where resampling says less than is known to be unknown are widened. A share that is exactly 0 or 1 in every
+ * resample gets the exact binomial bound over its groups (31 of 31 groups right: 0.888 to 1). With one group there is no
+ * spread at all to learn from, and the interval is 0 to 1.
+ *
+ * Resamples in which a metric is undefined (no Cancer drawn, say) do not count for that metric.
+ */
+export function withIntervals(
+  scores: Scores,
+  threshold: number,
+  options: { readonly seed: number; readonly resamples?: number },
+): Record<MetricName, Metric> {
+  const point = estimates(scores, threshold);
+  const { labels, probabilities, groups } = scores;
+  const n = labels.length;
+  const resamples = options.resamples ?? RESAMPLES;
+
+  const numbers = new Map<string, number>();
+  const groupOf = Uint32Array.from(groups, (group) => {
+    const known = numbers.get(group);
+    if (known !== undefined) return known;
+    numbers.set(group, numbers.size);
+    return numbers.size - 1;
+  });
+  const count = numbers.size;
+
+  const cells = Array.from({ length: 4 }, () => new Float64Array(count)) as [
+    Float64Array,
+    Float64Array,
+    Float64Array,
+    Float64Array,
+  ];
+  for (let i = 0; i < n; i++) {
+    const called = (probabilities[i] as number) >= threshold;
+    const cell = cells[labels[i] === 1 ? (called ? 0 : 3) : called ? 1 : 2] as Float64Array;
+    const group = groupOf[i] as number;
+    cell[group] = (cell[group] as number) + 1;
+  }
+
+  const order = ascending(probabilities);
+  const random = uniform(options.seed);
+  const drawn = new Float64Array(count);
+  const weights = new Float64Array(n);
+  const samples = Object.fromEntries(METRICS.map((name) => [name, new Float64Array(resamples)])) as Record<
+    MetricName,
+    Float64Array
+  >;
+  const filled = Object.fromEntries(METRICS.map((name) => [name, 0])) as Record<MetricName, number>;
+  const record = (name: MetricName, estimate: Estimate) => {
+    if (estimate.value === null) return;
+    samples[name][filled[name]] = estimate.value;
+    filled[name]++;
+  };
+  const weighted = (cell: Float64Array) => {
+    let sum = 0;
+    for (let group = 0; group < count; group++) sum += (cell[group] as number) * (drawn[group] as number);
+    return sum;
+  };
+
+  for (let r = 0; r < resamples && count > 1; r++) {
+    drawn.fill(0);
+    for (let k = 0; k < count; k++) {
+      const group = Math.floor(random() * count);
+      drawn[group] = (drawn[group] as number) + 1;
+    }
+    for (let i = 0; i < n; i++) weights[i] = drawn[groupOf[i] as number] as number;
+    const confusion: Confusion = {
+      truePositive: weighted(cells[0]),
+      falsePositive: weighted(cells[1]),
+      trueNegative: weighted(cells[2]),
+      falseNegative: weighted(cells[3]),
+    };
+    record("accuracy", accuracy(confusion));
+    record("precision", precision(confusion));
+    record("recall", recall(confusion));
+    record("specificity", specificity(confusion));
+    record("f1", f1(confusion));
+    record("auc", auc(scores, order, weights));
+    record("ece", ece(scores, weights));
+  }
+
+  const groupsWith = (...which: readonly (0 | 1 | 2 | 3)[]) => {
+    let sum = 0;
+    for (let group = 0; group < count; group++) if (which.some((w) => (cells[w][group] as number) > 0)) sum++;
+    return sum;
+  };
+  const positives = groupsWith(0, 3);
+  const negatives = groupsWith(1, 2);
+  /** Independent trials behind a share; null where the metric is not a share. */
+  const trials: Record<MetricName, number | null> = {
+    accuracy: count,
+    precision: groupsWith(0, 1),
+    recall: positives,
+    specificity: negatives,
+    f1: positives,
+    auc: Math.min(positives, negatives),
+    ece: null,
+  };
+
+  const interval = (name: MetricName): Metric => {
+    const estimate = point[name];
+    if (estimate.value === null) return estimate;
+    const { value } = estimate;
+    if (filled[name] === 0) return { value, low: 0, high: 1 };
+    const sorted = samples[name].subarray(0, filled[name]).sort();
+    let low = Math.min(value, quantile(sorted, TAIL));
+    let high = Math.max(value, quantile(sorted, 1 - TAIL));
+    const independent = trials[name];
+    if (independent !== null && low === high && (value === 0 || value === 1)) {
+      const bound = TAIL ** (1 / Math.max(1, independent));
+      if (value === 1) low = bound;
+      else high = 1 - bound;
+    }
+    return { value, low, high };
+  };
+  return Object.fromEntries(METRICS.map((name) => [name, interval(name)])) as Record<MetricName, Metric>;
+}

@@ -1,0 +1,124 @@
+import sharp from "sharp";
+import { type Geometry, type GreyImage, RECIPE, toOriginal } from "../imaging";
+import { INFERNO } from "./colormap";
+import type { Explanation } from "./gradcam";
+
+/** How much of the original the strongest evidence covers. */
+const STRONGEST_COVER = 0.65;
+
+export interface RenderOptions {
+  /** Longest side of the picture, pixels; a larger original is shrunk to it. Default: the original's size. */
+  readonly maxSide?: number;
+}
+
+/** The page as an 8-bit grey PNG that a browser can show. 16-bit pages are windowed to their own range. */
+export async function renderOriginal(image: GreyImage, options: RenderOptions = {}): Promise<Buffer> {
+  const { grey, width, height } = await display(image, options.maxSide);
+  return sharp(grey, { raw: { width, height, channels: 1 } })
+    .toColourspace("b-w")
+    .png({ compressionLevel: 6 })
+    .toBuffer();
+}
+
+/** The page with the map over it, as a colour PNG. Where nothing speaks for Cancer the page is left as it is. */
+export async function renderOverlay(
+  image: GreyImage,
+  geometry: Geometry,
+  explanation: Explanation,
+  options: RenderOptions = {},
+): Promise<Buffer> {
+  const { grey, width, height } = await display(image, options.maxSide);
+  const side = RECIPE.side;
+  const { map } = explanation;
+  const rgb = Buffer.alloc(width * height * 3);
+  const fittedWidth = side - 2 * geometry.padLeft;
+  const fittedHeight = side - 2 * geometry.padTop;
+  const across = axis(width, image.width, geometry.left, geometry.width, geometry.padLeft, fittedWidth);
+  const down = axis(height, image.height, geometry.top, geometry.height, geometry.padTop, fittedHeight);
+  for (let y = 0; y < height; y++) {
+    const v = down[y] as number;
+    const top = Math.floor(v);
+    const bottom = Math.min(side - 1, top + 1);
+    for (let x = 0; x < width; x++) {
+      const u = across[x] as number;
+      const level = grey[y * width + x] as number;
+      const out = (y * width + x) * 3;
+      let evidence = 0;
+      if (v >= 0 && u >= 0) {
+        const left = Math.floor(u);
+        const right = Math.min(side - 1, left + 1);
+        const at = (row: number, column: number) => map[row * side + column] as number;
+        const above = at(top, left) + (at(top, right) - at(top, left)) * (u - left);
+        const below = at(bottom, left) + (at(bottom, right) - at(bottom, left)) * (u - left);
+        evidence = above + (below - above) * (v - top);
+      }
+      const cover = STRONGEST_COVER * evidence;
+      const colour = Math.round(255 * evidence) * 3;
+      for (let channel = 0; channel < 3; channel++) {
+        rgb[out + channel] = Math.round(level * (1 - cover) + (INFERNO[colour + channel] as number) * cover);
+      }
+    }
+  }
+  return sharp(rgb, { raw: { width, height, channels: 3 } })
+    .png({ compressionLevel: 6 })
+    .toBuffer();
+}
+
+/** The strongest place in whole pixels of the original: 0 <= x < width, 0 <= y < height. */
+export function peakInOriginal(
+  explanation: Explanation,
+  geometry: Geometry,
+  image: { readonly width: number; readonly height: number },
+): { x: number; y: number } {
+  const { x, y } = toOriginal(geometry, explanation.peak.x, explanation.peak.y);
+  return {
+    x: Math.min(image.width - 1, Math.max(0, Math.floor(x))),
+    y: Math.min(image.height - 1, Math.max(0, Math.floor(y))),
+  };
+}
+
+/** Position in the recipe's square (index, first pixel 0) of each display pixel; -1 outside the foreground box. */
+function axis(size: number, original: number, from: number, length: number, pad: number, fitted: number): Float64Array {
+  return Float64Array.from({ length: size }, (_, i) => {
+    const inBox = ((i + 0.5) * original) / size - from;
+    if (inBox < 0 || inBox > length) return -1;
+    return Math.min(RECIPE.side - 1, Math.max(0, pad + (inBox / length) * fitted - 0.5));
+  });
+}
+
+async function display(
+  image: GreyImage,
+  maxSide = Number.POSITIVE_INFINITY,
+): Promise<{ grey: Buffer; width: number; height: number }> {
+  const grey = to8Bit(image);
+  const longest = Math.max(image.width, image.height);
+  if (longest <= maxSide) return { grey, width: image.width, height: image.height };
+  const width = Math.max(1, Math.round((image.width * maxSide) / longest));
+  const height = Math.max(1, Math.round((image.height * maxSide) / longest));
+  const shrunk = await sharp(grey, { raw: { width: image.width, height: image.height, channels: 1 } })
+    .resize(width, height, { fit: "fill" })
+    .toColourspace("b-w")
+    .raw()
+    .toBuffer();
+  return { grey: shrunk, width, height };
+}
+
+function to8Bit(image: GreyImage): Buffer {
+  if (image.depth === 8) return Buffer.from(image.pixels.buffer, image.pixels.byteOffset, image.pixels.byteLength);
+  const histogram = new Uint32Array(65_536);
+  for (const value of image.pixels) (histogram[value] as number)++;
+  const at = (share: number) => {
+    const rank = share * (image.pixels.length - 1);
+    let seen = 0;
+    for (let value = 0; value < 65_536; value++) {
+      seen += histogram[value] as number;
+      if (seen > rank) return value;
+    }
+    return 65_535;
+  };
+  const low = at(0.005);
+  const range = Math.max(1, at(0.995) - low);
+  return Buffer.from(
+    Uint8Array.from(image.pixels, (value) => Math.max(0, Math.min(255, Math.round((255 * (value - low)) / range)))),
+  );
+}

@@ -1,0 +1,17 @@
+export type { Classifier } from "./classifier";
+export {
+  imagesToTensor,
+  loadClassifier,
+  METADATA_FILE,
+  type ModelFiles,
+  modelFileContents,
+  modelFilesInDirectory,
+  modelFilesInStore,
+  type SerializedNetwork,
+  saveClassifier,
+  serializeNetwork,
+  TOPOLOGY_FILE,
+  UnusableModelError,
+  WEIGHTS_FILE,
+} from "./load-classifier";
+export { type ModelMetadata, modelMetadataSchema } from "./metadata";
