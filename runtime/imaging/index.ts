@@ -1,2 +1,7 @@
+export { type DecodedPage, decodeScan } from "./decode";
+export { DEFAULT_LIMITS, type ImageLimits } from "./limits";
+export { decodeCurated, encodePng, pixelSha256 } from "./png";
 export { applyRecipe, RECIPE, type RecipeResult, toOriginal } from "./recipe";
+export { REJECTION_CODES, RejectedImage, type RejectionCode } from "./rejected";
+export { type Sniffed, sniffFormat } from "./sniff";
 export type { Geometry, GreyImage, ImageFormat } from "./types";

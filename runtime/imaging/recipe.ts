@@ -79,7 +79,7 @@ export function applyRecipeGrey(image: GreyImage): { grey: Uint8Array; geometry:
     const row = y * fittedWidth;
     for (let x = 0; x < fittedWidth; x++) {
       const level = Math.floor((255 * ((sums.values[row + x] as number) - black)) / range + 0.5);
-      grey[out + x] = level < 0 ? 0 : level > 255 ? 255 : level;
+      grey[out + x] = Math.max(0, Math.min(255, level));
     }
   }
   return { grey, geometry: { ...box, scale: longest / RECIPE.side, padLeft, padTop } };

@@ -1,0 +1,123 @@
+import { crc32 } from "@node-rs/crc32";
+import type { PageHeader } from "./limits";
+import { RejectedImage } from "./rejected";
+
+const END_OF_CHUNKS = "IEND";
+
+/** Header of a PNG file after a walk over all its chunks. https://www.w3.org/TR/png-3/ */
+export function readPngHeader(bytes: Buffer): PageHeader {
+  let header: PageHeader | undefined;
+  let at = 8;
+  for (;;) {
+    if (at + 12 > bytes.length) throw truncated("PNG");
+    const length = bytes.readUInt32BE(at);
+    const type = bytes.toString("latin1", at + 4, at + 8);
+    if (!/^[A-Za-z]{4}$/.test(type)) throw damaged("PNG");
+    const end = at + 12 + length;
+    if (end > bytes.length) throw truncated("PNG");
+    if (!header) {
+      if (type !== "IHDR" || length !== 13) throw damaged("PNG");
+      if (crc32(bytes.subarray(at + 4, end - 4)) !== bytes.readUInt32BE(end - 4)) throw damaged("PNG");
+      header = pngHeader(bytes.subarray(at + 8));
+    }
+    if (type === "acTL") throw animated("PNG");
+    if (type === END_OF_CHUNKS) return header;
+    at = end;
+  }
+}
+
+function pngHeader(ihdr: Buffer): PageHeader {
+  const [depth, colour, interlace] = [ihdr[8] as number, ihdr[9] as number, ihdr[12] as number];
+  const bytesPerSample = depth === 16 ? 2 : 1;
+  // A palette or a colour key may become colours with alpha.
+  const channels = { 0: 1, 2: 3, 3: 4, 4: 2, 6: 4 }[colour];
+  if (channels === undefined) throw damaged("PNG");
+  return {
+    width: ihdr.readUInt32BE(0),
+    height: ihdr.readUInt32BE(4),
+    channels,
+    bytesPerSample,
+    extraBytesPerSample: interlace ? bytesPerSample : 0,
+  };
+}
+
+const BASELINE = 0xc0;
+const EXTENDED = 0xc1;
+const PROGRESSIVE = 0xc2;
+
+/** Header of a JPEG file: its markers up to the frame header. ITU-T T.81, annex B. */
+export function readJpegHeader(bytes: Buffer): PageHeader {
+  let at = 2;
+  for (;;) {
+    while (at < bytes.length && bytes[at] !== 0xff) at++;
+    while (at < bytes.length && bytes[at] === 0xff) at++;
+    const marker = bytes[at++];
+    if (marker === undefined || at + 2 > bytes.length) throw truncated("JPEG");
+    if (marker === 0 || marker === 1 || (marker >= 0xd0 && marker <= 0xd8)) continue;
+    if (marker === 0xd9 || marker === 0xda) throw damaged("JPEG");
+    const length = bytes.readUInt16BE(at);
+    const isFrame = marker >= 0xc0 && marker <= 0xcf && ![0xc4, 0xc8, 0xcc].includes(marker);
+    if (isFrame) {
+      if (at + 8 > bytes.length) throw truncated("JPEG");
+      const precision = bytes[at + 2] as number;
+      if (![BASELINE, EXTENDED, PROGRESSIVE].includes(marker) || precision !== 8) {
+        throw new RejectedImage(
+          "unsupported-encoding",
+          `This JPEG file is stored in a rare way (${precision} bits, process ${marker - 0xc0}) that is not read. ` +
+            "Save it as PNG.",
+        );
+      }
+      return {
+        height: bytes.readUInt16BE(at + 3),
+        width: bytes.readUInt16BE(at + 5),
+        channels: bytes[at + 7] as number,
+        bytesPerSample: 1,
+        // Progressive files are collected as 16-bit coefficients.
+        extraBytesPerSample: marker === PROGRESSIVE ? 2 : 0,
+      };
+    }
+    at += length;
+  }
+}
+
+/** Header of a WebP file. https://developers.google.com/speed/webp/docs/riff_container */
+export function readWebpHeader(bytes: Buffer): PageHeader {
+  if (bytes.length < 30 || bytes.readUInt32LE(4) + 8 > bytes.length) throw truncated("WebP");
+  const chunk = bytes.toString("latin1", 12, 16);
+  let width: number;
+  let height: number;
+  if (chunk === "VP8X") {
+    if ((bytes[20] as number) & 2) throw animated("WebP");
+    width = 1 + bytes.readUIntLE(24, 3);
+    height = 1 + bytes.readUIntLE(27, 3);
+  } else if (chunk === "VP8 ") {
+    width = bytes.readUInt16LE(26) & 0x3fff;
+    height = bytes.readUInt16LE(28) & 0x3fff;
+  } else if (chunk === "VP8L") {
+    const size = bytes.readUInt32LE(21);
+    width = 1 + (size & 0x3fff);
+    height = 1 + ((size >>> 14) & 0x3fff);
+  } else {
+    throw damaged("WebP");
+  }
+  return { width, height, channels: 4, bytesPerSample: 1, extraBytesPerSample: 1 };
+}
+
+export function truncated(format: string): RejectedImage {
+  return new RejectedImage("truncated", `The ${format} file ends before its last pixel. Export or send it again.`);
+}
+
+export function damaged(format: string, cause?: unknown): RejectedImage {
+  return new RejectedImage(
+    "damaged",
+    `The ${format} file is damaged and cannot be decoded. Export or send it again.`,
+    cause === undefined ? undefined : { cause },
+  );
+}
+
+function animated(format: string): RejectedImage {
+  return new RejectedImage(
+    "animated",
+    `The ${format} file is an animation. Save the picture that counts as a file of its own.`,
+  );
+}

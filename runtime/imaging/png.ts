@@ -1,0 +1,69 @@
+import { createHash } from "node:crypto";
+import { endianness } from "node:os";
+import sharp from "sharp";
+import type { GreyImage } from "./types";
+
+/**
+ * A lossless grey PNG of 8 or 16 bits with no chunk but header, pixels and end: the form in which scans are curated.
+ * The same image gives the same bytes.
+ */
+export async function encodePng(image: GreyImage): Promise<Buffer> {
+  const { width, height, depth, pixels } = image;
+  const png = await sharp(pixels, { raw: { width, height, channels: 1 }, limitInputPixels: false })
+    .toColourspace(depth === 8 ? "b-w" : "grey16")
+    .png({ compressionLevel: 6, adaptiveFiltering: true, palette: false })
+    .toBuffer();
+  return withoutMetadata(png);
+}
+
+/** Keeps the signature and the critical chunks: the ones whose name starts with a capital letter. */
+function withoutMetadata(png: Buffer): Buffer {
+  const kept = [png.subarray(0, 8)];
+  for (let at = 8; at < png.length; ) {
+    const end = at + 12 + png.readUInt32BE(at);
+    const critical = ((png[at + 4] as number) & 0x20) === 0;
+    if (critical) kept.push(png.subarray(at, end));
+    at = end;
+  }
+  return Buffer.concat(kept);
+}
+
+/** Reads what {@link encodePng} wrote. @throws if the bytes are anything else or damaged. */
+export async function decodeCurated(bytes: Buffer): Promise<GreyImage> {
+  const depth = bytes[24];
+  if (
+    bytes.length < 33 ||
+    bytes.toString("latin1", 1, 4) !== "PNG" ||
+    bytes[25] !== 0 ||
+    (depth !== 8 && depth !== 16)
+  ) {
+    throw new Error("Not a curated scan: a grey PNG of 8 or 16 bits was expected.");
+  }
+  const { data, info } = await sharp(bytes, { failOn: "warning", limitInputPixels: false, ignoreIcc: true })
+    .toColourspace(depth === 8 ? "b-w" : "grey16")
+    .raw({ depth: depth === 8 ? "uchar" : "ushort" })
+    .toBuffer({ resolveWithObject: true });
+  const { width, height } = info;
+  if (depth === 8) return { width, height, depth, pixels: data };
+  const aligned = data.byteOffset % 2 === 0 ? data : Buffer.from(data);
+  return {
+    width,
+    height,
+    depth,
+    pixels: new Uint16Array(aligned.buffer as ArrayBuffer, aligned.byteOffset, width * height),
+  };
+}
+
+/**
+ * SHA-256 (hex) of what a page shows, whatever file it came in. Input of the hash: width and height (32-bit), depth
+ * (8-bit: 8 or 16), then the pixels row by row, 1 or 2 bytes each; all little-endian.
+ */
+export function pixelSha256({ width, height, depth, pixels }: GreyImage): string {
+  const header = Buffer.alloc(9);
+  header.writeUInt32LE(width, 0);
+  header.writeUInt32LE(height, 4);
+  header.writeUInt8(depth, 8);
+  let body = Buffer.from(pixels.buffer, pixels.byteOffset, pixels.byteLength);
+  if (depth === 16 && endianness() === "BE") body = Buffer.from(body).swap16();
+  return createHash("sha256").update(header).update(body).digest("hex");
+}

@@ -1,0 +1,31 @@
+/**
+ * Why a file or a page is not taken. The keys are stable: they stand in tables, in `reason.json` and in API answers,
+ * and are never renamed. The text says when each is given.
+ */
+export const REJECTION_CODES = {
+  "empty-file": "The file has no bytes.",
+  "file-too-large": "The file has more bytes than the limit.",
+  "unsupported-format": "The bytes are not JPEG, PNG, TIFF, BMP or WebP, whatever name and content type say.",
+  "unsupported-encoding": "The format is taken, but not this way of storing pixels in it.",
+  truncated: "The file ends before its last pixel.",
+  damaged: "The file contradicts its own format, so its pixels cannot be trusted.",
+  "too-many-pixels": "The decoded page would have more pixels, or need more memory, than the limit.",
+  "too-small": "A side of the page is shorter than the limit.",
+  "too-many-pages": "The file has more pages than the limit.",
+  animated: "The file is an animation, not a still picture.",
+  "blank-image": "All pixels of the page are equal.",
+} as const;
+
+export type RejectionCode = keyof typeof REJECTION_CODES;
+
+/** A file or a page that is not taken. The message is a sentence for the person who sent it. */
+export class RejectedImage extends Error {
+  constructor(
+    readonly code: RejectionCode,
+    message: string,
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+    this.name = "RejectedImage";
+  }
+}
