@@ -1,0 +1,677 @@
+import { createHash, randomBytes } from "node:crypto";
+import {
+  constants,
+  copyFileSync,
+  createReadStream,
+  createWriteStream,
+  linkSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  rmdirSync,
+  rmSync,
+  type Stats,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
+import { copyFile, readFile, writeFile } from "node:fs/promises";
+import { hostname } from "node:os";
+import { basename, dirname, join, resolve, sep } from "node:path";
+import type { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import { pathToFileURL } from "node:url";
+import { Crc32cStream, crc32cOf, crc32cOfFile } from "./crc32c";
+import { checkObjectName, compareNames } from "./object-name";
+import {
+  ChecksumMismatchError,
+  InvalidObjectNameError,
+  type ListOptions,
+  type ListPage,
+  type ObjectInfo,
+  ObjectNotFoundError,
+  type ObjectStore,
+  PreconditionFailedError,
+  type ReadOptions,
+  type WriteOptions,
+} from "./object-store";
+
+/**
+ * A bucket as a directory. Objects are plain files below `root`, to be looked at with any tool. What a plain file
+ * cannot carry (generations, checksums, metadata) lies beside the root:
+ *
+ *     <parent>/landing/Cancer/a.png                                      the live content, a hard link
+ *     <parent>/.store/landing/<aa>/<sha256 of name>/<generation>/data
+ *                                                               /meta.json
+ *     <parent>/.store/tmp/<process>-<random>/                            work in progress
+ *
+ * **Publishing** a generation is one `rename` of a complete directory onto the next number. The system call fails if
+ * the number is taken, so it is an atomic compare-and-swap between processes, without locks: a process that dies
+ * leaves either nothing or the whole generation. A deletion is a generation too, so numbers never repeat. Earlier
+ * generations are kept, as in a bucket with versioning.
+ *
+ * **The visible file** follows: its link is renamed into place after publication. Until then the work directory
+ * remains and names the object; whoever finds the two out of step while such a directory exists puts the visible file
+ * right. Without one the difference was made by a person, and a person's file wins: it becomes the next generation, a
+ * file that is gone becomes a deletion.
+ *
+ * Nothing is flushed to the disk explicitly (3 ms a file). The death of a process loses nothing; the death of the
+ * machine can lose the last seconds, and what it cut short fails its checksum when it is read.
+ *
+ * Metadata calls are synchronous: they take microseconds, which is less than handing them to the thread pool.
+ */
+export class DirectoryStore implements ObjectStore {
+  readonly uri: string;
+  readonly bucket: string;
+  /** Absolute path of the visible files. */
+  readonly root: string;
+  private readonly versions: string;
+  private readonly work: string;
+  /** Records never change once published. */
+  private readonly records = new Map<string, Generation>();
+
+  /** Opens a directory, making it where it is missing, and removes what dead processes left. */
+  constructor(directory: string) {
+    mkdirSync(resolve(directory), { recursive: true });
+    this.root = realpathSync(resolve(directory));
+    this.uri = pathToFileURL(this.root).href;
+    this.bucket = basename(this.root) || "root";
+    const store = join(dirname(this.root), STORE);
+    this.versions = join(store, this.bucket);
+    this.work = join(store, "tmp");
+    this.recover();
+  }
+
+  async stat(name: string): Promise<ObjectInfo | undefined> {
+    checkObjectName(this.uri, name);
+    const { live } = await this.resolve(name);
+    return live && info(live);
+  }
+
+  async read(name: string, options: ReadOptions = {}): Promise<Buffer> {
+    const record = await this.find(name, options);
+    const content = await readFile(this.data(record));
+    this.verify(record, crc32cOf(content));
+    return content;
+  }
+
+  async createReadStream(name: string, options: ReadOptions = {}): Promise<Readable> {
+    const record = await this.find(name, options);
+    const source = createReadStream(this.data(record));
+    const checked = new Crc32cStream((actual) => this.verify(record, actual));
+    source.on("error", (error) => checked.destroy(error));
+    checked.on("close", () => source.destroy());
+    return source.pipe(checked);
+  }
+
+  async materialize(name: string, options: ReadOptions = {}): Promise<{ path: string; release(): Promise<void> }> {
+    const record = await this.find(name, options);
+    const path = this.data(record);
+    this.verify(record, (await crc32cOfFile(path)).crc32c);
+    return { path, release: async () => {} };
+  }
+
+  async write(
+    name: string,
+    content: Buffer | Uint8Array | string | Readable,
+    options: WriteOptions = {},
+  ): Promise<ObjectInfo> {
+    checkObjectName(this.uri, name);
+    this.checkSegments(name);
+    this.expect(name, (await this.resolve(name)).live, options.ifGenerationMatch);
+    this.makeRoom(name);
+
+    const task = this.begin(name);
+    try {
+      const path = join(task, "generation", "data");
+      let crc32c: string;
+      if (typeof content === "string" || content instanceof Uint8Array) {
+        const bytes = typeof content === "string" ? Buffer.from(content) : content;
+        crc32c = crc32cOf(bytes);
+        this.expectChecksum(name, options.crc32c, crc32c);
+        await writeFile(path, bytes);
+      } else {
+        const sum = new Crc32cStream();
+        await pipeline(content, sum, createWriteStream(path));
+        crc32c = sum.value;
+        this.expectChecksum(name, options.crc32c, crc32c);
+      }
+      const written = statSync(path);
+      const record = this.publish(task, name, options.ifGenerationMatch, {
+        size: written.size,
+        crc32c,
+        contentType: options.contentType ?? DEFAULT_CONTENT_TYPE,
+        metadata: { ...options.metadata },
+        updated: new Date().toISOString(),
+        modified: written.mtimeMs,
+      });
+      this.show(task, name);
+      return info(record);
+    } finally {
+      rmSync(task, { recursive: true, force: true });
+    }
+  }
+
+  async delete(name: string, options: { readonly ifGenerationMatch?: number } = {}): Promise<boolean> {
+    checkObjectName(this.uri, name);
+    const { live } = await this.resolve(name);
+    if (!live) return false;
+    this.expect(name, live, options.ifGenerationMatch);
+    const buried = this.bury(name, options.ifGenerationMatch);
+    if (!buried && options.ifGenerationMatch !== undefined) {
+      throw new PreconditionFailedError(this.uri, name, options.ifGenerationMatch);
+    }
+    return buried;
+  }
+
+  async list(options: ListOptions = {}): Promise<ListPage> {
+    const pageSize = options.pageSize ?? 1000;
+    if (!Number.isInteger(pageSize) || pageSize < 1)
+      throw new RangeError(`A page holds 1 or more objects, not ${pageSize}.`);
+    const after = options.pageToken === undefined ? undefined : Buffer.from(options.pageToken, "base64url").toString();
+    const names = this.names(options.prefix ?? "");
+    const objects: ObjectInfo[] = [];
+    for (const name of names) {
+      if (after !== undefined && compareNames(name, after) <= 0) continue;
+      const { live } = await this.resolve(name);
+      if (!live) continue;
+      if (objects.length === pageSize) {
+        const last = objects[objects.length - 1] as ObjectInfo;
+        return { objects, nextPageToken: Buffer.from(last.name).toString("base64url") };
+      }
+      objects.push(info(live));
+    }
+    return { objects, nextPageToken: undefined };
+  }
+
+  async *listAll(prefix = ""): AsyncGenerator<ObjectInfo> {
+    for (const name of this.names(prefix)) {
+      const { live } = await this.resolve(name);
+      if (live) yield info(live);
+    }
+  }
+
+  // Names ------------------------------------------------------------------------------------------------------------
+
+  /** Names below a prefix that a visible file or unfinished work stands for, sorted. */
+  private names(prefix: string): string[] {
+    const found = new Set<string>();
+    const folder = prefix.slice(0, prefix.lastIndexOf("/") + 1);
+    const walk = (path: string) => {
+      let entries: ReturnType<typeof readEntries>;
+      try {
+        entries = readEntries(join(this.root, path));
+      } catch (error) {
+        if (isMissing(error)) return;
+        throw error;
+      }
+      for (const entry of entries) {
+        const name = path + entry.name;
+        if (entry.isDirectory()) {
+          if (entry.name === STORE) continue;
+          if (`${name}/`.startsWith(prefix) || prefix.startsWith(`${name}/`)) walk(`${name}/`);
+        } else if ((entry.isFile() || entry.isSymbolicLink()) && name.startsWith(prefix) && !isPart(entry.name)) {
+          if (isObjectName(name)) found.add(name);
+        }
+      }
+    };
+    if (folder === "" || isObjectName(folder.slice(0, -1))) walk(folder);
+    for (const name of this.published()) if (name.startsWith(prefix)) found.add(name);
+    return [...found].sort(compareNames);
+  }
+
+  private visible(name: string): string {
+    return join(this.root, name);
+  }
+
+  private history(name: string): string {
+    const hash = createHash("sha256").update(name).digest("hex");
+    return join(this.versions, hash.slice(0, 2), hash);
+  }
+
+  private data(record: Generation): string {
+    return join(this.history(record.name), String(record.generation), "data");
+  }
+
+  private checkSegments(name: string): void {
+    for (const segment of name.split("/")) {
+      if (Buffer.byteLength(segment) > 255) {
+        throw new InvalidObjectNameError(this.uri, name, "a file system allows 255 bytes between two slashes");
+      }
+      if (segment === STORE || isPart(segment)) {
+        throw new InvalidObjectNameError(this.uri, name, `"${segment}" is used by the directory store itself`);
+      }
+    }
+  }
+
+  /** Makes the folder of the visible file. Refuses, before anything is written, what cannot be shown as a file. */
+  private makeRoom(name: string): void {
+    const refuse = (why: string): never => {
+      throw new InvalidObjectNameError(this.uri, name, why);
+    };
+    try {
+      const parent = this.makeParent(name);
+      if (parent !== this.root && !parent.startsWith(this.root + sep))
+        refuse("a symbolic link leads out of the bucket");
+      // A folder that a deletion has emptied does not stand in the way.
+      if (statSync(this.visible(name), { throwIfNoEntry: false })?.isDirectory())
+        removeEmptyFolders(this.visible(name));
+    } catch (error) {
+      const code = codeOf(error);
+      if (code === "ENAMETOOLONG") refuse("it is too long for this file system");
+      if (code === "EEXIST" || code === "ENOTDIR") refuse("an object has the name of one of its folders");
+      if (code === "ENOTEMPTY") refuse("there are objects below that name");
+      throw error;
+    }
+  }
+
+  /** Real path of the folder of a visible file, made if need be. */
+  private makeParent(name: string): string {
+    const parent = dirname(this.visible(name));
+    mkdirSync(parent, { recursive: true });
+    return realpathSync(parent);
+  }
+
+  // Generations ------------------------------------------------------------------------------------------------------
+
+  private highest(name: string): number {
+    let highest = 0;
+    try {
+      for (const entry of readdirSync(this.history(name))) {
+        const generation = Number(entry);
+        if (generation > highest) highest = generation;
+      }
+    } catch (error) {
+      if (!isMissing(error)) throw error;
+    }
+    return highest;
+  }
+
+  private record(name: string, generation: number): Generation | undefined {
+    const key = `${generation} ${name}`;
+    const known = this.records.get(key);
+    if (known) return known;
+    let text: string;
+    try {
+      text = readFileSync(join(this.history(name), String(generation), "meta.json"), "utf8");
+    } catch (error) {
+      if (isMissing(error)) return undefined;
+      throw error;
+    }
+    const record = JSON.parse(text) as Generation;
+    if (this.records.size >= RECORDS_KEPT) this.records.clear();
+    this.records.set(key, record);
+    return record;
+  }
+
+  private async find(name: string, options: ReadOptions): Promise<Generation> {
+    checkObjectName(this.uri, name);
+    let record: Generation | undefined;
+    if (options.generation !== undefined) record = this.record(name, options.generation);
+    // A person's change counts from when it is noticed: a generation may come into being by asking for it.
+    if (!record) record = (await this.resolve(name)).live;
+    if (!record || record.deleted || record.generation !== (options.generation ?? record.generation)) {
+      throw new ObjectNotFoundError(this.uri, options.generation ? `${name}#${options.generation}` : name);
+    }
+    return record;
+  }
+
+  /** The live record, after putting right what a crash or a person left out of step. */
+  private async resolve(name: string): Promise<{ live: Generation | undefined; highest: number }> {
+    for (;;) {
+      const highest = this.highest(name);
+      const record = highest > 0 ? this.record(name, highest) : undefined;
+      const live = record?.deleted ? undefined : record;
+      const file = this.look(name);
+      if (live ? file && matches(file, live) : !file) return { live, highest };
+
+      if (record && this.published().has(name)) {
+        this.heal(name);
+        return { live, highest };
+      }
+      // Nobody is at work on it now; somebody may have been until a moment ago.
+      if (this.highest(name) !== highest || !sameFile(this.look(name), file)) continue;
+
+      if (!file) {
+        this.bury(name, highest);
+      } else if (live && file.size === live.size && (await this.contentIs(name, live))) {
+        this.touch(name, live);
+        return { live, highest };
+      } else {
+        const adopted = await this.adopt(name, file, highest);
+        if (adopted) return { live: adopted, highest: highest + 1 };
+      }
+    }
+  }
+
+  private look(name: string): Stats | undefined {
+    try {
+      const file = statSync(this.visible(name), { throwIfNoEntry: false });
+      return file?.isFile() ? file : undefined;
+    } catch (error) {
+      if (isMissing(error) || codeOf(error) === "ELOOP" || codeOf(error) === "ENAMETOOLONG") return undefined;
+      throw error;
+    }
+  }
+
+  private async contentIs(name: string, record: Generation): Promise<boolean> {
+    try {
+      return (await crc32cOfFile(this.visible(name))).crc32c === record.crc32c;
+    } catch (error) {
+      if (isMissing(error)) return false;
+      throw error;
+    }
+  }
+
+  /** The same bytes under another time (a copied workspace): take the time over, so that nobody compares again. */
+  private touch(name: string, record: Generation): void {
+    try {
+      utimesSync(this.visible(name), new Date(), record.modified / 1000);
+    } catch (error) {
+      if (!["EPERM", "EACCES", "EROFS", "ENOENT"].includes(codeOf(error))) throw error;
+    }
+  }
+
+  /** Makes a file that a person put there the next generation. The file itself is left alone: it may still be growing. */
+  private async adopt(name: string, file: Stats, highest: number): Promise<Generation | undefined> {
+    const task = this.begin();
+    try {
+      const path = join(task, "generation", "data");
+      try {
+        await copyFile(this.visible(name), path, constants.COPYFILE_FICLONE);
+      } catch (error) {
+        if (isMissing(error)) return undefined;
+        throw error;
+      }
+      const { crc32c, size } = await crc32cOfFile(path);
+      return this.tryPublish(task, name, highest + 1, {
+        size,
+        crc32c,
+        contentType: DEFAULT_CONTENT_TYPE,
+        metadata: {},
+        updated: new Date(file.mtimeMs).toISOString(),
+        modified: file.mtimeMs,
+      });
+    } finally {
+      rmSync(task, { recursive: true, force: true });
+    }
+  }
+
+  /** Publishes a deletion and takes the visible file away. False where that generation is not live any more. */
+  private bury(name: string, ifGenerationMatch?: number): boolean {
+    const task = this.begin(name);
+    try {
+      for (;;) {
+        const highest = this.highest(name);
+        const record = this.record(name, highest);
+        if (!record || record.deleted || highest !== (ifGenerationMatch ?? highest)) return false;
+        const tombstone = { ...record, deleted: true, updated: new Date().toISOString() };
+        if (!this.tryPublish(task, name, highest + 1, tombstone)) continue;
+        this.show(task, name);
+        return true;
+      }
+    } finally {
+      rmSync(task, { recursive: true, force: true });
+    }
+  }
+
+  private publish(
+    task: string,
+    name: string,
+    ifGenerationMatch: number | undefined,
+    content: Omit<Generation, "name" | "generation">,
+  ): Generation {
+    for (;;) {
+      const highest = this.highest(name);
+      const record = highest > 0 ? this.record(name, highest) : undefined;
+      this.expect(name, record?.deleted ? undefined : record, ifGenerationMatch);
+      const published = this.tryPublish(task, name, highest + 1, content);
+      if (published) return published;
+    }
+  }
+
+  /** Undefined if another process took the number first. */
+  private tryPublish(
+    task: string,
+    name: string,
+    generation: number,
+    content: Omit<Generation, "name" | "generation">,
+  ): Generation | undefined {
+    const record: Generation = { ...content, name, generation };
+    const folder = join(task, "generation");
+    const target = join(this.history(name), String(generation));
+    writeFileSync(join(folder, "meta.json"), JSON.stringify(record));
+    try {
+      try {
+        renameSync(folder, target);
+      } catch (error) {
+        if (!isMissing(error)) throw error;
+        mkdirSync(dirname(target), { recursive: true });
+        renameSync(folder, target);
+      }
+      return record;
+    } catch (error) {
+      if (["ENOTEMPTY", "EEXIST"].includes(codeOf(error))) return undefined;
+      throw error;
+    }
+  }
+
+  /** Makes the visible file what the highest generation says, and looks again: another process may have published. */
+  private show(task: string, name: string): void {
+    for (;;) {
+      const highest = this.highest(name);
+      const record = this.record(name, highest);
+      if (!record) return;
+      if (record.deleted) {
+        rmSync(this.visible(name), { force: true });
+        this.removeEmptyParents(name);
+      } else this.place(task, record);
+      if (this.highest(name) === highest) return;
+    }
+  }
+
+  private place(task: string, record: Generation): void {
+    const visible = this.visible(record.name);
+    const data = this.data(record);
+    const link = join(task, "link");
+    for (let attempt = 0; ; attempt++) {
+      try {
+        rmSync(link, { force: true });
+        linkSync(data, link);
+        renameSync(link, visible);
+        return;
+      } catch (error) {
+        const code = codeOf(error);
+        if (code === "ENOENT" && attempt < 10) {
+          // The folder was emptied and removed by a concurrent deletion.
+          this.makeParent(record.name);
+        } else if (["EXDEV", "EPERM", "ENOTSUP", "EOPNOTSUPP", "EMLINK", "ENOSYS"].includes(code)) {
+          const part = join(dirname(visible), `${PART}${randomBytes(6).toString("hex")}`);
+          copyFileSync(data, part, constants.COPYFILE_FICLONE);
+          utimesSync(part, new Date(), record.modified / 1000);
+          renameSync(part, visible);
+          return;
+        } else throw error;
+      }
+    }
+  }
+
+  private removeEmptyParents(name: string): void {
+    for (let path = dirname(this.visible(name)); path.startsWith(this.root + sep); path = dirname(path)) {
+      try {
+        rmdirSync(path);
+      } catch {
+        return;
+      }
+    }
+  }
+
+  private heal(name: string): void {
+    const task = this.begin(name);
+    try {
+      rmSync(join(task, "generation"), { recursive: true });
+      this.show(task, name);
+    } finally {
+      rmSync(task, { recursive: true, force: true });
+    }
+  }
+
+  private expect(name: string, live: Generation | undefined, ifGenerationMatch: number | undefined): void {
+    if (ifGenerationMatch !== undefined && (live?.generation ?? 0) !== ifGenerationMatch) {
+      throw new PreconditionFailedError(this.uri, name, ifGenerationMatch);
+    }
+  }
+
+  private expectChecksum(name: string, expected: string | undefined, actual: string): void {
+    if (expected !== undefined && expected !== actual) {
+      throw new ChecksumMismatchError(this.uri, name, expected, actual);
+    }
+  }
+
+  private verify(record: Generation, actual: string): void {
+    this.expectChecksum(record.name, record.crc32c, actual);
+  }
+
+  // Work in progress -------------------------------------------------------------------------------------------------
+
+  /** A fresh work directory; `name` says whose visible file it is about to change. */
+  private begin(name?: string): string {
+    const task = join(this.work, `${PROCESS}-${randomBytes(8).toString("hex")}`);
+    mkdirSync(join(task, "generation"), { recursive: true });
+    if (name !== undefined) writeFileSync(join(task, "name"), `${this.bucket}/${name}`);
+    return task;
+  }
+
+  /** Names of this bucket whose generation is published while the visible file may not have followed yet. */
+  private published(): Set<string> {
+    const names = new Set<string>();
+    for (const task of readdirSync(this.work)) {
+      const { bucket, name, pending } = this.inspect(task);
+      if (bucket === this.bucket && name !== undefined && !pending) names.add(name);
+    }
+    return names;
+  }
+
+  /** What a work directory is for. `pending`: its generation is not published yet. */
+  private inspect(task: string): { bucket?: string; name?: string; pending: boolean } {
+    const pending = statSync(join(this.work, task, "generation"), { throwIfNoEntry: false }) !== undefined;
+    try {
+      const text = readFileSync(join(this.work, task, "name"), "utf8");
+      const slash = text.indexOf("/");
+      return { bucket: text.slice(0, slash), name: text.slice(slash + 1), pending };
+    } catch (error) {
+      if (isMissing(error)) return { pending };
+      throw error;
+    }
+  }
+
+  private recover(): void {
+    mkdirSync(this.work, { recursive: true });
+    for (const task of readdirSync(this.work)) {
+      const path = join(this.work, task);
+      if (!isAbandoned(task, path)) continue;
+      const { bucket, name, pending } = this.inspect(task);
+      if (!pending && name !== undefined) {
+        if (bucket !== this.bucket) continue;
+        this.heal(name);
+      }
+      rmSync(path, { recursive: true, force: true });
+    }
+  }
+}
+
+/** `meta.json` of one generation. */
+interface Generation {
+  readonly name: string;
+  readonly generation: number;
+  readonly size: number;
+  readonly crc32c: string;
+  readonly contentType: string;
+  readonly metadata: Readonly<Record<string, string>>;
+  readonly updated: string;
+  /** Modification time of the visible file, milliseconds: with the size it tells a person's change. */
+  readonly modified: number;
+  readonly deleted?: boolean;
+}
+
+const RECORDS_KEPT = 100_000;
+const DEFAULT_CONTENT_TYPE = "application/octet-stream";
+const STORE = ".store";
+const PART = ".store-part-";
+const DAY_MS = 86_400_000;
+
+function info(record: Generation): ObjectInfo {
+  const { name, generation, size, crc32c, contentType, metadata, updated } = record;
+  return { name, generation, size, crc32c, contentType, metadata, updated };
+}
+
+/** Setting a time rounds to less than a microsecond. */
+function matches(file: Stats, record: Generation): boolean {
+  return file.size === record.size && Math.abs(file.mtimeMs - record.modified) < 0.002;
+}
+
+function sameFile(a: Stats | undefined, b: Stats | undefined): boolean {
+  return a?.ino === b?.ino && a?.size === b?.size && a?.mtimeMs === b?.mtimeMs;
+}
+
+function isPart(segment: string): boolean {
+  return segment.startsWith(PART);
+}
+
+function isObjectName(name: string): boolean {
+  try {
+    checkObjectName("", name);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function readEntries(path: string) {
+  return readdirSync(path, { withFileTypes: true });
+}
+
+function removeEmptyFolders(path: string): void {
+  for (const entry of readEntries(path)) if (entry.isDirectory()) removeEmptyFolders(join(path, entry.name));
+  rmdirSync(path);
+}
+
+function codeOf(error: unknown): string {
+  return String((error as NodeJS.ErrnoException).code ?? "");
+}
+
+function isMissing(error: unknown): boolean {
+  return ["ENOENT", "ENOTDIR"].includes(codeOf(error));
+}
+
+const HOST = createHash("sha256").update(hostname()).digest("hex").slice(0, 8);
+/** This process, told apart from a later one with the same number (containers count from 1). */
+const PROCESS = `${HOST}-${process.pid}-${startOf(process.pid)}`;
+
+/** Start of a process in clock ticks since boot, where the system tells (proc(5), field 22); else 0. */
+function startOf(pid: number): string {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+    return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19] ?? "0";
+  } catch {
+    return "0";
+  }
+}
+
+/** True for the work directory of a process that is gone. Another machine's processes cannot be asked: a day must pass. */
+function isAbandoned(task: string, path: string): boolean {
+  const [host, pid, start] = task.split("-");
+  if (host !== HOST) {
+    const folder = statSync(path, { throwIfNoEntry: false });
+    return folder !== undefined && Date.now() - folder.mtimeMs > DAY_MS;
+  }
+  if (task.startsWith(`${PROCESS}-`)) return false;
+  try {
+    process.kill(Number(pid), 0);
+  } catch (error) {
+    return codeOf(error) === "ESRCH";
+  }
+  return start !== startOf(Number(pid));
+}
