@@ -1,0 +1,20 @@
+/**
+ * The one file that names the CDK for Terraform. cdktf is archived upstream; its successor cdktn has the same API, and
+ * `tests/stacks` synthesizes the app with this name resolved to it.
+ */
+export {
+  App,
+  Aspects,
+  AssetType,
+  GcsBackend,
+  type IAspect,
+  type ITerraformDependable,
+  LocalBackend,
+  TerraformAsset,
+  TerraformElement,
+  TerraformOutput,
+  TerraformResource,
+  type TerraformResourceLifecycle,
+  TerraformStack,
+  Token,
+} from "cdktf";

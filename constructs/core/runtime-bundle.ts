@@ -1,0 +1,147 @@
+import { createHash } from "node:crypto";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Construct } from "constructs";
+import { buildSync } from "esbuild";
+import { type Zippable, zipSync } from "fflate";
+import type { RuntimeContract } from "../../runtime/platform/contract";
+import { AssetType, TerraformAsset } from "./cdktf";
+import { prunePackageLock, readPackageLock } from "./package-lock";
+import { repositoryRoot } from "./repository";
+
+/** Packages that load a native binary, which cannot live inside a bundle: the platform installs them beside it. */
+export const NATIVE_PACKAGES = ["@duckdb/node-api", "@node-rs/crc32", "sharp"] as const;
+
+/** What starts a Cloud Function; named so that the build takes our version instead of the newest. */
+const FUNCTIONS_FRAMEWORK = "@google-cloud/functions-framework";
+
+export const ENTRY_FILE = "index.js";
+
+/** A capability's code, ready to ship. */
+export interface Bundle {
+  /** SHA-256, in hex, over relative paths and content. Equal code has an equal hash on every machine. */
+  readonly sha256: string;
+  /** Relative path (POSIX) -> content. */
+  readonly files: ReadonlyMap<string, Uint8Array>;
+  /** Packages left outside the bundle, with their exact versions. */
+  readonly dependencies: Readonly<Record<string, string>>;
+  readonly zip: Uint8Array;
+}
+
+const bundles = new Map<string, Bundle>();
+
+/** Bundles a contract's entry once per process: every hospital ships the same bytes. */
+export function bundleRuntime(contract: Pick<RuntimeContract, "name" | "entry">): Bundle {
+  const known = bundles.get(contract.entry);
+  if (known) return known;
+  const made = createBundle(contract);
+  bundles.set(contract.entry, made);
+  return made;
+}
+
+function createBundle(contract: Pick<RuntimeContract, "name" | "entry">): Bundle {
+  const root = repositoryRoot();
+  const result = buildSync({
+    entryPoints: [contract.entry],
+    absWorkingDir: root,
+    outfile: ENTRY_FILE,
+    bundle: true,
+    write: false,
+    metafile: true,
+    platform: "node",
+    target: "node22",
+    format: "cjs",
+    sourcemap: false,
+    // A function's name is part of what it says in an error.
+    keepNames: true,
+    legalComments: "none",
+    external: NATIVE_PACKAGES.flatMap((name) => [name, `${name}/*`]),
+    logLevel: "silent",
+  });
+  const output = result.outputFiles.find((file) => file.path.endsWith(ENTRY_FILE));
+  const imports = Object.values(result.metafile.outputs).flatMap((entry) => entry.imports);
+  if (!output) throw new Error(`Bundling ${contract.entry} gave no ${ENTRY_FILE}.`);
+
+  const installed = NATIVE_PACKAGES.filter((name) =>
+    imports.some((found) => found.external && (found.path === name || found.path.startsWith(`${name}/`))),
+  );
+  const lock = prunePackageLock(readPackageLock(root), `brain-tumor-stack-${contract.name}`, [
+    FUNCTIONS_FRAMEWORK,
+    ...installed,
+  ]);
+  const manifest = {
+    name: lock.name,
+    version: "0.0.0",
+    private: true,
+    main: ENTRY_FILE,
+    engines: { node: "22" },
+    dependencies: lock.dependencies,
+  };
+  const files = new Map<string, Uint8Array>([
+    [ENTRY_FILE, output.contents],
+    ["package-lock.json", json(lock.document)],
+    ["package.json", json(manifest)],
+  ]);
+  return { sha256: hashFiles(files), files, dependencies: lock.dependencies, zip: zipFiles(files) };
+}
+
+const json = (value: unknown): Uint8Array => Buffer.from(`${JSON.stringify(value, null, 2)}\n`);
+
+/** SHA-256 over every file's path and content, in the order of the paths. Lengths keep neighbours apart. */
+export function hashFiles(files: ReadonlyMap<string, Uint8Array>): string {
+  const hash = createHash("sha256");
+  for (const [path, content] of sorted(files)) {
+    hash.update(`${Buffer.byteLength(path)}:${path}:${content.byteLength}:`).update(content);
+  }
+  return hash.digest("hex");
+}
+
+/** A zip whose bytes depend on paths and content only. */
+export function zipFiles(files: ReadonlyMap<string, Uint8Array>): Uint8Array {
+  // The first moment that a zip can hold, in local time as the format has it: the same bytes in every time zone.
+  const mtime = new Date(1980, 0, 1, 0, 0, 0);
+  const unix = 3;
+  const entries: Zippable = {};
+  for (const [path, content] of sorted(files)) {
+    entries[path] = [content, { mtime, os: unix, attrs: 0o100644 << 16, level: 9 }];
+  }
+  return zipSync(entries);
+}
+
+const sorted = (files: ReadonlyMap<string, Uint8Array>) => [...files].sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
+
+let scratch: string | undefined;
+
+/** A folder for files that wait to be copied into the synthesized stacks; gone when the process ends. */
+function scratchFolder(): string {
+  if (scratch === undefined) {
+    const folder = mkdtempSync(join(tmpdir(), "brain-tumor-stack-"));
+    process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
+    scratch = folder;
+  }
+  return scratch;
+}
+
+/** A capability's code as an asset of the stack: it is uploaded by the same deploy as the infrastructure. */
+export class RuntimeBundle extends Construct {
+  readonly bundle: Bundle;
+  /** Path of the zip, relative to the synthesized stack. */
+  readonly path: string;
+  /** Carries the hash: an unchanged runtime keeps its name, so nothing that refers to it is redeployed. */
+  readonly objectName: string;
+
+  constructor(scope: Construct, id: string, contract: Pick<RuntimeContract, "name" | "entry">) {
+    super(scope, id);
+    this.bundle = bundleRuntime(contract);
+    const file = join(scratchFolder(), `${contract.name}-${this.bundle.sha256}.zip`);
+    writeFileSync(file, this.bundle.zip);
+    const asset = new TerraformAsset(this, "zip", {
+      path: file,
+      type: AssetType.FILE,
+      assetHash: this.bundle.sha256.slice(0, 32),
+    });
+    this.path = asset.path;
+    this.objectName = `${contract.name}/${this.bundle.sha256}.zip`;
+  }
+}

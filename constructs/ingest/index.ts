@@ -1,0 +1,4 @@
+export { Ingest, type IngestProps } from "./ingest";
+export { IngestFunction, type IngestFunctionProps } from "./ingest-function";
+export { LandingEvents, type LandingEventsProps } from "./landing-events";
+export { PushSubscription, type PushSubscriptionProps } from "./push-subscription";

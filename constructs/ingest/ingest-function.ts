@@ -1,0 +1,189 @@
+import { ArtifactRegistryRepository } from "@cdktf/provider-google/lib/artifact-registry-repository";
+import { ArtifactRegistryRepositoryIamMember } from "@cdktf/provider-google/lib/artifact-registry-repository-iam-member";
+import { CloudRunV2ServiceIamMember } from "@cdktf/provider-google/lib/cloud-run-v2-service-iam-member";
+import { Cloudfunctions2Function } from "@cdktf/provider-google/lib/cloudfunctions2-function";
+import { ProjectIamMember } from "@cdktf/provider-google/lib/project-iam-member";
+import { StorageBucketIamMember } from "@cdktf/provider-google/lib/storage-bucket-iam-member";
+import { StorageBucketObject } from "@cdktf/provider-google/lib/storage-bucket-object";
+import { Construct } from "constructs";
+import type { RuntimeContract } from "../../runtime/platform/contract";
+import type { ITerraformDependable } from "../core/cdktf";
+import { Identity } from "../core/identity";
+import { dataClass } from "../core/labels";
+import { type HospitalRef, resourceName } from "../core/naming";
+import { RuntimeBundle } from "../core/runtime-bundle";
+import type { EncryptionKey } from "../security";
+import type { SecureBucket } from "../storage";
+
+/** https://cloud.google.com/functions/docs/runtime-support#node.js */
+export type FunctionRuntime = "nodejs22";
+/** https://cloud.google.com/functions/docs/networking/network-settings#ingress_settings */
+export type FunctionIngress = "ALLOW_INTERNAL_ONLY" | "ALLOW_INTERNAL_AND_GCLB";
+
+export interface IngestFunctionProps {
+  readonly hospital: HospitalRef;
+  readonly contract: RuntimeContract;
+  readonly environment: Readonly<Record<string, string>>;
+  readonly identity: Identity;
+  readonly key: EncryptionKey;
+  /** Where the code is uploaded. */
+  readonly source: SecureBucket;
+  readonly maxInstances: number;
+}
+
+/** The function and what it is built from and with: own source object, own image repository, own build identity. */
+export class IngestFunction extends Construct {
+  readonly resource: Cloudfunctions2Function;
+  readonly bundle: RuntimeBundle;
+
+  constructor(scope: Construct, id: string, props: IngestFunctionProps) {
+    super(scope, id);
+    const { hospital, contract } = props;
+    const { memoryGiB, cpu, timeoutSeconds } = contract.resources;
+    checkResources(contract);
+
+    this.bundle = new RuntimeBundle(this, "bundle", contract);
+    const source = new StorageBucketObject(this, "source", {
+      bucket: props.source.resource.name,
+      name: this.bundle.objectName,
+      source: this.bundle.path,
+      contentType: "application/zip",
+    });
+
+    const repository = new ArtifactRegistryRepository(this, "repository", {
+      project: hospital.project,
+      location: hospital.region,
+      repositoryId: resourceName(hospital, "functions"),
+      description: `Images that Cloud Functions builds for ${hospital.name}`,
+      format: "DOCKER",
+      mode: "STANDARD_REPOSITORY",
+      kmsKeyName: props.key.id,
+      labels: dataClass("code"),
+      cleanupPolicyDryRun: false,
+      cleanupPolicies: [
+        { id: "delete-old", action: "DELETE", condition: { tagState: "ANY", olderThan: "2592000s" } },
+        { id: "keep-recent", action: "KEEP", mostRecentVersions: { keepCount: 5 } },
+      ],
+      dependsOn: [...props.key.ready],
+    });
+
+    const builder = new Identity(this, "builder", {
+      hospital,
+      role: "ingest-build",
+      description: "Builds the ingest function's image",
+    });
+    const mayBuild = grantBuild(builder, { hospital, repository, source: props.source });
+
+    this.resource = new Cloudfunctions2Function(this, "function", {
+      project: hospital.project,
+      location: hospital.region,
+      name: resourceName(hospital, contract.name),
+      description: `Validates, de-identifies and stores what lands in ${hospital.name}`,
+      kmsKeyName: props.key.id,
+      labels: dataClass("phi"),
+      buildConfig: {
+        runtime: "nodejs22" satisfies FunctionRuntime,
+        entryPoint: contract.target,
+        serviceAccount: builder.account.id,
+        dockerRepository: repository.id,
+        source: { storageSource: { bucket: props.source.resource.name, object: source.name } },
+      },
+      serviceConfig: {
+        serviceAccountEmail: props.identity.email,
+        ingressSettings: "ALLOW_INTERNAL_ONLY" satisfies FunctionIngress,
+        allTrafficOnLatestRevision: true,
+        availableMemory: `${memoryGiB}Gi`,
+        availableCpu: String(cpu),
+        timeoutSeconds,
+        minInstanceCount: 0,
+        maxInstanceCount: props.maxInstances,
+        // Decoding holds whole images in memory: one at a time, so that the limit on one is the limit on the process.
+        maxInstanceRequestConcurrency: 1,
+        environmentVariables: { ...props.environment },
+      },
+      dependsOn: mayBuild,
+    });
+  }
+
+  /** `https://...run.app` */
+  get uri(): string {
+    return this.resource.serviceConfig.uri;
+  }
+
+  /** Lets an identity call the function. */
+  grantInvoke(grantee: Identity): CloudRunV2ServiceIamMember {
+    return new CloudRunV2ServiceIamMember(grantee, "invoke-ingest", {
+      project: this.resource.project,
+      location: this.resource.location,
+      // A function of the second generation is a Cloud Run service of the same name.
+      name: this.resource.name,
+      role: "roles/run.invoker",
+      member: grantee.member,
+    });
+  }
+}
+
+/** The least that a build identity needs. https://cloud.google.com/functions/docs/securing/build-custom-sa */
+function grantBuild(
+  builder: Identity,
+  props: {
+    readonly hospital: HospitalRef;
+    readonly repository: ArtifactRegistryRepository;
+    readonly source: SecureBucket;
+  },
+): ITerraformDependable[] {
+  const { hospital, repository, source } = props;
+  return [
+    new ProjectIamMember(builder, "log", {
+      project: hospital.project,
+      role: "roles/logging.logWriter",
+      member: builder.member,
+    }),
+    new ArtifactRegistryRepositoryIamMember(builder, "push", {
+      project: hospital.project,
+      location: hospital.region,
+      repository: repository.name,
+      role: "roles/artifactregistry.writer",
+      member: builder.member,
+    }),
+    new StorageBucketIamMember(builder, "source", {
+      bucket: source.resource.name,
+      role: "roles/storage.objectViewer",
+      member: builder.member,
+    }),
+    // Cloud Functions copies the code into a bucket that it makes itself: no other bucket of the project is opened.
+    new ProjectIamMember(builder, "staged-source", {
+      project: hospital.project,
+      role: "roles/storage.objectViewer",
+      member: builder.member,
+      condition: {
+        title: "function-sources",
+        description: "Only what Cloud Functions stages for a build",
+        expression: `resource.name.startsWith("projects/_/buckets/gcf-v2-sources-${hospital.projectNumber}-${hospital.region}")`,
+      },
+    }),
+  ];
+}
+
+/** Smallest number of vCPUs for a limit of memory. https://cloud.google.com/run/docs/configuring/services/memory-limits */
+const CPU_FOR_MEMORY = [
+  { aboveGiB: 24, cpu: 8 },
+  { aboveGiB: 16, cpu: 6 },
+  { aboveGiB: 8, cpu: 4 },
+  { aboveGiB: 4, cpu: 2 },
+] as const;
+
+/** A push is answered within ten minutes or delivered again. https://cloud.google.com/pubsub/docs/push */
+export const MAX_ACK_SECONDS = 600;
+
+function checkResources({ name, resources }: RuntimeContract): void {
+  const needed = CPU_FOR_MEMORY.find(({ aboveGiB }) => resources.memoryGiB > aboveGiB);
+  if (needed && resources.cpu < needed.cpu)
+    throw new Error(
+      `The contract of ${name} asks for ${resources.memoryGiB} GiB and ${resources.cpu} CPU: over ${needed.aboveGiB} GiB needs ${needed.cpu} CPUs.`,
+    );
+  if (resources.timeoutSeconds > MAX_ACK_SECONDS)
+    throw new Error(
+      `The contract of ${name} asks for ${resources.timeoutSeconds} seconds: a Pub/Sub push is delivered again after ${MAX_ACK_SECONDS}.`,
+    );
+}

@@ -1,0 +1,64 @@
+import { Construct } from "constructs";
+import { ingestContract } from "../../runtime/ingest/contract";
+import type { Bindings } from "../../runtime/platform/contract";
+import { bindEnvironment } from "../core/binding";
+import { grantDeclaredAccess } from "../core/declared-access";
+import { Identity } from "../core/identity";
+import type { HospitalRef } from "../core/naming";
+import type { KeyRefs } from "../security";
+import type { BucketRefs, SecureBucket } from "../storage";
+import { IngestFunction } from "./ingest-function";
+import { LandingEvents } from "./landing-events";
+import { PushSubscription } from "./push-subscription";
+
+export interface IngestProps {
+  readonly hospital: HospitalRef;
+  readonly buckets: BucketRefs;
+  readonly keys: KeyRefs;
+  /** Where the function's code is uploaded. */
+  readonly source: SecureBucket;
+  /** Every environment variable of `runtime/ingest/contract.ts`. */
+  readonly bindings: Bindings<typeof ingestContract>;
+  /** The limit on what an avalanche of uploads can cost. */
+  readonly maxInstances: number;
+}
+
+/** Landing bucket -> topic -> push subscription -> function: every scan that lands is ingested, or waits as a dead letter. */
+export class Ingest extends Construct {
+  readonly identity: Identity;
+  readonly function: IngestFunction;
+  readonly events: LandingEvents;
+  readonly subscription: PushSubscription;
+
+  constructor(scope: Construct, id: string, props: IngestProps) {
+    super(scope, id);
+    const { hospital, buckets, keys } = props;
+    const environment = bindEnvironment(ingestContract, props.bindings);
+
+    this.identity = new Identity(this, "identity", {
+      hospital,
+      role: ingestContract.name,
+      description: "Runs the ingest function",
+    });
+    grantDeclaredAccess(ingestContract, this.identity, buckets);
+    keys.pseudonym.grantSign(this.identity);
+
+    this.function = new IngestFunction(this, "function", {
+      hospital,
+      contract: ingestContract,
+      environment,
+      identity: this.identity,
+      key: keys.data,
+      source: props.source,
+      maxInstances: props.maxInstances,
+    });
+    this.events = new LandingEvents(this, "events", { hospital, landing: buckets.landing, key: keys.data });
+    this.subscription = new PushSubscription(this, "subscription", {
+      hospital,
+      topic: this.events.topic,
+      target: this.function,
+      key: keys.data,
+      ackDeadlineSeconds: ingestContract.resources.timeoutSeconds,
+    });
+  }
+}

@@ -1,0 +1,78 @@
+import { KmsKeyRing } from "@cdktf/provider-google/lib/kms-key-ring";
+import { Construct } from "constructs";
+import type { ITerraformDependable } from "../core/cdktf";
+import { cryptoKeyId, type HospitalRef, keyRingName, SHARED_KEY_RING } from "../core/naming";
+import { type Removal, removalPolicy } from "../core/removal";
+import { DataKey, type EncryptionKey, encryptionKeyFromId, KeyAgentGrants } from "./data-key";
+import { PseudonymKey, type PseudonymKeyRef, pseudonymKeyFromVersion } from "./pseudonym-key";
+
+/** Which keys a hospital uses. */
+export interface KeyChoice {
+  /**
+   * An existing encryption key, in full.
+   * @default the hospital's own key
+   */
+  readonly kmsKey?: string | undefined;
+  /**
+   * An existing MAC key version, in full.
+   * @default the hospital's own key
+   */
+  readonly pseudonymKey?: string | undefined;
+  /** Use the project's long-lived ring in place of own keys: a ring is never deleted, and an ephemeral environment would leave one behind. */
+  readonly shared: boolean;
+}
+
+export interface KeyRefs {
+  readonly data: EncryptionKey;
+  readonly pseudonym: PseudonymKeyRef;
+}
+
+/** The keys of a hospital by their names alone: what a stack uses that does not own them. */
+export function hospitalKeysFromNames(hospital: HospitalRef, choice: KeyChoice): KeyRefs {
+  const ring = choice.shared ? SHARED_KEY_RING : keyRingName(hospital);
+  return {
+    data: encryptionKeyFromId(choice.kmsKey ?? cryptoKeyId(hospital, ring, "data")),
+    pseudonym: pseudonymKeyFromVersion(
+      choice.pseudonymKey ?? `${cryptoKeyId(hospital, ring, "pseudonym")}/cryptoKeyVersions/1`,
+    ),
+  };
+}
+
+export interface HospitalKeysProps extends KeyChoice {
+  readonly hospital: HospitalRef;
+  readonly removal: Removal;
+  readonly dependsOn: readonly ITerraformDependable[];
+}
+
+/** Owns the keys that the hospital does not bring: ring, encryption key and pseudonym key. */
+export class HospitalKeys extends Construct implements KeyRefs {
+  readonly data: EncryptionKey;
+  readonly pseudonym: PseudonymKeyRef;
+
+  constructor(scope: Construct, id: string, props: HospitalKeysProps) {
+    super(scope, id);
+    const { hospital, removal } = props;
+    const names = hospitalKeysFromNames(hospital, props);
+    this.data = names.data;
+    this.pseudonym = names.pseudonym;
+    // Shared keys and the grants on them belong to whoever owns the project: several environments stand on them.
+    if (props.shared) return;
+
+    if (props.kmsKey) {
+      const { kmsKey: keyId, dependsOn } = props;
+      this.data = encryptionKeyFromId(keyId, new KeyAgentGrants(this, "agents", { hospital, keyId, dependsOn }).all);
+    }
+    if (props.kmsKey && props.pseudonymKey) return;
+
+    const ring = new KmsKeyRing(this, "ring", {
+      project: hospital.project,
+      name: keyRingName(hospital),
+      location: hospital.region,
+      dependsOn: [...props.dependsOn],
+      ...removalPolicy(removal).lifecycle,
+    });
+    ring.overrideLogicalId("hospital");
+    if (!props.kmsKey) this.data = new DataKey(this, "data", { hospital, ring, keyId: names.data.id, removal });
+    if (!props.pseudonymKey) new PseudonymKey(this, "pseudonym", { ring, removal });
+  }
+}

@@ -1,0 +1,56 @@
+import { StorageBucketIamMember } from "@cdktf/provider-google/lib/storage-bucket-iam-member";
+import type { Grantable } from "../core/declared-access";
+import type { Identity } from "../core/identity";
+import type { EncryptionKey } from "../security";
+
+/** https://cloud.google.com/storage/docs/access-control/iam-roles */
+export type BucketRole = "roles/storage.objectViewer" | "roles/storage.objectCreator" | "roles/storage.objectUser";
+
+/** A bucket that identities can be let into. */
+export interface BucketRef extends Grantable {
+  readonly name: string;
+  /** `gs://<name>` */
+  readonly uri: string;
+}
+
+export interface BucketRefProps {
+  /** Short name, which the grants' logical ids carry. */
+  readonly id: string;
+  readonly name: string;
+  readonly key: EncryptionKey;
+}
+
+/** Every permission on a bucket is given here: additively, to one identity, on the bucket and on the key of its objects. */
+export class BucketGrants implements BucketRef {
+  readonly name: string;
+  readonly uri: string;
+
+  constructor(private readonly props: BucketRefProps) {
+    this.name = props.name;
+    this.uri = `gs://${props.name}`;
+  }
+
+  /** List and read objects. */
+  grantRead(grantee: Identity): void {
+    this.grant(grantee, "read", "roles/storage.objectViewer");
+    this.props.key.grantDecrypt(grantee);
+  }
+
+  /** Add objects; replacing one needs the right to delete, which this is not. */
+  grantCreate(grantee: Identity): void {
+    this.grant(grantee, "create", "roles/storage.objectCreator");
+    this.props.key.grantEncrypt(grantee);
+  }
+
+  /** Read, add, replace and delete objects. */
+  grantWrite(grantee: Identity): void {
+    this.grant(grantee, "write", "roles/storage.objectUser");
+    this.props.key.grantEncryptDecrypt(grantee);
+  }
+
+  private grant(grantee: Identity, access: string, role: BucketRole): void {
+    const id = `${this.props.id}-${access}`;
+    if (grantee.node.tryFindChild(id)) return;
+    new StorageBucketIamMember(grantee, id, { bucket: this.props.name, role, member: grantee.member });
+  }
+}

@@ -1,0 +1,59 @@
+import { Construct } from "constructs";
+import { BUCKETS, type BucketName } from "../../runtime/platform/contract";
+import type { ITerraformDependable } from "../core/cdktf";
+import { bucketName, type HospitalRef } from "../core/naming";
+import type { Removal } from "../core/removal";
+import type { EncryptionKey } from "../security";
+import { BucketGrants, type BucketRef } from "./bucket-grants";
+import { SecureBucket, type SecureBucketProps } from "./secure-bucket";
+
+export type BucketRefs = Readonly<Record<BucketName, BucketRef>>;
+
+/** How a bucket differs from the defaults. */
+const RULES: Readonly<Record<BucketName, Pick<SecureBucketProps, "noncurrentDays" | "nearlineAfterDays">>> = {
+  // Originals are read once, when they land, and kept for good.
+  landing: { nearlineAfterDays: 90 },
+  curated: {},
+  quarantine: { nearlineAfterDays: 90 },
+  // Made again from curated by one command.
+  processed: { noncurrentDays: 30 },
+  models: {},
+  reports: {},
+  // Rows are the audit trail: what replaced one stays recognisable for a year.
+  warehouse: { noncurrentDays: 365 },
+};
+
+export interface HospitalBucketsProps {
+  readonly hospital: HospitalRef;
+  readonly key: EncryptionKey;
+  readonly removal: Removal;
+  readonly dependsOn?: readonly ITerraformDependable[];
+}
+
+/** The buckets that hold one hospital's scans and all that is made of them. */
+export class HospitalBuckets extends Construct {
+  readonly buckets: Readonly<Record<BucketName, SecureBucket>>;
+
+  constructor(scope: Construct, id: string, props: HospitalBucketsProps) {
+    super(scope, id);
+    const made = BUCKETS.map((bucket) => [
+      bucket,
+      new SecureBucket(this, bucket, {
+        ...props,
+        ...RULES[bucket],
+        name: bucketName(props.hospital, bucket),
+        dataClass: "phi",
+      }),
+    ]);
+    this.buckets = Object.fromEntries(made) as Record<BucketName, SecureBucket>;
+  }
+}
+
+/** The same buckets by their names alone: what a stack uses that does not own them. */
+export function hospitalBucketsFromNames(hospital: HospitalRef, key: EncryptionKey): BucketRefs {
+  const refs = BUCKETS.map((bucket) => [
+    bucket,
+    new BucketGrants({ id: bucket, name: bucketName(hospital, bucket), key }),
+  ]);
+  return Object.fromEntries(refs) as Record<BucketName, BucketRef>;
+}

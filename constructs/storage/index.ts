@@ -1,0 +1,8 @@
+export { BucketGrants, type BucketRef, type BucketRole } from "./bucket-grants";
+export {
+  type BucketRefs,
+  HospitalBuckets,
+  type HospitalBucketsProps,
+  hospitalBucketsFromNames,
+} from "./hospital-buckets";
+export { SecureBucket, type SecureBucketProps } from "./secure-bucket";

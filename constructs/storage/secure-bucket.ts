@@ -1,0 +1,101 @@
+import { StorageBucket, type StorageBucketLifecycleRule } from "@cdktf/provider-google/lib/storage-bucket";
+import { Construct } from "constructs";
+import type { ITerraformDependable } from "../core/cdktf";
+import type { Identity } from "../core/identity";
+import { type DataClass, dataClass } from "../core/labels";
+import type { HospitalRef } from "../core/naming";
+import { type Removal, removalPolicy } from "../core/removal";
+import type { EncryptionKey } from "../security";
+import { BucketGrants, type BucketRef } from "./bucket-grants";
+
+export interface SecureBucketProps {
+  readonly hospital: HospitalRef;
+  /** Global name; see {@link bucketName}. */
+  readonly name: string;
+  readonly key: EncryptionKey;
+  readonly removal: Removal;
+  readonly dataClass: DataClass;
+  /**
+   * Days that a replaced or deleted version is kept.
+   * @default 90
+   */
+  readonly noncurrentDays?: number;
+  /**
+   * Days after which objects move to cheaper storage that can still be read at once.
+   * @default they stay
+   */
+  readonly nearlineAfterDays?: number;
+  /** @default none */
+  readonly dependsOn?: readonly ITerraformDependable[];
+}
+
+const DEFAULT_NONCURRENT_DAYS = 90;
+
+/**
+ * A bucket as this project has them: versioned, uniform access, never public, encrypted with the hospital's key. Nothing
+ * current is ever deleted by a rule; versions that were replaced are, after a while.
+ */
+export class SecureBucket extends Construct implements BucketRef {
+  readonly name: string;
+  readonly uri: string;
+  readonly resource: StorageBucket;
+  private readonly grants: BucketGrants;
+
+  constructor(scope: Construct, id: string, props: SecureBucketProps) {
+    super(scope, id);
+    const removal = removalPolicy(props.removal);
+    this.resource = new StorageBucket(this, "bucket", {
+      project: props.hospital.project,
+      name: props.name,
+      location: props.hospital.region,
+      storageClass: "STANDARD",
+      uniformBucketLevelAccess: true,
+      publicAccessPrevention: "enforced",
+      versioning: { enabled: true },
+      encryption: { defaultKmsKeyName: props.key.id },
+      softDeletePolicy: { retentionDurationSeconds: removal.softDeleteSeconds },
+      lifecycleRule: lifecycleRules(props),
+      labels: dataClass(props.dataClass),
+      forceDestroy: removal.forceDestroy,
+      dependsOn: [...props.key.ready, ...(props.dependsOn ?? [])],
+      ...removal.lifecycle,
+    });
+    // A stateful resource keeps its address when constructs are moved or renamed.
+    this.resource.overrideLogicalId(id);
+    this.name = props.name;
+    this.grants = new BucketGrants({ id, name: this.resource.name, key: props.key });
+    this.uri = `gs://${props.name}`;
+  }
+
+  grantRead(grantee: Identity): void {
+    this.grants.grantRead(grantee);
+  }
+
+  grantCreate(grantee: Identity): void {
+    this.grants.grantCreate(grantee);
+  }
+
+  grantWrite(grantee: Identity): void {
+    this.grants.grantWrite(grantee);
+  }
+}
+
+function lifecycleRules(props: SecureBucketProps): StorageBucketLifecycleRule[] {
+  const rules: StorageBucketLifecycleRule[] = [
+    {
+      action: { type: "Delete" },
+      condition: {
+        daysSinceNoncurrentTime: props.noncurrentDays ?? DEFAULT_NONCURRENT_DAYS,
+        withState: "ARCHIVED",
+      },
+    },
+    { action: { type: "AbortIncompleteMultipartUpload" }, condition: { age: 7, withState: "ANY" } },
+  ];
+  if (props.nearlineAfterDays !== undefined) {
+    rules.push({
+      action: { type: "SetStorageClass", storageClass: "NEARLINE" },
+      condition: { age: props.nearlineAfterDays, matchesStorageClass: ["STANDARD"], withState: "LIVE" },
+    });
+  }
+  return rules;
+}

@@ -1,0 +1,31 @@
+import { mkdirSync } from "node:fs";
+import { App } from "../constructs/core/cdktf";
+import { type HospitalLine, parseHospitals } from "./config";
+import { HospitalAppStack } from "./hospital-app-stack";
+import { HospitalDataStack } from "./hospital-data-stack";
+
+export interface AppOptions {
+  /**
+   * Where the stacks are written.
+   * @default CDKTF_OUTDIR, otherwise cdktf.out
+   */
+  readonly outdir?: string | undefined;
+  /** What the lines are called in an error. */
+  readonly subject?: string | undefined;
+}
+
+/**
+ * Which stacks there are: two for every hospital, and nothing between hospitals.
+ * @throws {ConfigurationError} listing every problem of every line; no construct exists then.
+ */
+export function buildApp(lines: readonly HospitalLine[], options: AppOptions = {}): App {
+  const hospitals = parseHospitals(lines, options.subject);
+  const outdir = options.outdir ?? process.env.CDKTF_OUTDIR ?? "cdktf.out";
+  mkdirSync(outdir, { recursive: true });
+  const app = new App({ outdir, stackTraces: false });
+  for (const hospital of hospitals) {
+    const data = new HospitalDataStack(app, hospital);
+    new HospitalAppStack(app, hospital).addDependency(data);
+  }
+  return app;
+}

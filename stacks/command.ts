@@ -1,0 +1,122 @@
+import { existsSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { ConfigurationError } from "../runtime/platform/config";
+import { buildApp } from "./app";
+import type { HospitalLine } from "./config";
+
+const HELP = `Synthesizes the Terraform stacks of every hospital. Needs no network and no cloud account.
+
+Usage: npm run synth -- [options]
+
+Options:
+  --hospitals FILE.json  a list of {name, tier, project, projectNumber, region, ...} in place of stacks/hospitals.ts
+  --out DIR              where the stacks are written (default: cdktf.out)
+  --seed N               accepted as everywhere; a synth draws nothing at random
+  --help                 this text
+
+Each stack is a folder DIR/stacks/<hospital>-data or <hospital>-app, data first:
+  terraform -chdir=DIR/stacks/<name> init && terraform -chdir=DIR/stacks/<name> plan
+`;
+
+/** Exit codes of every command of this project. */
+const DONE = 0;
+const FAILED = 1;
+const WRONG_USAGE = 2;
+
+/**
+ * The command `npm run synth`.
+ * @param args what follows the command's name
+ * @param defaults the hospitals of `hospitals.ts`
+ * @returns the exit code
+ */
+export function synth(args: readonly string[], defaults: readonly HospitalLine[]): number {
+  try {
+    const options = parseOptions(args);
+    if (options.help) {
+      process.stdout.write(HELP);
+      return DONE;
+    }
+    const lines = options.hospitals === undefined ? defaults : readLines(options.hospitals);
+    const app = buildApp(lines, { outdir: options.out, subject: options.hospitals ?? "stacks/hospitals.ts" });
+    app.synth();
+    const stacks = Object.keys(app.manifest.stacks);
+    removeStale(app.outdir, stacks);
+    process.stdout.write(`${stacks.length} stacks in ${join(app.outdir, "stacks")}: ${stacks.join(", ")}\n`);
+    return DONE;
+  } catch (error) {
+    const usage = error instanceof ConfigurationError;
+    const message = error instanceof Error ? error.message : String(error);
+    process.stderr.write(`${message}\n${usage ? "" : "Nothing was deployed; the output folder may be incomplete.\n"}`);
+    return usage ? WRONG_USAGE : FAILED;
+  }
+}
+
+interface Options {
+  readonly help: boolean;
+  readonly hospitals: string | undefined;
+  readonly out: string | undefined;
+}
+
+function parseOptions(args: readonly string[]): Options {
+  const subject = "The command line";
+  const hint = "See npm run synth -- --help.";
+  try {
+    const { values } = parseArgs({
+      args: [...args],
+      strict: true,
+      allowPositionals: false,
+      options: {
+        hospitals: { type: "string" },
+        out: { type: "string" },
+        seed: { type: "string" },
+        help: { type: "boolean", short: "h", default: false },
+      },
+    });
+    const problems: string[] = [];
+    for (const option of ["hospitals", "out"] as const)
+      if (values[option] === "") problems.push(`--${option} is empty; it needs a path. ${hint}`);
+    if (values.seed !== undefined && !/^\d+$/.test(values.seed))
+      problems.push(`--seed is "${values.seed}"; it must be a whole number, 0 or more.`);
+    if (values.out !== undefined && existsSync(values.out) && !statSync(values.out).isDirectory())
+      problems.push(`--out is "${values.out}", which is a file; it must be a folder.`);
+    if (problems.length > 0) throw new ConfigurationError(subject, problems);
+    return { help: values.help, hospitals: values.hospitals, out: values.out };
+  } catch (error) {
+    if (error instanceof ConfigurationError) throw error;
+    throw new ConfigurationError(subject, [`${(error as Error).message} ${hint}`]);
+  }
+}
+
+/** Reads the list; what is in it is validated with the hospitals. */
+function readLines(file: string): HospitalLine[] {
+  let text: string;
+  try {
+    text = readFileSync(file, "utf8");
+  } catch (error) {
+    const why =
+      (error as NodeJS.ErrnoException).code === "ENOENT"
+        ? "does not exist"
+        : `cannot be read: ${(error as Error).message}`;
+    throw new ConfigurationError("The list of hospitals", [
+      `The file ${file} ${why}. Name a JSON file with --hospitals.`,
+    ]);
+  }
+  try {
+    return JSON.parse(text.replace(/^\uFEFF/, "")) as HospitalLine[];
+  } catch (error) {
+    throw new ConfigurationError("The list of hospitals", [
+      `The file ${file} is not JSON: ${(error as Error).message}.`,
+    ]);
+  }
+}
+
+/** Removes the folders of stacks that are no longer there, so that nobody deploys one by accident. */
+function removeStale(outdir: string, stacks: readonly string[]): void {
+  const folder = join(outdir, "stacks");
+  if (!existsSync(folder)) return;
+  for (const name of readdirSync(folder)) {
+    const synthesized = existsSync(join(folder, name, "cdk.tf.json"));
+    if (synthesized && !stacks.includes(name)) rmSync(join(folder, name), { recursive: true });
+  }
+}

@@ -1,0 +1,282 @@
+import { z } from "zod";
+import { LABEL_VALUE } from "../constructs/core/labels";
+import { bucketNameProblem } from "../constructs/core/naming";
+import type { Removal } from "../constructs/core/removal";
+import { ConfigurationError } from "../runtime/platform/config";
+import { BUCKETS } from "../runtime/platform/contract";
+
+export const TIERS = ["prod", "test", "ephemeral"] as const;
+export type Tier = (typeof TIERS)[number];
+
+const KMS_KEY = /^projects\/[a-z][a-z0-9-]+\/locations\/([a-z0-9-]+)\/keyRings\/[\w-]{1,63}\/cryptoKeys\/[\w-]{1,63}$/;
+const KMS_KEY_VERSION =
+  /^projects\/[a-z][a-z0-9-]+\/locations\/([a-z0-9-]+)\/keyRings\/[\w-]{1,63}\/cryptoKeys\/[\w-]{1,63}\/cryptoKeyVersions\/[1-9]\d*$/;
+
+const isDate = (text: string) => {
+  const time = Date.parse(`${text}T00:00:00Z`);
+  return !Number.isNaN(time) && new Date(time).toISOString().startsWith(text);
+};
+
+/** One line of `hospitals.ts`. A description says what is allowed; errors quote it. */
+const lineSchema = z.strictObject({
+  name: z
+    .string()
+    .regex(/^[a-z](?:[a-z0-9]|-(?=[a-z0-9])){1,29}$/)
+    .describe(
+      "2 to 30 lower-case letters, digits and single hyphens, a letter first and no hyphen last, such as st-anna",
+    ),
+  tier: z.enum(TIERS).describe("prod, test or ephemeral"),
+  project: z
+    .string()
+    .regex(/^[a-z][a-z0-9-]{4,28}[a-z0-9]$/)
+    .describe(
+      "the id of a Google Cloud project: 6 to 30 lower-case letters, digits and hyphens, a letter first and no hyphen last",
+    ),
+  projectNumber: z
+    .union([z.string(), z.int().transform(String)])
+    .pipe(z.string().regex(/^[1-9]\d{5,18}$/))
+    .describe("the project's number, digits only: gcloud projects describe PROJECT --format='value(projectNumber)'"),
+  region: z
+    .string()
+    .regex(/^(?:africa|asia|australia|europe|me|northamerica|southamerica|us)-[a-z]+\d+$/)
+    .describe("one region of Google Cloud such as europe-west4, not a zone and not a multi-region"),
+  owner: z
+    .string()
+    .regex(LABEL_VALUE)
+    .default("platform")
+    .describe("a label: up to 63 lower-case letters, digits, hyphens and underscores"),
+  removal: z
+    .enum(["retain", "destroy"])
+    .optional()
+    .describe("retain (terraform destroy fails) or destroy (it leaves nothing but key versions)"),
+  allowDestroys: z.boolean().default(false).describe("true or false"),
+  kmsKey: z
+    .string()
+    .regex(KMS_KEY)
+    .optional()
+    .describe("an existing encryption key in full: projects/P/locations/REGION/keyRings/R/cryptoKeys/K"),
+  pseudonymKey: z
+    .string()
+    .regex(KMS_KEY_VERSION)
+    .optional()
+    .describe(
+      "an existing MAC key version in full: projects/P/locations/REGION/keyRings/R/cryptoKeys/K/cryptoKeyVersions/N",
+    ),
+  stateBucket: z
+    .string()
+    .regex(/^[a-z0-9][a-z0-9._-]{1,61}[a-z0-9]$/)
+    .optional()
+    .describe("the name of an existing bucket for Terraform's state, without gs://"),
+  expiresAt: z.string().refine(isDate).optional().describe("a date such as 2027-01-31"),
+  ingest: z
+    .strictObject({
+      maxInstances: z.int().min(1).max(1000).optional().describe("a whole number from 1 to 1000"),
+    })
+    .default({})
+    .describe("an object with maxInstances"),
+});
+
+/** What an engineer writes. */
+export type HospitalLine = z.input<typeof lineSchema>;
+
+/** A validated line with every default filled in. */
+export interface Hospital {
+  readonly name: string;
+  readonly tier: Tier;
+  readonly project: string;
+  readonly projectNumber: string;
+  readonly region: string;
+  readonly owner: string;
+  /** What a destroy does: the tier's choice, or the line's. `allowDestroys` makes it `destroy`. */
+  readonly removal: Removal;
+  readonly kmsKey: string | undefined;
+  readonly pseudonymKey: string | undefined;
+  readonly stateBucket: string | undefined;
+  readonly expiresAt: string | undefined;
+  readonly ingest: { readonly maxInstances: number };
+}
+
+/** What a line that says nothing gets. */
+const TIER_DEFAULTS: Readonly<Record<Tier, { readonly removal: Removal; readonly maxInstances: number }>> = {
+  prod: { removal: "retain", maxInstances: 20 },
+  test: { removal: "retain", maxInstances: 5 },
+  ephemeral: { removal: "destroy", maxInstances: 2 },
+};
+
+/**
+ * Validates all lines and fills in the defaults of each tier.
+ * @throws {ConfigurationError} with one sentence for every problem of every hospital.
+ */
+export function parseHospitals(input: unknown, subject = "The list of hospitals"): Hospital[] {
+  if (!Array.isArray(input))
+    throw new ConfigurationError(subject, [`It is ${show(input)}; allowed: a list of hospitals.`]);
+  if (input.length === 0) throw new ConfigurationError(subject, ["It is empty; it must have at least one hospital."]);
+
+  const problems: string[] = [];
+  const hospitals: Hospital[] = [];
+  input.forEach((line: unknown, index) => {
+    const who = nameOf(line, index);
+    const result = lineSchema.safeParse(line);
+    if (!result.success) problems.push(...result.error.issues.flatMap((issue) => sentences(who, line, issue)));
+    problems.push(...bucketProblems(who, line));
+    if (!result.success) return;
+    problems.push(...crossFieldProblems(who, result.data));
+    hospitals.push(withDefaults(result.data));
+  });
+  problems.push(...listProblems(input));
+  if (problems.length > 0) throw new ConfigurationError(subject, problems);
+  return hospitals;
+}
+
+function withDefaults(line: z.output<typeof lineSchema>): Hospital {
+  const defaults = TIER_DEFAULTS[line.tier];
+  return {
+    name: line.name,
+    tier: line.tier,
+    project: line.project,
+    projectNumber: line.projectNumber,
+    region: line.region,
+    owner: line.owner,
+    removal: line.allowDestroys ? "destroy" : (line.removal ?? defaults.removal),
+    kmsKey: line.kmsKey,
+    pseudonymKey: line.pseudonymKey,
+    stateBucket: line.stateBucket,
+    expiresAt: line.expiresAt,
+    ingest: { maxInstances: line.ingest.maxInstances ?? defaults.maxInstances },
+  };
+}
+
+type Line = z.output<typeof lineSchema>;
+
+/** Rules over more than one key of a line. */
+function crossFieldProblems(who: string, line: Line): string[] {
+  const problems: string[] = [];
+  if (line.tier === "prod" && line.removal === "destroy" && !line.allowDestroys)
+    problems.push(
+      `${who}: "removal" is "destroy" in tier prod; allowed: retain. To take a prod hospital down, deploy it once with "allowDestroys": true.`,
+    );
+  if (line.tier === "ephemeral" && line.removal === "retain")
+    problems.push(`${who}: "removal" is "retain" in tier ephemeral; allowed: destroy, an environment that expires.`);
+  if (line.expiresAt && line.tier !== "ephemeral")
+    problems.push(`${who}: "expiresAt" is "${line.expiresAt}" in tier ${line.tier}; allowed: in tier ephemeral only.`);
+  for (const [key, value, pattern] of [
+    ["kmsKey", line.kmsKey, KMS_KEY],
+    ["pseudonymKey", line.pseudonymKey, KMS_KEY_VERSION],
+  ] as const) {
+    const location = value && pattern.exec(value)?.[1];
+    if (location && location !== line.region)
+      problems.push(
+        `${who}: "${key}" lies in "${location}"; allowed: the hospital's own region, ${line.region}, where its data is.`,
+      );
+  }
+  return problems;
+}
+
+/** Bucket names are made of project, hospital and purpose: each can be right and the whole too long. */
+function bucketProblems(who: string, line: unknown): string[] {
+  const { name, project } = asRecord(line);
+  if (typeof name !== "string" || typeof project !== "string") return [];
+  const longest = [...BUCKETS].sort((a, b) => b.length - a.length)[0] ?? "quarantine";
+  const problem = bucketNameProblem(`${project}-${name}-${longest}`);
+  const malformed =
+    !lineSchema.shape.name.safeParse(name).success || !lineSchema.shape.project.safeParse(project).success;
+  // A malformed part has its own sentence; only the length of the whole is worth a second one.
+  if (!problem || (malformed && !problem.includes("63"))) return [];
+  return [`${who}: "name" is ${show(name)} and "project" is ${show(project)}. ${problem}`];
+}
+
+/** Rules over the whole list. */
+function listProblems(lines: readonly unknown[]): string[] {
+  const problems: string[] = [];
+  const names = new Map<string, number>();
+  const projects = new Map<string, string>();
+  const prefixes = new Map<string, string>();
+  lines.forEach((line, index) => {
+    const { name, project, tier } = asRecord(line);
+    if (typeof name !== "string") return;
+    const who = nameOf(line, index);
+    const before = names.get(name);
+    if (before !== undefined)
+      problems.push(
+        `${who}: "name" is ${show(name)}, as is line ${before + 1}; allowed: a name that no other line has.`,
+      );
+    else names.set(name, index);
+    if (typeof project !== "string" || before !== undefined) return;
+
+    if (tier !== "ephemeral") {
+      const owner = projects.get(project);
+      if (owner !== undefined)
+        problems.push(
+          `${who}: "project" is ${show(project)}, which is the project of hospital "${owner}"; allowed: a project of its own, except in tier ephemeral.`,
+        );
+      else projects.set(project, name);
+    }
+    const prefix = `${project}-${name}`;
+    const twin = prefixes.get(prefix);
+    if (twin !== undefined && twin !== name)
+      problems.push(
+        `${who}: "name" and "project" together are "${prefix}", as are those of hospital "${twin}", so their buckets would have the same names; allowed: another name.`,
+      );
+    else prefixes.set(prefix, name);
+  });
+  return problems;
+}
+
+/** An issue of the schema as a sentence: which hospital, which key, what was given, what is allowed. */
+function sentences(who: string, line: unknown, issue: z.core.$ZodIssue): string[] {
+  if (issue.code === "unrecognized_keys") {
+    const allowed = Object.keys(issue.path.length === 0 ? lineSchema.shape : { maxInstances: true });
+    const where = issue.path.length === 0 ? "" : ` in "${issue.path.join(".")}"`;
+    return issue.keys.map((key) => {
+      const meant = closest(key, allowed);
+      return `${who}: "${key}"${where} is not a known key${meant ? `; did you mean "${meant}"?` : ";"} allowed: ${allowed.join(", ")}.`;
+    });
+  }
+  if (issue.path.length === 0) return [`${who} is ${show(line)}; allowed: an object with ${REQUIRED.join(", ")}.`];
+  const given = issue.path.reduce<unknown>((value, key) => asRecord(value)[String(key)], line);
+  const key = issue.path.join(".");
+  const allowed = describe(issue.path) ?? issue.message;
+  return [`${who}: "${key}" is ${given === undefined ? "missing" : show(given)}; allowed: ${allowed}.`];
+}
+
+const REQUIRED = ["name", "tier", "project", "projectNumber", "region"];
+
+function describe(path: readonly PropertyKey[]): string | undefined {
+  const shape = lineSchema.shape as Record<string, z.ZodType>;
+  const [key, inner] = path.map(String);
+  const outer = key === undefined ? undefined : shape[key];
+  if (key === "ingest" && inner !== undefined) return "maxInstances, a whole number from 1 to 1000";
+  return outer?.description;
+}
+
+const nameOf = (line: unknown, index: number): string => {
+  const { name } = asRecord(line);
+  return typeof name === "string" && name !== "" ? `Hospital "${name}" (line ${index + 1})` : `Line ${index + 1}`;
+};
+
+const asRecord = (value: unknown): Record<string, unknown> =>
+  typeof value === "object" && value !== null ? (value as Record<string, unknown>) : {};
+
+const show = (value: unknown): string => (value === undefined ? "missing" : (JSON.stringify(value) ?? String(value)));
+
+/** The allowed word within two edits of a mistyped one. */
+function closest(word: string, allowed: readonly string[]): string | undefined {
+  const best = allowed
+    .map((candidate) => ({ candidate, edits: distance(word.toLowerCase(), candidate.toLowerCase()) }))
+    .sort((a, b) => a.edits - b.edits)[0];
+  return best && best.edits <= 2 ? best.candidate : undefined;
+}
+
+/** Levenshtein distance. */
+function distance(a: string, b: string): number {
+  let previous = Array.from({ length: b.length + 1 }, (_, column) => column);
+  for (let row = 1; row <= a.length; row++) {
+    const current = [row];
+    for (let column = 1; column <= b.length; column++) {
+      const replaced = (previous[column - 1] ?? 0) + (a[row - 1] === b[column - 1] ? 0 : 1);
+      current[column] = Math.min(replaced, (previous[column] ?? 0) + 1, (current[column - 1] ?? 0) + 1);
+    }
+    previous = current;
+  }
+  return previous[b.length] ?? 0;
+}
