@@ -1,0 +1,49 @@
+import { dirname, join } from "node:path";
+import { setWasmPaths } from "@tensorflow/tfjs-backend-wasm";
+import * as tf from "@tensorflow/tfjs-core";
+import { ConfigurationError } from "../platform/config";
+
+/** TensorFlow.js backends in the order in which they are tried. */
+export const BACKENDS = ["tfjs-node-gpu", "tfjs-node", "wasm"] as const;
+export type Backend = (typeof BACKENDS)[number];
+
+/** Whether the backend runs a batch on all cores by itself. WASM has one thread: the trainer splits the batch. */
+export const usesAllCores = (backend: Backend): boolean => backend !== "wasm";
+
+/**
+ * Makes the best TensorFlow.js backend present the current one: native TensorFlow on a GPU, native TensorFlow on the
+ * CPU, WebAssembly.
+ *
+ * @param preferred try this one alone
+ * @throws {ConfigurationError} if the preferred one cannot be used here
+ */
+export async function useBackend(preferred?: Backend): Promise<Backend> {
+  const problems: string[] = [];
+  for (const backend of preferred ? [preferred] : BACKENDS) {
+    const problem = backend === "wasm" ? await useWasm() : await useNative(backend);
+    if (problem === undefined) return backend;
+    problems.push(`${backend}: ${problem}`);
+  }
+  throw new ConfigurationError("The TensorFlow.js backend", problems);
+}
+
+async function useWasm(): Promise<string | undefined> {
+  const folder = join(dirname(require.resolve("@tensorflow/tfjs-backend-wasm/package.json")), "wasm-out");
+  setWasmPaths(`${folder}/`);
+  return (await tf.setBackend("wasm")) ? undefined : `its binary in ${folder} does not start on this processor`;
+}
+
+async function useNative(backend: "tfjs-node-gpu" | "tfjs-node"): Promise<string | undefined> {
+  try {
+    // Optional dependencies: absent where their native library could not be installed.
+    require(`@tensorflow/${backend}`);
+  } catch (error) {
+    return `@tensorflow/${backend} is not installed here or does not load (${firstLine(error)})`;
+  }
+  if (!(await tf.setBackend("tensorflow"))) return "native TensorFlow does not start";
+  return undefined;
+}
+
+function firstLine(error: unknown): string {
+  return (error instanceof Error ? error.message : String(error)).split("\n")[0] ?? "";
+}
