@@ -1,3 +1,4 @@
+import { uniform } from "../platform/random";
 import {
   accuracy,
   ascending,
@@ -18,18 +19,6 @@ import {
 
 export const RESAMPLES = 2000;
 const TAIL = 0.025;
-
-/** Mulberry32: 32 bits of state, uniform in [0, 1). The same seed gives the same sequence everywhere. */
-function uniform(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = state;
-    t = Math.imul(t ^ (t >>> 15), t | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
-  };
-}
 
 /** Linear interpolation between order statistics (type 7 of Hyndman and Fan). `sorted` ascends and is not empty. */
 function quantile(sorted: Float64Array, q: number): number {

@@ -130,7 +130,7 @@ class EagerGraph {
         const inputs = inputsOf(this.network, layer.name).map((id) => values.get(id));
         if (inputs.length === 0 || inputs.some((value) => value === undefined)) continue;
         const concrete = inputs as tf.Tensor[];
-        values.set(output, layer.apply(concrete.length === 1 ? (concrete[0] as tf.Tensor) : concrete) as tf.Tensor);
+        values.set(output, applyLayer(layer, concrete));
       }
       if (layer.name === until) return;
     }
@@ -141,6 +141,15 @@ class EagerGraph {
       `The network goes around layer "${layerName}", so Grad-CAM cannot follow it from there. Name a layer that everything passes through.`,
     );
   }
+}
+
+function applyLayer(layer: LayersModel["layers"][number], inputs: tf.Tensor[]): tf.Tensor {
+  const [input] = inputs as [tf.Tensor];
+  if (layer.getClassName() !== "MaxPooling2D") return layer.apply(inputs.length === 1 ? input : inputs) as tf.Tensor;
+  // The WebAssembly kernel MaxPoolGrad gives no gradient to windows whose maximum is not positive, which after a ReLU
+  // is every window where nothing was found. Above zero it agrees with the other backends.
+  const shift = 1 - (tf.min(input).dataSync()[0] as number);
+  return tf.sub(layer.apply(tf.add(input, shift)) as tf.Tensor, shift);
 }
 
 /** The part of a layer's wiring that TensorFlow.js does not declare in its types. */

@@ -1,3 +1,4 @@
+export { BACKENDS, type Backend, useBackend, usesAllCores } from "./backend";
 export type { Classifier } from "./classifier";
 export {
   imagesToTensor,
@@ -15,3 +16,4 @@ export {
   WEIGHTS_FILE,
 } from "./load-classifier";
 export { type ModelMetadata, modelMetadataSchema } from "./metadata";
+export { labelOf, type ScoredScan, scoreScan } from "./score";

@@ -1,0 +1,81 @@
+import { createHash } from "node:crypto";
+import {
+  applyRecipe,
+  decodeScan,
+  type Geometry,
+  type GreyImage,
+  type ImageLimits,
+  pixelSha256,
+  type RejectedImage,
+} from "../imaging";
+import type { Label } from "../platform/labels";
+import type { Classifier } from "./classifier";
+
+/** A file with a model's answer. */
+export interface ScoredScan {
+  /** SHA-256 over the model and the pixels of every page: the same image under the same model has the same id. */
+  readonly id: string;
+  /** Of Cancer, 0 to 1: that of the most suspicious page. */
+  readonly probability: number;
+  readonly label: Label;
+  /** Number of the most suspicious page, from 1. */
+  readonly page: number;
+  /** Pages that could be read. */
+  readonly pages: number;
+  /** Pages of the file that could not be used; the others were. */
+  readonly rejectedPages: readonly { readonly page: number; readonly reason: RejectedImage }[];
+  /** The most suspicious page, its SHA-256 and what the recipe made of it. */
+  readonly image: GreyImage;
+  readonly sha256: string;
+  readonly pixels: Uint8Array;
+  readonly geometry: Geometry;
+}
+
+/** Cancer from the model's threshold on. */
+export function labelOf(probability: number, threshold: number): Label {
+  return probability >= threshold ? "Cancer" : "Non-Cancer";
+}
+
+/**
+ * Decodes a file, sends every page through the recipe and the model, and answers for the most suspicious page: one
+ * suspicious slice makes a suspicious scan.
+ *
+ * @throws {RejectedImage} if no page can be used
+ */
+export async function scoreScan(
+  bytes: Buffer,
+  classifier: Classifier,
+  limits: Partial<ImageLimits> = {},
+): Promise<ScoredScan> {
+  const { metadata } = classifier;
+  const identity = createHash("sha256").update(metadata.id);
+  const rejectedPages: { page: number; reason: RejectedImage }[] = [];
+  let pages = 0;
+  let best: Pick<ScoredScan, "probability" | "page" | "image" | "sha256" | "pixels" | "geometry"> | undefined;
+  for await (const decoded of decodeScan(bytes, limits)) {
+    if ("rejected" in decoded) {
+      rejectedPages.push({ page: decoded.page, reason: decoded.rejected });
+      continue;
+    }
+    pages++;
+    const { image, page } = decoded;
+    const sha256 = pixelSha256(image);
+    identity.update(sha256);
+    const { pixels, geometry } = applyRecipe(image);
+    const [probability] = await classifier.predict([pixels]);
+    if (probability === undefined) throw new Error(`Model ${metadata.id} gave no answer.`);
+    if (!best || probability > best.probability) best = { probability, page, image, sha256, pixels, geometry };
+  }
+  if (!best) {
+    const first = rejectedPages[0];
+    if (first) throw first.reason;
+    throw new Error("The decoder gave neither a page nor a reason.");
+  }
+  return {
+    id: identity.digest("hex"),
+    label: labelOf(best.probability, metadata.threshold),
+    pages,
+    rejectedPages,
+    ...best,
+  };
+}

@@ -1,0 +1,183 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import "@tensorflow/tfjs-backend-cpu";
+import * as tf from "@tensorflow/tfjs-core";
+import * as tfl from "@tensorflow/tfjs-layers";
+import sharp from "sharp";
+import { INFERNO } from "../../../runtime/explain/colormap";
+import { gradCam } from "../../../runtime/explain/gradcam";
+import { peakInOriginal, renderOriginal, renderOverlay } from "../../../runtime/explain/overlay";
+import { applyRecipe, type GreyImage, RECIPE } from "../../../runtime/imaging";
+import { type Classifier, loadClassifier, saveClassifier, useBackend } from "../../../runtime/registry";
+import { BRIGHT_SPOT, headPixels, saveBrightSpot } from "../../support/bright-spot-model";
+
+let folder: string;
+let classifier: Classifier;
+
+beforeAll(async () => {
+  await useBackend("wasm");
+  folder = await mkdtemp(join(tmpdir(), "gradcam-"));
+  await saveBrightSpot(join(folder, "m"));
+  classifier = await loadClassifier(join(folder, "m"));
+});
+
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+function head(width: number, height: number, spot?: { x: number; y: number; radius: number }): GreyImage {
+  return { width, height, depth: 8, pixels: new Uint8Array(headPixels(width, height, spot)) };
+}
+
+describe("Grad-CAM", () => {
+  test.each([
+    [300, 200, { x: 190, y: 120, radius: 18 }],
+    [200, 300, { x: 80, y: 90, radius: 18 }],
+    [512, 512, { x: 180, y: 330, radius: 40 }],
+  ])("points at the spot in a %i x %i page", async (width, height, spot) => {
+    const image = head(width, height, spot);
+    const { pixels, geometry } = applyRecipe(image);
+    const explanation = await gradCam(classifier, pixels, geometry);
+    const peak = peakInOriginal(explanation, geometry, image);
+    expect(Math.hypot(peak.x - spot.x, peak.y - spot.y)).toBeLessThan(spot.radius);
+    expect(Math.max(...explanation.map)).toBe(1);
+    expect(Math.min(...explanation.map)).toBe(0);
+    expect(explanation.map).toHaveLength(RECIPE.side ** 2);
+    expect(explanation.coarse).toMatchObject({ rows: 16, columns: 16 });
+  });
+
+  test("is the weighted sum of activations: against a calculation by hand", async () => {
+    const { pixels } = applyRecipe(head(200, 200, { x: 120, y: 120, radius: 16 }));
+    const { coarse } = await gradCam(classifier, pixels);
+    // Activation of the only channel that counts, from its definition.
+    const activations = new Float32Array(256);
+    for (let row = 0; row < 16; row++) {
+      for (let column = 0; column < 16; column++) {
+        let sum = 0;
+        for (let y = 0; y < 8; y++) {
+          for (let x = 0; x < 24; x++) sum += pixels[((row * 8 + y) * 128 + column * 8) * 3 + x] as number;
+        }
+        activations[row * 16 + column] = Math.max(0, sum / 255 / 192 - 0.7);
+      }
+    }
+    // Logit = 100 mean(A) + 20 max(A) - 2, so the mean gradient is (100 + 20) / 256 where one place is the maximum.
+    const largest = Math.max(...activations);
+    const ties = activations.filter((value) => Math.abs(value - largest) < 1e-6).length;
+    activations.forEach((value, i) => {
+      expect(coarse.values[i]).toBeCloseTo((value * (100 + 20 * ties)) / 256, 3);
+    });
+  });
+
+  test("leaves no tensor behind", async () => {
+    const { pixels } = applyRecipe(head(200, 200));
+    await gradCam(classifier, pixels);
+    const before = tf.memory().numTensors;
+    await gradCam(classifier, pixels);
+    expect(tf.memory().numTensors).toBe(before);
+  });
+
+  test("where nothing speaks for Cancer the map is empty and the peak lies inside the image", async () => {
+    const image = head(400, 150);
+    const { pixels, geometry } = applyRecipe(image);
+    const explanation = await gradCam(classifier, pixels, geometry);
+    expect(Math.max(...explanation.map)).toBe(0);
+    expect(explanation.peak.y).toBeGreaterThan(geometry.padTop);
+    expect(explanation.peak.y).toBeLessThan(RECIPE.side - geometry.padTop);
+    const peak = peakInOriginal(explanation, geometry, image);
+    expect(peak.x).toBeLessThan(400);
+    expect(peak.y).toBeLessThan(150);
+  });
+
+  test("a sequential network with pooling and a hidden layer: WebAssembly agrees with the plain CPU backend", async () => {
+    const network = tfl.sequential({
+      layers: [
+        tfl.layers.conv2d({
+          inputShape: [128, 128, 3],
+          filters: 4,
+          kernelSize: 3,
+          strides: 4,
+          activation: "relu",
+          kernelInitializer: tfl.initializers.glorotUniform({ seed: 1 }),
+        }),
+        tfl.layers.conv2d({
+          name: "last",
+          filters: 6,
+          kernelSize: 3,
+          padding: "same",
+          activation: "relu",
+          kernelInitializer: tfl.initializers.glorotUniform({ seed: 2 }),
+        }),
+        tfl.layers.maxPooling2d({ poolSize: 2 }),
+        tfl.layers.dropout({ rate: 0.5 }),
+        tfl.layers.flatten(),
+        tfl.layers.dense({
+          units: 8,
+          activation: "relu",
+          kernelInitializer: tfl.initializers.glorotUniform({ seed: 3 }),
+        }),
+        tfl.layers.dense({ units: 1, kernelInitializer: tfl.initializers.glorotUniform({ seed: 4 }) }),
+        tfl.layers.activation({ activation: "sigmoid" }),
+      ],
+    });
+    await saveClassifier(join(folder, "deep"), network, { ...BRIGHT_SPOT, gradCamLayer: "last" });
+    network.dispose();
+    const { pixels } = applyRecipe(head(200, 200, { x: 120, y: 120, radius: 16 }));
+    const onWasm = await loadClassifier(join(folder, "deep"));
+    const wasm = await gradCam(onWasm, pixels);
+    onWasm.dispose();
+    await tf.setBackend("cpu");
+    const onCpu = await loadClassifier(join(folder, "deep"));
+    const cpu = await gradCam(onCpu, pixels);
+    onCpu.dispose();
+    await useBackend("wasm");
+    const largest = Math.max(...cpu.coarse.values.map(Math.abs));
+    expect(largest).toBeGreaterThan(0);
+    cpu.coarse.values.forEach((value, i) => {
+      expect(Math.abs((wasm.coarse.values[i] as number) - value)).toBeLessThan(1e-3 * largest);
+    });
+  });
+});
+
+describe("overlay", () => {
+  const raw = async (png: Buffer) => {
+    const { data, info } = await sharp(png).raw().toBuffer({ resolveWithObject: true });
+    return { data, ...info };
+  };
+
+  test("has the original's size, colours the spot and leaves the rest grey", async () => {
+    const spot = { x: 190, y: 120, radius: 18 };
+    const image = head(300, 200, spot);
+    const { pixels, geometry } = applyRecipe(image);
+    const overlay = await raw(await renderOverlay(image, geometry, await gradCam(classifier, pixels, geometry)));
+    expect(overlay).toMatchObject({ width: 300, height: 200, channels: 3 });
+    const at = (x: number, y: number) => [...overlay.data.subarray((y * 300 + x) * 3, (y * 300 + x) * 3 + 3)];
+    const [red = 0, , blue = 0] = at(spot.x, spot.y);
+    expect(red - blue).toBeGreaterThan(50);
+    for (const [x, y] of [
+      [100, 60],
+      [2, 2],
+    ] as const) {
+      const grey = image.pixels[y * 300 + x] as number;
+      expect(at(x, y)).toEqual([grey, grey, grey]);
+    }
+  });
+
+  test("a 16-bit page is windowed to what a screen shows, a large one shrunk on request", async () => {
+    const pixels = Uint16Array.from(headPixels(300, 200), (value) => 1000 + value * 3);
+    const image: GreyImage = { width: 300, height: 200, depth: 16, pixels };
+    const full = await raw(await renderOriginal(image));
+    expect(full).toMatchObject({ width: 300, height: 200 });
+    expect(full.data[0]).toBe(0);
+    expect(full.data.reduce((most, value) => Math.max(most, value))).toBeGreaterThan(200);
+    expect(await raw(await renderOriginal(image, { maxSide: 90 }))).toMatchObject({ width: 90, height: 60 });
+  });
+
+  test("the colour map grows brighter step by step", () => {
+    const lightness = Array.from({ length: 256 }, (_, i) => {
+      const [r = 0, g = 0, b = 0] = INFERNO.subarray(i * 3, i * 3 + 3);
+      return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+    });
+    for (let i = 16; i < 256; i += 16) expect(lightness[i]).toBeGreaterThan(lightness[i - 16] as number);
+    expect(lightness[0]).toBeLessThan(5);
+    expect(lightness[255]).toBeGreaterThan(220);
+  });
+});

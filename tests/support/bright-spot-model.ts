@@ -1,0 +1,84 @@
+import * as tf from "@tensorflow/tfjs-core";
+import * as tfl from "@tensorflow/tfjs-layers";
+import sharp from "sharp";
+import { RECIPE } from "../../runtime/imaging";
+import { type ModelMetadata, saveClassifier } from "../../runtime/registry";
+
+/**
+ * A real network with weights set by hand: it calls Cancer what has a spot of at least 8 x 8 nearly white pixels.
+ * Its second channel sees all of the head and has no say.
+ */
+export function brightSpotNetwork(): tfl.LayersModel {
+  const input = tfl.input({ shape: [RECIPE.side, RECIPE.side, RECIPE.channels] });
+  const convolution = tfl.layers.conv2d({
+    name: "evidence",
+    filters: 2,
+    kernelSize: 8,
+    strides: 8,
+    activation: "relu",
+  });
+  const evidence = convolution.apply(input) as tfl.SymbolicTensor;
+  const average = tfl.layers.globalAveragePooling2d({}).apply(evidence) as tfl.SymbolicTensor;
+  const strongest = tfl.layers.globalMaxPooling2d({}).apply(evidence) as tfl.SymbolicTensor;
+  const pooled = tfl.layers.concatenate().apply([average, strongest]) as tfl.SymbolicTensor;
+  const dense = tfl.layers.dense({ units: 1, activation: "sigmoid" });
+  const network = tfl.model({ inputs: input, outputs: dense.apply(pooled) as tfl.SymbolicTensor });
+  tf.tidy(() => {
+    convolution.setWeights([tf.fill([8, 8, 3, 2], 1 / 192), tf.tensor1d([-0.7, 0])]);
+    dense.setWeights([tf.tensor2d([100, 0, 20, 0], [4, 1]), tf.tensor1d([-2])]);
+  });
+  return network;
+}
+
+export const BRIGHT_SPOT: Omit<ModelMetadata, "files"> = {
+  id: "bright-spot-0001",
+  recipe: RECIPE.id,
+  parameters: 391,
+  threshold: 0.5,
+  gradCamLayer: "evidence",
+  backend: "wasm",
+  seed: 1,
+  dataset: "0".repeat(64),
+  counts: { train: 10, validation: 5, test: 5 },
+  configuration: { epochs: 1 },
+  synthetic: true,
+};
+
+/** Saves the bright-spot model into a directory. */
+export async function saveBrightSpot(directory: string, overrides: Partial<typeof BRIGHT_SPOT> = {}): Promise<void> {
+  const network = brightSpotNetwork();
+  await saveClassifier(directory, network, { ...BRIGHT_SPOT, ...overrides });
+  network.dispose();
+}
+
+/**
+ * A grey elliptic head in a thin white skull on black, raw pixels; with `spot`, a white disc at that place.
+ *
+ * @param variant moves the grey levels a little, so that two scans are not equal
+ */
+export function headPixels(
+  width: number,
+  height: number,
+  spot?: { readonly x: number; readonly y: number; readonly radius: number },
+  variant = 0,
+): Buffer {
+  const pixels = Buffer.alloc(width * height);
+  for (let y = 0; y < height; y++) {
+    for (let x = 0; x < width; x++) {
+      const u = (x + 0.5 - width / 2) / (0.42 * width);
+      const v = (y + 0.5 - height / 2) / (0.45 * height);
+      const radius = Math.hypot(u, v);
+      if (radius > 1) continue;
+      pixels[y * width + x] = radius > 0.95 ? 250 : 80 + ((x * 7 + y * 13 + variant * 5) % 24);
+      if (spot && (x - spot.x) ** 2 + (y - spot.y) ** 2 <= spot.radius ** 2) pixels[y * width + x] = 250;
+    }
+  }
+  return pixels;
+}
+
+export function headPng(...parameters: Parameters<typeof headPixels>): Promise<Buffer> {
+  const [width, height] = parameters;
+  return sharp(headPixels(...parameters), { raw: { width, height, channels: 1 } })
+    .png()
+    .toBuffer();
+}
