@@ -69,6 +69,8 @@ export class DirectoryStore implements ObjectStore {
   readonly root: string;
   private readonly versions: string;
   private readonly work: string;
+  /** Work directories of this process that nothing is using. */
+  private readonly idle: string[] = [];
   /** Records never change once published. */
   private readonly records = new Map<string, Generation>();
 
@@ -150,7 +152,7 @@ export class DirectoryStore implements ObjectStore {
       this.show(task, name);
       return info(record);
     } finally {
-      rmSync(task, { recursive: true, force: true });
+      this.end(task);
     }
   }
 
@@ -395,7 +397,7 @@ export class DirectoryStore implements ObjectStore {
         modified: file.mtimeMs,
       });
     } finally {
-      rmSync(task, { recursive: true, force: true });
+      this.end(task);
     }
   }
 
@@ -413,7 +415,7 @@ export class DirectoryStore implements ObjectStore {
         return true;
       }
     } finally {
-      rmSync(task, { recursive: true, force: true });
+      this.end(task);
     }
   }
 
@@ -514,7 +516,7 @@ export class DirectoryStore implements ObjectStore {
       rmSync(join(task, "generation"), { recursive: true });
       this.show(task, name);
     } finally {
-      rmSync(task, { recursive: true, force: true });
+      this.end(task);
     }
   }
 
@@ -536,12 +538,20 @@ export class DirectoryStore implements ObjectStore {
 
   // Work in progress -------------------------------------------------------------------------------------------------
 
-  /** A fresh work directory; `name` says whose visible file it is about to change. */
+  /** An empty work directory; `name` says whose visible file it is about to change. */
   private begin(name?: string): string {
-    const task = join(this.work, `${PROCESS}-${randomBytes(8).toString("hex")}`);
+    const task = this.idle.pop() ?? join(this.work, `${PROCESS}-${randomBytes(8).toString("hex")}`);
     mkdirSync(join(task, "generation"), { recursive: true });
     if (name !== undefined) writeFileSync(join(task, "name"), `${this.bucket}/${name}`);
     return task;
+  }
+
+  /** Keeps the directory for the next piece of work: removing one costs more than the rest of a write. */
+  private end(task: string): void {
+    rmSync(join(task, "name"), { force: true });
+    rmSync(join(task, "link"), { force: true });
+    rmSync(join(task, "generation"), { recursive: true, force: true });
+    this.idle.push(task);
   }
 
   /** Names of this bucket whose generation is published while the visible file may not have followed yet. */
@@ -573,6 +583,7 @@ export class DirectoryStore implements ObjectStore {
       const path = join(this.work, task);
       if (!isAbandoned(task, path)) continue;
       const { bucket, name, pending } = this.inspect(task);
+      // Published: the visible file may not have followed. The other buckets look after their own.
       if (!pending && name !== undefined) {
         if (bucket !== this.bucket) continue;
         this.heal(name);
