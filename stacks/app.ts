@@ -1,5 +1,5 @@
 import { mkdirSync } from "node:fs";
-import { App } from "../constructs/core/cdktf";
+import { Annotations, App } from "../constructs/core/cdktf";
 import { type HospitalLine, parseHospitals } from "./config";
 import { HospitalAppStack } from "./hospital-app-stack";
 import { HospitalDataStack } from "./hospital-data-stack";
@@ -23,8 +23,16 @@ export function buildApp(lines: readonly HospitalLine[], options: AppOptions = {
   const outdir = options.outdir ?? process.env.CDKTF_OUTDIR ?? "cdktf.out";
   mkdirSync(outdir, { recursive: true });
   const app = new App({ outdir, stackTraces: false });
+  const projects = new Map<string, string>();
   for (const hospital of hospitals) {
     const data = new HospitalDataStack(app, hospital);
+    const { project, projectNumber } = hospital;
+    const other = projects.get(projectNumber) ?? project;
+    if (other !== project)
+      Annotations.of(data).addWarning(
+        `Projects "${other}" and "${project}" have the number ${projectNumber}, and no two projects do: with a wrong number, another project's service agents get the key of hospital "${hospital.name}". Correct "projectNumber" before you deploy.`,
+      );
+    projects.set(projectNumber, project);
     new HospitalAppStack(app, hospital).addDependency(data);
   }
   return app;

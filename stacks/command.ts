@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { AnnotationMetadataEntryType, type App } from "../constructs/core/cdktf";
 import { ConfigurationError } from "../runtime/platform/config";
 import { buildApp } from "./app";
 import type { HospitalLine } from "./config";
@@ -42,6 +43,7 @@ export function synth(args: readonly string[], defaults: readonly HospitalLine[]
     app.synth();
     const stacks = Object.keys(app.manifest.stacks);
     removeStale(app.outdir, stacks);
+    for (const warning of warnings(app)) process.stderr.write(`Warning: ${warning}\n`);
     process.stdout.write(`${stacks.length} stacks in ${join(app.outdir, "stacks")}: ${stacks.join(", ")}\n`);
     return DONE;
   } catch (error) {
@@ -50,6 +52,13 @@ export function synth(args: readonly string[], defaults: readonly HospitalLine[]
     process.stderr.write(`${message}\n${usage ? "" : "Nothing was deployed; the output folder may be incomplete.\n"}`);
     return usage ? WRONG_USAGE : FAILED;
   }
+}
+
+/** What constructs and stacks want a person to know; the cdktf command line prints the same. */
+function warnings(app: App): string[] {
+  return Object.values(app.manifest.stacks).flatMap(({ annotations }) =>
+    annotations.filter(({ level }) => level === AnnotationMetadataEntryType.WARN).map(({ message }) => message),
+  );
 }
 
 interface Options {
@@ -84,7 +93,7 @@ function parseOptions(args: readonly string[]): Options {
     return { help: values.help, hospitals: values.hospitals, out: values.out };
   } catch (error) {
     if (error instanceof ConfigurationError) throw error;
-    throw new ConfigurationError(subject, [`${(error as Error).message} ${hint}`]);
+    throw new ConfigurationError(subject, [`${(error as Error).message.replace(/\.?$/, ".")} ${hint}`]);
   }
 }
 

@@ -118,10 +118,8 @@ export function parseHospitals(input: unknown, subject = "The list of hospitals"
     const who = nameOf(line, index);
     const result = lineSchema.safeParse(line);
     if (!result.success) problems.push(...result.error.issues.flatMap((issue) => sentences(who, line, issue)));
-    problems.push(...bucketProblems(who, line));
-    if (!result.success) return;
-    problems.push(...crossFieldProblems(who, result.data));
-    hospitals.push(withDefaults(result.data));
+    problems.push(...bucketProblems(who, line), ...crossFieldProblems(who, usableKeys(line)));
+    if (result.success) hospitals.push(withDefaults(result.data));
   });
   problems.push(...listProblems(input));
   if (problems.length > 0) throw new ConfigurationError(subject, problems);
@@ -148,8 +146,18 @@ function withDefaults(line: z.output<typeof lineSchema>): Hospital {
 
 type Line = z.output<typeof lineSchema>;
 
+/** The keys of a line that are right by themselves: rules over several keys also hold where another key is wrong. */
+function usableKeys(line: unknown): Partial<Line> {
+  const usable: Record<string, unknown> = {};
+  for (const [key, value] of Object.entries(asRecord(line))) {
+    const parsed = (lineSchema.shape as Record<string, z.ZodType>)[key]?.safeParse(value);
+    if (parsed?.success) usable[key] = parsed.data;
+  }
+  return usable as Partial<Line>;
+}
+
 /** Rules over more than one key of a line. */
-function crossFieldProblems(who: string, line: Line): string[] {
+function crossFieldProblems(who: string, line: Partial<Line>): string[] {
   const problems: string[] = [];
   if (line.tier === "prod" && line.removal === "destroy" && !line.allowDestroys)
     problems.push(
@@ -157,14 +165,14 @@ function crossFieldProblems(who: string, line: Line): string[] {
     );
   if (line.tier === "ephemeral" && line.removal === "retain")
     problems.push(`${who}: "removal" is "retain" in tier ephemeral; allowed: destroy, an environment that expires.`);
-  if (line.expiresAt && line.tier !== "ephemeral")
+  if (line.expiresAt && line.tier && line.tier !== "ephemeral")
     problems.push(`${who}: "expiresAt" is "${line.expiresAt}" in tier ${line.tier}; allowed: in tier ephemeral only.`);
   for (const [key, value, pattern] of [
     ["kmsKey", line.kmsKey, KMS_KEY],
     ["pseudonymKey", line.pseudonymKey, KMS_KEY_VERSION],
   ] as const) {
     const location = value && pattern.exec(value)?.[1];
-    if (location && location !== line.region)
+    if (location && line.region && location !== line.region)
       problems.push(
         `${who}: "${key}" lies in "${location}"; allowed: the hospital's own region, ${line.region}, where its data is.`,
       );
@@ -189,7 +197,7 @@ function bucketProblems(who: string, line: unknown): string[] {
 function listProblems(lines: readonly unknown[]): string[] {
   const problems: string[] = [];
   const names = new Map<string, number>();
-  const projects = new Map<string, string>();
+  const projects = new Map<string, { readonly name: string; readonly tier: unknown }>();
   const prefixes = new Map<string, string>();
   lines.forEach((line, index) => {
     const { name, project, tier } = asRecord(line);
@@ -203,14 +211,12 @@ function listProblems(lines: readonly unknown[]): string[] {
     else names.set(name, index);
     if (typeof project !== "string" || before !== undefined) return;
 
-    if (tier !== "ephemeral") {
-      const owner = projects.get(project);
-      if (owner !== undefined)
-        problems.push(
-          `${who}: "project" is ${show(project)}, which is the project of hospital "${owner}"; allowed: a project of its own, except in tier ephemeral.`,
-        );
-      else projects.set(project, name);
-    }
+    const owner = projects.get(project);
+    if (owner === undefined) projects.set(project, { name, tier });
+    else if (tier !== "ephemeral" || owner.tier !== "ephemeral")
+      problems.push(
+        `${who}: "project" is ${show(project)}, which is the project of hospital "${owner.name}"; allowed: a project of its own, or one that only hospitals of tier ephemeral share.`,
+      );
     const prefix = `${project}-${name}`;
     const twin = prefixes.get(prefix);
     if (twin !== undefined && twin !== name)

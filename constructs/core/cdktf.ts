@@ -3,6 +3,8 @@
  * `tests/stacks` synthesizes the app with this name resolved to it.
  */
 export {
+  AnnotationMetadataEntryType,
+  Annotations,
   App,
   Aspects,
   AssetType,

@@ -60,5 +60,6 @@ export class Ingest extends Construct {
       key: keys.data,
       ackDeadlineSeconds: ingestContract.resources.timeoutSeconds,
     });
+    this.events.notify([this.subscription.resource]);
   }
 }

@@ -2,11 +2,16 @@ import { PubsubTopic } from "@cdktf/provider-google/lib/pubsub-topic";
 import { PubsubTopicIamMember } from "@cdktf/provider-google/lib/pubsub-topic-iam-member";
 import { StorageNotification } from "@cdktf/provider-google/lib/storage-notification";
 import { Construct } from "constructs";
+import type { ITerraformDependable } from "../core/cdktf";
 import { dataClass } from "../core/labels";
 import { type HospitalRef, resourceName } from "../core/naming";
 import { serviceAgentMember } from "../core/service-agents";
 import type { EncryptionKey } from "../security";
 import type { BucketRef } from "../storage";
+
+/** https://cloud.google.com/storage/docs/pubsub-notifications */
+export type NotificationPayload = "JSON_API_V1" | "NONE";
+export type NotificationEvent = "OBJECT_FINALIZE" | "OBJECT_METADATA_UPDATE" | "OBJECT_DELETE" | "OBJECT_ARCHIVE";
 
 export interface LandingEventsProps {
   readonly hospital: HospitalRef;
@@ -28,35 +33,47 @@ export function hospitalTopic(
     name: props.name,
     kmsKeyName: props.key.id,
     messageRetentionDuration: MESSAGE_RETENTION,
-    messageStoragePolicy: { allowedPersistenceRegions: [props.hospital.region], enforceInTransit: true },
+    messageStoragePolicy: { allowedPersistenceRegions: [props.hospital.region], enforceInTransit: false },
     // Object names can say more than they should.
     labels: dataClass("phi"),
     dependsOn: [...props.key.ready],
   });
 }
 
-/** Tells a topic of every object that lands. */
+/** The topic that hears of every object that lands. */
 export class LandingEvents extends Construct {
   readonly topic: PubsubTopic;
+  private readonly mayPublish: ITerraformDependable;
 
-  constructor(scope: Construct, id: string, props: LandingEventsProps) {
+  constructor(
+    scope: Construct,
+    id: string,
+    private readonly props: LandingEventsProps,
+  ) {
     super(scope, id);
-    const { hospital, landing, key } = props;
+    const { hospital, key } = props;
     this.topic = hospitalTopic(this, "topic", { hospital, name: resourceName(hospital, "landing"), key });
     this.topic.overrideLogicalId("landing");
-    const publish = new PubsubTopicIamMember(this, "storage-publishes", {
+    this.mayPublish = new PubsubTopicIamMember(this, "storage-publishes", {
       project: hospital.project,
       topic: this.topic.name,
       role: "roles/pubsub.publisher",
       member: serviceAgentMember(hospital, "storage"),
     });
+  }
+
+  /**
+   * Starts the bucket's notifications.
+   * @param listeners what must be there first: a topic drops what comes before its first subscription
+   */
+  notify(listeners: readonly ITerraformDependable[]): void {
     new StorageNotification(this, "finalize", {
-      bucket: landing.name,
+      bucket: this.props.landing.name,
       topic: this.topic.id,
-      payloadFormat: "JSON_API_V1",
-      eventTypes: ["OBJECT_FINALIZE"],
-      // Cloud Storage tries to publish when the notification is made, and refuses it without the grant.
-      dependsOn: [publish],
+      payloadFormat: "JSON_API_V1" satisfies NotificationPayload,
+      eventTypes: ["OBJECT_FINALIZE" satisfies NotificationEvent],
+      // Cloud Storage checks that it may publish when the notification is made.
+      dependsOn: [this.mayPublish, ...listeners],
     });
   }
 }

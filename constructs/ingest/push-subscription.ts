@@ -29,6 +29,7 @@ const DEAD_LETTER_RETENTION = "2678400s";
 /** Pushes events to the function as an identity of its own; what keeps failing goes to a dead-letter topic and waits there. */
 export class PushSubscription extends Construct {
   readonly deadLetterTopic: PubsubTopic;
+  readonly resource: PubsubSubscription;
 
   constructor(scope: Construct, id: string, props: PushSubscriptionProps) {
     super(scope, id);
@@ -71,7 +72,7 @@ export class PushSubscription extends Construct {
       member: pubsubAgent,
     });
 
-    const subscription = new PubsubSubscription(this, "subscription", {
+    this.resource = new PubsubSubscription(this, "subscription", {
       project: hospital.project,
       name: resourceName(hospital, "ingest"),
       topic: props.topic.id,
@@ -90,11 +91,11 @@ export class PushSubscription extends Construct {
       // A dead-letter topic without a subscription drops what is sent to it.
       dependsOn: [invoke, mintTokens, forward, deadLetters],
     });
-    subscription.overrideLogicalId("ingest");
+    this.resource.overrideLogicalId("ingest");
     // Forwarding acknowledges the message on the subscription that it came from.
     new PubsubSubscriptionIamMember(this, "pubsub-acknowledges", {
       project: hospital.project,
-      subscription: subscription.name,
+      subscription: this.resource.name,
       role: "roles/pubsub.subscriber",
       member: pubsubAgent,
     });
