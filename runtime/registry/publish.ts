@@ -1,0 +1,31 @@
+import { type ObjectStore, PreconditionFailedError } from "../platform/object-store";
+import { METADATA_FILE } from "./load-classifier";
+
+/**
+ * Stores a model under `<id>/`. Models are immutable: a file that is there already must have the same bytes.
+ * `metadata.json` comes last, so a model without it is one that was never finished.
+ *
+ * @throws {Error} if another model has taken the id
+ */
+export async function publishModel(models: ObjectStore, id: string, files: ReadonlyMap<string, Buffer>): Promise<void> {
+  const names = [...files.keys()].sort((a, b) => Number(a === METADATA_FILE) - Number(b === METADATA_FILE));
+  for (const name of names) {
+    const content = files.get(name) as Buffer;
+    try {
+      await models.write(`${id}/${name}`, content, { ifGenerationMatch: 0 });
+    } catch (error) {
+      if (!(error instanceof PreconditionFailedError)) throw error;
+      const present = await models.read(`${id}/${name}`);
+      if (!present.equals(content)) {
+        throw new Error(
+          `Model ${id} exists already with another ${name}, and models are never changed. Train with another seed or remove ${models.uri}/${id}.`,
+        );
+      }
+    }
+  }
+}
+
+/** Whether a model was published whole. */
+export async function isPublished(models: ObjectStore, id: string): Promise<boolean> {
+  return (await models.stat(`${id}/${METADATA_FILE}`)) !== undefined;
+}

@@ -1,0 +1,191 @@
+import * as tf from "@tensorflow/tfjs-core";
+import * as layers from "@tensorflow/tfjs-layers";
+import { normal, uniform } from "../platform/random";
+import { batchNormRelu, EPSILON } from "./gradients/batch-norm";
+
+/** One stage: convolution, optional 2 x 2 max pooling, batch normalisation, ReLU. */
+export interface Stage {
+  readonly channels: number;
+  /** Side of the square filter, pixels. */
+  readonly kernel: number;
+  readonly stride: number;
+  readonly pool: boolean;
+}
+
+const OUTPUT_CHANNELS = 128;
+
+/**
+ * The compact CNN: five stages from 128 x 128 x 3 to 8 x 8 x 128, then global average and global maximum side by side
+ * (a lesion is small: its evidence drowns in an average) and one sigmoid unit.
+ *
+ * Pooling comes before normalisation, so that the element-wise work is done on a quarter of the values.
+ */
+export const STAGES: readonly Stage[] = [
+  { channels: 16, kernel: 5, stride: 2, pool: true },
+  { channels: 32, kernel: 3, stride: 1, pool: true },
+  { channels: 64, kernel: 3, stride: 1, pool: true },
+  { channels: 128, kernel: 3, stride: 1, pool: false },
+  { channels: OUTPUT_CHANNELS, kernel: 3, stride: 1, pool: false },
+];
+
+const SIDE = 128;
+const CHANNELS = 3;
+/** The layer whose activations Grad-CAM weighs: the last one that still knows where things are. */
+export const GRAD_CAM_LAYER = "features";
+
+export interface Parameter {
+  readonly name: string;
+  readonly shape: readonly number[];
+  /** Weight decay holds for filters and the dense kernel, not for normalisation and bias. */
+  readonly decays: boolean;
+  /** Standard deviation of the initial normal values; null: constant `initial`. */
+  readonly deviation: number | null;
+  readonly initial: number;
+}
+
+/** Trainable parameters in the order of every flat vector of weights. */
+export const PARAMETERS: readonly Parameter[] = STAGES.flatMap((stage, index) => {
+  const input = STAGES[index - 1]?.channels ?? CHANNELS;
+  const shape = [stage.kernel, stage.kernel, input, stage.channels];
+  // He et al. (2015): variance 2 / fan-in keeps the scale of activations behind a ReLU.
+  const deviation = Math.sqrt(2 / (stage.kernel * stage.kernel * input));
+  return [
+    { name: `filter${index}`, shape, decays: true, deviation, initial: 0 },
+    { name: `gamma${index}`, shape: [stage.channels], decays: false, deviation: null, initial: 1 },
+    { name: `beta${index}`, shape: [stage.channels], decays: false, deviation: null, initial: 0 },
+  ];
+}).concat([
+  {
+    name: "kernel",
+    shape: [2 * OUTPUT_CHANNELS, 1],
+    decays: true,
+    deviation: Math.sqrt(1 / (2 * OUTPUT_CHANNELS)),
+    initial: 0,
+  },
+  { name: "bias", shape: [1], decays: false, deviation: null, initial: 0 },
+]);
+
+/** Running mean and variance of each stage, in the order of every flat vector of statistics. */
+export const STATISTICS: readonly {
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly initial: number;
+}[] = STAGES.flatMap((stage, index) => [
+  { name: `mean${index}`, shape: [stage.channels], initial: 0 },
+  { name: `variance${index}`, shape: [stage.channels], initial: 1 },
+]);
+
+export const sizeOf = (shape: readonly number[]): number => shape.reduce((product, side) => product * side, 1);
+
+/** Initial weights: the same seed gives the same values on every backend. */
+export function initialWeights(seed: number): Float32Array[] {
+  const gaussian = normal(uniform(seed));
+  return PARAMETERS.map(({ shape, deviation, initial }) =>
+    Float32Array.from({ length: sizeOf(shape) }, () => (deviation === null ? initial : gaussian() * deviation)),
+  );
+}
+
+/**
+ * The training graph.
+ *
+ * @param weights in the order of {@link PARAMETERS}
+ * @param x [n, 128, 128, 3] in [0, 1]
+ * @returns logits [n] and the batch's statistics in the order of {@link STATISTICS}
+ */
+export function trainingForward(
+  weights: readonly tf.Tensor[],
+  x: tf.Tensor4D,
+): { readonly logits: tf.Tensor1D; readonly statistics: readonly tf.Tensor1D[] } {
+  const statistics: tf.Tensor1D[] = [];
+  let features = x;
+  STAGES.forEach((stage, index) => {
+    const [filter, gamma, beta] = weights.slice(3 * index, 3 * index + 3) as [tf.Tensor4D, tf.Tensor1D, tf.Tensor1D];
+    const convolved = tf.conv2d(features, filter, stage.stride, "same");
+    const { y, mean, variance } = batchNormRelu(
+      stage.pool ? tf.maxPool(convolved, 2, 2, "same") : convolved,
+      gamma,
+      beta,
+    );
+    features = y;
+    statistics.push(mean, variance);
+  });
+  const [kernel, bias] = weights.slice(-2) as [tf.Tensor2D, tf.Tensor1D];
+  const pooled = tf.concat([tf.mean(features, [1, 2]), tf.max(features, [1, 2])], 1) as tf.Tensor2D;
+  const logits = tf.add(tf.matMul(pooled, kernel), bias);
+  return { logits: tf.reshape(logits, [-1]), statistics };
+}
+
+/**
+ * The inference graph: stock layers of TensorFlow.js, with running statistics in place of the batch's.
+ *
+ * @param weights flat values in the order of {@link PARAMETERS}
+ * @param statistics flat values in the order of {@link STATISTICS}
+ */
+export function inferenceNetwork(
+  weights: readonly Float32Array[],
+  statistics: readonly Float32Array[],
+): layers.LayersModel {
+  const input = layers.input({ shape: [SIDE, SIDE, CHANNELS], name: "scan" });
+  let features = input;
+  STAGES.forEach((stage, index) => {
+    const last = index === STAGES.length - 1;
+    features = layers.layers
+      .conv2d({
+        filters: stage.channels,
+        kernelSize: stage.kernel,
+        strides: stage.stride,
+        padding: "same",
+        useBias: false,
+        name: `convolution${index}`,
+      })
+      .apply(features) as layers.SymbolicTensor;
+    if (stage.pool) {
+      features = layers.layers
+        .maxPooling2d({ poolSize: 2, strides: 2, padding: "same", name: `pool${index}` })
+        .apply(features) as layers.SymbolicTensor;
+    }
+    features = layers.layers
+      .batchNormalization({ epsilon: EPSILON, name: `normalization${index}` })
+      .apply(features) as layers.SymbolicTensor;
+    features = layers.layers
+      .reLU({ name: last ? GRAD_CAM_LAYER : `activation${index}` })
+      .apply(features) as layers.SymbolicTensor;
+  });
+  const average = layers.layers.globalAveragePooling2d({ name: "average" }).apply(features);
+  const maximum = layers.layers.globalMaxPooling2d({ name: "maximum" }).apply(features);
+  const pooled = layers.layers.concatenate({ name: "evidence" }).apply([average, maximum] as layers.SymbolicTensor[]);
+  const output = layers.layers.dense({ units: 1, activation: "sigmoid", name: "probability" }).apply(pooled);
+  const network = layers.model({ inputs: input, outputs: output as layers.SymbolicTensor, name: "brain_tumor_cnn" });
+
+  tf.tidy(() => {
+    STAGES.forEach((_, index) => {
+      set(network, `convolution${index}`, [3 * index], [], weights, statistics);
+      set(
+        network,
+        `normalization${index}`,
+        [3 * index + 1, 3 * index + 2],
+        [2 * index, 2 * index + 1],
+        weights,
+        statistics,
+      );
+    });
+    set(network, "probability", [PARAMETERS.length - 2, PARAMETERS.length - 1], [], weights, statistics);
+  });
+  return network;
+}
+
+function set(
+  network: layers.LayersModel,
+  layer: string,
+  parameters: readonly number[],
+  running: readonly number[],
+  weights: readonly Float32Array[],
+  statistics: readonly Float32Array[],
+): void {
+  network
+    .getLayer(layer)
+    .setWeights([
+      ...parameters.map((i) => tf.tensor(weights[i] as Float32Array, [...(PARAMETERS[i] as Parameter).shape])),
+      ...running.map((i) => tf.tensor1d(statistics[i] as Float32Array)),
+    ]);
+}

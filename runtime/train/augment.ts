@@ -1,0 +1,95 @@
+import { normal, uniform } from "../platform/random";
+
+/** How far a training image may be moved and changed. Angles in radians, shifts in pixels, the rest relative. */
+export interface Augmentation {
+  readonly rotation: number;
+  readonly scale: number;
+  readonly stretch: number;
+  readonly shift: number;
+  /** Standard deviation-like bound of log gamma. */
+  readonly gamma: number;
+  readonly gain: number;
+  /** Slope of a linear coil bias field across half the image. */
+  readonly bias: number;
+  /** Chance of noise, and its largest standard deviation. */
+  readonly noiseChance: number;
+  readonly noise: number;
+}
+
+export const AUGMENTATION: Augmentation = {
+  rotation: 0.3,
+  scale: 0.12,
+  stretch: 0.06,
+  shift: 8,
+  gamma: 0.4,
+  gain: 0.2,
+  bias: 0.3,
+  noiseChance: 0.3,
+  noise: 0.05,
+};
+
+/**
+ * One random variation of an image: left-right mirror, rotation, scale and shift (bilinear), gamma, a linear bias field,
+ * gain, noise.
+ *
+ * @param pixels side x side grey values, uint8
+ * @param target side x side x 3 values in [0, 1], the three channels equal
+ * @param seed the same seed gives the same variation
+ */
+export function augment(
+  pixels: Uint8Array,
+  target: Float32Array,
+  side: number,
+  seed: number,
+  limits: Augmentation = AUGMENTATION,
+): void {
+  const random = uniform(seed);
+  const within = (bound: number) => (2 * random() - 1) * bound;
+
+  const scale = 1 + within(limits.scale);
+  const stretched = scale * (1 + within(limits.stretch));
+  const angle = within(limits.rotation);
+  const mirror = random() < 0.5 ? -1 : 1;
+  const [cosine, sine] = [Math.cos(angle), Math.sin(angle)];
+  // Target pixel -> source pixel.
+  const [xx, xy, yx, yy] = [cosine * scale * mirror, -sine * stretched, sine * scale * mirror, cosine * stretched];
+  const centre = (side - 1) / 2;
+  const offsetX = centre - (xx + xy) * centre + within(limits.shift);
+  const offsetY = centre - (yx + yy) * centre + within(limits.shift);
+
+  const gain = 1 + within(limits.gain);
+  const [slopeX, slopeY] = [within(limits.bias) / centre, within(limits.bias) / centre];
+  const curve = gammaTable(Math.exp(within(limits.gamma)));
+  const deviation = random() < limits.noiseChance ? random() * limits.noise : 0;
+  const gaussian = normal(random);
+
+  for (let y = 0, out = 0; y < side; y++) {
+    for (let x = 0; x < side; x++, out += 3) {
+      const grey = sample(pixels, side, offsetX + xx * x + xy * y, offsetY + yx * x + yy * y);
+      const field = gain * (1 + slopeX * (x - centre) + slopeY * (y - centre));
+      let value = (curve[Math.round(grey)] as number) * field;
+      if (deviation > 0) value += gaussian() * deviation;
+      value = value < 0 ? 0 : value > 1 ? 1 : value;
+      target[out] = value;
+      target[out + 1] = value;
+      target[out + 2] = value;
+    }
+  }
+}
+
+/** Bilinear; outside the image it is black. */
+function sample(pixels: Uint8Array, side: number, x: number, y: number): number {
+  const left = Math.floor(x);
+  const top = Math.floor(y);
+  if (left < -1 || top < -1 || left >= side || top >= side) return 0;
+  const [fx, fy] = [x - left, y - top];
+  const at = (column: number, row: number) =>
+    column < 0 || row < 0 || column >= side || row >= side ? 0 : (pixels[row * side + column] as number);
+  const upper = at(left, top) * (1 - fx) + at(left + 1, top) * fx;
+  const lower = at(left, top + 1) * (1 - fx) + at(left + 1, top + 1) * fx;
+  return upper * (1 - fy) + lower * fy;
+}
+
+function gammaTable(exponent: number): Float32Array {
+  return Float32Array.from({ length: 256 }, (_, grey) => (grey / 255) ** exponent);
+}

@@ -1,0 +1,51 @@
+import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { STATE_SIZE } from "./optimizer";
+import type { EpochRecord } from "./trainer";
+
+export interface Checkpoint {
+  readonly curve: readonly EpochRecord[];
+  /** The optimiser's whole state, {@link STATE_SIZE} floats. */
+  readonly state: Float32Array;
+}
+
+export interface Checkpoints {
+  load(): Promise<Checkpoint | undefined>;
+  save(checkpoint: Checkpoint): Promise<void>;
+  /** The run is complete: its checkpoint is of no more use. */
+  clear(): Promise<void>;
+}
+
+/**
+ * The last checkpoint of one run as one local file: a line of JSON (the curve), then the state as little-endian float32.
+ * One file, because curve and state must never be of different epochs; a local one, because it is replaced every epoch
+ * and a versioned bucket would keep every copy.
+ */
+export function checkpointsIn(directory: string, modelId: string): Checkpoints {
+  const path = join(directory, `${modelId}.checkpoint`);
+  return {
+    async load() {
+      const content = await readFile(path).catch((error: NodeJS.ErrnoException) => {
+        if (error.code === "ENOENT") return undefined;
+        throw error;
+      });
+      if (!content) return undefined;
+      const end = content.indexOf("\n");
+      const floats = content.subarray(end + 1);
+      // Written by a version with another network: of no use to this one.
+      if (end < 0 || floats.length !== STATE_SIZE * 4) return undefined;
+      const state = new Float32Array(new Uint8Array(floats).buffer);
+      return { curve: JSON.parse(content.subarray(0, end).toString("utf8")) as EpochRecord[], state };
+    },
+    async save({ curve, state }) {
+      await mkdir(directory, { recursive: true });
+      const floats = Buffer.from(state.buffer, state.byteOffset, state.byteLength);
+      await writeFile(`${path}.next`, Buffer.concat([Buffer.from(`${JSON.stringify(curve)}\n`), floats]));
+      await rename(`${path}.next`, path);
+    },
+    async clear() {
+      await rm(path, { force: true });
+      await rm(`${path}.next`, { force: true });
+    },
+  };
+}

@@ -1,0 +1,41 @@
+import { z } from "zod";
+
+/** What a training run is told: with the data and the backend it decides every weight. */
+export const trainingConfigurationSchema = z.object({
+  seed: z.number().int().nonnegative(),
+  epochs: z.number().int().positive(),
+  /** Images a step. */
+  batch: z.number().int().min(2),
+  /** Peak of the one-cycle schedule. */
+  learningRate: z.number().positive(),
+  /** Decoupled weight decay, a step, relative to the learning rate. */
+  weightDecay: z.number().nonnegative(),
+});
+export type TrainingConfiguration = z.infer<typeof trainingConfigurationSchema>;
+
+export const DEFAULT_EPOCHS = 20;
+/** A small data set is gone through more often: fewer steps than these teach nothing. */
+export const MINIMUM_STEPS = 300;
+
+export function trainingConfiguration(rows: number, options: { seed: number; epochs?: number }): TrainingConfiguration {
+  const batch = Math.max(2, Math.min(32, rows));
+  const steps = Math.max(1, Math.floor(rows / batch));
+  return {
+    seed: options.seed,
+    epochs: options.epochs ?? Math.max(DEFAULT_EPOCHS, Math.ceil(MINIMUM_STEPS / steps)),
+    batch,
+    learningRate: 4e-3,
+    weightDecay: 0.02,
+  };
+}
+
+/**
+ * One-cycle schedule (Smith and Topin, 2018): linear rise over a fifth of the steps, then half a cosine down to zero.
+ *
+ * @param progress share of all steps that is done, 0 to 1
+ */
+export function learningRateAt(progress: number, peak: number): number {
+  const rise = 0.2;
+  const share = progress < rise ? progress / rise : (1 + Math.cos((Math.PI * (progress - rise)) / (1 - rise))) / 2;
+  return peak * share + 1e-5;
+}

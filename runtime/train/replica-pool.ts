@@ -1,0 +1,122 @@
+import { once } from "node:events";
+import { Worker } from "node:worker_threads";
+import { workerFile } from "../platform/worker-file";
+import { type Backend, usesAllCores } from "../registry/backend";
+import { NETWORK_SIZE } from "./optimizer";
+import { EXCHANGE_SIZE, Replica, type TrainingImages } from "./replica";
+
+/**
+ * Threads on the WASM backend, which has one each. A constant, not the number of cores: a batch is split the same way
+ * everywhere, so the same seed gives the same weights on any machine.
+ */
+const THREADS = 2;
+
+export interface ReplicaSetup {
+  readonly images: TrainingImages;
+  readonly network: Float32Array;
+  readonly exchange: Float32Array;
+}
+export type ReplicaRequest =
+  | { readonly kind: "gradients"; readonly rows: Int32Array; readonly seed: number }
+  | { readonly kind: "predict"; readonly rows: Int32Array; readonly network: Float32Array };
+export type ReplicaReply =
+  | { readonly ok: true; readonly probabilities?: Float32Array }
+  | { readonly ok: false; readonly message: string };
+
+/** Splits batches over replicas and averages what they answer, always in the same order. */
+export interface ReplicaPool {
+  /** Shared by all replicas: whoever changes it changes what they compute with. */
+  readonly network: Float32Array;
+  /** Mean gradients, batch statistics and loss of a batch: {@link EXCHANGE_SIZE} floats, overwritten by the next call. */
+  gradients(rows: Int32Array, seed: number): Promise<Float32Array>;
+  predict(network: Float32Array, rows: Int32Array): Promise<Float32Array>;
+  close(): Promise<void>;
+}
+
+export async function createReplicaPool(images: TrainingImages, backend: Backend): Promise<ReplicaPool> {
+  return usesAllCores(backend) ? inProcess(images) : threaded(images);
+}
+
+function inProcess(images: TrainingImages): ReplicaPool {
+  const replica = new Replica(images);
+  const network = new Float32Array(NETWORK_SIZE);
+  const exchange = new Float32Array(EXCHANGE_SIZE);
+  return {
+    network,
+    async gradients(rows, seed) {
+      replica.gradients(network, rows, seed, exchange);
+      return exchange;
+    },
+    predict: async (average, rows) => replica.predict(average, rows),
+    close: async () => {},
+  };
+}
+
+async function threaded(images: TrainingImages): Promise<ReplicaPool> {
+  const shared = {
+    ...images,
+    pixels: share(images.pixels, Uint8Array),
+    labels: share(images.labels, Uint8Array),
+  };
+  const network = new Float32Array(new SharedArrayBuffer(NETWORK_SIZE * 4));
+  const threads = Array.from({ length: THREADS }, () => {
+    const exchange = new Float32Array(new SharedArrayBuffer(EXCHANGE_SIZE * 4));
+    const setup: ReplicaSetup = { images: shared, network, exchange };
+    return { exchange, worker: new Worker(workerFile(__dirname, "replica-worker"), { workerData: setup }) };
+  });
+  await Promise.all(threads.map(({ worker }) => answer(worker)));
+
+  const mean = new Float32Array(EXCHANGE_SIZE);
+  return {
+    network,
+    async gradients(rows, seed) {
+      const parts = split(rows, THREADS);
+      await Promise.all(
+        parts.map((part, i) => ask(threads[i] as (typeof threads)[number], { kind: "gradients", rows: part, seed })),
+      );
+      mean.fill(0);
+      parts.forEach((part, i) => {
+        const share = part.length / rows.length;
+        const exchange = threads[i]?.exchange as Float32Array;
+        for (let k = 0; k < EXCHANGE_SIZE; k++) mean[k] = (mean[k] as number) + share * (exchange[k] as number);
+      });
+      return mean;
+    },
+    async predict(average, rows) {
+      const replies = await Promise.all(
+        split(rows, THREADS).map((part, i) =>
+          ask(threads[i] as (typeof threads)[number], { kind: "predict", rows: part, network: average }),
+        ),
+      );
+      return Float32Array.from(replies.flatMap((reply) => Array.from(reply.probabilities ?? [])));
+    },
+    async close() {
+      await Promise.all(threads.map(({ worker }) => worker.terminate()));
+    },
+  };
+}
+
+async function ask(thread: { readonly worker: Worker }, request: ReplicaRequest) {
+  thread.worker.postMessage(request);
+  return answer(thread.worker);
+}
+
+async function answer(worker: Worker): Promise<ReplicaReply & { ok: true }> {
+  const [reply] = (await once(worker, "message")) as [ReplicaReply];
+  if (!reply.ok) throw new Error(`A training thread failed: ${reply.message}`);
+  return reply;
+}
+
+/** Nearly equal parts, none empty. */
+function split(rows: Int32Array, parts: number): Int32Array[] {
+  const size = Math.ceil(rows.length / parts);
+  return Array.from({ length: parts }, (_, i) => rows.slice(i * size, (i + 1) * size)).filter(
+    (part) => part.length > 0,
+  );
+}
+
+function share(values: Uint8Array, Type: typeof Uint8Array): Uint8Array {
+  const copy = new Type(new SharedArrayBuffer(values.length));
+  copy.set(values);
+  return copy;
+}

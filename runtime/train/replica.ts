@@ -1,0 +1,99 @@
+import * as tf from "@tensorflow/tfjs-core";
+import { mixSeed } from "../platform/random";
+import { imagesToTensor } from "../registry/load-classifier";
+import { inferenceNetwork, PARAMETERS, trainingForward } from "./architecture";
+import { augment } from "./augment";
+import { installConvolutionGradients } from "./gradients/convolution";
+import { NETWORK_SIZE, splitNetwork } from "./optimizer";
+
+/** Floats that a replica answers with: gradients, the batch's statistics, the loss. */
+export const EXCHANGE_SIZE = NETWORK_SIZE + 1;
+
+/** The images that a replica sees. Shared memory, where there are several replicas. */
+export interface TrainingImages {
+  /** Pixels of a row and of a column. */
+  readonly side: number;
+  /** Grey recipe pixels of all rows, one after the other: rows x side x side, uint8. */
+  readonly pixels: Uint8Array;
+  /** 1 Cancer, 0 Non-Cancer. */
+  readonly labels: Uint8Array;
+  /** Importance of a Non-Cancer and of a Cancer row in the loss. */
+  readonly classWeights: readonly [number, number];
+}
+
+/** Computes gradients of a part of a batch on the current TensorFlow.js backend. It keeps no state between calls. */
+export class Replica {
+  constructor(private readonly images: TrainingImages) {
+    installConvolutionGradients();
+  }
+
+  /**
+   * Gradient of the mean weighted binary cross-entropy of some rows, each augmented by its own variation of the epoch.
+   *
+   * @param network weights and statistics, flat
+   * @param seed of the epoch
+   * @param exchange receives {@link EXCHANGE_SIZE} floats
+   */
+  gradients(network: Float32Array, rows: Int32Array, seed: number, exchange: Float32Array): void {
+    const { side, pixels, labels, classWeights } = this.images;
+    const area = side * side;
+    const batch = new Float32Array(rows.length * area * 3);
+    rows.forEach((row, i) => {
+      const target = batch.subarray(i * area * 3, (i + 1) * area * 3);
+      augment(pixels.subarray(row * area, (row + 1) * area), target, side, mixSeed(seed, row));
+    });
+    tf.tidy(() => {
+      const x = tf.tensor4d(batch, [rows.length, side, side, 3]);
+      const y = tf.tensor1d(Float32Array.from(rows, (row) => labels[row] as number));
+      const importance = tf.tensor1d(Float32Array.from(rows, (row) => classWeights[labels[row] as 0 | 1]));
+      const weights = splitNetwork(network).weights.map((values, i) =>
+        tf.tensor(values, [...(PARAMETERS[i] as (typeof PARAMETERS)[number]).shape]),
+      );
+      let statistics: readonly tf.Tensor[] = [];
+      const { value, grads } = tf.valueAndGrads((...parameters: tf.Tensor[]) => {
+        const forward = trainingForward(parameters, x);
+        statistics = forward.statistics.map((tensor) => tf.keep(tensor));
+        return tf.mean(tf.mul(importance, binaryCrossEntropy(y, forward.logits)));
+      })(weights);
+      let offset = 0;
+      for (const tensor of [...grads, ...statistics, value]) {
+        exchange.set(tensor.dataSync() as Float32Array, offset);
+        offset += tensor.size;
+      }
+      tf.dispose([...statistics]);
+    });
+  }
+
+  /** Probability of Cancer of each row by a flat network, without augmentation. */
+  predict(network: Float32Array, rows: Int32Array): Float32Array {
+    const { weights, statistics } = splitNetwork(network);
+    const model = inferenceNetwork(weights, statistics);
+    const { side, pixels } = this.images;
+    const area = side * side;
+    const probabilities = new Float32Array(rows.length);
+    const batch = 32;
+    for (let from = 0; from < rows.length; from += batch) {
+      const images = Array.from(rows.subarray(from, from + batch), (row) =>
+        replicateChannels(pixels.subarray(row * area, (row + 1) * area)),
+      );
+      tf.tidy(() => {
+        const output = model.predict(imagesToTensor(images)) as tf.Tensor;
+        probabilities.set(output.dataSync() as Float32Array, from);
+      });
+    }
+    model.dispose();
+    return probabilities;
+  }
+}
+
+/** Numerically stable binary cross-entropy on logits: max(z, 0) - z y + log(1 + exp(-|z|)). */
+function binaryCrossEntropy(labels: tf.Tensor1D, logits: tf.Tensor1D): tf.Tensor1D {
+  const tail = tf.log1p(tf.exp(tf.neg(tf.abs(logits))));
+  return tf.add(tf.sub(tf.relu(logits), tf.mul(logits, labels)), tail) as tf.Tensor1D;
+}
+
+function replicateChannels(grey: Uint8Array): Uint8Array {
+  const pixels = new Uint8Array(grey.length * 3);
+  for (let i = 0; i < grey.length; i++) pixels.fill(grey[i] as number, 3 * i, 3 * i + 3);
+  return pixels;
+}
