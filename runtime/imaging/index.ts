@@ -1,4 +1,11 @@
 export { type DecodedPage, decodeScan } from "./decode";
+export {
+  hashDistance,
+  NEAR_DUPLICATE_DISTANCE,
+  packHashes,
+  perceptualHash,
+  wordsDistance,
+} from "./hash";
 export { DEFAULT_LIMITS, type ImageLimits } from "./limits";
 export { decodeCurated, encodePng, pixelSha256 } from "./png";
 export { applyRecipe, RECIPE, type RecipeResult, toOriginal } from "./recipe";
