@@ -1,0 +1,2 @@
+export { type Explanation, gradCam } from "./gradcam";
+export { peakInOriginal, type RenderOptions, renderOriginal, renderOverlay } from "./overlay";

@@ -1,0 +1,68 @@
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+import type { Admission } from "./admission";
+import type { ModelSlot } from "./model-slot";
+
+/** What `/metrics` tells. Each server has its own registry, so that several can live in one process. */
+export function createMetrics(slot: ModelSlot, admission: Admission) {
+  const registry = new Registry();
+  const registers = [registry];
+  collectDefaultMetrics({ register: registry });
+  new Gauge({
+    name: "serve_ready",
+    help: "1 when a model is loaded, verified and warm",
+    registers,
+    collect() {
+      this.set(slot.current ? 1 : 0);
+    },
+  });
+  new Gauge({
+    name: "serve_model_info",
+    help: "1 for the model that is served",
+    labelNames: ["model", "recipe"],
+    registers,
+    collect() {
+      this.reset();
+      const metadata = slot.current?.metadata;
+      if (metadata) this.set({ model: metadata.id, recipe: metadata.recipe }, 1);
+    },
+  });
+  new Gauge({
+    name: "serve_requests_in_progress",
+    help: "Predictions that were let in and are not done",
+    registers,
+    collect() {
+      this.set(admission.size);
+    },
+  });
+  let counted = 0;
+  new Counter({
+    name: "serve_promotion_failures_total",
+    help: "Times that a promoted model could not be loaded, verified or warmed",
+    registers,
+    collect() {
+      this.inc(slot.failures - counted);
+      counted = slot.failures;
+    },
+  });
+  return {
+    registry,
+    predictions: new Counter({
+      name: "serve_predictions_total",
+      help: "Predictions given, by model and decision",
+      labelNames: ["model", "decision"],
+      registers,
+    }),
+    refusals: new Counter({
+      name: "serve_refusals_total",
+      help: "Requests for a prediction that were refused, by code",
+      labelNames: ["code"],
+      registers,
+    }),
+    seconds: new Histogram({
+      name: "serve_prediction_seconds",
+      help: "Time from the end of the upload to the answer, seconds",
+      buckets: [0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30],
+      registers,
+    }),
+  };
+}

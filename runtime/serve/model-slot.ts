@@ -1,0 +1,153 @@
+import { gradCam } from "../explain";
+import { RECIPE } from "../imaging";
+import type { Logger } from "../platform/logging";
+import type { ObjectStore } from "../platform/object-store";
+import { type Classifier, loadClassifier, modelFilesInStore } from "../registry";
+
+/** What names the model that is served. */
+const POINTER = "current.json";
+const SECONDS_BEFORE_RETRY = 30;
+
+interface Loaded {
+  readonly classifier: Classifier;
+  users: number;
+  retired: boolean;
+}
+
+/**
+ * Holds the model that `current.json` names. When another one is promoted it is loaded, verified and warmed beside the
+ * old one and takes its place in one step; the old one is freed once its last prediction is done. A model that cannot be
+ * used never takes the place of one that can.
+ */
+export class ModelSlot {
+  private loaded: Loaded | undefined;
+  private generation: number | undefined;
+  private failed: { readonly generation: number; readonly at: number } | undefined;
+  private refreshing: Promise<void> | undefined;
+  private timer: NodeJS.Timeout | undefined;
+  private closed = false;
+  /** Why there is no model, or why the promoted one is not served. */
+  problem: string | undefined = "No model has been looked for yet.";
+  /** Promotions that could not be served. */
+  failures = 0;
+
+  constructor(
+    private readonly models: ObjectStore,
+    private readonly log: Logger,
+  ) {}
+
+  get current(): Classifier | undefined {
+    return this.loaded?.classifier;
+  }
+
+  /** Looks at `current.json` now and then every so many seconds. */
+  async start(refreshSeconds: number): Promise<void> {
+    await this.refresh();
+    this.timer = setInterval(() => void this.refresh(), refreshSeconds * 1000);
+    this.timer.unref();
+  }
+
+  /** Loads the model that is current now, if it is not loaded. Never throws: {@link problem} says what is wrong. */
+  refresh(): Promise<void> {
+    this.refreshing ??= this.load().finally(() => {
+      this.refreshing = undefined;
+    });
+    return this.refreshing;
+  }
+
+  /** Runs `work` with the current model, which is not freed before the work is done. Undefined if there is none. */
+  async use<T>(work: (classifier: Classifier) => Promise<T>): Promise<T | undefined> {
+    const { loaded } = this;
+    if (!loaded) return undefined;
+    loaded.users++;
+    try {
+      return await work(loaded.classifier);
+    } finally {
+      loaded.users--;
+      disposeIfUnused(loaded);
+    }
+  }
+
+  async close(): Promise<void> {
+    this.closed = true;
+    clearInterval(this.timer);
+    await this.refreshing;
+    this.retire();
+  }
+
+  private retire(): void {
+    const { loaded } = this;
+    this.loaded = undefined;
+    if (!loaded) return;
+    loaded.retired = true;
+    disposeIfUnused(loaded);
+  }
+
+  private async load(): Promise<void> {
+    try {
+      const info = await this.models.stat(POINTER);
+      if (!info) {
+        this.problem = "No model has been promoted yet. Train one first: npm run train, or npm run demo.";
+        return;
+      }
+      if (info.generation === this.generation) return;
+      if (this.failed?.generation === info.generation && Date.now() - this.failed.at < SECONDS_BEFORE_RETRY * 1000) {
+        return;
+      }
+      try {
+        const id = parsePointer(await this.models.read(POINTER, { generation: info.generation }));
+        if (id !== this.loaded?.classifier.metadata.id) await this.swap(id);
+        this.generation = info.generation;
+        this.failed = undefined;
+        this.problem = undefined;
+      } catch (error) {
+        this.failures++;
+        this.failed = { generation: info.generation, at: Date.now() };
+        throw error;
+      }
+    } catch (error) {
+      this.problem = error instanceof Error ? error.message : String(error);
+      this.log.error(
+        { err: error, serving: this.loaded?.classifier.metadata.id ?? null },
+        "The promoted model is not served",
+      );
+    }
+  }
+
+  private async swap(id: string): Promise<void> {
+    const classifier = await loadClassifier(modelFilesInStore(this.models, id));
+    const blank = new Uint8Array(RECIPE.side * RECIPE.side * RECIPE.channels);
+    try {
+      await classifier.predict([blank]);
+      await gradCam(classifier, blank);
+    } catch (error) {
+      classifier.dispose();
+      throw error;
+    }
+    if (this.closed) {
+      classifier.dispose();
+      return;
+    }
+    this.retire();
+    this.loaded = { classifier, users: 0, retired: false };
+    this.log.info({ model: id }, "Model loaded, verified and warm");
+  }
+}
+
+function disposeIfUnused(loaded: Loaded): void {
+  if (loaded.retired && loaded.users === 0) loaded.classifier.dispose();
+}
+
+function parsePointer(content: Buffer): string {
+  let value: unknown;
+  try {
+    value = JSON.parse(content.toString("utf8"));
+  } catch (cause) {
+    throw new Error(`${POINTER} of the models is not JSON. Promote a model again.`, { cause });
+  }
+  const id = (value as { model?: unknown } | null)?.model;
+  if (typeof id !== "string" || !/^[a-z0-9][a-z0-9-]{5,62}$/.test(id)) {
+    throw new Error(`${POINTER} of the models names no model. Promote a model again.`);
+  }
+  return id;
+}

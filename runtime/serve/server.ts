@@ -1,0 +1,103 @@
+import type { FastifyInstance } from "fastify";
+import { ConfigurationError, parseEnv } from "../platform/config";
+import { createLogger, type Logger } from "../platform/logging";
+import { openStore } from "../platform/open-store";
+import { ObjectStoreWarehouse } from "../platform/warehouse/object-store-warehouse";
+import { openWorkspace, type Workspace } from "../platform/workspace";
+import { useBackend } from "../registry";
+import { buildServer } from "./app";
+import { serveContract } from "./contract";
+
+/** A server that listens. */
+export interface RunningServer {
+  /** e.g. `http://127.0.0.1:8080` */
+  readonly url: string;
+  /** Stops listening, lets the requests in progress end, frees the model. */
+  close(): Promise<void>;
+}
+
+/**
+ * Serves a workspace on this machine only.
+ *
+ * @param options.port 0: a free one
+ */
+export async function serveWorkspace(options: {
+  readonly workspace: Workspace | string;
+  readonly port: number;
+  readonly log?: Logger;
+  readonly refreshSeconds?: number;
+}): Promise<RunningServer> {
+  const own = typeof options.workspace === "string";
+  const workspace = typeof options.workspace === "string" ? await openWorkspace(options.workspace) : options.workspace;
+  await useBackend("wasm");
+  const app = await buildServer({
+    models: workspace.buckets.models,
+    reports: workspace.buckets.reports,
+    warehouse: workspace.warehouse,
+    log: options.log ?? createLogger("serve"),
+    ...(options.refreshSeconds === undefined ? {} : { refreshSeconds: options.refreshSeconds }),
+  });
+  if (own) app.addHook("onClose", () => workspace.close());
+  return listen(app, options.port, "127.0.0.1");
+}
+
+async function listen(app: FastifyInstance, port: number, host: string): Promise<RunningServer> {
+  try {
+    await app.listen({ port, host });
+  } catch (error) {
+    await app.close();
+    const code = (error as NodeJS.ErrnoException).code;
+    if (code === "EADDRINUSE") {
+      throw new ConfigurationError("The port", [`${port} is in use. Choose another, or 0 for a free one.`]);
+    }
+    if (code === "EACCES")
+      throw new ConfigurationError("The port", [`${port} needs more rights. Choose one above 1023.`]);
+    throw error;
+  }
+  const address = app.server.address();
+  const bound = typeof address === "object" && address ? address.port : port;
+  return { url: `http://${host}:${bound}`, close: () => app.close() };
+}
+
+/** The container's process: everything comes from the environment, as {@link serveContract} declares it. */
+async function main(): Promise<void> {
+  const env = parseEnv(serveContract.env);
+  const log = createLogger("serve");
+  const [models, reports, tables] = await Promise.all(
+    [env.MODELS_BUCKET, env.REPORTS_BUCKET, env.WAREHOUSE_BUCKET].map((uri) => openStore(uri)),
+  );
+  if (!models || !reports || !tables) throw new Error("A bucket was not opened.");
+  const warehouse = new ObjectStoreWarehouse(tables);
+  await useBackend("wasm");
+  const app = await buildServer({
+    models,
+    reports,
+    warehouse,
+    log,
+    maxBodyBytes: env.MAX_BODY_MIB * 2 ** 20,
+    queueLimit: env.QUEUE_LIMIT,
+    trustProxy: true,
+  });
+  app.addHook("onClose", () => warehouse.close());
+  const server = await listen(app, env.PORT, env.HOST);
+  log.info({ url: server.url }, "Listening");
+  const stop = (signal: string) => {
+    log.info({ signal }, "Stopping");
+    server.close().then(
+      () => process.exit(0),
+      (error: unknown) => {
+        log.error({ err: error }, "Stopping failed");
+        process.exit(1);
+      },
+    );
+  };
+  process.once("SIGTERM", stop);
+  process.once("SIGINT", stop);
+}
+
+if (require.main === module) {
+  main().catch((error: unknown) => {
+    process.stderr.write(`${error instanceof ConfigurationError ? error.message : (error as Error).stack}\n`);
+    process.exit(error instanceof ConfigurationError ? 2 : 1);
+  });
+}
