@@ -20,7 +20,7 @@ import {
 import { copyFile, readFile, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { basename, dirname, join, resolve, sep } from "node:path";
-import type { Readable } from "node:stream";
+import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { pathToFileURL } from "node:url";
 import { Crc32cStream, crc32cOf, crc32cOfFile } from "./crc32c";
@@ -86,10 +86,9 @@ export class DirectoryStore implements ObjectStore {
     this.recover();
   }
 
-  async stat(name: string): Promise<ObjectInfo | undefined> {
-    checkObjectName(this.uri, name);
-    const { live } = await this.resolve(name);
-    return live && info(live);
+  async stat(name: string, options: ReadOptions = {}): Promise<ObjectInfo | undefined> {
+    const record = await this.lookUp(name, options);
+    return record && info(record);
   }
 
   async read(name: string, options: ReadOptions = {}): Promise<Buffer> {
@@ -119,6 +118,19 @@ export class DirectoryStore implements ObjectStore {
     name: string,
     content: Buffer | Uint8Array | string | Readable,
     options: WriteOptions = {},
+  ): Promise<ObjectInfo> {
+    try {
+      return await this.store(name, content, options);
+    } catch (error) {
+      if (content instanceof Readable) content.destroy();
+      throw error;
+    }
+  }
+
+  private async store(
+    name: string,
+    content: Buffer | Uint8Array | string | Readable,
+    options: WriteOptions,
   ): Promise<ObjectInfo> {
     checkObjectName(this.uri, name);
     this.checkSegments(name);
@@ -309,14 +321,18 @@ export class DirectoryStore implements ObjectStore {
   }
 
   private async find(name: string, options: ReadOptions): Promise<Generation> {
+    const record = await this.lookUp(name, options);
+    if (record) return record;
+    throw new ObjectNotFoundError(this.uri, options.generation ? `${name}#${options.generation}` : name);
+  }
+
+  private async lookUp(name: string, options: ReadOptions): Promise<Generation | undefined> {
     checkObjectName(this.uri, name);
     let record: Generation | undefined;
     if (options.generation !== undefined) record = this.record(name, options.generation);
     // A person's change counts from when it is noticed: a generation may come into being by asking for it.
     if (!record) record = (await this.resolve(name)).live;
-    if (!record || record.deleted || record.generation !== (options.generation ?? record.generation)) {
-      throw new ObjectNotFoundError(this.uri, options.generation ? `${name}#${options.generation}` : name);
-    }
+    if (!record || record.deleted || record.generation !== (options.generation ?? record.generation)) return undefined;
     return record;
   }
 

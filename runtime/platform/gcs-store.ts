@@ -61,10 +61,9 @@ export class GcsStore implements ObjectStore {
     return new GcsStore(storage.bucket(bucket));
   }
 
-  async stat(name: string): Promise<ObjectInfo | undefined> {
-    checkObjectName(this.uri, name);
+  async stat(name: string, options: ReadOptions = {}): Promise<ObjectInfo | undefined> {
     try {
-      return await this.metadata(name);
+      return await this.metadata(name, options.generation);
     } catch (error) {
       if (error instanceof ObjectNotFoundError) return undefined;
       throw error;

@@ -63,8 +63,8 @@ export interface ObjectStore {
   /** The bucket's name: what notification events carry. */
   readonly bucket: string;
 
-  /** The live object, or undefined. */
-  stat(name: string): Promise<ObjectInfo | undefined>;
+  /** The live object, or the generation that is asked for; undefined where there is none. */
+  stat(name: string, options?: ReadOptions): Promise<ObjectInfo | undefined>;
 
   /**
    * The whole content, verified against the stored CRC32C.

@@ -1,0 +1,161 @@
+import {
+  ChecksumMismatchError,
+  type ObjectInfo,
+  type ObjectStore,
+  PreconditionFailedError,
+} from "../platform/object-store";
+import type { ImageRow } from "../platform/warehouse/tables";
+import type { IngestContext } from "./context";
+import { batchName, type Examined, type ExaminedPage, encodePageAgain } from "./examine";
+
+type ExaminedScan = Extract<Examined, { kind: "scan" }>;
+
+/** Rows that a commit wrote. */
+export interface Committed {
+  readonly curated: number;
+  readonly quarantined: number;
+}
+
+/**
+ * Writes what {@link examine} found: curated pages, quarantined files with their reasons, and, last, the rows. Every
+ * write can be repeated, and an object counts as ingested when its rows exist; dying in between loses nothing.
+ */
+export async function commit(context: IngestContext, examined: Examined): Promise<Committed> {
+  const none = { curated: 0, quarantined: 0 };
+  if (examined.kind === "nothing") {
+    context.log.debug({ source: examined.event.name, why: examined.why }, "nothing to ingest");
+    return none;
+  }
+  // Another delivery may have been faster, and what is known of a scan by now is not to be written over.
+  if (await context.isDone(examined.event)) return none;
+
+  const rows: ImageRow[] = [];
+  let copy: string | undefined;
+  for (const page of examined.pages) {
+    if ("reason" in page.result) {
+      copy ??= await copyToQuarantine(context, examined.object, page.id);
+      await explain(context, examined, page, copy);
+    }
+    rows.push(await rowOf(context, examined, page));
+  }
+  const { name, generation } = examined.event;
+  await context.warehouse.append("images", batchName(name, generation), rows);
+
+  const quarantined = rows.filter(({ status }) => status === "quarantined").length;
+  const { reason, message } = rows.find(({ status }) => status === "quarantined") ?? {};
+  const counts = { curated: rows.length - quarantined, quarantined };
+  context.log.debug({ source: name, generation, ...counts, ...(reason ? { reason, why: message } : {}) }, "ingested");
+  return counts;
+}
+
+async function rowOf(context: IngestContext, scan: ExaminedScan, page: ExaminedPage): Promise<ImageRow> {
+  const { facts, object } = scan;
+  const { result } = page;
+  const common = {
+    id: page.id,
+    source: page.source,
+    generation: object.generation,
+    label: facts.label ?? null,
+    format: scan.format ?? null,
+    bytes: object.size,
+    group: null,
+    patient: facts.patient ?? null,
+    ingested_at: context.now().toISOString(),
+    split: null,
+    given_split: facts.givenSplit ?? null,
+    collection: facts.collection ?? null,
+    subtype: facts.subtype ?? null,
+    view: facts.view ?? null,
+    mask: facts.mask ?? null,
+  };
+  if ("reason" in result) {
+    const { code: reason, message } = result.reason;
+    const nothing = { width: null, height: null, sha256: null, phash: null, duplicate_of: null };
+    return { ...common, ...nothing, status: "quarantined", reason, message };
+  }
+  const { width, height, sha256, phash } = result;
+  const first = await storeCurated(context, scan, page, result.png);
+  const duplicate_of = first === page.id ? null : first;
+  return { ...common, status: "curated", reason: null, message: null, width, height, sha256, phash, duplicate_of };
+}
+
+/** Stores a page unless its pixels are stored already. Returns the id of the first image with these pixels. */
+async function storeCurated(
+  context: IngestContext,
+  scan: ExaminedScan,
+  page: ExaminedPage,
+  png: Buffer | undefined,
+): Promise<string> {
+  const { curated } = context;
+  const name = `images/${(page.result as { sha256: string }).sha256}.png`;
+  for (;;) {
+    const stored = await curated.stat(name);
+    if (stored) return stored.metadata["id"] ?? page.id;
+    try {
+      await curated.write(name, png ?? (await encodePageAgain(context, scan.object, page.page)), {
+        ifGenerationMatch: 0,
+        contentType: "image/png",
+        metadata: { id: page.id },
+      });
+      return page.id;
+    } catch (error) {
+      if (!(error instanceof PreconditionFailedError)) throw error;
+    }
+  }
+}
+
+/** Copies the file, untouched, to `<id>/<its name>`. Returns that name, or undefined where its bytes are damaged. */
+async function copyToQuarantine(context: IngestContext, object: ObjectInfo, id: string): Promise<string | undefined> {
+  const basename = object.name.slice(object.name.lastIndexOf("/") + 1);
+  const name = `${id}/${basename === REASON ? `original-${REASON}` : basename}`;
+  try {
+    await createOnce(context.quarantine, name, async () => {
+      const content = await context.landing.createReadStream(object.name, { generation: object.generation });
+      return { content, options: { crc32c: object.crc32c, contentType: "application/octet-stream" } };
+    });
+    return name;
+  } catch (error) {
+    if (error instanceof ChecksumMismatchError) return undefined;
+    throw error;
+  }
+}
+
+const REASON = "reason.json";
+
+async function explain(
+  context: IngestContext,
+  scan: ExaminedScan,
+  page: ExaminedPage,
+  copy: string | undefined,
+): Promise<void> {
+  const { reason } = page.result as { reason: { code: string; message: string } };
+  const document = {
+    ...reason,
+    id: page.id,
+    source: page.source,
+    ...(page.source === scan.object.name ? {} : { page: page.page }),
+    generation: scan.object.generation,
+    bytes: scan.object.size,
+    crc32c: scan.object.crc32c,
+    /** Where the file lies in quarantine; a file of several bad pages lies there once. */
+    file: copy ?? null,
+  };
+  await createOnce(context.quarantine, `${page.id}/${REASON}`, async () => ({
+    content: `${JSON.stringify(document, null, 2)}\n`,
+    options: { contentType: "application/json" },
+  }));
+}
+
+/** Creates an object that, when it exists, has this content already: its name holds a hash of where it comes from. */
+async function createOnce(
+  store: ObjectStore,
+  name: string,
+  make: () => Promise<{ content: Parameters<ObjectStore["write"]>[1]; options: object }>,
+): Promise<void> {
+  const { content, options } = await make();
+  try {
+    await store.write(name, content, { ...options, ifGenerationMatch: 0 });
+  } catch (error) {
+    if (!(error instanceof PreconditionFailedError)) throw error;
+  }
+}

@@ -1,0 +1,69 @@
+import { DEFAULT_LIMITS, type ImageLimits } from "../imaging";
+import { EMPTY_MANIFEST, MANIFEST, type Manifest, parseManifest } from "../platform/input-folder";
+import type { Logger } from "../platform/logging";
+import type { ObjectInfo, ObjectStore } from "../platform/object-store";
+import type { Pseudonymiser } from "../platform/pseudonym";
+import type { Warehouse } from "../platform/warehouse/warehouse";
+import type { LandingEvent } from "./event";
+import { batchName } from "./examine";
+
+export interface IngestOptions {
+  readonly landing: ObjectStore;
+  readonly curated: ObjectStore;
+  readonly quarantine: ObjectStore;
+  readonly warehouse: Warehouse;
+  readonly pseudonymiser: Pseudonymiser;
+  readonly log: Logger;
+  /** Overrides of the default limits. */
+  readonly limits?: Partial<ImageLimits>;
+  /** The time of day; another one in tests. */
+  readonly now?: () => Date;
+}
+
+/** What handling one object needs from its surroundings. */
+export class IngestContext {
+  readonly landing: ObjectStore;
+  readonly curated: ObjectStore;
+  readonly quarantine: ObjectStore;
+  readonly warehouse: Warehouse;
+  readonly pseudonymiser: Pseudonymiser;
+  readonly log: Logger;
+  readonly limits: ImageLimits;
+  readonly now: () => Date;
+  private known: { generation: number; manifest: Promise<Manifest> } | undefined;
+
+  constructor(options: IngestOptions) {
+    this.landing = options.landing;
+    this.curated = options.curated;
+    this.quarantine = options.quarantine;
+    this.warehouse = options.warehouse;
+    this.pseudonymiser = options.pseudonymiser;
+    this.log = options.log;
+    this.limits = { ...DEFAULT_LIMITS, ...options.limits };
+    this.now = options.now ?? (() => new Date());
+  }
+
+  /** The object that the event names, unless it has been deleted for good. */
+  async find({ name, generation }: LandingEvent): Promise<ObjectInfo | undefined> {
+    return this.landing.stat(name, { generation });
+  }
+
+  async isDone({ name, generation }: LandingEvent): Promise<boolean> {
+    return (await this.warehouse.batch("images", batchName(name, generation))) !== undefined;
+  }
+
+  /** `manifest.csv` of the landing bucket, read again when it has changed. @throws {ConfigurationError} */
+  async manifest(): Promise<Manifest> {
+    const object = await this.landing.stat(MANIFEST);
+    if (!object) return EMPTY_MANIFEST;
+    const { generation } = object;
+    if (this.known?.generation !== generation) {
+      const manifest = this.landing.read(MANIFEST, { generation }).then(parseManifest);
+      this.known = { generation, manifest };
+      manifest.catch(() => {
+        this.known = undefined;
+      });
+    }
+    return this.known.manifest;
+  }
+}

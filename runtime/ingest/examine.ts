@@ -1,0 +1,249 @@
+import { createHash } from "node:crypto";
+import sharp from "sharp";
+import {
+  decodeScan,
+  encodePng,
+  type ImageFormat,
+  type ImageLimits,
+  perceptualHash,
+  pixelSha256,
+  RejectedImage,
+} from "../imaging";
+import { classify, type InputKind } from "../platform/input-folder";
+import type { Label } from "../platform/labels";
+import { ChecksumMismatchError, type ObjectInfo } from "../platform/object-store";
+import type { IngestContext } from "./context";
+import type { LandingEvent } from "./event";
+
+// Files are worked on side by side; threads within one image would only compete.
+sharp.concurrency(1);
+
+/** Why a file or a page goes to quarantine: a stable code, and a sentence for a person. */
+export interface Reason {
+  readonly code: string;
+  readonly message: string;
+}
+
+/** Codes that ingest adds to those of imaging. */
+export const INGEST_CODES = {
+  "outside-label-folders": "The file lies in none of Cancer/, Non-Cancer/ and Unlabelled/.",
+  "label-conflict": "manifest.csv gives another label than the folder.",
+  "checksum-mismatch": "The stored bytes are not those that were uploaded.",
+  "decoder-failure": "A decoder failed in a way that is not known.",
+} as const;
+
+/** What the manifest and the folder say about a file. */
+export interface Facts {
+  readonly label: Label | undefined;
+  readonly patient: string | undefined;
+  readonly givenSplit: string | undefined;
+  readonly collection: string | undefined;
+  readonly subtype: string | undefined;
+  readonly view: string | undefined;
+  readonly mask: string | undefined;
+}
+
+export interface ExaminedPage {
+  /** See {@link identify}. */
+  readonly id: string;
+  readonly source: string;
+  /** 1 to the number of pages. */
+  readonly page: number;
+  readonly result:
+    | { readonly reason: Reason }
+    | {
+        readonly width: number;
+        readonly height: number;
+        readonly sha256: string;
+        readonly phash: string;
+        /** The curated file; undefined where keeping all pages of the file would take too much memory. */
+        readonly png: Buffer | undefined;
+      };
+}
+
+/** What looking at a landed object gave. Nothing has been written yet. */
+export type Examined =
+  /** Nothing to do: a side file, an object that is gone, or one whose rows exist already. */
+  | { readonly kind: "nothing"; readonly why: "side file" | "gone" | "done"; readonly event: LandingEvent }
+  | {
+      readonly kind: "scan";
+      readonly event: LandingEvent;
+      readonly object: ObjectInfo;
+      readonly format: ImageFormat | undefined;
+      readonly facts: Facts;
+      /** One for a file that was refused as a whole. */
+      readonly pages: readonly ExaminedPage[];
+    };
+
+/** Bytes of PNG that one examined file may hold on to. */
+const PNGS_KEPT = 32 * 2 ** 20;
+
+/** Name of the batch that holds an object's rows: the same delivery has the same name. */
+export function batchName(name: string, generation: number): string {
+  return createHash("sha256").update(`${generation} ${name}`).digest("hex");
+}
+
+/** The id of a page: SHA-256 over source, page and the SHA-256 of the file's bytes. Equal everywhere, at any time. */
+export function identify(source: string, page: number, bytesSha256: string): string {
+  return createHash("sha256").update(`${page} ${bytesSha256} ${source}`).digest("hex");
+}
+
+/**
+ * Reads, decodes and hashes an object: the expensive part, which writes nothing and may run beside others of its kind.
+ * @throws what the stores throw when they cannot be reached: the event is then to be delivered again.
+ */
+export async function examine(context: IngestContext, event: LandingEvent): Promise<Examined> {
+  const input = classify(event.name);
+  if (input.kind === "manifest" || input.kind === "mask") return { kind: "nothing", why: "side file", event };
+  if (await context.isDone(event)) return { kind: "nothing", why: "done", event };
+  const object = await context.find(event);
+  if (!object) return { kind: "nothing", why: "gone", event };
+
+  const { facts, conflict } = await gatherFacts(context, event.name, input);
+  const scan = { kind: "scan", event, object, facts } as const;
+  const refuse = (reason: Reason, bytesSha256: string, format?: ImageFormat): Examined => ({
+    ...scan,
+    format,
+    pages: [{ id: identify(event.name, 1, bytesSha256), source: event.name, page: 1, result: { reason } }],
+  });
+
+  try {
+    const obstacle =
+      conflict ?? (object.size > context.limits.bytes ? tooLarge(object.size, context.limits) : undefined);
+    if (obstacle) return refuse(obstacle, await hashStored(context, object));
+    const bytes = await readStored(context, object);
+    const bytesSha256 = createHash("sha256").update(bytes).digest("hex");
+    try {
+      const pages = await decodePages(bytes, bytesSha256, event.name, context.limits);
+      return { ...scan, ...pages };
+    } catch (error) {
+      return refuse(reasonOf(error), bytesSha256);
+    }
+  } catch (error) {
+    if (!(error instanceof ChecksumMismatchError)) throw error;
+    // The bytes cannot be trusted, so that their stated checksum stands in for their hash.
+    return refuse({ code: "checksum-mismatch", message: error.message }, object.crc32c);
+  }
+}
+
+async function decodePages(bytes: Buffer, bytesSha256: string, name: string, limits: ImageLimits) {
+  const pages: ExaminedPage[] = [];
+  let format: ImageFormat | undefined;
+  let kept = 0;
+  for await (const decoded of decodeScan(bytes, limits)) {
+    format = decoded.format;
+    const { page } = decoded;
+    const source = decoded.pages > 1 ? `${name}#page=${page}` : name;
+    const place = { id: identify(source, page, bytesSha256), source, page };
+    if ("rejected" in decoded) {
+      pages.push({ ...place, result: { reason: reasonOf(decoded.rejected) } });
+      continue;
+    }
+    const { image } = decoded;
+    const png = await encodePng(image);
+    const room = kept + png.length <= PNGS_KEPT || pages.length === 0;
+    if (room) kept += png.length;
+    pages.push({
+      ...place,
+      result: {
+        width: image.width,
+        height: image.height,
+        sha256: pixelSha256(image),
+        phash: perceptualHash(image),
+        png: room ? png : undefined,
+      },
+    });
+  }
+  return { format, pages };
+}
+
+/** The curated file of one page, decoded once more. */
+export async function encodePageAgain(context: IngestContext, object: ObjectInfo, page: number): Promise<Buffer> {
+  const bytes = await readStored(context, object);
+  for await (const decoded of decodeScan(bytes, context.limits)) {
+    if (decoded.page === page && "image" in decoded) return encodePng(decoded.image);
+  }
+  throw new Error(`Page ${page} of ${object.name} could be decoded before and now cannot.`);
+}
+
+/** Decoders are fed with anything: what they throw concerns the file. */
+function reasonOf(error: unknown): Reason {
+  if (error instanceof RejectedImage) return { code: error.code, message: error.message };
+  const text = error instanceof Error ? error.message : String(error);
+  return {
+    code: "decoder-failure",
+    message: `The file could not be decoded (${text.trim().slice(0, 300)}). Export it again, as PNG if possible.`,
+  };
+}
+
+function tooLarge(size: number, limits: ImageLimits): Reason {
+  const mebibytes = (bytes: number) => `${Math.ceil(bytes / 2 ** 20).toLocaleString("en-US")} MiB`;
+  return {
+    code: "file-too-large",
+    message: `The file has ${mebibytes(size)}; at most ${mebibytes(limits.bytes)} are taken. Send one scan a file.`,
+  };
+}
+
+/** Damage on the way heals when read again; damage in the store does not. */
+async function twice<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof ChecksumMismatchError)) throw error;
+    return work();
+  }
+}
+
+function readStored({ landing }: IngestContext, { name, generation }: ObjectInfo): Promise<Buffer> {
+  return twice(() => landing.read(name, { generation }));
+}
+
+function hashStored({ landing }: IngestContext, { name, generation }: ObjectInfo): Promise<string> {
+  return twice(async () => {
+    const hash = createHash("sha256");
+    for await (const chunk of await landing.createReadStream(name, { generation })) hash.update(chunk as Buffer);
+    return hash.digest("hex");
+  });
+}
+
+async function gatherFacts(
+  context: IngestContext,
+  name: string,
+  input: InputKind,
+): Promise<{ facts: Facts; conflict: Reason | undefined }> {
+  const entry = (await context.manifest()).get(name);
+  const folderLabel = input.kind === "scan" ? input.label : undefined;
+  const label = folderLabel ?? (input.kind === "scan" ? entry?.label : undefined);
+  const facts: Facts = {
+    label,
+    patient: entry?.patientId === undefined ? undefined : await context.pseudonymiser.pseudonym(entry.patientId),
+    givenSplit: entry?.split,
+    collection: entry?.source,
+    subtype: entry?.subtype,
+    view: entry?.view,
+    mask: input.kind === "scan" ? await findMask(context, name, label, entry?.mask) : undefined,
+  };
+  if (input.kind !== "scan") {
+    const message = input.kind === "stray" ? input.message : "";
+    return { facts, conflict: { code: "outside-label-folders", message } };
+  }
+  if (folderLabel && entry?.label && entry.label !== folderLabel) {
+    const message = `The file lies in ${folderLabel}/, and manifest.csv says ${entry.label}. Correct one of them and send it again.`;
+    return { facts: { ...facts, label: undefined }, conflict: { code: "label-conflict", message } };
+  }
+  return { facts, conflict: undefined };
+}
+
+/** The mask that the manifest names, or else the one of the same name. Scans without a tumour have none. */
+async function findMask(
+  { landing }: IngestContext,
+  name: string,
+  label: Label | undefined,
+  named: string | undefined,
+): Promise<string | undefined> {
+  if (named !== undefined) return named;
+  if (label === "Non-Cancer") return undefined;
+  const stem = name.slice(name.lastIndexOf("/") + 1).replace(/\.[^.]+$/, "");
+  const mask = `masks/${stem}.png`;
+  return (await landing.stat(mask)) ? mask : undefined;
+}

@@ -1,0 +1,133 @@
+import type { IncomingMessage } from "node:http";
+import { parseEnv } from "../platform/config";
+import { createLogger } from "../platform/logging";
+import { openStore } from "../platform/open-store";
+import { openPseudonymiser } from "../platform/pseudonym";
+import { ObjectStoreWarehouse } from "../platform/warehouse/object-store-warehouse";
+import { commit } from "./commit";
+import { IngestContext } from "./context";
+import { ingestContract } from "./contract";
+import { fromCloudEvent, fromPush, type LandingEvent, UnusableEventError } from "./event";
+import { examine } from "./examine";
+
+/**
+ * The ingest function as Cloud Functions and the functions framework start it. The environment is checked when this
+ * module is loaded: a process that cannot work does not start.
+ */
+const env = parseEnv(ingestContract.env);
+const log = createLogger("ingest");
+let opened: Promise<IngestContext> | undefined;
+
+/**
+ * Ingests the object of one event: a Pub/Sub push, or a CloudEvent over HTTP in binary or structured mode. Under the
+ * framework's signature type `cloudevent` it is called with the event alone.
+ *
+ * Answers 204 once everything is committed, or where there is nothing to do; 400 to what is no event; 500, so that the
+ * event is delivered again, when a store cannot be reached.
+ */
+export async function ingest(...call: [FunctionRequest, FunctionResponse] | [CloudEvent]): Promise<void> {
+  const [request, response] = call;
+  if (!response) {
+    await handle(fromCloudEvent(request as CloudEvent));
+    return;
+  }
+  try {
+    await handle(readRequest(request as FunctionRequest));
+    response.status(204).end();
+  } catch (error) {
+    if (error instanceof UnusableEventError) {
+      // Cloud Storage and Pub/Sub send nothing of the kind: repeating it cannot help, and an acknowledged message from
+      // a subscription that is set up wrongly would be lost. The dead-letter topic keeps it.
+      log.error({ err: error }, error.message);
+      response.status(400).send(`${error.message}\n`);
+    } else {
+      log.error({ err: error }, `Not ingested, to be delivered again: ${(error as Error).message}`);
+      response.status(500).send("The scan could not be ingested now. Deliver the event again.\n");
+    }
+  }
+}
+
+interface CloudEvent {
+  readonly type: string;
+  readonly data?: unknown;
+}
+
+/** What the framework (Express) gives, as far as it is used. */
+interface FunctionRequest extends IncomingMessage {
+  readonly body?: unknown;
+}
+
+interface FunctionResponse {
+  status(code: number): FunctionResponse;
+  send(body: string): unknown;
+  end(): unknown;
+}
+
+/** https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/http-protocol-binding.md */
+function readRequest({ headers, body }: FunctionRequest): LandingEvent | undefined {
+  const content = parsed(body);
+  const type = headers["ce-type"];
+  if (typeof type === "string") return fromCloudEvent({ type, data: content });
+  const structured = content as
+    | { specversion?: unknown; type?: unknown; data?: unknown; data_base64?: unknown }
+    | undefined;
+  if (structured?.specversion !== undefined && typeof structured.type === "string") {
+    const { data, data_base64: encoded } = structured;
+    return fromCloudEvent({
+      type: structured.type,
+      data: typeof encoded === "string" ? parsed(Buffer.from(encoded, "base64")) : data,
+    });
+  }
+  return fromPush(content);
+}
+
+/** The framework parses what is declared to be JSON; everything else arrives as text or bytes. */
+function parsed(body: unknown): unknown {
+  if (typeof body !== "string" && !Buffer.isBuffer(body)) return body;
+  try {
+    return JSON.parse(body.toString());
+  } catch {
+    throw new UnusableEventError("The request's body is not JSON.");
+  }
+}
+
+async function handle(event: LandingEvent | undefined): Promise<void> {
+  if (!event) return;
+  const context = await open();
+  if (event.bucket !== context.landing.bucket) {
+    throw new UnusableEventError(
+      `The event is about the bucket ${event.bucket}; this function ingests ${context.landing.uri}.`,
+    );
+  }
+  const examined = await examine(context, event);
+  const counts = await commit(context, examined);
+  const outcome = examined.kind === "nothing" ? { skipped: examined.why } : counts;
+  log.info({ source: event.name, generation: event.generation, ...outcome }, "ingested");
+}
+
+function open(): Promise<IngestContext> {
+  opened ??= createContext();
+  // A failure is not kept: the next event tries again.
+  opened.catch(() => {
+    opened = undefined;
+  });
+  return opened;
+}
+
+async function createContext(): Promise<IngestContext> {
+  const [landing, curated, quarantine, warehouse] = await Promise.all([
+    openStore(env.LANDING_BUCKET),
+    openStore(env.CURATED_BUCKET),
+    openStore(env.QUARANTINE_BUCKET),
+    openStore(env.WAREHOUSE_BUCKET),
+  ]);
+  return new IngestContext({
+    landing,
+    curated,
+    quarantine,
+    warehouse: new ObjectStoreWarehouse(warehouse),
+    pseudonymiser: openPseudonymiser(env.PSEUDONYM_KEY),
+    log,
+    limits: { bytes: env.MAX_FILE_BYTES, pixels: env.MAX_PIXELS, pages: env.MAX_PAGES },
+  });
+}

@@ -1,0 +1,109 @@
+import { classify } from "../platform/input-folder";
+import { LOCAL_PSEUDONYM_KEY, openPseudonymiser } from "../platform/pseudonym";
+import type { StepContext, StepCounts } from "../platform/step";
+import { commit } from "./commit";
+import { IngestContext } from "./context";
+import { batchName, examine } from "./examine";
+
+export interface IngestAllOptions {
+  /** Objects looked at side by side. Default 3. */
+  readonly concurrency?: number;
+  /** Default {@link LOCAL_PSEUDONYM_KEY}. */
+  readonly pseudonymKey?: string;
+}
+
+/** Bytes of landed files that may be in memory together; a larger one waits until it is alone. */
+const BYTES_IN_FLIGHT = 192 * 2 ** 20;
+
+/**
+ * Ingests whatever lies in a workspace's landing folder and has no rows yet, with the code that the function runs.
+ * Objects are examined side by side and committed one by one in the order of their names, so that which of two equal
+ * images came first does not depend on speed.
+ */
+export async function ingestAll(step: StepContext, options: IngestAllOptions = {}): Promise<StepCounts> {
+  const { buckets, warehouse } = step.workspace;
+  const context = new IngestContext({
+    landing: buckets.landing,
+    curated: buckets.curated,
+    quarantine: buckets.quarantine,
+    warehouse,
+    pseudonymiser: openPseudonymiser(options.pseudonymKey ?? process.env["PSEUDONYM_KEY"] ?? LOCAL_PSEUDONYM_KEY),
+    log: step.log,
+  });
+  // A manifest that cannot be used concerns every scan: it is said before the first is touched.
+  await context.manifest();
+
+  const done = new Set(await warehouse.batches("images"));
+  const waiting: { name: string; generation: number; size: number }[] = [];
+  let skipped = 0;
+  for await (const { name, generation, size } of buckets.landing.listAll()) {
+    const { kind } = classify(name);
+    if (kind === "manifest" || kind === "mask") continue;
+    if (done.has(batchName(name, generation))) skipped++;
+    else waiting.push({ name, generation, size });
+  }
+
+  const counts = { items: 0, rejected: 0 };
+  step.progress.start(waiting.length);
+  const examined = inOrder(
+    waiting,
+    ({ name, generation }) => examine(context, { bucket: buckets.landing.bucket, name, generation }),
+    {
+      concurrency: options.concurrency ?? 3,
+      weight: ({ size }) => size,
+      capacity: BYTES_IN_FLIGHT,
+      signal: step.signal,
+    },
+  );
+  for await (const found of examined) {
+    const { curated, quarantined } = await commit(context, found);
+    counts.items += curated + quarantined;
+    counts.rejected += quarantined;
+    step.progress.advance();
+  }
+  step.progress.finish();
+  step.signal.throwIfAborted();
+  return { ...counts, skipped };
+}
+
+/**
+ * Runs `work` over items side by side and yields the results in the items' order. At most `concurrency` items and
+ * `capacity` of weight are begun and not yet taken. Stops beginning new ones when the signal is aborted.
+ */
+async function* inOrder<T, R>(
+  items: readonly T[],
+  work: (item: T) => Promise<R>,
+  options: {
+    readonly concurrency: number;
+    readonly weight: (item: T) => number;
+    readonly capacity: number;
+    readonly signal: AbortSignal;
+  },
+): AsyncGenerator<R> {
+  const begun: { result: Promise<R>; weight: number }[] = [];
+  let load = 0;
+  let next = 0;
+  try {
+    for (;;) {
+      while (next < items.length && begun.length < options.concurrency && !options.signal.aborted) {
+        const item = items[next] as T;
+        const weight = options.weight(item);
+        if (begun.length > 0 && load + weight > options.capacity) break;
+        const result = work(item);
+        // It is awaited in its turn; until then a failure is not one that nobody handles.
+        result.catch(() => {});
+        begun.push({ result, weight });
+        load += weight;
+        next++;
+      }
+      const first = begun[0];
+      if (!first || options.signal.aborted) return;
+      const result = await first.result;
+      yield result;
+      begun.shift();
+      load -= first.weight;
+    }
+  } finally {
+    await Promise.allSettled(begun.map(({ result }) => result));
+  }
+}

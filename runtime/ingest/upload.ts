@@ -1,0 +1,178 @@
+import { createReadStream } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { crc32cOf, crc32cOfFile } from "../platform/crc32c";
+import {
+  type InputFile,
+  type InputFolder,
+  MANIFEST,
+  mergeManifests,
+  parseManifest,
+  pickScans,
+  readInputFolder,
+  requireLabelFolders,
+} from "../platform/input-folder";
+import {
+  ChecksumMismatchError,
+  InvalidObjectNameError,
+  type ObjectStore,
+  PreconditionFailedError,
+} from "../platform/object-store";
+import { type Progress, silentProgress } from "../platform/progress";
+import type { StepCounts } from "../platform/step";
+
+export interface UploadOptions {
+  /** The input folder. */
+  readonly data: string;
+  /** The landing bucket. */
+  readonly store: ObjectStore;
+  /** At most this many scans, see {@link pickScans}, with their masks; default all files. */
+  readonly limit?: number;
+  readonly signal?: AbortSignal;
+  readonly progress?: Progress;
+  /** Files sent side by side. Default 4. */
+  readonly concurrency?: number;
+}
+
+/** What an upload did. `rejected` counts the files that were refused; each has its sentence in `refused`. */
+export interface UploadCounts extends StepCounts {
+  readonly refused: readonly string[];
+  /** Bytes sent. */
+  readonly bytes: number;
+}
+
+/** Files from this size on are streamed, which Google Cloud Storage receives in pieces that can be repeated. */
+const STREAMED_BYTES = 8 * 2 ** 20;
+
+/**
+ * Sends an input folder to a landing bucket: the manifest first, since ingest reads it with every scan, then the masks,
+ * then the scans. Every object is created with its CRC32C and on the condition that there is none of that name. What is
+ * there already with equal content is skipped, so an upload that was cut short goes on where it stopped; what is there
+ * with other content is refused, and the rest goes on.
+ * @throws {ConfigurationError} for a folder or a manifest that cannot be used.
+ */
+export async function uploadFolder(options: UploadOptions): Promise<UploadCounts> {
+  const { store, signal, progress = silentProgress } = options;
+  const folder = readInputFolder(options.data);
+  requireLabelFolders(folder);
+  const { manifest, rest } = await selectFiles(folder, options.limit);
+  const present = new Map<string, { size: number; crc32c: string }>();
+  for await (const { name, size, crc32c } of store.listAll()) present.set(name, { size, crc32c });
+
+  const counts = { items: 0, skipped: 0, bytes: 0 };
+  const refused: string[] = [];
+  const note = (outcome: Outcome) => {
+    if (outcome.kind === "refused") refused.push(outcome.why);
+    else if (outcome.kind === "skipped") counts.skipped++;
+    else {
+      counts.items++;
+      counts.bytes += outcome.bytes;
+    }
+    progress.advance();
+  };
+
+  progress.start(rest.length + (manifest ? 1 : 0));
+  if (manifest) note(await sendManifest(store, manifest));
+  for (const files of [rest.filter(isMask), rest.filter((file) => !isMask(file))]) {
+    const queue = files.values();
+    let failed = false;
+    const worker = async () => {
+      try {
+        // The workers share one iterator: each takes the next file.
+        for (const file of queue) {
+          if (failed || signal?.aborted) return;
+          note(await sendFile(store, file, present.get(file.name)));
+        }
+      } catch (error) {
+        failed = true;
+        throw error;
+      }
+    };
+    await Promise.all(Array.from({ length: options.concurrency ?? 4 }, worker));
+  }
+  progress.finish();
+  signal?.throwIfAborted();
+  refused.sort();
+  return { ...counts, rejected: refused.length, refused, notes: [...folder.notes, ...refused] };
+}
+
+type Outcome =
+  | { readonly kind: "sent"; readonly bytes: number }
+  | { readonly kind: "skipped" }
+  | { readonly kind: "refused"; readonly why: string };
+
+const isMask = (file: InputFile) => file.input.kind === "mask";
+
+async function selectFiles(folder: InputFolder, limit: number | undefined) {
+  const manifest = folder.files.find(({ input }) => input.kind === "manifest");
+  // Read before anything is sent: a manifest with mistakes would spoil every scan after it.
+  const entries = manifest ? parseManifest(await readFile(manifest.path)) : undefined;
+  const others = folder.files.filter((file) => file !== manifest);
+  if (limit === undefined) return { manifest, rest: others };
+
+  const scans = pickScans(others, limit);
+  const masks = new Set(scans.flatMap(({ name }) => [entries?.get(name)?.mask ?? "", `masks/${stemOf(name)}.png`]));
+  return { manifest, rest: [...others.filter((file) => isMask(file) && masks.has(file.name)), ...scans] };
+}
+
+function stemOf(name: string): string {
+  return name.slice(name.lastIndexOf("/") + 1).replace(/\.[^.]+$/, "");
+}
+
+async function sendFile(
+  store: ObjectStore,
+  file: InputFile,
+  present: { size: number; crc32c: string } | undefined,
+): Promise<Outcome> {
+  try {
+    const small = file.size < STREAMED_BYTES;
+    const bytes = small ? await readFile(file.path) : undefined;
+    const { crc32c, size } = bytes ? { crc32c: crc32cOf(bytes), size: bytes.length } : await crc32cOfFile(file.path);
+    const compare = (other: { size: number; crc32c: string }): Outcome =>
+      other.size === size && other.crc32c === crc32c
+        ? { kind: "skipped" }
+        : { kind: "refused", why: overwriting(store, file) };
+    if (present) return compare(present);
+    try {
+      await store.write(file.name, bytes ?? createReadStream(file.path), { ifGenerationMatch: 0, crc32c });
+      return { kind: "sent", bytes: size };
+    } catch (error) {
+      // Somebody else's upload, or an earlier attempt of this one whose answer was lost.
+      const other = error instanceof PreconditionFailedError ? await store.stat(file.name) : undefined;
+      if (other) return compare(other);
+      throw error;
+    }
+  } catch (error) {
+    if (error instanceof InvalidObjectNameError) return { kind: "refused", why: error.message };
+    if (error instanceof ChecksumMismatchError) {
+      return { kind: "refused", why: `${file.name} changed while it was being sent. Send it again.` };
+    }
+    const { code } = error as NodeJS.ErrnoException;
+    if ((code === "ENOENT" || code === "EACCES" || code === "EPERM") && (error as NodeJS.ErrnoException).path) {
+      return { kind: "refused", why: `${file.name} cannot be read (${code}).` };
+    }
+    throw error;
+  }
+}
+
+function overwriting(store: ObjectStore, file: InputFile): string {
+  return `${file.name} is in ${store.uri} already, with other content. It was not overwritten: give one of them another name.`;
+}
+
+/** A later manifest adds to the one that is there: rows of scans that were sent before stay. */
+async function sendManifest(store: ObjectStore, file: InputFile): Promise<Outcome> {
+  const later = await readFile(file.path);
+  for (;;) {
+    const object = await store.stat(MANIFEST);
+    const earlier = object ? await store.read(MANIFEST, { generation: object.generation }) : undefined;
+    if (earlier?.equals(later)) return { kind: "skipped" };
+    const content = earlier ? mergeManifests(earlier, later) : later;
+    if (earlier?.equals(content)) return { kind: "skipped" };
+    try {
+      const ifGenerationMatch = object?.generation ?? 0;
+      await store.write(MANIFEST, content, { ifGenerationMatch, crc32c: crc32cOf(content), contentType: "text/csv" });
+      return { kind: "sent", bytes: content.length };
+    } catch (error) {
+      if (!(error instanceof PreconditionFailedError)) throw error;
+    }
+  }
+}
