@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import Fastify, { type FastifyBaseLogger, type FastifyInstance } from "fastify";
+import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from "fastify";
 import { DISCLAIMER } from "../platform/labels";
 import type { Logger } from "../platform/logging";
 import type { ObjectStore } from "../platform/object-store";
@@ -40,7 +40,8 @@ export async function buildServer(dependencies: ServerDependencies): Promise<Fas
 
   const app: FastifyInstance = Fastify({
     loggerInstance: log as FastifyBaseLogger,
-    disableRequestLogging: true,
+    // A line a prediction is enough, and probes would fill the log.
+    logController: new LogController({ disableRequestLogging: true }),
     genReqId: () => randomUUID(),
     requestTimeout: 120_000,
     trustProxy: dependencies.trustProxy ?? false,

@@ -27,8 +27,9 @@ export const MARKUP = `<!doctype html>
   <section class="card" aria-labelledby="choose-title">
     <h2 id="choose-title">Scan</h2>
     <label class="drop" id="drop" for="file">
-      <span class="drop-title">Drop a scan here or choose a file</span>
+      <span class="drop-title">Drop a scan here</span>
       <span class="hint">JPEG, PNG, TIFF, BMP or WebP. It is sent to this server only.</span>
+      <span class="button">Choose a file</span>
       <input type="file" id="file" name="file" accept=".jpg,.jpeg,.png,.tif,.tiff,.bmp,.webp,image/*">
     </label>
     <p class="status" id="status" role="status" aria-live="polite"></p>

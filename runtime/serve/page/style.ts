@@ -21,13 +21,15 @@ main { max-width: 960px; margin: 0 auto; padding: 20px 24px 56px; display: grid;
 .card { background: var(--card); border: 1px solid var(--line); border-radius: 12px; padding: 20px 24px 24px; }
 .card:focus { outline: none; }
 .drop {
-  display: flex; flex-direction: column; align-items: center; gap: 4px; text-align: center; cursor: pointer;
+  position: relative; display: flex; flex-direction: column; align-items: center; gap: 4px; text-align: center; cursor: pointer;
   border: 2px dashed #b5c3cd; border-radius: 10px; padding: 32px 16px; background: #fafcfd;
 }
 .drop:hover, .drop.over { border-color: var(--accent); background: #eef5fa; }
 .drop:focus-within { border-color: var(--accent); outline: 3px solid #b9d6ea; outline-offset: 1px; }
 .drop-title { font-weight: 600; }
-.drop input { margin-top: 12px; max-width: 100%; font: inherit; font-size: 0.875rem; }
+.button { margin-top: 12px; padding: 8px 18px; border-radius: 8px; background: var(--accent); color: #fff; font-weight: 600; font-size: 0.9375rem; }
+.drop:hover .button { background: var(--brand); }
+.drop input { position: absolute; width: 1px; height: 1px; bottom: 24px; left: 50%; opacity: 0; }
 .hint, figcaption, .ends { color: var(--muted); font-size: 0.875rem; }
 .status { min-height: 1.5em; margin-top: 10px; color: var(--muted); font-size: 0.9375rem; }
 .error { margin-top: 6px; padding: 12px 14px; border: 1px solid #e4b9b2; border-left: 4px solid var(--cancer); border-radius: 8px; background: #fdf3f1; }
