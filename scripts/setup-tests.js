@@ -1,0 +1,79 @@
+/**
+ * Brings what the tests need besides npm packages, once: a Google Cloud Storage server and a browser. What can be
+ * installed without rights goes into .parts/, which git ignores. Prints a line a part; exits 1 if one is missing.
+ */
+const { execFileSync, spawnSync } = require("node:child_process");
+const { existsSync, mkdirSync } = require("node:fs");
+const { join } = require("node:path");
+
+const PARTS = join(__dirname, "..", ".parts");
+const FAKE_GCS_VERSION = "v1.56.1";
+
+const parts = { "fake-gcs-server": fakeGcsServer, Chromium: chromium };
+let missing = 0;
+for (const [name, bring] of Object.entries(parts)) {
+  try {
+    console.log(`${name}: ${bring()}`);
+  } catch (error) {
+    missing++;
+    console.error(`${name}: missing. ${error.message}`);
+  }
+}
+process.exitCode = missing > 0 ? 1 : 0;
+
+/** Its own `-version` is not set by `go install`; the Go toolchain knows what a binary was built from. */
+function fakeGcsServer() {
+  const bin = join(PARTS, "bin");
+  const binary = join(bin, "fake-gcs-server");
+  const go = ["go", "/usr/local/go/bin/go"].find((command) => has(command, "version"));
+  if (!go) {
+    if (existsSync(binary)) return `${FAKE_GCS_VERSION} or so at ${binary} (without Go its version cannot be told)`;
+    throw new Error("Install Go 1.24 or newer (https://go.dev/dl/): the tests of the storage adapter run against it.");
+  }
+  const installed = () => spawnSync(go, ["version", "-m", binary], { encoding: "utf8" }).stdout ?? "";
+  if (existsSync(binary) && installed().includes(FAKE_GCS_VERSION)) return `${FAKE_GCS_VERSION}, already there`;
+  mkdirSync(bin, { recursive: true });
+  run(go, ["install", `github.com/fsouza/fake-gcs-server@${FAKE_GCS_VERSION}`], { GOBIN: bin });
+  if (!existsSync(binary)) throw new Error(`go install left no ${binary}.`);
+  return `${FAKE_GCS_VERSION}, installed`;
+}
+
+function chromium() {
+  const found = () =>
+    [process.env.CHROMIUM, "/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"].find(
+      (path) => path && existsSync(path),
+    );
+  const there = found();
+  if (there) return there;
+  const how = "Install Chromium, or set CHROMIUM to a browser's path.";
+  if (!has("apt-get")) throw new Error(how);
+  const prefix =
+    process.getuid?.() === 0 ? [] : spawnSync("sudo", ["-n", "true"]).status === 0 ? ["sudo", "-n"] : undefined;
+  if (!prefix) throw new Error(`${how} On Debian and Ubuntu: sudo apt-get install chromium`);
+  const apt = (...args) => {
+    const [command, ...rest] = [...prefix, "apt-get", ...args];
+    run(command, rest, { DEBIAN_FRONTEND: "noninteractive" });
+  };
+  apt("update", "-qq");
+  apt("install", "-y", "-qq", "--no-install-recommends", "chromium");
+  const installed = found();
+  if (!installed) throw new Error(how);
+  return `${installed}, installed`;
+}
+
+function has(command, question = "--version") {
+  return spawnSync(command, [question], { stdio: "ignore" }).status === 0;
+}
+
+function run(command, args, env) {
+  try {
+    execFileSync(command, args, { stdio: ["ignore", "ignore", "pipe"], env: { ...process.env, ...env } });
+  } catch (error) {
+    const said = String(error.stderr ?? "")
+      .trim()
+      .split("\n")
+      .slice(-3)
+      .join(" ");
+    throw new Error(`"${command} ${args.join(" ")}" failed: ${said || error.message}`);
+  }
+}
