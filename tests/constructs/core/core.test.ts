@@ -1,0 +1,219 @@
+import { execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { unzipSync } from "fflate";
+import { z } from "zod";
+import { bindEnvironment } from "../../../constructs/core/binding";
+import { declaredAccess } from "../../../constructs/core/declared-access";
+import { bucketName, bucketNameProblem, serviceAccountId } from "../../../constructs/core/naming";
+import { prunePackageLock, readPackageLock } from "../../../constructs/core/package-lock";
+import { removalPolicy } from "../../../constructs/core/removal";
+import { bundleRuntime, hashFiles, zipFiles } from "../../../constructs/core/runtime-bundle";
+import { SERVICE_AGENTS, serviceAgentMember } from "../../../constructs/core/service-agents";
+import { ingestContract } from "../../../runtime/ingest/contract";
+import { defineContract } from "../../../runtime/platform/contract";
+import { ref } from "../../stacks/synthesize";
+
+const ROOT = resolve(__dirname, "../../..");
+
+const contract = defineContract({
+  name: "sample",
+  entry: "runtime/sample/main.ts",
+  target: "main",
+  env: z.object({
+    BUCKET: z.string().regex(/^gs:\/\//, "must start with gs://"),
+    LEVEL: z.enum(["low", "high"]).default("low"),
+  }),
+  reads: ["landing", "warehouse"],
+  creates: ["curated"],
+  writes: ["models"],
+  appends: ["images"],
+  health: null,
+  resources: { memoryGiB: 1, cpu: 1, timeoutSeconds: 60 },
+});
+
+describe("names", () => {
+  test("buckets are <project>-<hospital>-<bucket>", () => {
+    expect(bucketName({ project: "mri-anna", name: "st-anna" }, "landing")).toBe("mri-anna-st-anna-landing");
+  });
+
+  test.each([
+    ["a".repeat(64), /64 characters and Cloud Storage allows 63/],
+    ["Upper-case", /does not allow/],
+    ["goog-clinic", /Google's own/],
+    ["my-g00gle-clinic", /Google's own/],
+    ["a".repeat(63), undefined],
+  ])("%s is judged as Cloud Storage judges it", (name, problem) => {
+    if (problem) expect(bucketNameProblem(name)).toMatch(problem);
+    else expect(bucketNameProblem(name)).toBeUndefined();
+  });
+
+  test("service accounts keep to 30 characters and stay apart", () => {
+    expect(serviceAccountId({ name: "st-anna" }, "ingest")).toBe("st-anna-ingest");
+    const long = ["university-hospital-rotterdam", "university-hospital-rotterdan"].map((name) =>
+      serviceAccountId({ name }, "ingest-build"),
+    );
+    for (const id of long) expect(id).toMatch(/^[a-z](?:[-a-z0-9]{4,28}[a-z0-9])$/);
+    expect(new Set(long).size).toBe(2);
+  });
+
+  test("service agents are composed from the project's number", () => {
+    expect(serviceAgentMember({ projectNumber: "123" }, "pubsub")).toBe(
+      "serviceAccount:service-123@gcp-sa-pubsub.iam.gserviceaccount.com",
+    );
+    expect(new Set(SERVICE_AGENTS.map((agent) => serviceAgentMember({ projectNumber: "1" }, agent))).size).toBe(
+      SERVICE_AGENTS.length,
+    );
+  });
+});
+
+test("removal is one switch: retain protects, destroy leaves nothing", () => {
+  expect(removalPolicy("retain")).toEqual({
+    forceDestroy: false,
+    lifecycle: { lifecycle: { preventDestroy: true } },
+    softDeleteSeconds: 2_592_000,
+  });
+  expect(removalPolicy("destroy")).toEqual({ forceDestroy: true, lifecycle: {}, softDeleteSeconds: 0 });
+});
+
+describe("bindings", () => {
+  const bind = (bindings: Record<string, string>) =>
+    bindEnvironment(contract, bindings as Parameters<typeof bindEnvironment<typeof contract>>[1]);
+
+  test("become the environment, sorted, without what was left to its default", () => {
+    expect(bind({ BUCKET: "gs://a" })).toEqual({ BUCKET: "gs://a" });
+    expect(Object.keys(bind({ LEVEL: "high", BUCKET: "gs://a" }))).toEqual(["BUCKET", "LEVEL"]);
+  });
+
+  test("that the process would refuse are refused, all at once", () => {
+    expect(() => bind({ BUCKET: "a", LEVEL: "middle", OTHER: "x" })).toThrow(
+      /OTHER is not in the contract.*BUCKET is "a": must start with gs:\/\/.*LEVEL is "middle"/,
+    );
+    expect(() => bind({})).toThrow(/BUCKET is not bound/);
+  });
+
+  test("that are known only to Terraform pass", () => {
+    expect(() => bind({ BUCKET: ref("TfToken[TOKEN.0]") })).not.toThrow();
+  });
+});
+
+test("declared access: writing includes reading, and appending to a table means writing to the warehouse", () => {
+  expect(declaredAccess(contract)).toEqual([
+    ["curated", "create"],
+    ["landing", "read"],
+    ["models", "write"],
+    ["warehouse", "write"],
+  ]);
+});
+
+describe("the hash and the zip of a bundle", () => {
+  const bytes = (text: string) => new TextEncoder().encode(text);
+  const files = new Map([
+    ["index.js", bytes("exports.a = 1;")],
+    ["package.json", bytes("{}")],
+  ]);
+
+  test("depend on content and relative paths, not on order", () => {
+    const turned = new Map([...files].reverse());
+    expect(hashFiles(turned)).toBe(hashFiles(files));
+    expect(Buffer.from(zipFiles(turned)).equals(Buffer.from(zipFiles(files)))).toBe(true);
+    expect(hashFiles(new Map([...files, ["index.js", bytes("exports.a = 2;")]]))).not.toBe(hashFiles(files));
+    const moved = new Map([["main.js", bytes("exports.a = 1;")], ...[...files].slice(1)]);
+    expect(hashFiles(moved)).not.toBe(hashFiles(files));
+    expect(hashFiles(new Map([["ab", bytes("c")]]))).not.toBe(hashFiles(new Map([["a", bytes("bc")]])));
+  });
+
+  test("are the same in every time zone", () => {
+    const digest = (zone: string) =>
+      execFileSync(
+        process.execPath,
+        [
+          "-e",
+          `const { zipSync } = require("fflate");
+           const mtime = new Date(1980, 0, 1, 0, 0, 0);
+           process.stdout.write(Buffer.from(zipSync({ a: [new Uint8Array(3), { mtime }] })).toString("hex"));`,
+        ],
+        { cwd: ROOT, env: { ...process.env, TZ: zone }, encoding: "utf8" },
+      );
+    expect(digest("Pacific/Kiritimati")).toBe(digest("America/Los_Angeles"));
+  });
+});
+
+describe("the bundle of ingest", () => {
+  const bundle = bundleRuntime(ingestContract);
+  const text = (path: string) => Buffer.from(bundle.files.get(path) ?? []).toString("utf8");
+
+  test("is made once a process", () => {
+    expect(bundleRuntime(ingestContract)).toBe(bundle);
+  });
+
+  test("zips exactly what it hashes", () => {
+    const zipped = unzipSync(bundle.zip);
+    expect(Object.keys(zipped).sort()).toEqual([...bundle.files.keys()].sort());
+    for (const [path, content] of bundle.files)
+      expect(Buffer.from(zipped[path] ?? []).equals(Buffer.from(content))).toBe(true);
+    expect(hashFiles(new Map(Object.entries(zipped)))).toBe(bundle.sha256);
+  });
+
+  test("carries no source map and no path of this machine", () => {
+    expect([...bundle.files.keys()]).toEqual(["index.js", "package-lock.json", "package.json"]);
+    expect(text("index.js")).not.toContain("sourceMappingURL=data:");
+    expect(text("index.js")).not.toContain(ROOT);
+  });
+
+  test("leaves native packages to the platform, at the versions of the lock file", () => {
+    const lock = JSON.parse(readFileSync(join(ROOT, "package-lock.json"), "utf8"));
+    const manifest = JSON.parse(text("package.json"));
+    expect(manifest.main).toBe("index.js");
+    expect(manifest.engines).toEqual({ node: "22" });
+    expect(Object.keys(manifest.dependencies)).toEqual(
+      expect.arrayContaining(["@google-cloud/functions-framework", "sharp"]),
+    );
+    for (const [name, version] of Object.entries(manifest.dependencies))
+      expect(version).toBe(lock.packages[`node_modules/${name}`].version);
+    const pruned = JSON.parse(text("package-lock.json"));
+    expect(pruned.packages[""].dependencies).toEqual(manifest.dependencies);
+    expect(Object.keys(pruned.packages)).toContain("node_modules/@img/sharp-linux-x64");
+    expect(JSON.stringify(pruned)).not.toContain('"dev":true');
+    // Nothing of what only the infrastructure needs travels with the function.
+    expect(Object.keys(pruned.packages)).not.toContain("node_modules/cdktf");
+  });
+});
+
+describe("a pruned lock file", () => {
+  const lock = {
+    lockfileVersion: 3,
+    packages: {
+      "": {},
+      "node_modules/a": { version: "1.0.0", dev: true, dependencies: { b: "^1" }, optionalDependencies: { gone: "*" } },
+      "node_modules/a/node_modules/b": { version: "1.5.0", dependencies: { c: "*" } },
+      "node_modules/b": { version: "2.0.0" },
+      "node_modules/c": { version: "3.0.0", peerDependencies: { a: "*" } },
+      "node_modules/unused": { version: "9.0.0" },
+    },
+  };
+
+  test("keeps what the roots need, where it stood", () => {
+    const { document, dependencies } = prunePackageLock(lock, "x", ["a"]);
+    expect(dependencies).toEqual({ a: "1.0.0" });
+    expect(Object.keys(document.packages)).toEqual([
+      "",
+      "node_modules/a",
+      "node_modules/a/node_modules/b",
+      "node_modules/c",
+    ]);
+    expect(document.packages["node_modules/a"]).not.toHaveProperty("dev");
+  });
+
+  test("says what is missing", () => {
+    expect(() => prunePackageLock(lock, "x", ["z"])).toThrow(/does not have z/);
+    const broken = { ...lock, packages: { "node_modules/a": { version: "1.0.0", dependencies: { b: "1" } } } };
+    expect(() => prunePackageLock(broken, "x", ["a"])).toThrow(/node_modules\/a needs b/);
+  });
+
+  test("of the real lock file is complete", () => {
+    expect(() =>
+      prunePackageLock(readPackageLock(ROOT), "x", ["sharp", "@duckdb/node-api", "@node-rs/crc32"]),
+    ).not.toThrow();
+  });
+});

@@ -1,0 +1,157 @@
+import { ConfigurationError } from "../../runtime/platform/config";
+import { type HospitalLine, parseHospitals } from "../../stacks/config";
+import { hospitals } from "../../stacks/hospitals";
+import { PROD, TEST } from "./synthesize";
+
+const problemsOf = (lines: unknown): readonly string[] => {
+  try {
+    parseHospitals(lines);
+  } catch (error) {
+    if (error instanceof ConfigurationError) return error.problems;
+    throw error;
+  }
+  return [];
+};
+
+const key = (location: string) => `projects/kms/locations/${location}/keyRings/r/cryptoKeys/k`;
+
+describe("a hospital's line", () => {
+  test("needs five keys and fills in the rest by tier", () => {
+    const [prod] = parseHospitals([PROD]);
+    expect(prod).toMatchObject({ owner: "platform", removal: "retain", ingest: { maxInstances: 20 } });
+    const { removal: _removal, ...test } = TEST;
+    expect(parseHospitals([test])[0]).toMatchObject({ removal: "retain", ingest: { maxInstances: 5 } });
+    expect(parseHospitals([{ ...test, tier: "ephemeral" }])[0]).toMatchObject({
+      removal: "destroy",
+      ingest: { maxInstances: 2 },
+    });
+  });
+
+  test("takes the project's number as a number as well", () => {
+    expect(
+      parseHospitals([{ ...PROD, projectNumber: 483920174655 } as unknown as HospitalLine])[0]?.projectNumber,
+    ).toBe("483920174655");
+  });
+
+  test("shipped ones are one of prod and one of test, and valid", () => {
+    expect(parseHospitals(hospitals).map(({ tier }) => tier)).toEqual(["prod", "test"]);
+  });
+
+  test.each<[string, object, string]>([
+    ["name", { name: "St. Anna" }, "St. Anna"],
+    ["name", { name: "st-anna-" }, "no hyphen last"],
+    ["name", { name: "a--b" }, "single hyphens"],
+    ["tier", { tier: "production" }, "prod, test or ephemeral"],
+    ["project", { project: "abc" }, "6 to 30"],
+    ["project", { project: "example.com:abcdef" }, "6 to 30"],
+    ["projectNumber", { projectNumber: "mri-st-anna" }, "digits only"],
+    ["projectNumber", { projectNumber: 1.5 }, "digits only"],
+    ["region", { region: "europe-west4-a" }, "not a zone"],
+    ["region", { region: "EU" }, "multi-region"],
+    ["owner", { owner: "Team A" }, "a label"],
+    ["kmsKey", { kmsKey: "my-key" }, "cryptoKeys/K"],
+    ["pseudonymKey", { pseudonymKey: key("europe-west4") }, "cryptoKeyVersions/N"],
+    ["ingest.maxInstances", { ingest: { maxInstances: 0 } }, "1 to 1000"],
+    ["expiresAt", { tier: "ephemeral", expiresAt: "2027-02-30" }, "2027-01-31"],
+  ])("with a wrong %s is refused: hospital, key, what was given, what is allowed", (name, change, allowed) => {
+    const problems = problemsOf([{ ...PROD, ...change }]);
+    expect(problems).toHaveLength(1);
+    expect(problems[0]).toContain(`"${name}" is `);
+    expect(problems[0]).toContain(allowed);
+    expect(problems[0]).toMatch(/^Hospital ".+" \(line 1\): .+; allowed: .+\.$/);
+  });
+
+  test.each(["name", "tier", "project", "projectNumber", "region"])("without %s is refused", (name) => {
+    const { [name as keyof HospitalLine]: _left, ...line } = PROD;
+    expect(problemsOf([line])).toEqual([expect.stringContaining(`"${name}" is missing`)]);
+  });
+
+  test("with a mistyped key says which one is meant", () => {
+    expect(problemsOf([{ ...PROD, regoin: "x" }])).toEqual([expect.stringContaining('did you mean "region"?')]);
+    expect(problemsOf([{ ...PROD, ingest: { maxInstance: 1 } }])).toEqual([
+      expect.stringContaining('"maxInstance" in "ingest" is not a known key; did you mean "maxInstances"?'),
+    ]);
+  });
+});
+
+describe("rules over several keys", () => {
+  test("prod is destroyed only after a deploy with allowDestroys", () => {
+    expect(problemsOf([{ ...PROD, removal: "destroy" }])).toEqual([expect.stringContaining('"allowDestroys": true')]);
+    expect(parseHospitals([{ ...PROD, allowDestroys: true }])[0]?.removal).toBe("destroy");
+  });
+
+  test("an ephemeral environment is never retained, and only it expires", () => {
+    expect(problemsOf([{ ...TEST, tier: "ephemeral", removal: "retain" }])).toEqual([
+      expect.stringContaining("allowed: destroy"),
+    ]);
+    expect(problemsOf([{ ...TEST, expiresAt: "2027-01-31" }])).toEqual([
+      expect.stringContaining("tier ephemeral only"),
+    ]);
+  });
+
+  test("a key lies where the data lies", () => {
+    expect(problemsOf([{ ...PROD, kmsKey: key("us-east1") }])).toEqual([
+      expect.stringMatching(/"kmsKey" lies in "us-east1"; allowed: .*europe-west4/),
+    ]);
+    expect(problemsOf([{ ...PROD, kmsKey: key("europe-west4") }])).toEqual([]);
+  });
+
+  test("bucket names have at most 63 characters: 63 pass, 64 do not", () => {
+    const project = "a23456789012345678901234567890";
+    const fits = { ...PROD, project, name: "a".repeat(63 - project.length - "--quarantine".length) };
+    expect(problemsOf([fits])).toEqual([]);
+    expect(problemsOf([{ ...fits, name: `${fits.name}a` }])).toEqual([
+      expect.stringMatching(/has 64 characters and Cloud Storage allows 63/),
+    ]);
+  });
+
+  test("a bucket name that Cloud Storage keeps for Google is refused", () => {
+    expect(problemsOf([{ ...PROD, name: "google-clinic" }])).toEqual([expect.stringContaining("looks like Google's")]);
+  });
+});
+
+describe("the list", () => {
+  test.each([
+    ["not a list", { name: "x" }],
+    ["empty", []],
+    ["of something else", [5, null, "st-anna"]],
+  ])("%s is refused", (_what, lines) => {
+    expect(problemsOf(lines).length).toBeGreaterThan(0);
+  });
+
+  test("names and projects are not used twice, except by ephemeral environments", () => {
+    expect(problemsOf([PROD, { ...TEST, name: PROD.name }])).toEqual([expect.stringContaining("as is line 1")]);
+    expect(problemsOf([PROD, { ...TEST, project: PROD.project }])).toEqual([
+      expect.stringContaining(`the project of hospital "${PROD.name}"`),
+    ]);
+    const ephemeral = { ...TEST, tier: "ephemeral" } as const;
+    expect(problemsOf([ephemeral, { ...ephemeral, name: "run-2" }])).toEqual([]);
+    expect(problemsOf([ephemeral, { ...PROD, project: ephemeral.project }])).toHaveLength(1);
+  });
+
+  test("two hospitals never end up with the same bucket names", () => {
+    expect(
+      problemsOf([
+        { ...PROD, project: "mri-abc", name: "de" },
+        { ...TEST, project: "mri-abc-d", name: "ef" },
+      ]),
+    ).toEqual([]);
+    expect(
+      problemsOf([
+        { ...PROD, project: "mri-abc", name: "de-fg" },
+        { ...TEST, project: "mri-abc-de", name: "fg" },
+      ]),
+    ).toEqual([expect.stringContaining("the same names")]);
+  });
+
+  test("every problem of every hospital is told at once", () => {
+    const problems = problemsOf([
+      { ...PROD, region: "nowhere", removal: "destroy" },
+      { ...TEST, tier: "x", projectNumber: "y" },
+      {},
+    ]);
+    expect(problems.filter((problem) => problem.includes('"st-anna"'))).toHaveLength(2);
+    expect(problems.filter((problem) => problem.includes('"sandbox"'))).toHaveLength(2);
+    expect(problems.filter((problem) => problem.startsWith("Line 3"))).toHaveLength(5);
+  });
+});
