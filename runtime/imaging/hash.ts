@@ -4,12 +4,19 @@ import type { GreyImage } from "./types";
 /** Bits of a perceptual hash. */
 const BITS = 256;
 const WORDS = BITS / 32;
+const QUARTER = BITS / 4;
 
 /**
  * Two pages whose hashes differ in at most this many bits (over mirrorings) are near-duplicates. On 2,846 public scans
- * re-encoding, resizing, small shifts, contrast and mirroring stay below it; slices of different patients start at 40.
+ * re-encoding, resizing, small shifts, contrast and mirroring stay below it; slices of different patients start at 44.
  */
-export const NEAR_DUPLICATE_DISTANCE = 36;
+export const NEAR_DUPLICATE_DISTANCE = 38;
+
+/**
+ * Below this the two are the same picture, whatever is said of where they come from. Between this and
+ * {@link NEAR_DUPLICATE_DISTANCE} they may still be slices at the same height of two patients who are known to differ.
+ */
+export const SAME_PICTURE_DISTANCE = 12;
 
 /** Side of the normalised picture whose frequencies are taken. */
 const SIDE = 64;
@@ -18,7 +25,11 @@ const EXTENT = 2;
 /** What is darker than this counts as background where the centre is sought. */
 const BACKGROUND = 20;
 
-/** The lowest horizontal (u) and vertical (v) frequencies without the constant one, in the order of the bits. */
+/**
+ * The lowest horizontal (u) and vertical (v) frequencies, in the order of the bits: 64 with u and v even (without the
+ * constant one), 64 with u odd, 64 with v odd, 64 with both odd. Mirroring a picture changes the sign of the odd ones
+ * and nothing else, so the mirrored hash has two of these quarters inverted.
+ */
 const FREQUENCIES: readonly { readonly u: number; readonly v: number }[] = lowestFrequencies();
 const HIGHEST = 1 + Math.max(...FREQUENCIES.map(({ u, v }) => Math.max(u, v)));
 
@@ -28,12 +39,6 @@ const COSINES = Array.from({ length: HIGHEST }, (_, k) =>
     Math.round(2 ** 20 * Math.cos((Math.PI * (2 * x + 1) * k) / (2 * SIDE))),
   ),
 );
-
-/**
- * What is to be XORed to a hash to get that of the page as it is, mirrored left to right, top to bottom, and both: a
- * mirrored picture has the same frequencies, the odd ones with the other sign. 4 x 8 words.
- */
-export const MIRROR_MASKS: Uint32Array = mirrorMasks();
 
 /**
  * 256-bit perceptual hash, 64 hex digits: the signs of the lowest frequencies of the page after the recipe, moved and
@@ -60,7 +65,7 @@ export function hashOfRecipe(grey: Uint8Array): string {
     const cosine = COSINES[v] as Float64Array;
     let sum = 0;
     for (let y = 0; y < SIDE; y++) sum += (across[u * SIDE + y] as number) * (cosine[y] as number);
-    if (sum < 0) setBit(words, 0, bit);
+    if (sum < 0) words[bit >>> 5] = (words[bit >>> 5] as number) | (0x80000000 >>> (bit & 31));
   });
   return Array.from(words, (word) => word.toString(16).padStart(8, "0")).join("");
 }
@@ -82,39 +87,39 @@ export function packHashes(hashes: readonly string[]): Uint32Array {
 
 /** {@link hashDistance} of the hashes that begin at two positions of packed words; `limit + 1` if it is above the limit. */
 export function wordsDistance(words: Uint32Array, a: number, b: number, limit: number): number {
-  let best = limit + 1;
-  for (let mask = 0; mask < MIRROR_MASKS.length; mask += WORDS) {
-    let distance = 0;
-    for (let w = 0; w < WORDS && distance < best; w++) {
-      let bits = (words[a + w] as number) ^ (words[b + w] as number) ^ (MIRROR_MASKS[mask + w] as number);
-      bits -= (bits >>> 1) & 0x55555555;
-      bits = (bits & 0x33333333) + ((bits >>> 2) & 0x33333333);
-      distance += Math.imul((bits + (bits >>> 4)) & 0x0f0f0f0f, 0x01010101) >>> 24;
-    }
-    if (distance < best) best = distance;
-  }
-  return best;
+  const even = differing(words, a, b) + differing(words, a + 1, b + 1);
+  const oddU = differing(words, a + 2, b + 2) + differing(words, a + 3, b + 3);
+  // Most pairs are told apart here: no mirroring can bring the distance below this.
+  if (even + Math.min(oddU, QUARTER - oddU) > limit) return limit + 1;
+  const oddV = differing(words, a + 4, b + 4) + differing(words, a + 5, b + 5);
+  const oddUV = differing(words, a + 6, b + 6) + differing(words, a + 7, b + 7);
+  const distance =
+    even +
+    Math.min(
+      oddU + oddV + oddUV,
+      QUARTER - oddU + oddV + QUARTER - oddUV,
+      oddU + QUARTER - oddV + QUARTER - oddUV,
+      QUARTER - oddU + QUARTER - oddV + oddUV,
+    );
+  return Math.min(distance, limit + 1);
+}
+
+function differing(words: Uint32Array, a: number, b: number): number {
+  let bits = (words[a] as number) ^ (words[b] as number);
+  bits -= (bits >>> 1) & 0x55555555;
+  bits = (bits & 0x33333333) + ((bits >>> 2) & 0x33333333);
+  return Math.imul((bits + (bits >>> 4)) & 0x0f0f0f0f, 0x01010101) >>> 24;
 }
 
 function lowestFrequencies() {
-  const all: { u: number; v: number }[] = [];
-  for (let sum = 1; all.length < BITS; sum++) for (let u = 0; u <= sum; u++) all.push({ u, v: sum - u });
-  return all.slice(0, BITS);
-}
-
-function mirrorMasks(): Uint32Array {
-  const masks = new Uint32Array(4 * WORDS);
-  FREQUENCIES.forEach(({ u, v }, bit) => {
-    if (u % 2) setBit(masks, WORDS, bit);
-    if (v % 2) setBit(masks, 2 * WORDS, bit);
-    if ((u + v) % 2) setBit(masks, 3 * WORDS, bit);
-  });
-  return masks;
-}
-
-function setBit(words: Uint32Array, offset: number, bit: number): void {
-  const at = offset + (bit >>> 5);
-  words[at] = (words[at] as number) | (0x80000000 >>> (bit & 31));
+  const quarter = (oddU: number, oddV: number) => {
+    const found: { u: number; v: number }[] = [];
+    for (let sum = 1; found.length < QUARTER; sum++) {
+      for (let u = oddU; u <= sum; u += 2) if ((sum - u) % 2 === oddV) found.push({ u, v: sum - u });
+    }
+    return found.slice(0, QUARTER);
+  };
+  return [...quarter(0, 0), ...quarter(1, 0), ...quarter(0, 1), ...quarter(1, 1)];
 }
 
 /** Binomial 3 x 3 average times 16; the edge pixels are repeated. */

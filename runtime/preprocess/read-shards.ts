@@ -1,0 +1,35 @@
+import { RECIPE } from "../imaging";
+import type { Workspace } from "../platform/workspace";
+import type { Split } from "./groups";
+import { oneChannel, ShardFiles, type ShardRow } from "./shards";
+
+export interface ProcessedImage extends ShardRow {
+  /** 0 to 255, row by row: 128 x 128 x 3 with the channels of a pixel side by side, or 128 x 128 with `channels: 1`. */
+  readonly pixels: Uint8Array;
+}
+
+export interface ReadShardsOptions {
+  /** Only rows of this split. */
+  readonly split?: Split;
+  /** 1: one of the three equal channels. Default 3. */
+  readonly channels?: 1 | 3;
+  /** Default: the recipe of this code. */
+  readonly recipe?: string;
+}
+
+/** Every processed image of a recipe, shard after shard, always in the same order. Holds one shard in memory. */
+export async function* readShards(
+  workspace: { readonly buckets: Pick<Workspace["buckets"], "processed"> },
+  options: ReadShardsOptions = {},
+): AsyncGenerator<ProcessedImage> {
+  const files = await ShardFiles.open(workspace.buckets.processed);
+  try {
+    for (const name of await files.names(options.recipe ?? RECIPE.id)) {
+      for (const { row, pixels } of await files.rowsWithPixels(name, options.split)) {
+        yield { ...row, pixels: options.channels === 1 ? oneChannel(pixels) : Uint8Array.from(pixels) };
+      }
+    }
+  } finally {
+    await files.close();
+  }
+}
