@@ -130,21 +130,22 @@ export class GcsStore implements ObjectStore {
       throw new RangeError(`A page holds 1 or more objects, not ${maxResults}.`);
     }
     try {
-      const [files, , response] = await this.remote.getFiles({
+      // With a choice of fields the client gives plain objects as files: the answer itself is read instead.
+      const [, , response] = await this.remote.getFiles({
         autoPaginate: false,
         maxResults,
         fields: `nextPageToken,items(${FIELDS})`,
         ...(options.prefix ? { prefix: options.prefix } : {}),
         ...(options.pageToken ? { pageToken: options.pageToken } : {}),
       });
-      const { nextPageToken } = (response ?? {}) as { nextPageToken?: string };
+      const { items = [], nextPageToken } = (response ?? {}) as { items?: FileMetadata[]; nextPageToken?: string };
       return {
         // Names that end in a slash are the console's folder markers, not objects of this port.
-        objects: files.filter((file) => isNamed(file.name)).map((file) => infoOf(file.metadata)),
+        objects: items.map(infoOf).filter(({ name }) => isNamed(name)),
         nextPageToken: nextPageToken || undefined,
       };
     } catch (error) {
-      throw this.translate(error, options.prefix ?? "");
+      throw this.missingBucket(error) ?? this.translate(error, options.prefix ?? "");
     }
   }
 
@@ -204,7 +205,7 @@ export class GcsStore implements ObjectStore {
         ...uploadOptions(options, crc32c),
       });
     } catch (error) {
-      throw this.translate(error, name, options.ifGenerationMatch);
+      throw this.missingBucket(error) ?? this.translate(error, name, options.ifGenerationMatch);
     }
     return this.confirm(infoOf(file.metadata), crc32c);
   }
@@ -219,7 +220,7 @@ export class GcsStore implements ObjectStore {
       if (statusOf(error) === 400 && options.crc32c !== undefined && options.crc32c !== sum.value) {
         throw new ChecksumMismatchError(this.uri, name, options.crc32c, sum.value, { cause: error });
       }
-      throw this.translate(error, name, options.ifGenerationMatch);
+      throw this.missingBucket(error) ?? this.translate(error, name, options.ifGenerationMatch);
     }
     return this.confirm(infoOf(file.metadata), options.crc32c ?? sum.value);
   }
@@ -231,12 +232,16 @@ export class GcsStore implements ObjectStore {
     throw new ChecksumMismatchError(this.uri, object.name, sent, object.crc32c);
   }
 
+  /** Where an object need not exist, what is not found is the bucket. */
+  private missingBucket(error: unknown): Error | undefined {
+    if (statusOf(error) !== 404) return undefined;
+    return new ConfigurationError("The store", [`${this.uri} does not exist, or is not visible to you.`]);
+  }
+
   private translate(error: unknown, name: string, ifGenerationMatch?: number): Error {
     const status = statusOf(error);
     if (status === 404) {
-      if (/bucket/i.test((error as Error).message)) {
-        return new ConfigurationError("The store", [`${this.uri} does not exist, or is not visible to you.`]);
-      }
+      if (/bucket does not exist/i.test((error as Error).message)) return this.missingBucket(error) as Error;
       return new ObjectNotFoundError(this.uri, name, { cause: error });
     }
     if (status === 412) return new PreconditionFailedError(this.uri, name, ifGenerationMatch ?? 0, { cause: error });
