@@ -75,8 +75,16 @@ export function prunePackageLock(lock: PackageLock, name: string, roots: readonl
   };
   for (const path of [...kept].sort()) {
     // What was only a development dependency of the repository is a dependency of the bundle.
-    const { dev: _dev, devOptional, ...entry } = lock.packages[path] as LockedPackage;
-    packages[path] = devOptional ? { ...entry, optional: true } : entry;
+    const { dev: _dev, devOptional, optionalDependencies, ...entry } = lock.packages[path] as LockedPackage;
+    // npm ci refuses a lock file that names a package and does not have it, also one for another platform.
+    const locked = Object.entries(optionalDependencies ?? {}).filter(
+      ([name]) => locate(lock, path, name) !== undefined,
+    );
+    packages[path] = {
+      ...entry,
+      ...(locked.length > 0 ? { optionalDependencies: Object.fromEntries(locked) } : {}),
+      ...(devOptional ? { optional: true } : {}),
+    };
   }
   return {
     name,

@@ -104,7 +104,7 @@ export function zipFiles(files: ReadonlyMap<string, Uint8Array>): Uint8Array {
   const unix = 3;
   const entries: Zippable = {};
   for (const [path, content] of sorted(files)) {
-    entries[path] = [content, { mtime, os: unix, attrs: 0o100644 << 16, level: 9 }];
+    entries[path] = [content, { mtime, os: unix, attrs: 0o100644 << 16, level: 6 }];
   }
   return zipSync(entries);
 }

@@ -203,6 +203,7 @@ describe("a pruned lock file", () => {
       "node_modules/c",
     ]);
     expect(document.packages["node_modules/a"]).not.toHaveProperty("dev");
+    expect(document.packages["node_modules/a"]).not.toHaveProperty("optionalDependencies");
   });
 
   test("says what is missing", () => {
