@@ -42,6 +42,8 @@ export interface Evaluation {
   readonly model: string;
   readonly recipe: string;
   readonly seed: number;
+  /** SHA-256 over the images that were measured: path, label, group. */
+  readonly dataset: string;
   readonly synthetic: boolean;
   readonly disclaimer: string;
   /** How the 95 % intervals were made. */
@@ -88,6 +90,7 @@ export function measure(images: readonly ScoredImage[], threshold: number, seed:
 /** The one computation behind every evaluation: of a workspace's test split and of a folder. */
 export function evaluateScored(input: {
   readonly metadata: ModelMetadata;
+  readonly dataset: string;
   readonly test: readonly ScoredImage[];
   readonly validation?: readonly ScoredImage[] | undefined;
   readonly seed: number;
@@ -103,6 +106,7 @@ export function evaluateScored(input: {
     model: metadata.id,
     recipe: metadata.recipe,
     seed,
+    dataset: input.dataset,
     synthetic: metadata.synthetic,
     disclaimer: DISCLAIMER,
     intervals: "95 %: percentiles of 2,000 bootstrap resamples of groups",

@@ -144,8 +144,6 @@ function meaning({ test, intervals }: Evaluation): string[] {
     auc.value === null
       ? `AUC is not given: ${auc.reason}`
       : `AUC ${percent(auc)}: shown one Cancer and one Non-Cancer image of this set, the model gives the Cancer image the higher probability about ${Math.round(100 * auc.value)} times in 100.`,
-    "No group crosses train, validation and test: slices of one patient (where patients are known) and near-duplicates stay together. Scores of random splits, which leak both, are not comparable with these and are usually higher.",
-    "The threshold was chosen on validation images alone, before any test image was looked at.",
     `Intervals: ${intervals}, because images of one group are not independent. They cover the chance of drawing these groups, and not the difference to another hospital, scanner or population, where the model can be much worse.`,
   ];
   return sentences;

@@ -1,2 +1,3 @@
+export { type ExplainFolderOptions, explainFolder } from "./folder";
 export { type Explanation, gradCam } from "./gradcam";
 export { peakInOriginal, type RenderOptions, renderOriginal, renderOverlay } from "./overlay";

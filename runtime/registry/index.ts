@@ -17,3 +17,4 @@ export {
 } from "./load-classifier";
 export { type ModelMetadata, modelMetadataSchema } from "./metadata";
 export { labelOf, type ScoredScan, scoreScan } from "./score";
+export { type FileResult, scoreFolder } from "./score-folder";

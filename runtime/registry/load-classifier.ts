@@ -132,7 +132,7 @@ export async function loadClassifier(source: string | ModelFiles): Promise<Class
     network,
     async predict(images) {
       if (disposed) throw new Error(`Model ${metadata.id} has been disposed.`);
-      return predict(network, images);
+      return predict(files.location, network, images);
     },
     dispose() {
       if (disposed) return;
@@ -230,7 +230,7 @@ function shapeProblem(network: LayersModel, metadata: ModelMetadata): string | u
   return undefined;
 }
 
-async function predict(network: LayersModel, images: readonly Uint8Array[]): Promise<Float32Array> {
+async function predict(location: string, network: LayersModel, images: readonly Uint8Array[]): Promise<Float32Array> {
   const size = RECIPE.side * RECIPE.side * RECIPE.channels;
   const probabilities = new Float32Array(images.length);
   for (let from = 0; from < images.length; from += BATCH) {
@@ -244,8 +244,10 @@ async function predict(network: LayersModel, images: readonly Uint8Array[]): Pro
   }
   const bad = probabilities.findIndex((value) => !(value >= 0 && value <= 1));
   if (bad >= 0) {
-    throw new Error(
-      `The model answers ${probabilities[bad]} for an image where a probability is due. Its weights are not usable: train it again.`,
+    throw new UnusableModelError(
+      location,
+      "bad-network",
+      `it answers ${probabilities[bad]} for an image where a probability is due. Train it again.`,
     );
   }
   return probabilities;

@@ -33,6 +33,10 @@ export const serveContract = defineContract({
       .enum(["trace", "debug", "info", "warn", "error", "fatal"])
       .default("info")
       .describe("The least severe log lines that are written."),
+    GCS_API_ENDPOINT: z
+      .url()
+      .optional()
+      .describe("Root URL of a test server that stands in for Google Cloud Storage; not set in production."),
   }),
   reads: ["models", "reports"],
   creates: ["reports"],

@@ -1,0 +1,174 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { applyRecipe, decodeScan, perceptualHash } from "../imaging";
+import { ConfigurationError } from "../platform/config";
+import {
+  EMPTY_MANIFEST,
+  type InputFile,
+  MANIFEST,
+  type Manifest,
+  parseManifest,
+  readInputFolder,
+} from "../platform/input-folder";
+import { type Progress, silentProgress } from "../platform/progress";
+import { assignGroups } from "../preprocess";
+import { type Backend, type Classifier, loadClassifier, scoreFolder, useBackend } from "../registry";
+import { type Evaluation, evaluateScored, type ScoredImage } from "./evaluation";
+import { datasetHash, directoryDestination, type PredictionLine, writeOutputs } from "./outputs";
+
+export interface EvaluateFolderOptions {
+  /** Directory of the model. */
+  readonly model: string;
+  /** Directory with `Cancer/`, `Non-Cancer/` and `Unlabelled/`. */
+  readonly data: string;
+  /** Directory for the results. */
+  readonly out: string;
+  readonly seed: number;
+  /** @default the best there is */
+  readonly backend?: Backend;
+  readonly progress?: Progress;
+  readonly signal?: AbortSignal;
+}
+
+export interface FolderEvaluation {
+  readonly evaluation: Evaluation;
+  /** Files that got a probability. */
+  readonly scored: number;
+  readonly rejected: number;
+  /** Sentences for the person who asked. */
+  readonly notes: readonly string[];
+}
+
+/**
+ * Evaluates a model on a folder that it has never seen: writes `evaluation.json`, `predictions.csv` (one row a file),
+ * `report.html` and `plots/`. A file that cannot be used is a row with its reason and stops nothing.
+ *
+ * @throws {ConfigurationError} if the folder cannot be read
+ * @throws {UnusableModelError} if the model cannot be used
+ */
+export async function evaluateFolder(options: EvaluateFolderOptions): Promise<FolderEvaluation> {
+  const folder = readInputFolder(options.data);
+  await useBackend(options.backend);
+  const classifier = await loadClassifier(options.model);
+  try {
+    return await evaluateFiles(classifier, folder, options);
+  } finally {
+    classifier.dispose();
+  }
+}
+
+interface Candidate extends Omit<ScoredImage, "group" | "label"> {
+  readonly label: ScoredImage["label"] | undefined;
+  readonly sha256: string;
+  readonly phash: string;
+  readonly patient: string | null;
+}
+
+async function evaluateFiles(
+  classifier: Classifier,
+  folder: ReturnType<typeof readInputFolder>,
+  { data, out, seed, signal, progress = silentProgress }: EvaluateFolderOptions,
+): Promise<FolderEvaluation> {
+  const notes = [...folder.notes];
+  const manifest = await readManifest(data, folder.files, notes);
+  const lines: PredictionLine[] = [];
+  const candidates: Candidate[] = [];
+  const rejected: Record<string, number> = {};
+  let rejectedPages = 0;
+
+  progress.start(folder.files.filter(({ input }) => input.kind === "scan" || input.kind === "stray").length);
+  for await (const result of scoreFolder(classifier, folder.files, signal)) {
+    const path = result.file.name;
+    progress.advance();
+    if ("rejected" in result) {
+      const { code } = result.rejected;
+      rejected[code] = (rejected[code] ?? 0) + 1;
+      lines.push({ path, label: result.label ?? "", probability: null, reason: code });
+      continue;
+    }
+    const { scored, label } = result;
+    const entry = manifest.get(path);
+    rejectedPages += scored.rejectedPages.length;
+    lines.push({ path, label: label ?? "", probability: scored.probability, reason: "" });
+    candidates.push({
+      path,
+      label,
+      probability: scored.probability,
+      sha256: scored.sha256,
+      phash: perceptualHash(scored.image),
+      patient: entry?.patientId ?? null,
+      collection: entry?.source,
+    });
+  }
+  progress.finish();
+  if (rejectedPages > 0)
+    notes.push(`${rejectedPages} pages of multi-page files could not be used; their other pages were.`);
+
+  const labelled = candidates.filter((image): image is Candidate & { label: ScoredImage["label"] } => !!image.label);
+  const { assignments } = assignGroups(
+    labelled.map(({ path, sha256, phash, patient }) => ({
+      id: path,
+      sha256,
+      phash,
+      patient,
+      givenSplit: null,
+      group: null,
+      split: null,
+    })),
+  );
+  const test: ScoredImage[] = labelled.map(({ path, label, probability, collection }) => ({
+    path,
+    label,
+    probability,
+    group: assignments.get(path)?.group ?? path,
+    ...(collection === undefined ? {} : { collection }),
+  }));
+  const evaluation = evaluateScored({
+    metadata: classifier.metadata,
+    dataset: datasetHash([test]),
+    test,
+    seed,
+    rejected,
+    unlabelled: candidates.length - labelled.length,
+  });
+  const files = new Map(folder.files.map((file) => [file.name, file]));
+  await writeOutputs({
+    destination: directoryDestination(out),
+    classifier,
+    evaluation,
+    test,
+    lines,
+    subject: "a folder of labelled images",
+    notes: [
+      "The threshold is the model's own: it was chosen on its validation split, not on this folder.",
+      "Images of this folder that were also used to train the model make these numbers worthless; nothing here can tell.",
+      "Groups are slices of one patient (where manifest.csv names patients) and near-duplicates within this folder.",
+      ...notes,
+    ],
+    seed,
+    pixelsOf: (path) => recipePixels(files.get(path)),
+  });
+  const rejectedFiles = Object.values(rejected).reduce((sum, count) => sum + count, 0);
+  return { evaluation, scored: candidates.length, rejected: rejectedFiles, notes };
+}
+
+/** A manifest that cannot be read costs the groups by patient, not the evaluation. */
+async function readManifest(data: string, files: readonly InputFile[], notes: string[]): Promise<Manifest> {
+  if (!files.some(({ input }) => input.kind === "manifest")) return EMPTY_MANIFEST;
+  try {
+    return parseManifest(await readFile(join(data, MANIFEST)));
+  } catch (error) {
+    if (!(error instanceof ConfigurationError)) throw error;
+    notes.push(`${MANIFEST} was not used, so patients are not known. ${error.message}`);
+    return EMPTY_MANIFEST;
+  }
+}
+
+/** Recipe pixels of a file's first usable page, for the report's pictures. */
+async function recipePixels(file: InputFile | undefined): Promise<Uint8Array | undefined> {
+  if (!file) return undefined;
+  for await (const decoded of decodeScan(await readFile(file.path))) {
+    if ("image" in decoded) return applyRecipe(decoded.image).pixels;
+  }
+  return undefined;
+}

@@ -1,0 +1,79 @@
+import type { Label } from "../platform/labels";
+import type { ObjectStore } from "../platform/object-store";
+import type { Classifier } from "../registry";
+import { type Evaluation, evaluateScored, type ScoredImage } from "./evaluation";
+import { datasetHash, storeDestination, writeOutputs } from "./outputs";
+
+/** One image of a processed shard. */
+export interface EvaluationRow {
+  /** Object name below landing; page n of a multi-page file is name#page=n. */
+  readonly source: string;
+  readonly label: Label;
+  readonly group: string;
+  /** Recipe output: 128 x 128 x 3 uint8, HWC. */
+  readonly pixels: Uint8Array;
+  /** Where the image was collected, if that is known. */
+  readonly collection?: string | null | undefined;
+}
+
+/** Where the evaluation of a model lies in the reports bucket. */
+export const evaluationPrefix = (model: string): string => `evaluation/${model}/`;
+
+/** The stored evaluation of a model, or undefined. */
+export async function readEvaluation(reports: ObjectStore, model: string): Promise<Evaluation | undefined> {
+  const name = `${evaluationPrefix(model)}evaluation.json`;
+  if (!(await reports.stat(name))) return undefined;
+  return JSON.parse((await reports.read(name)).toString("utf8")) as Evaluation;
+}
+
+/**
+ * Evaluates a model on the untouched test split and writes `evaluation.json`, `predictions.csv`, `report.html` and
+ * `plots/` below `evaluation/<model id>/` of the reports bucket. An evaluation of the same images by the same seed that
+ * is there already is returned as it is.
+ *
+ * @param options.validation the split that chose the threshold, reported beside
+ */
+export async function evaluateTestSplit(options: {
+  readonly classifier: Classifier;
+  readonly test: readonly EvaluationRow[];
+  readonly validation?: readonly EvaluationRow[];
+  readonly reports: ObjectStore;
+  readonly seed: number;
+  readonly notes?: readonly string[];
+}): Promise<{ readonly evaluation: Evaluation; readonly skipped: boolean }> {
+  const { classifier, reports, seed } = options;
+  const { metadata } = classifier;
+  const dataset = datasetHash([options.test.map(describe), (options.validation ?? []).map(describe)]);
+  const earlier = await readEvaluation(reports, metadata.id);
+  if (earlier?.dataset === dataset && earlier.seed === seed) return { evaluation: earlier, skipped: true };
+
+  const test = await scoreRows(classifier, options.test);
+  const validation = await scoreRows(classifier, options.validation ?? []);
+  const evaluation = evaluateScored({ metadata, dataset, test, validation, seed });
+  const pixels = new Map(options.test.map((row) => [row.source, row.pixels]));
+  await writeOutputs({
+    destination: storeDestination(reports, evaluationPrefix(metadata.id)),
+    classifier,
+    evaluation,
+    test,
+    lines: test.map(({ path, label, probability }) => ({ path, label, probability, reason: "" })),
+    subject: "the untouched test split",
+    notes: [
+      "No group crosses train, validation and test: slices of one patient (where patients are known) and near-duplicates stay together. Scores of random splits, which leak both, are not comparable with these and are usually higher.",
+      "The threshold was chosen on validation images alone, before any test image was looked at.",
+      ...(options.notes ?? []),
+    ],
+    seed,
+    pixelsOf: async (path) => pixels.get(path),
+  });
+  return { evaluation, skipped: false };
+}
+
+function describe({ source, label, group, collection }: EvaluationRow): Omit<ScoredImage, "probability"> {
+  return { path: source, label, group, ...(collection ? { collection } : {}) };
+}
+
+async function scoreRows(classifier: Classifier, rows: readonly EvaluationRow[]): Promise<ScoredImage[]> {
+  const probabilities = await classifier.predict(rows.map((row) => row.pixels));
+  return rows.map((row, i) => ({ ...describe(row), probability: probabilities[i] as number }));
+}
