@@ -26,6 +26,8 @@ const DUCKDB_TYPES: Readonly<Record<Column["type"], string>> = {
 export class ObjectStoreWarehouse implements Warehouse {
   private database: Promise<{ instance: DuckDBInstance; connection: DuckDBConnection }> | undefined;
 
+  private last: Promise<unknown> = Promise.resolve();
+
   constructor(private readonly store: ObjectStore) {}
 
   async append<T extends TableName>(table: T, name: string, rows: readonly Row<T>[]): Promise<void> {
@@ -61,14 +63,19 @@ export class ObjectStoreWarehouse implements Warehouse {
     return found;
   }
 
-  async query<R extends Record<string, unknown>>(
-    sql: string,
-    parameters: readonly (string | number)[] = [],
-  ): Promise<R[]> {
+  query<R extends Record<string, unknown>>(sql: string, parameters: readonly (string | number)[] = []): Promise<R[]> {
+    // One at a time: they share the views.
+    const answer = this.last.then(() => this.run<R>(sql, parameters));
+    this.last = answer.catch(() => {});
+    return answer;
+  }
+
+  private async run<R>(sql: string, parameters: readonly (string | number)[]): Promise<R[]> {
     this.database ??= openDatabase();
     const { connection } = await this.database;
     const needed = (Object.keys(TABLES) as TableName[]).filter((table) => new RegExp(`\\b${table}\\b`, "i").test(sql));
-    const folder = this.store instanceof DirectoryStore ? undefined : await mkdtemp(join(tmpdir(), "warehouse-"));
+    const folder =
+      this.store instanceof DirectoryStore ? undefined : await mkdtemp(join(tmpdir(), `warehouse-${process.pid}-`));
     try {
       for (const table of needed) await connection.run(viewOf(table, await this.files(table, folder)));
       const result = await connection.runAndReadAll(sql, parameters.map(bindable));
@@ -79,6 +86,7 @@ export class ObjectStoreWarehouse implements Warehouse {
   }
 
   async close(): Promise<void> {
+    await this.last;
     const open = await this.database;
     this.database = undefined;
     open?.connection.closeSync();
