@@ -195,7 +195,9 @@ function isHarmless(error: unknown): boolean {
 
 function inPlainWords(error: unknown, format: ImageFormat): RejectedImage {
   const text = String(error);
-  if (/premature|truncat|end of (file|image|stream|data)|read error|out of order|not enough data/i.test(text)) {
+  // The structure of a PNG or WebP file was walked to its end before.
+  const complete = format === "png" || format === "webp";
+  if (!complete && /premature|truncat|end of (file|image|stream|data)|read error|not enough data/i.test(text)) {
     return truncated(NAMES[format]);
   }
   if (/unsupported|not supported|not implemented|compression (scheme|support)|not configured|samples out/i.test(text)) {
