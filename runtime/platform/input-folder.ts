@@ -219,7 +219,7 @@ export function parseManifest(content: Buffer | string): Manifest {
   const entries = new Map<string, ManifestEntry>();
   for (const { line, row } of rows) {
     const said = (column: string) => row[column]?.trim() || undefined;
-    const problem = (text: string) => problems.push(`line ${line}: ${text}`);
+    const problem = (text: string) => problems.push({ line, text });
     const path = normalise(said("path") ?? "");
     const label = said("label");
     const split = said("split");
@@ -250,15 +250,23 @@ export function parseManifest(content: Buffer | string): Manifest {
     }
     entries.set(path, entry);
   }
-  if (problems.length > 0) throw new ConfigurationError(MANIFEST, problems);
+  if (problems.length > 0) {
+    problems.sort((a, b) => a.line - b.line);
+    throw new ConfigurationError(
+      MANIFEST,
+      problems.map(({ line, text }) => `line ${line}: ${text}`),
+    );
+  }
   return entries;
 }
+
+type Problem = { readonly line: number; readonly text: string };
 
 type ManifestTable = {
   readonly header: readonly string[];
   /** `line` is where the row ends. */
   readonly rows: readonly { readonly line: number; readonly row: Readonly<Record<string, string>> }[];
-  readonly problems: string[];
+  readonly problems: Problem[];
 };
 
 function readTable(content: Buffer | string): ManifestTable {
@@ -276,13 +284,16 @@ function readTable(content: Buffer | string): ManifestTable {
   }
   const [first, ...rest] = records;
   const header = (first?.record ?? []).map((column) => column.trim());
-  const problems: string[] = [];
+  const problems: Problem[] = [];
   const rows = [];
   for (const { record, info } of rest) {
     if (record.every((cell) => cell.trim() === "")) continue;
     // Spreadsheets leave empty cells at the end.
     if (record.slice(header.length).some((cell) => cell.trim() !== "")) {
-      problems.push(`line ${info.lines}: there are ${record.length} cells under ${header.length} columns.`);
+      problems.push({
+        line: info.lines,
+        text: `there are ${record.length} cells under ${header.length} columns.`,
+      });
     }
     rows.push({
       line: info.lines,
