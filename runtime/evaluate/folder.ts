@@ -9,6 +9,7 @@ import {
   type Manifest,
   parseManifest,
   readInputFolder,
+  requireLabelFolders,
 } from "../platform/input-folder";
 import { type Progress, silentProgress } from "../platform/progress";
 import { assignGroups } from "../preprocess";
@@ -43,11 +44,12 @@ export interface FolderEvaluation {
  * Evaluates a model on a folder that it has never seen: writes `evaluation.json`, `predictions.csv` (one row a file),
  * `report.html` and `plots/`. A file that cannot be used is a row with its reason and stops nothing.
  *
- * @throws {ConfigurationError} if the folder cannot be read
+ * @throws {ConfigurationError} if the folder cannot be read or has no scan in a label folder
  * @throws {UnusableModelError} if the model cannot be used
  */
 export async function evaluateFolder(options: EvaluateFolderOptions): Promise<FolderEvaluation> {
   const folder = readInputFolder(options.data);
+  requireLabelFolders(folder);
   await useBackend(options.backend);
   const classifier = await loadClassifier(options.model);
   try {

@@ -164,7 +164,7 @@ function tile(name: MetricName, metric: Metric): string {
 
 function cell(metric: Metric): string {
   return metric.value === null
-    ? `<span title="${escapeHtml(metric.reason)}">not defined</span><br><small>${escapeHtml(metric.reason)}</small>`
+    ? `<span title="${escapeHtml(metric.reason)}">not defined</span><br><small class="why">${escapeHtml(metric.reason)}</small>`
     : `${metric.value.toFixed(3)} <small>${metric.low.toFixed(3)} to ${metric.high.toFixed(3)}</small>`;
 }
 
@@ -228,13 +228,13 @@ h1{font-size:26px;line-height:1.25;margin:0 0 6px;overflow-wrap:anywhere}h2{font
 .kicker{margin:0;color:var(--accent);font-weight:600;letter-spacing:.02em}.lead{margin:0 0 12px;font-size:16px}
 .disclaimer,.synthetic{margin:12px 0 0;padding:10px 14px;border-radius:8px;border-left:4px solid var(--warm);background:#fbf1ef}
 .synthetic{border-color:#b7860b;background:#fdf7e6}
-.muted,small{color:var(--muted)}small{font-size:12px;white-space:nowrap}td small{white-space:normal}
+.muted,small{color:var(--muted)}small{font-size:12px}
 .tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(190px,1fr));gap:12px;margin-bottom:18px}
 .tile{border:1px solid var(--line);border-radius:8px;padding:12px 14px;display:flex;flex-direction:column}
 .tile .name{color:var(--muted);font-size:13px}.tile .value{font-size:30px;font-weight:600;line-height:1.2;font-variant-numeric:tabular-nums}.tile .range{color:var(--muted);font-size:13px}
 table{border-collapse:collapse;width:100%;margin:0 0 14px}caption{text-align:left;color:var(--muted);padding-bottom:6px;font-size:13px}
 th,td{text-align:left;padding:7px 10px 7px 0;border-top:1px solid var(--line);vertical-align:top}thead th{border-top:0;color:var(--muted);font-weight:600;font-size:13px}
-tbody th{font-weight:600}.number{font-variant-numeric:tabular-nums}.facts th{width:260px;font-weight:500;color:var(--muted)}.facts td{overflow-wrap:anywhere}
+tbody th{font-weight:600}.number{font-variant-numeric:tabular-nums;white-space:nowrap}.why{white-space:normal}.facts th{width:260px;font-weight:500;color:var(--muted)}.facts td{overflow-wrap:anywhere}
 ul{margin:0;padding-left:20px}li{margin-bottom:6px}
 .plots{display:grid;grid-template-columns:repeat(auto-fit,minmax(380px,1fr));gap:20px}figure{margin:0}.plots svg{max-width:100%;height:auto}
 .pictures{display:grid;grid-template-columns:repeat(auto-fill,minmax(140px,1fr));gap:16px}.pictures img{display:block;width:100%;height:auto;border-radius:6px;background:#000;image-rendering:auto}

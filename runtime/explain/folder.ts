@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { stringify } from "csv-stringify/sync";
-import { readInputFolder } from "../platform/input-folder";
+import { readInputFolder, requireLabelFolders } from "../platform/input-folder";
 import { type Progress, silentProgress } from "../platform/progress";
 import { type Backend, loadClassifier, scoreFolder, useBackend } from "../registry";
 import { gradCam } from "./gradcam";
@@ -29,7 +29,7 @@ const OVERLAYS = "overlays";
  * the original, then overlay, page and probability) and a PNG of the original's size with the map over it. Of a
  * multi-page file the most suspicious page is explained. Files that cannot be used stand in `rejected.csv`.
  *
- * @throws {ConfigurationError} if the folder cannot be read
+ * @throws {ConfigurationError} if the folder cannot be read or has no scan in a label folder
  * @throws {UnusableModelError} if the model cannot be used
  */
 export async function explainFolder(
@@ -37,6 +37,7 @@ export async function explainFolder(
 ): Promise<{ readonly explained: number; readonly rejected: number; readonly notes: readonly string[] }> {
   const { out, signal, progress = silentProgress } = options;
   const folder = readInputFolder(options.data);
+  requireLabelFolders(folder);
   await useBackend(options.backend);
   const classifier = await loadClassifier(options.model);
   const explained: (string | number)[][] = [["path", "x", "y", "overlay", "page", "probability"]];

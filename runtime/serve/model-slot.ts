@@ -1,11 +1,10 @@
 import { gradCam } from "../explain";
 import { RECIPE } from "../imaging";
 import type { Logger } from "../platform/logging";
-import type { ObjectStore } from "../platform/object-store";
-import { type Classifier, loadClassifier, modelFilesInStore } from "../registry";
+import { type ObjectStore, ObjectStoreError } from "../platform/object-store";
+import { type Classifier, currentModel, loadClassifier, modelFilesInStore, UnusableModelError } from "../registry";
 
-/** What names the model that is served. */
-const POINTER = "current.json";
+/** A model that could not be used is tried again after this, e.g. once its files are copied whole. */
 const SECONDS_BEFORE_RETRY = 30;
 
 interface Loaded {
@@ -15,7 +14,7 @@ interface Loaded {
 }
 
 /**
- * Holds the model that `current.json` names. When another one is promoted it is loaded, verified and warmed beside the
+ * Holds the current model. When another one is promoted it is loaded, verified and warmed beside the
  * old one and takes its place in one step; the old one is freed once its last prediction is done. A model that cannot be
  * used never takes the place of one that can.
  */
@@ -40,7 +39,7 @@ export class ModelSlot {
     return this.loaded?.classifier;
   }
 
-  /** Looks at `current.json` now and then every so many seconds. */
+  /** Looks at the pointer now and then every so many seconds. */
   async start(refreshSeconds: number): Promise<void> {
     await this.refresh();
     this.timer = setInterval(() => void this.refresh(), refreshSeconds * 1000);
@@ -84,33 +83,31 @@ export class ModelSlot {
   }
 
   private async load(): Promise<void> {
+    let generation: number | undefined;
     try {
-      const info = await this.models.stat(POINTER);
-      if (!info) {
+      const current = await currentModel(this.models);
+      if (!current) {
         this.problem = "No model has been promoted yet. Train one first: npm run train, or npm run demo.";
         return;
       }
-      if (info.generation === this.generation) return;
-      if (this.failed?.generation === info.generation && Date.now() - this.failed.at < SECONDS_BEFORE_RETRY * 1000) {
-        return;
-      }
-      try {
-        const id = parsePointer(await this.models.read(POINTER, { generation: info.generation }));
-        if (id !== this.loaded?.classifier.metadata.id) await this.swap(id);
-        this.generation = info.generation;
-        this.failed = undefined;
-        this.problem = undefined;
-      } catch (error) {
-        this.failures++;
-        this.failed = { generation: info.generation, at: Date.now() };
-        throw error;
-      }
+      generation = current.generation;
+      if (generation === this.generation) return;
+      if (generation === this.failed?.generation && Date.now() - this.failed.at < SECONDS_BEFORE_RETRY * 1000) return;
+      if (current.model !== this.loaded?.classifier.metadata.id) await this.swap(current.model);
+      this.generation = generation;
+      this.failed = undefined;
+      this.problem = undefined;
     } catch (error) {
-      this.problem = error instanceof Error ? error.message : String(error);
-      this.log.error(
-        { err: error, serving: this.loaded?.classifier.metadata.id ?? null },
-        "The promoted model is not served",
-      );
+      if (generation !== undefined) this.failed = { generation, at: Date.now() };
+      this.failures++;
+      const problem =
+        error instanceof UnusableModelError || error instanceof ObjectStoreError
+          ? error.message
+          : `The pointer to the current model, or the model, cannot be read: ${(error as Error).message}`;
+      if (problem === this.problem) return;
+      this.problem = problem;
+      const serving = this.loaded?.classifier.metadata.id ?? null;
+      this.log.error({ err: error, serving }, "The promoted model is not served");
     }
   }
 
@@ -136,18 +133,4 @@ export class ModelSlot {
 
 function disposeIfUnused(loaded: Loaded): void {
   if (loaded.retired && loaded.users === 0) loaded.classifier.dispose();
-}
-
-function parsePointer(content: Buffer): string {
-  let value: unknown;
-  try {
-    value = JSON.parse(content.toString("utf8"));
-  } catch (cause) {
-    throw new Error(`${POINTER} of the models is not JSON. Promote a model again.`, { cause });
-  }
-  const id = (value as { model?: unknown } | null)?.model;
-  if (typeof id !== "string" || !/^[a-z0-9][a-z0-9-]{5,62}$/.test(id)) {
-    throw new Error(`${POINTER} of the models names no model. Promote a model again.`);
-  }
-  return id;
 }

@@ -5,7 +5,7 @@ import pino from "pino";
 import { type Browser, chromium, type Page } from "playwright-core";
 import sharp from "sharp";
 import { openWorkspace } from "../../runtime/platform/workspace";
-import { modelFileContents } from "../../runtime/registry";
+import { modelFileContents, setCurrent } from "../../runtime/registry";
 import { type RunningServer, serveWorkspace } from "../../runtime/serve";
 import { BRIGHT_SPOT, brightSpotNetwork, headPixels, headPng } from "../support/bright-spot-model";
 
@@ -28,7 +28,8 @@ beforeAll(async () => {
     await workspace.buckets.models.write(`${BRIGHT_SPOT.id}/${name}`, content);
   }
   network.dispose();
-  await workspace.buckets.models.write("current.json", JSON.stringify({ model: BRIGHT_SPOT.id }));
+  const next = { model: BRIGHT_SPOT.id, reason: "The test says so." };
+  await setCurrent(workspace.buckets.models, next, undefined, new Date(0));
   await workspace.close();
   browser = await chromium.launch({
     executablePath: CHROMIUM,

@@ -197,6 +197,7 @@ describe("evaluateFolder", () => {
     data = before;
     const options = { model, out: join(folder, "o3"), seed: 1, backend: "wasm" as const };
     await expect(evaluateFolder({ ...options, data: join(folder, "none") })).rejects.toThrow(ConfigurationError);
+    await expect(evaluateFolder({ ...options, data: join(data, "elsewhere") })).rejects.toThrow(/no scan in Cancer/);
     await expect(evaluateFolder({ ...options, data, model: join(folder, "none") })).rejects.toThrow(UnusableModelError);
   });
 });

@@ -7,7 +7,7 @@ import pino from "pino";
 import sharp from "sharp";
 import { ConfigurationError, parseEnv } from "../../../runtime/platform/config";
 import { openWorkspace, type Workspace } from "../../../runtime/platform/workspace";
-import { modelFileContents, useBackend } from "../../../runtime/registry";
+import { currentModel, modelFileContents, setCurrent, useBackend } from "../../../runtime/registry";
 import { buildServer, type Prediction, serveContract, serveWorkspace } from "../../../runtime/serve";
 import { BRIGHT_SPOT, brightSpotNetwork, headPixels, headPng } from "../../support/bright-spot-model";
 
@@ -28,8 +28,11 @@ async function storeModel(target: Workspace, id: string, recipe = BRIGHT_SPOT.re
   network.dispose();
 }
 
-const promote = (target: Workspace, id: string) =>
-  target.buckets.models.write("current.json", JSON.stringify({ model: id }));
+async function promote(target: Workspace, id: string): Promise<void> {
+  const { models } = target.buckets;
+  const next = { model: id, reason: "The test says so." };
+  expect(await setCurrent(models, next, await currentModel(models), new Date(0))).toBe(true);
+}
 
 function server(target: Workspace, overrides: Partial<Parameters<typeof buildServer>[0]> = {}) {
   return buildServer({
@@ -341,7 +344,7 @@ describe("the promoted model", () => {
     await promote(other, "model-bad");
     const metrics = await until(
       () => own.inject("/metrics"),
-      (response) => response.body.includes("serve_promotion_failures_total 1"),
+      (response) => /serve_promotion_failures_total [1-9]/.test(response.body),
     );
     expect(metrics.body).toContain('serve_model_info{model="model-two"');
     expect((await post(ill, {}, own)).json<Prediction>().model).toBe("model-two");
@@ -351,6 +354,17 @@ describe("the promoted model", () => {
       () => post(ill, {}, own),
       (response) => response.json<Prediction>().model === "model-one",
     );
+    await own.close();
+    await other.close();
+  });
+
+  test("a pointer that cannot be read is no model, and readyz says so", async () => {
+    const other = await openWorkspace(join(folder, "pointer"));
+    await other.buckets.models.write("current.json", "{");
+    const own = await server(other);
+    const ready = await own.inject("/readyz");
+    expect(ready.statusCode).toBe(503);
+    expect(ready.json()).toMatchObject({ code: "no-model", detail: expect.stringMatching(/pointer/) });
     await own.close();
     await other.close();
   });
