@@ -3,9 +3,10 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Construct } from "constructs";
-import { buildSync } from "esbuild";
+import { type BuildOptions, buildSync, version } from "esbuild";
 import { type Zippable, zipSync } from "fflate";
 import type { RuntimeContract } from "../../runtime/platform/contract";
+import { BundleCache } from "./bundle-cache";
 import { AssetType, TerraformAsset } from "./cdktf";
 import { prunePackageLock, readPackageLock } from "./package-lock";
 import { repositoryRoot } from "./repository";
@@ -24,31 +25,37 @@ export interface Bundle {
   readonly sha256: string;
   /** Relative path (POSIX) -> content. */
   readonly files: ReadonlyMap<string, Uint8Array>;
-  /** Packages left outside the bundle, with their exact versions. */
-  readonly dependencies: Readonly<Record<string, string>>;
   readonly zip: Uint8Array;
 }
 
 const bundles = new Map<string, Bundle>();
 
-/** Bundles a contract's entry once per process: every hospital ships the same bytes. */
+/** Bundles a contract's entry once per process, and once per state of the code: every hospital ships the same bytes. */
 export function bundleRuntime(contract: Pick<RuntimeContract, "name" | "entry">): Bundle {
   const known = bundles.get(contract.entry);
   if (known) return known;
-  const made = createBundle(contract);
+  const root = repositoryRoot();
+  const cache = new BundleCache(root);
+  const key = cache.key({ ...bundling(contract.entry), version, name: contract.name, layout: LAYOUT });
+  let stored = cache.get(contract.name, key);
+  if (!stored) {
+    const files = createFiles(contract, root);
+    stored = { files, zip: zipFiles(files) };
+    cache.put(contract.name, key, stored.zip);
+  }
+  const made = { sha256: hashFiles(stored.files), ...stored };
   bundles.set(contract.entry, made);
   return made;
 }
 
-function createBundle(contract: Pick<RuntimeContract, "name" | "entry">): Bundle {
-  const root = repositoryRoot();
-  const result = buildSync({
-    entryPoints: [contract.entry],
-    absWorkingDir: root,
+/** Counts the changes of what lies in a bundle beside the code. */
+const LAYOUT = 1;
+
+const bundling = (entry: string) =>
+  ({
+    entryPoints: [entry],
     outfile: ENTRY_FILE,
     bundle: true,
-    write: false,
-    metafile: true,
     platform: "node",
     target: "node22",
     format: "cjs",
@@ -57,12 +64,20 @@ function createBundle(contract: Pick<RuntimeContract, "name" | "entry">): Bundle
     keepNames: true,
     legalComments: "none",
     external: NATIVE_PACKAGES.flatMap((name) => [name, `${name}/*`]),
+  }) satisfies BuildOptions;
+
+function createFiles(contract: Pick<RuntimeContract, "name" | "entry">, root: string): Map<string, Uint8Array> {
+  const result = buildSync({
+    ...bundling(contract.entry),
+    absWorkingDir: root,
+    write: false,
+    metafile: true,
     logLevel: "silent",
   });
   const output = result.outputFiles.find((file) => file.path.endsWith(ENTRY_FILE));
-  const imports = Object.values(result.metafile.outputs).flatMap((entry) => entry.imports);
   if (!output) throw new Error(`Bundling ${contract.entry} gave no ${ENTRY_FILE}.`);
 
+  const imports = Object.values(result.metafile.outputs).flatMap((entry) => entry.imports);
   const installed = NATIVE_PACKAGES.filter((name) =>
     imports.some((found) => found.external && (found.path === name || found.path.startsWith(`${name}/`))),
   );
@@ -78,12 +93,11 @@ function createBundle(contract: Pick<RuntimeContract, "name" | "entry">): Bundle
     engines: { node: "22" },
     dependencies: lock.dependencies,
   };
-  const files = new Map<string, Uint8Array>([
+  return new Map([
     [ENTRY_FILE, output.contents],
     ["package-lock.json", json(lock.document)],
     ["package.json", json(manifest)],
   ]);
-  return { sha256: hashFiles(files), files, dependencies: lock.dependencies, zip: zipFiles(files) };
 }
 
 const json = (value: unknown): Uint8Array => Buffer.from(`${JSON.stringify(value, null, 2)}\n`);
@@ -104,7 +118,7 @@ export function zipFiles(files: ReadonlyMap<string, Uint8Array>): Uint8Array {
   const unix = 3;
   const entries: Zippable = {};
   for (const [path, content] of sorted(files)) {
-    entries[path] = [content, { mtime, os: unix, attrs: 0o100644 << 16, level: 6 }];
+    entries[path] = [content, { mtime, os: unix, attrs: 0o100644 << 16, level: 4 }];
   }
   return zipSync(entries);
 }

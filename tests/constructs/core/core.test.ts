@@ -1,9 +1,11 @@
 import { execFileSync } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { unzipSync } from "fflate";
 import { z } from "zod";
 import { bindEnvironment } from "../../../constructs/core/binding";
+import { BundleCache } from "../../../constructs/core/bundle-cache";
 import { declaredAccess } from "../../../constructs/core/declared-access";
 import { bucketName, bucketNameProblem, serviceAccountId } from "../../../constructs/core/naming";
 import { prunePackageLock, readPackageLock } from "../../../constructs/core/package-lock";
@@ -177,6 +179,38 @@ describe("the bundle of ingest", () => {
     expect(JSON.stringify(pruned)).not.toContain('"dev":true');
     // Nothing of what only the infrastructure needs travels with the function.
     expect(Object.keys(pruned.packages)).not.toContain("node_modules/cdktf");
+  });
+});
+
+describe("the cache of bundles", () => {
+  let root: string;
+  beforeEach(() => {
+    root = mkdtempSync(join(tmpdir(), "cache-"));
+    mkdirSync(join(root, "runtime/a"), { recursive: true });
+    for (const file of ["package-lock.json", "tsconfig.json", "runtime/a/b.ts"]) writeFileSync(join(root, file), "1");
+  });
+  afterEach(() => rmSync(root, { recursive: true, force: true }));
+
+  test("has a key that changes with any source, a new file, the packages and the options", () => {
+    const cache = new BundleCache(root);
+    const seen = [cache.key({}), cache.key({ minify: true })];
+    expect(cache.key({})).toBe(seen[0]);
+    for (const file of ["runtime/a/b.ts", "runtime/a/c.ts", "package-lock.json"]) {
+      writeFileSync(join(root, file), "2");
+      seen.push(cache.key({}));
+    }
+    expect(new Set(seen).size).toBe(seen.length);
+  });
+
+  test("gives back what was put, and nothing for another key or a damaged file", () => {
+    const cache = new BundleCache(root);
+    const files = new Map([["index.js", new TextEncoder().encode("1")]]);
+    cache.put("ingest", "old", zipFiles(files));
+    cache.put("ingest", "k", zipFiles(files));
+    expect(hashFiles(cache.get("ingest", "k")?.files ?? new Map())).toBe(hashFiles(files));
+    expect(cache.get("ingest", "old")).toBeUndefined();
+    writeFileSync(join(root, "dist/.bundles/ingest-k.zip"), "PK");
+    expect(cache.get("ingest", "k")).toBeUndefined();
   });
 });
 
