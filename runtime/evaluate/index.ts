@@ -1,5 +1,6 @@
 export { type Evaluation, evaluateScored, type Measured, measure, type ScoredImage } from "./evaluation";
 export { type EvaluateFolderOptions, evaluateFolder, type FolderEvaluation } from "./folder";
 export { METRICS, type Metric, type MetricName } from "./metrics";
+export { type EvaluateStepOutcome, evaluateStep } from "./step";
 export { type EvaluationRow, evaluateTestSplit, evaluationPrefix, readEvaluation } from "./test-split";
 export { chooseThreshold } from "./threshold";

@@ -1,3 +1,4 @@
+import type { BucketName } from "./contract";
 import type { Logger } from "./logging";
 import type { Progress } from "./progress";
 import type { Workspace } from "./workspace";
@@ -11,6 +12,13 @@ export interface StepContext {
   /** Aborted by Ctrl-C: the step stops at the next safe point and a later run goes on from there. */
   readonly signal: AbortSignal;
 }
+
+/** The context of a step that sees some of the buckets only. */
+export type ContextWith<B extends BucketName> = Omit<StepContext, "workspace"> & {
+  readonly workspace: Pick<Workspace, "directory" | "warehouse"> & {
+    readonly buckets: Pick<Workspace["buckets"], B>;
+  };
+};
 
 /** What a step did: a line of the summary. */
 export interface StepCounts {

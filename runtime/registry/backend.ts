@@ -2,10 +2,7 @@ import { dirname, join } from "node:path";
 import { setWasmPaths } from "@tensorflow/tfjs-backend-wasm";
 import * as tf from "@tensorflow/tfjs-core";
 import { ConfigurationError } from "../platform/config";
-
-/** TensorFlow.js backends in the order in which they are tried. */
-export const BACKENDS = ["tfjs-node-gpu", "tfjs-node", "wasm"] as const;
-export type Backend = (typeof BACKENDS)[number];
+import { BACKENDS, type Backend } from "./backend-names";
 
 /** Whether the backend runs a batch on all cores by itself. WASM has one thread: the trainer splits the batch. */
 export const usesAllCores = (backend: Backend): boolean => backend !== "wasm";

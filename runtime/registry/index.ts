@@ -1,5 +1,7 @@
-export { BACKENDS, type Backend, useBackend, usesAllCores } from "./backend";
+export { useBackend, usesAllCores } from "./backend";
+export { BACKENDS, type Backend } from "./backend-names";
 export type { Classifier } from "./classifier";
+export { type Contender, type CurrentModel, currentModel, type Decision, decide, setCurrent } from "./current";
 export {
   imagesToTensor,
   loadClassifier,
@@ -8,6 +10,7 @@ export {
   modelFileContents,
   modelFilesInDirectory,
   modelFilesInStore,
+  readMetadata,
   type SerializedNetwork,
   saveClassifier,
   serializeNetwork,
@@ -16,5 +19,6 @@ export {
   WEIGHTS_FILE,
 } from "./load-classifier";
 export { type ModelMetadata, modelMetadataSchema } from "./metadata";
+export { isPublished, publishModel } from "./publish";
 export { labelOf, type ScoredScan, scoreScan } from "./score";
 export { type FileResult, scoreFolder } from "./score-folder";

@@ -142,7 +142,8 @@ export async function loadClassifier(source: string | ModelFiles): Promise<Class
   };
 }
 
-async function readMetadata(files: ModelFiles): Promise<ModelMetadata> {
+/** @throws {UnusableModelError} */
+export async function readMetadata(files: ModelFiles): Promise<ModelMetadata> {
   const bytes = await readFileOf(files, METADATA_FILE);
   let value: unknown;
   try {

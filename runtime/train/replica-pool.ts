@@ -1,7 +1,8 @@
 import { once } from "node:events";
 import { Worker } from "node:worker_threads";
 import { workerFile } from "../platform/worker-file";
-import { type Backend, usesAllCores } from "../registry/backend";
+import { usesAllCores } from "../registry/backend";
+import type { Backend } from "../registry/backend-names";
 import { NETWORK_SIZE } from "./optimizer";
 import { EXCHANGE_SIZE, Replica, type TrainingImages } from "./replica";
 

@@ -1,7 +1,7 @@
 import type { LayersModel } from "@tensorflow/tfjs-layers";
 import type { Progress } from "../platform/progress";
 import { mixSeed, shuffle, uniform } from "../platform/random";
-import type { Backend } from "../registry/backend";
+import type { Backend } from "../registry/backend-names";
 import { inferenceNetwork, initialWeights } from "./architecture";
 import type { Checkpoint, Checkpoints } from "./checkpoints";
 import { learningRateAt, type TrainingConfiguration } from "./configuration";

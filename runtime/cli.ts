@@ -1,0 +1,164 @@
+import { Command, Option } from "commander";
+import { EXIT, interruptible, reportFailure, runStep, wholeNumber } from "./platform/command-line";
+import { createProgress, type Progress } from "./platform/progress";
+import { DEFAULT_WORKSPACE } from "./platform/workspace";
+import { BACKENDS, type Backend } from "./registry/backend-names";
+
+/*
+ * Every step by hand, and `demo`, which runs them all. A command loads what it needs when it is called: TensorFlow.js
+ * alone takes a second.
+ */
+
+const out = () => new Option("--out <dir>", "workspace").default(DEFAULT_WORKSPACE);
+const seed = () => new Option("--seed <n>", "decides everything that is drawn by chance").argParser(wholeNumber());
+const epochs = () => new Option("--epochs <n>", "times that every training image is seen").argParser(wholeNumber(1));
+const backend = () =>
+  new Option("--backend <name>", "TensorFlow.js backend; default: the best present").choices(BACKENDS);
+const port = () => new Option("--port <n>", "port on 127.0.0.1; 0: a free one").argParser(wholeNumber()).env("PORT");
+
+const DEFAULT_PORT = 8080;
+
+async function main(): Promise<void> {
+  const program = new Command("brain-tumor-stack")
+    .description("One hospital's brain-MRI tumour service on this machine. For research only. Not for diagnostic use.")
+    .exitOverride()
+    .configureHelp({ showGlobalOptions: true });
+
+  program
+    .command("demo")
+    .description("run every step over a folder of scans (or over drawn phantoms) and serve the model")
+    .option("--data <dir>", "folder with Cancer/ and Non-Cancer/; without it, phantoms are drawn")
+    .addOption(out())
+    .addOption(seed())
+    .addOption(epochs())
+    .addOption(backend())
+    .addOption(port())
+    .option("--limit <n>", "at most this many scans, balanced over the label folders", wholeNumber(1))
+    .option("--no-serve", "exit when done, instead of serving the model")
+    .action(async ({ serve, port: at, ...options }: DemoFlags) => {
+      const { runDemo } = await import("./demo.js");
+      await runDemo(options);
+      if (serve) await serveUntilStopped(options.out, at ?? DEFAULT_PORT);
+    });
+
+  const { ingestCommand, uploadCommand } = await import("./ingest/index.js");
+  program.addCommand(inherit(program, uploadCommand(runStep)));
+  program.addCommand(inherit(program, ingestCommand(runStep)));
+
+  program
+    .command("preprocess")
+    .description("group near-duplicates and patients, split, and write the recipe's pixels as Parquet shards")
+    .addOption(out())
+    .addOption(seed())
+    .action(async (options: { out: string; seed?: number }) => {
+      const { preprocessStep } = await import("./preprocess/index.js");
+      await runStep("preprocess", options, (context) => preprocessStep(context));
+    });
+
+  program
+    .command("train")
+    .description("train a model, evaluate it on the untouched test split, and promote it if it is not worse")
+    .addOption(out())
+    .addOption(seed())
+    .addOption(epochs())
+    .addOption(backend())
+    .action(async (options: { out: string; seed?: number; epochs?: number; backend?: Backend }) => {
+      const { runTraining } = await import("./demo.js");
+      await runTraining(options);
+    });
+
+  folderCommand("evaluate", "measure a model on a folder it has never seen: evaluation.json, predictions.csv, a report")
+    .addOption(backend())
+    .action(async (options: FolderFlags) => {
+      const { evaluateFolder } = await import("./evaluate/index.js");
+      await overFolder("evaluate", options, evaluateFolder);
+    });
+
+  folderCommand("explain", "show where a model looks: explain.csv and an overlay for every scan of a folder")
+    .addOption(backend())
+    .action(async (options: FolderFlags) => {
+      const { explainFolder } = await import("./explain/index.js");
+      await overFolder("explain", options, explainFolder);
+    });
+
+  program
+    .command("serve")
+    .description("serve the current model and the page on 127.0.0.1")
+    .addOption(out())
+    .addOption(seed())
+    .addOption(port())
+    .action((options: { out: string; port?: number }) => serveUntilStopped(options.out, options.port ?? DEFAULT_PORT));
+
+  function folderCommand(name: string, description: string): Command {
+    return program
+      .command(name)
+      .description(description)
+      .requiredOption("--model <dir>", "folder of a model: WORKSPACE/models/ID")
+      .requiredOption("--data <dir>", "folder with Cancer/, Non-Cancer/, Unlabelled/")
+      .requiredOption("--out <dir>", "where the results go")
+      .addOption(seed());
+  }
+
+  await program.parseAsync();
+}
+
+interface DemoFlags {
+  readonly out: string;
+  readonly serve: boolean;
+  readonly data?: string;
+  readonly limit?: number;
+  readonly epochs?: number;
+  readonly seed?: number;
+  readonly backend?: Backend;
+  readonly port?: number;
+}
+
+interface FolderFlags {
+  readonly model: string;
+  readonly data: string;
+  readonly out: string;
+  readonly seed?: number;
+  readonly backend?: Backend;
+}
+
+/** Commands made elsewhere end the process as the program does. */
+function inherit(program: Command, command: Command): Command {
+  return command.copyInheritedSettings(program);
+}
+
+/** Runs what reads a folder and writes results, without a workspace. */
+async function overFolder(
+  name: string,
+  options: FolderFlags,
+  work: (
+    options: FolderFlags & { readonly seed: number; readonly progress: Progress; readonly signal: AbortSignal },
+  ) => Promise<{ readonly rejected: number; readonly notes: readonly string[] }>,
+): Promise<void> {
+  const interruption = interruptible();
+  try {
+    const progress = createProgress(name);
+    const { seed: given = 0 } = options;
+    const { notes, rejected } = await work({ ...options, seed: given, progress, signal: interruption.signal });
+    for (const note of notes) process.stderr.write(`${name}: ${note}\n`);
+    process.stdout.write(
+      `${name}: results are in ${options.out}; ${rejected} files were refused, each with its reason.\n`,
+    );
+  } finally {
+    interruption.release();
+  }
+}
+
+async function serveUntilStopped(directory: string, at: number): Promise<void> {
+  const { serveWorkspace } = await import("./serve/index.js");
+  const server = await serveWorkspace({ workspace: directory, port: at });
+  process.stdout.write(`Serving ${directory} on ${server.url} (Ctrl-C stops it)\n`);
+  const stop = () => {
+    void server.close().then(() => process.exit(EXIT.done));
+  };
+  process.once("SIGINT", stop);
+  process.once("SIGTERM", stop);
+}
+
+main().catch((error: unknown) => {
+  process.exitCode = reportFailure(error);
+});

@@ -1,0 +1,62 @@
+import { join, resolve } from "node:path";
+import { evaluateStep } from "./evaluate";
+import { ingestStep, uploadStep } from "./ingest";
+import { drawPhantomFolder } from "./phantom";
+import { runStep, type StepOptions } from "./platform/command-line";
+import { readSummary, type Summary } from "./platform/summary";
+import { preprocessStep } from "./preprocess";
+import { type Backend, useBackend } from "./registry";
+import { renderSummary } from "./summary-table";
+import { type TrainOutcome, trainStep } from "./train";
+
+export interface DemoOptions extends StepOptions {
+  /** Folder of scans; without one, phantoms are drawn. */
+  readonly data?: string;
+  readonly limit?: number;
+  readonly epochs?: number;
+  readonly backend?: Backend;
+}
+
+/**
+ * The whole way of a scan over one folder: upload, ingest, preprocess, train, evaluate. Every step goes on where an
+ * earlier run stopped, and repeats nothing that is done.
+ */
+export async function runDemo(options: DemoOptions): Promise<Summary> {
+  const seed = options.seed ?? 0;
+  const steps = { out: options.out, seed };
+  const data = options.data ?? (await drawPhantomFolder(join(resolve(options.out), "phantoms"), seed));
+  const selection = { data, ...(options.limit === undefined ? {} : { limit: options.limit }) };
+
+  await runStep("upload", steps, (context) => uploadStep(context, selection));
+  await runStep("ingest", steps, (context) => ingestStep(context));
+  await runStep("preprocess", steps, (context) => preprocessStep(context));
+  await runTraining({ ...steps, ...(options.backend ? { backend: options.backend } : {}), ...epochsOf(options) });
+
+  const summary = await readSummary({ directory: resolve(options.out) });
+  process.stdout.write(`${renderSummary(summary, resolve(options.out))}\n`);
+  return summary;
+}
+
+export interface TrainingOptions extends StepOptions {
+  readonly epochs?: number;
+  readonly backend?: Backend;
+}
+
+/** Trains, then evaluates on the untouched test split and promotes the model if it is not worse than the current one. */
+export async function runTraining(options: TrainingOptions): Promise<TrainOutcome> {
+  const backend = await useBackend(options.backend);
+  process.stderr.write(`train: TensorFlow.js backend ${backend}\n`);
+  const trained = await runStep("train", options, async (context) => {
+    const outcome = await trainStep(context, { backend, ...epochsOf(options) });
+    const { id, recipe, parameters } = outcome.metadata;
+    return { ...outcome, summary: { backend, model: { id, recipe, parameters } } };
+  });
+  await runStep("evaluate", options, async (context) => {
+    const outcome = await evaluateStep(context, { model: trained.metadata.id });
+    const { n, threshold, accuracy, precision, recall, specificity, f1, auc, ece } = outcome.evaluation.test;
+    return { ...outcome, summary: { test: { n, threshold, accuracy, precision, recall, specificity, f1, auc, ece } } };
+  });
+  return trained;
+}
+
+const epochsOf = ({ epochs }: { readonly epochs?: number }) => (epochs === undefined ? {} : { epochs });

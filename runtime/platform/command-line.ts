@@ -1,0 +1,106 @@
+import { CommanderError, InvalidArgumentError } from "commander";
+import { ConfigurationError } from "./config";
+import { createLogger } from "./logging";
+import { createProgress } from "./progress";
+import type { StepContext, StepCounts } from "./step";
+import { countDataset, readSummary, type SummaryChange, updateSummary } from "./summary";
+import { openWorkspace } from "./workspace";
+
+/** Exit codes of every command. */
+export const EXIT = { done: 0, failed: 1, usage: 2, interrupted: 130 } as const;
+
+export interface StepOptions {
+  /** Workspace. */
+  readonly out: string;
+  readonly seed?: number;
+}
+
+/** A step's counts, with what else it changes in the summary. */
+export interface StepOutcome extends StepCounts {
+  readonly summary?: SummaryChange;
+}
+
+/**
+ * Runs one step on a workspace: progress, interruption, timing, summary. What the step found worth saying goes to
+ * stderr.
+ */
+export async function runStep<O extends StepOutcome>(
+  name: string,
+  options: StepOptions,
+  work: (context: StepContext) => Promise<O>,
+): Promise<O> {
+  const workspace = await openWorkspace(options.out);
+  const interruption = interruptible();
+  try {
+    const seed = options.seed ?? (await readSummary(workspace)).seed;
+    const context: StepContext = {
+      workspace,
+      seed,
+      log: createLogger(name),
+      progress: createProgress(name),
+      signal: interruption.signal,
+    };
+    const started = performance.now();
+    const outcome = await work(context);
+    const seconds = (performance.now() - started) / 1000;
+    const { items, skipped, rejected, notes = [], summary = {} } = outcome;
+    for (const note of notes) process.stderr.write(`${name}: ${note}\n`);
+    const dataset = await countDataset(workspace);
+    await updateSummary(workspace, { name, seconds, items, skipped, rejected }, { seed, dataset, ...summary });
+    process.stderr.write(
+      `${name}: ${items} done, ${skipped} done before, ${rejected} refused, ${seconds.toFixed(1)} s\n`,
+    );
+    interruption.signal.throwIfAborted();
+    return outcome;
+  } finally {
+    interruption.release();
+    await workspace.close();
+  }
+}
+
+/** Ctrl-C asks a step to stop at a safe point; a second one ends the process at once. */
+export function interruptible(): { readonly signal: AbortSignal; release(): void } {
+  const controller = new AbortController();
+  const stop = () => {
+    if (controller.signal.aborted) process.exit(EXIT.interrupted);
+    process.stderr.write("\nStopping at the next safe point. The same command goes on from there.\n");
+    controller.abort();
+  };
+  process.on("SIGINT", stop);
+  process.on("SIGTERM", stop);
+  return {
+    signal: controller.signal,
+    release() {
+      process.off("SIGINT", stop);
+      process.off("SIGTERM", stop);
+    },
+  };
+}
+
+/** Says what went wrong and gives the process its exit code. */
+export function reportFailure(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.usage;
+  if (isInterruption(error)) {
+    process.stderr.write("Interrupted. The same command goes on from here.\n");
+    return EXIT.interrupted;
+  }
+  const message = error instanceof Error ? error.message : String(error);
+  process.stderr.write(`${message}\n`);
+  if (process.env.DEBUG && error instanceof Error) process.stderr.write(`${error.stack}\n`);
+  return error instanceof ConfigurationError ? EXIT.usage : EXIT.failed;
+}
+
+function isInterruption(error: unknown): boolean {
+  return error instanceof Error && ["AbortError", "InterruptedError", "TrainingInterrupted"].includes(error.name);
+}
+
+/** Parser of a whole number from `least` on, for a command's option. */
+export function wholeNumber(least = 0): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (!/^[0-9]+$/.test(text) || !Number.isSafeInteger(value) || value < least) {
+      throw new InvalidArgumentError(`"${text}" is not a whole number from ${least} on.`);
+    }
+    return value;
+  };
+}

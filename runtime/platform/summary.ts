@@ -1,0 +1,99 @@
+import { randomBytes } from "node:crypto";
+import { readFile, rename, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { Workspace } from "./workspace";
+
+/** A measured value with its 95 % interval, or why the data cannot give one. */
+export type Metric =
+  | { readonly value: number; readonly low: number; readonly high: number }
+  | { readonly value: null; readonly reason: string };
+
+/** What one step did the last time it ran. */
+export interface StepSummary {
+  readonly name: string;
+  readonly seconds: number;
+  /** Worked on. */
+  readonly items: number;
+  /** Done by an earlier run. */
+  readonly skipped: number;
+  readonly rejected: number;
+  /** Items a second of the last run that had something to do. */
+  readonly itemsPerSecond: number | null;
+}
+
+/** `summary.json` of a workspace. Every step updates what it redid and leaves the rest alone. */
+export interface Summary {
+  readonly seed: number;
+  readonly backend: string | null;
+  readonly steps: readonly StepSummary[];
+  readonly dataset: {
+    readonly images: number;
+    readonly curated: number;
+    readonly quarantined: number;
+    readonly groups: number;
+    readonly split: { readonly train: number; readonly validation: number; readonly test: number };
+  } | null;
+  readonly model: { readonly id: string; readonly recipe: string; readonly parameters: number } | null;
+  readonly test:
+    | ({ readonly n: number; readonly threshold: number } & Readonly<
+        Record<"accuracy" | "precision" | "recall" | "specificity" | "f1" | "auc" | "ece", Metric>
+      >)
+    | null;
+}
+
+export type SummaryChange = Partial<Omit<Summary, "steps">>;
+
+const FILE = "summary.json";
+const EMPTY: Summary = { seed: 0, backend: null, steps: [], dataset: null, model: null, test: null };
+
+export async function readSummary(workspace: Pick<Workspace, "directory">): Promise<Summary> {
+  try {
+    return { ...EMPTY, ...(JSON.parse(await readFile(join(workspace.directory, FILE), "utf8")) as Partial<Summary>) };
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return EMPTY;
+    throw new Error(`${join(workspace.directory, FILE)} cannot be read: remove it, and the next step writes it anew.`, {
+      cause: error,
+    });
+  }
+}
+
+/** Enters a step, in place of its earlier entry, and what it changed. */
+export async function updateSummary(
+  workspace: Workspace,
+  step: Omit<StepSummary, "itemsPerSecond">,
+  change: SummaryChange,
+): Promise<Summary> {
+  const summary = await readSummary(workspace);
+  const earlier = summary.steps.find(({ name }) => name === step.name);
+  const entry: StepSummary = {
+    ...step,
+    seconds: Number(step.seconds.toFixed(2)),
+    itemsPerSecond:
+      step.items > 0 && step.seconds > 0
+        ? Number((step.items / step.seconds).toFixed(1))
+        : (earlier?.itemsPerSecond ?? null),
+  };
+  const steps = earlier ? summary.steps.map((other) => (other === earlier ? entry : other)) : [...summary.steps, entry];
+  const updated: Summary = { ...summary, ...change, steps };
+  const path = join(workspace.directory, FILE);
+  const next = `${path}.${process.pid}-${randomBytes(4).toString("hex")}`;
+  await writeFile(next, `${JSON.stringify(updated, null, 2)}\n`);
+  await rename(next, path);
+  return updated;
+}
+
+/** Counts of the workspace's images, as the warehouse has them now. */
+export async function countDataset(workspace: Workspace): Promise<NonNullable<Summary["dataset"]>> {
+  const [counts] = await workspace.warehouse.query<Record<string, number>>(`
+    select
+      count(*) as images,
+      count(*) filter (status = 'curated') as curated,
+      count(*) filter (status = 'quarantined') as quarantined,
+      count(distinct "group") as groups,
+      count(*) filter (split = 'train' and duplicate_of is null) as train,
+      count(*) filter (split = 'validation' and duplicate_of is null) as validation,
+      count(*) filter (split = 'test' and duplicate_of is null) as test
+    from images`);
+  const { images = 0, curated = 0, quarantined = 0, groups = 0, train = 0, validation = 0, test = 0 } = counts ?? {};
+  return { images, curated, quarantined, groups, split: { train, validation, test } };
+}

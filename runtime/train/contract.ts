@@ -1,0 +1,45 @@
+import { z } from "zod";
+import { defineContract } from "../platform/contract";
+import { bucketUri, gcsEndpoint, logLevel } from "../platform/environment";
+import { BACKENDS } from "../registry/backend-names";
+
+/** What the training job needs; see {@link RuntimeContract}. */
+export const trainContract = defineContract({
+  name: "train",
+  entry: "runtime/train/main.ts",
+  target: "main",
+  env: z.object({
+    PROCESSED_BUCKET: bucketUri("of processed images"),
+    MODELS_BUCKET: bucketUri("for models"),
+    REPORTS_BUCKET: bucketUri("for evaluation reports"),
+    WAREHOUSE_BUCKET: bucketUri("that holds the tables"),
+    BACKEND: z
+      .enum(BACKENDS)
+      .default("tfjs-node-gpu")
+      .describe("TensorFlow.js backend; the job fails where it cannot be used, instead of training slowly on another."),
+    SEED: z
+      .string()
+      .regex(/^[0-9]{1,9}$/, "must be a whole number")
+      .default("0")
+      .transform(Number)
+      .describe("Decides initial weights, order of the images and augmentation."),
+    EPOCHS: z
+      .string()
+      .regex(/^[1-9][0-9]{0,4}$/, "must be a whole number from 1")
+      .optional()
+      .describe("Times that every training image is seen; by default the trainer's own."),
+    SCRATCH_DIRECTORY: z
+      .string()
+      .default("/var/tmp/brain-tumor-stack")
+      .describe("Local directory for checkpoints: on a disk that outlives the process, a killed job is resumed."),
+    LOG_LEVEL: logLevel,
+    GCS_API_ENDPOINT: gcsEndpoint,
+  }),
+  reads: ["processed", "warehouse", "models", "reports"],
+  creates: [],
+  // The pointer to the current model and the newest evaluation of a model are replaced.
+  writes: ["models", "reports"],
+  appends: [],
+  health: null,
+  resources: { memoryGiB: 16, cpu: 4, timeoutSeconds: 6 * 3600 },
+});

@@ -1,0 +1,2 @@
+export { trainContract } from "./contract";
+export { type TrainOptions, type TrainOutcome, trainStep } from "./step";

@@ -1,0 +1,100 @@
+import { createHash } from "node:crypto";
+import { join } from "node:path";
+import { chooseThreshold } from "../evaluate";
+import { RECIPE } from "../imaging";
+import { PHANTOM_COLLECTION } from "../phantom";
+import type { ContextWith, StepCounts } from "../platform/step";
+import {
+  type Backend,
+  isPublished,
+  type ModelMetadata,
+  modelFileContents,
+  modelFilesInStore,
+  publishModel,
+  readMetadata,
+} from "../registry";
+import { GRAD_CAM_LAYER, STAGES } from "./architecture";
+import { checkpointsIn } from "./checkpoints";
+import { type TrainingConfiguration, trainingConfiguration } from "./configuration";
+import { loadTrainingData } from "./data";
+import { trainNetwork } from "./trainer";
+
+export type TrainContext = ContextWith<"processed" | "models">;
+
+export interface TrainOptions {
+  readonly backend: Backend;
+  readonly epochs?: number;
+}
+
+export interface TrainOutcome extends StepCounts {
+  readonly metadata: ModelMetadata;
+}
+
+/**
+ * Trains a model on the workspace's training split and publishes it under an id that data, recipe, configuration, seed
+ * and backend decide. A model that exists already is not trained again; an interrupted run goes on from its last epoch.
+ */
+export async function trainStep(context: TrainContext, options: TrainOptions): Promise<TrainOutcome> {
+  const { workspace, seed } = context;
+  const { models } = workspace.buckets;
+  const data = await loadTrainingData(workspace);
+  const configuration = trainingConfiguration(data.train.length, {
+    seed,
+    ...(options.epochs === undefined ? {} : { epochs: options.epochs }),
+  });
+  const id = modelId(data.digest, configuration, options.backend);
+  const images = data.train.length;
+  if (await isPublished(models, id)) {
+    return { metadata: await readMetadata(modelFilesInStore(models, id)), items: 0, skipped: images, rejected: 0 };
+  }
+
+  const checkpoints = checkpointsIn(join(workspace.directory, ".checkpoints"), id);
+  const result = await trainNetwork(data, configuration, options.backend, { ...context, checkpoints });
+  const labels = Uint8Array.from(data.validation, (row) => data.images.labels[row] as number);
+  const notes =
+    data.validation.length === 0
+      ? ["there is no validation image, so the threshold is 0.5. Add scans of more patients."]
+      : [];
+  const network = result.network;
+  const files = await modelFileContents(network, {
+    id,
+    recipe: RECIPE.id,
+    parameters: network.countParams(),
+    threshold: chooseThreshold(result.validation, labels),
+    gradCamLayer: GRAD_CAM_LAYER,
+    backend: options.backend,
+    seed,
+    dataset: data.digest,
+    counts: data.counts,
+    configuration: { ...configuration },
+    synthetic: await isSynthetic(context),
+  });
+  network.dispose();
+  const curve = Buffer.from(`${JSON.stringify({ epochs: result.curve }, null, 2)}\n`);
+  await models.write(`${id}/training.json`, curve, { contentType: "application/json" });
+  await publishModel(models, id, files);
+  await checkpoints.clear();
+  if (result.resumedFrom > 0) notes.push(`went on after epoch ${result.resumedFrom} of an earlier run.`);
+  const epochs = configuration.epochs - result.resumedFrom;
+  return {
+    metadata: await readMetadata(modelFilesInStore(models, id)),
+    items: images * epochs,
+    skipped: 0,
+    rejected: 0,
+    notes,
+  };
+}
+
+function modelId(dataset: string, configuration: TrainingConfiguration, backend: Backend): string {
+  const identity = JSON.stringify({ dataset, recipe: RECIPE.id, architecture: STAGES, configuration, backend });
+  return `cnn-${createHash("sha256").update(identity).digest("hex").slice(0, 12)}`;
+}
+
+/** Whether every labelled image was drawn: such a model must say so wherever it is shown. */
+async function isSynthetic({ workspace }: TrainContext): Promise<boolean> {
+  const [counts] = await workspace.warehouse.query<{ drawn: number; labelled: number }>(
+    `select count(*) filter (collection = '${PHANTOM_COLLECTION}') as drawn, count(*) as labelled
+     from images where status = 'curated' and label is not null`,
+  );
+  return counts !== undefined && counts.labelled > 0 && counts.drawn === counts.labelled;
+}
