@@ -6,7 +6,7 @@ import {
 } from "../platform/object-store";
 import type { ImageRow } from "../platform/warehouse/tables";
 import type { IngestContext } from "./context";
-import { batchName, type Examined, type ExaminedPage, encodePageAgain } from "./examine";
+import { batchName, type Examined, type ExaminedPage, PageReader } from "./examine";
 
 type ExaminedScan = Extract<Examined, { kind: "scan" }>;
 
@@ -30,13 +30,18 @@ export async function commit(context: IngestContext, examined: Examined): Promis
   if (await context.isDone(examined.event)) return none;
 
   const rows: ImageRow[] = [];
+  const again = new PageReader(context, examined.object);
   let copy: string | undefined;
-  for (const page of examined.pages) {
-    if ("reason" in page.result) {
-      copy ??= await copyToQuarantine(context, examined.object, page.id);
-      await explain(context, examined, page, copy);
+  try {
+    for (const page of examined.pages) {
+      if ("reason" in page.result) {
+        copy ??= await copyToQuarantine(context, examined.object, page.id);
+        await explain(context, examined, page, copy);
+      }
+      rows.push(await rowOf(context, examined, page, again));
     }
-    rows.push(await rowOf(context, examined, page));
+  } finally {
+    await again.close();
   }
   const { name, generation } = examined.event;
   await context.warehouse.append("images", batchName(name, generation), rows);
@@ -48,7 +53,12 @@ export async function commit(context: IngestContext, examined: Examined): Promis
   return counts;
 }
 
-async function rowOf(context: IngestContext, scan: ExaminedScan, page: ExaminedPage): Promise<ImageRow> {
+async function rowOf(
+  context: IngestContext,
+  scan: ExaminedScan,
+  page: ExaminedPage,
+  again: PageReader,
+): Promise<ImageRow> {
   const { facts, object } = scan;
   const { result } = page;
   const common = {
@@ -74,7 +84,7 @@ async function rowOf(context: IngestContext, scan: ExaminedScan, page: ExaminedP
     return { ...common, ...nothing, status: "quarantined", reason, message };
   }
   const { width, height, sha256, phash } = result;
-  const first = await storeCurated(context, scan, page, result.png);
+  const first = await storeCurated(context, page, result.png, again);
   const duplicate_of = first === page.id ? null : first;
   return { ...common, status: "curated", reason: null, message: null, width, height, sha256, phash, duplicate_of };
 }
@@ -82,9 +92,9 @@ async function rowOf(context: IngestContext, scan: ExaminedScan, page: ExaminedP
 /** Stores a page unless its pixels are stored already. Returns the id of the first image with these pixels. */
 async function storeCurated(
   context: IngestContext,
-  scan: ExaminedScan,
   page: ExaminedPage,
   png: Buffer | undefined,
+  again: PageReader,
 ): Promise<string> {
   const { curated } = context;
   const name = `images/${(page.result as { sha256: string }).sha256}.png`;
@@ -92,7 +102,7 @@ async function storeCurated(
     const stored = await curated.stat(name);
     if (stored) return stored.metadata["id"] ?? page.id;
     try {
-      await curated.write(name, png ?? (await encodePageAgain(context, scan.object, page.page)), {
+      await curated.write(name, png ?? (await again.encode(page.page)), {
         ifGenerationMatch: 0,
         contentType: "image/png",
         metadata: { id: page.id },

@@ -16,6 +16,8 @@ export interface IngestOptions {
   readonly log: Logger;
   /** Overrides of the default limits. */
   readonly limits?: Partial<ImageLimits>;
+  /** Bytes of curated pages that one examined file may hold on to. Default 32 MiB. */
+  readonly bytesKept?: number;
   /** The time of day; another one in tests. */
   readonly now?: () => Date;
 }
@@ -29,6 +31,7 @@ export class IngestContext {
   readonly pseudonymiser: Pseudonymiser;
   readonly log: Logger;
   readonly limits: ImageLimits;
+  readonly bytesKept: number;
   readonly now: () => Date;
   private known: { generation: number; manifest: Promise<Manifest> } | undefined;
 
@@ -40,6 +43,7 @@ export class IngestContext {
     this.pseudonymiser = options.pseudonymiser;
     this.log = options.log;
     this.limits = { ...DEFAULT_LIMITS, ...options.limits };
+    this.bytesKept = options.bytesKept ?? 32 * 2 ** 20;
     this.now = options.now ?? (() => new Date());
   }
 

@@ -75,9 +75,6 @@ export type Examined =
       readonly pages: readonly ExaminedPage[];
     };
 
-/** Bytes of PNG that one examined file may hold on to. */
-const PNGS_KEPT = 32 * 2 ** 20;
-
 /** Name of the batch that holds an object's rows: the same delivery has the same name. */
 export function batchName(name: string, generation: number): string {
   return createHash("sha256").update(`${generation} ${name}`).digest("hex");
@@ -114,7 +111,7 @@ export async function examine(context: IngestContext, event: LandingEvent): Prom
     const bytes = await readStored(context, object);
     const bytesSha256 = createHash("sha256").update(bytes).digest("hex");
     try {
-      const pages = await decodePages(bytes, bytesSha256, event.name, context.limits);
+      const pages = await decodePages(context, bytes, bytesSha256, event.name);
       return { ...scan, ...pages };
     } catch (error) {
       return refuse(reasonOf(error), bytesSha256);
@@ -126,11 +123,11 @@ export async function examine(context: IngestContext, event: LandingEvent): Prom
   }
 }
 
-async function decodePages(bytes: Buffer, bytesSha256: string, name: string, limits: ImageLimits) {
+async function decodePages(context: IngestContext, bytes: Buffer, bytesSha256: string, name: string) {
   const pages: ExaminedPage[] = [];
   let format: ImageFormat | undefined;
   let kept = 0;
-  for await (const decoded of decodeScan(bytes, limits)) {
+  for await (const decoded of decodeScan(bytes, context.limits)) {
     format = decoded.format;
     const { page } = decoded;
     const source = decoded.pages > 1 ? `${name}#page=${page}` : name;
@@ -141,7 +138,7 @@ async function decodePages(bytes: Buffer, bytesSha256: string, name: string, lim
     }
     const { image } = decoded;
     const png = await encodePng(image);
-    const room = kept + png.length <= PNGS_KEPT || pages.length === 0;
+    const room = kept + png.length <= context.bytesKept || pages.length === 0;
     if (room) kept += png.length;
     pages.push({
       ...place,
@@ -157,13 +154,31 @@ async function decodePages(bytes: Buffer, bytesSha256: string, name: string, lim
   return { format, pages };
 }
 
-/** The curated file of one page, decoded once more. */
-export async function encodePageAgain(context: IngestContext, object: ObjectInfo, page: number): Promise<Buffer> {
-  const bytes = await readStored(context, object);
-  for await (const decoded of decodeScan(bytes, context.limits)) {
-    if (decoded.page === page && "image" in decoded) return encodePng(decoded.image);
+/**
+ * Decodes a file once more for the pages that were not kept. They are asked for in ascending order, so that the file is
+ * gone through once.
+ */
+export class PageReader {
+  private pages: ReturnType<typeof decodeScan> | undefined;
+
+  constructor(
+    private readonly context: IngestContext,
+    private readonly object: ObjectInfo,
+  ) {}
+
+  /** The curated file of a page. */
+  async encode(page: number): Promise<Buffer> {
+    this.pages ??= decodeScan(await readStored(this.context, this.object), this.context.limits);
+    for (;;) {
+      const { value, done } = await this.pages.next();
+      if (done) throw new Error(`Page ${page} of ${this.object.name} could be decoded before and now cannot.`);
+      if (value.page === page && "image" in value) return encodePng(value.image);
+    }
   }
-  throw new Error(`Page ${page} of ${object.name} could be decoded before and now cannot.`);
+
+  async close(): Promise<void> {
+    await this.pages?.return(undefined);
+  }
 }
 
 /** Decoders are fed with anything: what they throw concerns the file. */
