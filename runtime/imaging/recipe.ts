@@ -205,12 +205,14 @@ function majority(mask: Uint8Array, columns: number, rows: number): Uint8Array {
     }
   }
   const smooth = new Uint8Array(mask.length);
+  const lefts = Int32Array.from({ length: columns }, (_, x) => Math.max(0, x - radius));
+  const rights = Int32Array.from({ length: columns }, (_, x) => Math.min(columns, x + radius + 1));
   for (let y = 0; y < rows; y++) {
     const top = Math.max(0, y - radius);
     const bottom = Math.min(rows, y + radius + 1);
     for (let x = 0; x < columns; x++) {
-      const left = Math.max(0, x - radius);
-      const right = Math.min(columns, x + radius + 1);
+      const left = lefts[x] as number;
+      const right = rights[x] as number;
       const inside =
         (integral[bottom * stride + right] as number) -
         (integral[top * stride + right] as number) -
