@@ -201,7 +201,7 @@ test("every page of a file has a row, and a bad page spoils no other", async () 
 
 test("pages that are too much to hold at once are all curated", async () => {
   const pages = [1, 2, 3, 4].map((seed) => ({ width: 64, height: 64, bits: 8 as const, values: drawPixels(seed) }));
-  const narrow = contextOf({ bytesKept: 1000 });
+  const narrow = contextOf({ bytesKept: 0 });
   const examined = await examine(narrow, await land("Cancer/long.tif", writeTiff(pages)));
   if (examined.kind !== "scan") throw new Error("a scan was expected");
   expect(examined.pages.map(({ result }) => "png" in result && result.png !== undefined)).toEqual([
