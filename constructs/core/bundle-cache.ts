@@ -1,7 +1,6 @@
 import { createHash } from "node:crypto";
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { unzipSync } from "fflate";
 
 /**
  * Keeps bundles in dist/, so that a synth bundles only what has changed. A bundle is found by a key over all that it can
@@ -25,31 +24,47 @@ export class BundleCache {
     return hash.digest("hex");
   }
 
-  /** The zip of a capability under a key, with its files; undefined if there is none that can be read. */
-  get(name: string, key: string): { zip: Uint8Array; files: Map<string, Uint8Array> } | undefined {
+  /** A capability's bundle under a key; undefined if there is none, or not whole. */
+  get(name: string, key: string): CachedBundle | undefined {
     try {
-      const zip = readFileSync(this.path(name, key));
-      const files = new Map(Object.entries(unzipSync(zip)));
-      return { zip, files };
+      const { sha256, zipSha256 } = JSON.parse(readFileSync(this.path(name, key, "json"), "utf8")) as Record<
+        string,
+        string
+      >;
+      const zip = readFileSync(this.path(name, key, "zip"));
+      return sha256 !== undefined && digest(zip) === zipSha256 ? { sha256, zip } : undefined;
     } catch {
       return undefined;
     }
   }
 
-  /** Replaces what the capability had. Another synth at the same time sees no file or the whole. */
-  put(name: string, key: string, zip: Uint8Array): void {
-    const path = this.path(name, key);
+  /** Replaces what the capability had. Another synth at the same time sees no bundle or a whole one. */
+  put(name: string, key: string, { sha256, zip }: CachedBundle): void {
     mkdirSync(this.folder, { recursive: true });
     for (const file of readdirSync(this.folder))
-      if (file.startsWith(`${name}-`) && file.endsWith(".zip")) rmSync(join(this.folder, file), { force: true });
-    writeFileSync(`${path}.${process.pid}`, zip);
-    renameSync(`${path}.${process.pid}`, path);
+      if (file.startsWith(`${name}-`)) rmSync(join(this.folder, file), { force: true });
+    this.write(this.path(name, key, "zip"), zip);
+    this.write(this.path(name, key, "json"), JSON.stringify({ sha256, zipSha256: digest(zip) }));
   }
 
-  private path(name: string, key: string): string {
-    return join(this.folder, `${name}-${key}.zip`);
+  private write(path: string, content: Uint8Array | string): void {
+    const partial = join(this.folder, `partial-${process.pid}`);
+    writeFileSync(partial, content);
+    renameSync(partial, path);
+  }
+
+  private path(name: string, key: string, extension: string): string {
+    return join(this.folder, `${name}-${key}.${extension}`);
   }
 }
+
+export interface CachedBundle {
+  /** Of the files, see {@link file://./runtime-bundle.ts}. */
+  readonly sha256: string;
+  readonly zip: Uint8Array;
+}
+
+const digest = (content: Uint8Array): string => createHash("sha256").update(content).digest("hex");
 
 /** Files below a folder, as paths from the root, in a fixed order. */
 function sources(root: string, folder: string): string[] {

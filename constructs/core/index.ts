@@ -5,5 +5,5 @@ export { type DataClass, dataClass, type HospitalLabels, LABEL_VALUE, LabelAspec
 export * from "./naming";
 export { PROJECT_SERVICES, ProjectServices } from "./project-services";
 export { type Removal, type RemovalPolicy, removalPolicy } from "./removal";
-export { type Bundle, bundleRuntime, hashFiles, RuntimeBundle, zipFiles } from "./runtime-bundle";
+export { type Bundle, bundleFiles, bundleRuntime, hashFiles, RuntimeBundle, zipFiles } from "./runtime-bundle";
 export { SERVICE_AGENTS, type ServiceAgent, serviceAgentMember } from "./service-agents";

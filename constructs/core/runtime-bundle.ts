@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Construct } from "constructs";
 import { type BuildOptions, buildSync, version } from "esbuild";
-import { type Zippable, zipSync } from "fflate";
+import { unzipSync, type Zippable, zipSync } from "fflate";
 import type { RuntimeContract } from "../../runtime/platform/contract";
 import { BundleCache } from "./bundle-cache";
 import { AssetType, TerraformAsset } from "./cdktf";
@@ -23,9 +23,12 @@ export const ENTRY_FILE = "index.js";
 export interface Bundle {
   /** SHA-256, in hex, over relative paths and content. Equal code has an equal hash on every machine. */
   readonly sha256: string;
-  /** Relative path (POSIX) -> content. */
-  readonly files: ReadonlyMap<string, Uint8Array>;
   readonly zip: Uint8Array;
+}
+
+/** What is in a bundle: relative path (POSIX) -> content. */
+export function bundleFiles(bundle: Bundle): ReadonlyMap<string, Uint8Array> {
+  return new Map(Object.entries(unzipSync(bundle.zip)));
 }
 
 const bundles = new Map<string, Bundle>();
@@ -40,12 +43,11 @@ export function bundleRuntime(contract: Pick<RuntimeContract, "name" | "entry">)
   let stored = cache.get(contract.name, key);
   if (!stored) {
     const files = createFiles(contract, root);
-    stored = { files, zip: zipFiles(files) };
-    cache.put(contract.name, key, stored.zip);
+    stored = { sha256: hashFiles(files), zip: zipFiles(files) };
+    cache.put(contract.name, key, stored);
   }
-  const made = { sha256: hashFiles(stored.files), ...stored };
-  bundles.set(contract.entry, made);
-  return made;
+  bundles.set(contract.entry, stored);
+  return stored;
 }
 
 /** Counts the changes of what lies in a bundle beside the code. */

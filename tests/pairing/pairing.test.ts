@@ -2,7 +2,7 @@ import { spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { bundleRuntime } from "../../constructs/core/runtime-bundle";
+import { bundleFiles, bundleRuntime } from "../../constructs/core/runtime-bundle";
 import type { RuntimeContract } from "../../runtime/platform/contract";
 import { type Json, PROD, type Resource, stackOf, synthesize, TEST } from "../stacks/synthesize";
 
@@ -115,7 +115,7 @@ describe.each(DEPLOYED)("%s as deployed", (name) => {
   test("is bundled with its entry: it loads under the deployed environment and has what the platform calls", () => {
     const folder = mkdtempSync(join(tmpdir(), "bundle-"));
     try {
-      const { files } = bundleRuntime(contract);
+      const files = bundleFiles(bundleRuntime(contract));
       const deployed = environment(
         stackOf(app, `${PROD.name}-app`)
           .resources()
