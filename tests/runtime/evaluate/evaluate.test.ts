@@ -81,7 +81,7 @@ describe("evaluateFolder", () => {
     expect(text.split("\n")[0]).toBe("path,label,probability,decision,model,recipe,reason");
     const rows = await rowsOf(join(out, "predictions.csv"));
     expect(rows).toHaveLength(24);
-    const byPath = new Map(rows.map((row) => [row["path"], row]));
+    const byPath = new Map(rows.map((row) => [row.path, row]));
     expect(byPath.size).toBe(24);
     expect(byPath.has("manifest.csv")).toBe(false);
     expect(byPath.has("masks/ill-1.png")).toBe(false);
@@ -103,9 +103,9 @@ describe("evaluateFolder", () => {
     ]) {
       expect(byPath.get(path)).toMatchObject({ label, probability: "", decision: "Rejected", reason });
     }
-    for (const row of rows.filter((row) => row["decision"] !== "Rejected")) {
-      const probability = Number(row["probability"]);
-      expect(row["decision"]).toBe(probability >= BRIGHT_SPOT.threshold ? "Cancer" : "Non-Cancer");
+    for (const row of rows.filter((row) => row.decision !== "Rejected")) {
+      const probability = Number(row.probability);
+      expect(row.decision).toBe(probability >= BRIGHT_SPOT.threshold ? "Cancer" : "Non-Cancer");
     }
   });
 
@@ -269,25 +269,25 @@ describe("explainFolder", () => {
     expect((await readFile(join(out, "explain.csv"), "utf8")).startsWith("path,x,y,")).toBe(true);
     const rows = await rowsOf(join(out, "explain.csv"));
     expect(rows).toHaveLength(19);
-    expect(new Set(rows.map((row) => row["overlay"])).size).toBe(19);
+    expect(new Set(rows.map((row) => row.overlay)).size).toBe(19);
     for (const row of rows) {
-      const { width = 0, height = 0, format } = await sharp(join(out, row["overlay"] as string)).metadata();
-      const original = await sharp(join(data, row["path"] as string)).metadata();
+      const { width = 0, height = 0, format } = await sharp(join(out, row.overlay as string)).metadata();
+      const original = await sharp(join(data, row.path as string)).metadata();
       expect({ width, height, format }).toEqual({ width: original.width, height: original.height, format: "png" });
-      expect(Number(row["x"])).toBeGreaterThanOrEqual(0);
-      expect(Number(row["x"])).toBeLessThan(width);
-      expect(Number(row["y"])).toBeLessThan(height);
-      const spot = spots.get(row["path"] as string);
-      if (spot) expect(Math.hypot(Number(row["x"]) - spot.x, Number(row["y"]) - spot.y)).toBeLessThan(spot.radius);
+      expect(Number(row.x)).toBeGreaterThanOrEqual(0);
+      expect(Number(row.x)).toBeLessThan(width);
+      expect(Number(row.y)).toBeLessThan(height);
+      const spot = spots.get(row.path as string);
+      if (spot) expect(Math.hypot(Number(row.x) - spot.x, Number(row.y) - spot.y)).toBeLessThan(spot.radius);
     }
     const rejected = await rowsOf(join(out, "rejected.csv"));
-    expect(rejected.map((row) => row["reason"]).sort()).toEqual([
+    expect(rejected.map((row) => row.reason).sort()).toEqual([
       "empty-file",
       "outside-label-folders",
       "outside-label-folders",
       "truncated",
       "unsupported-format",
     ]);
-    for (const row of rejected) expect(row["message"]).not.toBe("");
+    for (const row of rejected) expect(row.message).not.toBe("");
   });
 });
