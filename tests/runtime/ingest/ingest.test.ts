@@ -1,7 +1,9 @@
+import { spawn } from "node:child_process";
 import { appendFileSync, mkdtempSync, rmSync, statSync, truncateSync, utimesSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
+import { setTimeout as sleep } from "node:timers/promises";
 import sharp from "sharp";
 import { decodeCurated } from "../../../runtime/imaging";
 import {
@@ -22,6 +24,10 @@ import type { ImageRow } from "../../../runtime/platform/warehouse/tables";
 import { openWorkspace, type Workspace } from "../../../runtime/platform/workspace";
 import { writeTiff } from "../imaging/tiff-writer";
 import { drawPixels, drawScan } from "./scans";
+
+/** Processes run what the build emitted. */
+const DIST = join(__dirname, "..", "..", "..", "dist");
+const INGEST_ALL = join(__dirname, "fixtures", "ingest-all.js");
 
 let scratch: string;
 let workspace: Workspace;
@@ -369,6 +375,42 @@ describe("a whole landing folder", () => {
     const found = (await other.warehouse.rows("images")).map(({ row }) => row);
     expect(facts(found.sort((a, b) => (a.source < b.source ? -1 : 1)))).toEqual(expected);
     await other.close();
+  });
+
+  test("is the same after any number of sudden deaths", async () => {
+    await ingestAll(step());
+    const facts = (all: ImageRow[]) => all.map(({ ingested_at: _, ...row }) => row);
+    const expected = { rows: facts(await rows()), curated: await names(workspace.buckets.curated) };
+    await workspace.close();
+    for (const folder of [
+      "curated",
+      "quarantine",
+      "warehouse",
+      ".store/curated",
+      ".store/quarantine",
+      ".store/warehouse",
+    ]) {
+      rmSync(join(scratch, folder), { recursive: true });
+    }
+    const run = async (waitMs?: number) => {
+      const child = spawn(process.execPath, [INGEST_ALL, DIST, scratch], { stdio: ["ignore", "pipe", "inherit"] });
+      const closed = new Promise((resolve) => child.once("close", resolve));
+      if (waitMs !== undefined) {
+        await Promise.race([new Promise((resolve) => child.stdout.once("data", resolve)), closed]);
+        await sleep(waitMs);
+        child.kill("SIGKILL");
+      }
+      return closed;
+    };
+    for (let death = 0; death < 6; death++) await run(Math.random() * 30);
+    expect(await run()).toBe(0);
+    workspace = await openWorkspace(scratch);
+    expect(facts(await rows())).toEqual(expected.rows);
+    expect(await names(workspace.buckets.curated)).toEqual(expected.curated);
+    for (const { status, sha256, id } of await rows()) {
+      if (status === "curated") await decodeCurated(await workspace.buckets.curated.read(`images/${sha256}.png`));
+      else expect(await quarantined({ id } as ImageRow)).toMatchObject({ id });
+    }
   });
 
   test("is not begun with a manifest that has mistakes", async () => {
