@@ -143,11 +143,18 @@ async function decodeWithSharp(bytes: Buffer, format: ImageFormat, header: Heade
 
 function checkTiffPage(page: TiffPageHeader): void {
   if (page.rejected) throw page.rejected;
-  if (page.bits > 32 || page.sampleFormat > 3) {
+  const layout =
+    page.sampleFormat > 3
+      ? "complex samples"
+      : ![1, 2, 4, 8, 16, 32].includes(page.bits)
+        ? `${page.bits}-bit samples`
+        : page.channels > 5
+          ? `${page.channels} channels`
+          : undefined;
+  if (layout) {
     throw new RejectedImage(
       "unsupported-encoding",
-      `This TIFF page stores ${page.sampleFormat > 3 ? "complex" : `${page.bits}-bit`} samples, which are not read. ` +
-        "Save it with 8 or 16 bits.",
+      `This TIFF page stores ${layout}, which are not read. Save it as grey or colour with 8 or 16 bits.`,
     );
   }
 }

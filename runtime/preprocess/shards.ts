@@ -139,7 +139,9 @@ export class ShardFiles {
     const path = join(this.folder, "shard.parquet");
     await connection.run(`COPY shard TO ${quote(path)} (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 2048)`);
     await connection.run("DROP TABLE shard");
-    await this.store.write(shard.name, await readFile(path), { contentType: "application/vnd.apache.parquet" });
+    const content = await readFile(path);
+    await rm(path);
+    await this.store.write(shard.name, content, { contentType: "application/vnd.apache.parquet" });
   }
 
   private async query<T>(name: string, sql: string, map: (row: Record<string, unknown>) => T): Promise<T[]> {

@@ -257,6 +257,9 @@ describe("TIFF", () => {
     const fraction = series((i) => (i === 7 ? Number.NaN : i / COUNT - 0.25));
     const float = await decodeOne(writeTiff([page({ bits: 32, sampleFormat: 3, values: fraction })]));
     expect([float.pixels[0], float.pixels[7], float.pixels[COUNT - 1]]).toEqual([0, 0, 65535]);
+    expect(await codeOf(writeTiff([page({ bits: 16, values: wide, extra: { 258: 12 } })]))).toBe(
+      "unsupported-encoding",
+    );
     expect(await codeOf(writeTiff([page({ bits: 64, sampleFormat: 3, values: fraction })]))).toBe(
       "unsupported-encoding",
     );
@@ -354,6 +357,23 @@ describe("BMP", () => {
     bomb.writeInt32LE(-40, 18);
     expect(await codeOf(bomb)).toBe("damaged");
   });
+});
+
+test("what libraries only warn of is no reason to refuse", async () => {
+  const head = drawHead(6);
+  const source = sharp(head.pixels, { raw: { width: head.width, height: head.height, channels: 1 } });
+  const jpeg = await source.toColourspace("b-w").jpeg().toBuffer();
+  const scan = jpeg.indexOf(Buffer.from([0xff, 0xda]));
+  const padded = Buffer.concat([
+    jpeg.subarray(0, scan),
+    Buffer.from([1, 2, 3]),
+    jpeg.subarray(scan),
+    Buffer.alloc(99, 7),
+  ]);
+  expect(pixelSha256(await decodeOne(padded))).toBe(pixelSha256(await decodeOne(jpeg)));
+  const tags = { 65000: 5, 33629: 1, 34000: 9 };
+  const tiff = writeTiff([{ width: WIDTH, height: HEIGHT, bits: 8, values: ramp, extra: tags }]);
+  expect(Array.from((await decodeOne(tiff)).pixels)).toEqual(ramp);
 });
 
 describe("what is refused", () => {
