@@ -15,7 +15,7 @@ export type TrainingConfiguration = z.infer<typeof trainingConfigurationSchema>;
 
 export const DEFAULT_EPOCHS = 20;
 /** A small data set is gone through more often: fewer steps than these teach nothing. */
-export const MINIMUM_STEPS = 300;
+export const MINIMUM_STEPS = 180;
 
 export function trainingConfiguration(rows: number, options: { seed: number; epochs?: number }): TrainingConfiguration {
   const batch = Math.max(2, Math.min(32, rows));

@@ -4,6 +4,7 @@ import { imagesToTensor } from "../registry/load-classifier";
 import { inferenceNetwork, PARAMETERS, trainingForward } from "./architecture";
 import { augment } from "./augment";
 import { installConvolutionGradients } from "./gradients/convolution";
+import { installMaxPoolGradient } from "./gradients/max-pool";
 import { NETWORK_SIZE, splitNetwork } from "./optimizer";
 
 /** Floats that a replica answers with: gradients, the batch's statistics, the loss. */
@@ -25,6 +26,7 @@ export interface TrainingImages {
 export class Replica {
   constructor(private readonly images: TrainingImages) {
     installConvolutionGradients();
+    installMaxPoolGradient();
   }
 
   /**

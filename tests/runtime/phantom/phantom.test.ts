@@ -18,7 +18,9 @@ describe("drawn phantoms", () => {
     // Exposure is drawn anew for every file, so places are compared by their rank among the pixels of the file.
     for (const options of SLICES.slice(0, 5)) {
       const [sick, healthy] = [true, false].map((lesion) => drawPhantom({ ...options, lesion }).pixels);
-      const changed = Array.from(sick as Uint8Array, (value, i) => Math.abs(value - ((healthy as Uint8Array)[i] as number)));
+      const changed = Array.from(sick as Uint8Array, (value, i) =>
+        Math.abs(value - ((healthy as Uint8Array)[i] as number)),
+      );
       const spread = changed.filter((difference) => difference > 2.5 * mean(changed)).length / changed.length;
       expect(spread).toBeGreaterThan(0.005);
       expect(spread).toBeLessThan(0.35);

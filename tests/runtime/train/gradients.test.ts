@@ -2,6 +2,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import "@tensorflow/tfjs-backend-cpu";
 import { useBackend } from "../../../runtime/registry/backend";
 import { installConvolutionGradients } from "../../../runtime/train/gradients/convolution";
+import { installMaxPoolGradient } from "../../../runtime/train/gradients/max-pool";
 
 interface Gradients {
   readonly dx: Float32Array;
@@ -44,7 +45,8 @@ const CASES: Case[] = [
   { n: 2, height: 10, width: 10, input: 2, output: 3, kernel: 2, stride: 2 },
 ];
 
-const values = (size: number, phase: number) => Float32Array.from({ length: size }, (_, i) => Math.sin(i * 0.7 + phase));
+const values = (size: number, phase: number) =>
+  Float32Array.from({ length: size }, (_, i) => Math.sin(i * 0.7 + phase));
 
 function largestDifference(a: Float32Array, b: Float32Array): number {
   expect(a.length).toBe(b.length);
@@ -69,5 +71,27 @@ describe("convolution gradients", () => {
     installConvolutionGradients();
     const gradient = tf.grad((x: tf.Tensor) => tf.sum(tf.conv2d(x as tf.Tensor4D, tf.ones([3, 3, 1, 1]), 1, "valid")));
     expect(() => gradient(tf.ones([1, 8, 8, 1]))).toThrow(/SAME padding/);
+  });
+});
+
+describe("the gradient of max pooling", () => {
+  it.each([
+    { height: 8, width: 8 },
+    { height: 7, width: 9 },
+  ])("on WASM equals that of the reference backend, for windows without a positive value too: %j", async (size) => {
+    const x = values(2 * size.height * size.width * 3, 0).map((value) => value - 0.5);
+    const gradient = () => {
+      const image = tf.tensor4d(x, [2, size.height, size.width, 3]);
+      const objective = (input: tf.Tensor) => {
+        const y = tf.maxPool(input as tf.Tensor4D, 2, 2, "same");
+        return tf.sum(tf.mul(y, tf.reshape(tf.sin(tf.range(0, y.size)), y.shape)));
+      };
+      return tf.grad(objective)(image).dataSync() as Float32Array;
+    };
+    installMaxPoolGradient();
+    await tf.setBackend("cpu");
+    const reference = gradient();
+    await useBackend("wasm");
+    expect(largestDifference(gradient(), reference)).toBeLessThan(1e-6);
   });
 });

@@ -1,0 +1,229 @@
+import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import * as tf from "@tensorflow/tfjs-core";
+import { silentProgress } from "../../../runtime/platform/progress";
+import { mixSeed, uniform } from "../../../runtime/platform/random";
+import { useBackend } from "../../../runtime/registry";
+import { inferenceNetwork, initialWeights, PARAMETERS, trainingForward } from "../../../runtime/train/architecture";
+import { augment } from "../../../runtime/train/augment";
+import { type Checkpoints, checkpointsIn } from "../../../runtime/train/checkpoints";
+import { learningRateAt, trainingConfiguration } from "../../../runtime/train/configuration";
+import { batchNormRelu } from "../../../runtime/train/gradients/batch-norm";
+import { NETWORK_SIZE, Optimizer, PARAMETER_COUNT, STATE_SIZE, splitNetwork } from "../../../runtime/train/optimizer";
+import { type TrainingSet, trainNetwork } from "../../../runtime/train/trainer";
+
+const SIDE = 128;
+const ROWS = 16;
+
+/** Half of the images carry a bright disc at a random place. */
+function discs(): TrainingSet {
+  const random = uniform(11);
+  const pixels = new Uint8Array(ROWS * SIDE * SIDE);
+  const labels = new Uint8Array(ROWS);
+  for (let row = 0; row < ROWS; row++) {
+    labels[row] = row % 2;
+    const [cx, cy] = [40 + 48 * random(), 40 + 48 * random()];
+    for (let i = 0; i < SIDE * SIDE; i++) {
+      const near = ((i % SIDE) - cx) ** 2 + (Math.floor(i / SIDE) - cy) ** 2 < 144;
+      pixels[row * SIDE * SIDE + i] = 60 + 40 * random() + (labels[row] && near ? 100 : 0);
+    }
+  }
+  const rows = Array.from({ length: ROWS }, (_, row) => row);
+  return {
+    images: { side: SIDE, pixels, labels },
+    train: Int32Array.from(rows.slice(0, 12)),
+    validation: Int32Array.from(rows.slice(12)),
+  };
+}
+
+const CONFIGURATION = { ...trainingConfiguration(12, { seed: 3, epochs: 3 }), batch: 6 };
+
+function weightsOf(result: Awaited<ReturnType<typeof trainNetwork>>): Float32Array[] {
+  return result.network.getWeights().map((tensor) => tensor.dataSync() as Float32Array);
+}
+
+async function train(checkpoints: Checkpoints, signal = new AbortController().signal) {
+  return trainNetwork(discs(), CONFIGURATION, "wasm", { checkpoints, progress: silentProgress, signal });
+}
+
+describe("the trainer", () => {
+  let directory: string;
+  beforeAll(async () => {
+    directory = mkdtempSync(join(tmpdir(), "trainer-"));
+    await useBackend("wasm");
+  });
+  afterAll(() => rmSync(directory, { recursive: true }));
+
+  it("gives the same weights twice, and after an interruption the same to the last bit", async () => {
+    const first = await train(checkpointsIn(directory, "first"));
+    const second = await train(checkpointsIn(directory, "second"));
+    expect(weightsOf(second)).toEqual(weightsOf(first));
+
+    const stop = new AbortController();
+    const watched = checkpointsIn(directory, "third");
+    const interrupting: Checkpoints = {
+      ...watched,
+      async save(checkpoint) {
+        await watched.save(checkpoint);
+        if (checkpoint.curve.length === 2) stop.abort();
+      },
+    };
+    await expect(train(interrupting, stop.signal)).rejects.toThrow(/interrupted in epoch 3/);
+    const resumed = await train(watched);
+    expect(resumed.resumedFrom).toBe(2);
+    expect(weightsOf(resumed)).toEqual(weightsOf(first));
+    expect(resumed.curve.map(({ loss }) => loss)).toEqual(first.curve.map(({ loss }) => loss));
+    await watched.clear();
+    expect(readdirSync(directory).filter((name) => name.startsWith("third"))).toEqual([]);
+  });
+
+  it("ignores a checkpoint of another network", async () => {
+    const checkpoints = checkpointsIn(directory, "foreign");
+    await checkpoints.save({ curve: [], state: new Float32Array(STATE_SIZE - 1) });
+    expect(await checkpoints.load()).toBeUndefined();
+  });
+
+  it("learns from what it is shown", async () => {
+    const set = discs();
+    const configuration = { ...CONFIGURATION, epochs: 25 };
+    const { curve } = await trainNetwork(set, configuration, "wasm", {
+      checkpoints: checkpointsIn(directory, "learning"),
+      progress: silentProgress,
+      signal: new AbortController().signal,
+    });
+    const losses = curve.map(({ loss }) => loss);
+    expect(Math.min(...losses.slice(-5))).toBeLessThan(0.5 * (losses[0] as number));
+  });
+});
+
+describe("the optimiser", () => {
+  it("moves like TensorFlow.js' Adam where there is no weight decay", async () => {
+    await useBackend("wasm");
+    const initial = initialWeights(1);
+    const optimizer = new Optimizer(new Float32Array(NETWORK_SIZE), initial, 0);
+    const reference = tf.variable(tf.tensor1d(Float32Array.from(optimizer.network.subarray(0, PARAMETER_COUNT))));
+    const adam = tf.train.adam(0.01, 0.9, 0.99);
+    for (let step = 0; step < 4; step++) {
+      const gradients = Float32Array.from({ length: NETWORK_SIZE }, (_, i) => Math.sin(i + step));
+      adam.applyGradients({ [reference.name]: tf.tensor1d(gradients.subarray(0, PARAMETER_COUNT)) });
+      optimizer.apply(gradients, 0.01);
+    }
+    const expected = reference.dataSync();
+    const largest = expected.reduce(
+      (most, value, i) => Math.max(most, Math.abs(value - (optimizer.network[i] as number))),
+      0,
+    );
+    expect(largest).toBeLessThan(1e-5);
+  });
+
+  it("restores its whole state", () => {
+    const initial = initialWeights(2);
+    const gradients = Float32Array.from({ length: NETWORK_SIZE }, (_, i) => Math.cos(i));
+    const one = new Optimizer(new Float32Array(NETWORK_SIZE), initial, 0.01);
+    one.apply(gradients, 0.01);
+    const other = new Optimizer(new Float32Array(NETWORK_SIZE), initialWeights(9), 0.01);
+    other.restore(one.state());
+    one.apply(gradients, 0.02);
+    other.apply(gradients, 0.02);
+    expect(other.state()).toEqual(one.state());
+  });
+});
+
+describe("the network", () => {
+  it("computes the same in training and in inference when the statistics are those of the batch", async () => {
+    await useBackend("wasm");
+    const weights = initialWeights(4);
+    const x = tf.randomUniform([4, SIDE, SIDE, 3], 0, 1, "float32", 5) as tf.Tensor4D;
+    const tensors = weights.map((values, i) =>
+      tf.tensor(values, [...(PARAMETERS[i] as (typeof PARAMETERS)[number]).shape]),
+    );
+    const { logits, statistics } = trainingForward(tensors, x);
+    const network = inferenceNetwork(
+      weights,
+      statistics.map((tensor) => tensor.dataSync() as Float32Array),
+    );
+    const probabilities = (network.predict(x) as tf.Tensor).dataSync();
+    const expected = tf.sigmoid(logits).dataSync();
+    probabilities.forEach((value, i) => {
+      expect(value).toBeCloseTo(expected[i] as number, 4);
+    });
+    expect(splitNetwork(new Float32Array(NETWORK_SIZE)).weights.map((values) => values.length)).toEqual(
+      weights.map((values) => values.length),
+    );
+  });
+
+  it("differentiates batch normalisation and ReLU as finite differences do", async () => {
+    await useBackend("wasm");
+    const shape: [number, number, number, number] = [2, 3, 3, 2];
+    const values = Float32Array.from({ length: 36 }, (_, i) => Math.sin(3 * i) + 0.3 * i);
+    const weights = tf.tensor(
+      Float32Array.from({ length: 36 }, (_, i) => Math.cos(i)),
+      shape,
+    );
+    const objective = (x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor) =>
+      tf.sum(tf.mul(weights, batchNormRelu(x as tf.Tensor4D, gamma as tf.Tensor1D, beta as tf.Tensor1D).y));
+    const inputs = [tf.tensor(values, shape), tf.tensor1d([1.2, -0.7]), tf.tensor1d([0.1, 0.2])] as const;
+    const gradients = tf.grads(objective)([...inputs]);
+    inputs.forEach((input, which) => {
+      const analytic = (gradients[which] as tf.Tensor).dataSync();
+      const base = input.dataSync();
+      for (let i = 0; i < base.length; i += 5) {
+        const at = (delta: number) => {
+          const moved = Float32Array.from(base);
+          moved[i] = (moved[i] as number) + delta;
+          const changed = inputs.map((tensor, k) => (k === which ? tf.tensor(moved, input.shape) : tensor));
+          return objective(...(changed as [tf.Tensor, tf.Tensor, tf.Tensor])).dataSync()[0] as number;
+        };
+        expect(analytic[i]).toBeCloseTo((at(0.01) - at(-0.01)) / 0.02, 1);
+      }
+    });
+  });
+});
+
+describe("augmentation", () => {
+  const pixels = Uint8Array.from({ length: SIDE * SIDE }, (_, i) => (i * 7) % 256);
+  const vary = (seed: number) => {
+    const target = new Float32Array(SIDE * SIDE * 3);
+    augment(pixels, target, SIDE, seed);
+    return target;
+  };
+
+  it("depends on the seed alone, stays in [0, 1] and keeps the channels equal", () => {
+    expect(vary(1)).toEqual(vary(1));
+    expect(vary(1)).not.toEqual(vary(2));
+    const target = vary(mixSeed(3, 4));
+    for (let i = 0; i < target.length; i += 3) {
+      expect(target[i]).toBeGreaterThanOrEqual(0);
+      expect(target[i]).toBeLessThanOrEqual(1);
+      if (target[i] !== target[i + 1] || target[i] !== target[i + 2]) throw new Error(`channels differ at ${i}`);
+    }
+  });
+
+  it("leaves an image alone when its limits are zero, but for the mirror", () => {
+    const none = { rotation: 0, scale: 0, stretch: 0, shift: 0, gamma: 0, gain: 0, bias: 0, noiseChance: 0, noise: 0 };
+    const target = new Float32Array(SIDE * SIDE * 3);
+    augment(pixels, target, SIDE, 1, none);
+    const plain = Array.from(pixels, (value) => value / 255);
+    const mirrored = plain.map((_, i) => plain[i - (i % SIDE) + (SIDE - 1 - (i % SIDE))] as number);
+    const grey = Array.from({ length: plain.length }, (_, i) => target[3 * i] as number);
+    const distance = (other: number[]) => Math.max(...grey.map((value, i) => Math.abs(value - (other[i] as number))));
+    expect(Math.min(distance(plain), distance(mirrored))).toBeLessThan(1e-6);
+  });
+});
+
+describe("the schedule", () => {
+  it("rises for a fifth and falls to nothing", () => {
+    expect(learningRateAt(0, 1)).toBeLessThan(0.01);
+    expect(learningRateAt(0.2, 1)).toBeCloseTo(1, 3);
+    expect(learningRateAt(0.6, 1)).toBeCloseTo(0.5, 3);
+    expect(learningRateAt(1, 1)).toBeLessThan(0.001);
+  });
+
+  it("goes through a small set more often, unless told how often", () => {
+    expect(trainingConfiguration(40, { seed: 0 }).epochs).toBeGreaterThan(
+      trainingConfiguration(2000, { seed: 0 }).epochs,
+    );
+    expect(trainingConfiguration(40, { seed: 0, epochs: 2 }).epochs).toBe(2);
+  });
+});
