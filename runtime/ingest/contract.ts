@@ -1,19 +1,6 @@
 import { z } from "zod";
 import { defineContract } from "../platform/contract";
-
-const bucket = (what: string) =>
-  z
-    .string()
-    .regex(/^(gs:\/\/[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]\/?|file:\/\/\/.+)$/, "must be gs://BUCKET or file:///DIRECTORY")
-    .describe(`Set it to the bucket ${what}: gs://BUCKET or file:///DIRECTORY.`);
-
-const count = (what: string, fallback: string) =>
-  z
-    .string()
-    .regex(/^[1-9][0-9]{0,11}$/, "must be a whole number from 1")
-    .default(fallback)
-    .transform(Number)
-    .describe(`${what} (default ${fallback}).`);
+import { bucketUri, gcsEndpoint, logLevel, wholeNumberVariable } from "../platform/environment";
 
 /** What the ingest function needs; see {@link RuntimeContract}. */
 export const ingestContract = defineContract({
@@ -21,10 +8,10 @@ export const ingestContract = defineContract({
   entry: "runtime/ingest/function.ts",
   target: "ingest",
   env: z.object({
-    LANDING_BUCKET: bucket("in which scans land"),
-    CURATED_BUCKET: bucket("for decoded, de-identified scans"),
-    QUARANTINE_BUCKET: bucket("for what is refused"),
-    WAREHOUSE_BUCKET: bucket("that holds the tables"),
+    LANDING_BUCKET: bucketUri("in which scans land"),
+    CURATED_BUCKET: bucketUri("for decoded, de-identified scans"),
+    QUARANTINE_BUCKET: bucketUri("for what is refused"),
+    WAREHOUSE_BUCKET: bucketUri("that holds the tables"),
     PSEUDONYM_KEY: z
       .string()
       .regex(
@@ -34,17 +21,11 @@ export const ingestContract = defineContract({
       .describe(
         "Set it to the key of patients' pseudonyms: gcp-kms://projects/.../cryptoKeyVersions/N or local:SECRET.",
       ),
-    MAX_FILE_BYTES: count("Largest file that is read, bytes", String(256 * 2 ** 20)),
-    MAX_PIXELS: count("Largest page that is decoded, pixels", "50000000"),
-    MAX_PAGES: count("Most pages of one file", "1000"),
-    LOG_LEVEL: z
-      .enum(["trace", "debug", "info", "warn", "error", "fatal"])
-      .default("info")
-      .describe("The least severe log lines that are written."),
-    GCS_API_ENDPOINT: z
-      .url()
-      .optional()
-      .describe("Root URL of a test server that stands in for Google Cloud Storage; not set in production."),
+    MAX_FILE_BYTES: wholeNumberVariable("Largest file that is read, bytes", 1, 2 ** 40, 256 * 2 ** 20),
+    MAX_PIXELS: wholeNumberVariable("Largest page that is decoded, pixels", 1, 1e9, 50_000_000),
+    MAX_PAGES: wholeNumberVariable("Most pages of one file", 1, 1e6, 1000),
+    LOG_LEVEL: logLevel,
+    GCS_API_ENDPOINT: gcsEndpoint,
   }),
   // Curated is read to tell a duplicate's first image; the tables to tell a repeated delivery.
   reads: ["landing", "curated", "warehouse"],

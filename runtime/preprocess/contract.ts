@@ -1,11 +1,6 @@
 import { z } from "zod";
 import { defineContract } from "../platform/contract";
-
-const bucket = (what: string) =>
-  z
-    .string()
-    .regex(/^(gs:\/\/[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]\/?|file:\/\/\/.+)$/, "must be gs://BUCKET or file:///DIRECTORY")
-    .describe(`Set it to the bucket ${what}: gs://BUCKET or file:///DIRECTORY.`);
+import { bucketUri, gcsEndpoint, logLevel } from "../platform/environment";
 
 /** What the preprocess job needs; see {@link RuntimeContract}. */
 export const preprocessContract = defineContract({
@@ -13,17 +8,11 @@ export const preprocessContract = defineContract({
   entry: "runtime/preprocess/main.ts",
   target: "main",
   env: z.object({
-    CURATED_BUCKET: bucket("of decoded, de-identified scans"),
-    PROCESSED_BUCKET: bucket("for the recipe's pixels"),
-    WAREHOUSE_BUCKET: bucket("that holds the tables"),
-    LOG_LEVEL: z
-      .enum(["trace", "debug", "info", "warn", "error", "fatal"])
-      .default("info")
-      .describe("The least severe log lines that are written."),
-    GCS_API_ENDPOINT: z
-      .url()
-      .optional()
-      .describe("Root URL of a test server that stands in for Google Cloud Storage; not set in production."),
+    CURATED_BUCKET: bucketUri("of decoded, de-identified scans"),
+    PROCESSED_BUCKET: bucketUri("for the recipe's pixels"),
+    WAREHOUSE_BUCKET: bucketUri("that holds the tables"),
+    LOG_LEVEL: logLevel,
+    GCS_API_ENDPOINT: gcsEndpoint,
   }),
   reads: ["curated", "processed", "warehouse"],
   creates: [],

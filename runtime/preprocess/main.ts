@@ -1,5 +1,5 @@
 import { parseEnv } from "../platform/config";
-import { createLogger } from "../platform/logging";
+import { reportJobFailure, runJob } from "../platform/job";
 import { openStore } from "../platform/open-store";
 import { silentProgress } from "../platform/progress";
 import { ObjectStoreWarehouse } from "../platform/warehouse/object-store-warehouse";
@@ -9,32 +9,18 @@ import { preprocessStep } from "./step";
 /** The preprocess job: one run over everything that is curated. Exits with 0 when all shards are written, else with 1. */
 export async function main(env: NodeJS.ProcessEnv = process.env): Promise<void> {
   const { CURATED_BUCKET, PROCESSED_BUCKET, WAREHOUSE_BUCKET } = parseEnv(preprocessContract.env, env);
-  const log = createLogger("preprocess");
-  const stop = new AbortController();
-  const onSignal = () => stop.abort();
-  process.once("SIGTERM", onSignal);
-  process.once("SIGINT", onSignal);
-  const warehouse = new ObjectStoreWarehouse(await openStore(WAREHOUSE_BUCKET));
-  try {
-    const buckets = { curated: await openStore(CURATED_BUCKET), processed: await openStore(PROCESSED_BUCKET) };
-    const { notes = [], ...counts } = await preprocessStep({
-      workspace: { buckets, warehouse },
-      log,
-      progress: silentProgress,
-      signal: stop.signal,
-    });
-    for (const note of notes) log.warn(note);
-    log.info(counts, "preprocessed");
-  } finally {
-    await warehouse.close();
-    process.off("SIGTERM", onSignal);
-    process.off("SIGINT", onSignal);
-  }
-}
-
-if (require.main === module) {
-  main().catch((error: unknown) => {
-    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
-    process.exitCode = 1;
+  await runJob("preprocess", async ({ log, signal }) => {
+    const warehouse = new ObjectStoreWarehouse(await openStore(WAREHOUSE_BUCKET));
+    try {
+      const buckets = { curated: await openStore(CURATED_BUCKET), processed: await openStore(PROCESSED_BUCKET) };
+      const workspace = { buckets, warehouse };
+      const { notes = [], ...counts } = await preprocessStep({ workspace, log, progress: silentProgress, signal });
+      for (const note of notes) log.warn(note);
+      log.info(counts, "preprocessed");
+    } finally {
+      await warehouse.close();
+    }
   });
 }
+
+if (require.main === module) main().catch(reportJobFailure);

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { defineContract } from "../platform/contract";
-import { bucketUri, gcsEndpoint, logLevel } from "../platform/environment";
+import { bucketUri, gcsEndpoint, logLevel, wholeNumberVariable } from "../platform/environment";
 import { BACKENDS } from "../registry/backend-names";
 
 /** What the training job needs; see {@link RuntimeContract}. */
@@ -17,15 +17,11 @@ export const trainContract = defineContract({
       .enum(BACKENDS)
       .default("tfjs-node-gpu")
       .describe("TensorFlow.js backend; the job fails where it cannot be used, instead of training slowly on another."),
-    SEED: z
-      .string()
-      .regex(/^[0-9]{1,9}$/, "must be a whole number")
-      .default("0")
-      .transform(Number)
-      .describe("Decides initial weights, order of the images and augmentation."),
+    SEED: wholeNumberVariable("Decides initial weights, order of the images and augmentation", 0, 2 ** 31 - 1, 0),
     EPOCHS: z
       .string()
       .regex(/^[1-9][0-9]{0,4}$/, "must be a whole number from 1")
+      .transform(Number)
       .optional()
       .describe("Times that every training image is seen; by default the trainer's own."),
     SCRATCH_DIRECTORY: z

@@ -106,10 +106,10 @@ describe("the optimiser", () => {
     const adam = tf.train.adam(0.01, 0.9, 0.99);
     for (let step = 0; step < 4; step++) {
       const gradients = Float32Array.from({ length: NETWORK_SIZE }, (_, i) => Math.sin(i + step));
-      adam.applyGradients({ [reference.name]: tf.tensor1d(gradients.subarray(0, PARAMETER_COUNT)) });
+      adam.applyGradients([{ name: reference.name, tensor: tf.tensor1d(gradients.subarray(0, PARAMETER_COUNT)) }]);
       optimizer.apply(gradients, 0.01);
     }
-    const expected = reference.dataSync();
+    const expected = reference.dataSync() as Float32Array;
     const largest = expected.reduce(
       (most, value, i) => Math.max(most, Math.abs(value - (optimizer.network[i] as number))),
       0,
