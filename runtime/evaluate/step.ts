@@ -1,7 +1,6 @@
 import type { ContextWith, StepCounts } from "../platform/step";
-import { readShards } from "../preprocess";
+import { readShardRows, readShards, type Split } from "../preprocess";
 import {
-  type Classifier,
   type Contender,
   currentModel,
   type Decision,
@@ -11,7 +10,7 @@ import {
   setCurrent,
 } from "../registry";
 import type { Evaluation } from "./evaluation";
-import { type EvaluationRow, evaluateTestSplit } from "./test-split";
+import { type EvaluationRow, earlierEvaluation, evaluateTestSplit, setsHash } from "./test-split";
 
 export type EvaluateContext = ContextWith<"processed" | "models" | "reports">;
 
@@ -29,41 +28,64 @@ export async function evaluateStep(
   options: { readonly model: string },
 ): Promise<EvaluateStepOutcome> {
   const { workspace } = context;
-  const sets = await loadSets(context);
-  const { evaluation, skipped } = await evaluateModel(context, options.model, sets);
-  const decision = await challenge(context, evaluation, sets);
-  const test = sets.test.length;
+  const bench = await TestBench.open(context);
+  const { evaluation, skipped } = await bench.evaluate(options.model);
+  const decision = await challenge(context, evaluation, bench);
+  const test = evaluation.test.n;
   const notes = [...decision.notes, `report: ${workspace.buckets.reports.uri}/evaluation/${options.model}/report.html`];
   return { evaluation, decision, items: skipped ? 0 : test, skipped: skipped ? test : 0, rejected: 0, notes };
 }
 
 type Sets = Readonly<Record<"test" | "validation", readonly EvaluationRow[]>>;
 
-async function loadSets({ workspace }: EvaluateContext): Promise<Sets> {
-  const collections = new Map(
-    (
-      await workspace.warehouse.query<{ id: string; collection: string }>(
-        "select id, collection from images where collection is not null",
-      )
-    ).map(({ id, collection }) => [id, collection]),
-  );
-  const load = async (split: "test" | "validation") => {
-    const rows: EvaluationRow[] = [];
-    for await (const { id, label, ...image } of readShards(workspace, { split })) {
-      if (label !== null) rows.push({ ...image, label, collection: collections.get(id) ?? null });
-    }
-    return rows;
-  };
-  return { test: await load("test"), validation: await load("validation") };
-}
+/** The workspace's test and validation images. Their pixels are read only if a model has not been evaluated on them. */
+class TestBench {
+  private sets: Promise<Sets> | undefined;
 
-async function evaluateModel({ workspace, seed }: EvaluateContext, model: string, sets: Sets) {
-  const { models, reports } = workspace.buckets;
-  const classifier: Classifier = await loadClassifier(modelFilesInStore(models, model));
-  try {
-    return await evaluateTestSplit({ classifier, ...sets, reports, seed });
-  } finally {
-    classifier.dispose();
+  private constructor(
+    private readonly context: EvaluateContext,
+    private readonly collections: ReadonlyMap<string, string>,
+    private readonly dataset: string,
+  ) {}
+
+  static async open(context: EvaluateContext): Promise<TestBench> {
+    const { workspace } = context;
+    const known = await workspace.warehouse.query<{ id: string; collection: string }>(
+      "select id, collection from images where collection is not null",
+    );
+    const collections = new Map(known.map(({ id, collection }) => [id, collection]));
+    const rows = await readShardRows(workspace);
+    const described = (split: Split) =>
+      rows.flatMap(({ id, label, ...row }) =>
+        row.split === split && label !== null ? [{ ...row, label, collection: collections.get(id) ?? null }] : [],
+      );
+    const dataset = setsHash({ test: described("test"), validation: described("validation") });
+    return new TestBench(context, collections, dataset);
+  }
+
+  async evaluate(model: string): Promise<{ readonly evaluation: Evaluation; readonly skipped: boolean }> {
+    const { seed, workspace } = this.context;
+    const { models, reports } = workspace.buckets;
+    const earlier = await earlierEvaluation(reports, model, this.dataset, seed);
+    if (earlier) return { evaluation: earlier, skipped: true };
+    const classifier = await loadClassifier(modelFilesInStore(models, model));
+    try {
+      this.sets ??= this.load();
+      return await evaluateTestSplit({ classifier, ...(await this.sets), reports, seed });
+    } finally {
+      classifier.dispose();
+    }
+  }
+
+  private async load(): Promise<Sets> {
+    const load = async (split: Split) => {
+      const rows: EvaluationRow[] = [];
+      for await (const { id, label, ...image } of readShards(this.context.workspace, { split })) {
+        if (label !== null) rows.push({ ...image, label, collection: this.collections.get(id) ?? null });
+      }
+      return rows;
+    };
+    return { test: await load("test"), validation: await load("validation") };
   }
 }
 
@@ -71,7 +93,7 @@ async function evaluateModel({ workspace, seed }: EvaluateContext, model: string
 async function challenge(
   context: EvaluateContext,
   evaluation: Evaluation,
-  sets: Sets,
+  bench: TestBench,
 ): Promise<Decision & { readonly notes: readonly string[] }> {
   const { models } = context.workspace.buckets;
   const seen = await currentModel(models);
@@ -82,7 +104,7 @@ async function challenge(
       champion =
         seen.model === evaluation.model
           ? contender(evaluation)
-          : contender((await evaluateModel(context, seen.model, sets)).evaluation);
+          : contender((await bench.evaluate(seen.model)).evaluation);
     } catch (error) {
       notes.push(`The current model ${seen.model} cannot be measured: ${(error as Error).message}`);
     }

@@ -26,6 +26,25 @@ export async function readEvaluation(reports: ObjectStore, model: string): Promi
   return JSON.parse((await reports.read(name)).toString("utf8")) as Evaluation;
 }
 
+/** Names the images that a model is evaluated on; their pixels are not needed for it. */
+export function setsHash(sets: {
+  readonly test: readonly Omit<EvaluationRow, "pixels">[];
+  readonly validation?: readonly Omit<EvaluationRow, "pixels">[];
+}): string {
+  return datasetHash([sets.test.map(describe), (sets.validation ?? []).map(describe)]);
+}
+
+/** The stored evaluation of a model, if it is one of these images by this seed. */
+export async function earlierEvaluation(
+  reports: ObjectStore,
+  model: string,
+  dataset: string,
+  seed: number,
+): Promise<Evaluation | undefined> {
+  const earlier = await readEvaluation(reports, model);
+  return earlier?.dataset === dataset && earlier.seed === seed ? earlier : undefined;
+}
+
 /**
  * Evaluates a model on the untouched test split and writes `evaluation.json`, `predictions.csv`, `report.html` and
  * `plots/` below `evaluation/<model id>/` of the reports bucket. An evaluation of the same images by the same seed that
@@ -43,9 +62,9 @@ export async function evaluateTestSplit(options: {
 }): Promise<{ readonly evaluation: Evaluation; readonly skipped: boolean }> {
   const { classifier, reports, seed } = options;
   const { metadata } = classifier;
-  const dataset = datasetHash([options.test.map(describe), (options.validation ?? []).map(describe)]);
-  const earlier = await readEvaluation(reports, metadata.id);
-  if (earlier?.dataset === dataset && earlier.seed === seed) return { evaluation: earlier, skipped: true };
+  const dataset = setsHash(options);
+  const earlier = await earlierEvaluation(reports, metadata.id, dataset, seed);
+  if (earlier) return { evaluation: earlier, skipped: true };
 
   const test = await scoreRows(classifier, options.test);
   const validation = await scoreRows(classifier, options.validation ?? []);
@@ -69,7 +88,12 @@ export async function evaluateTestSplit(options: {
   return { evaluation, skipped: false };
 }
 
-function describe({ source, label, group, collection }: EvaluationRow): Omit<ScoredImage, "probability"> {
+function describe({
+  source,
+  label,
+  group,
+  collection,
+}: Omit<EvaluationRow, "pixels">): Omit<ScoredImage, "probability"> {
   return { path: source, label, group, ...(collection ? { collection } : {}) };
 }
 

@@ -33,3 +33,17 @@ export async function* readShards(
     await files.close();
   }
 }
+
+/** Every processed image of the current recipe without its pixels, in the order of {@link readShards}. */
+export async function readShardRows(workspace: {
+  readonly buckets: Pick<Workspace["buckets"], "processed">;
+}): Promise<ShardRow[]> {
+  const files = await ShardFiles.open(workspace.buckets.processed);
+  try {
+    const rows: ShardRow[] = [];
+    for (const name of await files.names()) rows.push(...(await files.rows(name)));
+    return rows;
+  } finally {
+    await files.close();
+  }
+}

@@ -1,12 +1,17 @@
 import { createHash } from "node:crypto";
 import { RECIPE } from "../imaging";
+import { LABELS } from "../platform/labels";
 import type { ContextWith } from "../platform/step";
-import { readShards, type Split } from "../preprocess";
+import { readShardRows, readShards, type Split } from "../preprocess";
 import type { TrainingSet } from "./trainer";
 
-export interface TrainingData extends TrainingSet {
+type TrainingWorkspace = ContextWith<"processed">["workspace"];
+
+/** What is known of a data set without looking at a pixel. */
+export interface TrainingDescription {
+  /** Labelled images of each split. */
   readonly counts: Readonly<Record<Split, number>>;
-  /** SHA-256 over id, pixels' hash, label, group and split of every labelled row: what a model's id is derived from. */
+  /** SHA-256 over id, pixels' hash, label, group and split of every labelled image: a model's id is derived from it. */
   readonly digest: string;
 }
 
@@ -19,45 +24,53 @@ export class UnusableTrainingDataError extends Error {
 }
 
 /**
- * The labelled training and validation images of a workspace, in memory, one grey channel each. Test images are counted
- * and checked for leaks, and their pixels are left where they are.
+ * Counts and names the labelled images of a workspace, and checks that they may be trained on.
  *
  * @throws {UnusableTrainingDataError} if a group or a patient stands in two splits, or a class is missing
  */
-export async function loadTrainingData(workspace: ContextWith<"processed">["workspace"]): Promise<TrainingData> {
-  const pixels: Uint8Array[] = [];
-  const labels: number[] = [];
-  const rows: Record<Split, number[]> = { train: [], validation: [], test: [] };
+export async function describeTrainingData(workspace: TrainingWorkspace): Promise<TrainingDescription> {
   const counts: Record<Split, number> = { train: 0, validation: 0, test: 0 };
   const identity: string[] = [];
+  const learnt = new Set<string>();
   const groups = new SplitCheck("near-duplicate group");
   const patients = new SplitCheck("patient");
   const patientOf = await patientsById(workspace);
-
-  for await (const image of readShards(workspace, { channels: 1 })) {
-    const { id, label, group, split, sha256, source } = image;
+  for (const { id, label, group, split, sha256, source } of await readShardRows(workspace)) {
     groups.add(group, split, source);
     const patient = patientOf.get(id);
     if (patient) patients.add(patient, split, source);
     if (label === null) continue;
     counts[split]++;
     identity.push([id, sha256, label, group, split].join(" "));
-    if (split === "test") continue;
-    rows[split].push(pixels.length);
-    pixels.push(image.pixels);
-    labels.push(label === "Cancer" ? 1 : 0);
+    if (split === "train") learnt.add(label);
   }
   const leaks = [...groups.leaks(), ...patients.leaks()];
   if (leaks.length > 0) {
+    const others = leaks.length > 5 ? ` And ${leaks.length - 5} more.` : "";
     throw new UnusableTrainingDataError(
-      `what is learnt would be tested on. ${leaks.slice(0, 5).join(" ")}${leaks.length > 5 ? ` And ${leaks.length - 5} more.` : ""} Correct the column split of manifest.csv.`,
+      `what is learnt would be tested on. ${leaks.slice(0, 5).join(" ")}${others} Correct the column split of manifest.csv.`,
     );
   }
-  for (const [label, name] of ["Non-Cancer", "Cancer"].entries()) {
-    if (!rows.train.some((row) => labels[row] === label)) {
-      throw new UnusableTrainingDataError(
-        `the training split has no ${name} image (${counts.train} labelled images in it). Add labelled scans to ${name}/.`,
-      );
+  const missing = LABELS.filter((label) => !learnt.has(label));
+  if (missing.length > 0) {
+    throw new UnusableTrainingDataError(
+      `the training split has no ${missing.join(" and no ")} image (${counts.train} labelled images in it). Add labelled scans to ${missing.map((label) => `${label}/`).join(" and ")}.`,
+    );
+  }
+  return { counts, digest: createHash("sha256").update(identity.sort().join("\n")).digest("hex") };
+}
+
+/** The labelled training and validation images in memory, one grey channel each. Test images stay where they are. */
+export async function loadTrainingSet(workspace: TrainingWorkspace): Promise<TrainingSet> {
+  const pixels: Uint8Array[] = [];
+  const labels: number[] = [];
+  const rows: Record<Split, number[]> = { train: [], validation: [], test: [] };
+  for (const split of ["train", "validation"] as const) {
+    for await (const image of readShards(workspace, { split, channels: 1 })) {
+      if (image.label === null) continue;
+      rows[split].push(pixels.length);
+      pixels.push(image.pixels);
+      labels.push(image.label === "Cancer" ? 1 : 0);
     }
   }
   const area = RECIPE.side * RECIPE.side;
@@ -69,12 +82,10 @@ export async function loadTrainingData(workspace: ContextWith<"processed">["work
     images: { side: RECIPE.side, pixels: joined, labels: Uint8Array.from(labels) },
     train: Int32Array.from(rows.train),
     validation: Int32Array.from(rows.validation),
-    counts,
-    digest: createHash("sha256").update(identity.sort().join("\n")).digest("hex"),
   };
 }
 
-async function patientsById(workspace: ContextWith<"processed">["workspace"]): Promise<Map<string, string>> {
+async function patientsById(workspace: TrainingWorkspace): Promise<Map<string, string>> {
   const rows = await workspace.warehouse.query<{ id: string; patient: string }>(
     "select id, patient from images where patient is not null",
   );

@@ -16,7 +16,7 @@ import {
 import { GRAD_CAM_LAYER, STAGES } from "./architecture";
 import { checkpointsIn } from "./checkpoints";
 import { type TrainingConfiguration, trainingConfiguration } from "./configuration";
-import { loadTrainingData } from "./data";
+import { describeTrainingData, loadTrainingSet } from "./data";
 import { trainNetwork } from "./trainer";
 
 export type TrainContext = ContextWith<"processed" | "models">;
@@ -37,17 +37,18 @@ export interface TrainOutcome extends StepCounts {
 export async function trainStep(context: TrainContext, options: TrainOptions): Promise<TrainOutcome> {
   const { workspace, seed } = context;
   const { models } = workspace.buckets;
-  const data = await loadTrainingData(workspace);
-  const configuration = trainingConfiguration(data.train.length, {
+  const { counts, digest } = await describeTrainingData(workspace);
+  const configuration = trainingConfiguration(counts.train, {
     seed,
     ...(options.epochs === undefined ? {} : { epochs: options.epochs }),
   });
-  const id = modelId(data.digest, configuration, options.backend);
-  const images = data.train.length;
+  const id = modelId(digest, configuration, options.backend);
   if (await isPublished(models, id)) {
-    return { metadata: await readMetadata(modelFilesInStore(models, id)), items: 0, skipped: images, rejected: 0 };
+    const metadata = await readMetadata(modelFilesInStore(models, id));
+    return { metadata, items: 0, skipped: counts.train, rejected: 0 };
   }
 
+  const data = await loadTrainingSet(workspace);
   const checkpoints = checkpointsIn(join(workspace.directory, ".checkpoints"), id);
   const result = await trainNetwork(data, configuration, options.backend, { ...context, checkpoints });
   const labels = Uint8Array.from(data.validation, (row) => data.images.labels[row] as number);
@@ -64,8 +65,8 @@ export async function trainStep(context: TrainContext, options: TrainOptions): P
     gradCamLayer: GRAD_CAM_LAYER,
     backend: options.backend,
     seed,
-    dataset: data.digest,
-    counts: data.counts,
+    dataset: digest,
+    counts,
     configuration: { ...configuration },
     synthetic: await isSynthetic(context),
   });
@@ -78,7 +79,7 @@ export async function trainStep(context: TrainContext, options: TrainOptions): P
   const epochs = configuration.epochs - result.resumedFrom;
   return {
     metadata: await readMetadata(modelFilesInStore(models, id)),
-    items: images * epochs,
+    items: counts.train * epochs,
     skipped: 0,
     rejected: 0,
     notes,
