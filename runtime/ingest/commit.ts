@@ -100,7 +100,7 @@ async function storeCurated(
   const name = `images/${(page.result as { sha256: string }).sha256}.png`;
   for (;;) {
     const stored = await curated.stat(name);
-    if (stored) return stored.metadata["id"] ?? page.id;
+    if (stored) return stored.metadata.id ?? page.id;
     try {
       await curated.write(name, png ?? (await again.encode(page.page)), {
         ifGenerationMatch: 0,

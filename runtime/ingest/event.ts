@@ -50,7 +50,7 @@ export function fromPush(body: unknown): LandingEvent | undefined {
   const push = pushSchema.safeParse(body);
   if (!push.success) throw new UnusableEventError("The request is neither a CloudEvent nor a Pub/Sub push.");
   const { attributes, data } = push.data.message;
-  if (attributes?.["eventType"] && attributes["eventType"] !== "OBJECT_FINALIZE") return undefined;
+  if (attributes?.eventType && attributes.eventType !== "OBJECT_FINALIZE") return undefined;
   const told = attributesSchema.safeParse(attributes);
   if (told.success) {
     const { bucketId, objectId, objectGeneration } = told.data;

@@ -27,7 +27,7 @@ export async function ingestAll(step: StepContext, options: IngestAllOptions = {
     curated: buckets.curated,
     quarantine: buckets.quarantine,
     warehouse,
-    pseudonymiser: openPseudonymiser(options.pseudonymKey ?? process.env["PSEUDONYM_KEY"] ?? LOCAL_PSEUDONYM_KEY),
+    pseudonymiser: openPseudonymiser(options.pseudonymKey ?? process.env.PSEUDONYM_KEY ?? LOCAL_PSEUDONYM_KEY),
     log: step.log,
   });
   // A manifest that cannot be used concerns every scan: it is said before the first is touched.

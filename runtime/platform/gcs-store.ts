@@ -48,7 +48,7 @@ export class GcsStore implements ObjectStore {
   }
 
   /** @param uri `gs://bucket`. Makes no request. @throws {ConfigurationError} */
-  static async open(uri: string, endpoint = process.env["GCS_API_ENDPOINT"]): Promise<GcsStore> {
+  static async open(uri: string, endpoint = process.env.GCS_API_ENDPOINT): Promise<GcsStore> {
     const bucket = /^gs:\/\/([a-z0-9][a-z0-9._-]{1,220}[a-z0-9])\/?$/.exec(uri)?.[1];
     if (!bucket) {
       throw new ConfigurationError("The store", [

@@ -311,7 +311,7 @@ export function mergeManifests(earlier: Buffer, later: Buffer): Buffer {
   const [before, after] = [readTable(earlier), readTable(later)];
   const columns = [...new Set([...before.header, ...after.header])];
   const rows = new Map<string, Readonly<Record<string, string>>>();
-  for (const { row } of [...before.rows, ...after.rows]) rows.set(normalise(row["path"]?.trim() ?? ""), row);
+  for (const { row } of [...before.rows, ...after.rows]) rows.set(normalise(row.path?.trim() ?? ""), row);
   const table = [columns, ...[...rows.values()].map((row) => columns.map((column) => row[column] ?? ""))];
   return Buffer.from(stringify(table));
 }

@@ -19,7 +19,7 @@ const SEVERITY: Record<string, string> = {
 export function createLogger(component: string, destination: DestinationStream = pino.destination(2)): Logger {
   return pino(
     {
-      level: process.env["LOG_LEVEL"] ?? "info",
+      level: process.env.LOG_LEVEL ?? "info",
       messageKey: "message",
       base: { component },
       timestamp: () => `,"time":"${new Date().toISOString()}"`,

@@ -13,7 +13,7 @@ const SECONDS_BETWEEN_LINES = 10;
 
 /** A bar where a person watches, one plain line every ten seconds where a log is kept. Writes to stderr. */
 export function createProgress(label: string, stream: NodeJS.WriteStream = process.stderr): Progress {
-  return stream.isTTY && !process.env["CI"] ? bar(label, stream) : lines(label, stream);
+  return stream.isTTY && !process.env.CI ? bar(label, stream) : lines(label, stream);
 }
 
 /** For callers that nobody watches. */

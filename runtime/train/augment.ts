@@ -69,7 +69,7 @@ export function augment(
       const field = gain * (1 + slopeX * (x - centre) + slopeY * (y - centre));
       let value = (curve[Math.round(grey)] as number) * field;
       if (deviation > 0) value += gaussian() * deviation;
-      value = value < 0 ? 0 : value > 1 ? 1 : value;
+      value = value < 0 ? 0 : Math.min(value, 1);
       target[out] = value;
       target[out + 1] = value;
       target[out + 2] = value;

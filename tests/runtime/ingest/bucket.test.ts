@@ -202,9 +202,9 @@ describe.each(["http", "cloudevent"])("the function under the functions framewor
   afterAll(() => stopProcess(framework));
 
   const rows = async () =>
-    (await new ObjectStoreWarehouse(stores["warehouse"] as ObjectStore).rows("images")).map(({ row }) => row);
+    (await new ObjectStoreWarehouse(stores.warehouse as ObjectStore).rows("images")).map(({ row }) => row);
   const land = async (name: string, content: Buffer | string) => {
-    const { generation } = await (stores["landing"] as ObjectStore).write(name, content);
+    const { generation } = await (stores.landing as ObjectStore).write(name, content);
     return { bucket: bucket("landing"), name, generation: String(generation) };
   };
   const post = (body: unknown, headers: Record<string, string> = {}) =>
@@ -232,7 +232,7 @@ describe.each(["http", "cloudevent"])("the function under the functions framewor
       expect(answer.status).toBe(204);
     const all = await rows();
     expect(all).toMatchObject([{ source: "Cancer/a b.png", status: "curated", generation: Number(scan.generation) }]);
-    expect((await stores["curated"]?.stat(`images/${all[0]?.sha256}.png`))?.metadata["id"]).toBe(all[0]?.id);
+    expect((await stores.curated?.stat(`images/${all[0]?.sha256}.png`))?.metadata.id).toBe(all[0]?.id);
   });
 
   test("says that what is no event is none, and that what failed is to be sent again", async () => {
@@ -276,13 +276,13 @@ describe.each(["http", "cloudevent"])("the function under the functions framewor
         ["Non-Cancer/bad.png", "quarantined"],
       ]);
       const refused = added.find(({ status }) => status === "quarantined");
-      expect((await stores["quarantine"]?.read(`${refused?.id}/bad.png`))?.toString()).toBe("bad");
-      const reason = JSON.parse(String(await stores["quarantine"]?.read(`${refused?.id}/reason.json`)));
+      expect((await stores.quarantine?.read(`${refused?.id}/bad.png`))?.toString()).toBe("bad");
+      const reason = JSON.parse(String(await stores.quarantine?.read(`${refused?.id}/reason.json`)));
       expect(reason).toMatchObject({ code: "unsupported-format", source: "Non-Cancer/bad.png", bytes: 3 });
     });
 
     test("answers 500 while the manifest has mistakes, and ingests once it is corrected", async () => {
-      const manifest = stores["landing"] as ObjectStore;
+      const manifest = stores.landing as ObjectStore;
       await manifest.write("manifest.csv", "path,label\nCancer/z.png,cancer\n");
       const scan = await land("Cancer/z.png", await drawScan(3));
       expect((await binary(scan)).status).toBe(500);
@@ -302,7 +302,7 @@ test("the function does not start in an environment that lacks something, and na
       "--target=ingest",
       "--port=0",
     ],
-    { env: { PATH: process.env["PATH"], LANDING_BUCKET: "landing" }, stdio: ["ignore", "pipe", "pipe"] },
+    { env: { PATH: process.env.PATH, LANDING_BUCKET: "landing" }, stdio: ["ignore", "pipe", "pipe"] },
   );
   let output = "";
   child.stdout?.on("data", (chunk) => {

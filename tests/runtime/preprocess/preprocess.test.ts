@@ -217,7 +217,7 @@ describe("shards", () => {
       const { id, label, sha256, phash, source } = row;
       expect(found[i]).toMatchObject({ id, label, sha256, phash, source, width: 128, height: 128, channels: 3 });
       expect(found[i]).toMatchObject({ recipe: RECIPE.id, generation: 1n });
-      const { bytes } = (found[i] as Record<string, unknown>)["pixels"] as { bytes: Uint8Array };
+      const { bytes } = (found[i] as Record<string, unknown>).pixels as { bytes: Uint8Array };
       expect(Buffer.from(bytes).equals(applyRecipe(image).pixels)).toBe(true);
     });
     connection.closeSync();
