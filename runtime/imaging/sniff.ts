@@ -13,13 +13,14 @@ export function sniffFormat(bytes: Uint8Array): Sniffed {
   const at = (offset: number, text: string) =>
     b.subarray(offset, offset + text.length).equals(Buffer.from(text, "latin1"));
   if (b.length === 0) return other("an empty file");
+  // First, because the 128 bytes before the mark are free, and some writers make them look like a TIFF (DICOM PS3.10, 7.1).
+  if (at(128, "DICM")) return other("a DICOM file");
   if (at(0, "\xff\xd8\xff")) return { format: "jpeg" };
   if (at(0, "\x89PNG\r\n\x1a\n")) return { format: "png" };
   if (at(0, "II*\0") || at(0, "MM\0*") || at(0, "II+\0") || at(0, "MM\0+")) return { format: "tiff" };
   if (at(0, "RIFF") && at(8, "WEBP")) return { format: "webp" };
   if (at(0, "BM") && isBmp(b)) return { format: "bmp" };
 
-  if (at(128, "DICM")) return other("a DICOM file");
   if (at(0, "GIF8")) return other("a GIF picture");
   if (at(0, "%PDF")) return other("a PDF document");
   if (at(0, "PK\x03\x04") || at(0, "PK\x05\x06")) return other("a ZIP archive (or an Office document)");
