@@ -23,16 +23,17 @@ interface Entry {
  * a patient, as PNG, JPEG and 16-bit TIFF, and three files that are not scans, to show what becomes of those. A folder
  * that is complete already is left as it is.
  *
+ * @param patients imaginary heads, seven slices each
  * @returns the folder: `<directory>/seed-<seed>`
  */
-export async function drawPhantomFolder(directory: string, seed: number): Promise<string> {
+export async function drawPhantomFolder(directory: string, seed: number, patients = PATIENTS): Promise<string> {
   const folder = join(directory, `seed-${seed}`);
   if (await exists(folder)) return folder;
   const unfinished = `${folder}.unfinished`;
   await rm(unfinished, { recursive: true, force: true });
 
   const entries: Entry[] = [];
-  for (let patient = 0; patient < PATIENTS; patient++) {
+  for (let patient = 0; patient < patients; patient++) {
     for (let slice = 0; slice < SLICES_PER_PATIENT; slice++) entries.push(await drawEntry(seed, patient, slice));
   }
   for (const { path, content } of [...entries, ...notScans(entries)]) {
