@@ -1,0 +1,92 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import sharp from "sharp";
+import { ingestStep } from "../../../runtime/ingest";
+import { drawPhantom } from "../../../runtime/phantom";
+import { createLogger } from "../../../runtime/platform/logging";
+import { silentProgress } from "../../../runtime/platform/progress";
+import type { StepContext } from "../../../runtime/platform/step";
+import { openWorkspace, type Workspace } from "../../../runtime/platform/workspace";
+import { preprocessStep } from "../../../runtime/preprocess";
+import { describeTrainingData, loadTrainingSet } from "../../../runtime/train/data";
+
+let root: string;
+const opened: Workspace[] = [];
+
+beforeAll(() => {
+  root = mkdtempSync(join(tmpdir(), "training-data-"));
+  process.env.LOG_LEVEL = "fatal";
+});
+afterAll(async () => {
+  await Promise.all(opened.map((workspace) => workspace.close()));
+  rmSync(root, { recursive: true });
+});
+
+interface Slice {
+  readonly name: string;
+  readonly patient: number;
+  readonly split: string;
+}
+
+/** A workspace in which these slices are preprocessed. */
+async function prepare(title: string, slices: readonly Slice[]): Promise<Workspace> {
+  const data = join(root, `${title}-data`);
+  for (const label of ["Cancer", "Non-Cancer"]) mkdirSync(join(data, label), { recursive: true });
+  for (const [index, { name, patient }] of slices.entries()) {
+    const lesion = name.startsWith("Cancer/");
+    const { pixels } = drawPhantom({ seed: 4, patient, slice: (index % 5) / 6, size: 64, lesion });
+    const image = sharp(pixels, { raw: { width: 64, height: 64, channels: 1 } });
+    await image.png().toFile(join(data, name));
+  }
+  const rows = slices.map(({ name, patient, split }) => `${name},p${patient},${split}`);
+  writeFileSync(join(data, "manifest.csv"), `${["path,patient_id,split", ...rows].join("\n")}\n`);
+  const workspace = await openWorkspace(join(root, title));
+  opened.push(workspace);
+  const context: StepContext = {
+    workspace,
+    seed: 0,
+    log: createLogger("test"),
+    progress: silentProgress,
+    signal: new AbortController().signal,
+  };
+  await ingestStep(context, { data });
+  await preprocessStep(context);
+  return workspace;
+}
+
+const SOUND: readonly Slice[] = [
+  { name: "Cancer/a.png", patient: 1, split: "train" },
+  { name: "Non-Cancer/b.png", patient: 1, split: "train" },
+  { name: "Cancer/c.png", patient: 2, split: "validation" },
+  { name: "Non-Cancer/d.png", patient: 3, split: "test" },
+];
+
+describe("the data that a model learns from", () => {
+  it("are counted, named, and loaded without the test images", async () => {
+    const workspace = await prepare("sound", SOUND);
+    const { counts, digest } = await describeTrainingData(workspace);
+    expect(counts).toEqual({ train: 2, validation: 1, test: 1 });
+    expect(digest).toMatch(/^[0-9a-f]{64}$/);
+    const set = await loadTrainingSet(workspace);
+    expect(set.images.labels).toHaveLength(3);
+    expect(Array.from(set.train, (row) => set.images.labels[row]).sort()).toEqual([0, 1]);
+    expect(Array.from(set.validation, (row) => set.images.labels[row])).toEqual([1]);
+
+    const other = await prepare("moved", [...SOUND.slice(0, 3), { ...(SOUND[3] as Slice), split: "validation" }]);
+    expect((await describeTrainingData(other)).digest).not.toBe(digest);
+  });
+
+  it("are refused where the manifest puts one patient into two splits", async () => {
+    const workspace = await prepare("leak", [...SOUND, { name: "Cancer/e.png", patient: 1, split: "test" }]);
+    await expect(describeTrainingData(workspace)).rejects.toThrow(/would be tested on.*Cancer\/e\.png in test/);
+  });
+
+  it("are refused without both classes to learn from", async () => {
+    const workspace = await prepare("one-sided", [
+      { name: "Cancer/a.png", patient: 1, split: "train" },
+      { name: "Non-Cancer/b.png", patient: 2, split: "test" },
+    ]);
+    await expect(describeTrainingData(workspace)).rejects.toThrow(/no Non-Cancer image \(1 labelled/);
+  });
+});
