@@ -1,5 +1,6 @@
 import { Command, Option } from "commander";
-import { EXIT, interruptible, reportFailure, runStep, wholeNumber } from "./platform/command-line";
+import { EXIT, interruptible, portNumber, reportFailure, runStep, wholeNumber } from "./platform/command-line";
+import { DISCLAIMER } from "./platform/labels";
 import { createProgress, type Progress } from "./platform/progress";
 import { DEFAULT_WORKSPACE } from "./platform/workspace";
 import { BACKENDS, type Backend } from "./registry/backend-names";
@@ -14,7 +15,7 @@ const seed = () => new Option("--seed <n>", "decides everything that is drawn by
 const epochs = () => new Option("--epochs <n>", "times that every training image is seen").argParser(wholeNumber(1));
 const backend = () =>
   new Option("--backend <name>", "TensorFlow.js backend; default: the best present").choices(BACKENDS);
-const port = () => new Option("--port <n>", "port on 127.0.0.1; 0: a free one").argParser(wholeNumber()).env("PORT");
+const port = () => new Option("--port <n>", "port on 127.0.0.1; 0: a free one").argParser(portNumber).env("PORT");
 
 const DEFAULT_PORT = 8080;
 
@@ -71,7 +72,10 @@ async function main(): Promise<void> {
     .addOption(backend())
     .action(async (options: FolderFlags) => {
       const { evaluateFolder } = await import("./evaluate/index.js");
-      await overFolder("evaluate", options, evaluateFolder);
+      const { renderMetrics } = await import("./summary-table.js");
+      const { evaluation } = await overFolder("evaluate", options, evaluateFolder);
+      process.stdout.write(`\n${renderMetrics(`${evaluation.test.n} labelled images`, evaluation.test)}`);
+      process.stdout.write(`report: ${options.out}/report.html\n${DISCLAIMER}\n`);
     });
 
   folderCommand("explain", "show where a model looks: explain.csv and an overlay for every scan of a folder")
@@ -127,22 +131,22 @@ function inherit(program: Command, command: Command): Command {
 }
 
 /** Runs what reads a folder and writes results, without a workspace. */
-async function overFolder(
+async function overFolder<R extends { readonly rejected: number; readonly notes: readonly string[] }>(
   name: string,
   options: FolderFlags,
   work: (
     options: FolderFlags & { readonly seed: number; readonly progress: Progress; readonly signal: AbortSignal },
-  ) => Promise<{ readonly rejected: number; readonly notes: readonly string[] }>,
-): Promise<void> {
+  ) => Promise<R>,
+): Promise<R> {
   const interruption = interruptible();
   try {
     const progress = createProgress(name);
     const { seed: given = 0 } = options;
-    const { notes, rejected } = await work({ ...options, seed: given, progress, signal: interruption.signal });
+    const result = await work({ ...options, seed: given, progress, signal: interruption.signal });
+    const { notes, rejected } = result;
     for (const note of notes) process.stderr.write(`${name}: ${note}\n`);
-    process.stdout.write(
-      `${name}: results are in ${options.out}; ${rejected} files were refused, each with its reason.\n`,
-    );
+    process.stdout.write(`${name}: results are in ${options.out}; files refused, each with its reason: ${rejected}.\n`);
+    return result;
   } finally {
     interruption.release();
   }
@@ -152,6 +156,9 @@ async function serveUntilStopped(directory: string, at: number): Promise<void> {
   const { serveWorkspace } = await import("./serve/index.js");
   const server = await serveWorkspace({ workspace: directory, port: at });
   process.stdout.write(`Serving ${directory} on ${server.url} (Ctrl-C stops it)\n`);
+  if (!server.ready) {
+    process.stdout.write("There is no model in it yet: predictions are refused until npm run train has made one.\n");
+  }
   const stop = () => {
     void server.close().then(() => process.exit(EXIT.done));
   };

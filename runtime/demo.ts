@@ -48,8 +48,8 @@ export async function runTraining(options: TrainingOptions): Promise<TrainOutcom
   process.stderr.write(`train: TensorFlow.js backend ${backend}\n`);
   const trained = await runStep("train", options, async (context) => {
     const outcome = await trainStep(context, { backend, ...epochsOf(options) });
-    const { id, recipe, parameters } = outcome.metadata;
-    return { ...outcome, summary: { backend, model: { id, recipe, parameters } } };
+    const { id, recipe, parameters, synthetic } = outcome.metadata;
+    return { ...outcome, summary: { backend, model: { id, recipe, parameters, synthetic } } };
   });
   await runStep("evaluate", options, async (context) => {
     const outcome = await evaluateStep(context, { model: trained.metadata.id });

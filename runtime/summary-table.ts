@@ -16,7 +16,7 @@ export function renderSummary(summary: Summary, directory: string): string {
   const { steps, dataset, model, test } = summary;
   const lines = [
     table([
-      ["step", "items", "done before", "refused", "seconds", "items/s"],
+      ["step", "items", "done before", "refused", "seconds", "items/s *"],
       ...steps.map(({ name, items, skipped, rejected, seconds, itemsPerSecond }) => [
         name,
         String(items),
@@ -27,6 +27,7 @@ export function renderSummary(summary: Summary, directory: string): string {
       ]),
     ]),
   ];
+  lines.push("* of the last run that had something to do; for training, images learnt from, epoch after epoch");
   if (dataset) {
     const { images, curated, quarantined, groups, split } = dataset;
     lines.push(
@@ -35,18 +36,22 @@ export function renderSummary(summary: Summary, directory: string): string {
     );
   }
   if (model) lines.push(`model ${model.id}, ${model.parameters} parameters, backend ${summary.backend}`);
+  if (model?.synthetic)
+    lines.push("", "SYNTHETIC: these images are drawn phantoms. The numbers say nothing about patients.");
   if (model && test) {
     lines.push(
       "",
-      table([
-        [`test split, ${test.n} images`, "value", "95 % interval"],
-        ...METRICS.map(([key, name]) => [name, ...describe(test[key])]),
-      ]),
+      renderMetrics(`test split, ${test.n} images`, test),
       `threshold ${test.threshold.toFixed(3)}, chosen on the validation split`,
       `report: ${directory}/reports/evaluation/${model.id}/report.html`,
     );
   }
   return ["", ...lines, DISCLAIMER, ""].join("\n");
+}
+
+/** Metrics with their intervals, a line each. */
+export function renderMetrics(title: string, metrics: NonNullable<Summary["test"]>): string {
+  return table([[title, "value", "95 % interval"], ...METRICS.map(([key, name]) => [name, ...describe(metrics[key])])]);
 }
 
 function describe(metric: Metric): [string, string] {

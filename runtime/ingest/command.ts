@@ -35,7 +35,11 @@ export async function ingestStep(
   const landed =
     data === undefined ? undefined : await uploadStep(context, limit === undefined ? { data } : { data, limit });
   const counts = await ingestAll(context, concurrency === undefined ? {} : { concurrency });
-  return { ...counts, refused: landed?.refused ?? [], notes: landed?.notes ?? [] };
+  const notes = [...(landed?.notes ?? [])];
+  if (counts.items + counts.skipped === 0) {
+    notes.push(`nothing has landed in ${context.workspace.directory}. Give a folder of scans with --data DIR.`);
+  }
+  return { ...counts, refused: landed?.refused ?? [], notes };
 }
 
 /** `upload --data DIR --bucket gs://BUCKET | --out DIR [--limit N]` */
@@ -46,7 +50,7 @@ export function uploadCommand(runStep: RunStep): Command {
       "--data <dir>",
       "folder with Cancer/, Non-Cancer/, Unlabelled/, and optionally manifest.csv, masks/",
     )
-    .option("--bucket <uri>", "landing bucket, gs://BUCKET")
+    .option("--bucket <uri>", "landing bucket, gs://BUCKET", bucketUri)
     .option("--out <dir>", "workspace to land in, instead of a bucket", DEFAULT_WORKSPACE)
     .option("--limit <n>", "at most this many scans, balanced over the label folders", wholeNumber)
     .option("--seed <n>", "accepted by every step; an upload has no chance in it", wholeNumber)
@@ -125,6 +129,14 @@ async function toBucket(uri: string, selection: { data: string; limit?: number }
     process.off("SIGINT", stop);
     process.off("SIGTERM", stop);
   }
+}
+
+/** A name without gs:// would quietly become a folder here. */
+function bucketUri(text: string): string {
+  if (!/^gs:\/\/[^/]+\/?$/.test(text)) {
+    throw new InvalidArgumentError(`"${text}" is not gs://BUCKET. For a workspace on this machine use --out.`);
+  }
+  return text;
 }
 
 function wholeNumber(text: string): number {

@@ -29,7 +29,10 @@ export async function runStep<O extends StepOutcome>(
   options: StepOptions,
   work: (context: StepContext) => Promise<O>,
 ): Promise<O> {
-  const workspace = await openWorkspace(options.out);
+  const workspace = await openWorkspace(options.out).catch((error: NodeJS.ErrnoException) => {
+    if (error.syscall !== "mkdir") throw error;
+    throw new ConfigurationError("The workspace", [`--out ${options.out} cannot be a folder here (${error.code}).`]);
+  });
   const interruption = interruptible();
   try {
     const seed = options.seed ?? (await readSummary(workspace)).seed;
@@ -87,11 +90,23 @@ export function reportFailure(error: unknown): number {
   const message = error instanceof Error ? error.message : String(error);
   process.stderr.write(`${message}\n`);
   if (process.env.DEBUG && error instanceof Error) process.stderr.write(`${error.stack}\n`);
-  return error instanceof ConfigurationError ? EXIT.usage : EXIT.failed;
+  return error instanceof ConfigurationError || isMisdirected(error) ? EXIT.usage : EXIT.failed;
 }
 
 function isInterruption(error: unknown): boolean {
   return error instanceof Error && ["AbortError", "InterruptedError", "TrainingInterrupted"].includes(error.name);
+}
+
+/** An option that names a place where nothing of the kind lies. */
+function isMisdirected(error: unknown): boolean {
+  return (error as { readonly code?: unknown } | undefined)?.code === "missing-file";
+}
+
+/** Parser of a port number; 0: a free one. */
+export function portNumber(text: string): number {
+  const value = wholeNumber()(text);
+  if (value > 65_535) throw new InvalidArgumentError(`"${text}" is not a port: the highest is 65535.`);
+  return value;
 }
 
 /** Parser of a whole number from `least` on, for a command's option. */

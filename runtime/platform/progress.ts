@@ -2,8 +2,8 @@ import cliProgress from "cli-progress";
 
 /** One piece of long work that can say how far it is. */
 export interface Progress {
-  /** Starts (or restarts) with the number of items expected. */
-  start(total: number): void;
+  /** Starts (or restarts) with the number of items expected, of which some were done before. */
+  start(total: number, done?: number): void;
   /** `count` more items are done; `note` is a short remark, e.g. the loss of an epoch. */
   advance(count?: number, note?: string): void;
   finish(): void;
@@ -27,7 +27,7 @@ function bar(label: string, stream: NodeJS.WriteStream): Progress {
     stream,
   });
   return {
-    start: (total) => widget.start(total, 0, { note: "" }),
+    start: (total, done = 0) => widget.start(total, done, { note: "" }),
     advance: (count = 1, note) => widget.increment(count, note === undefined ? {} : { note }),
     finish: () => widget.stop(),
   };
@@ -37,15 +37,19 @@ function lines(label: string, stream: NodeJS.WriteStream): Progress {
   let total = 0;
   let done = 0;
   let printed = 0;
+  let shown = -1;
   let remark = "";
   const print = () => {
     printed = Date.now();
+    if (shown === done) return;
+    shown = done;
     stream.write(`${label}: ${done}/${total}${remark}\n`);
   };
   return {
-    start(expected) {
+    start(expected, before = 0) {
       total = expected;
-      done = 0;
+      done = before;
+      shown = -1;
       printed = Date.now();
     },
     advance(count = 1, note) {

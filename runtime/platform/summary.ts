@@ -33,7 +33,12 @@ export interface Summary {
     readonly groups: number;
     readonly split: { readonly train: number; readonly validation: number; readonly test: number };
   } | null;
-  readonly model: { readonly id: string; readonly recipe: string; readonly parameters: number } | null;
+  readonly model: {
+    readonly id: string;
+    readonly recipe: string;
+    readonly parameters: number;
+    readonly synthetic: boolean;
+  } | null;
   readonly test:
     | ({ readonly n: number; readonly threshold: number } & Readonly<
         Record<"accuracy" | "precision" | "recall" | "specificity" | "f1" | "auc" | "ece", Metric>

@@ -43,6 +43,7 @@ export async function preprocessStep(context: PreprocessContext, options: Prepro
 
   const { rows, contradicting } = shardRows(grouped);
   const notes = [...grouping.notes];
+  if (live.length === 0) notes.push("there is no curated image here. Run npm run ingest on this workspace first.");
   if (contradicting > 0) {
     notes.push(
       `${contradicting} pictures landed as Cancer and as Non-Cancer under different names. They are processed without ` +

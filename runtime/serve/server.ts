@@ -12,6 +12,8 @@ import { serveContract } from "./contract";
 export interface RunningServer {
   /** e.g. `http://127.0.0.1:8080` */
   readonly url: string;
+  /** Whether there was a model to serve at the start. */
+  readonly ready: boolean;
   /** Stops listening, lets the requests in progress end, frees the model. */
   close(): Promise<void>;
 }
@@ -56,7 +58,8 @@ async function listen(app: FastifyInstance, port: number, host: string): Promise
   }
   const address = app.server.address();
   const bound = typeof address === "object" && address ? address.port : port;
-  return { url: `http://${host}:${bound}`, close: () => app.close() };
+  const probe = await app.inject({ method: "GET", url: serveContract.health.startup });
+  return { url: `http://${host}:${bound}`, ready: probe.statusCode === 200, close: () => app.close() };
 }
 
 /** The container's process: everything comes from the environment, as {@link serveContract} declares it. */

@@ -51,6 +51,11 @@ export async function describeTrainingData(workspace: TrainingWorkspace): Promis
       `what is learnt would be tested on. ${leaks.slice(0, 5).join(" ")}${others} Correct the column split of manifest.csv.`,
     );
   }
+  if (counts.train + counts.validation + counts.test === 0) {
+    throw new UnusableTrainingDataError(
+      "there is no labelled image among them. Run npm run ingest -- --data DIR and npm run preprocess on this workspace first.",
+    );
+  }
   const missing = LABELS.filter((label) => !learnt.has(label));
   if (missing.length > 0) {
     throw new UnusableTrainingDataError(

@@ -38,6 +38,7 @@ export async function trainStep(context: TrainContext, options: TrainOptions): P
   const { workspace, seed } = context;
   const { models } = workspace.buckets;
   const { counts, digest } = await describeTrainingData(workspace);
+  const notes = await unprocessed(context);
   const configuration = trainingConfiguration(counts.train, {
     seed,
     ...(options.epochs === undefined ? {} : { epochs: options.epochs }),
@@ -45,17 +46,16 @@ export async function trainStep(context: TrainContext, options: TrainOptions): P
   const id = modelId(digest, configuration, options.backend);
   if (await isPublished(models, id)) {
     const metadata = await readMetadata(modelFilesInStore(models, id));
-    return { metadata, items: 0, skipped: counts.train, rejected: 0 };
+    return { metadata, items: 0, skipped: counts.train, rejected: 0, notes };
   }
 
   const data = await loadTrainingSet(workspace);
   const checkpoints = checkpointsIn(join(workspace.directory, ".checkpoints"), id);
   const result = await trainNetwork(data, configuration, options.backend, { ...context, checkpoints });
   const labels = Uint8Array.from(data.validation, (row) => data.images.labels[row] as number);
-  const notes =
-    data.validation.length === 0
-      ? ["there is no validation image, so the threshold is 0.5. Add scans of more patients."]
-      : [];
+  if (data.validation.length === 0) {
+    notes.push("there is no validation image, so the threshold is 0.5. Add scans of more patients.");
+  }
   const network = result.network;
   const files = await modelFileContents(network, {
     id,
@@ -80,7 +80,7 @@ export async function trainStep(context: TrainContext, options: TrainOptions): P
   return {
     metadata: await readMetadata(modelFilesInStore(models, id)),
     items: counts.train * epochs,
-    skipped: 0,
+    skipped: counts.train * result.resumedFrom,
     rejected: 0,
     notes,
   };
@@ -89,6 +89,17 @@ export async function trainStep(context: TrainContext, options: TrainOptions): P
 function modelId(dataset: string, configuration: TrainingConfiguration, backend: Backend): string {
   const identity = JSON.stringify({ dataset, recipe: RECIPE.id, architecture: STAGES, configuration, backend });
   return `cnn-${createHash("sha256").update(identity).digest("hex").slice(0, 12)}`;
+}
+
+/** A sentence where scans were ingested that the shards do not have yet. */
+async function unprocessed({ workspace }: TrainContext): Promise<string[]> {
+  const [counts] = await workspace.warehouse.query<{ waiting: number }>(
+    `select count(*) as waiting from images where status = 'curated' and "group" is null`,
+  );
+  const waiting = counts?.waiting ?? 0;
+  return waiting === 0
+    ? []
+    : [`${waiting} ingested images are not preprocessed and take no part: run npm run preprocess.`];
 }
 
 /** Whether every labelled image was drawn: such a model must say so wherever it is shown. */

@@ -58,7 +58,7 @@ export async function trainNetwork(
     const curve: EpochRecord[] = [...(resumed?.curve ?? [])];
     const resumedFrom = curve.length;
 
-    progress.start(configuration.epochs - resumedFrom);
+    progress.start(configuration.epochs, resumedFrom);
     for (let epoch = resumedFrom; epoch < configuration.epochs; epoch++) {
       const record = await trainEpoch(set.train, configuration, epoch, pool, optimizer, signal);
       curve.push(record);

@@ -234,6 +234,9 @@ describe("the command line", () => {
     { args: ["demo", "--backend", "tpu"], says: /Allowed choices/ },
     { args: ["ingest", "--data", "/does/not/exist"], says: /\/does\/not\/exist/ },
     { args: ["evaluate", "--data", "."], says: /--model/ },
+    { args: ["upload", "--data", ".", "--bucket", "landing"], says: /not gs:\/\/BUCKET/ },
+    { args: ["serve", "--port", "99999"], says: /highest is 65535/ },
+    { args: ["evaluate", "--model", "/does/not/exist", "--data", "."], says: /A model is a folder with/ },
     { args: ["fly"], says: /unknown command/ },
   ])("exits with 2 on wrong usage and says what is wrong: $args", async ({ args, says }) => {
     const { code, stderr } = await run(...args, ...(args[0] === "fly" ? [] : ["--out", join(root, "usage")]));
@@ -252,7 +255,7 @@ describe("the command line", () => {
   it("says what is missing when there is nothing to train on", async () => {
     const empty = join(root, "empty");
     const { code, stderr } = await run("train", "--out", empty, "--backend", "wasm");
-    expect({ code, stderr }).toEqual({ code: 1, stderr: expect.stringContaining("no Non-Cancer image") });
+    expect({ code, stderr }).toEqual({ code: 1, stderr: expect.stringContaining("npm run preprocess") });
     expect(existsSync(join(empty, "models", "current.json"))).toBe(false);
   });
 });
