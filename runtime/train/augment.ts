@@ -29,7 +29,7 @@ export const AUGMENTATION: Augmentation = {
 };
 
 /**
- * One random variation of an image: left-right mirror, rotation, scale and shift (bilinear), gamma, a linear bias field,
+ * One random variation of an image: mirrored left-right and up-down, rotation, scale and shift (bilinear), gamma, a linear bias field,
  * gain, noise.
  *
  * @param pixels side x side grey values, uint8
@@ -50,9 +50,12 @@ export function augment(
   const stretched = scale * (1 + within(limits.stretch));
   const angle = within(limits.rotation);
   const mirror = random() < 0.5 ? -1 : 1;
+  // Upside-down heads are rare, but without them the network learns to see a lesion from below, and Grad-CAM points beside it.
+  const turn = random() < 0.5 ? -1 : 1;
   const [cosine, sine] = [Math.cos(angle), Math.sin(angle)];
   // Target pixel -> source pixel.
-  const [xx, xy, yx, yy] = [cosine * scale * mirror, -sine * stretched, sine * scale * mirror, cosine * stretched];
+  const [xx, xy] = [cosine * scale * mirror, -sine * stretched * turn];
+  const [yx, yy] = [sine * scale * mirror, cosine * stretched * turn];
   const centre = (side - 1) / 2;
   const offsetX = centre - (xx + xy) * centre + within(limits.shift);
   const offsetY = centre - (yx + yy) * centre + within(limits.shift);

@@ -14,6 +14,7 @@ import {
   readMetadata,
 } from "../registry";
 import { GRAD_CAM_LAYER, STAGES } from "./architecture";
+import { AUGMENTATION } from "./augment";
 import { checkpointsIn } from "./checkpoints";
 import { type TrainingConfiguration, trainingConfiguration } from "./configuration";
 import { describeTrainingData, loadTrainingSet } from "./data";
@@ -87,7 +88,14 @@ export async function trainStep(context: TrainContext, options: TrainOptions): P
 }
 
 function modelId(dataset: string, configuration: TrainingConfiguration, backend: Backend): string {
-  const identity = JSON.stringify({ dataset, recipe: RECIPE.id, architecture: STAGES, configuration, backend });
+  const identity = JSON.stringify({
+    dataset,
+    recipe: RECIPE.id,
+    architecture: STAGES,
+    augmentation: AUGMENTATION,
+    configuration,
+    backend,
+  });
   return `cnn-${createHash("sha256").update(identity).digest("hex").slice(0, 12)}`;
 }
 

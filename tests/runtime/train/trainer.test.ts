@@ -206,15 +206,23 @@ describe("augmentation", () => {
     }
   });
 
-  it("leaves an image alone when its limits are zero, but for the mirror", () => {
+  it("leaves an image alone when its limits are zero, but for mirroring", () => {
     const none = { rotation: 0, scale: 0, stretch: 0, shift: 0, gamma: 0, gain: 0, bias: 0, noiseChance: 0, noise: 0 };
     const target = new Float32Array(SIDE * SIDE * 3);
     augment(pixels, target, SIDE, 1, none);
     const plain = Array.from(pixels, (value) => value / 255);
-    const mirrored = plain.map((_, i) => plain[i - (i % SIDE) + (SIDE - 1 - (i % SIDE))] as number);
+    const at = (x: number, y: number) => plain[y * SIDE + x] as number;
+    const views = [false, true].flatMap((mirror) =>
+      [false, true].map((turn) =>
+        plain.map((_, i) => {
+          const [x, y] = [i % SIDE, Math.floor(i / SIDE)];
+          return at(mirror ? SIDE - 1 - x : x, turn ? SIDE - 1 - y : y);
+        }),
+      ),
+    );
     const grey = Array.from({ length: plain.length }, (_, i) => target[3 * i] as number);
     const distance = (other: number[]) => Math.max(...grey.map((value, i) => Math.abs(value - (other[i] as number))));
-    expect(Math.min(distance(plain), distance(mirrored))).toBeLessThan(1e-6);
+    expect(Math.min(...views.map(distance))).toBeLessThan(1e-6);
   });
 });
 
