@@ -2,6 +2,7 @@ export { bindEnvironment } from "./binding";
 export { declaredAccess, grantDeclaredAccess } from "./declared-access";
 export { Identity } from "./identity";
 export { type DataClass, dataClass, type HospitalLabels, LABEL_VALUE, LabelAspect } from "./labels";
+export * from "./monitoring";
 export * from "./naming";
 export { PROJECT_SERVICES, ProjectServices } from "./project-services";
 export { type Removal, type RemovalPolicy, removalPolicy } from "./removal";
