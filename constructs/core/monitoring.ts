@@ -8,6 +8,22 @@ export interface MonitoringContribution {
   readonly logMetrics: readonly LogMetric[];
   readonly alerts: readonly Alert[];
   readonly charts: readonly Chart[];
+  /** @default none */
+  readonly uptimeChecks?: readonly UptimeCheck[];
+}
+
+/** A request that Google sends from outside every few minutes, and an alert when nobody answers as expected. */
+export interface UptimeCheck {
+  /** After the hospital's name, e.g. `serve-uptime`: unique among the hospital's checks and alerts. */
+  readonly name: string;
+  readonly title: string;
+  /** What it means and what to do, in Markdown. */
+  readonly documentation: string;
+  /** Host name, without a scheme. */
+  readonly host: string;
+  readonly path: string;
+  /** HTTP status codes that count as an answer. */
+  readonly acceptedStatuses: readonly number[];
 }
 
 /** A counter over log entries. In alerts and charts it is named by {@link logMetricType}. */

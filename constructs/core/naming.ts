@@ -14,8 +14,8 @@ export interface HospitalRef {
 
 type BucketOwner = Pick<HospitalRef, "name" | "project">;
 
-/** Buckets that hold code, not scans. */
-export type SystemBucketName = "source";
+/** Buckets that hold code and what other buckets log, not scans. */
+export type SystemBucketName = "source" | "access-logs";
 
 /** https://cloud.google.com/storage/docs/buckets#naming */
 export const MAX_BUCKET_NAME_LENGTH = 63;

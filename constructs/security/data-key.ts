@@ -6,7 +6,7 @@ import type { ITerraformDependable } from "../core/cdktf";
 import type { Identity } from "../core/identity";
 import type { HospitalRef } from "../core/naming";
 import { type Removal, removalPolicy } from "../core/removal";
-import { SERVICE_AGENTS, serviceAgentMember } from "../core/service-agents";
+import { SERVICE_AGENTS, type ServiceAgent, serviceAgentMember } from "../core/service-agents";
 import { grantOnKey } from "./key-grants";
 
 /** 90 days. */
@@ -47,13 +47,16 @@ export class KeyAgentGrants extends Construct {
     scope: Construct,
     id: string,
     props: {
-      readonly hospital: HospitalRef;
+      /** Whose project the agents belong to. */
+      readonly hospital: Pick<HospitalRef, "projectNumber">;
       readonly keyId: string;
+      /** @default every agent that stores something for a hospital */
+      readonly agents?: readonly ServiceAgent[];
       readonly dependsOn?: readonly ITerraformDependable[];
     },
   ) {
     super(scope, id);
-    this.all = SERVICE_AGENTS.map(
+    this.all = (props.agents ?? SERVICE_AGENTS).map(
       (agent) =>
         new KmsCryptoKeyIamMember(this, agent, {
           cryptoKeyId: props.keyId,

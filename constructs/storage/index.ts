@@ -1,4 +1,5 @@
-export { BucketGrants, type BucketRef, type BucketRole } from "./bucket-grants";
+export { AccessLogBucket, type AccessLogBucketProps } from "./access-log-bucket";
+export { allowLogSink, BucketGrants, type BucketRef, type BucketRole } from "./bucket-grants";
 export {
   type BucketRefs,
   HospitalBuckets,

@@ -1,0 +1,3 @@
+export { type EgressDestination, FirewallRules } from "./firewall-rules";
+export { GOOGLE_APIS, GoogleApisDns } from "./google-apis-dns";
+export { DEFAULT_CIDR, Network, type NetworkProps } from "./network";
