@@ -12,6 +12,11 @@ export interface AppOptions {
   readonly outdir?: string | undefined;
   /** What the lines are called in an error. */
   readonly subject?: string | undefined;
+  /**
+   * Synthesize what the policy would refuse, for tools that list what it finds.
+   * @default false
+   */
+  readonly skipValidation?: boolean | undefined;
 }
 
 /**
@@ -22,7 +27,7 @@ export function buildApp(lines: readonly HospitalLine[], options: AppOptions = {
   const hospitals = parseHospitals(lines, options.subject);
   const outdir = options.outdir ?? process.env.CDKTF_OUTDIR ?? "cdktf.out";
   mkdirSync(outdir, { recursive: true });
-  const app = new App({ outdir, stackTraces: false });
+  const app = new App({ outdir, stackTraces: false, skipValidation: options.skipValidation ?? false });
   const projects = new Map<string, string>();
   for (const hospital of hospitals) {
     const data = new HospitalDataStack(app, hospital);

@@ -98,7 +98,7 @@ function parseOptions(args: readonly string[]): Options {
 }
 
 /** Reads the list; what is in it is validated with the hospitals. */
-function readLines(file: string): HospitalLine[] {
+export function readLines(file: string): HospitalLine[] {
   let text: string;
   try {
     text = readFileSync(file, "utf8");
