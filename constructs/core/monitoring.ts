@@ -42,11 +42,12 @@ export type Aligner =
   | "ALIGN_SUM"
   | "ALIGN_MAX"
   | "ALIGN_MEAN"
+  | "ALIGN_NEXT_OLDER"
   | "ALIGN_PERCENTILE_50"
   | "ALIGN_PERCENTILE_95"
   | "ALIGN_PERCENTILE_99";
 /** https://cloud.google.com/monitoring/api/ref_v3/rest/v3/projects.alertPolicies#Reducer */
-export type Reducer = "REDUCE_SUM" | "REDUCE_MAX" | "REDUCE_MEAN";
+export type Reducer = "REDUCE_COUNT_FALSE" | "REDUCE_SUM" | "REDUCE_MAX" | "REDUCE_MEAN";
 
 /** One time series out of a metric. */
 export interface Series {

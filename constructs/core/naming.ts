@@ -58,6 +58,11 @@ export function resourceName(hospital: Pick<HospitalRef, "name">, suffix: string
   return `${hospital.name}-${suffix}`;
 }
 
+/** The hospital's BigQuery dataset, whose id has underscores only. */
+export function datasetId(hospital: Pick<HospitalRef, "name">): string {
+  return `brain_tumor_${hospital.name.replaceAll("-", "_")}`;
+}
+
 /** The key ring that a hospital creates. A ring is never deleted: its name stays taken in its project. */
 export function keyRingName(hospital: Pick<HospitalRef, "name">): string {
   return `brain-tumor-${hospital.name}`;
