@@ -150,13 +150,14 @@ export const networkRules = [
     {
       id: "load-balancer-tls",
       severity: "high",
-      title: "A load balancer speaks TLS 1.2 or newer, and no plain HTTP but to redirect.",
+      title: "A load balancer speaks TLS 1.2 or newer, and no plain HTTP.",
       checkov: ["CKV_GCP_4", "CKV2_GCP_37", "CKV2_GCP_38"],
       cis: ["3.9"],
       remedy: "Use a target HTTPS proxy with an SSL policy of TLS_1_2 and profile MODERN or RESTRICTED.",
     },
-    /^google_compute_(?:region_)?(?:target_https_proxy|ssl_policy)$/,
+    /^google_compute_(?:region_)?(?:target_https?_proxy|ssl_policy)$/,
     ({ type, config }) => {
+      if (type.endsWith("target_http_proxy")) return "it speaks plain HTTP";
       if (type.endsWith("target_https_proxy")) return isGiven(config.ssl_policy) ? undefined : "ssl_policy is missing";
       if (!/^TLS_1_[23]$/.test(String(config.min_tls_version))) return "min_tls_version is not TLS_1_2";
       return /^(?:MODERN|RESTRICTED)$/.test(String(config.profile)) ? undefined : "profile is not MODERN or RESTRICTED";
