@@ -1,4 +1,12 @@
 export { bindEnvironment } from "./binding";
+export {
+  ContainerImage,
+  IMAGES,
+  type ImageLock,
+  type ImageName,
+  type LockedImage,
+  readImageLock,
+} from "./container-image";
 export { declaredAccess, grantDeclaredAccess } from "./declared-access";
 export { Identity } from "./identity";
 export { type DataClass, dataClass, type HospitalLabels, LABEL_VALUE, LabelAspect } from "./labels";

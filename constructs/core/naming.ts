@@ -15,7 +15,7 @@ export interface HospitalRef {
 type BucketOwner = Pick<HospitalRef, "name" | "project">;
 
 /** Buckets that hold code and what other buckets log, not scans. */
-export type SystemBucketName = "source" | "access-logs";
+export type SystemBucketName = "source" | "staging" | "temp" | "access-log";
 
 /** https://cloud.google.com/storage/docs/buckets#naming */
 export const MAX_BUCKET_NAME_LENGTH = 63;

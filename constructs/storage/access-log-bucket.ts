@@ -15,18 +15,18 @@ export interface AccessLogBucketProps {
 }
 
 /** More than a year, so that a yearly review sees all of it. What must be kept for longer is in the audit logs. */
-const EXPIRE_AFTER_DAYS = 400;
+const DELETE_AFTER_DAYS = 400;
 
 /** Where the usage logs of a hospital's other buckets go. https://cloud.google.com/storage/docs/access-logs */
 export class AccessLogBucket extends SecureBucket {
   constructor(scope: Construct, id: string, props: AccessLogBucketProps) {
     super(scope, id, {
       ...props,
-      name: bucketName(props.hospital, "access-logs"),
+      name: bucketName(props.hospital, "access-log"),
       // Names of objects and addresses of who read them.
       dataClass: "metadata",
       noncurrentDays: 30,
-      expireAfterDays: EXPIRE_AFTER_DAYS,
+      deleteAfterDays: DELETE_AFTER_DAYS,
       accessLogs: null,
     });
     this.resource.overrideLogicalId("access_logs");

@@ -29,7 +29,7 @@ export interface SecureBucketProps {
    * Days after which objects are deleted.
    * @default never
    */
-  readonly expireAfterDays?: number;
+  readonly deleteAfterDays?: number;
   /**
    * Keep what is replaced or deleted as a noncurrent version.
    * @default true
@@ -66,7 +66,7 @@ export class SecureBucket extends Construct implements BucketRef {
   constructor(scope: Construct, id: string, props: SecureBucketProps) {
     super(scope, id);
     const removal = removalPolicy(props.removal);
-    const accessLogs = props.accessLogs === undefined ? bucketName(props.hospital, "access-logs") : props.accessLogs;
+    const accessLogs = props.accessLogs === undefined ? bucketName(props.hospital, "access-log") : props.accessLogs;
     this.resource = new StorageBucket(this, "bucket", {
       project: props.hospital.project,
       name: props.name,
@@ -128,7 +128,7 @@ function lifecycleRules(props: SecureBucketProps): StorageBucketLifecycleRule[] 
       action: { type: "SetStorageClass", storageClass: "NEARLINE" },
       condition: { age: props.nearlineAfterDays, matchesStorageClass: ["STANDARD"], withState: "LIVE" },
     });
-  if (props.expireAfterDays !== undefined)
-    rules.push({ action: { type: "Delete" }, condition: { age: props.expireAfterDays, withState: "LIVE" } });
+  if (props.deleteAfterDays !== undefined)
+    rules.push({ action: { type: "Delete" }, condition: { age: props.deleteAfterDays, withState: "LIVE" } });
   return rules;
 }
