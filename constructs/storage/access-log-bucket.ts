@@ -15,7 +15,7 @@ export interface AccessLogBucketProps {
 }
 
 /** More than a year, so that a yearly review sees all of it. What must be kept for longer is in the audit logs. */
-const DELETE_AFTER_DAYS = 400;
+const EXPIRE_AFTER_DAYS = 400;
 
 /** Where the usage logs of a hospital's other buckets go. https://cloud.google.com/storage/docs/access-logs */
 export class AccessLogBucket extends SecureBucket {
@@ -26,7 +26,7 @@ export class AccessLogBucket extends SecureBucket {
       // Names of objects and addresses of who read them.
       dataClass: "metadata",
       noncurrentDays: 30,
-      deleteAfterDays: DELETE_AFTER_DAYS,
+      expireAfterDays: EXPIRE_AFTER_DAYS,
       accessLogs: null,
     });
     this.resource.overrideLogicalId("access_logs");

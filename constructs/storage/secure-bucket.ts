@@ -29,7 +29,7 @@ export interface SecureBucketProps {
    * Days after which objects are deleted.
    * @default never
    */
-  readonly deleteAfterDays?: number;
+  readonly expireAfterDays?: number;
   /**
    * Keep what is replaced or deleted as a noncurrent version.
    * @default true
@@ -128,7 +128,7 @@ function lifecycleRules(props: SecureBucketProps): StorageBucketLifecycleRule[] 
       action: { type: "SetStorageClass", storageClass: "NEARLINE" },
       condition: { age: props.nearlineAfterDays, matchesStorageClass: ["STANDARD"], withState: "LIVE" },
     });
-  if (props.deleteAfterDays !== undefined)
-    rules.push({ action: { type: "Delete" }, condition: { age: props.deleteAfterDays, withState: "LIVE" } });
+  if (props.expireAfterDays !== undefined)
+    rules.push({ action: { type: "Delete" }, condition: { age: props.expireAfterDays, withState: "LIVE" } });
   return rules;
 }
