@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { ArtifactRegistryRepositoryIamMember } from "@cdktf/provider-google/lib/artifact-registry-repository-iam-member";
@@ -92,9 +91,4 @@ export class ContainerImage {
       member,
     });
   }
-}
-
-/** First digits of a hash over texts, for names that change with what they name. */
-export function shortHash(...texts: readonly string[]): string {
-  return createHash("sha256").update(JSON.stringify(texts)).digest("hex").slice(0, 8);
 }

@@ -79,3 +79,8 @@ export function cryptoKeyId(
 ): string {
   return `projects/${hospital.project}/locations/${hospital.region}/keyRings/${ring}/cryptoKeys/${key}`;
 }
+
+/** First digits of a hash over a text, for names that change with what they name. */
+export function shortHash(text: string): string {
+  return createHash("sha256").update(text).digest("hex").slice(0, 8);
+}

@@ -34,3 +34,8 @@ export function serviceAgentMember(hospital: Pick<HospitalRef, "projectNumber">,
 export function logWriterMember({ projectNumber }: Pick<HospitalRef, "projectNumber">): string {
   return `serviceAccount:service-${projectNumber}@gcp-sa-logging.iam.gserviceaccount.com`;
 }
+
+/** What Identity-Aware Proxy calls a service as. https://cloud.google.com/iap/docs/enabling-cloud-run */
+export function identityAwareProxyMember({ projectNumber }: Pick<HospitalRef, "projectNumber">): string {
+  return `serviceAccount:service-${projectNumber}@gcp-sa-iap.iam.gserviceaccount.com`;
+}
