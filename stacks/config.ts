@@ -1,73 +1,29 @@
 import { z } from "zod";
-import { LABEL_VALUE } from "../constructs/core/labels";
 import { bucketNameProblem } from "../constructs/core/naming";
 import type { Removal } from "../constructs/core/removal";
 import { DEFAULT_CIDR, type EgressDestination } from "../constructs/network";
 import { ConfigurationError } from "../runtime/platform/config";
 import { BUCKETS } from "../runtime/platform/contract";
+import { asRecord, nameOf, sentences, show } from "./sentences";
+import {
+  AMOUNT,
+  BILLING_ACCOUNT,
+  EMAILS,
+  isDate,
+  isNarrowRange,
+  isPrivateRange,
+  KMS_KEY,
+  KMS_KEY_VERSION,
+  MEMBERS,
+  OWNER,
+  PROJECT,
+  PROJECT_NUMBER,
+  REGION,
+  STATE_BUCKET,
+} from "./values";
 
 export const TIERS = ["prod", "test", "ephemeral"] as const;
 export type Tier = (typeof TIERS)[number];
-
-const KMS_KEY = /^projects\/[a-z][a-z0-9-]+\/locations\/([a-z0-9-]+)\/keyRings\/[\w-]{1,63}\/cryptoKeys\/[\w-]{1,63}$/;
-const KMS_KEY_VERSION =
-  /^projects\/[a-z][a-z0-9-]+\/locations\/([a-z0-9-]+)\/keyRings\/[\w-]{1,63}\/cryptoKeys\/[\w-]{1,63}\/cryptoKeyVersions\/[1-9]\d*$/;
-
-const isDate = (text: string) => {
-  const time = Date.parse(`${text}T00:00:00Z`);
-  return !Number.isNaN(time) && new Date(time).toISOString().startsWith(text);
-};
-
-const isPrivateRange = (text: string) => {
-  const range = parseRange(text);
-  return range !== undefined && range.bits >= 16 && range.bits <= 24 && PRIVATE_ADDRESS.test(text);
-};
-
-/** Google's own range needs no line, and whatever is wider than /16 is no list of destinations any more. */
-const isNarrowRange = (text: string) => {
-  const range = parseRange(text);
-  return range !== undefined && range.bits >= 16;
-};
-
-const PRIVATE_ADDRESS = /^(?:10\.|172\.(?:1[6-9]|2\d|3[01])\.|192\.168\.)/;
-
-/** An IPv4 range whose address is its first; undefined for anything else. */
-function parseRange(text: string): { readonly first: number; readonly bits: number } | undefined {
-  const match = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})\/(\d{1,2})$/.exec(text);
-  if (!match) return undefined;
-  const [a = 0, b = 0, c = 0, d = 0, bits = 0] = match.slice(1).map(Number);
-  if ([a, b, c, d].some((part) => part > 255) || bits > 32) return undefined;
-  const first = ((a * 256 + b) * 256 + c) * 256 + d;
-  return first % 2 ** (32 - bits) === 0 ? { first, bits } : undefined;
-}
-
-const STATE_BUCKET = z
-  .string()
-  .regex(/^[a-z0-9][a-z0-9._-]{1,61}[a-z0-9]$/)
-  .describe("the name of an existing bucket for Terraform's state, without gs://");
-const BILLING_ACCOUNT = z
-  .string()
-  .regex(/^[0-9A-F]{6}-[0-9A-F]{6}-[0-9A-F]{6}$/)
-  .describe("a billing account's id such as 01AB23-456789-CDEF01");
-const AMOUNT = z
-  .int()
-  .min(1)
-  .max(10_000_000)
-  .describe("a whole number from 1 to 10000000, a month in the billing account's currency");
-const EMAILS = z
-  .array(z.email().describe("an e-mail address"))
-  .max(16)
-  .refine((list) => new Set(list).size === list.length)
-  .describe("a list of at most 16 e-mail addresses, each once");
-const MEMBERS = z
-  .array(
-    z
-      .string()
-      .regex(/^(?:user|group|serviceAccount):[^\s@]+@[^\s@]+$/)
-      .describe("group:NAME, user:NAME or serviceAccount:NAME, each with an e-mail address"),
-  )
-  .refine((list) => new Set(list).size === list.length)
-  .describe("a list of IAM members such as group:analysts@example.org, each once");
 
 /** One line of `hospitals.ts`. A description says what is allowed; errors quote it. */
 const lineSchema = z.strictObject({
@@ -78,25 +34,10 @@ const lineSchema = z.strictObject({
       "2 to 30 lower-case letters, digits and single hyphens, a letter first and no hyphen last, such as st-anna",
     ),
   tier: z.enum(TIERS).describe("prod, test or ephemeral"),
-  project: z
-    .string()
-    .regex(/^[a-z][a-z0-9-]{4,28}[a-z0-9]$/)
-    .describe(
-      "the id of a Google Cloud project: 6 to 30 lower-case letters, digits and hyphens, a letter first and no hyphen last",
-    ),
-  projectNumber: z
-    .union([z.string(), z.int().transform(String)])
-    .pipe(z.string().regex(/^[1-9]\d{5,18}$/))
-    .describe("the project's number, digits only: gcloud projects describe PROJECT --format='value(projectNumber)'"),
-  region: z
-    .string()
-    .regex(/^(?:africa|asia|australia|europe|me|northamerica|southamerica|us)-[a-z]+\d+$/)
-    .describe("one region of Google Cloud such as europe-west4, not a zone and not a multi-region"),
-  owner: z
-    .string()
-    .regex(LABEL_VALUE)
-    .default("platform")
-    .describe("a label: up to 63 lower-case letters, digits, hyphens and underscores"),
+  project: PROJECT,
+  projectNumber: PROJECT_NUMBER,
+  region: REGION,
+  owner: OWNER,
   removal: z
     .enum(["retain", "destroy"])
     .optional()
@@ -373,87 +314,4 @@ function listProblems(lines: readonly unknown[], reserved: ReadonlyMap<string, s
     else prefixes.set(prefix, name);
   });
   return problems;
-}
-
-/** An issue of the schema as a sentence: which hospital, which key, what was given, what is allowed. */
-function sentences(schema: z.ZodObject, who: string, line: unknown, issue: z.core.$ZodIssue): string[] {
-  if (issue.code === "unrecognized_keys") {
-    const allowed = keysAt(schema, issue.path);
-    const where = issue.path.length === 0 ? "" : ` in "${issue.path.join(".")}"`;
-    return issue.keys.map((key) => {
-      const meant = closest(key, allowed);
-      return `${who}: "${key}"${where} is not a known key${meant ? `; did you mean "${meant}"?` : ";"} allowed: ${allowed.join(", ")}.`;
-    });
-  }
-  if (issue.path.length === 0)
-    return [`${who} is ${show(line)}; allowed: an object with ${requiredKeys(schema).join(", ")}.`];
-  const given = issue.path.reduce<unknown>((value, key) => asRecord(value)[String(key)], line);
-  const key = issue.path.join(".");
-  const allowed = describe(schema, issue.path) ?? issue.message;
-  return [`${who}: "${key}" is ${given === undefined ? "missing" : show(given)}; allowed: ${allowed}.`];
-}
-
-function requiredKeys({ shape }: z.ZodObject): string[] {
-  return Object.keys(shape).filter((key) => !(shape[key] as z.ZodType).safeParse(undefined).success);
-}
-
-/** Follows a path into a schema, through defaults, options and lists. */
-function schemaAt(schema: z.ZodType, path: readonly PropertyKey[]): z.ZodType | undefined {
-  let here: z.ZodType | undefined = schema;
-  for (const key of path) {
-    here = unwrapped(here);
-    if (here instanceof z.ZodObject) here = (here.shape as Record<string, z.ZodType>)[String(key)];
-    else if (here instanceof z.ZodArray) here = here.element as z.ZodType;
-    else return undefined;
-  }
-  return here;
-}
-
-function unwrapped(schema: z.ZodType | undefined): z.ZodType | undefined {
-  let here = schema;
-  while (here instanceof z.ZodDefault || here instanceof z.ZodOptional) here = here.unwrap() as z.ZodType;
-  return here;
-}
-
-function keysAt(schema: z.ZodType, path: readonly PropertyKey[]): string[] {
-  const found = unwrapped(schemaAt(schema, path));
-  return found instanceof z.ZodObject ? Object.keys(found.shape) : [];
-}
-
-/** The description of what a path leads to; a default or an option may stand around it. */
-function describe(schema: z.ZodType, path: readonly PropertyKey[]): string | undefined {
-  const found = schemaAt(schema, path);
-  return found?.description ?? unwrapped(found)?.description;
-}
-
-const nameOf = (line: unknown, index: number): string => {
-  const { name } = asRecord(line);
-  return typeof name === "string" && name !== "" ? `Hospital "${name}" (line ${index + 1})` : `Line ${index + 1}`;
-};
-
-const asRecord = (value: unknown): Record<string, unknown> =>
-  typeof value === "object" && value !== null ? (value as Record<string, unknown>) : {};
-
-const show = (value: unknown): string => (value === undefined ? "missing" : (JSON.stringify(value) ?? String(value)));
-
-/** The allowed word within two edits of a mistyped one. */
-function closest(word: string, allowed: readonly string[]): string | undefined {
-  const best = allowed
-    .map((candidate) => ({ candidate, edits: distance(word.toLowerCase(), candidate.toLowerCase()) }))
-    .sort((a, b) => a.edits - b.edits)[0];
-  return best && best.edits <= 2 ? best.candidate : undefined;
-}
-
-/** Levenshtein distance. */
-function distance(a: string, b: string): number {
-  let previous = Array.from({ length: b.length + 1 }, (_, column) => column);
-  for (let row = 1; row <= a.length; row++) {
-    const current = [row];
-    for (let column = 1; column <= b.length; column++) {
-      const replaced = (previous[column - 1] ?? 0) + (a[row - 1] === b[column - 1] ? 0 : 1);
-      current[column] = Math.min(replaced, (previous[column] ?? 0) + 1, (current[column - 1] ?? 0) + 1);
-    }
-    previous = current;
-  }
-  return previous[b.length] ?? 0;
 }
