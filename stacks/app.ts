@@ -1,5 +1,6 @@
 import { mkdirSync } from "node:fs";
 import { Annotations, App } from "../constructs/core/cdktf";
+import { type ImageLock, readImageLock } from "../constructs/core/container-image";
 import { type HospitalLine, parseHospitals } from "./config";
 import { HospitalAppStack } from "./hospital-app-stack";
 import { HospitalDataStack } from "./hospital-data-stack";
@@ -10,6 +11,11 @@ export interface AppOptions {
    * @default CDKTF_OUTDIR, otherwise cdktf.out
    */
   readonly outdir?: string | undefined;
+  /**
+   * The container images that were pushed.
+   * @default what images.lock.json says
+   */
+  readonly images?: ImageLock | undefined;
   /** What the lines are called in an error. */
   readonly subject?: string | undefined;
   /**
@@ -28,6 +34,7 @@ export function buildApp(lines: readonly HospitalLine[], options: AppOptions = {
   const outdir = options.outdir ?? process.env.CDKTF_OUTDIR ?? "cdktf.out";
   mkdirSync(outdir, { recursive: true });
   const app = new App({ outdir, stackTraces: false, skipValidation: options.skipValidation ?? false });
+  const images = options.images ?? readImageLock();
   const projects = new Map<string, string>();
   for (const hospital of hospitals) {
     const data = new HospitalDataStack(app, hospital);
@@ -38,7 +45,7 @@ export function buildApp(lines: readonly HospitalLine[], options: AppOptions = {
         `Projects "${other}" and "${project}" have the number ${projectNumber}, and no two projects do: with a wrong number, another project's service agents get the key of hospital "${hospital.name}". Correct "projectNumber" before you deploy.`,
       );
     projects.set(projectNumber, project);
-    new HospitalAppStack(app, hospital).addDependency(data);
+    new HospitalAppStack(app, hospital, images).addDependency(data);
   }
   return app;
 }

@@ -1,11 +1,19 @@
 import type { Construct } from "constructs";
-import { TerraformOutput } from "../constructs/core/cdktf";
+import { Annotations, TerraformOutput } from "../constructs/core/cdktf";
+import { ContainerImage, type ImageLock, type ImageName } from "../constructs/core/container-image";
 import { bucketName } from "../constructs/core/naming";
 import { Ingest } from "../constructs/ingest";
+import { Network } from "../constructs/network";
+import { Preprocess } from "../constructs/preprocess";
 import { hospitalKeysFromNames } from "../constructs/security";
+import { Serve } from "../constructs/serve";
 import { hospitalBucketsFromNames, SecureBucket } from "../constructs/storage";
+import { Train } from "../constructs/train";
 import { BaseStack, keyChoice } from "./base-stack";
-import type { Hospital } from "./config";
+import type { Hospital, Tier } from "./config";
+
+/** The limit on what a flood of requests can cost. */
+const SERVE_MAX_INSTANCES: Readonly<Record<Tier, number>> = { prod: 10, test: 3, ephemeral: 2 };
 
 /**
  * What works on a hospital's data and holds none: it can be destroyed and deployed again at any time. It knows the data
@@ -13,9 +21,15 @@ import type { Hospital } from "./config";
  */
 export class HospitalAppStack extends BaseStack {
   readonly ingest: Ingest;
+  readonly preprocess: Preprocess;
+  /** Undefined until its image is there. */
+  readonly train: Train | undefined;
+  /** Undefined until its image is there. */
+  readonly serve: Serve | undefined;
 
-  constructor(scope: Construct, hospital: Hospital) {
+  constructor(scope: Construct, hospital: Hospital, images: ImageLock) {
     super(scope, `${hospital.name}-app`, hospital, "code");
+    const logLevel = hospital.tier === "prod" ? "info" : "debug";
     const keys = hospitalKeysFromNames(hospital, keyChoice(hospital));
     const buckets = hospitalBucketsFromNames(hospital, keys.data);
 
@@ -41,13 +55,71 @@ export class HospitalAppStack extends BaseStack {
         QUARANTINE_BUCKET: buckets.quarantine.uri,
         WAREHOUSE_BUCKET: buckets.warehouse.uri,
         PSEUDONYM_KEY: keys.pseudonym.uri,
-        LOG_LEVEL: hospital.tier === "prod" ? "info" : "debug",
+        LOG_LEVEL: logLevel,
       },
     });
+
+    const network = new Network(this, "network", { hospital, ...hospital.network });
+    this.preprocess = new Preprocess(this, "preprocess", {
+      hospital,
+      buckets,
+      keys,
+      source,
+      network,
+      bindings: {
+        CURATED_BUCKET: buckets.curated.uri,
+        PROCESSED_BUCKET: buckets.processed.uri,
+        WAREHOUSE_BUCKET: buckets.warehouse.uri,
+        LOG_LEVEL: logLevel,
+      },
+    });
+
+    const trainImage = this.image("train", images);
+    if (trainImage)
+      this.train = new Train(this, "train", {
+        hospital,
+        buckets,
+        keys,
+        network,
+        image: trainImage,
+        bindings: {
+          PROCESSED_BUCKET: buckets.processed.uri,
+          MODELS_BUCKET: buckets.models.uri,
+          REPORTS_BUCKET: buckets.reports.uri,
+          WAREHOUSE_BUCKET: buckets.warehouse.uri,
+          LOG_LEVEL: logLevel,
+        },
+      });
+
+    const serveImage = this.image("serve", images);
+    if (serveImage)
+      this.serve = new Serve(this, "serve", {
+        hospital,
+        buckets,
+        keys,
+        image: serveImage,
+        sharedProject: hospital.tier === "ephemeral",
+        maxInstances: SERVE_MAX_INSTANCES[hospital.tier],
+        bindings: {
+          MODELS_BUCKET: buckets.models.uri,
+          REPORTS_BUCKET: buckets.reports.uri,
+          WAREHOUSE_BUCKET: buckets.warehouse.uri,
+          LOG_LEVEL: logLevel,
+        },
+      });
 
     new TerraformOutput(this, "ingest_uri", {
       value: this.ingest.function.uri,
       description: "The ingest function; it answers Pub/Sub of this project only",
     });
+  }
+  /** The image of a capability; what needs one that was not pushed yet is left out, and a synth says so. */
+  private image(name: ImageName, { images }: ImageLock): ContainerImage | undefined {
+    const locked = images[name];
+    if (locked) return new ContainerImage(locked);
+    Annotations.of(this).addWarning(
+      `images.lock.json has no image "${name}", so the stacks leave out what runs it. A first deploy comes before the first image; then: npm run image -- ${name}`,
+    );
+    return undefined;
   }
 }
