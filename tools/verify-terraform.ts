@@ -144,7 +144,20 @@ function applyMocked(command: string, stack: SynthesizedStack, scratch: string):
   return ok ? [] : [tail(`${stdout}\n${stderr}`)];
 }
 
-const MOCKED_TEST = `mock_provider "google" {}
+/** Computed values that another resource checks the form of; anything else may be an invented word. */
+const MOCKED_TEST = `mock_provider "google" {
+  mock_resource "google_service_account" {
+    defaults = {
+      email  = "mocked@mocked-project.iam.gserviceaccount.com"
+      member = "serviceAccount:mocked@mocked-project.iam.gserviceaccount.com"
+      name   = "projects/mocked-project/serviceAccounts/mocked@mocked-project.iam.gserviceaccount.com"
+      id     = "projects/mocked-project/serviceAccounts/mocked@mocked-project.iam.gserviceaccount.com"
+    }
+  }
+  mock_resource "google_logging_project_sink" {
+    defaults = { writer_identity = "serviceAccount:service-100000000001@gcp-sa-logging.iam.gserviceaccount.com" }
+  }
+}
 
 run "apply" {
   command = apply
@@ -159,13 +172,11 @@ function parse(text: string): Json {
   }
 }
 
-const tail = (text: string) =>
-  text
-    .replace(/[│╷╵]/g, " ")
-    .split("\n")
-    .map((line) => line.trim())
-    .filter((line) => line !== "")
-    .slice(-12)
-    .join(" ");
+/** What an error says and where, without the excerpt of the configuration. */
+function tail(text: string): string {
+  const lines = text.split("\n").map((line) => line.replace(/[│╷╵]/g, " ").trim().slice(0, 300));
+  const errors = lines.filter((line) => /^(?:Error:|with \S+,$)/.test(line));
+  return (errors.length > 0 ? errors : lines.filter((line) => line !== "")).slice(-12).join(" ");
+}
 
 ifMain(module, verifyTerraform);
