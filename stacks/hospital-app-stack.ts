@@ -4,19 +4,22 @@ import { ContainerImage, type ImageLock, type ImageName } from "../constructs/co
 import { bucketName } from "../constructs/core/naming";
 import { Ingest } from "../constructs/ingest";
 import { Network } from "../constructs/network";
+import { Observability } from "../constructs/observability";
 import { Preprocess } from "../constructs/preprocess";
 import { hospitalKeysFromNames } from "../constructs/security";
 import { Serve } from "../constructs/serve";
 import { hospitalBucketsFromNames, SecureBucket } from "../constructs/storage";
 import { Train } from "../constructs/train";
-import { BaseStack, keyChoice } from "./base-stack";
+import { warehouseMonitoring } from "../constructs/warehouse";
+import { BaseStack, hospitalSettings, keyChoice } from "./base-stack";
 import type { Hospital, Tier } from "./config";
+import type { Platform } from "./platform-config";
 
 /** The limit on what a flood of requests can cost. */
 const SERVE_MAX_INSTANCES: Readonly<Record<Tier, number>> = { prod: 10, test: 3, ephemeral: 2 };
 
 /**
- * What works on a hospital's data and holds none: it can be destroyed and deployed again at any time. It knows the data
+ * What works on a hospital's data and holds none but events that wait; these alone are protected. It knows the data
  * stack's keys and buckets by their names, so neither stack reads the other's state.
  */
 export class HospitalAppStack extends BaseStack {
@@ -27,10 +30,10 @@ export class HospitalAppStack extends BaseStack {
   /** Undefined until its image is there. */
   readonly serve: Serve | undefined;
 
-  constructor(scope: Construct, hospital: Hospital, images: ImageLock) {
-    super(scope, `${hospital.name}-app`, hospital, "code");
+  constructor(scope: Construct, hospital: Hospital, platform: Platform, images: ImageLock) {
+    super(scope, `${hospital.name}-app`, hospitalSettings(hospital, "code"));
     const logLevel = hospital.tier === "prod" ? "info" : "debug";
-    const keys = hospitalKeysFromNames(hospital, keyChoice(hospital));
+    const keys = hospitalKeysFromNames(hospital, keyChoice(hospital, platform));
     const buckets = hospitalBucketsFromNames(hospital, keys.data);
 
     const source = new SecureBucket(this, "source", {
@@ -49,6 +52,7 @@ export class HospitalAppStack extends BaseStack {
       keys,
       source,
       maxInstances: hospital.ingest.maxInstances,
+      removal: hospital.removal,
       bindings: {
         LANDING_BUCKET: buckets.landing.uri,
         CURATED_BUCKET: buckets.curated.uri,
@@ -108,6 +112,15 @@ export class HospitalAppStack extends BaseStack {
         },
       });
 
+    const watched = [this.ingest, this.preprocess, this.train, this.serve].flatMap((part) =>
+      part ? [part.monitoring] : [],
+    );
+    new Observability(this, "observability", {
+      hospital,
+      contributions: [...watched, warehouseMonitoring(hospital)],
+      emails: hospital.alertEmails,
+    });
+
     new TerraformOutput(this, "ingest_uri", {
       value: this.ingest.function.uri,
       description: "The ingest function; it answers Pub/Sub of this project only",
@@ -116,6 +129,10 @@ export class HospitalAppStack extends BaseStack {
   /** The image of a capability; what needs one that was not pushed yet is left out, and a synth says so. */
   private image(name: ImageName, { images }: ImageLock): ContainerImage | undefined {
     const locked = images[name];
+    if (locked && locked.bundle !== bundleRuntime(CONTRACTS[name]).sha256)
+      Annotations.of(this).addWarning(
+        `The image "${name}" of images.lock.json was built from other code than this checkout's. To deploy this code: npm run image -- ${name}`,
+      );
     if (locked) return new ContainerImage(locked);
     Annotations.of(this).addWarning(
       `images.lock.json has no image "${name}", so the stacks leave out what runs it. A first deploy comes before the first image; then: npm run image -- ${name}`,

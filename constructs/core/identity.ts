@@ -1,4 +1,5 @@
 import { ServiceAccount } from "@cdktf/provider-google/lib/service-account";
+import { ServiceAccountIamMember } from "@cdktf/provider-google/lib/service-account-iam-member";
 import { Construct } from "constructs";
 import { type HospitalRef, serviceAccountId } from "./naming";
 
@@ -25,6 +26,12 @@ export class Identity extends Construct {
       displayName: `${props.hospital.name}: ${props.role}`,
       description: props.description,
     });
+    if (props.hospital.deployer)
+      new ServiceAccountIamMember(this, "deployer", {
+        serviceAccountId: this.account.name,
+        role: "roles/iam.serviceAccountUser",
+        member: props.hospital.deployer,
+      });
     this.member = this.account.member;
     this.email = this.account.email;
   }

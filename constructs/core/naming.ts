@@ -10,12 +10,14 @@ export interface HospitalRef {
   /** The same project's number: service agents are named by it. */
   readonly projectNumber: string;
   readonly region: string;
+  /** IAM member that deploys, where it cannot act as every account of the project by itself. */
+  readonly deployer?: string | undefined;
 }
 
 type BucketOwner = Pick<HospitalRef, "name" | "project">;
 
-/** Buckets that hold code and what other buckets log, not scans. */
-export type SystemBucketName = "source" | "staging" | "temp" | "access-log";
+/** Buckets that hold code, logs and state, not scans. */
+export type SystemBucketName = "source" | "staging" | "temp" | "access-log" | "log-archive" | "state";
 
 /** https://cloud.google.com/storage/docs/buckets#naming */
 export const MAX_BUCKET_NAME_LENGTH = 63;
@@ -68,7 +70,7 @@ export function keyRingName(hospital: Pick<HospitalRef, "name">): string {
   return `brain-tumor-${hospital.name}`;
 }
 
-/** The long-lived ring that ephemeral environments of one project share. */
+/** The long-lived ring of the platform that ephemeral environments of a region share. */
 export const SHARED_KEY_RING = "brain-tumor-ephemeral";
 
 /** `projects/P/locations/L/keyRings/R/cryptoKeys/K` */

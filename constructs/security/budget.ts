@@ -1,5 +1,6 @@
 import { BillingBudget } from "@cdktf/provider-google/lib/billing-budget";
 import { Construct } from "constructs";
+import type { ITerraformDependable } from "../core/cdktf";
 
 export interface BudgetProps {
   /** What it is called in Cloud Billing. */
@@ -14,6 +15,8 @@ export interface BudgetProps {
    * @default none
    */
   readonly channels?: readonly string[];
+  /** @default none */
+  readonly dependsOn?: readonly ITerraformDependable[];
 }
 
 /** Shares of the amount at which somebody is told: spent, or as the month is going. */
@@ -40,6 +43,7 @@ export class Budget extends Construct {
         creditTypesTreatment: "INCLUDE_ALL_CREDITS",
       },
       thresholdRules: THRESHOLDS.map((rule) => ({ ...rule })),
+      dependsOn: [...(props.dependsOn ?? [])],
       ...(channels.length > 0
         ? {
             allUpdatesRule: {
