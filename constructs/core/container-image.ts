@@ -4,12 +4,20 @@ import { ArtifactRegistryRepositoryIamMember } from "@cdktf/provider-google/lib/
 import type { Construct } from "constructs";
 import { z } from "zod";
 import { ConfigurationError } from "../../runtime/platform/config";
+import type { RuntimeContract } from "../../runtime/platform/contract";
+import { serveContract } from "../../runtime/serve/contract";
+import { trainContract } from "../../runtime/train/contract";
 import type { ITerraformDependable } from "./cdktf";
 import { repositoryRoot } from "./repository";
 
 /** Capabilities that run as a container: `images/<name>` has their Dockerfile. */
 export const IMAGES = ["serve", "train"] as const;
 export type ImageName = (typeof IMAGES)[number];
+/** What runs in each. */
+export const IMAGE_CONTRACTS: Readonly<Record<ImageName, RuntimeContract>> = {
+  serve: serveContract,
+  train: trainContract,
+};
 
 /** `REGION-docker.pkg.dev/PROJECT/REPOSITORY/NAME`, a project possibly being `domain.com:project`. */
 const REPOSITORY_IMAGE =
