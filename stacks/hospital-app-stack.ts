@@ -1,7 +1,8 @@
 import type { Construct } from "constructs";
 import { Annotations, TerraformOutput } from "../constructs/core/cdktf";
-import { ContainerImage, type ImageLock, type ImageName } from "../constructs/core/container-image";
+import { ContainerImage, IMAGE_CONTRACTS, type ImageLock, type ImageName } from "../constructs/core/container-image";
 import { bucketName } from "../constructs/core/naming";
+import { bundleRuntime } from "../constructs/core/runtime-bundle";
 import { Ingest } from "../constructs/ingest";
 import { Network } from "../constructs/network";
 import { Observability } from "../constructs/observability";
@@ -129,7 +130,7 @@ export class HospitalAppStack extends BaseStack {
   /** The image of a capability; what needs one that was not pushed yet is left out, and a synth says so. */
   private image(name: ImageName, { images }: ImageLock): ContainerImage | undefined {
     const locked = images[name];
-    if (locked && locked.bundle !== bundleRuntime(CONTRACTS[name]).sha256)
+    if (locked && locked.bundle !== bundleRuntime(IMAGE_CONTRACTS[name]).sha256)
       Annotations.of(this).addWarning(
         `The image "${name}" of images.lock.json was built from other code than this checkout's. To deploy this code: npm run image -- ${name}`,
       );

@@ -15,6 +15,7 @@ import {
 import { repositoryRoot } from "../constructs/core/repository";
 import { bundleFiles, bundleRuntime } from "../constructs/core/runtime-bundle";
 import { ConfigurationError } from "../runtime/platform/config";
+import { platform } from "../stacks/hospitals";
 import { IMAGE_REPOSITORY } from "../stacks/platform-config";
 import { EXIT, ifMain, print, runTool, tool } from "./command";
 
@@ -150,4 +151,4 @@ function writeLock(name: ImageName, locked: LockedImage, folder: string): void {
   renameSync(`${file}.partial`, file);
 }
 
-ifMain(module, (args) => image(args));
+ifMain(module, (args) => image(args, platform));
