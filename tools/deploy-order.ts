@@ -22,12 +22,13 @@ export function deployOrder(stacks: readonly Pick<SynthesizedStack, "name" | "de
   return order;
 }
 
-/** What is wrong with the dependencies: an app stack waits for its own data stack, and nothing crosses hospitals. */
+/** What is wrong with the dependencies: an app stack waits for its own data stack, the platform
+ * for its bootstrap, and nothing crosses hospitals. */
 export function orderProblems(stacks: readonly Pick<SynthesizedStack, "name" | "dependencies">[]): string[] {
   const names = new Set(stacks.map(({ name }) => name));
   return stacks.flatMap(({ name, dependencies }) => {
-    const own = name.replace(/-app$/, "-data");
-    const allowed = name.endsWith("-app") && names.has(own) ? [own] : [];
+    const own = name === "platform" ? "bootstrap" : name.endsWith("-app") ? name.replace(/-app$/, "-data") : "";
+    const allowed = names.has(own) ? [own] : [];
     const problems = dependencies
       .filter((dependency) => !allowed.includes(dependency))
       .map((dependency) => `${name} depends on ${dependency}: it could not be deployed or destroyed alone.`);
