@@ -1,6 +1,3 @@
-import { createHash } from "node:crypto";
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import { ArtifactRegistryRepository } from "@cdktf/provider-google/lib/artifact-registry-repository";
 import { StorageBucketObject } from "@cdktf/provider-google/lib/storage-bucket-object";
 import { Construct } from "constructs";
@@ -11,8 +8,8 @@ import { Identity } from "../core/identity";
 import { dataClass } from "../core/labels";
 import type { MonitoringContribution } from "../core/monitoring";
 import { bucketName, type HospitalRef, resourceName } from "../core/naming";
-import { repositoryRoot } from "../core/repository";
 import { RuntimeBundle } from "../core/runtime-bundle";
+import { readScript } from "../core/script";
 import type { Network } from "../network";
 import type { KeyRefs } from "../security";
 import { type BucketRefs, SecureBucket } from "../storage";
@@ -91,12 +88,11 @@ export class Preprocess extends Construct {
       source: bundle.path,
       contentType: "application/zip",
     });
-    const script = readFileSync(join(repositoryRoot(), "constructs/preprocess/install-runtime.sh"), "utf8");
-    const hash = createHash("sha256").update(script).digest("hex");
+    const script = readScript("constructs/preprocess/install-runtime.sh");
     const installer = new StorageBucketObject(this, "installer", {
       bucket: source.resource.name,
-      name: `${preprocessContract.name}/install-runtime-${hash.slice(0, 16)}.sh`,
-      content: script,
+      name: `${preprocessContract.name}/install-runtime-${script.sha256.slice(0, 16)}.sh`,
+      content: script.text,
       contentType: "text/x-shellscript",
     });
 

@@ -1,5 +1,3 @@
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import { ComputeInstanceTemplate } from "@cdktf/provider-google/lib/compute-instance-template";
 import { Construct } from "constructs";
 import type { Bindings } from "../../runtime/platform/contract";
@@ -10,7 +8,7 @@ import { Identity } from "../core/identity";
 import { dataClass } from "../core/labels";
 import type { MonitoringContribution } from "../core/monitoring";
 import { type HospitalRef, resourceName } from "../core/naming";
-import { repositoryRoot } from "../core/repository";
+import { readScript } from "../core/script";
 import type { Network } from "../network";
 import type { KeyRefs } from "../security";
 import type { BucketRefs } from "../storage";
@@ -105,7 +103,7 @@ export class Train extends Construct {
         "job-image": image.uri,
         "job-environment": environmentFile(environment),
         "job-scratch": scratchDirectory(environment),
-        "startup-script": readFileSync(join(repositoryRoot(), "constructs/train/run-training.sh"), "utf8"),
+        "startup-script": readScript("constructs/train/run-training.sh").text,
       },
       labels: dataClass("phi"),
       lifecycle: { createBeforeDestroy: true },
