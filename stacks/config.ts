@@ -2,16 +2,20 @@ import { z } from "zod";
 import { bucketNameProblem } from "../constructs/core/naming";
 import type { Removal } from "../constructs/core/removal";
 import { DEFAULT_CIDR, type EgressDestination } from "../constructs/network";
+import type { PublicAccess } from "../constructs/serve";
+import { GPUS, type Gpu } from "../constructs/train";
 import { ConfigurationError } from "../runtime/platform/config";
 import { BUCKETS } from "../runtime/platform/contract";
 import { asRecord, nameOf, sentences, show } from "./sentences";
 import {
   AMOUNT,
   BILLING_ACCOUNT,
+  DOMAIN,
   EMAILS,
   isDate,
   isNarrowRange,
   isPrivateRange,
+  isSourceRange,
   KMS_KEY,
   KMS_KEY_VERSION,
   MEMBERS,
@@ -20,6 +24,7 @@ import {
   PROJECT_NUMBER,
   REGION,
   STATE_BUCKET,
+  VIEWERS,
 } from "./values";
 
 export const TIERS = ["prod", "test", "ephemeral"] as const;
@@ -101,6 +106,35 @@ const lineSchema = z.strictObject({
     })
     .default({})
     .describe("an object with maxInstances"),
+  preprocess: z
+    .strictObject({
+      maxSpotWorkers: z.int().min(1).max(200).optional().describe("a whole number from 1 to 200"),
+    })
+    .default({})
+    .describe("an object with maxSpotWorkers"),
+  train: z
+    .strictObject({
+      gpu: z.enum(GPUS).optional().describe(GPUS.join(", ")),
+      spot: z.boolean().optional().describe("true or false"),
+    })
+    .default({})
+    .describe("an object with gpu and spot"),
+  serve: z
+    .strictObject({
+      maxInstances: z.int().min(1).max(1000).optional().describe("a whole number from 1 to 1000"),
+      domain: DOMAIN.optional(),
+      viewers: VIEWERS.optional(),
+      allowedRanges: z
+        .array(
+          z.string().refine(isSourceRange).describe("a range such as 198.51.100.0/24, starting at its first address"),
+        )
+        .min(1)
+        .max(10)
+        .optional()
+        .describe("a list of at most 10 ranges, such as 198.51.100.0/24"),
+    })
+    .default({})
+    .describe("an object with maxInstances, domain, viewers and allowedRanges"),
 });
 
 /** What an engineer writes. */
@@ -131,18 +165,35 @@ export interface Hospital {
   readonly deployer: string | undefined;
   readonly network: { readonly cidr: string; readonly egress: readonly EgressDestination[] };
   readonly ingest: { readonly maxInstances: number };
+  readonly preprocess: { readonly maxSpotWorkers: number };
+  readonly train: { readonly gpu: Gpu; readonly spot: boolean };
+  readonly serve: {
+    readonly maxInstances: number;
+    /** How people reach the page; without it, there is no load balancer. */
+    readonly publicAccess: PublicAccess | undefined;
+  };
 }
 
 /** What a line that says nothing gets. */
 const TIER_DEFAULTS: Readonly<Record<Tier, TierDefaults>> = {
-  prod: { removal: "retain", maxInstances: 20, budget: 2000 },
-  test: { removal: "retain", maxInstances: 5, budget: 300 },
-  ephemeral: { removal: "destroy", maxInstances: 2, budget: 100 },
+  prod: { removal: "retain", maxInstances: 20, serveInstances: 10, spotWorkers: 8, spotTraining: false, budget: 2000 },
+  test: { removal: "retain", maxInstances: 5, serveInstances: 3, spotWorkers: 4, spotTraining: true, budget: 300 },
+  ephemeral: {
+    removal: "destroy",
+    maxInstances: 2,
+    serveInstances: 2,
+    spotWorkers: 2,
+    spotTraining: true,
+    budget: 100,
+  },
 };
 
 interface TierDefaults {
   readonly removal: Removal;
   readonly maxInstances: number;
+  readonly serveInstances: number;
+  readonly spotWorkers: number;
+  readonly spotTraining: boolean;
   readonly budget: number;
 }
 
@@ -213,7 +264,17 @@ function withDefaults(line: z.output<typeof lineSchema>, context: HospitalContex
     deployer: line.deployer,
     network: { cidr: line.network.cidr ?? DEFAULT_CIDR, egress: line.network.egress ?? [] },
     ingest: { maxInstances: line.ingest.maxInstances ?? defaults.maxInstances },
+    preprocess: { maxSpotWorkers: line.preprocess.maxSpotWorkers ?? defaults.spotWorkers },
+    train: { gpu: line.train.gpu ?? "nvidia-tesla-t4", spot: line.train.spot ?? defaults.spotTraining },
+    serve: {
+      maxInstances: line.serve.maxInstances ?? defaults.serveInstances,
+      publicAccess: publicAccess(line.serve),
+    },
   };
+}
+
+function publicAccess({ domain, viewers = [], allowedRanges }: Line["serve"]): PublicAccess | undefined {
+  return domain === undefined ? undefined : { domain, viewers, allowedRanges };
 }
 
 /** The date from which an environment that is deployed now may be taken away. */
@@ -236,6 +297,11 @@ function usableKeys(line: unknown): Partial<Line> {
 /** Rules over more than one key of a line. */
 function crossFieldProblems(who: string, line: Partial<Line>): string[] {
   const problems: string[] = [];
+  for (const key of ["viewers", "allowedRanges"] as const)
+    if (line.serve?.[key] && line.serve.domain === undefined)
+      problems.push(
+        `${who}: "serve.${key}" is given without "serve.domain"; allowed: with the domain that people open.`,
+      );
   if (line.tier === "prod" && line.removal === "destroy" && !line.allowDestroys)
     problems.push(
       `${who}: "removal" is "destroy" in tier prod; allowed: retain. To take a prod hospital down, deploy it once with "allowDestroys": true.`,

@@ -13,11 +13,8 @@ import { hospitalBucketsFromNames, SecureBucket } from "../constructs/storage";
 import { Train } from "../constructs/train";
 import { warehouseMonitoring } from "../constructs/warehouse";
 import { BaseStack, hospitalSettings, keyChoice } from "./base-stack";
-import type { Hospital, Tier } from "./config";
+import type { Hospital } from "./config";
 import type { Platform } from "./platform-config";
-
-/** The limit on what a flood of requests can cost. */
-const SERVE_MAX_INSTANCES: Readonly<Record<Tier, number>> = { prod: 10, test: 3, ephemeral: 2 };
 
 /**
  * What works on a hospital's data and holds none but events that wait; these alone are protected. It knows the data
@@ -71,6 +68,7 @@ export class HospitalAppStack extends BaseStack {
       keys,
       source,
       network,
+      ...hospital.preprocess,
       bindings: {
         CURATED_BUCKET: buckets.curated.uri,
         PROCESSED_BUCKET: buckets.processed.uri,
@@ -86,6 +84,7 @@ export class HospitalAppStack extends BaseStack {
         buckets,
         keys,
         network,
+        ...hospital.train,
         image: trainImage,
         bindings: {
           PROCESSED_BUCKET: buckets.processed.uri,
@@ -104,7 +103,7 @@ export class HospitalAppStack extends BaseStack {
         keys,
         image: serveImage,
         sharedProject: hospital.tier === "ephemeral",
-        maxInstances: SERVE_MAX_INSTANCES[hospital.tier],
+        ...hospital.serve,
         bindings: {
           MODELS_BUCKET: buckets.models.uri,
           REPORTS_BUCKET: buckets.reports.uri,
@@ -126,7 +125,32 @@ export class HospitalAppStack extends BaseStack {
       value: this.ingest.function.uri,
       description: "The ingest function; it answers Pub/Sub of this project only",
     });
+    this.outputs();
   }
+  /** What an operator needs to start the work and to reach it. */
+  private outputs(): void {
+    new TerraformOutput(this, "preprocess_template", {
+      value: this.preprocess.workflow.template.name,
+      description: "Dataproc workflow template: gcloud dataproc workflow-templates instantiate <this> --region REGION",
+    });
+    if (this.train)
+      new TerraformOutput(this, "train_template", {
+        value: this.train.template.name,
+        description:
+          "Instance template: gcloud compute instances create NAME --source-instance-template <this> --zone ZONE",
+      });
+    if (this.serve)
+      new TerraformOutput(this, "serve_uri", {
+        value: this.serve.service.uri,
+        description: "The prediction service; it answers inside the project, and people through the load balancer",
+      });
+    if (this.serve?.loadBalancer)
+      new TerraformOutput(this, "serve_address", {
+        value: this.serve.loadBalancer.address.address,
+        description: "What the address record of serve.domain has to be",
+      });
+  }
+
   /** The image of a capability; what needs one that was not pushed yet is left out, and a synth says so. */
   private image(name: ImageName, { images }: ImageLock): ContainerImage | undefined {
     const locked = images[name];

@@ -26,6 +26,12 @@ export const isNarrowRange = (text: string) => {
   return range !== undefined && range.bits >= 16;
 };
 
+/** A range that requests come from; the whole internet needs no list. */
+export const isSourceRange = (text: string) => {
+  const range = parseRange(text);
+  return range !== undefined && range.bits >= 8;
+};
+
 const PRIVATE_ADDRESS = /^(?:10\.|172\.(?:1[6-9]|2\d|3[01])\.|192\.168\.)/;
 
 /** An IPv4 range whose address is its first; undefined for anything else. */
@@ -65,6 +71,25 @@ export const MEMBERS = z
   )
   .refine((list) => new Set(list).size === list.length)
   .describe("a list of IAM members such as group:analysts@example.org, each once");
+
+export const DOMAIN = z
+  .string()
+  .max(64)
+  .regex(/^(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}$/)
+  .describe("a host name of at most 64 characters such as mri.example.org, without https://");
+export const VIEWERS = z
+  .array(
+    z
+      .union([
+        z.templateLiteral(["user:", z.email()]),
+        z.templateLiteral(["group:", z.email()]),
+        z.templateLiteral(["domain:", z.hostname()]),
+      ])
+      .describe("group:ADDRESS, user:ADDRESS or domain:NAME"),
+  )
+  .min(1)
+  .refine((list) => new Set(list).size === list.length)
+  .describe("a list of group:ADDRESS, user:ADDRESS or domain:NAME, each once");
 
 export const PROJECT = z
   .string()

@@ -1,2 +1,2 @@
-export type { Gpu } from "./machine";
+export { GPUS, type Gpu } from "./machine";
 export { Train, type TrainProps } from "./train";

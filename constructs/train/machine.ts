@@ -4,7 +4,8 @@ import type { RuntimeContract } from "../../runtime/platform/contract";
  * GPUs that TensorFlow 2.9 on CUDA 11.2 has code for and that join a machine of the N1 series.
  * https://cloud.google.com/compute/docs/gpus
  */
-export type Gpu = "nvidia-tesla-t4" | "nvidia-tesla-v100" | "nvidia-tesla-p100" | "nvidia-tesla-p4";
+export const GPUS = ["nvidia-tesla-t4", "nvidia-tesla-v100", "nvidia-tesla-p100", "nvidia-tesla-p4"] as const;
+export type Gpu = (typeof GPUS)[number];
 
 const CPUS = [1, 2, 4, 8, 16, 32] as const;
 const GIB_A_CPU = 3.75;
