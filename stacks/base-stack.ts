@@ -2,6 +2,8 @@ import { GoogleProvider } from "@cdktf/provider-google/lib/provider";
 import type { Construct } from "constructs";
 import { Aspects, GcsBackend, LocalBackend, TerraformStack } from "../constructs/core/cdktf";
 import { type DataClass, type HospitalLabels, LabelAspect } from "../constructs/core/labels";
+import type { Removal } from "../constructs/core/removal";
+import { acknowledge, PolicyAspect } from "../constructs/policy";
 import type { KeyChoice } from "../constructs/security";
 import type { Hospital } from "./config";
 import { type Platform, stateBucketName } from "./platform-config";
@@ -12,7 +14,11 @@ export interface StackSettings {
   /** Keeps the state; beside the output folder if undefined. */
   readonly stateBucket: string | undefined;
   readonly labels: HospitalLabels;
+  readonly removal: Removal;
 }
+
+/** Rules that hold for what is kept, and not where a destroy is meant to take everything away. */
+const RULES_OF_WHAT_IS_KEPT = ["bigquery-deletion-protection", "kms-prevent-destroy", "prod-retained"];
 
 /** What every stack has: provider, state, labels. */
 export abstract class BaseStack extends TerraformStack {
@@ -29,6 +35,14 @@ export abstract class BaseStack extends TerraformStack {
 
     // An aspect on the app is never visited in cdktf 0.21: it stands on each stack.
     Aspects.of(this).add(new LabelAspect(settings.labels));
+    Aspects.of(this).add(new PolicyAspect());
+    if (settings.removal === "destroy")
+      for (const rule of RULES_OF_WHAT_IS_KEPT)
+        acknowledge(
+          this,
+          rule,
+          `The line of ${settings.labels.hospital} (${settings.labels.env}) lets a destroy take its data along.`,
+        );
   }
 }
 
@@ -37,6 +51,7 @@ export function hospitalSettings(hospital: Hospital, dataClass: DataClass): Stac
     project: hospital.project,
     region: hospital.region,
     stateBucket: hospital.stateBucket,
+    removal: hospital.removal,
     labels: {
       hospital: hospital.name,
       env: hospital.tier,
@@ -52,6 +67,7 @@ export function platformSettings(platform: Platform, dataClass: DataClass): Stac
     project: platform.project,
     region: platform.region,
     stateBucket: platform.state === "gcs" ? stateBucketName(platform) : undefined,
+    removal: platform.removal,
     labels: { hospital: platform.name, env: "platform", owner: platform.owner, dataClass },
   };
 }

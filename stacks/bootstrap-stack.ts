@@ -4,10 +4,12 @@ import { type ITerraformDependable, TerraformOutput } from "../constructs/core/c
 import { cryptoKeyId, keyRingName, resourceName } from "../constructs/core/naming";
 import { ProjectServices } from "../constructs/core/project-services";
 import { removalPolicy } from "../constructs/core/removal";
+import { acknowledge } from "../constructs/policy";
 import { AuditConfig, AuditSink, Budget, DataKey } from "../constructs/security";
 import { AccessLogBucket, SecureBucket } from "../constructs/storage";
 import { BaseStack, platformSettings } from "./base-stack";
 import { CiAccess } from "./ci-access";
+import { NO_BUDGET } from "./hospital-data-stack";
 import { logArchiveName, type Platform, stateBucketName } from "./platform-config";
 
 /** The Google APIs that the platform's own project needs. */
@@ -123,5 +125,6 @@ export class BootstrapStack extends BaseStack {
     dependsOn: readonly ITerraformDependable[],
   ): void {
     if (billingAccount) new Budget(this, id, { displayName, billingAccount, projectNumber, amount: budget, dependsOn });
+    else acknowledge(this, "budget", NO_BUDGET);
   }
 }

@@ -5,6 +5,7 @@ import { ServiceAccountIamMember } from "@cdktf/provider-google/lib/service-acco
 import { Construct } from "constructs";
 import type { ITerraformDependable } from "../constructs/core/cdktf";
 import { Identity } from "../constructs/core/identity";
+import { acknowledge } from "../constructs/policy";
 import type { SecureBucket } from "../constructs/storage";
 import { CI_DEPLOYER, type Platform } from "./platform-config";
 
@@ -37,6 +38,9 @@ const DEPLOY_ROLES = [
   "roles/run.admin",
   "roles/storage.admin",
 ] as const;
+
+/** Why it has them. */
+const DEPLOYS = "CI makes and removes whole environments in this project, which holds no patient's data.";
 
 /** The roles on the project that an environment's identities are given: CI may hand out these and no others. */
 export const GRANTABLE_PROJECT_ROLES = [
@@ -93,13 +97,16 @@ export class CiAccess extends Construct {
       role: "roles/iam.workloadIdentityUser",
       member: `principalSet://iam.googleapis.com/projects/${platform.projectNumber}/locations/global/workloadIdentityPools/${pool.workloadIdentityPoolId}/attribute.repository/${repository}`,
     });
-    for (const role of DEPLOY_ROLES)
-      new ProjectIamMember(this, role.slice("roles/".length).replaceAll(".", "-"), {
+    for (const role of DEPLOY_ROLES) {
+      const grant = new ProjectIamMember(this, role.slice("roles/".length).replaceAll(".", "-"), {
         project: environments.project,
         role,
         member: this.identity.member,
       });
-    new ProjectIamMember(this, "grants", {
+      if (role === "roles/iam.serviceAccountAdmin") acknowledge(grant, "no-wide-impersonation", DEPLOYS);
+      else if (/admin/i.test(role)) acknowledge(grant, "no-admin-role-on-project", DEPLOYS);
+    }
+    const grants = new ProjectIamMember(this, "grants", {
       project: environments.project,
       role: "roles/resourcemanager.projectIamAdmin",
       member: this.identity.member,
@@ -109,6 +116,11 @@ export class CiAccess extends Construct {
         expression: `api.getAttribute("iam.googleapis.com/modifiedGrantsByRole", []).hasOnly([${GRANTABLE_PROJECT_ROLES.map((role) => `"${role}"`).join(", ")}])`,
       },
     });
+    acknowledge(
+      grants,
+      "no-admin-role-on-project",
+      "A condition limits it to the roles of an environment's identities.",
+    );
     props.state.grantWrite(this.identity);
   }
 }

@@ -2,12 +2,16 @@ import type { Construct } from "constructs";
 import { TerraformOutput } from "../constructs/core/cdktf";
 import { resourceName } from "../constructs/core/naming";
 import { ProjectServices } from "../constructs/core/project-services";
+import { acknowledge } from "../constructs/policy";
 import { AuditConfig, AuditSink, Budget, HospitalKeys } from "../constructs/security";
 import { allowLogSink, HospitalBuckets } from "../constructs/storage";
 import { Warehouse } from "../constructs/warehouse";
 import { BaseStack, hospitalSettings, keyChoice } from "./base-stack";
 import type { Hospital } from "./config";
 import { logArchiveName, type Platform } from "./platform-config";
+
+/** Why a stack may do without a budget. */
+export const NO_BUDGET = 'No line names a "billingAccount": costs are watched by whoever pays, not by this project.';
 
 /**
  * What holds a hospital's data: its project's APIs and audit logs, its budget, its keys, its buckets, its warehouse.
@@ -62,5 +66,6 @@ export class HospitalDataStack extends BaseStack {
         amount: budget,
         dependsOn,
       });
+    else acknowledge(this, "budget", NO_BUDGET);
   }
 }

@@ -1,11 +1,11 @@
 import {
   evaluatePolicy,
   type Finding,
-  idleAcknowledgements,
   mirroredNumbers,
   openFindings,
   RULES,
   stackDocument,
+  unknownAcknowledgements,
 } from "../constructs/policy";
 import { EXIT, ifMain, print, runTool, tool } from "./command";
 import { type StackChoice, withStacks } from "./synthesize";
@@ -39,16 +39,16 @@ export async function policy(args: readonly string[]): Promise<number> {
           const documents = stacks.map(({ name, json }) => stackDocument(name, json));
           const reports = documents.map((document) => ({ document, findings: evaluatePolicy(document) }));
           const findings = reports.flatMap((report) => report.findings);
-          const idle = reports.flatMap(({ document, findings: found }) => idleAcknowledgements(document, found));
+          const unknown = documents.flatMap(unknownAcknowledgements);
           if (options.json) print(JSON.stringify(findings.map(toJson), null, 2));
           else
             report(
               findings,
-              idle,
+              unknown,
               documents.reduce((sum, { resources }) => sum + resources.length, 0),
               stacks.length,
             );
-          return openFindings(findings).length + idle.length > 0 ? EXIT.failed : EXIT.done;
+          return openFindings(findings).length + unknown.length > 0 ? EXIT.failed : EXIT.done;
         },
         { policy: false },
       );
@@ -57,12 +57,12 @@ export async function policy(args: readonly string[]): Promise<number> {
   );
 }
 
-function report(findings: readonly Finding[], idle: readonly string[], resources: number, stacks: number): void {
+function report(findings: readonly Finding[], unknown: readonly string[], resources: number, stacks: number): void {
   const open = openFindings(findings);
   const accepted = findings.filter(({ acknowledged }) => acknowledged !== undefined);
   if (open.length > 0) print(`${findingsTable(open)}\n`);
   if (accepted.length > 0) print(`Acknowledged:\n${acknowledgedTable(accepted)}\n`);
-  for (const line of idle) print(line);
+  for (const line of unknown) print(line);
   const count = (number: number, what: string) => `${number} ${what}${number === 1 ? "" : "s"}`;
   print(
     `${count(RULES.length, "rule")}, ${count(stacks, "stack")}, ${count(resources, "resource")}: ${count(open.length, "finding")}, ${accepted.length} acknowledged.`,

@@ -11,10 +11,9 @@ import { readStacks, withScratch } from "./synthesized";
 import { table } from "./table";
 import { findTerraform } from "./terraform";
 
-/** A resource as `gcloud asset search-all-resources` lists it. */
+/** A resource as gcloud lists it. */
 export interface InventoryItem {
   readonly name: string;
-  readonly assetType?: string;
   readonly location?: string;
   readonly labels?: Readonly<Record<string, string>>;
 }
@@ -47,7 +46,7 @@ export function environments(inventory: readonly InventoryItem[], today: string)
       const expiresAt = known.length === dates.length ? known.sort().at(-1) : undefined;
       const expired = expiresAt !== undefined && expiresAt <= today;
       const region = items
-        .map(({ location }) => location)
+        .map(({ location }) => location?.toLowerCase())
         .find((location) => /^[a-z]+-[a-z]+\d+$/.test(location ?? ""));
       return { name, expiresAt, expired, region, resources: items.length };
     })
@@ -56,16 +55,17 @@ export function environments(inventory: readonly InventoryItem[], today: string)
 
 const isDate = (text: string) => /^\d{4}-\d{2}-\d{2}$/.test(text) && !Number.isNaN(Date.parse(`${text}T00:00:00Z`));
 
-/** Everything in a project that carries an expiry. */
+/**
+ * What of a project's can carry an expiry and is in every environment as long as one of its stacks is: buckets of both
+ * stacks, topics, and machines that still run.
+ */
 export function listInventory(project: string, run: Runner): InventoryItem[] {
-  return runForList<InventoryItem>(run, [
-    "gcloud",
-    "asset",
-    "search-all-resources",
-    `--scope=projects/${project}`,
-    "--query=labels.env=ephemeral",
-    "--page-size=500",
-  ]);
+  const here = `--project=${project}`;
+  return [
+    ...runForList<InventoryItem>(run, ["gcloud", "storage", "buckets", "list", here]),
+    ...runForList<InventoryItem>(run, ["gcloud", "pubsub", "topics", "list", here]),
+    ...runForList<InventoryItem>(run, ["gcloud", "compute", "instances", "list", here]),
+  ];
 }
 
 /** Takes away the stacks of an environment: app first. Inherits this process's credentials. */
@@ -116,7 +116,7 @@ export async function sweep(
   const program = tool("sweep", "Lists the ephemeral environments whose time is over, or takes them away.")
     .argument("<list|destroy>", "what to do with them")
     .option("--project <id>", "the project of ephemeral environments (default: CI_PROJECT, or the platform's line)")
-    .option("--inventory <file>", "a JSON list of {name, labels, location} in place of asking Cloud Asset Inventory")
+    .option("--inventory <file>", "a JSON list of {name, labels, location} in place of asking Google Cloud")
     .option("--today <date>", "YYYY-MM-DD in place of today, in UTC")
     .option("--json", "print the expired environments as JSON");
   return runTool(

@@ -1,6 +1,6 @@
 import type { IConstruct } from "constructs";
 import { type IAspect, TerraformStack } from "../core/cdktf";
-import { describeFinding, evaluatePolicy, idleAcknowledgements, openFindings } from "./evaluate";
+import { describeFinding, evaluatePolicy, openFindings, unknownAcknowledgements } from "./evaluate";
 import { type Json, stackDocument } from "./stack-document";
 
 /**
@@ -14,7 +14,7 @@ export class PolicyAspect implements IAspect {
       validate: () => {
         const document = stackDocument(node.node.id, node.toTerraform() as Json);
         const findings = evaluatePolicy(document);
-        return [...openFindings(findings).map(describeFinding), ...idleAcknowledgements(document, findings)];
+        return [...openFindings(findings).map(describeFinding), ...unknownAcknowledgements(document)];
       },
     });
   }

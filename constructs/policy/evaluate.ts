@@ -37,19 +37,13 @@ export function evaluatePolicy(stack: StackDocument, rules: readonly Rule[] = RU
 export const openFindings = (findings: readonly Finding[]): Finding[] =>
   findings.filter(({ acknowledged }) => acknowledged === undefined);
 
-/**
- * Acknowledgements on a resource that accept nothing: the finding is gone, or the rule's name is wrong. They would hide
- * the next finding.
- */
-export function idleAcknowledgements(stack: StackDocument, findings: readonly Finding[]): string[] {
-  return stack.resources.flatMap(({ address, acknowledged }) =>
-    Object.keys(acknowledged)
-      .filter((id) => !findings.some((finding) => finding.address === address && finding.rule.id === id))
-      .map((id) =>
-        findRule(id)
-          ? `${address} acknowledges ${id}, which finds nothing there: remove the acknowledgement.`
-          : `${address} acknowledges ${id}, and there is no such rule.`,
-      ),
+/** Acknowledgements of rules that there are not: each was meant for a finding that it does not accept. */
+export function unknownAcknowledgements(stack: StackDocument): string[] {
+  return [{ address: "The stack", acknowledged: stack.acknowledged }, ...stack.resources].flatMap(
+    ({ address, acknowledged }) =>
+      Object.keys(acknowledged)
+        .filter((id) => !findRule(id))
+        .map((id) => `${address} acknowledges ${id}, and there is no such rule.`),
   );
 }
 

@@ -4,9 +4,9 @@ export {
   describeFinding,
   evaluatePolicy,
   type Finding,
-  idleAcknowledgements,
   mirroredNumbers,
   openFindings,
+  unknownAcknowledgements,
 } from "./evaluate";
 export { type Rule, SEVERITIES, type Severity } from "./rule";
 export { RULES } from "./rules";

@@ -1,8 +1,18 @@
 import { resourceRule } from "../rule";
-import { block, blocks, isGiven } from "../stack-document";
+import { block, blocks, isGiven, type Json } from "../stack-document";
 
 const BUCKET = ["google_storage_bucket"];
 const WEEK = 7 * 24 * 60 * 60;
+
+/** Under a retention period nothing can be replaced or deleted, so that there are no versions. */
+const isRetained = (config: Json) => typeof block(config, "retention_policy").retention_period === "number";
+
+/** Whether a bucket empties itself within a month: what is in it was never meant to stay. */
+const isScratch = (config: Json) =>
+  blocks(config, "lifecycle_rule").some((rule) => {
+    const { age, with_state: state = "ANY" } = block(rule, "condition");
+    return block(rule, "action").type === "Delete" && typeof age === "number" && age <= 31 && state !== "ARCHIVED";
+  });
 
 export const storageRules = [
   resourceRule(
@@ -43,7 +53,8 @@ export const storageRules = [
       remedy: "Set versioning.enabled = true.",
     },
     BUCKET,
-    ({ config }) => (block(config, "versioning").enabled === true ? undefined : "versioning is off"),
+    ({ config }) =>
+      block(config, "versioning").enabled === true || isRetained(config) ? undefined : "versioning is off",
   ),
   resourceRule(
     {
@@ -62,7 +73,7 @@ export const storageRules = [
           condition.days_since_noncurrent_time ?? condition.num_newer_versions ?? condition.noncurrent_time_before;
         return block(rule, "action").type === "Delete" && old !== undefined;
       });
-      return ends ? undefined : "no lifecycle rule deletes versions that were replaced";
+      return ends || isRetained(config) ? undefined : "no lifecycle rule deletes versions that were replaced";
     },
   ),
   resourceRule(
@@ -143,7 +154,7 @@ export const storageRules = [
     ["google_storage_bucket", "google_bigquery_dataset"],
     ({ config }) => {
       const labels = block({ labels: config.labels }, "labels");
-      if (labels.env !== "prod" || labels["data-class"] !== "phi") return undefined;
+      if (labels.env !== "prod" || labels["data-class"] !== "phi" || isScratch(config)) return undefined;
       if (config.force_destroy === true) return "force_destroy is true";
       return config.delete_contents_on_destroy === true ? "delete_contents_on_destroy is true" : undefined;
     },

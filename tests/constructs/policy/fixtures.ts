@@ -1,3 +1,5 @@
+import { ref } from "../../stacks/synthesize";
+
 /** Resources of one stack by type; each gets the logical id `it`, `it2`, ... */
 export type Resources = readonly (readonly [type: string, config: Record<string, unknown>])[];
 
@@ -51,7 +53,7 @@ export const FIXTURES: Readonly<Record<string, Fixture>> = {
   "no-admin-role-on-project": one(
     MEMBER,
     { role: "roles/storage.objectViewer", member: "serviceAccount:a@p" },
-    { role: "roles/storage.admin", member: "${google_service_account.a.member}" },
+    { role: "roles/storage.admin", member: ref("google_service_account.a.member") },
   ),
   "no-wide-impersonation": {
     passes: [["google_service_account_iam_member", { role: "roles/iam.serviceAccountTokenCreator", member: "user:a" }]],
@@ -96,7 +98,13 @@ export const FIXTURES: Readonly<Record<string, Fixture>> = {
     { public_access_prevention: "enforced" },
     { public_access_prevention: "inherited" },
   ),
-  "bucket-versioning": one(BUCKET, { versioning: { enabled: true } }, { versioning: { enabled: false } }),
+  "bucket-versioning": {
+    passes: [
+      [BUCKET, { versioning: { enabled: true } }],
+      [BUCKET, { retention_policy: { retention_period: 3600 } }],
+    ],
+    fails: [[BUCKET, { versioning: { enabled: false } }]],
+  },
   "bucket-noncurrent-lifecycle": one(
     BUCKET,
     { lifecycle_rule: [{ action: { type: "Delete" }, condition: { days_since_noncurrent_time: 90 } }] },
@@ -134,9 +142,25 @@ export const FIXTURES: Readonly<Record<string, Fixture>> = {
     passes: [
       [BUCKET, { labels: LABELS, force_destroy: false }],
       [BUCKET, { labels: { ...LABELS, env: "test" }, force_destroy: true }],
+      [
+        BUCKET,
+        {
+          labels: LABELS,
+          force_destroy: true,
+          lifecycle_rule: [{ action: { type: "Delete" }, condition: { age: 14 } }],
+        },
+      ],
     ],
     fails: [
       [BUCKET, { labels: LABELS, force_destroy: true }],
+      [
+        BUCKET,
+        {
+          labels: LABELS,
+          force_destroy: true,
+          lifecycle_rule: [{ action: { type: "Delete" }, condition: { age: 1, with_state: "ARCHIVED" } }],
+        },
+      ],
       ["google_bigquery_dataset", { labels: LABELS, delete_contents_on_destroy: true }],
     ],
   },
