@@ -53,7 +53,8 @@ export class Preprocess extends Construct {
         name: bucketName(hospital, name),
         key: keys.data,
         removal: "destroy",
-        dataClass: "phi",
+        // What jobs print and Spark's events: no scan, but names of scans.
+        dataClass: "metadata",
         noncurrentDays: 1,
         expireAfterDays: 14,
       });

@@ -11,6 +11,7 @@ import { ComputeUrlMap } from "@cdktf/provider-google/lib/compute-url-map";
 import { Construct } from "constructs";
 import { dataClass } from "../core/labels";
 import { type HospitalRef, resourceName, shortHash } from "../core/naming";
+import { acknowledge } from "../policy";
 import { SecurityPolicy } from "./security-policy";
 
 export interface LoadBalancerProps {
@@ -109,6 +110,11 @@ export class LoadBalancer extends Construct {
       },
     });
     const http = new ComputeTargetHttpProxy(this, "http", { project, name: `${name}-http`, urlMap: redirect.id });
+    acknowledge(
+      http,
+      "load-balancer-tls",
+      "It has no backend: every request is sent on to the same address over HTTPS.",
+    );
     this.forward("forward-http", { name: `${name}-http`, target: http.id, port: "80", hospital });
   }
 
