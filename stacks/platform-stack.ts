@@ -6,6 +6,7 @@ import { dataClass } from "../constructs/core/labels";
 import { cryptoKeyId, keyRingName, resourceName } from "../constructs/core/naming";
 import { removalPolicy } from "../constructs/core/removal";
 import { logWriterMember } from "../constructs/core/service-agents";
+import { acknowledge } from "../constructs/policy";
 import { AuditSink, EphemeralKeys, encryptionKeyFromId } from "../constructs/security";
 import { allowLogSink, SecureBucket } from "../constructs/storage";
 import { BaseStack, platformSettings } from "./base-stack";
@@ -50,8 +51,10 @@ export class PlatformStack extends BaseStack {
       retention: { days: LOG_RETENTION_DAYS, locked: platform.lockLogArchive },
       nearlineAfterDays: 90,
       expireAfterDays: LOG_RETENTION_DAYS,
+      logicalId: "log_archive",
     });
-    archive.resource.overrideLogicalId("log_archive");
+    if (platform.lockLogArchive)
+      acknowledge(archive.resource, "retention-lock-by-option", "The platform's line says lockLogArchive: true.");
 
     const sink = new AuditSink(this, "audit-sink", {
       project: platform.project,

@@ -28,8 +28,8 @@ export class AccessLogBucket extends SecureBucket {
       noncurrentDays: 30,
       expireAfterDays: EXPIRE_AFTER_DAYS,
       accessLogs: null,
+      logicalId: "access_logs",
     });
-    this.resource.overrideLogicalId("access_logs");
     allowUsageLogs(this, this.resource.name);
   }
 }

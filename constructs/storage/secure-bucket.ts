@@ -45,6 +45,11 @@ export interface SecureBucketProps {
    * @default the hospital's bucket of access logs; null for that bucket itself
    */
   readonly accessLogs?: string | null;
+  /**
+   * The bucket's address in Terraform, which it keeps for good.
+   * @default the construct's id
+   */
+  readonly logicalId?: string;
   /** @default none */
   readonly dependsOn?: readonly ITerraformDependable[];
 }
@@ -93,7 +98,7 @@ export class SecureBucket extends Construct implements BucketRef {
       ...removal.lifecycle,
     });
     // A stateful resource keeps its address when constructs are moved or renamed.
-    this.resource.overrideLogicalId(id);
+    this.resource.overrideLogicalId(props.logicalId ?? id);
     this.name = props.name;
     this.grants = new BucketGrants({ id, name: this.resource.name, key: props.key });
     this.uri = `gs://${props.name}`;

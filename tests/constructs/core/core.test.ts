@@ -71,10 +71,16 @@ describe("names", () => {
 test("removal is one switch: retain protects, destroy leaves nothing", () => {
   expect(removalPolicy("retain")).toEqual({
     forceDestroy: false,
+    deletionProtection: true,
     lifecycle: { lifecycle: { preventDestroy: true } },
     softDeleteSeconds: 2_592_000,
   });
-  expect(removalPolicy("destroy")).toEqual({ forceDestroy: true, lifecycle: {}, softDeleteSeconds: 0 });
+  expect(removalPolicy("destroy")).toEqual({
+    forceDestroy: true,
+    deletionProtection: false,
+    lifecycle: {},
+    softDeleteSeconds: 0,
+  });
 });
 
 describe("bindings", () => {
