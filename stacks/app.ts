@@ -1,6 +1,7 @@
 import { mkdirSync } from "node:fs";
 import { Annotations, App } from "../constructs/core/cdktf";
 import { type ImageLock, readImageLock } from "../constructs/core/container-image";
+import { withoutCreationStacks } from "../constructs/core/creation-stacks";
 import { BootstrapStack } from "./bootstrap-stack";
 import { type CiVariables, ciEnvironment } from "./ci-environment";
 import { type Hospital, type HospitalContext, type HospitalLine, parseHospitals } from "./config";
@@ -48,6 +49,10 @@ export interface AppOptions {
  * @throws {ConfigurationError} listing every problem of every line; no construct exists then.
  */
 export function buildApp(lines: readonly HospitalLine[], options: AppOptions = {}): App {
+  return withoutCreationStacks(() => build(lines, options));
+}
+
+function build(lines: readonly HospitalLine[], options: AppOptions): App {
   const platform = parsePlatform(options.platform ?? shippedPlatform);
   const environment = ciEnvironment(options.variables ?? process.env, platform, lines);
   const context: HospitalContext = {

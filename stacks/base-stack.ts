@@ -22,6 +22,10 @@ const RULES_OF_WHAT_IS_KEPT = ["bigquery-deletion-protection", "kms-prevent-dest
 
 /** What every stack has: provider, state, labels. */
 export abstract class BaseStack extends TerraformStack {
+  /** The JSON that the policy looked at, until it is written. */
+  private checked: unknown;
+  private isChecking = false;
+
   constructor(scope: Construct, id: string, settings: StackSettings) {
     super(scope, id);
     new GoogleProvider(this, "google", { project: settings.project, region: settings.region });
@@ -36,6 +40,12 @@ export abstract class BaseStack extends TerraformStack {
     // An aspect on the app is never visited in cdktf 0.21: it stands on each stack.
     Aspects.of(this).add(new LabelAspect(settings.labels));
     Aspects.of(this).add(new PolicyAspect());
+    this.node.addValidation({
+      validate: () => {
+        this.isChecking = true;
+        return [];
+      },
+    });
     if (settings.removal === "destroy")
       for (const rule of RULES_OF_WHAT_IS_KEPT)
         acknowledge(
@@ -43,6 +53,25 @@ export abstract class BaseStack extends TerraformStack {
           rule,
           `The line of ${settings.labels.hospital} (${settings.labels.env}) lets a destroy take its data along.`,
         );
+  }
+
+  /** What the policy looked at is what is written: resolving a stack is most of the work of a synth. */
+  override toTerraform(): unknown {
+    const checked = this.checked;
+    this.checked = undefined;
+    if (checked !== undefined) return checked;
+    const json = super.toTerraform();
+    if (this.isChecking) this.checked = json;
+    this.isChecking = false;
+    return json;
+  }
+
+  /**
+   * Everything is resolved once more here than it needs to be, in search of references between stacks, and there are
+   * none: stacks know each other by names.
+   */
+  override prepareStack(): void {
+    this.ensureBackendExists();
   }
 }
 
