@@ -1,6 +1,7 @@
 import { GoogleProvider } from "@cdktf/provider-google/lib/provider";
 import type { Construct } from "constructs";
 import { Aspects, GcsBackend, LocalBackend, TerraformStack } from "../constructs/core/cdktf";
+import { withoutCreationStacks } from "../constructs/core/creation-stacks";
 import { type DataClass, type HospitalLabels, LabelAspect } from "../constructs/core/labels";
 import type { Removal } from "../constructs/core/removal";
 import { acknowledge, PolicyAspect } from "../constructs/policy";
@@ -60,7 +61,7 @@ export abstract class BaseStack extends TerraformStack {
     const checked = this.checked;
     this.checked = undefined;
     if (checked !== undefined) return checked;
-    const json = super.toTerraform();
+    const json: unknown = withoutCreationStacks(() => super.toTerraform());
     if (this.isChecking) this.checked = json;
     this.isChecking = false;
     return json;
