@@ -126,6 +126,7 @@ function execute(program: string, args: readonly string[], hint: string): string
   print(`$ ${program} ${args.join(" ")}`);
   const { error, status, signal, stdout } = spawnSync(program, args, {
     encoding: "utf8",
+    env: process.env,
     stdio: ["ignore", "pipe", "inherit"],
     maxBuffer: 2 ** 28,
   });
