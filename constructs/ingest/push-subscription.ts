@@ -94,7 +94,7 @@ export class PushSubscription extends Construct {
       deadLetterPolicy: { deadLetterTopic: this.deadLetterTopic.id, maxDeliveryAttempts: MAX_DELIVERY_ATTEMPTS },
       labels: dataClass("phi"),
       // A dead-letter topic without a subscription drops what is sent to it.
-      dependsOn: [invoke, mintTokens, forward, deadLetters],
+      dependsOn: [invoke, mintTokens, forward, deadLetters, ...pusher.ready],
       ...lifecycle,
     });
     this.resource.overrideLogicalId("ingest");

@@ -115,7 +115,12 @@ export class Preprocess extends Construct {
         "npm-package": NPM_PACKAGE,
       },
       maxSpotWorkers: props.maxSpotWorkers ?? 8,
-      dependsOn: [...permissions, ...props.network.ready, ...props.network.allowWithin(NODE_TAG)],
+      dependsOn: [
+        ...this.identity.ready,
+        ...permissions,
+        ...props.network.ready,
+        ...props.network.allowWithin(NODE_TAG),
+      ],
     });
     this.monitoring = preprocessMonitoring(this.workflow.clusterPrefix);
   }

@@ -120,7 +120,7 @@ export class Serve extends Construct {
         ],
       },
       traffic: [{ type: "TRAFFIC_TARGET_ALLOCATION_TYPE_LATEST", percent: 100 }],
-      dependsOn: [...keys.data.ready, ...permissions],
+      dependsOn: [...keys.data.ready, ...this.identity.ready, ...permissions],
     });
 
     if (publicAccess) {

@@ -107,7 +107,7 @@ export class Train extends Construct {
       },
       labels: dataClass("phi"),
       lifecycle: { createBeforeDestroy: true },
-      dependsOn: [...keys.data.ready, ...network.ready, ...permissions],
+      dependsOn: [...keys.data.ready, ...network.ready, ...this.identity.ready, ...permissions],
     });
     this.monitoring = trainMonitoring(hospital, prefix);
   }
