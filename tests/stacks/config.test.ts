@@ -53,6 +53,17 @@ describe("a hospital's line", () => {
     ["pseudonymKey", { pseudonymKey: key("europe-west4") }, "cryptoKeyVersions/N"],
     ["ingest.maxInstances", { ingest: { maxInstances: 0 } }, "1 to 1000"],
     ["expiresAt", { tier: "ephemeral", expiresAt: "2027-02-30" }, "2027-01-31"],
+    ["billingAccount", { billingAccount: "my-account" }, "01AB23-456789-CDEF01"],
+    ["budget", { budget: 0.5 }, "whole number"],
+    ["alertEmails", { alertEmails: ["a@example.org", "a@example.org"] }, "each once"],
+    ["alertEmails.0", { alertEmails: ["on-call"] }, "an e-mail address"],
+    ["analysts.0", { analysts: ["allUsers"] }, "group:NAME"],
+    ["analysts.0", { analysts: ["domain:example.org"] }, "group:NAME"],
+    ["deployer", { deployer: "user:a@example.org" }, "serviceAccount:NAME"],
+    ["network.cidr", { network: { cidr: "8.8.8.0/24" } }, "a private range"],
+    ["network.cidr", { network: { cidr: "10.10.0.1/20" } }, "a private range"],
+    ["network.egress.0.cidr", { network: { egress: [{ name: "all", cidr: "0.0.0.0/0", ports: [443] }] } }, "/16"],
+    ["network.egress.0.ports", { network: { egress: [{ name: "pacs", cidr: "203.0.113.0/28", ports: [] }] } }, "TCP"],
   ])("with a wrong %s is refused: hospital, key, what was given, what is allowed", (name, change, allowed) => {
     const problems = problemsOf([{ ...PROD, ...change }]);
     expect(problems).toHaveLength(1);
@@ -86,6 +97,19 @@ describe("rules over several keys", () => {
     ]);
     expect(problemsOf([{ ...TEST, expiresAt: "2027-01-31" }])).toEqual([
       expect.stringContaining("tier ephemeral only"),
+    ]);
+  });
+
+  test("an ephemeral environment has no budget of its own", () => {
+    expect(problemsOf([{ ...TEST, removal: "destroy", tier: "ephemeral", budget: 5 }])).toEqual([
+      expect.stringContaining('"budget" is 5 in tier ephemeral'),
+    ]);
+  });
+
+  test("each destination outside has a name of its own", () => {
+    const pacs = { name: "pacs", cidr: "203.0.113.0/28", ports: [443] };
+    expect(problemsOf([{ ...PROD, network: { egress: [pacs, pacs] } }])).toEqual([
+      expect.stringContaining('has the name "pacs" twice'),
     ]);
   });
 
@@ -142,6 +166,21 @@ describe("the list", () => {
         { ...TEST, project: "mri-abc-de", name: "fg" },
       ]),
     ).toEqual([expect.stringContaining("the same names")]);
+  });
+
+  test("a line with six mistakes has six sentences", () => {
+    const problems = problemsOf([
+      {
+        name: "St Anna",
+        tier: "production",
+        project: "x",
+        projectNumber: "number",
+        region: "europe",
+        buget: 100,
+      },
+    ]);
+    expect(problems).toHaveLength(6);
+    for (const problem of problems) expect(problem).toMatch(/^Hospital "St Anna" \(line 1\): .+allowed: .+\.$/);
   });
 
   test("every problem of every hospital is told at once", () => {

@@ -283,6 +283,13 @@ describe("with CI_ENV_ID", () => {
     expect(uses).toHaveLength(app.resources("google_service_account").length);
     for (const { config } of uses)
       expect(config.member).toBe("serviceAccount:ci-deploy@mri-platform.iam.gserviceaccount.com");
+    // Each workload waits for it: Google refuses a deploy by somebody who may not act as the workload's identity.
+    const [fn] = app.resources("google_cloudfunctions2_function");
+    const [workflow] = app.resources("google_dataproc_workflow_template");
+    for (const workload of [fn, workflow])
+      expect(workload?.config.depends_on).toEqual(
+        expect.arrayContaining([expect.stringMatching(/^google_service_account_iam_member\..*identity_deployer/)]),
+      );
   });
 
   test.each<[Record<string, string>, AppOptions, RegExp]>([
