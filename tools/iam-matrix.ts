@@ -66,6 +66,7 @@ function resolve(text: string, resources: Json): string {
   return text.replace(/\$\{(google_\w+)\.([\w-]+)\.(\w+)\}/g, (whole, type: string, id: string) => {
     const config = record(record(resources[type])[id]);
     const name =
+      config.workload_identity_pool_id ??
       config.account_id ??
       config.repository_id ??
       config.dataset_id ??
