@@ -17,7 +17,17 @@ export const EXAMPLE_PLATFORM: PlatformLine = {
 };
 
 export const TIER_HOSPITALS: readonly HospitalLine[] = [
-  { name: "prod", tier: "prod", project: "example-prod", projectNumber: "100000000001", region: "europe-west4" },
+  {
+    name: "prod",
+    tier: "prod",
+    project: "example-prod",
+    projectNumber: "100000000001",
+    region: "europe-west4",
+    // Every option that adds resources.
+    analysts: ["group:analysts@example.org"],
+    serve: { domain: "mri.example.org", viewers: ["group:radiology@example.org"] },
+    network: { egress: [{ name: "pacs", cidr: "203.0.113.0/28", ports: [443] }] },
+  },
   { name: "test", tier: "test", project: "example-test", projectNumber: "100000000002", region: "europe-west4" },
 ];
 
