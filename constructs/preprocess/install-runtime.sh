@@ -46,9 +46,20 @@ gcloud storage cp "$bundle" "$work/bundle.zip"
 mkdir -p "$root/preprocess"
 python3 -m zipfile -e "$work/bundle.zip" "$root/preprocess"
 
-# npm replaces the public registry's host in the lock file by this one; the checksums stay.
-printf '%s\n' "registry=$registry/" "${registry#https:}/:_authToken=$token" >"$work/npmrc"
 cd "$root/preprocess"
+# Says where each package lies: npm would ask first, and of an answer that names the public registry it replaces the host
+# alone and loses this one's path. The checksums stay.
+node -e '
+  const { readFileSync, writeFileSync } = require("node:fs");
+  const lock = JSON.parse(readFileSync("package-lock.json", "utf8"));
+  for (const [path, entry] of Object.entries(lock.packages)) {
+    if (path === "") continue;
+    const name = entry.name ?? path.slice(path.lastIndexOf("node_modules/") + "node_modules/".length);
+    entry.resolved = `${process.argv[1]}/${name}/-/${name.split("/").pop()}-${entry.version}.tgz`;
+  }
+  writeFileSync("package-lock.json", JSON.stringify(lock));
+' "$registry"
+printf '%s\n' "registry=$registry/" "${registry#*:}/:_authToken=$token" "replace-registry-host=never" >"$work/npmrc"
 node "$root/npm/bin/npm-cli.js" ci --omit=dev --ignore-scripts --no-audit --no-fund --userconfig "$work/npmrc" \
   --cache "$work/cache"
 chmod -R a+rX "$root"
