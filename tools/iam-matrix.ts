@@ -27,28 +27,30 @@ const TARGETS: readonly (readonly [type: RegExp, kind: string, argument: string]
   [/^google_cloud_run_v2_(?:service|job)_iam_member$/, "Cloud Run", "name"],
   [/^google_bigquery_dataset_iam_member$/, "dataset", "dataset_id"],
   [/^google_bigquery_table_iam_member$/, "table", "table_id"],
+  [/^google_iap_web_backend_service_iam_member$/, "backend service", "web_backend_service"],
   [/^google_secret_manager_secret_iam_member$/, "secret", "secret_id"],
 ];
 
-/**
- * Every grant in the stacks, with references followed to the names that they will have.
- * @throws if there is a kind of grant that it does not know.
- */
+/** A kind of grant that the table above does not have: most resources are named by their last word, or by `name`. */
+function unlisted(type: string): (typeof TARGETS)[number] {
+  const kind = type.replace(/^google_|_iam_member$/g, "");
+  return [/./, kind.replaceAll("_", " "), kind.slice(kind.lastIndexOf("_") + 1)];
+}
+
+/** Every grant in the stacks, with references followed to the names that they will have. */
 export function grants(stacks: readonly SynthesizedStack[]): Grant[] {
   const found = stacks.flatMap(({ name, json }) => {
     const resources = record(json.resource);
     return Object.entries(resources).flatMap(([type, instances]) => {
       if (!type.endsWith("_iam_member")) return [];
-      const target = TARGETS.find(([pattern]) => pattern.test(type));
-      if (!target) throw new Error(`tools/iam-matrix.ts does not know what ${type} is given on: add it to TARGETS.`);
-      const [, kind, argument] = target;
+      const [, kind, argument] = TARGETS.find(([pattern]) => pattern.test(type)) ?? unlisted(type);
       return Object.values(record(instances)).map((instance) => {
         const config = record(instance);
         return {
           stack: name,
           member: resolve(String(config.member), resources),
           role: resolve(String(config.role), resources).replace(/^roles\//, ""),
-          on: `${kind} ${shortName(resolve(String(config[argument]), resources))}`,
+          on: `${kind} ${shortName(resolve(String(config[argument] ?? config.name), resources))}`,
           condition: record(Array.isArray(config.condition) ? config.condition[0] : config.condition).title as
             | string
             | undefined,
@@ -86,13 +88,22 @@ export function iamMatrix(stacks: readonly SynthesizedStack[]): string {
   for (const grant of grants(stacks)) sections.set(grant.stack, [...(sections.get(grant.stack) ?? []), grant]);
   return [...sections]
     .map(([stack, given]) => {
-      const lines = given.map(({ member, role, on, condition }) => {
-        const who = member.replace(/^serviceAccount:/, "");
-        return `| \`${who}\` | \`${role}\` | ${on}${condition ? `, if ${condition}` : ""} |`;
-      });
-      return [`### ${stack}`, "", "| identity | role | on |", "| --- | --- | --- |", ...lines].join("\n");
+      const rows = given.map(({ member, role, on, condition }) => [
+        `\`${member.replace(/^serviceAccount:/, "")}\``,
+        `\`${role}\``,
+        `${on}${condition ? `, if ${condition}` : ""}`,
+      ]);
+      return [`### ${stack}`, "", markdownTable(["identity", "role", "on"], rows)].join("\n");
     })
     .join("\n\n");
+}
+
+/** Padded, as the formatter of this repository would have it. */
+function markdownTable(titles: readonly string[], rows: readonly (readonly string[])[]): string {
+  const widths = titles.map((title, index) => Math.max(title.length, ...rows.map((row) => row[index]?.length ?? 0)));
+  const line = (cells: readonly string[]) =>
+    `| ${cells.map((cell, index) => cell.padEnd(widths[index] ?? 0)).join(" | ")} |`;
+  return [line(titles), line(widths.map((width) => "-".repeat(width))), ...rows.map(line)].join("\n");
 }
 
 const START = "<!-- iam-matrix: written by npm run docs:iam -->";
