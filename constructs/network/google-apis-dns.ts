@@ -15,10 +15,11 @@ export const GOOGLE_APIS = {
   addresses: ["199.36.153.4", "199.36.153.5", "199.36.153.6", "199.36.153.7"],
 } as const;
 
-/** Domains that machines use: the APIs, and images of Artifact Registry. */
+/** Domains that machines use: the APIs, what Artifact Registry has, and the installer of GPU drivers. */
 const ZONES = [
   { id: "googleapis", domain: "googleapis.com.", target: GOOGLE_APIS.host },
   { id: "pkg-dev", domain: "pkg.dev.", target: "pkg.dev." },
+  { id: "gcr-io", domain: "gcr.io.", target: "gcr.io." },
 ] as const;
 
 const TTL_SECONDS = 300;

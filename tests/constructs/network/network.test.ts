@@ -69,6 +69,7 @@ test("Google's APIs are reached by their restricted addresses: rule, route and n
       ["*.googleapis.com.", "CNAME", ["restricted.googleapis.com."]],
       ["pkg.dev.", "A", addresses],
       ["*.pkg.dev.", "CNAME", ["pkg.dev."]],
+      ["gcr.io.", "A", addresses],
     ]),
   );
   for (const zone of configs(closed, "google_dns_managed_zone")) expect(zone.visibility).toBe("private");
