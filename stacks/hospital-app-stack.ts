@@ -4,12 +4,12 @@ import { ContainerImage, IMAGE_CONTRACTS, type ImageLock, type ImageName } from 
 import { bucketName } from "../constructs/core/naming";
 import { bundleRuntime } from "../constructs/core/runtime-bundle";
 import { Ingest } from "../constructs/ingest";
-import { Network } from "../constructs/network";
+import { Network, networkMonitoring } from "../constructs/network";
 import { Observability } from "../constructs/observability";
 import { Preprocess } from "../constructs/preprocess";
-import { hospitalKeysFromNames } from "../constructs/security";
+import { hospitalKeysFromNames, keysMonitoring } from "../constructs/security";
 import { Serve } from "../constructs/serve";
-import { hospitalBucketsFromNames, SecureBucket } from "../constructs/storage";
+import { hospitalBucketsFromNames, SecureBucket, storageMonitoring } from "../constructs/storage";
 import { Train } from "../constructs/train";
 import { warehouseMonitoring } from "../constructs/warehouse";
 import { BaseStack, hospitalSettings, keyChoice } from "./base-stack";
@@ -117,7 +117,14 @@ export class HospitalAppStack extends BaseStack {
     );
     new Observability(this, "observability", {
       hospital,
-      contributions: [...watched, warehouseMonitoring(hospital)],
+      contributions: [
+        ...watched,
+        networkMonitoring(hospital),
+        storageMonitoring(hospital),
+        warehouseMonitoring(hospital),
+        // Keys that environments share are watched where they are owned.
+        ...(hospital.tier === "ephemeral" ? [] : [keysMonitoring(hospital)]),
+      ],
       emails: hospital.alertEmails,
     });
 

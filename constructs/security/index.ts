@@ -10,4 +10,5 @@ export {
   type KeyChoice,
   type KeyRefs,
 } from "./hospital-keys";
+export { keysMonitoring } from "./monitoring";
 export { PseudonymKey, type PseudonymKeyRef, pseudonymKeyFromVersion } from "./pseudonym-key";

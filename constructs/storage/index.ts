@@ -6,4 +6,5 @@ export {
   type HospitalBucketsProps,
   hospitalBucketsFromNames,
 } from "./hospital-buckets";
+export { storageMonitoring } from "./monitoring";
 export { SecureBucket, type SecureBucketProps } from "./secure-bucket";

@@ -142,13 +142,27 @@ describe("a hospital", () => {
     expect(app.resources("google_monitoring_dashboard")).toHaveLength(1);
     const policies = app.resources("google_monitoring_alert_policy");
     expect(policies.map(({ config }) => config.display_name)).toEqual(
-      expect.arrayContaining(["st-anna-ingest-dead-letters", "st-anna-ingest-backlog"]),
+      expect.arrayContaining(
+        [
+          "ingest-dead-letters",
+          "ingest-backlog",
+          "network-egress-denied",
+          "bucket-access-changed",
+          "key-version-destroyed",
+        ].map((name) => `st-anna-${name}`),
+      ),
     );
     for (const { config } of policies) {
       expect(String((config.documentation as Json).content).length).toBeGreaterThan(40);
       expect(config.notification_channels).toHaveLength(1);
       expect(config.user_labels).toMatchObject({ hospital: "st-anna", env: "prod" });
     }
+  });
+
+  test("has every log metric that its policies and its dashboard name", () => {
+    const metrics = app.resources("google_logging_metric").map(({ config }) => String(config.name));
+    const named = [...app.text.matchAll(/logging\.googleapis\.com\/user\/([\w-]+)/g)].map((match) => match[1]);
+    expect([...new Set(named)].sort()).toEqual([...metrics].sort());
   });
 
   test("keeps the address of a channel free of labels, which would be taken for settings", () => {
