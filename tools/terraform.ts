@@ -70,7 +70,9 @@ export class Terraform {
 /** The first of these that is installed; undefined if none is. */
 export function findTerraform(): string | undefined {
   const candidates = process.env.TERRAFORM_BINARY_NAME ? [process.env.TERRAFORM_BINARY_NAME] : ["terraform", "tofu"];
-  return candidates.find((command) => spawnSync(command, ["version"], { stdio: "ignore" }).status === 0);
+  return candidates.find(
+    (command) => spawnSync(command, ["version"], { stdio: "ignore", env: process.env }).status === 0,
+  );
 }
 
 /** Why the provider cannot be had; undefined if it can. */

@@ -9,6 +9,7 @@ import { googleSchema } from "../../tools/provider-schema";
 import { type Json, type SynthesizedStack, withScratch } from "../../tools/synthesized";
 import { firstPlan } from "../../tools/terraform";
 import { withTierStacks } from "../../tools/tiers";
+import { verifyTerraform } from "../../tools/verify-terraform";
 
 let printed = "";
 beforeEach(() => {
@@ -245,6 +246,19 @@ describe("the order of stacks", () => {
     expect(orderProblems([of("a-data"), of("b-data"), of("a-app", "b-data")])).toHaveLength(2);
     expect(() => deployOrder([of("a", "b"), of("b", "a")])).toThrow("a -> b -> a");
     expect(() => deployOrder([of("a", "gone")])).toThrow("gone, which is not there");
+  });
+});
+
+describe("npm run verify:terraform", () => {
+  const { PATH, TERRAFORM_BINARY_NAME } = process.env;
+  afterEach(() => Object.assign(process.env, { PATH }));
+
+  test("says in one line that nothing was verified where there is no Terraform", async () => {
+    delete process.env.TERRAFORM_BINARY_NAME;
+    process.env.PATH = "/nowhere";
+    expect(await verifyTerraform([])).toBe(0);
+    expect(printed).toBe("Neither terraform nor tofu is on PATH: nothing was verified.\n");
+    if (TERRAFORM_BINARY_NAME !== undefined) process.env.TERRAFORM_BINARY_NAME = TERRAFORM_BINARY_NAME;
   });
 });
 
