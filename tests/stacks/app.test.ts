@@ -34,7 +34,8 @@ describe("the stacks", () => {
       expect(stack.text).not.toMatch(/\$\{Token\[|#\{Token\[/);
       expect(stack.json).not.toHaveProperty("data");
       expect(stack.text).not.toContain(resolve(__dirname, "../.."));
-      expect(stack.text).not.toContain(tmpdir());
+      // A machine's own /tmp and /var/tmp stand in its scripts; a file below this process's does not.
+      expect(stack.text.replaceAll("/var/tmp/", "")).not.toContain(`${tmpdir()}/`);
     },
   );
 
