@@ -1,4 +1,5 @@
 import { ArtifactRegistryRepository } from "@cdktf/provider-google/lib/artifact-registry-repository";
+import { ArtifactRegistryRepositoryIamMember } from "@cdktf/provider-google/lib/artifact-registry-repository-iam-member";
 import { ProjectIamCustomRole } from "@cdktf/provider-google/lib/project-iam-custom-role";
 import type { Construct } from "constructs";
 import { TerraformOutput } from "../constructs/core/cdktf";
@@ -64,6 +65,7 @@ export class PlatformStack extends BaseStack {
     allowLogSink(sink, "archive", archive.resource.name, sink.writer);
 
     if (platform.ci) this.addEphemeralKeys(platform, platform.ci, archive);
+    if (platform.ci && platform.repository) this.letCiGrantImages(platform, images);
 
     new TerraformOutput(this, "image_repository", {
       value: `${platform.region}-docker.pkg.dev/${platform.project}/${IMAGE_REPOSITORY}`,
@@ -91,5 +93,28 @@ export class PlatformStack extends BaseStack {
         environments: ci,
         ...(platform.repository ? { granter: { member: ciDeployer(platform), role: granter.name } } : {}),
       });
+  }
+
+  /** An environment's stacks let its own identities pull: CI has to be able to say so, and to do nothing else here. */
+  private letCiGrantImages(platform: Platform, images: ArtifactRegistryRepository): void {
+    const granter = new ProjectIamCustomRole(this, "image-granter", {
+      project: platform.project,
+      roleId: "brainTumorImageGranter",
+      title: "Lets ephemeral environments pull images",
+      description: "Reads and changes who may use a repository, and nothing else",
+      stage: "GA",
+      permissions: [
+        "artifactregistry.repositories.get",
+        "artifactregistry.repositories.getIamPolicy",
+        "artifactregistry.repositories.setIamPolicy",
+      ],
+    });
+    new ArtifactRegistryRepositoryIamMember(this, "ci-grants-images", {
+      project: platform.project,
+      location: platform.region,
+      repository: images.name,
+      role: granter.name,
+      member: ciDeployer(platform),
+    });
   }
 }

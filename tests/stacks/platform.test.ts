@@ -69,15 +69,21 @@ describe("the platform's stack", () => {
     for (const user of users) expect(user).not.toContain("111222333444");
   });
 
-  test("lets the sink of the CI project in, and CI give rights on the ephemeral keys and nothing else", () => {
+  test("lets the sink of the CI project in, and CI give rights on the ephemeral keys and the images, and nothing else", () => {
     const writers = platform.resources("google_storage_bucket_iam_member").map(({ config }) => config.member);
     expect(writers).toContain("serviceAccount:service-555666777888@gcp-sa-logging.iam.gserviceaccount.com");
-    const [role] = platform.resources("google_project_iam_custom_role");
-    expect(role?.config.permissions).toEqual([
-      "cloudkms.cryptoKeys.get",
-      "cloudkms.cryptoKeys.getIamPolicy",
-      "cloudkms.cryptoKeys.setIamPolicy",
+    const permissions = platform.resources("google_project_iam_custom_role").map(({ config }) => config.permissions);
+    expect(permissions).toEqual([
+      [
+        "artifactregistry.repositories.get",
+        "artifactregistry.repositories.getIamPolicy",
+        "artifactregistry.repositories.setIamPolicy",
+      ],
+      ["cloudkms.cryptoKeys.get", "cloudkms.cryptoKeys.getIamPolicy", "cloudkms.cryptoKeys.setIamPolicy"],
     ]);
+    expect(
+      platform.resources("google_artifact_registry_repository_iam_member").map(({ config }) => config.member),
+    ).toEqual(["serviceAccount:ci-deploy@mri-platform.iam.gserviceaccount.com"]);
     expect(platform.resources("google_kms_key_ring_iam_member").map(({ config }) => config.member)).toEqual([
       "serviceAccount:ci-deploy@mri-platform.iam.gserviceaccount.com",
     ]);
