@@ -64,6 +64,16 @@ describe("a hospital's line", () => {
     ["network.cidr", { network: { cidr: "10.10.0.1/20" } }, "a private range"],
     ["network.egress.0.cidr", { network: { egress: [{ name: "all", cidr: "0.0.0.0/0", ports: [443] }] } }, "/16"],
     ["network.egress.0.ports", { network: { egress: [{ name: "pacs", cidr: "203.0.113.0/28", ports: [] }] } }, "TCP"],
+    ["preprocess.maxSpotWorkers", { preprocess: { maxSpotWorkers: 1.5 } }, "1 to 200"],
+    ["train.gpu", { train: { gpu: "nvidia-h100" } }, "nvidia-tesla-t4"],
+    ["train.spot", { train: { spot: "yes" } }, "true or false"],
+    ["serve.domain", { serve: { domain: "https://mri.example.org" } }, "without https://"],
+    ["serve.viewers.0", { serve: { domain: "mri.example.org", viewers: ["allUsers"] } }, "group:ADDRESS"],
+    [
+      "serve.allowedRanges.0",
+      { serve: { domain: "mri.example.org", allowedRanges: ["0.0.0.0/0"] } },
+      "198.51.100.0/24",
+    ],
   ])("with a wrong %s is refused: hospital, key, what was given, what is allowed", (name, change, allowed) => {
     const problems = problemsOf([{ ...PROD, ...change }]);
     expect(problems).toHaveLength(1);
@@ -132,6 +142,12 @@ describe("rules over several keys", () => {
   test("a bucket name that Cloud Storage keeps for Google is refused", () => {
     expect(problemsOf([{ ...PROD, name: "google-clinic" }])).toEqual([expect.stringContaining("looks like Google's")]);
   });
+});
+
+test("who may see the page needs the domain that they open", () => {
+  expect(problemsOf([{ ...PROD, serve: { viewers: ["group:mri@example.org"] } }])).toEqual([
+    expect.stringContaining('"serve.viewers" is given without "serve.domain"'),
+  ]);
 });
 
 describe("the list", () => {
