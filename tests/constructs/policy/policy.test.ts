@@ -1,3 +1,5 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 import { CloudRunV2ServiceIamMember } from "@cdktf/provider-google/lib/cloud-run-v2-service-iam-member";
 import { GoogleProvider } from "@cdktf/provider-google/lib/provider";
 import { StorageBucket } from "@cdktf/provider-google/lib/storage-bucket";
@@ -11,7 +13,9 @@ import {
   stackDocument,
   unknownAcknowledgements,
 } from "../../../constructs/policy";
+import { buildApp } from "../../../stacks/app";
 import { withScratch } from "../../../tools/synthesized";
+import { NOTHING_PUSHED, PROD } from "../../stacks/synthesize";
 import { FIXTURES, type Resources, stackOfResources } from "./fixtures";
 
 const find = (resources: Resources, id?: string) =>
@@ -111,6 +115,16 @@ describe("at synth", () => {
     const findings = evaluatePolicy(stackDocument("stack", json));
     expect(findings.length).toBeGreaterThan(3);
     expect(openFindings(findings)).toEqual([]);
+  });
+
+  test("stands on every stack of the app", () => {
+    for (const name of ["st-anna-data", "st-anna-app", "platform", "bootstrap"])
+      withScratch((outdir) => {
+        const app = buildApp([PROD], { outdir, images: NOTHING_PUSHED, variables: {} });
+        publicBucket(app.node.findChild(name) as TerraformStack);
+        expect(() => app.synth()).toThrow("google_storage_bucket.b: public_access_prevention");
+        expect(existsSync(join(outdir, "stacks", name, "cdk.tf.json"))).toBe(false);
+      });
   });
 
   test("an acknowledgement names a rule that exists and gives a reason", () => {
