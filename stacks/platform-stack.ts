@@ -6,7 +6,7 @@ import { TerraformOutput } from "../constructs/core/cdktf";
 import { dataClass } from "../constructs/core/labels";
 import { cryptoKeyId, keyRingName, resourceName } from "../constructs/core/naming";
 import { removalPolicy } from "../constructs/core/removal";
-import { logWriterMember } from "../constructs/core/service-agents";
+import { logWriterMember, serviceAgentMember } from "../constructs/core/service-agents";
 import { acknowledge } from "../constructs/policy";
 import { AuditSink, EphemeralKeys, encryptionKeyFromId } from "../constructs/security";
 import { allowLogSink, SecureBucket } from "../constructs/storage";
@@ -65,6 +65,15 @@ export class PlatformStack extends BaseStack {
     allowLogSink(sink, "archive", archive.resource.name, sink.writer);
 
     if (platform.ci) this.addEphemeralKeys(platform, platform.ci, archive);
+    // Cloud Run's agent pulls for every environment of the CI project: the grant belongs to none of them.
+    if (platform.ci)
+      new ArtifactRegistryRepositoryIamMember(this, "ci-run-pulls", {
+        project: platform.project,
+        location: platform.region,
+        repository: images.name,
+        role: "roles/artifactregistry.reader",
+        member: serviceAgentMember(platform.ci, "run"),
+      });
     if (platform.ci && platform.repository) this.letCiGrantImages(platform, images);
 
     new TerraformOutput(this, "image_repository", {
