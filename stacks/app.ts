@@ -1,8 +1,15 @@
 import { mkdirSync } from "node:fs";
 import { Annotations, App } from "../constructs/core/cdktf";
-import { type HospitalLine, parseHospitals } from "./config";
+import { type ImageLock, readImageLock } from "../constructs/core/container-image";
+import { withoutCreationStacks } from "../constructs/core/creation-stacks";
+import { BootstrapStack } from "./bootstrap-stack";
+import { type CiVariables, ciEnvironment } from "./ci-environment";
+import { type Hospital, type HospitalContext, type HospitalLine, parseHospitals } from "./config";
 import { HospitalAppStack } from "./hospital-app-stack";
 import { HospitalDataStack } from "./hospital-data-stack";
+import { platform as shippedPlatform } from "./hospitals";
+import { type Platform, type PlatformLine, parsePlatform, stateBucketName } from "./platform-config";
+import { PlatformStack } from "./platform-stack";
 
 export interface AppOptions {
   /**
@@ -10,30 +17,106 @@ export interface AppOptions {
    * @default CDKTF_OUTDIR, otherwise cdktf.out
    */
   readonly outdir?: string | undefined;
+  /**
+   * The container images that were pushed.
+   * @default what images.lock.json says
+   */
+  readonly images?: ImageLock | undefined;
   /** What the lines are called in an error. */
   readonly subject?: string | undefined;
+  /**
+   * Synthesize what the policy would refuse, for tools that list what it finds.
+   * @default false
+   */
+  readonly skipValidation?: boolean | undefined;
+  /** @default the platform of hospitals.ts */
+  readonly platform?: PlatformLine | undefined;
+  /**
+   * Where CI_ENV_ID and what belongs to it are looked up.
+   * @default the process's environment
+   */
+  readonly variables?: CiVariables | undefined;
+  /**
+   * From when an ephemeral environment's days are counted.
+   * @default this moment
+   */
+  readonly now?: Date | undefined;
 }
 
 /**
- * Which stacks there are: two for every hospital, and nothing between hospitals.
+ * Which stacks there are: bootstrap, platform, and two for every hospital, with nothing between hospitals. With CI_ENV_ID
+ * set there are the two stacks of that environment and nothing else, so that nothing else can be destroyed with them.
  * @throws {ConfigurationError} listing every problem of every line; no construct exists then.
  */
 export function buildApp(lines: readonly HospitalLine[], options: AppOptions = {}): App {
-  const hospitals = parseHospitals(lines, options.subject);
+  return withoutCreationStacks(() => build(lines, options));
+}
+
+function build(lines: readonly HospitalLine[], options: AppOptions): App {
+  const platform = parsePlatform(options.platform ?? shippedPlatform);
+  const environment = ciEnvironment(options.variables ?? process.env, platform, lines);
+  const context: HospitalContext = {
+    billingAccount: platform.billingAccount,
+    stateBucket: platform.state === "gcs" ? stateBucketName(platform) : undefined,
+    reservedProjects: reservedProjects(platform),
+    now: options.now,
+  };
+  const hospitals = environment
+    ? parseHospitals([environment.line], "The environment of CI_ENV_ID", context)
+    : parseHospitals(lines, options.subject, context);
+
   const outdir = options.outdir ?? process.env.CDKTF_OUTDIR ?? "cdktf.out";
   mkdirSync(outdir, { recursive: true });
-  const app = new App({ outdir, stackTraces: false });
+  const app = new App({ outdir, stackTraces: false, skipValidation: options.skipValidation ?? false });
+  const images = options.images ?? readImageLock();
+  if (!environment) new PlatformStack(app, platform).addDependency(new BootstrapStack(app, platform));
+  const stacks = hospitals.map((hospital) => {
+    const data = new HospitalDataStack(app, hospital, platform);
+    new HospitalAppStack(app, hospital, platform, images).addDependency(data);
+    return { hospital, data };
+  });
+
+  const [first] = stacks;
+  for (const warning of environment?.warnings ?? []) if (first) Annotations.of(first.data).addWarning(warning);
+  warnOfNumbers(stacks);
+  for (const { hospital, data } of stacks) warnOfKeys(data, hospital, platform);
+  return app;
+}
+
+function reservedProjects({ project, ci }: Platform): Map<string, string> {
+  const reserved = new Map([[project, "the platform's project"]]);
+  if (ci) reserved.set(ci.project, "the project of ephemeral environments");
+  return reserved;
+}
+
+interface DataStackOf {
+  readonly hospital: Hospital;
+  readonly data: HospitalDataStack;
+}
+
+function warnOfNumbers(stacks: readonly DataStackOf[]): void {
   const projects = new Map<string, string>();
-  for (const hospital of hospitals) {
-    const data = new HospitalDataStack(app, hospital);
-    const { project, projectNumber } = hospital;
+  for (const { hospital, data } of stacks) {
+    const { name, project, projectNumber } = hospital;
     const other = projects.get(projectNumber) ?? project;
     if (other !== project)
       Annotations.of(data).addWarning(
-        `Projects "${other}" and "${project}" have the number ${projectNumber}, and no two projects do: with a wrong number, another project's service agents get the key of hospital "${hospital.name}". Correct "projectNumber" before you deploy.`,
+        `Projects "${other}" and "${project}" have the number ${projectNumber}, and no two projects do: with a wrong number, another project's service agents get the key of hospital "${name}". Correct "projectNumber" before you deploy.`,
       );
     projects.set(projectNumber, project);
-    new HospitalAppStack(app, hospital).addDependency(data);
   }
-  return app;
+}
+
+/** An ephemeral environment stands on keys that the platform stack makes: in some regions, for one project. */
+function warnOfKeys(data: HospitalDataStack, hospital: Hospital, platform: Platform): void {
+  const { name, tier, region, project, kmsKey } = hospital;
+  if (tier !== "ephemeral" || kmsKey) return;
+  if (!platform.ephemeralRegions.includes(region))
+    Annotations.of(data).addWarning(
+      `Environment "${name}" lies in ${region}, where the platform has no key for it: add the region to "ephemeralRegions" of the platform's line and deploy the platform first.`,
+    );
+  if (project !== platform.ci?.project)
+    Annotations.of(data).addWarning(
+      `Environment "${name}" lies in project "${project}", whose service agents may not use the platform's keys: make it "ci" of the platform's line and deploy the platform first.`,
+    );
 }

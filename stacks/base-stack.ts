@@ -1,43 +1,109 @@
 import { GoogleProvider } from "@cdktf/provider-google/lib/provider";
 import type { Construct } from "constructs";
 import { Aspects, GcsBackend, LocalBackend, TerraformStack } from "../constructs/core/cdktf";
-import { type DataClass, LabelAspect } from "../constructs/core/labels";
+import { withoutCreationStacks } from "../constructs/core/creation-stacks";
+import { type DataClass, type HospitalLabels, LabelAspect } from "../constructs/core/labels";
+import type { Removal } from "../constructs/core/removal";
+import { acknowledge, PolicyAspect } from "../constructs/policy";
 import type { KeyChoice } from "../constructs/security";
 import type { Hospital } from "./config";
+import { type Platform, stateBucketName } from "./platform-config";
 
-/** What every stack of a hospital has: provider, state, labels. */
+export interface StackSettings {
+  readonly project: string;
+  readonly region: string;
+  /** Keeps the state; beside the output folder if undefined. */
+  readonly stateBucket: string | undefined;
+  readonly labels: HospitalLabels;
+  readonly removal: Removal;
+}
+
+/** Rules that hold for what is kept, and not where a destroy is meant to take everything away. */
+const RULES_OF_WHAT_IS_KEPT = ["bigquery-deletion-protection", "kms-prevent-destroy", "prod-retained"];
+
+/** What every stack has: provider, state, labels. */
 export abstract class BaseStack extends TerraformStack {
-  constructor(
-    scope: Construct,
-    id: string,
-    protected readonly hospital: Hospital,
-    dataClass: DataClass,
-  ) {
+  /** The JSON that the policy looked at, until it is written. */
+  private checked: unknown;
+  private isChecking = false;
+
+  constructor(scope: Construct, id: string, settings: StackSettings) {
     super(scope, id);
-    new GoogleProvider(this, "google", { project: hospital.project, region: hospital.region });
+    new GoogleProvider(this, "google", { project: settings.project, region: settings.region });
     // The provider's bindings pin one version and a registry's short name; this is what OpenTofu understands as well.
     this.addOverride("terraform.required_providers.google", { source: "hashicorp/google", version: "~> 6.50" });
     this.addOverride("terraform.required_version", ">= 1.9");
 
-    if (hospital.stateBucket) new GcsBackend(this, { bucket: hospital.stateBucket, prefix: id });
+    if (settings.stateBucket) new GcsBackend(this, { bucket: settings.stateBucket, prefix: id });
     // Relative to the stack's folder, which a synth may remove: beside the output folder, so that a state outlives it.
     else new LocalBackend(this, { path: `../../../terraform.${id}.tfstate` });
 
     // An aspect on the app is never visited in cdktf 0.21: it stands on each stack.
-    Aspects.of(this).add(
-      new LabelAspect({
-        hospital: hospital.name,
-        env: hospital.tier,
-        owner: hospital.owner,
-        dataClass,
-        expiresAt: hospital.expiresAt,
-      }),
-    );
+    Aspects.of(this).add(new LabelAspect(settings.labels));
+    Aspects.of(this).add(new PolicyAspect());
+    this.node.addValidation({
+      validate: () => {
+        this.isChecking = true;
+        return [];
+      },
+    });
+    if (settings.removal === "destroy")
+      for (const rule of RULES_OF_WHAT_IS_KEPT)
+        acknowledge(
+          this,
+          rule,
+          `The line of ${settings.labels.hospital} (${settings.labels.env}) lets a destroy take its data along.`,
+        );
+  }
+
+  /** What the policy looked at is what is written: resolving a stack is most of the work of a synth. */
+  override toTerraform(): unknown {
+    const checked = this.checked;
+    this.checked = undefined;
+    if (checked !== undefined) return checked;
+    const json: unknown = withoutCreationStacks(() => super.toTerraform());
+    if (this.isChecking) this.checked = json;
+    this.isChecking = false;
+    return json;
+  }
+
+  /**
+   * Everything is resolved once more here than it needs to be, in search of references between stacks, and there are
+   * none: stacks know each other by names.
+   */
+  override prepareStack(): void {
+    this.ensureBackendExists();
   }
 }
 
-/** Ephemeral environments share one project and its long-lived keys; every other hospital has its own. */
-export function keyChoice(hospital: Hospital): KeyChoice {
+export function hospitalSettings(hospital: Hospital, dataClass: DataClass): StackSettings {
+  return {
+    project: hospital.project,
+    region: hospital.region,
+    stateBucket: hospital.stateBucket,
+    removal: hospital.removal,
+    labels: {
+      hospital: hospital.name,
+      env: hospital.tier,
+      owner: hospital.owner,
+      dataClass,
+      expiresAt: hospital.expiresAt,
+    },
+  };
+}
+
+export function platformSettings(platform: Platform, dataClass: DataClass): StackSettings {
+  return {
+    project: platform.project,
+    region: platform.region,
+    stateBucket: platform.state === "gcs" ? stateBucketName(platform) : undefined,
+    removal: platform.removal,
+    labels: { hospital: platform.name, env: "platform", owner: platform.owner, dataClass },
+  };
+}
+
+/** Ephemeral environments share the platform's long-lived keys; every other hospital has its own. */
+export function keyChoice(hospital: Hospital, platform: Pick<Platform, "project">): KeyChoice {
   const { kmsKey, pseudonymKey } = hospital;
-  return { kmsKey, pseudonymKey, shared: hospital.tier === "ephemeral" };
+  return { kmsKey, pseudonymKey, shared: hospital.tier === "ephemeral" && { project: platform.project } };
 }

@@ -54,11 +54,11 @@ export function synth(args: readonly string[], defaults: readonly HospitalLine[]
   }
 }
 
-/** What constructs and stacks want a person to know; the cdktf command line prints the same. */
-function warnings(app: App): string[] {
-  return Object.values(app.manifest.stacks).flatMap(({ annotations }) =>
-    annotations.filter(({ level }) => level === AnnotationMetadataEntryType.WARN).map(({ message }) => message),
-  );
+/** What constructs and stacks want a person to know, each once; the cdktf command line prints the same. */
+function warnings(app: App): Set<string> {
+  const annotations = Object.values(app.manifest.stacks).flatMap((stack) => stack.annotations);
+  const found = annotations.filter(({ level }) => level === AnnotationMetadataEntryType.WARN);
+  return new Set(found.map(({ message }) => message));
 }
 
 interface Options {
@@ -98,7 +98,7 @@ function parseOptions(args: readonly string[]): Options {
 }
 
 /** Reads the list; what is in it is validated with the hospitals. */
-function readLines(file: string): HospitalLine[] {
+export function readLines(file: string): HospitalLine[] {
   let text: string;
   try {
     text = readFileSync(file, "utf8");

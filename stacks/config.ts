@@ -1,21 +1,34 @@
 import { z } from "zod";
-import { LABEL_VALUE } from "../constructs/core/labels";
 import { bucketNameProblem } from "../constructs/core/naming";
 import type { Removal } from "../constructs/core/removal";
+import { DEFAULT_CIDR, type EgressDestination } from "../constructs/network";
+import type { PublicAccess } from "../constructs/serve";
+import { GPUS, type Gpu } from "../constructs/train";
 import { ConfigurationError } from "../runtime/platform/config";
 import { BUCKETS } from "../runtime/platform/contract";
+import { asRecord, nameOf, sentences, show } from "./sentences";
+import {
+  AMOUNT,
+  BILLING_ACCOUNT,
+  DOMAIN,
+  EMAILS,
+  isDate,
+  isNarrowRange,
+  isPrivateRange,
+  isSourceRange,
+  KMS_KEY,
+  KMS_KEY_VERSION,
+  MEMBERS,
+  OWNER,
+  PROJECT,
+  PROJECT_NUMBER,
+  REGION,
+  STATE_BUCKET,
+  VIEWERS,
+} from "./values";
 
 export const TIERS = ["prod", "test", "ephemeral"] as const;
 export type Tier = (typeof TIERS)[number];
-
-const KMS_KEY = /^projects\/[a-z][a-z0-9-]+\/locations\/([a-z0-9-]+)\/keyRings\/[\w-]{1,63}\/cryptoKeys\/[\w-]{1,63}$/;
-const KMS_KEY_VERSION =
-  /^projects\/[a-z][a-z0-9-]+\/locations\/([a-z0-9-]+)\/keyRings\/[\w-]{1,63}\/cryptoKeys\/[\w-]{1,63}\/cryptoKeyVersions\/[1-9]\d*$/;
-
-const isDate = (text: string) => {
-  const time = Date.parse(`${text}T00:00:00Z`);
-  return !Number.isNaN(time) && new Date(time).toISOString().startsWith(text);
-};
 
 /** One line of `hospitals.ts`. A description says what is allowed; errors quote it. */
 const lineSchema = z.strictObject({
@@ -26,25 +39,10 @@ const lineSchema = z.strictObject({
       "2 to 30 lower-case letters, digits and single hyphens, a letter first and no hyphen last, such as st-anna",
     ),
   tier: z.enum(TIERS).describe("prod, test or ephemeral"),
-  project: z
-    .string()
-    .regex(/^[a-z][a-z0-9-]{4,28}[a-z0-9]$/)
-    .describe(
-      "the id of a Google Cloud project: 6 to 30 lower-case letters, digits and hyphens, a letter first and no hyphen last",
-    ),
-  projectNumber: z
-    .union([z.string(), z.int().transform(String)])
-    .pipe(z.string().regex(/^[1-9]\d{5,18}$/))
-    .describe("the project's number, digits only: gcloud projects describe PROJECT --format='value(projectNumber)'"),
-  region: z
-    .string()
-    .regex(/^(?:africa|asia|australia|europe|me|northamerica|southamerica|us)-[a-z]+\d+$/)
-    .describe("one region of Google Cloud such as europe-west4, not a zone and not a multi-region"),
-  owner: z
-    .string()
-    .regex(LABEL_VALUE)
-    .default("platform")
-    .describe("a label: up to 63 lower-case letters, digits, hyphens and underscores"),
+  project: PROJECT,
+  projectNumber: PROJECT_NUMBER,
+  region: REGION,
+  owner: OWNER,
   removal: z
     .enum(["retain", "destroy"])
     .optional()
@@ -62,18 +60,81 @@ const lineSchema = z.strictObject({
     .describe(
       "an existing MAC key version in full: projects/P/locations/REGION/keyRings/R/cryptoKeys/K/cryptoKeyVersions/N",
     ),
-  stateBucket: z
-    .string()
-    .regex(/^[a-z0-9][a-z0-9._-]{1,61}[a-z0-9]$/)
-    .optional()
-    .describe("the name of an existing bucket for Terraform's state, without gs://"),
+  stateBucket: STATE_BUCKET.optional(),
   expiresAt: z.string().refine(isDate).optional().describe("a date such as 2027-01-31"),
+  billingAccount: BILLING_ACCOUNT.optional(),
+  budget: AMOUNT.optional(),
+  alertEmails: EMAILS.optional(),
+  analysts: MEMBERS.optional(),
+  deployer: z
+    .string()
+    .regex(/^serviceAccount:[a-z][a-z0-9-]{4,28}[a-z0-9]@[a-z][a-z0-9-]{4,28}[a-z0-9]\.iam\.gserviceaccount\.com$/)
+    .optional()
+    .describe("the service account that deploys: serviceAccount:NAME@PROJECT.iam.gserviceaccount.com"),
+  network: z
+    .strictObject({
+      cidr: z.string().refine(isPrivateRange).optional().describe("a private range of /16 to /24 such as 10.10.0.0/20"),
+      egress: z
+        .array(
+          z
+            .strictObject({
+              name: z
+                .string()
+                .regex(/^[a-z](?:[a-z0-9]|-(?=[a-z0-9])){1,19}$/)
+                .describe("2 to 20 lower-case letters, digits and single hyphens, a letter first"),
+              cidr: z
+                .string()
+                .refine(isNarrowRange)
+                .describe("a range of /16 or smaller such as 203.0.113.0/28, starting at its first address"),
+              ports: z
+                .array(z.int().min(1).max(65_535).describe("a whole number from 1 to 65535"))
+                .min(1)
+                .max(20)
+                .describe("a list of TCP ports"),
+            })
+            .describe("an object with name, cidr and ports"),
+        )
+        .max(20)
+        .optional()
+        .describe("a list of at most 20 destinations, each with name, cidr and ports"),
+    })
+    .default({})
+    .describe("an object with cidr and egress"),
   ingest: z
     .strictObject({
       maxInstances: z.int().min(1).max(1000).optional().describe("a whole number from 1 to 1000"),
     })
     .default({})
     .describe("an object with maxInstances"),
+  preprocess: z
+    .strictObject({
+      maxSpotWorkers: z.int().min(1).max(200).optional().describe("a whole number from 1 to 200"),
+    })
+    .default({})
+    .describe("an object with maxSpotWorkers"),
+  train: z
+    .strictObject({
+      gpu: z.enum(GPUS).optional().describe(GPUS.join(", ")),
+      spot: z.boolean().optional().describe("true or false"),
+    })
+    .default({})
+    .describe("an object with gpu and spot"),
+  serve: z
+    .strictObject({
+      maxInstances: z.int().min(1).max(1000).optional().describe("a whole number from 1 to 1000"),
+      domain: DOMAIN.optional(),
+      viewers: VIEWERS.optional(),
+      allowedRanges: z
+        .array(
+          z.string().refine(isSourceRange).describe("a range such as 198.51.100.0/24, starting at its first address"),
+        )
+        .min(1)
+        .max(10)
+        .optional()
+        .describe("a list of at most 10 ranges, such as 198.51.100.0/24"),
+    })
+    .default({})
+    .describe("an object with maxInstances, domain, viewers and allowedRanges"),
 });
 
 /** What an engineer writes. */
@@ -93,21 +154,76 @@ export interface Hospital {
   readonly pseudonymKey: string | undefined;
   readonly stateBucket: string | undefined;
   readonly expiresAt: string | undefined;
+  /** Where the budget is made; without one, there is none. */
+  readonly billingAccount: string | undefined;
+  /** A month, in the billing account's currency. */
+  readonly budget: number;
+  readonly alertEmails: readonly string[];
+  /** IAM members that may read the warehouse. */
+  readonly analysts: readonly string[];
+  /** Who has to act as the identities that it deploys. */
+  readonly deployer: string | undefined;
+  readonly network: { readonly cidr: string; readonly egress: readonly EgressDestination[] };
   readonly ingest: { readonly maxInstances: number };
+  readonly preprocess: { readonly maxSpotWorkers: number };
+  readonly train: { readonly gpu: Gpu; readonly spot: boolean };
+  readonly serve: {
+    readonly maxInstances: number;
+    /** How people reach the page; without it, there is no load balancer. */
+    readonly publicAccess: PublicAccess | undefined;
+  };
 }
 
 /** What a line that says nothing gets. */
-const TIER_DEFAULTS: Readonly<Record<Tier, { readonly removal: Removal; readonly maxInstances: number }>> = {
-  prod: { removal: "retain", maxInstances: 20 },
-  test: { removal: "retain", maxInstances: 5 },
-  ephemeral: { removal: "destroy", maxInstances: 2 },
+const TIER_DEFAULTS: Readonly<Record<Tier, TierDefaults>> = {
+  prod: { removal: "retain", maxInstances: 20, serveInstances: 10, spotWorkers: 8, spotTraining: false, budget: 2000 },
+  test: { removal: "retain", maxInstances: 5, serveInstances: 3, spotWorkers: 4, spotTraining: true, budget: 300 },
+  ephemeral: {
+    removal: "destroy",
+    maxInstances: 2,
+    serveInstances: 2,
+    spotWorkers: 2,
+    spotTraining: true,
+    budget: 100,
+  },
 };
+
+interface TierDefaults {
+  readonly removal: Removal;
+  readonly maxInstances: number;
+  readonly serveInstances: number;
+  readonly spotWorkers: number;
+  readonly spotTraining: boolean;
+  readonly budget: number;
+}
+
+/** Days that an ephemeral environment lives for, where its line does not say. */
+const EPHEMERAL_DAYS = 2;
+
+/** What the platform decides for all hospitals. */
+export interface HospitalContext {
+  /** @default each line's own, otherwise none */
+  readonly billingAccount?: string | undefined;
+  /** @default each line's own, otherwise state lies beside the output folder */
+  readonly stateBucket?: string | undefined;
+  /** Whose project no hospital may have. */
+  readonly reservedProjects?: ReadonlyMap<string, string> | undefined;
+  /**
+   * From when an ephemeral environment's days are counted.
+   * @default this moment
+   */
+  readonly now?: Date | undefined;
+}
 
 /**
  * Validates all lines and fills in the defaults of each tier.
  * @throws {ConfigurationError} with one sentence for every problem of every hospital.
  */
-export function parseHospitals(input: unknown, subject = "The list of hospitals"): Hospital[] {
+export function parseHospitals(
+  input: unknown,
+  subject = "The list of hospitals",
+  context: HospitalContext = {},
+): Hospital[] {
   if (!Array.isArray(input))
     throw new ConfigurationError(subject, [`It is ${show(input)}; allowed: a list of hospitals.`]);
   if (input.length === 0) throw new ConfigurationError(subject, ["It is empty; it must have at least one hospital."]);
@@ -117,16 +233,17 @@ export function parseHospitals(input: unknown, subject = "The list of hospitals"
   input.forEach((line: unknown, index) => {
     const who = nameOf(line, index);
     const result = lineSchema.safeParse(line);
-    if (!result.success) problems.push(...result.error.issues.flatMap((issue) => sentences(who, line, issue)));
+    if (!result.success)
+      problems.push(...result.error.issues.flatMap((issue) => sentences(lineSchema, who, line, issue)));
     problems.push(...bucketProblems(who, line), ...crossFieldProblems(who, usableKeys(line)));
-    if (result.success) hospitals.push(withDefaults(result.data));
+    if (result.success) hospitals.push(withDefaults(result.data, context));
   });
-  problems.push(...listProblems(input));
+  problems.push(...listProblems(input, context.reservedProjects ?? new Map()));
   if (problems.length > 0) throw new ConfigurationError(subject, problems);
   return hospitals;
 }
 
-function withDefaults(line: z.output<typeof lineSchema>): Hospital {
+function withDefaults(line: z.output<typeof lineSchema>, context: HospitalContext): Hospital {
   const defaults = TIER_DEFAULTS[line.tier];
   return {
     name: line.name,
@@ -138,10 +255,31 @@ function withDefaults(line: z.output<typeof lineSchema>): Hospital {
     removal: line.allowDestroys ? "destroy" : (line.removal ?? defaults.removal),
     kmsKey: line.kmsKey,
     pseudonymKey: line.pseudonymKey,
-    stateBucket: line.stateBucket,
-    expiresAt: line.expiresAt,
+    stateBucket: line.stateBucket ?? context.stateBucket,
+    expiresAt: line.expiresAt ?? (line.tier === "ephemeral" ? expiry(context.now ?? new Date()) : undefined),
+    billingAccount: line.billingAccount ?? context.billingAccount,
+    budget: line.budget ?? defaults.budget,
+    alertEmails: line.alertEmails ?? [],
+    analysts: line.analysts ?? [],
+    deployer: line.deployer,
+    network: { cidr: line.network.cidr ?? DEFAULT_CIDR, egress: line.network.egress ?? [] },
     ingest: { maxInstances: line.ingest.maxInstances ?? defaults.maxInstances },
+    preprocess: { maxSpotWorkers: line.preprocess.maxSpotWorkers ?? defaults.spotWorkers },
+    train: { gpu: line.train.gpu ?? "nvidia-tesla-t4", spot: line.train.spot ?? defaults.spotTraining },
+    serve: {
+      maxInstances: line.serve.maxInstances ?? defaults.serveInstances,
+      publicAccess: publicAccess(line.serve),
+    },
   };
+}
+
+function publicAccess({ domain, viewers = [], allowedRanges }: Line["serve"]): PublicAccess | undefined {
+  return domain === undefined ? undefined : { domain, viewers, allowedRanges };
+}
+
+/** The date from which an environment that is deployed now may be taken away. */
+export function expiry(now: Date): string {
+  return new Date(now.getTime() + EPHEMERAL_DAYS * 24 * 60 * 60 * 1000).toISOString().slice(0, 10);
 }
 
 type Line = z.output<typeof lineSchema>;
@@ -159,6 +297,11 @@ function usableKeys(line: unknown): Partial<Line> {
 /** Rules over more than one key of a line. */
 function crossFieldProblems(who: string, line: Partial<Line>): string[] {
   const problems: string[] = [];
+  for (const key of ["viewers", "allowedRanges"] as const)
+    if (line.serve?.[key] && line.serve.domain === undefined)
+      problems.push(
+        `${who}: "serve.${key}" is given without "serve.domain"; allowed: with the domain that people open.`,
+      );
   if (line.tier === "prod" && line.removal === "destroy" && !line.allowDestroys)
     problems.push(
       `${who}: "removal" is "destroy" in tier prod; allowed: retain. To take a prod hospital down, deploy it once with "allowDestroys": true.`,
@@ -167,6 +310,14 @@ function crossFieldProblems(who: string, line: Partial<Line>): string[] {
     problems.push(`${who}: "removal" is "retain" in tier ephemeral; allowed: destroy, an environment that expires.`);
   if (line.expiresAt && line.tier && line.tier !== "ephemeral")
     problems.push(`${who}: "expiresAt" is "${line.expiresAt}" in tier ${line.tier}; allowed: in tier ephemeral only.`);
+  if (line.tier === "ephemeral" && line.budget !== undefined)
+    problems.push(
+      `${who}: "budget" is ${line.budget} in tier ephemeral; allowed: in tiers prod and test, as one project's environments share its budget.`,
+    );
+  const egress = line.network?.egress ?? [];
+  for (const name of new Set(egress.map((destination) => destination.name)))
+    if (egress.filter((destination) => destination.name === name).length > 1)
+      problems.push(`${who}: "network.egress" has the name "${name}" twice; allowed: each name once.`);
   for (const [key, value, pattern] of [
     ["kmsKey", line.kmsKey, KMS_KEY],
     ["pseudonymKey", line.pseudonymKey, KMS_KEY_VERSION],
@@ -184,7 +335,7 @@ function crossFieldProblems(who: string, line: Partial<Line>): string[] {
 function bucketProblems(who: string, line: unknown): string[] {
   const { name, project } = asRecord(line);
   if (typeof name !== "string" || typeof project !== "string") return [];
-  const longest = [...BUCKETS].sort((a, b) => b.length - a.length)[0] ?? "quarantine";
+  const longest = [...BUCKETS, "access-log", "source"].sort((a, b) => b.length - a.length)[0] ?? "quarantine";
   const problem = bucketNameProblem(`${project}-${name}-${longest}`);
   const malformed =
     !lineSchema.shape.name.safeParse(name).success || !lineSchema.shape.project.safeParse(project).success;
@@ -194,7 +345,7 @@ function bucketProblems(who: string, line: unknown): string[] {
 }
 
 /** Rules over the whole list. */
-function listProblems(lines: readonly unknown[]): string[] {
+function listProblems(lines: readonly unknown[], reserved: ReadonlyMap<string, string>): string[] {
   const problems: string[] = [];
   const names = new Map<string, number>();
   const projects = new Map<string, { readonly name: string; readonly tier: unknown }>();
@@ -211,6 +362,9 @@ function listProblems(lines: readonly unknown[]): string[] {
     else names.set(name, index);
     if (typeof project !== "string" || before !== undefined) return;
 
+    const use = reserved.get(project);
+    if (use !== undefined && tier !== "ephemeral")
+      problems.push(`${who}: "project" is ${show(project)}, which is ${use}; allowed: a project of its own.`);
     const owner = projects.get(project);
     if (owner === undefined) projects.set(project, { name, tier });
     else if (tier !== "ephemeral" || owner.tier !== "ephemeral")
@@ -226,63 +380,4 @@ function listProblems(lines: readonly unknown[]): string[] {
     else prefixes.set(prefix, name);
   });
   return problems;
-}
-
-/** An issue of the schema as a sentence: which hospital, which key, what was given, what is allowed. */
-function sentences(who: string, line: unknown, issue: z.core.$ZodIssue): string[] {
-  if (issue.code === "unrecognized_keys") {
-    const allowed = Object.keys(issue.path.length === 0 ? lineSchema.shape : { maxInstances: true });
-    const where = issue.path.length === 0 ? "" : ` in "${issue.path.join(".")}"`;
-    return issue.keys.map((key) => {
-      const meant = closest(key, allowed);
-      return `${who}: "${key}"${where} is not a known key${meant ? `; did you mean "${meant}"?` : ";"} allowed: ${allowed.join(", ")}.`;
-    });
-  }
-  if (issue.path.length === 0) return [`${who} is ${show(line)}; allowed: an object with ${REQUIRED.join(", ")}.`];
-  const given = issue.path.reduce<unknown>((value, key) => asRecord(value)[String(key)], line);
-  const key = issue.path.join(".");
-  const allowed = describe(issue.path) ?? issue.message;
-  return [`${who}: "${key}" is ${given === undefined ? "missing" : show(given)}; allowed: ${allowed}.`];
-}
-
-const REQUIRED = ["name", "tier", "project", "projectNumber", "region"];
-
-function describe(path: readonly PropertyKey[]): string | undefined {
-  const shape = lineSchema.shape as Record<string, z.ZodType>;
-  const [key, inner] = path.map(String);
-  const outer = key === undefined ? undefined : shape[key];
-  if (key === "ingest" && inner !== undefined) return "maxInstances, a whole number from 1 to 1000";
-  return outer?.description;
-}
-
-const nameOf = (line: unknown, index: number): string => {
-  const { name } = asRecord(line);
-  return typeof name === "string" && name !== "" ? `Hospital "${name}" (line ${index + 1})` : `Line ${index + 1}`;
-};
-
-const asRecord = (value: unknown): Record<string, unknown> =>
-  typeof value === "object" && value !== null ? (value as Record<string, unknown>) : {};
-
-const show = (value: unknown): string => (value === undefined ? "missing" : (JSON.stringify(value) ?? String(value)));
-
-/** The allowed word within two edits of a mistyped one. */
-function closest(word: string, allowed: readonly string[]): string | undefined {
-  const best = allowed
-    .map((candidate) => ({ candidate, edits: distance(word.toLowerCase(), candidate.toLowerCase()) }))
-    .sort((a, b) => a.edits - b.edits)[0];
-  return best && best.edits <= 2 ? best.candidate : undefined;
-}
-
-/** Levenshtein distance. */
-function distance(a: string, b: string): number {
-  let previous = Array.from({ length: b.length + 1 }, (_, column) => column);
-  for (let row = 1; row <= a.length; row++) {
-    const current = [row];
-    for (let column = 1; column <= b.length; column++) {
-      const replaced = (previous[column - 1] ?? 0) + (a[row - 1] === b[column - 1] ? 0 : 1);
-      current[column] = Math.min(replaced, (previous[column] ?? 0) + 1, (current[column - 1] ?? 0) + 1);
-    }
-    previous = current;
-  }
-  return previous[b.length] ?? 0;
 }

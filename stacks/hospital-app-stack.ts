@@ -1,22 +1,37 @@
 import type { Construct } from "constructs";
-import { TerraformOutput } from "../constructs/core/cdktf";
+import { Annotations, TerraformOutput } from "../constructs/core/cdktf";
+import { ContainerImage, IMAGE_CONTRACTS, type ImageLock, type ImageName } from "../constructs/core/container-image";
 import { bucketName } from "../constructs/core/naming";
+import { bundleRuntime } from "../constructs/core/runtime-bundle";
 import { Ingest } from "../constructs/ingest";
-import { hospitalKeysFromNames } from "../constructs/security";
-import { hospitalBucketsFromNames, SecureBucket } from "../constructs/storage";
-import { BaseStack, keyChoice } from "./base-stack";
+import { Network, networkMonitoring } from "../constructs/network";
+import { Observability } from "../constructs/observability";
+import { Preprocess } from "../constructs/preprocess";
+import { hospitalKeysFromNames, keysMonitoring } from "../constructs/security";
+import { Serve } from "../constructs/serve";
+import { hospitalBucketsFromNames, SecureBucket, storageMonitoring } from "../constructs/storage";
+import { Train } from "../constructs/train";
+import { warehouseMonitoring } from "../constructs/warehouse";
+import { BaseStack, hospitalSettings, keyChoice } from "./base-stack";
 import type { Hospital } from "./config";
+import type { Platform } from "./platform-config";
 
 /**
- * What works on a hospital's data and holds none: it can be destroyed and deployed again at any time. It knows the data
+ * What works on a hospital's data and holds none but events that wait; these alone are protected. It knows the data
  * stack's keys and buckets by their names, so neither stack reads the other's state.
  */
 export class HospitalAppStack extends BaseStack {
   readonly ingest: Ingest;
+  readonly preprocess: Preprocess;
+  /** Undefined until its image is there. */
+  readonly train: Train | undefined;
+  /** Undefined until its image is there. */
+  readonly serve: Serve | undefined;
 
-  constructor(scope: Construct, hospital: Hospital) {
-    super(scope, `${hospital.name}-app`, hospital, "code");
-    const keys = hospitalKeysFromNames(hospital, keyChoice(hospital));
+  constructor(scope: Construct, hospital: Hospital, platform: Platform, images: ImageLock) {
+    super(scope, `${hospital.name}-app`, hospitalSettings(hospital, "code"));
+    const logLevel = hospital.tier === "prod" ? "info" : "debug";
+    const keys = hospitalKeysFromNames(hospital, keyChoice(hospital, platform));
     const buckets = hospitalBucketsFromNames(hospital, keys.data);
 
     const source = new SecureBucket(this, "source", {
@@ -35,19 +50,125 @@ export class HospitalAppStack extends BaseStack {
       keys,
       source,
       maxInstances: hospital.ingest.maxInstances,
+      removal: hospital.removal,
       bindings: {
         LANDING_BUCKET: buckets.landing.uri,
         CURATED_BUCKET: buckets.curated.uri,
         QUARANTINE_BUCKET: buckets.quarantine.uri,
         WAREHOUSE_BUCKET: buckets.warehouse.uri,
         PSEUDONYM_KEY: keys.pseudonym.uri,
-        LOG_LEVEL: hospital.tier === "prod" ? "info" : "debug",
+        LOG_LEVEL: logLevel,
       },
+    });
+
+    const network = new Network(this, "network", { hospital, ...hospital.network });
+    this.preprocess = new Preprocess(this, "preprocess", {
+      hospital,
+      buckets,
+      keys,
+      source,
+      network,
+      ...hospital.preprocess,
+      bindings: {
+        CURATED_BUCKET: buckets.curated.uri,
+        PROCESSED_BUCKET: buckets.processed.uri,
+        WAREHOUSE_BUCKET: buckets.warehouse.uri,
+        LOG_LEVEL: logLevel,
+      },
+    });
+
+    const trainImage = this.image("train", images);
+    if (trainImage)
+      this.train = new Train(this, "train", {
+        hospital,
+        buckets,
+        keys,
+        network,
+        ...hospital.train,
+        image: trainImage,
+        bindings: {
+          PROCESSED_BUCKET: buckets.processed.uri,
+          MODELS_BUCKET: buckets.models.uri,
+          REPORTS_BUCKET: buckets.reports.uri,
+          WAREHOUSE_BUCKET: buckets.warehouse.uri,
+          LOG_LEVEL: logLevel,
+        },
+      });
+
+    const serveImage = this.image("serve", images);
+    if (serveImage)
+      this.serve = new Serve(this, "serve", {
+        hospital,
+        buckets,
+        keys,
+        image: serveImage,
+        sharedProject: hospital.tier === "ephemeral",
+        ...hospital.serve,
+        bindings: {
+          MODELS_BUCKET: buckets.models.uri,
+          REPORTS_BUCKET: buckets.reports.uri,
+          WAREHOUSE_BUCKET: buckets.warehouse.uri,
+          LOG_LEVEL: logLevel,
+        },
+      });
+
+    const watched = [this.ingest, this.preprocess, this.train, this.serve].flatMap((part) =>
+      part ? [part.monitoring] : [],
+    );
+    new Observability(this, "observability", {
+      hospital,
+      contributions: [
+        ...watched,
+        networkMonitoring(hospital),
+        storageMonitoring(hospital),
+        warehouseMonitoring(hospital),
+        // Keys that environments share are watched where they are owned.
+        ...(hospital.tier === "ephemeral" ? [] : [keysMonitoring(hospital)]),
+      ],
+      emails: hospital.alertEmails,
     });
 
     new TerraformOutput(this, "ingest_uri", {
       value: this.ingest.function.uri,
       description: "The ingest function; it answers Pub/Sub of this project only",
     });
+    this.outputs();
+  }
+  /** What an operator needs to start the work and to reach it. */
+  private outputs(): void {
+    new TerraformOutput(this, "preprocess_template", {
+      value: this.preprocess.workflow.template.name,
+      description: "Dataproc workflow template: gcloud dataproc workflow-templates instantiate <this> --region REGION",
+    });
+    if (this.train)
+      new TerraformOutput(this, "train_template", {
+        value: this.train.template.name,
+        description:
+          "Instance template: gcloud compute instances create NAME --source-instance-template <this> --zone ZONE",
+      });
+    if (this.serve)
+      new TerraformOutput(this, "serve_uri", {
+        value: this.serve.service.uri,
+        description: "The prediction service; it answers inside the project, and people through the load balancer",
+      });
+    if (this.serve?.loadBalancer)
+      new TerraformOutput(this, "serve_address", {
+        value: this.serve.loadBalancer.address.address,
+        description: "What the address record of serve.domain has to be",
+      });
+  }
+
+  /** The image of a capability; what needs one that was not pushed yet is left out, and a synth says so. */
+  private image(name: ImageName, { images }: ImageLock): ContainerImage | undefined {
+    const locked = images[name];
+    if (locked && locked.bundle !== bundleRuntime(IMAGE_CONTRACTS[name]).sha256)
+      Annotations.of(this).addWarning(
+        `The image "${name}" of images.lock.json was built from other code than this checkout's. To deploy this code: npm run image -- ${name}`,
+      );
+    if (locked) return new ContainerImage(locked);
+    Annotations.of(this).addWarning(
+      `images.lock.json has no image "${name}", so the stacks leave out what runs it. A first deploy comes before the first image; then: npm run image -- ${name}`,
+    );
+    return undefined;
   }
 }

@@ -1,25 +1,71 @@
 import type { Construct } from "constructs";
 import { TerraformOutput } from "../constructs/core/cdktf";
+import { resourceName } from "../constructs/core/naming";
 import { ProjectServices } from "../constructs/core/project-services";
-import { HospitalKeys } from "../constructs/security";
-import { HospitalBuckets } from "../constructs/storage";
-import { BaseStack, keyChoice } from "./base-stack";
+import { acknowledge } from "../constructs/policy";
+import { AuditConfig, AuditSink, Budget, HospitalKeys } from "../constructs/security";
+import { allowLogSink, HospitalBuckets } from "../constructs/storage";
+import { Warehouse } from "../constructs/warehouse";
+import { BaseStack, hospitalSettings, keyChoice } from "./base-stack";
 import type { Hospital } from "./config";
+import { logArchiveName, type Platform } from "./platform-config";
 
-/** What holds a hospital's data: its project's APIs, its keys, its buckets. Protected, and rarely deployed. */
+/** Why a stack may do without a budget. */
+export const NO_BUDGET = 'No line names a "billingAccount": costs are watched by whoever pays, not by this project.';
+
+/**
+ * What holds a hospital's data: its project's APIs and audit logs, its budget, its keys, its buckets, its warehouse.
+ * Protected, and rarely deployed.
+ */
 export class HospitalDataStack extends BaseStack {
-  constructor(scope: Construct, hospital: Hospital) {
-    super(scope, `${hospital.name}-data`, hospital, "phi");
+  constructor(scope: Construct, hospital: Hospital, platform: Platform) {
+    super(scope, `${hospital.name}-data`, hospitalSettings(hospital, "phi"));
     const { removal, tier, project } = hospital;
 
-    // The project of ephemeral environments belongs to none of them, and its APIs are on already.
+    // The project of ephemeral environments belongs to none of them: its APIs, audit logs and budget are bootstrap's.
     const services = tier === "ephemeral" ? [] : new ProjectServices(this, "services", { project }).all;
-    const keys = new HospitalKeys(this, "keys", { hospital, removal, dependsOn: services, ...keyChoice(hospital) });
+    if (tier !== "ephemeral") this.addProjectSingletons(hospital, logArchiveName(platform), services);
+
+    const keys = new HospitalKeys(this, "keys", {
+      hospital,
+      removal,
+      dependsOn: services,
+      ...keyChoice(hospital, platform),
+    });
     const storage = new HospitalBuckets(this, "storage", { hospital, key: keys.data, removal, dependsOn: services });
+    new Warehouse(this, "warehouse", {
+      hospital,
+      key: keys.data,
+      removal,
+      readers: hospital.analysts,
+      dependsOn: services,
+    });
 
     new TerraformOutput(this, "landing_uri", {
       value: storage.buckets.landing.uri,
       description: "Where scans are uploaded: npm run upload -- --data DIR --bucket <this>",
     });
+  }
+
+  private addProjectSingletons(hospital: Hospital, archive: string, dependsOn: ProjectServices["all"]): void {
+    const { project, projectNumber, billingAccount, budget } = hospital;
+    new AuditConfig(this, "audit", { project, dependsOn });
+    const sink = new AuditSink(this, "audit-sink", {
+      project,
+      name: resourceName(hospital, "audit"),
+      archive,
+      dependsOn,
+    });
+    // The archive's stack knows no hospital: each lets its own sink in.
+    allowLogSink(sink, "archive", archive, sink.writer);
+    if (billingAccount)
+      new Budget(this, "budget", {
+        displayName: `Brain tumour service: ${hospital.name}`,
+        billingAccount,
+        projectNumber,
+        amount: budget,
+        dependsOn,
+      });
+    else acknowledge(this, "budget", NO_BUDGET);
   }
 }

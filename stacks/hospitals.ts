@@ -1,4 +1,14 @@
 import type { HospitalLine } from "./config";
+import type { PlatformLine } from "./platform-config";
+
+/** What all hospitals share. What this may say stands in platform-config.ts. */
+export const platform: PlatformLine = {
+  project: "bts-platform",
+  projectNumber: "305817264490",
+  region: "europe-west4",
+  repository: "example-clinic/brain-tumor-stack",
+  ci: { project: "bts-ci", projectNumber: "918273645501" },
+};
 
 /** One line a hospital: this is the file to edit. What a line may say stands in config.ts. */
 export const hospitals: HospitalLine[] = [

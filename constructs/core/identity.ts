@@ -1,5 +1,7 @@
 import { ServiceAccount } from "@cdktf/provider-google/lib/service-account";
+import { ServiceAccountIamMember } from "@cdktf/provider-google/lib/service-account-iam-member";
 import { Construct } from "constructs";
+import type { ITerraformDependable } from "./cdktf";
 import { type HospitalRef, serviceAccountId } from "./naming";
 
 export interface IdentityProps {
@@ -16,6 +18,8 @@ export class Identity extends Construct {
   /** `serviceAccount:...` as IAM names it. */
   readonly member: string;
   readonly email: string;
+  /** What must exist before the first resource that runs as this identity: put it into `dependsOn`. */
+  readonly ready: readonly ITerraformDependable[];
 
   constructor(scope: Construct, id: string, props: IdentityProps) {
     super(scope, id);
@@ -25,7 +29,17 @@ export class Identity extends Construct {
       displayName: `${props.hospital.name}: ${props.role}`,
       description: props.description,
     });
+    this.ready = props.hospital.deployer ? [this.grantDeployer(props.hospital.deployer)] : [];
     this.member = this.account.member;
     this.email = this.account.email;
+  }
+
+  /** Whoever deploys a workload has to be allowed to act as what the workload runs as. */
+  private grantDeployer(member: string): ITerraformDependable {
+    return new ServiceAccountIamMember(this, "deployer", {
+      serviceAccountId: this.account.name,
+      role: "roles/iam.serviceAccountUser",
+      member,
+    });
   }
 }

@@ -26,6 +26,12 @@ interface Labelled {
   readonly labelsInput: Record<string, string> | undefined;
 }
 
+/** Cloud Monitoring keeps what others call labels in a second field. */
+interface UserLabelled {
+  userLabels: Record<string, string>;
+  readonly userLabelsInput: Record<string, string> | undefined;
+}
+
 /** Puts the hospital's labels on every resource that can carry labels; what a resource set itself stays. */
 export class LabelAspect implements IAspect {
   private readonly labels: Readonly<Record<string, string>>;
@@ -42,7 +48,14 @@ export class LabelAspect implements IAspect {
   }
 
   visit(node: IConstruct): void {
-    if (!TerraformResource.isTerraformResource(node) || !("labelsInput" in node)) return;
+    if (!TerraformResource.isTerraformResource(node)) return;
+    if ("userLabelsInput" in node) {
+      // Of a notification channel, "labels" are its address.
+      const labelled = node as unknown as UserLabelled;
+      labelled.userLabels = { ...this.labels, ...labelled.userLabelsInput };
+      return;
+    }
+    if (!("labelsInput" in node)) return;
     const labelled = node as unknown as Labelled;
     labelled.labels = { ...this.labels, ...labelled.labelsInput };
   }

@@ -10,12 +10,14 @@ export interface HospitalRef {
   /** The same project's number: service agents are named by it. */
   readonly projectNumber: string;
   readonly region: string;
+  /** IAM member that deploys, where it cannot act as every account of the project by itself. */
+  readonly deployer?: string | undefined;
 }
 
 type BucketOwner = Pick<HospitalRef, "name" | "project">;
 
-/** Buckets that hold code, not scans. */
-export type SystemBucketName = "source";
+/** Buckets that hold code, logs and state, not scans. */
+export type SystemBucketName = "source" | "staging" | "temp" | "access-log" | "log-archive" | "state";
 
 /** https://cloud.google.com/storage/docs/buckets#naming */
 export const MAX_BUCKET_NAME_LENGTH = 63;
@@ -58,12 +60,17 @@ export function resourceName(hospital: Pick<HospitalRef, "name">, suffix: string
   return `${hospital.name}-${suffix}`;
 }
 
+/** The hospital's BigQuery dataset, whose id has underscores only. */
+export function datasetId(hospital: Pick<HospitalRef, "name">): string {
+  return `brain_tumor_${hospital.name.replaceAll("-", "_")}`;
+}
+
 /** The key ring that a hospital creates. A ring is never deleted: its name stays taken in its project. */
 export function keyRingName(hospital: Pick<HospitalRef, "name">): string {
   return `brain-tumor-${hospital.name}`;
 }
 
-/** The long-lived ring that ephemeral environments of one project share. */
+/** The long-lived ring of the platform that ephemeral environments of a region share. */
 export const SHARED_KEY_RING = "brain-tumor-ephemeral";
 
 /** `projects/P/locations/L/keyRings/R/cryptoKeys/K` */
@@ -73,4 +80,9 @@ export function cryptoKeyId(
   key: "data" | "pseudonym",
 ): string {
   return `projects/${hospital.project}/locations/${hospital.region}/keyRings/${ring}/cryptoKeys/${key}`;
+}
+
+/** First digits of a hash over a text, for names that change with what they name. */
+export function shortHash(text: string): string {
+  return createHash("sha256").update(text).digest("hex").slice(0, 8);
 }

@@ -34,12 +34,14 @@ export function readPackageLock(root: string): PackageLock {
  */
 export function prunePackageLock(lock: PackageLock, name: string, roots: readonly string[]): PrunedLock {
   const kept = new Set<string>();
+  /** Reached without passing an optional dependency: npm must not go on where one of these cannot be installed. */
+  const required = new Set<string>();
   const queue: string[] = [];
-  const keep = (path: string) => {
-    if (!kept.has(path)) {
-      kept.add(path);
-      queue.push(path);
-    }
+  const keep = (path: string, isRequired: boolean) => {
+    if (kept.has(path) && (required.has(path) || !isRequired)) return;
+    kept.add(path);
+    if (isRequired) required.add(path);
+    queue.push(path);
   };
 
   const dependencies: Record<string, string> = {};
@@ -49,7 +51,7 @@ export function prunePackageLock(lock: PackageLock, name: string, roots: readonl
     if (!version)
       throw new Error(`package-lock.json does not have ${root}: add it with "npm install --save-exact ${root}".`);
     dependencies[root] = version;
-    keep(path);
+    keep(path, true);
   }
 
   for (let path = queue.shift(); path !== undefined; path = queue.shift()) {
@@ -62,7 +64,7 @@ export function prunePackageLock(lock: PackageLock, name: string, roots: readonl
     const wanted = { ...entry.peerDependencies, ...entry.optionalDependencies, ...entry.dependencies };
     for (const dependency of Object.keys(wanted)) {
       const found = locate(lock, path, dependency);
-      if (found) keep(found);
+      if (found) keep(found, required.has(path) && !optional.has(dependency));
       else if (!optional.has(dependency))
         throw new Error(
           `package-lock.json is incomplete: ${path} needs ${dependency}. Run "npm install" to repair it.`,
@@ -75,7 +77,13 @@ export function prunePackageLock(lock: PackageLock, name: string, roots: readonl
   };
   for (const path of [...kept].sort()) {
     // What was only a development dependency of the repository is a dependency of the bundle.
-    const { dev: _dev, devOptional, optionalDependencies, ...entry } = lock.packages[path] as LockedPackage;
+    const {
+      dev: _dev,
+      optional: _optional,
+      devOptional: _devOptional,
+      optionalDependencies,
+      ...entry
+    } = lock.packages[path] as LockedPackage;
     // npm ci refuses a lock file that names a package and does not have it, also one for another platform.
     const locked = Object.entries(optionalDependencies ?? {}).filter(
       ([name]) => locate(lock, path, name) !== undefined,
@@ -83,7 +91,7 @@ export function prunePackageLock(lock: PackageLock, name: string, roots: readonl
     packages[path] = {
       ...entry,
       ...(locked.length > 0 ? { optionalDependencies: Object.fromEntries(locked) } : {}),
-      ...(devOptional ? { optional: true } : {}),
+      ...(required.has(path) ? {} : { optional: true }),
     };
   }
   return {

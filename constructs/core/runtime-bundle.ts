@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { Construct } from "constructs";
 import { type BuildOptions, buildSync, version } from "esbuild";
 import { unzipSync, type Zippable, zipSync } from "fflate";
@@ -11,11 +11,19 @@ import { AssetType, TerraformAsset } from "./cdktf";
 import { prunePackageLock, readPackageLock } from "./package-lock";
 import { repositoryRoot } from "./repository";
 
-/** Packages that load a native binary, which cannot live inside a bundle: the platform installs them beside it. */
-export const NATIVE_PACKAGES = ["@duckdb/node-api", "@node-rs/crc32", "sharp"] as const;
-
-/** What starts a Cloud Function; named so that the build takes our version instead of the newest. */
-const FUNCTIONS_FRAMEWORK = "@google-cloud/functions-framework";
+/**
+ * Packages that cannot live inside a bundle and are installed beside it: they load a native binary, a WebAssembly file or a
+ * worker from their own folder, or have to be one instance for several packages (TensorFlow.js).
+ */
+export const INSTALLED_PACKAGES = [
+  "@duckdb/node-api",
+  "@node-rs/crc32",
+  "@tensorflow/tfjs-backend-wasm",
+  "@tensorflow/tfjs-core",
+  "@tensorflow/tfjs-layers",
+  "piscina",
+  "sharp",
+] as const;
 
 export const ENTRY_FILE = "index.js";
 
@@ -33,13 +41,16 @@ export function bundleFiles(bundle: Bundle): ReadonlyMap<string, Uint8Array> {
 
 const bundles = new Map<string, Bundle>();
 
+/** What a bundle is made from. */
+export type BundleSource = Pick<RuntimeContract, "name" | "entry" | "workers" | "packages">;
+
 /** Bundles a contract's entry once per process, and once per state of the code: every hospital ships the same bytes. */
-export function bundleRuntime(contract: Pick<RuntimeContract, "name" | "entry">): Bundle {
+export function bundleRuntime(contract: BundleSource): Bundle {
   const known = bundles.get(contract.entry);
   if (known) return known;
   const root = repositoryRoot();
   const cache = new BundleCache(root);
-  const key = cache.key({ ...bundling(contract.entry), version, name: contract.name, layout: LAYOUT });
+  const key = cache.key({ ...bundling(contract), version, packages: contract.packages, layout: LAYOUT });
   let stored = cache.get(contract.name, key);
   if (!stored) {
     const files = createFiles(contract, root);
@@ -51,12 +62,13 @@ export function bundleRuntime(contract: Pick<RuntimeContract, "name" | "entry">)
 }
 
 /** Counts the changes of what lies in a bundle beside the code. */
-const LAYOUT = 1;
+const LAYOUT = 2;
 
-const bundling = (entry: string) =>
+/** A worker keeps its file's name and stands beside the entry, where the code looks for it. */
+const bundling = ({ entry, workers = [] }: BundleSource) =>
   ({
-    entryPoints: [entry],
-    outfile: ENTRY_FILE,
+    entryPoints: [{ in: entry, out: "index" }, ...workers.map((path) => ({ in: path, out: basename(path, ".ts") }))],
+    outdir: ".",
     bundle: true,
     platform: "node",
     target: "node22",
@@ -65,26 +77,26 @@ const bundling = (entry: string) =>
     // A function's name is part of what it says in an error.
     keepNames: true,
     legalComments: "none",
-    external: NATIVE_PACKAGES.flatMap((name) => [name, `${name}/*`]),
+    external: INSTALLED_PACKAGES.flatMap((name) => [name, `${name}/*`]),
   }) satisfies BuildOptions;
 
-function createFiles(contract: Pick<RuntimeContract, "name" | "entry">, root: string): Map<string, Uint8Array> {
+function createFiles(contract: BundleSource, root: string): Map<string, Uint8Array> {
   const result = buildSync({
-    ...bundling(contract.entry),
+    ...bundling(contract),
     absWorkingDir: root,
     write: false,
     metafile: true,
     logLevel: "silent",
   });
-  const output = result.outputFiles.find((file) => file.path.endsWith(ENTRY_FILE));
-  if (!output) throw new Error(`Bundling ${contract.entry} gave no ${ENTRY_FILE}.`);
+  const code = result.outputFiles.map(({ path, contents }): [string, Uint8Array] => [basename(path), contents]);
+  if (!code.some(([path]) => path === ENTRY_FILE)) throw new Error(`Bundling ${contract.entry} gave no ${ENTRY_FILE}.`);
 
   const imports = Object.values(result.metafile.outputs).flatMap((entry) => entry.imports);
-  const installed = NATIVE_PACKAGES.filter((name) =>
+  const installed = INSTALLED_PACKAGES.filter((name) =>
     imports.some((found) => found.external && (found.path === name || found.path.startsWith(`${name}/`))),
   );
   const lock = prunePackageLock(readPackageLock(root), `brain-tumor-stack-${contract.name}`, [
-    FUNCTIONS_FRAMEWORK,
+    ...(contract.packages ?? []),
     ...installed,
   ]);
   const manifest = {
@@ -95,11 +107,7 @@ function createFiles(contract: Pick<RuntimeContract, "name" | "entry">, root: st
     engines: { node: "22" },
     dependencies: lock.dependencies,
   };
-  return new Map([
-    [ENTRY_FILE, output.contents],
-    ["package-lock.json", json(lock.document)],
-    ["package.json", json(manifest)],
-  ]);
+  return new Map([...code, ["package-lock.json", json(lock.document)], ["package.json", json(manifest)]]);
 }
 
 const json = (value: unknown): Uint8Array => Buffer.from(`${JSON.stringify(value, null, 2)}\n`);
@@ -147,7 +155,7 @@ export class RuntimeBundle extends Construct {
   /** Carries the hash: an unchanged runtime keeps its name, so nothing that refers to it is redeployed. */
   readonly objectName: string;
 
-  constructor(scope: Construct, id: string, contract: Pick<RuntimeContract, "name" | "entry">) {
+  constructor(scope: Construct, id: string, contract: BundleSource) {
     super(scope, id);
     this.bundle = bundleRuntime(contract);
     const file = join(scratchFolder(), `${contract.name}-${this.bundle.sha256}.zip`);

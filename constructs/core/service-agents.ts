@@ -1,24 +1,41 @@
 import type { HospitalRef } from "./naming";
 
+const serviceAgent = (domain: string) => (projectNumber: string) => `service-${projectNumber}@${domain}`;
+
 /**
- * Google's own identities inside a project, by the service that acts as them.
+ * Google's own identities inside a project that store something for it, by the service that acts as them.
  * https://cloud.google.com/iam/docs/service-agents
  */
-const DOMAINS = {
-  storage: "gs-project-accounts.iam.gserviceaccount.com",
-  pubsub: "gcp-sa-pubsub.iam.gserviceaccount.com",
-  functions: "gcf-admin-robot.iam.gserviceaccount.com",
-  run: "serverless-robot-prod.iam.gserviceaccount.com",
-  artifactRegistry: "gcp-sa-artifactregistry.iam.gserviceaccount.com",
+const EMAILS = {
+  storage: serviceAgent("gs-project-accounts.iam.gserviceaccount.com"),
+  pubsub: serviceAgent("gcp-sa-pubsub.iam.gserviceaccount.com"),
+  functions: serviceAgent("gcf-admin-robot.iam.gserviceaccount.com"),
+  run: serviceAgent("serverless-robot-prod.iam.gserviceaccount.com"),
+  artifactRegistry: serviceAgent("gcp-sa-artifactregistry.iam.gserviceaccount.com"),
+  // BigQuery encrypts as an account with another form of name.
+  bigquery: (projectNumber: string) => `bq-${projectNumber}@bigquery-encryption.iam.gserviceaccount.com`,
+  compute: serviceAgent("compute-system.iam.gserviceaccount.com"),
+  dataproc: serviceAgent("dataproc-accounts.iam.gserviceaccount.com"),
 } as const;
 
-export type ServiceAgent = keyof typeof DOMAINS;
-export const SERVICE_AGENTS = Object.keys(DOMAINS) as readonly ServiceAgent[];
+export type ServiceAgent = keyof typeof EMAILS;
+/** Each of them needs the hospital's key. */
+export const SERVICE_AGENTS = Object.keys(EMAILS) as readonly ServiceAgent[];
 
 /**
  * The agent's IAM member, composed from the project's number: the data sources that would look it up are read while
  * planning and break a plan without a network.
  */
 export function serviceAgentMember(hospital: Pick<HospitalRef, "projectNumber">, agent: ServiceAgent): string {
-  return `serviceAccount:service-${hospital.projectNumber}@${DOMAINS[agent]}`;
+  return `serviceAccount:${EMAILS[agent](hospital.projectNumber)}`;
+}
+
+/** What the log sinks of a project write as. https://cloud.google.com/logging/docs/export/configure_export_v2 */
+export function logWriterMember({ projectNumber }: Pick<HospitalRef, "projectNumber">): string {
+  return `serviceAccount:service-${projectNumber}@gcp-sa-logging.iam.gserviceaccount.com`;
+}
+
+/** What Identity-Aware Proxy calls a service as. https://cloud.google.com/iap/docs/enabling-cloud-run */
+export function identityAwareProxyMember({ projectNumber }: Pick<HospitalRef, "projectNumber">): string {
+  return `serviceAccount:service-${projectNumber}@gcp-sa-iap.iam.gserviceaccount.com`;
 }

@@ -101,7 +101,7 @@ export class IngestFunction extends Construct {
         maxInstanceRequestConcurrency: 1,
         environmentVariables: { ...props.environment },
       },
-      dependsOn: mayBuild,
+      dependsOn: [...mayBuild, ...builder.ready, ...props.identity.ready],
     });
   }
 

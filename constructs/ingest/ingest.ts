@@ -4,11 +4,14 @@ import type { Bindings } from "../../runtime/platform/contract";
 import { bindEnvironment } from "../core/binding";
 import { grantDeclaredAccess } from "../core/declared-access";
 import { Identity } from "../core/identity";
+import type { MonitoringContribution } from "../core/monitoring";
 import type { HospitalRef } from "../core/naming";
+import type { Removal } from "../core/removal";
 import type { KeyRefs } from "../security";
 import type { BucketRefs, SecureBucket } from "../storage";
 import { IngestFunction } from "./ingest-function";
 import { LandingEvents } from "./landing-events";
+import { ingestMonitoring } from "./monitoring";
 import { PushSubscription } from "./push-subscription";
 
 export interface IngestProps {
@@ -21,6 +24,8 @@ export interface IngestProps {
   readonly bindings: Bindings<typeof ingestContract>;
   /** The limit on what an avalanche of uploads can cost. */
   readonly maxInstances: number;
+  /** Of topics and subscriptions, in which events of scans wait that could not be ingested yet. */
+  readonly removal: Removal;
 }
 
 /** Landing bucket -> topic -> push subscription -> function: every scan that lands is ingested, or waits as a dead letter. */
@@ -29,10 +34,11 @@ export class Ingest extends Construct {
   readonly function: IngestFunction;
   readonly events: LandingEvents;
   readonly subscription: PushSubscription;
+  readonly monitoring: MonitoringContribution;
 
   constructor(scope: Construct, id: string, props: IngestProps) {
     super(scope, id);
-    const { hospital, buckets, keys } = props;
+    const { hospital, buckets, keys, removal } = props;
     const environment = bindEnvironment(ingestContract, props.bindings);
 
     this.identity = new Identity(this, "identity", {
@@ -52,14 +58,16 @@ export class Ingest extends Construct {
       source: props.source,
       maxInstances: props.maxInstances,
     });
-    this.events = new LandingEvents(this, "events", { hospital, landing: buckets.landing, key: keys.data });
+    this.events = new LandingEvents(this, "events", { hospital, landing: buckets.landing, key: keys.data, removal });
     this.subscription = new PushSubscription(this, "subscription", {
       hospital,
       topic: this.events.topic,
       target: this.function,
       key: keys.data,
+      removal,
       ackDeadlineSeconds: ingestContract.resources.timeoutSeconds,
     });
     this.events.notify([this.subscription.resource]);
+    this.monitoring = ingestMonitoring(hospital);
   }
 }

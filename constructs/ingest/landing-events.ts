@@ -5,6 +5,7 @@ import { Construct } from "constructs";
 import type { ITerraformDependable } from "../core/cdktf";
 import { dataClass } from "../core/labels";
 import { type HospitalRef, resourceName } from "../core/naming";
+import { type Removal, removalPolicy } from "../core/removal";
 import { serviceAgentMember } from "../core/service-agents";
 import type { EncryptionKey } from "../security";
 import type { BucketRef } from "../storage";
@@ -17,6 +18,7 @@ export interface LandingEventsProps {
   readonly hospital: HospitalRef;
   readonly landing: BucketRef;
   readonly key: EncryptionKey;
+  readonly removal: Removal;
 }
 
 /** 7 days: a message can be replayed for as long. */
@@ -26,7 +28,12 @@ export const MESSAGE_RETENTION = "604800s";
 export function hospitalTopic(
   scope: Construct,
   id: string,
-  props: { readonly hospital: HospitalRef; readonly name: string; readonly key: EncryptionKey },
+  props: {
+    readonly hospital: HospitalRef;
+    readonly name: string;
+    readonly key: EncryptionKey;
+    readonly removal: Removal;
+  },
 ): PubsubTopic {
   return new PubsubTopic(scope, id, {
     project: props.hospital.project,
@@ -37,6 +44,7 @@ export function hospitalTopic(
     // Object names can say more than they should.
     labels: dataClass("phi"),
     dependsOn: [...props.key.ready],
+    ...removalPolicy(props.removal).lifecycle,
   });
 }
 
@@ -51,8 +59,8 @@ export class LandingEvents extends Construct {
     private readonly props: LandingEventsProps,
   ) {
     super(scope, id);
-    const { hospital, key } = props;
-    this.topic = hospitalTopic(this, "topic", { hospital, name: resourceName(hospital, "landing"), key });
+    const { hospital, key, removal } = props;
+    this.topic = hospitalTopic(this, "topic", { hospital, name: resourceName(hospital, "landing"), key, removal });
     this.topic.overrideLogicalId("landing");
     this.mayPublish = new PubsubTopicIamMember(this, "storage-publishes", {
       project: hospital.project,

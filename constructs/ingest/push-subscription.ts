@@ -7,6 +7,7 @@ import { Construct } from "constructs";
 import { Identity } from "../core/identity";
 import { dataClass } from "../core/labels";
 import { type HospitalRef, resourceName } from "../core/naming";
+import { type Removal, removalPolicy } from "../core/removal";
 import { serviceAgentMember } from "../core/service-agents";
 import type { EncryptionKey } from "../security";
 import type { IngestFunction } from "./ingest-function";
@@ -17,6 +18,7 @@ export interface PushSubscriptionProps {
   readonly topic: PubsubTopic;
   readonly target: IngestFunction;
   readonly key: EncryptionKey;
+  readonly removal: Removal;
   /** Seconds after which an unanswered push counts as failed: the target's own limit. */
   readonly ackDeadlineSeconds: number;
 }
@@ -33,7 +35,8 @@ export class PushSubscription extends Construct {
 
   constructor(scope: Construct, id: string, props: PushSubscriptionProps) {
     super(scope, id);
-    const { hospital, key } = props;
+    const { hospital, key, removal } = props;
+    const { lifecycle } = removalPolicy(removal);
     const pubsubAgent = serviceAgentMember(hospital, "pubsub");
 
     const pusher = new Identity(this, "pusher", {
@@ -52,6 +55,7 @@ export class PushSubscription extends Construct {
       hospital,
       name: resourceName(hospital, "landing-dead-letter"),
       key,
+      removal,
     });
     this.deadLetterTopic.overrideLogicalId("landing_dead_letter");
     const deadLetters = new PubsubSubscription(this, "dead-letters", {
@@ -63,6 +67,7 @@ export class PushSubscription extends Construct {
       retainAckedMessages: false,
       expirationPolicy: { ttl: "" },
       labels: dataClass("phi"),
+      ...lifecycle,
     });
     deadLetters.overrideLogicalId("ingest_dead_letter");
     const forward = new PubsubTopicIamMember(this, "pubsub-forwards", {
@@ -89,7 +94,8 @@ export class PushSubscription extends Construct {
       deadLetterPolicy: { deadLetterTopic: this.deadLetterTopic.id, maxDeliveryAttempts: MAX_DELIVERY_ATTEMPTS },
       labels: dataClass("phi"),
       // A dead-letter topic without a subscription drops what is sent to it.
-      dependsOn: [invoke, mintTokens, forward, deadLetters],
+      dependsOn: [invoke, mintTokens, forward, deadLetters, ...pusher.ready],
+      ...lifecycle,
     });
     this.resource.overrideLogicalId("ingest");
     // Forwarding acknowledges the message on the subscription that it came from.

@@ -6,7 +6,7 @@ import type { ITerraformDependable } from "../core/cdktf";
 import type { Identity } from "../core/identity";
 import type { HospitalRef } from "../core/naming";
 import { type Removal, removalPolicy } from "../core/removal";
-import { SERVICE_AGENTS, serviceAgentMember } from "../core/service-agents";
+import { SERVICE_AGENTS, type ServiceAgent, serviceAgentMember } from "../core/service-agents";
 import { grantOnKey } from "./key-grants";
 
 /** 90 days. */
@@ -47,13 +47,16 @@ export class KeyAgentGrants extends Construct {
     scope: Construct,
     id: string,
     props: {
-      readonly hospital: HospitalRef;
+      /** Whose project the agents belong to. */
+      readonly hospital: Pick<HospitalRef, "projectNumber">;
       readonly keyId: string;
+      /** @default every agent that stores something for a hospital */
+      readonly agents?: readonly ServiceAgent[];
       readonly dependsOn?: readonly ITerraformDependable[];
     },
   ) {
     super(scope, id);
-    this.all = SERVICE_AGENTS.map(
+    this.all = (props.agents ?? SERVICE_AGENTS).map(
       (agent) =>
         new KmsCryptoKeyIamMember(this, agent, {
           cryptoKeyId: props.keyId,
@@ -66,11 +69,16 @@ export class KeyAgentGrants extends Construct {
 }
 
 export interface DataKeyProps {
-  readonly hospital: HospitalRef;
+  /** Whose project the service agents belong to. */
+  readonly hospital: Pick<HospitalRef, "projectNumber">;
   readonly ring: KmsKeyRing;
   /** The id that the key will have, by the naming contract. */
   readonly keyId: string;
   readonly removal: Removal;
+  /** @default every agent that stores something for a hospital */
+  readonly agents?: readonly ServiceAgent[];
+  /** @default data */
+  readonly logicalId?: string;
 }
 
 /** The hospital's own encryption key: rotated every 90 days, and usable by the agents that store its data. */
@@ -90,8 +98,12 @@ export class DataKey extends Construct implements EncryptionKey {
       versionTemplate: { algorithm: "GOOGLE_SYMMETRIC_ENCRYPTION", protectionLevel: "SOFTWARE" },
       ...removalPolicy(props.removal).lifecycle,
     });
-    key.overrideLogicalId("data");
-    const grants = new KeyAgentGrants(this, "agents", { hospital: props.hospital, keyId: key.id });
+    key.overrideLogicalId(props.logicalId ?? "data");
+    const grants = new KeyAgentGrants(this, "agents", {
+      hospital: props.hospital,
+      keyId: key.id,
+      ...(props.agents ? { agents: props.agents } : {}),
+    });
     this.id = props.keyId;
     this.ready = grants.all;
     this.reference = encryptionKeyFromId(props.keyId, grants.all);

@@ -18,8 +18,11 @@ export interface KeyChoice {
    * @default the hospital's own key
    */
   readonly pseudonymKey?: string | undefined;
-  /** Use the project's long-lived ring in place of own keys: a ring is never deleted, and an ephemeral environment would leave one behind. */
-  readonly shared: boolean;
+  /**
+   * Use the long-lived ring of a project in place of own keys: a ring is never deleted, and an ephemeral environment would
+   * leave one behind.
+   */
+  readonly shared: false | { readonly project: string };
 }
 
 export interface KeyRefs {
@@ -30,10 +33,11 @@ export interface KeyRefs {
 /** The keys of a hospital by their names alone: what a stack uses that does not own them. */
 export function hospitalKeysFromNames(hospital: HospitalRef, choice: KeyChoice): KeyRefs {
   const ring = choice.shared ? SHARED_KEY_RING : keyRingName(hospital);
+  const owner = choice.shared ? { project: choice.shared.project, region: hospital.region } : hospital;
   return {
-    data: encryptionKeyFromId(choice.kmsKey ?? cryptoKeyId(hospital, ring, "data")),
+    data: encryptionKeyFromId(choice.kmsKey ?? cryptoKeyId(owner, ring, "data")),
     pseudonym: pseudonymKeyFromVersion(
-      choice.pseudonymKey ?? `${cryptoKeyId(hospital, ring, "pseudonym")}/cryptoKeyVersions/1`,
+      choice.pseudonymKey ?? `${cryptoKeyId(owner, ring, "pseudonym")}/cryptoKeyVersions/1`,
     ),
   };
 }

@@ -1,4 +1,8 @@
+export { AUDIT_LOG_TYPES, AuditConfig, type AuditLogType } from "./audit-config";
+export { AuditSink, type AuditSinkProps } from "./audit-sink";
+export { Budget, type BudgetProps } from "./budget";
 export { DataKey, type EncryptionKey, encryptionKeyFromId, KeyAgentGrants, ROTATION_PERIOD } from "./data-key";
+export { EphemeralKeys, type EphemeralKeysProps } from "./ephemeral-keys";
 export {
   HospitalKeys,
   type HospitalKeysProps,
@@ -6,4 +10,5 @@ export {
   type KeyChoice,
   type KeyRefs,
 } from "./hospital-keys";
+export { keysMonitoring } from "./monitoring";
 export { PseudonymKey, type PseudonymKeyRef, pseudonymKeyFromVersion } from "./pseudonym-key";

@@ -31,7 +31,16 @@ export function pseudonymKeyFromVersion(versionId: string): PseudonymKeyRef {
  * for it: under another key the same patient would become another patient.
  */
 export class PseudonymKey extends Construct {
-  constructor(scope: Construct, id: string, props: { readonly ring: KmsKeyRing; readonly removal: Removal }) {
+  constructor(
+    scope: Construct,
+    id: string,
+    props: {
+      readonly ring: KmsKeyRing;
+      readonly removal: Removal;
+      /** @default pseudonym */
+      readonly logicalId?: string;
+    },
+  ) {
     super(scope, id);
     const key = new KmsCryptoKey(this, "key", {
       name: "pseudonym",
@@ -41,6 +50,6 @@ export class PseudonymKey extends Construct {
       versionTemplate: { algorithm: "HMAC_SHA256", protectionLevel: "SOFTWARE" },
       ...removalPolicy(props.removal).lifecycle,
     });
-    key.overrideLogicalId("pseudonym");
+    key.overrideLogicalId(props.logicalId ?? "pseudonym");
   }
 }

@@ -1,4 +1,5 @@
 import { StorageBucketIamMember } from "@cdktf/provider-google/lib/storage-bucket-iam-member";
+import type { Construct } from "constructs";
 import type { Grantable } from "../core/declared-access";
 import type { Identity } from "../core/identity";
 import type { EncryptionKey } from "../security";
@@ -53,4 +54,25 @@ export class BucketGrants implements BucketRef {
     if (grantee.node.tryFindChild(id)) return;
     new StorageBucketIamMember(grantee, id, { bucket: this.props.name, role, member: grantee.member });
   }
+}
+
+/** Cloud Storage delivers usage logs as this group of Google's own. */
+const USAGE_LOG_WRITER = "group:cloud-storage-analytics@google.com";
+
+/** Lets Cloud Storage put usage logs into a bucket. It encrypts them itself and needs no right on the key. */
+export function allowUsageLogs(scope: Construct, bucket: string): void {
+  new StorageBucketIamMember(scope, "usage-logs", {
+    bucket,
+    role: "roles/storage.objectCreator" satisfies BucketRole,
+    member: USAGE_LOG_WRITER,
+  });
+}
+
+/** Lets a log sink, or the service agent behind all sinks of a project, put log entries into a bucket. */
+export function allowLogSink(scope: Construct, id: string, bucket: string, writer: string): StorageBucketIamMember {
+  return new StorageBucketIamMember(scope, id, {
+    bucket,
+    role: "roles/storage.objectCreator" satisfies BucketRole,
+    member: writer,
+  });
 }

@@ -4,6 +4,7 @@ import type { ITerraformDependable } from "../core/cdktf";
 import { bucketName, type HospitalRef } from "../core/naming";
 import type { Removal } from "../core/removal";
 import type { EncryptionKey } from "../security";
+import { AccessLogBucket } from "./access-log-bucket";
 import { BucketGrants, type BucketRef } from "./bucket-grants";
 import { SecureBucket, type SecureBucketProps } from "./secure-bucket";
 
@@ -30,17 +31,20 @@ export interface HospitalBucketsProps {
   readonly dependsOn?: readonly ITerraformDependable[];
 }
 
-/** The buckets that hold one hospital's scans and all that is made of them. */
+/** The buckets that hold one hospital's scans and all that is made of them, and the one that logs who accessed them. */
 export class HospitalBuckets extends Construct {
   readonly buckets: Readonly<Record<BucketName, SecureBucket>>;
+  readonly accessLogs: AccessLogBucket;
 
   constructor(scope: Construct, id: string, props: HospitalBucketsProps) {
     super(scope, id);
+    this.accessLogs = new AccessLogBucket(this, "access-logs", props);
     const made = BUCKETS.map((bucket) => [
       bucket,
       new SecureBucket(this, bucket, {
         ...props,
         ...RULES[bucket],
+        dependsOn: [...(props.dependsOn ?? []), this.accessLogs.resource],
         name: bucketName(props.hospital, bucket),
         dataClass: "phi",
       }),

@@ -1,8 +1,10 @@
-export { BucketGrants, type BucketRef, type BucketRole } from "./bucket-grants";
+export { AccessLogBucket, type AccessLogBucketProps } from "./access-log-bucket";
+export { allowLogSink, BucketGrants, type BucketRef, type BucketRole } from "./bucket-grants";
 export {
   type BucketRefs,
   HospitalBuckets,
   type HospitalBucketsProps,
   hospitalBucketsFromNames,
 } from "./hospital-buckets";
+export { storageMonitoring } from "./monitoring";
 export { SecureBucket, type SecureBucketProps } from "./secure-bucket";

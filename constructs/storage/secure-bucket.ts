@@ -3,7 +3,7 @@ import { Construct } from "constructs";
 import type { ITerraformDependable } from "../core/cdktf";
 import type { Identity } from "../core/identity";
 import { type DataClass, dataClass } from "../core/labels";
-import type { HospitalRef } from "../core/naming";
+import { bucketName, type HospitalRef } from "../core/naming";
 import { type Removal, removalPolicy } from "../core/removal";
 import type { EncryptionKey } from "../security";
 import { BucketGrants, type BucketRef } from "./bucket-grants";
@@ -25,15 +25,42 @@ export interface SecureBucketProps {
    * @default they stay
    */
   readonly nearlineAfterDays?: number;
+  /**
+   * Days after which objects are deleted.
+   * @default never
+   */
+  readonly expireAfterDays?: number;
+  /**
+   * Keep what is replaced or deleted as a noncurrent version.
+   * @default true
+   */
+  readonly versioned?: boolean;
+  /**
+   * Days in which nobody can replace or delete an object. A locked period can never be shortened or taken away again.
+   * @default none
+   */
+  readonly retention?: { readonly days: number; readonly locked: boolean };
+  /**
+   * Bucket that is told of every access.
+   * @default the hospital's bucket of access logs; null for that bucket itself
+   */
+  readonly accessLogs?: string | null;
+  /**
+   * The bucket's address in Terraform, which it keeps for good.
+   * @default the construct's id
+   */
+  readonly logicalId?: string;
   /** @default none */
   readonly dependsOn?: readonly ITerraformDependable[];
 }
 
 const DEFAULT_NONCURRENT_DAYS = 90;
+const SECONDS_A_DAY = 24 * 60 * 60;
 
 /**
- * A bucket as this project has them: versioned, uniform access, never public, encrypted with the hospital's key. Nothing
- * current is ever deleted by a rule; versions that were replaced are, after a while.
+ * A bucket as this project has them: versioned, uniform access, never public, encrypted with the hospital's key, every
+ * access logged. Unless it says so, nothing current is ever deleted by a rule; versions that were replaced are, after a
+ * while.
  */
 export class SecureBucket extends Construct implements BucketRef {
   readonly name: string;
@@ -44,6 +71,7 @@ export class SecureBucket extends Construct implements BucketRef {
   constructor(scope: Construct, id: string, props: SecureBucketProps) {
     super(scope, id);
     const removal = removalPolicy(props.removal);
+    const accessLogs = props.accessLogs === undefined ? bucketName(props.hospital, "access-log") : props.accessLogs;
     this.resource = new StorageBucket(this, "bucket", {
       project: props.hospital.project,
       name: props.name,
@@ -51,7 +79,16 @@ export class SecureBucket extends Construct implements BucketRef {
       storageClass: "STANDARD",
       uniformBucketLevelAccess: true,
       publicAccessPrevention: "enforced",
-      versioning: { enabled: true },
+      versioning: { enabled: props.versioned ?? true },
+      ...(props.retention
+        ? {
+            retentionPolicy: {
+              retentionPeriod: props.retention.days * SECONDS_A_DAY,
+              isLocked: props.retention.locked,
+            },
+          }
+        : {}),
+      ...(accessLogs === null ? {} : { logging: { logBucket: accessLogs, logObjectPrefix: props.name } }),
       encryption: { defaultKmsKeyName: props.key.id },
       softDeletePolicy: { retentionDurationSeconds: removal.softDeleteSeconds },
       lifecycleRule: lifecycleRules(props),
@@ -61,7 +98,7 @@ export class SecureBucket extends Construct implements BucketRef {
       ...removal.lifecycle,
     });
     // A stateful resource keeps its address when constructs are moved or renamed.
-    this.resource.overrideLogicalId(id);
+    this.resource.overrideLogicalId(props.logicalId ?? id);
     this.name = props.name;
     this.grants = new BucketGrants({ id, name: this.resource.name, key: props.key });
     this.uri = `gs://${props.name}`;
@@ -81,21 +118,22 @@ export class SecureBucket extends Construct implements BucketRef {
 }
 
 function lifecycleRules(props: SecureBucketProps): StorageBucketLifecycleRule[] {
-  const rules: StorageBucketLifecycleRule[] = [
-    {
+  const rules: StorageBucketLifecycleRule[] = [];
+  if (props.versioned ?? true)
+    rules.push({
       action: { type: "Delete" },
       condition: {
         daysSinceNoncurrentTime: props.noncurrentDays ?? DEFAULT_NONCURRENT_DAYS,
         withState: "ARCHIVED",
       },
-    },
-    { action: { type: "AbortIncompleteMultipartUpload" }, condition: { age: 7, withState: "ANY" } },
-  ];
-  if (props.nearlineAfterDays !== undefined) {
+    });
+  rules.push({ action: { type: "AbortIncompleteMultipartUpload" }, condition: { age: 7, withState: "ANY" } });
+  if (props.nearlineAfterDays !== undefined)
     rules.push({
       action: { type: "SetStorageClass", storageClass: "NEARLINE" },
       condition: { age: props.nearlineAfterDays, matchesStorageClass: ["STANDARD"], withState: "LIVE" },
     });
-  }
+  if (props.expireAfterDays !== undefined)
+    rules.push({ action: { type: "Delete" }, condition: { age: props.expireAfterDays, withState: "LIVE" } });
   return rules;
 }

@@ -14,6 +14,10 @@ export interface RuntimeContract<Env extends z.ZodObject = z.ZodObject> {
   readonly name: string;
   /** Source file, from the repository's root, that the bundle starts at. */
   readonly entry: string;
+  /** Source files of the worker threads that it starts; each stands beside the entry under its own name. @default none */
+  readonly workers?: readonly string[];
+  /** npm packages that nothing imports by name and that have to be installed all the same. @default none */
+  readonly packages?: readonly string[];
   /** Exported function or script that the platform calls. */
   readonly target: string;
   /** Every environment variable the process reads. */

@@ -6,6 +6,7 @@ import { bucketUri, gcsEndpoint, logLevel } from "../platform/environment";
 export const preprocessContract = defineContract({
   name: "preprocess",
   entry: "runtime/preprocess/main.ts",
+  workers: ["runtime/preprocess/worker.ts"],
   target: "main",
   env: z.object({
     CURATED_BUCKET: bucketUri("of decoded, de-identified scans"),

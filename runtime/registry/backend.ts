@@ -38,6 +38,9 @@ async function useNative(backend: "tfjs-node-gpu" | "tfjs-node"): Promise<string
     return `@tensorflow/${backend} is not installed here or does not load (${firstLine(error)})`;
   }
   if (!(await tf.setBackend("tensorflow"))) return "native TensorFlow does not start";
+  // The GPU build of TensorFlow goes on with the CPU where it finds no GPU, driver or CUDA library, and only logs it.
+  const { isUsingGpuDevice } = tf.backend() as { isUsingGpuDevice?: boolean };
+  if (backend === "tfjs-node-gpu" && !isUsingGpuDevice) return "it sees no GPU";
   return undefined;
 }
 

@@ -6,7 +6,7 @@ import { bucketUri, gcsEndpoint, logLevel, wholeNumberVariable } from "../platfo
 export const serveContract = defineContract({
   name: "serve",
   entry: "runtime/serve/server.ts",
-  target: "server",
+  target: "main",
   env: z.object({
     MODELS_BUCKET: bucketUri("that holds the models"),
     REPORTS_BUCKET: bucketUri("that keeps the overlays of predictions"),

@@ -63,7 +63,7 @@ async function listen(app: FastifyInstance, port: number, host: string): Promise
 }
 
 /** The container's process: everything comes from the environment, as {@link serveContract} declares it. */
-async function main(): Promise<void> {
+export async function main(): Promise<void> {
   const env = parseEnv(serveContract.env);
   const log = createLogger("serve");
   const [models, reports, tables] = await Promise.all(

@@ -7,6 +7,9 @@ import { BACKENDS } from "../registry/backend-names";
 export const trainContract = defineContract({
   name: "train",
   entry: "runtime/train/main.ts",
+  workers: ["runtime/train/replica-worker.ts"],
+  // The backend is loaded by the name that BACKEND has.
+  packages: ["@tensorflow/tfjs-node-gpu"],
   target: "main",
   env: z.object({
     PROCESSED_BUCKET: bucketUri("of processed images"),

@@ -1,18 +1,18 @@
-import { spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
-import { bundleFiles, bundleRuntime } from "../../constructs/core/runtime-bundle";
+import { join } from "node:path";
+import { pino } from "pino";
+import { z } from "zod";
+import type { ImageLock } from "../../constructs/core/container-image";
+import { bundleRuntime } from "../../constructs/core/runtime-bundle";
 import type { RuntimeContract } from "../../runtime/platform/contract";
-import { type Json, PROD, type Resource, stackOf, synthesize, TEST } from "../stacks/synthesize";
-
-const ROOT = resolve(__dirname, "../..");
+import { openWorkspace } from "../../runtime/platform/workspace";
+import { buildServer } from "../../runtime/serve/app";
+import { type Json, PROD, PUSHED, type Resource, stackOf, synthesize, TEST } from "../stacks/synthesize";
+import { accessProblems, type Deployed, entryProblems, environmentProblems, own, probeProblems, ROOT } from "./checks";
 
 /** What the architecture calls paired: a folder of this name in constructs/ and in runtime/, or in neither. */
 const PAIRED = ["ingest", "preprocess", "features", "train", "serve", "retrain", "monitor"];
-
-/** Run on a laptop and not yet in the cloud. Names leave this list and none is added. */
-const PENDING = ["preprocess", "train", "serve"];
 
 const hasRuntime = (name: string) => existsSync(join(ROOT, "runtime", name));
 const hasConstruct = (name: string) => existsSync(join(ROOT, "constructs", name));
@@ -31,14 +31,8 @@ function contractOf(name: string): RuntimeContract {
 }
 
 describe("the house", () => {
-  test.each(PAIRED)("%s stands on both sides, or is pending, or is not there yet", (name) => {
-    if (PENDING.includes(name)) {
-      expect({ name, runtime: hasRuntime(name) }).toEqual({ name, runtime: true });
-      // Its construct has come: take the name off the list.
-      expect({ name, construct: hasConstruct(name) }).toEqual({ name, construct: false });
-    } else {
-      expect({ name, construct: hasConstruct(name) }).toEqual({ name, construct: hasRuntime(name) });
-    }
+  test.each(PAIRED)("%s stands on both sides, or on neither", (name) => {
+    expect({ name, construct: hasConstruct(name) }).toEqual({ name, construct: hasRuntime(name) });
   });
 
   test("only a paired capability has a contract, and each has one", () => {
@@ -48,16 +42,31 @@ describe("the house", () => {
     expect(withContract.sort()).toEqual(PAIRED.filter(hasRuntime).sort());
   });
 
-  test("what is pending is paired", () => {
-    expect(PAIRED).toEqual(expect.arrayContaining(PENDING));
+  test("what runs as an image has a Dockerfile, and no other has", () => {
+    const named = folders("images").map(({ name }) => name);
+    expect(named.sort()).toEqual(Object.keys(PUSHED.images).sort());
+    for (const name of named) expect(PAIRED).toContain(name);
   });
 });
 
-describe.each(PAIRED.filter(hasRuntime))("the contract of %s", (name) => {
-  test("has the name of its folder and an entry that exists", () => {
+const NAMES = PAIRED.filter((name) => hasRuntime(name) && hasConstruct(name));
+const stacks = synthesize([PROD, TEST]).stacks;
+
+const deployed = (name: string, hospital = PROD): Deployed => ({
+  contract: contractOf(name),
+  hospital,
+  resources: stackOf(stacks, `${hospital.name}-app`).resources(),
+});
+
+test("four capabilities are paired so far", () => {
+  expect(NAMES).toEqual(["ingest", "preprocess", "train", "serve"]);
+});
+
+describe.each(NAMES)("%s", (name) => {
+  test("has a contract of its folder's name, with an entry that exists", () => {
     const contract = contractOf(name);
     expect(contract.name).toBe(name);
-    expect(existsSync(join(ROOT, contract.entry))).toBe(true);
+    for (const path of [contract.entry, ...(contract.workers ?? [])]) expect(existsSync(join(ROOT, path))).toBe(true);
   });
 
   test("declares each bucket once: what may be written needs no right to create", () => {
@@ -65,143 +74,194 @@ describe.each(PAIRED.filter(hasRuntime))("the contract of %s", (name) => {
     for (const list of [reads, creates, writes]) expect(new Set(list).size).toBe(list.length);
     expect(creates.filter((bucket) => writes.includes(bucket))).toEqual([]);
   });
-});
 
-const DEPLOYED = PAIRED.filter((name) => hasRuntime(name) && hasConstruct(name));
+  test.each([PROD, TEST])(
+    "gets the environment of its contract in $name: all that is needed, nothing unknown",
+    (hospital) => {
+      expect(environmentProblems(deployed(name, hospital))).toEqual([]);
+    },
+  );
 
-describe.each(DEPLOYED)("%s as deployed", (name) => {
-  const contract = contractOf(name);
-  const app = synthesize([PROD, TEST]).stacks;
+  test.each([PROD, TEST])(
+    "may do in $name what its contract declares as one identity of its own, no more, no less",
+    (hospital) => {
+      expect(accessProblems(deployed(name, hospital))).toEqual([]);
+    },
+  );
 
-  describe.each([PROD, TEST])("for $name", (hospital) => {
-    const stack = stackOf(app, `${hospital.name}-app`);
-    const own = stack.resources().filter(({ path }) => path.startsWith(`${hospital.name}-app/${name}/`));
-    const identities = runtimeIdentities(own);
-
-    test("gets the environment of its contract: all that is required and nothing unknown", () => {
-      const bound = own.flatMap(({ config }) => Object.keys(environment(config)));
-      const shape = contract.env.shape;
-      const required = Object.keys(shape).filter((key) => !shape[key]?.safeParse(undefined).success);
-      expect(bound.length).toBeGreaterThan(0);
-      expect(Object.keys(shape)).toEqual(expect.arrayContaining(bound));
-      expect(bound).toEqual(expect.arrayContaining(required));
-    });
-
-    test("runs as one identity of its own", () => {
-      expect(identities).toHaveLength(1);
-      expect(own.map(({ logicalId }) => logicalId)).toContain(identities[0]);
-    });
-
-    test("may do with buckets what its contract declares, no more and no less", () => {
-      expect(bucketGrants(stack.resources(), identities, hospital)).toEqual(declaredGrants(contract));
-    });
-
-    test("has no role on the project", () => {
-      const member = `\${google_service_account.${identities[0]}.member}`;
-      const roles = stack.resources("google_project_iam_member").filter(({ config }) => config.member === member);
-      expect(roles).toEqual([]);
-    });
-
-    test("is probed where its contract says", () => {
-      const { startup, liveness } = probePaths(own);
-      if (contract.health === null) expect([...startup, ...liveness]).toEqual([]);
-      else {
-        expect(startup).toEqual([contract.health.startup]);
-        expect(liveness).toEqual([contract.health.liveness]);
-      }
-    });
+  test.each([PROD, TEST])("is probed in $name where its contract says", (hospital) => {
+    expect(probeProblems(deployed(name, hospital))).toEqual([]);
   });
 
-  test("is bundled with its entry: it loads under the deployed environment and has what the platform calls", () => {
-    const folder = mkdtempSync(join(tmpdir(), "bundle-"));
+  test("is started at its contract's entry, in the bundle of its code", () => {
+    expect(entryProblems(deployed(name), bundleRuntime(contractOf(name)), PUSHED)).toEqual([]);
+  });
+});
+
+describe("probes ask what exists", () => {
+  const servers = NAMES.filter((name) => contractOf(name).health !== null);
+
+  test("serve answers them, and no other capability listens", async () => {
+    expect(servers).toEqual(["serve"]);
+    const folder = mkdtempSync(join(tmpdir(), "probes-"));
+    const workspace = await openWorkspace(folder);
+    const { models, reports } = workspace.buckets;
+    const log = pino({ level: "silent" });
+    const app = await buildServer({ models, reports, warehouse: workspace.warehouse, log });
     try {
-      const files = bundleFiles(bundleRuntime(contract));
-      const deployed = environment(
-        stackOf(app, `${PROD.name}-app`)
-          .resources()
-          .map(({ config }) => config),
-      );
-      for (const [path, content] of files) writeFileSync(join(folder, path), content);
-      const script = `
-        const exported = require(${JSON.stringify(folder)});
-        process.stdout.write(JSON.stringify(Object.fromEntries(Object.entries(exported).map(([k, v]) => [k, typeof v]))));
-        process.exit(0);`;
-      const { stdout, stderr } = spawnSync(process.execPath, ["-e", script], {
-        encoding: "utf8",
-        cwd: folder,
-        // NODE_PATH: native packages, which the platform installs beside the bundle.
-        env: { ...deployed, PATH: process.env.PATH, NODE_PATH: join(ROOT, "node_modules") },
-      });
-      expect(stderr).toBe("");
-      expect(JSON.parse(stdout)).toMatchObject({ [contract.target]: "function" });
-      if (contract.health) {
-        const code = Buffer.from(files.get("index.js") ?? []).toString("utf8");
-        expect(code).toContain(`ref("contract.health.startup")`);
-        expect(code).toContain(`ref("contract.health.liveness")`);
-      }
+      const status = async (url: string) => (await app.inject({ method: "GET", url })).statusCode;
+      const { health } = contractOf("serve");
+      expect(await status(String(health?.liveness))).toBe(200);
+      // It is there, and no model is.
+      expect(await status(String(health?.startup))).toBe(503);
+      expect(await status("/nowhere")).toBe(404);
     } finally {
+      await app.close();
+      await workspace.close();
       rmSync(folder, { recursive: true, force: true });
     }
   });
 });
 
-/** The environment variables that a resource sets: functions have a map, containers a list of pairs. */
-function environment(value: unknown): Record<string, string> {
-  if (typeof value !== "object" || value === null) return {};
-  const found: Record<string, string> = {};
-  for (const [key, inner] of Object.entries(value as Json)) {
-    if (key === "environment_variables") Object.assign(found, inner);
-    else if (key === "env" && Array.isArray(inner))
-      Object.assign(found, Object.fromEntries(inner.map((pair: Json) => [pair.name, String(pair.value)])));
-    else Object.assign(found, environment(inner));
-  }
-  return found;
+/** A copy in which a part was changed. */
+function changed(
+  before: Deployed,
+  change: (copy: { contract: RuntimeContract; resources: Resource[] }) => void,
+): Deployed {
+  const { contract, hospital } = before;
+  const copy = { contract: { ...contract }, resources: structuredClone(before.resources) as Resource[] };
+  change(copy);
+  return { ...copy, hospital };
 }
 
-/** Logical ids of the service accounts that workloads run as; what builds or calls them is not among these. */
-function runtimeIdentities(resources: readonly Resource[]): string[] {
-  const found = resources.flatMap(({ config }) => {
-    const service = config.service_config as Json | undefined;
-    const template = config.template as Json | undefined;
-    const email = service?.service_account_email ?? template?.service_account;
-    const id = /google_service_account\.([\w-]+)\.email/.exec(String(email))?.[1];
-    return id ? [id] : [];
+/** Replaces texts in the resources that a capability made. */
+function replaced(before: Deployed, pattern: RegExp, by: string): Deployed {
+  const paths = new Set(own(before).map(({ path }) => path));
+  let count = 0;
+  const after = changed(before, (copy) => {
+    copy.resources = copy.resources.map((resource) => {
+      if (!paths.has(resource.path)) return resource;
+      const text = JSON.stringify(resource.config);
+      const next = text.replace(pattern, by);
+      if (next !== text) count++;
+      return { ...resource, config: JSON.parse(next) as Json };
+    });
   });
-  return [...new Set(found)];
+  expect(count).toBeGreaterThan(0);
+  return after;
 }
 
-/** `bucket role`, sorted, of every grant on a bucket that identities have anywhere in a stack. */
-function bucketGrants(resources: readonly Resource[], identities: readonly string[], hospital: typeof PROD): string[] {
-  const members = identities.map((id) => `\${google_service_account.${id}.member}`);
-  return resources
-    .filter(
-      ({ type, config }) => type === "google_storage_bucket_iam_member" && members.includes(String(config.member)),
-    )
-    .map(({ config }) => {
-      expect(config.condition).toBeUndefined();
-      return `${String(config.bucket).replace(`${hospital.project}-${hospital.name}-`, "")} ${config.role}`;
-    })
-    .sort();
-}
+describe.each(NAMES)("a change in %s on one side only is found:", (name) => {
+  const before = deployed(name);
+  const { contract } = before;
+  const [variable] = Object.keys(contract.env.shape) as [string];
+  const grants = before.resources.filter(
+    ({ type, path }) => type === "google_storage_bucket_iam_member" && path.includes(`/${name}/identity/`),
+  );
 
-/** What a contract's words mean in roles, spelt out here and not taken from the constructs. */
-function declaredGrants({ reads, creates, writes, appends }: RuntimeContract): string[] {
-  const writable = new Set<string>(appends.length > 0 ? [...writes, "warehouse"] : writes);
-  return [
-    ...[...writable].map((bucket) => `${bucket} roles/storage.objectUser`),
-    ...reads.filter((bucket) => !writable.has(bucket)).map((bucket) => `${bucket} roles/storage.objectViewer`),
-    ...creates.filter((bucket) => !writable.has(bucket)).map((bucket) => `${bucket} roles/storage.objectCreator`),
-  ].sort();
-}
+  test("a variable that the contract renames", () => {
+    const after = changed(before, (copy) => {
+      const { [variable]: schema, ...others } = contract.env.shape;
+      copy.contract = { ...contract, env: z.object({ ...others, RENAMED: schema as z.ZodType }) };
+    });
+    expect(environmentProblems(after)).toEqual([
+      `${variable} is set and not in the contract.`,
+      "RENAMED is needed and not set.",
+    ]);
+  });
 
-function probePaths(resources: readonly Resource[]): { startup: string[]; liveness: string[] } {
-  const paths = (kind: string, value: unknown): string[] => {
-    if (Array.isArray(value)) return value.flatMap((inner) => paths(kind, inner));
-    if (typeof value !== "object" || value === null) return [];
-    return Object.entries(value as Json).flatMap(([key, inner]) =>
-      key === kind ? [String(((inner as Json).http_get as Json | undefined)?.path)] : paths(kind, inner),
+  test("a variable that the resource renames", () => {
+    const after = replaced(before, new RegExp(`(?<![A-Z_])${variable}(?![A-Z_])`), `${variable}X`);
+    expect(environmentProblems(after)).toEqual([
+      `${variable}X is set and not in the contract.`,
+      `${variable} is needed and not set.`,
+    ]);
+  });
+
+  test("a value that the process refuses", () => {
+    const after = replaced(before, /gs:\/\/mri-st-anna-st-anna-warehouse/, "s3://elsewhere");
+    expect(environmentProblems(after)).toEqual(['WAREHOUSE_BUCKET is "s3://elsewhere", which the process refuses.']);
+  });
+
+  test("a bucket that the contract reads in addition, or no longer", () => {
+    const missing = (["landing", "quarantine"] as const).find((bucket) => !contract.reads.includes(bucket));
+    const more = changed(before, (copy) => {
+      copy.contract = { ...contract, reads: [...contract.reads, missing as "landing"] };
+    });
+    // Ingest may add to quarantine already; reading is another right.
+    expect(accessProblems(more)).toContain(
+      `bucket: ${missing} roles/storage.objectViewer is declared and not deployed.`,
     );
-  };
-  const all = resources.map(({ config }) => config);
-  return { startup: paths("startup_probe", all), liveness: paths("liveness_probe", all) };
-}
+    const less = changed(before, (copy) => {
+      copy.contract = { ...contract, reads: [], creates: [], writes: [], appends: [] };
+    });
+    expect(accessProblems(less).length).toBeGreaterThanOrEqual(3);
+  });
+
+  test.each(grants.map(({ path }) => path))("the grant %s that goes", (path) => {
+    const after = changed(before, (copy) => {
+      copy.resources = copy.resources.filter((resource) => resource.path !== path);
+    });
+    expect(accessProblems(after)).toEqual([expect.stringMatching(/is declared and not deployed/)]);
+  });
+
+  test("a grant that becomes more, and one on the project", () => {
+    const [grant] = grants as [Resource];
+    const admin = changed(before, (copy) => {
+      copy.resources.push({ ...grant, config: { ...grant.config, role: "roles/storage.admin" } });
+    });
+    expect(accessProblems(admin)).toEqual([
+      expect.stringMatching(/roles\/storage\.admin is deployed and not declared/),
+    ]);
+    const project = changed(before, (copy) => {
+      const config = { member: grant.config.member, role: "roles/storage.objectViewer" };
+      copy.resources.push({ ...grant, type: "google_project_iam_member", config });
+    });
+    expect(accessProblems(project)).toEqual([expect.stringMatching(/^project: .* is deployed and not declared/)]);
+  });
+
+  test("an identity that is not its own", () => {
+    const after = replaced(before, /google_service_account\.\w+\.email/g, "google_service_account.other.email");
+    expect(accessProblems(after)).toEqual(["other is not its own identity."]);
+  });
+
+  test("a probe path", () => {
+    const health = contract.health ?? { startup: "/readyz", liveness: "/healthz" };
+    const other = changed(before, (copy) => {
+      copy.contract = { ...contract, health: contract.health ? { ...health, startup: "/ready" } : health };
+    });
+    expect(probeProblems(other)).not.toEqual([]);
+    if (contract.health)
+      expect(probeProblems(replaced(before, /"\/healthz"/, '"/health"'))).toEqual([
+        "liveness probe: /health is deployed and not declared.",
+        "liveness probe: /healthz is declared and not deployed.",
+      ]);
+  });
+
+  test("an entry, its function and its workers", () => {
+    const bundle = bundleRuntime(contract);
+    const elsewhere: RuntimeContract = { ...contract, entry: "runtime/platform/config.ts", workers: [] };
+    const moved = changed(before, (copy) => {
+      copy.contract = elsewhere;
+    });
+    expect(entryProblems(moved, bundleRuntime({ ...elsewhere, name: "elsewhere" }), PUSHED)).toContain(
+      `The bundle has no function ${contract.target}.`,
+    );
+    const renamed = changed(before, (copy) => {
+      copy.contract = { ...contract, target: "start", workers: [...(contract.workers ?? []), "runtime/x/helper.ts"] };
+    });
+    expect(entryProblems(renamed, bundle, PUSHED)).toEqual(
+      expect.arrayContaining(["helper.js is not in the bundle.", "The bundle has no function start."]),
+    );
+  });
+
+  test("what the resource starts", () => {
+    const bundle = bundleRuntime(contract);
+    const images: ImageLock = structuredClone(PUSHED);
+    let after: Deployed;
+    if (name === "ingest") after = replaced(before, /"entry_point":"\w+"/, '"entry_point":"other"');
+    else if (name === "preprocess") after = replaced(before, /preprocess\/index\.js/, "preprocess/other.js");
+    else after = replaced(before, /@sha256:[0-9a-f]{64}/g, `@sha256:${"0".repeat(64)}`);
+    expect(entryProblems(after, bundle, images)).toHaveLength(1);
+  });
+});

@@ -8,13 +8,16 @@ import { type Json, PROD, type SynthesizedStack, stackOf, synthesize, TEST } fro
 
 const EPHEMERAL: HospitalLine = { ...TEST, name: "run-4711", tier: "ephemeral", project: "mri-ci-shared" };
 const { stacks, manifest } = synthesize([PROD, TEST, EPHEMERAL]);
+const hospitalStacks = new Map([...stacks].filter(([name]) => /-(data|app)$/.test(name)));
 const prodData = stackOf(stacks, "st-anna-data");
 const prodApp = stackOf(stacks, "st-anna-app");
 
 describe("the stacks", () => {
-  test("are two a hospital; the app stack depends on its own data stack and on nothing else", () => {
+  test("are bootstrap, platform and two a hospital; an app stack depends on its own data stack and on nothing else", () => {
     const found = manifest.stacks as Record<string, { dependencies: string[] }>;
     expect(Object.fromEntries(Object.entries(found).map(([name, { dependencies }]) => [name, dependencies]))).toEqual({
+      bootstrap: [],
+      platform: ["bootstrap"],
       "st-anna-data": [],
       "st-anna-app": ["st-anna-data"],
       "sandbox-data": [],
@@ -31,7 +34,8 @@ describe("the stacks", () => {
       expect(stack.text).not.toMatch(/\$\{Token\[|#\{Token\[/);
       expect(stack.json).not.toHaveProperty("data");
       expect(stack.text).not.toContain(resolve(__dirname, "../.."));
-      expect(stack.text).not.toContain(tmpdir());
+      // A machine's own /tmp and /var/tmp stand in its scripts; a file below this process's does not.
+      expect(stack.text.replaceAll("/var/tmp/", "")).not.toContain(`${tmpdir()}/`);
     },
   );
 
@@ -51,12 +55,13 @@ describe("the stacks", () => {
   test("nothing of one hospital is named in another's stacks", () => {
     for (const [name, stack] of stacks) {
       for (const other of [PROD, TEST, EPHEMERAL])
-        if (!name.startsWith(other.name)) expect(stack.text).not.toContain(other.project);
+        if (!name.startsWith(`${other.name}-`)) expect(stack.text).not.toContain(other.project);
     }
   });
 
   test("what holds data keeps its address", () => {
-    const stateful = /^google_(storage_bucket|kms_key_ring|kms_crypto_key|pubsub_topic|pubsub_subscription)$/;
+    const stateful =
+      /^google_(storage_bucket|kms_key_ring|kms_crypto_key|pubsub_topic|pubsub_subscription|bigquery_dataset|bigquery_table)$/;
     const addresses = (stack: SynthesizedStack) =>
       stack
         .resources()
@@ -64,9 +69,17 @@ describe("the stacks", () => {
         .map(({ type, logicalId }) => `${type}.${logicalId}`)
         .sort();
     expect(addresses(prodData)).toEqual([
+      "google_bigquery_dataset.warehouse",
+      "google_bigquery_table.current_images",
+      "google_bigquery_table.daily_predictions",
+      "google_bigquery_table.images",
+      "google_bigquery_table.label_counts",
+      "google_bigquery_table.predictions",
+      "google_bigquery_table.quarantine_reasons",
       "google_kms_crypto_key.data",
       "google_kms_crypto_key.pseudonym",
       "google_kms_key_ring.hospital",
+      "google_storage_bucket.access_logs",
       "google_storage_bucket.curated",
       "google_storage_bucket.landing",
       "google_storage_bucket.models",
@@ -81,11 +94,13 @@ describe("the stacks", () => {
       "google_pubsub_topic.landing",
       "google_pubsub_topic.landing_dead_letter",
       "google_storage_bucket.source",
+      "google_storage_bucket.staging",
+      "google_storage_bucket.temp",
     ]);
   });
 
   test("every resource that can carry labels carries the hospital's", () => {
-    for (const [name, stack] of stacks) {
+    for (const [name, stack] of hospitalStacks) {
       const labelled = stack.resources().filter(({ config }) => "labels" in config);
       expect(labelled.length).toBeGreaterThanOrEqual(7);
       for (const { config } of labelled)
@@ -106,7 +121,10 @@ describe("the stacks", () => {
     expect([...withoutLabels].sort()).toEqual([
       "google_kms_crypto_key_iam_member",
       "google_kms_key_ring",
+      "google_logging_project_sink",
+      "google_project_iam_audit_config",
       "google_project_service",
+      "google_storage_bucket_iam_member",
     ]);
     const expiring = synthesize([{ ...EPHEMERAL, expiresAt: "2027-01-31" }]).stacks;
     expect(stackOf(expiring, "run-4711-data").resource("google_storage_bucket", "landing").labels).toMatchObject({
@@ -125,16 +143,24 @@ describe("the stacks", () => {
 
   test("an ephemeral environment owns no key, no grant on one and no API of the project that it shares", () => {
     const data = stackOf(stacks, "run-4711-data");
-    expect(new Set(data.resources().map(({ type }) => type))).toEqual(new Set(["google_storage_bucket"]));
+    expect(new Set(data.resources().map(({ type }) => type))).toEqual(
+      new Set([
+        "google_bigquery_dataset",
+        "google_bigquery_table",
+        "google_storage_bucket",
+        "google_storage_bucket_iam_member",
+      ]),
+    );
     const bucket = data.resource("google_storage_bucket", "landing");
     expect(bucket.encryption).toEqual({
       default_kms_key_name:
-        "projects/mri-ci-shared/locations/us-central1/keyRings/brain-tumor-ephemeral/cryptoKeys/data",
+        "projects/bts-platform/locations/us-central1/keyRings/brain-tumor-ephemeral/cryptoKeys/data",
     });
     for (const { type, config } of stackOf(stacks, "run-4711-app").resources()) {
       const name = config.account_id ?? config.repository_id ?? (type.includes("_iam_") ? undefined : config.name);
-      if (typeof name === "string" && !name.startsWith("${") && type !== "google_storage_bucket_object")
-        expect(name).toContain("run-4711");
+      // Names below something that carries the environment's name itself.
+      const inner = ["google_storage_bucket_object", "google_dns_record_set"].includes(type);
+      if (typeof name === "string" && !name.startsWith("${") && !inner) expect(name).toContain("run-4711");
     }
   });
 
@@ -206,7 +232,12 @@ describe("npm run synth", () => {
 
   test("writes the stacks of a file into a folder and says which", () => {
     expect(run([TEST])).toBe(0);
-    expect(readdirSync(join(folder, "deep/out/stacks")).sort()).toEqual(["sandbox-app", "sandbox-data"]);
+    expect(readdirSync(join(folder, "deep/out/stacks")).sort()).toEqual([
+      "bootstrap",
+      "platform",
+      "sandbox-app",
+      "sandbox-data",
+    ]);
     expect(stdout).toContain("sandbox-data, sandbox-app");
   });
 
@@ -228,7 +259,13 @@ describe("npm run synth", () => {
     const notes = join(folder, "deep/out/stacks/notes.txt");
     writeFileSync(notes, "mine");
     expect(run([PROD])).toBe(0);
-    expect(readdirSync(join(folder, "deep/out/stacks")).sort()).toEqual(["notes.txt", "st-anna-app", "st-anna-data"]);
+    expect(readdirSync(join(folder, "deep/out/stacks")).sort()).toEqual([
+      "bootstrap",
+      "notes.txt",
+      "platform",
+      "st-anna-app",
+      "st-anna-data",
+    ]);
   });
 
   test("warns of a project number that two projects have", () => {
@@ -281,7 +318,7 @@ test("npx cdktf synth works without a network", () => {
       },
       stdio: "pipe",
     });
-    expect(readdirSync(join(out, "stacks")).length).toBe(4);
+    expect(readdirSync(join(out, "stacks")).length).toBe(6);
   } finally {
     rmSync(out, { recursive: true, force: true });
   }

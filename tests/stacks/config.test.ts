@@ -53,6 +53,27 @@ describe("a hospital's line", () => {
     ["pseudonymKey", { pseudonymKey: key("europe-west4") }, "cryptoKeyVersions/N"],
     ["ingest.maxInstances", { ingest: { maxInstances: 0 } }, "1 to 1000"],
     ["expiresAt", { tier: "ephemeral", expiresAt: "2027-02-30" }, "2027-01-31"],
+    ["billingAccount", { billingAccount: "my-account" }, "01AB23-456789-CDEF01"],
+    ["budget", { budget: 0.5 }, "whole number"],
+    ["alertEmails", { alertEmails: ["a@example.org", "a@example.org"] }, "each once"],
+    ["alertEmails.0", { alertEmails: ["on-call"] }, "an e-mail address"],
+    ["analysts.0", { analysts: ["allUsers"] }, "group:NAME"],
+    ["analysts.0", { analysts: ["domain:example.org"] }, "group:NAME"],
+    ["deployer", { deployer: "user:a@example.org" }, "serviceAccount:NAME"],
+    ["network.cidr", { network: { cidr: "8.8.8.0/24" } }, "a private range"],
+    ["network.cidr", { network: { cidr: "10.10.0.1/20" } }, "a private range"],
+    ["network.egress.0.cidr", { network: { egress: [{ name: "all", cidr: "0.0.0.0/0", ports: [443] }] } }, "/16"],
+    ["network.egress.0.ports", { network: { egress: [{ name: "pacs", cidr: "203.0.113.0/28", ports: [] }] } }, "TCP"],
+    ["preprocess.maxSpotWorkers", { preprocess: { maxSpotWorkers: 1.5 } }, "1 to 200"],
+    ["train.gpu", { train: { gpu: "nvidia-h100" } }, "nvidia-tesla-t4"],
+    ["train.spot", { train: { spot: "yes" } }, "true or false"],
+    ["serve.domain", { serve: { domain: "https://mri.example.org" } }, "without https://"],
+    ["serve.viewers.0", { serve: { domain: "mri.example.org", viewers: ["allUsers"] } }, "group:ADDRESS"],
+    [
+      "serve.allowedRanges.0",
+      { serve: { domain: "mri.example.org", allowedRanges: ["0.0.0.0/0"] } },
+      "198.51.100.0/24",
+    ],
   ])("with a wrong %s is refused: hospital, key, what was given, what is allowed", (name, change, allowed) => {
     const problems = problemsOf([{ ...PROD, ...change }]);
     expect(problems).toHaveLength(1);
@@ -89,6 +110,19 @@ describe("rules over several keys", () => {
     ]);
   });
 
+  test("an ephemeral environment has no budget of its own", () => {
+    expect(problemsOf([{ ...TEST, removal: "destroy", tier: "ephemeral", budget: 5 }])).toEqual([
+      expect.stringContaining('"budget" is 5 in tier ephemeral'),
+    ]);
+  });
+
+  test("each destination outside has a name of its own", () => {
+    const pacs = { name: "pacs", cidr: "203.0.113.0/28", ports: [443] };
+    expect(problemsOf([{ ...PROD, network: { egress: [pacs, pacs] } }])).toEqual([
+      expect.stringContaining('has the name "pacs" twice'),
+    ]);
+  });
+
   test("a key lies where the data lies", () => {
     expect(problemsOf([{ ...PROD, kmsKey: key("us-east1") }])).toEqual([
       expect.stringMatching(/"kmsKey" lies in "us-east1"; allowed: .*europe-west4/),
@@ -108,6 +142,12 @@ describe("rules over several keys", () => {
   test("a bucket name that Cloud Storage keeps for Google is refused", () => {
     expect(problemsOf([{ ...PROD, name: "google-clinic" }])).toEqual([expect.stringContaining("looks like Google's")]);
   });
+});
+
+test("who may see the page needs the domain that they open", () => {
+  expect(problemsOf([{ ...PROD, serve: { viewers: ["group:mri@example.org"] } }])).toEqual([
+    expect.stringContaining('"serve.viewers" is given without "serve.domain"'),
+  ]);
 });
 
 describe("the list", () => {
@@ -142,6 +182,21 @@ describe("the list", () => {
         { ...TEST, project: "mri-abc-de", name: "fg" },
       ]),
     ).toEqual([expect.stringContaining("the same names")]);
+  });
+
+  test("a line with six mistakes has six sentences", () => {
+    const problems = problemsOf([
+      {
+        name: "St Anna",
+        tier: "production",
+        project: "x",
+        projectNumber: "number",
+        region: "europe",
+        buget: 100,
+      },
+    ]);
+    expect(problems).toHaveLength(6);
+    for (const problem of problems) expect(problem).toMatch(/^Hospital "St Anna" \(line 1\): .+allowed: .+\.$/);
   });
 
   test("every problem of every hospital is told at once", () => {

@@ -2,6 +2,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { App } from "../../constructs/core/cdktf";
+import type { ImageLock, ImageName } from "../../constructs/core/container-image";
 import { buildApp } from "../../stacks/app";
 import type { HospitalLine } from "../../stacks/config";
 
@@ -65,17 +66,28 @@ export const TEST: Line = {
   removal: "destroy",
 };
 
+const pushed = (name: ImageName, digit: string) => ({
+  image: `europe-west4-docker.pkg.dev/mri-platform/brain-tumor-images/${name}`,
+  digest: `sha256:${digit.repeat(64)}`,
+  bundle: digit.repeat(64),
+});
+
+/** Images as if they had been pushed; no test depends on the images.lock.json of whoever runs it. */
+export const PUSHED: ImageLock = { version: 1, images: { serve: pushed("serve", "a"), train: pushed("train", "b") } };
+export const NOTHING_PUSHED: ImageLock = { version: 1, images: {} };
+
 /**
  * Runs the whole synthesis (aspects, preparation, validations, error annotations), which `Testing.synth` does not, and
  * reads back every file that it wrote.
  */
 export function synthesize(
   lines: readonly HospitalLine[],
-  build: (lines: readonly HospitalLine[], options: { outdir: string }) => App = buildApp,
+  build: (lines: readonly HospitalLine[], options: { outdir: string; images: ImageLock }) => App = buildApp,
+  images: ImageLock = PUSHED,
 ): { stacks: Map<string, SynthesizedStack>; manifest: Json } {
   const outdir = mkdtempSync(join(tmpdir(), "synth-"));
   try {
-    build(lines, { outdir }).synth();
+    build(lines, { outdir, images }).synth();
     const manifest = JSON.parse(readFileSync(join(outdir, "manifest.json"), "utf8")) as Json;
     const stacks = new Map<string, SynthesizedStack>();
     for (const name of Object.keys(manifest.stacks as Json)) {

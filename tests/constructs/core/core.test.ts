@@ -1,4 +1,5 @@
 import { execFileSync } from "node:child_process";
+import { createHash } from "node:crypto";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
@@ -10,9 +11,13 @@ import { bucketName, bucketNameProblem, serviceAccountId } from "../../../constr
 import { prunePackageLock, readPackageLock } from "../../../constructs/core/package-lock";
 import { removalPolicy } from "../../../constructs/core/removal";
 import { bundleFiles, bundleRuntime, hashFiles, zipFiles } from "../../../constructs/core/runtime-bundle";
+import { escapeTemplate, readScript } from "../../../constructs/core/script";
 import { SERVICE_AGENTS, serviceAgentMember } from "../../../constructs/core/service-agents";
 import { ingestContract } from "../../../runtime/ingest/contract";
-import { defineContract } from "../../../runtime/platform/contract";
+import { defineContract, type RuntimeContract } from "../../../runtime/platform/contract";
+import { preprocessContract } from "../../../runtime/preprocess/contract";
+import { serveContract } from "../../../runtime/serve/contract";
+import { trainContract } from "../../../runtime/train/contract";
 import { ref } from "../../stacks/synthesize";
 
 const ROOT = resolve(__dirname, "../../..");
@@ -71,10 +76,16 @@ describe("names", () => {
 test("removal is one switch: retain protects, destroy leaves nothing", () => {
   expect(removalPolicy("retain")).toEqual({
     forceDestroy: false,
+    deletionProtection: true,
     lifecycle: { lifecycle: { preventDestroy: true } },
     softDeleteSeconds: 2_592_000,
   });
-  expect(removalPolicy("destroy")).toEqual({ forceDestroy: true, lifecycle: {}, softDeleteSeconds: 0 });
+  expect(removalPolicy("destroy")).toEqual({
+    forceDestroy: true,
+    deletionProtection: false,
+    lifecycle: {},
+    softDeleteSeconds: 0,
+  });
 });
 
 describe("bindings", () => {
@@ -238,6 +249,22 @@ describe("a pruned lock file", () => {
     expect(document.packages["node_modules/a"]).not.toHaveProperty("optionalDependencies");
   });
 
+  test("lets npm go on only without what is optional on every way to it", () => {
+    const platform = { version: "1.0.0", optional: true, os: ["linux"] };
+    const packages = {
+      "node_modules/root": { version: "1.0.0", optional: true, dependencies: { shared: "*" } },
+      "node_modules/other": { version: "1.0.0", optionalDependencies: { platform: "*", shared: "*" } },
+      "node_modules/platform": platform,
+      "node_modules/shared": { version: "1.0.0", optional: true, devOptional: true },
+    };
+    const { document } = prunePackageLock({ lockfileVersion: 3, packages }, "x", ["other", "root"]);
+    expect(document.packages["node_modules/platform"]).toEqual(platform);
+    for (const path of ["node_modules/root", "node_modules/shared"]) {
+      expect(document.packages[path]).not.toHaveProperty("optional");
+      expect(document.packages[path]).not.toHaveProperty("devOptional");
+    }
+  });
+
   test("says what is missing", () => {
     expect(() => prunePackageLock(lock, "x", ["z"])).toThrow(/does not have z/);
     const broken = { ...lock, packages: { "node_modules/a": { version: "1.0.0", dependencies: { b: "1" } } } };
@@ -249,4 +276,36 @@ describe("a pruned lock file", () => {
       prunePackageLock(readPackageLock(ROOT), "x", ["sharp", "@duckdb/node-api", "@node-rs/crc32"]),
     ).not.toThrow();
   });
+});
+
+describe("the bundles of the other capabilities", () => {
+  const filesOf = (name: RuntimeContract) => bundleFiles(bundleRuntime(name));
+  const dependencies = (name: RuntimeContract) =>
+    Object.keys(JSON.parse(Buffer.from(filesOf(name).get("package.json") ?? []).toString("utf8")).dependencies);
+
+  test("have their workers beside the entry", () => {
+    expect([...filesOf(preprocessContract).keys()]).toEqual(expect.arrayContaining(["index.js", "worker.js"]));
+    expect([...filesOf(trainContract).keys()]).toEqual(expect.arrayContaining(["index.js", "replica-worker.js"]));
+  });
+
+  test("install what cannot be bundled and what the contract names, and nothing that they do not use", () => {
+    expect(dependencies(preprocessContract)).toEqual(["@duckdb/node-api", "@node-rs/crc32", "piscina", "sharp"]);
+    expect(dependencies(serveContract)).toEqual([
+      "@duckdb/node-api",
+      "@node-rs/crc32",
+      "@tensorflow/tfjs-backend-wasm",
+      "@tensorflow/tfjs-core",
+      "@tensorflow/tfjs-layers",
+      "sharp",
+    ]);
+    expect(dependencies(trainContract)).toContain("@tensorflow/tfjs-node-gpu");
+  });
+});
+
+test("a script keeps its variables: Terraform's interpolation is escaped, and the hash is the script's own", () => {
+  expect(escapeTemplate(`a ${ref("B:-c")} $D %{if}`)).toBe(`a $${ref("B:-c")} $D %%{if}`);
+  const { text, sha256 } = readScript("constructs/train/run-training.sh");
+  const file = readFileSync(join(ROOT, "constructs/train/run-training.sh"));
+  expect(sha256).toBe(createHash("sha256").update(file).digest("hex"));
+  expect(text).toContain("$${GCE_METADATA_HOST:-");
 });

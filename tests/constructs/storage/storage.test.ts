@@ -1,5 +1,5 @@
 import { BUCKETS } from "../../../runtime/platform/contract";
-import { type Json, PROD, stackOf, synthesize, TEST } from "../../stacks/synthesize";
+import { type Json, PROD, ref, stackOf, synthesize, TEST } from "../../stacks/synthesize";
 
 const { stacks } = synthesize([PROD, TEST]);
 const prod = stackOf(stacks, "st-anna-data");
@@ -19,6 +19,7 @@ describe.each(BUCKETS)("the bucket %s", (bucket) => {
       versioning: { enabled: true },
       encryption: { default_kms_key_name: prodKey },
       labels: { "data-class": "phi" },
+      logging: { log_bucket: "mri-st-anna-st-anna-access-log", log_object_prefix: `mri-st-anna-st-anna-${bucket}` },
     });
   });
 
@@ -57,14 +58,54 @@ test("there are no other buckets in the data stack", () => {
       .resources("google_storage_bucket")
       .map(({ logicalId }) => logicalId)
       .sort(),
-  ).toEqual([...BUCKETS].sort());
+  ).toEqual([...BUCKETS, "access_logs"].sort());
+});
+
+describe("the bucket of access logs", () => {
+  const config = prod.resource("google_storage_bucket", "access_logs");
+
+  test("is as safe as the others and logs nothing about itself", () => {
+    expect(config).toMatchObject({
+      uniform_bucket_level_access: true,
+      public_access_prevention: "enforced",
+      encryption: { default_kms_key_name: prodKey },
+      lifecycle: { prevent_destroy: true },
+    });
+    expect(config).not.toHaveProperty("logging");
+  });
+
+  test("takes logs from Cloud Storage alone, and loses them after more than a year", () => {
+    const writers = prod
+      .resources("google_storage_bucket_iam_member")
+      .filter(({ config: grant }) => grant.bucket === ref("google_storage_bucket.access_logs.name"));
+    expect(writers.map(({ config: { member, role } }) => ({ member, role }))).toEqual([
+      { member: "group:cloud-storage-analytics@google.com", role: "roles/storage.objectCreator" },
+    ]);
+    const rules = config.lifecycle_rule as { action: Json; condition: Json }[];
+    const current = rules.filter(
+      ({ action, condition }) => action.type === "Delete" && condition.with_state === "LIVE",
+    );
+    expect(current.map(({ condition }) => condition.age)).toEqual([400]);
+  });
+
+  test("is there before the first bucket that writes into it", () => {
+    for (const bucket of BUCKETS)
+      expect(prod.resource("google_storage_bucket", bucket).depends_on).toContain("google_storage_bucket.access_logs");
+  });
 });
 
 test("prod can be destroyed after a deploy with allowDestroys, and nothing is replaced by that", () => {
   const open = stackOf(synthesize([{ ...PROD, allowDestroys: true }]).stacks, "st-anna-data");
   expect(open.text).not.toContain("prevent_destroy");
   for (const { type, logicalId, config } of prod.resources()) {
-    const { lifecycle: _lifecycle, force_destroy: _force, soft_delete_policy: _soft, ...rest } = config;
+    const {
+      lifecycle: _lifecycle,
+      force_destroy: _force,
+      soft_delete_policy: _soft,
+      deletion_protection: _protection,
+      delete_contents_on_destroy: _contents,
+      ...rest
+    } = config;
     expect(open.resource(type, logicalId)).toMatchObject(rest);
   }
 });

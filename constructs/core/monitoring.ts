@@ -1,0 +1,90 @@
+import type { HospitalRef } from "./naming";
+
+/**
+ * What a construct says about how it is watched. It names no channel and makes no resource: `constructs/observability`
+ * makes log-based metrics, alert policies and a dashboard out of the contributions of all constructs.
+ */
+export interface MonitoringContribution {
+  readonly logMetrics: readonly LogMetric[];
+  readonly alerts: readonly Alert[];
+  readonly charts: readonly Chart[];
+  /** @default none */
+  readonly uptimeChecks?: readonly UptimeCheck[];
+}
+
+/** A request that Google sends from outside every few minutes, and an alert when nobody answers as expected. */
+export interface UptimeCheck {
+  /** After the hospital's name, e.g. `serve-uptime`: unique among the hospital's checks and alerts. */
+  readonly name: string;
+  readonly title: string;
+  /** What it means and what to do, in Markdown. */
+  readonly documentation: string;
+  /** Host name, without a scheme. */
+  readonly host: string;
+  readonly path: string;
+  /** HTTP status codes that count as an answer. */
+  readonly acceptedStatuses: readonly number[];
+}
+
+/** A counter over log entries. In alerts and charts it is named by {@link logMetricType}. */
+export interface LogMetric {
+  /** After the hospital's name, e.g. `train-failures`: unique among the hospital's log metrics. */
+  readonly name: string;
+  readonly description: string;
+  /** https://cloud.google.com/logging/docs/view/logging-query-language */
+  readonly filter: string;
+}
+
+/** https://cloud.google.com/monitoring/api/ref_v3/rest/v3/projects.alertPolicies#Aligner */
+export type Aligner =
+  | "ALIGN_RATE"
+  | "ALIGN_DELTA"
+  | "ALIGN_SUM"
+  | "ALIGN_MAX"
+  | "ALIGN_MEAN"
+  | "ALIGN_NEXT_OLDER"
+  | "ALIGN_PERCENTILE_50"
+  | "ALIGN_PERCENTILE_95"
+  | "ALIGN_PERCENTILE_99";
+/** https://cloud.google.com/monitoring/api/ref_v3/rest/v3/projects.alertPolicies#Reducer */
+export type Reducer = "REDUCE_COUNT_FALSE" | "REDUCE_SUM" | "REDUCE_MAX" | "REDUCE_MEAN";
+
+/** One time series out of a metric. */
+export interface Series {
+  /** Metric and resource: https://cloud.google.com/monitoring/api/v3/filters */
+  readonly filter: string;
+  readonly aligner: Aligner;
+  /** Seconds of one point, a multiple of 60. */
+  readonly periodSeconds: number;
+  /** @default series are not combined */
+  readonly reducer?: Reducer;
+  /** Labels that keep series apart, e.g. `metric.label.response_code_class`. @default none */
+  readonly groupBy?: readonly string[];
+}
+
+export interface Alert {
+  /** After the hospital's name, e.g. `serve-errors`: unique among the hospital's alerts. */
+  readonly name: string;
+  /** One line for the subject of a message. */
+  readonly title: string;
+  /** What it means and what to do, in Markdown. */
+  readonly documentation: string;
+  readonly severity: "CRITICAL" | "ERROR" | "WARNING";
+  readonly series: Series;
+  readonly comparison: "COMPARISON_GT" | "COMPARISON_LT";
+  readonly threshold: number;
+  /** Seconds for which every point has to violate the threshold, a multiple of 60. 0: one point is enough. */
+  readonly durationSeconds: number;
+}
+
+export interface Chart {
+  readonly title: string;
+  /** Label of the vertical axis. */
+  readonly unit: string;
+  readonly series: readonly Series[];
+}
+
+/** A log metric as alerts and charts name it. Log metrics are unique in their project, which hospitals of a CI share. */
+export function logMetricType(hospital: Pick<HospitalRef, "name">, name: string): string {
+  return `logging.googleapis.com/user/${hospital.name}-${name}`;
+}

@@ -1,0 +1,121 @@
+import { ComputeNetwork } from "@cdktf/provider-google/lib/compute-network";
+import { ComputeRoute } from "@cdktf/provider-google/lib/compute-route";
+import { ComputeRouter } from "@cdktf/provider-google/lib/compute-router";
+import { ComputeRouterNat } from "@cdktf/provider-google/lib/compute-router-nat";
+import { ComputeSubnetwork } from "@cdktf/provider-google/lib/compute-subnetwork";
+import { Construct } from "constructs";
+import type { ITerraformDependable } from "../core/cdktf";
+import { type HospitalRef, resourceName } from "../core/naming";
+import { type EgressDestination, FirewallRules } from "./firewall-rules";
+import { GOOGLE_APIS, GoogleApisDns } from "./google-apis-dns";
+
+export interface NetworkProps {
+  readonly hospital: HospitalRef;
+  /**
+   * Range of the subnet, /20 or larger for a cluster of some size.
+   * @default 10.10.0.0/20
+   */
+  readonly cidr?: string;
+  /**
+   * What machines may reach beside Google's APIs. Where there is something, a NAT is made for it.
+   * @default nothing
+   */
+  readonly egress?: readonly EgressDestination[];
+}
+
+export const DEFAULT_CIDR = "10.10.0.0/20";
+/** https://cloud.google.com/vpc/docs/routes#default-route */
+const INTERNET_GATEWAY = "default-internet-gateway";
+
+/**
+ * A network without a way out: no default rule, no default route, no external address. Machines reach Google's APIs
+ * through the restricted addresses and each other where {@link allowWithin} lets them; everything else is denied and
+ * logged.
+ */
+export class Network extends Construct {
+  readonly network: ComputeNetwork;
+  readonly subnet: ComputeSubnetwork;
+  /** Routes, names and rules that a machine needs from its first second on: put them into `dependsOn`. */
+  readonly ready: readonly ITerraformDependable[];
+  private readonly rules: FirewallRules;
+
+  constructor(scope: Construct, id: string, props: NetworkProps) {
+    super(scope, id);
+    const { hospital } = props;
+    const { project, region } = hospital;
+    const cidr = props.cidr ?? DEFAULT_CIDR;
+    const egress = props.egress ?? [];
+
+    this.network = new ComputeNetwork(this, "vpc", {
+      project,
+      name: resourceName(hospital, "vpc"),
+      description: `Machines of ${hospital.name}: Google's APIs only`,
+      autoCreateSubnetworks: false,
+      deleteDefaultRoutesOnCreate: true,
+      routingMode: "REGIONAL",
+      networkFirewallPolicyEnforcementOrder: "AFTER_CLASSIC_FIREWALL",
+    });
+    this.subnet = new ComputeSubnetwork(this, "subnet", {
+      project,
+      region,
+      name: resourceName(hospital, "subnet"),
+      network: this.network.id,
+      ipCidrRange: cidr,
+      privateIpGoogleAccess: true,
+      stackType: "IPV4_ONLY",
+      purpose: "PRIVATE",
+      logConfig: {
+        aggregationInterval: "INTERVAL_5_MIN",
+        flowSampling: 0.5,
+        metadata: "INCLUDE_ALL_METADATA",
+        filterExpr: "true",
+      },
+    });
+    this.rules = new FirewallRules(this, "firewall", { hospital, network: this.network, cidr, egress });
+    const dns = new GoogleApisDns(this, "dns", { hospital, network: this.network });
+
+    // The gateway is the next hop of Google's own addresses too; packets to them do not leave Google's network.
+    const destinations = [{ name: "google-apis", cidr: GOOGLE_APIS.cidr }, ...egress];
+    const routes = destinations.map(
+      (destination) =>
+        new ComputeRoute(this, `route-${destination.name}`, {
+          project,
+          name: resourceName(hospital, `to-${destination.name}`),
+          network: this.network.id,
+          destRange: destination.cidr,
+          nextHopGateway: INTERNET_GATEWAY,
+          priority: 1000,
+        }),
+    );
+    this.ready = [this.subnet, ...dns.records, ...routes, ...this.rules.all];
+    if (egress.length > 0) this.addNat(hospital);
+  }
+
+  /**
+   * Lets machines with a tag talk to each other, and only to each other, on every port: the nodes of a cluster.
+   * @returns what must exist before the first such machine
+   */
+  allowWithin(tag: string): readonly ITerraformDependable[] {
+    return this.rules.allowWithin(tag);
+  }
+
+  private addNat(hospital: HospitalRef): void {
+    const { project, region } = hospital;
+    const router = new ComputeRouter(this, "router", {
+      project,
+      region,
+      name: resourceName(hospital, "router"),
+      network: this.network.id,
+    });
+    new ComputeRouterNat(this, "nat", {
+      project,
+      region,
+      router: router.name,
+      name: resourceName(hospital, "nat"),
+      natIpAllocateOption: "AUTO_ONLY",
+      sourceSubnetworkIpRangesToNat: "LIST_OF_SUBNETWORKS",
+      subnetwork: [{ name: this.subnet.id, sourceIpRangesToNat: ["ALL_IP_RANGES"] }],
+      logConfig: { enable: true, filter: "ALL" },
+    });
+  }
+}

@@ -1,0 +1,2 @@
+export { dashboardJson } from "./dashboard";
+export { Observability, type ObservabilityProps } from "./observability";

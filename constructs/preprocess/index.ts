@@ -1,0 +1,2 @@
+export { Preprocess, type PreprocessProps } from "./preprocess";
+export { PreprocessWorkflow, type PreprocessWorkflowProps } from "./workflow";

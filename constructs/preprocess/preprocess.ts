@@ -1,0 +1,127 @@
+import { ArtifactRegistryRepository } from "@cdktf/provider-google/lib/artifact-registry-repository";
+import { StorageBucketObject } from "@cdktf/provider-google/lib/storage-bucket-object";
+import { Construct } from "constructs";
+import type { Bindings } from "../../runtime/platform/contract";
+import { preprocessContract } from "../../runtime/preprocess/contract";
+import { bindEnvironment } from "../core/binding";
+import { Identity } from "../core/identity";
+import { dataClass } from "../core/labels";
+import type { MonitoringContribution } from "../core/monitoring";
+import { bucketName, type HospitalRef, resourceName } from "../core/naming";
+import { RuntimeBundle } from "../core/runtime-bundle";
+import { readScript } from "../core/script";
+import type { Network } from "../network";
+import type { KeyRefs } from "../security";
+import { type BucketRefs, SecureBucket } from "../storage";
+import { preprocessMonitoring } from "./monitoring";
+import { NODE_PACKAGE, NPM_PACKAGE } from "./node-packages";
+import { grantPreprocess } from "./permissions";
+import { PreprocessWorkflow } from "./workflow";
+
+export interface PreprocessProps {
+  readonly hospital: HospitalRef;
+  readonly buckets: BucketRefs;
+  readonly keys: KeyRefs;
+  /** Where code is uploaded. */
+  readonly source: SecureBucket;
+  /** Every environment variable of `runtime/preprocess/contract.ts`. */
+  readonly bindings: Bindings<typeof preprocessContract>;
+  /** Where the nodes run, without external addresses. */
+  readonly network: Network;
+  /** @default 8 */
+  readonly maxSpotWorkers?: number;
+}
+
+/** The nodes of a cluster talk to each other on every port. */
+const NODE_TAG = "preprocess";
+
+/** A workflow template that starts a cluster, turns everything that is curated into shards, and deletes the cluster. */
+export class Preprocess extends Construct {
+  readonly identity: Identity;
+  readonly workflow: PreprocessWorkflow;
+  readonly monitoring: MonitoringContribution;
+
+  constructor(scope: Construct, id: string, props: PreprocessProps) {
+    super(scope, id);
+    const { hospital, buckets, keys, source } = props;
+    const environment = bindEnvironment(preprocessContract, props.bindings);
+
+    // What Dataproc would otherwise make by itself, share among clusters, and leave behind.
+    const own = (name: "staging" | "temp") =>
+      new SecureBucket(this, name, {
+        hospital,
+        name: bucketName(hospital, name),
+        key: keys.data,
+        removal: "destroy",
+        // What jobs print and Spark's events: no scan, but names of scans.
+        dataClass: "metadata",
+        noncurrentDays: 1,
+        expireAfterDays: 14,
+      });
+    const staging = own("staging");
+    const temp = own("temp");
+
+    const packages = new ArtifactRegistryRepository(this, "packages", {
+      project: hospital.project,
+      location: hospital.region,
+      repositoryId: resourceName(hospital, "npm"),
+      description: `npm packages for the clusters of ${hospital.name}, which have no way to the internet`,
+      format: "NPM",
+      mode: "REMOTE_REPOSITORY",
+      remoteRepositoryConfig: { npmRepository: { publicRepository: "NPMJS" } },
+      kmsKeyName: keys.data.id,
+      labels: dataClass("code"),
+      cleanupPolicyDryRun: false,
+      dependsOn: [...keys.data.ready],
+    });
+
+    this.identity = new Identity(this, "identity", {
+      hospital,
+      role: preprocessContract.name,
+      description: "Runs the nodes of preprocess clusters",
+    });
+    const permissions = grantPreprocess(this.identity, { hospital, buckets, source, staging, temp, packages });
+
+    const bundle = new RuntimeBundle(this, "bundle", preprocessContract);
+    const archive = new StorageBucketObject(this, "archive", {
+      bucket: source.resource.name,
+      name: bundle.objectName,
+      source: bundle.path,
+      contentType: "application/zip",
+    });
+    const script = readScript("constructs/preprocess/install-runtime.sh");
+    const installer = new StorageBucketObject(this, "installer", {
+      bucket: source.resource.name,
+      name: `${preprocessContract.name}/install-runtime-${script.sha256.slice(0, 16)}.sh`,
+      content: script.text,
+      contentType: "text/x-shellscript",
+    });
+
+    this.workflow = new PreprocessWorkflow(this, "workflow", {
+      hospital,
+      contract: preprocessContract,
+      environment,
+      identity: this.identity,
+      key: keys.data,
+      staging,
+      temp,
+      subnet: props.network.subnet.selfLink,
+      networkTag: NODE_TAG,
+      initializationAction: `gs://${source.name}/${installer.name}`,
+      metadata: {
+        "runtime-bundle": `gs://${source.name}/${archive.name}`,
+        "npm-registry": `https://${hospital.region}-npm.pkg.dev/${hospital.project}/${packages.repositoryId}`,
+        "node-package": NODE_PACKAGE,
+        "npm-package": NPM_PACKAGE,
+      },
+      maxSpotWorkers: props.maxSpotWorkers ?? 8,
+      dependsOn: [
+        ...this.identity.ready,
+        ...permissions,
+        ...props.network.ready,
+        ...props.network.allowWithin(NODE_TAG),
+      ],
+    });
+    this.monitoring = preprocessMonitoring(this.workflow.clusterPrefix);
+  }
+}

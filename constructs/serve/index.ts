@@ -1,0 +1,3 @@
+export { LoadBalancer, type LoadBalancerProps } from "./load-balancer";
+export type { Viewer } from "./permissions";
+export { type PublicAccess, Serve, type ServeProps } from "./serve";

@@ -1,0 +1,87 @@
+import type { MonitoringContribution, Series } from "../core/monitoring";
+import { type HospitalRef, resourceName } from "../core/naming";
+
+/** @param domain where people reach the page, if a load balancer stands before it */
+export function serveMonitoring(
+  hospital: Pick<HospitalRef, "name">,
+  domain: string | undefined,
+): MonitoringContribution {
+  const service = resourceName(hospital, "serve");
+  const metric = (name: string, more = ""): string =>
+    `metric.type="run.googleapis.com/${name}" AND resource.type="cloud_run_revision" AND resource.label.service_name="${service}"${more}`;
+  const requests = (more?: string): Series => ({
+    filter: metric("request_count", more),
+    aligner: "ALIGN_RATE",
+    periodSeconds: 60,
+    reducer: "REDUCE_SUM",
+  });
+  const latency = (aligner: "ALIGN_PERCENTILE_50" | "ALIGN_PERCENTILE_95"): Series => ({
+    filter: metric("request_latencies"),
+    aligner,
+    periodSeconds: 300,
+    reducer: "REDUCE_MAX",
+  });
+  return {
+    logMetrics: [],
+    alerts: [
+      {
+        name: "serve-errors",
+        title: "Predictions fail",
+        documentation: `The service \`${service}\` answers with 5xx. 503 with the code no-model: nothing is promoted or the model cannot be loaded, /readyz says why. 503 with busy: more instances or fewer requests. Otherwise find the request's id in the log; roll back to the model before if it began with a new one.`,
+        severity: "CRITICAL",
+        series: requests(' AND metric.label.response_code_class="5xx"'),
+        comparison: "COMPARISON_GT",
+        threshold: 0.05,
+        durationSeconds: 300,
+      },
+      {
+        name: "serve-slow",
+        title: "Predictions are slow",
+        documentation: `95 of 100 answers of \`${service}\` take longer than five seconds. Look at the chart of instances: at its limit, raise maxInstances; below it, large scans or cold starts are the usual reasons.`,
+        severity: "WARNING",
+        series: latency("ALIGN_PERCENTILE_95"),
+        comparison: "COMPARISON_GT",
+        threshold: 5000,
+        durationSeconds: 600,
+      },
+    ],
+    charts: [
+      {
+        title: "Serve: requests",
+        unit: "1/s",
+        series: [{ ...requests(), groupBy: ["metric.label.response_code_class"] }],
+      },
+      {
+        title: "Serve: time of an answer",
+        unit: "ms",
+        series: [latency("ALIGN_PERCENTILE_50"), latency("ALIGN_PERCENTILE_95")],
+      },
+      {
+        title: "Serve: instances",
+        unit: "instances",
+        series: [
+          {
+            filter: metric("container/instance_count"),
+            aligner: "ALIGN_MAX",
+            periodSeconds: 60,
+            reducer: "REDUCE_SUM",
+            groupBy: ["metric.label.state"],
+          },
+        ],
+      },
+    ],
+    uptimeChecks:
+      domain === undefined
+        ? []
+        : [
+            {
+              name: "serve-uptime",
+              title: "The page cannot be reached",
+              documentation: `https://${domain} gives no answer from outside. Check its address record, the certificate's state and the load balancer. A sign-in page is the right answer: the check does not sign in.`,
+              host: domain,
+              path: "/",
+              acceptedStatuses: [302, 401, 403],
+            },
+          ],
+  };
+}

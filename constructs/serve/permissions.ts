@@ -1,0 +1,64 @@
+import type { CloudRunV2Service } from "@cdktf/provider-google/lib/cloud-run-v2-service";
+import { CloudRunV2ServiceIamMember } from "@cdktf/provider-google/lib/cloud-run-v2-service-iam-member";
+import type { ComputeBackendService } from "@cdktf/provider-google/lib/compute-backend-service";
+import { IapWebBackendServiceIamMember } from "@cdktf/provider-google/lib/iap-web-backend-service-iam-member";
+import type { Construct } from "constructs";
+import { serveContract } from "../../runtime/serve/contract";
+import type { ITerraformDependable } from "../core/cdktf";
+import type { ContainerImage } from "../core/container-image";
+import { grantDeclaredAccess } from "../core/declared-access";
+import type { Identity } from "../core/identity";
+import { type HospitalRef, shortHash } from "../core/naming";
+import { identityAwareProxyMember, serviceAgentMember } from "../core/service-agents";
+import type { BucketRefs } from "../storage";
+
+/** A person or a group that may open the page, as IAM names it. */
+export type Viewer = `user:${string}` | `group:${string}` | `domain:${string}`;
+
+/** Everything that the identity of the service may do, and the pull of its image. The service does not start without them. */
+export function grantServe(
+  identity: Identity,
+  props: {
+    readonly hospital: HospitalRef;
+    readonly buckets: BucketRefs;
+    readonly image: ContainerImage;
+    readonly sharedProject: boolean;
+  },
+): ITerraformDependable[] {
+  grantDeclaredAccess(serveContract, identity, props.buckets);
+  // Cloud Run's own agent pulls. In a shared project one grant serves all environments and belongs to none of them.
+  if (props.sharedProject) return [];
+  return [props.image.grantPull(identity, "run-pulls", serviceAgentMember(props.hospital, "run"))];
+}
+
+/** Lets a member call the service. Nobody may by default. */
+export function grantInvoke(scope: Construct, id: string, service: CloudRunV2Service, member: string): void {
+  new CloudRunV2ServiceIamMember(scope, id, {
+    project: service.project,
+    location: service.location,
+    name: service.name,
+    role: "roles/run.invoker",
+    member,
+  });
+}
+
+/** Lets people through Identity-Aware Proxy, and the proxy to the service. */
+export function grantPeople(
+  scope: Construct,
+  props: {
+    readonly hospital: HospitalRef;
+    readonly service: CloudRunV2Service;
+    readonly backend: ComputeBackendService;
+    readonly viewers: readonly Viewer[];
+  },
+): void {
+  const { hospital, service, backend } = props;
+  grantInvoke(scope, "proxy-invokes", service, identityAwareProxyMember(hospital));
+  for (const viewer of new Set(props.viewers))
+    new IapWebBackendServiceIamMember(scope, `viewer-${shortHash(viewer)}`, {
+      project: hospital.project,
+      webBackendService: backend.name,
+      role: "roles/iap.httpsResourceAccessor",
+      member: viewer,
+    });
+}

@@ -1,0 +1,146 @@
+import { CloudRunV2Service } from "@cdktf/provider-google/lib/cloud-run-v2-service";
+import { Construct } from "constructs";
+import type { Bindings } from "../../runtime/platform/contract";
+import { serveContract } from "../../runtime/serve/contract";
+import { bindEnvironment } from "../core/binding";
+import type { ContainerImage } from "../core/container-image";
+import { Identity } from "../core/identity";
+import { dataClass } from "../core/labels";
+import type { MonitoringContribution } from "../core/monitoring";
+import { type HospitalRef, resourceName } from "../core/naming";
+import type { KeyRefs } from "../security";
+import type { BucketRefs } from "../storage";
+import { LoadBalancer, type LoadBalancerProps } from "./load-balancer";
+import { serveMonitoring } from "./monitoring";
+import { grantInvoke, grantPeople, grantServe, type Viewer } from "./permissions";
+
+/** https://cloud.google.com/run/docs/securing/ingress */
+export type ServiceIngress = "INGRESS_TRAFFIC_INTERNAL_ONLY" | "INGRESS_TRAFFIC_INTERNAL_LOAD_BALANCER";
+/** https://cloud.google.com/run/docs/about-execution-environments */
+export type ExecutionEnvironment = "EXECUTION_ENVIRONMENT_GEN1" | "EXECUTION_ENVIRONMENT_GEN2";
+
+/** How people reach the page from outside. */
+export interface PublicAccess extends Pick<LoadBalancerProps, "domain" | "allowedRanges" | "requestsPerMinute"> {
+  /** Who may open the page. */
+  readonly viewers: readonly Viewer[];
+}
+
+export interface ServeProps {
+  readonly hospital: HospitalRef;
+  readonly buckets: BucketRefs;
+  readonly keys: KeyRefs;
+  readonly image: ContainerImage;
+  /** Every environment variable of `runtime/serve/contract.ts` but PORT, which Cloud Run sets. */
+  readonly bindings: Bindings<typeof serveContract>;
+  /** The limit on what a flood of requests can cost. */
+  readonly maxInstances: number;
+  /**
+   * Instances that wait for requests and are paid for all the time.
+   * @default 0
+   */
+  readonly minInstances?: number;
+  /**
+   * A load balancer with a certificate, Cloud Armor and Identity-Aware Proxy.
+   * @default none: the service is reached from the project's own networks only
+   */
+  readonly publicAccess?: PublicAccess | undefined;
+  /**
+   * Whether other environments live in the same project and somebody else owns the grants of its service agents.
+   * @default false
+   */
+  readonly sharedProject?: boolean;
+}
+
+/** Where Cloud Run sends requests; it tells the process by PORT. */
+const PORT = serveContract.env.shape.PORT.parse(undefined);
+/** Beside the predictions that QUEUE_LIMIT lets in: the page, overlays and health. */
+const SMALL_REQUESTS = 16;
+/** Cloud Run allows four minutes from the start of a container to its first success. */
+const STARTUP = { periodSeconds: 10, failureThreshold: 24 };
+
+/** The dashboard and its API. A revision takes requests once it has a model, and nobody may call it who was not named. */
+export class Serve extends Construct {
+  readonly identity: Identity;
+  readonly service: CloudRunV2Service;
+  readonly loadBalancer: LoadBalancer | undefined;
+  readonly monitoring: MonitoringContribution;
+
+  constructor(scope: Construct, id: string, props: ServeProps) {
+    super(scope, id);
+    const { hospital, buckets, image, keys, publicAccess } = props;
+    const { memoryGiB, cpu, timeoutSeconds } = serveContract.resources;
+    const { PORT: _PORT, ...environment } = bindEnvironment(serveContract, props.bindings);
+
+    this.identity = new Identity(this, "identity", {
+      hospital,
+      role: serveContract.name,
+      description: "Runs the prediction service",
+    });
+    const permissions = grantServe(this.identity, {
+      hospital,
+      buckets,
+      image,
+      sharedProject: props.sharedProject ?? false,
+    });
+
+    const ingress: ServiceIngress = publicAccess
+      ? "INGRESS_TRAFFIC_INTERNAL_LOAD_BALANCER"
+      : "INGRESS_TRAFFIC_INTERNAL_ONLY";
+    const probe = (path: string) => ({ httpGet: { path, port: PORT }, timeoutSeconds: 5, initialDelaySeconds: 0 });
+    this.service = new CloudRunV2Service(this, "service", {
+      project: hospital.project,
+      location: hospital.region,
+      name: resourceName(hospital, serveContract.name),
+      description: `Predictions and dashboard of ${hospital.name}; not for diagnostic use`,
+      ingress,
+      launchStage: "GA",
+      // It holds nothing: a destroy of the stack takes it.
+      deletionProtection: false,
+      labels: dataClass("phi"),
+      template: {
+        serviceAccount: this.identity.email,
+        encryptionKey: keys.data.id,
+        executionEnvironment: "EXECUTION_ENVIRONMENT_GEN2" satisfies ExecutionEnvironment,
+        timeout: `${timeoutSeconds}s`,
+        maxInstanceRequestConcurrency: queueLimit(environment) + SMALL_REQUESTS,
+        scaling: { minInstanceCount: props.minInstances ?? 0, maxInstanceCount: props.maxInstances },
+        containers: [
+          {
+            image: image.uri,
+            ports: { name: "http1", containerPort: PORT },
+            resources: {
+              limits: { cpu: String(cpu), memory: `${memoryGiB}Gi` },
+              cpuIdle: true,
+              startupCpuBoost: true,
+            },
+            env: Object.entries(environment).map(([name, value]) => ({ name, value })),
+            startupProbe: { ...probe(serveContract.health.startup), ...STARTUP },
+            livenessProbe: { ...probe(serveContract.health.liveness), periodSeconds: 30, failureThreshold: 3 },
+          },
+        ],
+      },
+      traffic: [{ type: "TRAFFIC_TARGET_ALLOCATION_TYPE_LATEST", percent: 100 }],
+      dependsOn: [...keys.data.ready, ...this.identity.ready, ...permissions],
+    });
+
+    if (publicAccess) {
+      this.loadBalancer = new LoadBalancer(this, "load-balancer", { hospital, service: this.service, ...publicAccess });
+      grantPeople(this, {
+        hospital,
+        service: this.service,
+        backend: this.loadBalancer.backend,
+        viewers: publicAccess.viewers,
+      });
+    }
+    this.monitoring = serveMonitoring(hospital, publicAccess?.domain);
+  }
+
+  /** Lets another workload call the API from inside. */
+  grantInvoke(grantee: Identity): void {
+    grantInvoke(grantee, "invoke-serve", this.service, grantee.member);
+  }
+}
+
+function queueLimit({ QUEUE_LIMIT }: Readonly<Record<string, string>>): number {
+  return serveContract.env.shape.QUEUE_LIMIT.parse(QUEUE_LIMIT);
+}

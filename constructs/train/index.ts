@@ -1,0 +1,2 @@
+export { GPUS, type Gpu } from "./machine";
+export { Train, type TrainProps } from "./train";

@@ -1,0 +1,129 @@
+import { ComputeInstanceTemplate } from "@cdktf/provider-google/lib/compute-instance-template";
+import { Construct } from "constructs";
+import type { Bindings } from "../../runtime/platform/contract";
+import { trainContract } from "../../runtime/train/contract";
+import { bindEnvironment } from "../core/binding";
+import type { ContainerImage } from "../core/container-image";
+import { Identity } from "../core/identity";
+import { dataClass } from "../core/labels";
+import type { MonitoringContribution } from "../core/monitoring";
+import { type HospitalRef, resourceName } from "../core/naming";
+import { readScript } from "../core/script";
+import type { Network } from "../network";
+import type { KeyRefs } from "../security";
+import type { BucketRefs } from "../storage";
+import { BOOT_IMAGE, type Gpu, machineType } from "./machine";
+import { trainMonitoring } from "./monitoring";
+import { grantTrain } from "./permissions";
+
+export interface TrainProps {
+  readonly hospital: HospitalRef;
+  readonly buckets: BucketRefs;
+  readonly keys: KeyRefs;
+  readonly image: ContainerImage;
+  /** Every environment variable of `runtime/train/contract.ts`. */
+  readonly bindings: Bindings<typeof trainContract>;
+  /** Where the machine runs, without an external address. */
+  readonly network: Network;
+  /** @default nvidia-tesla-t4 */
+  readonly gpu?: Gpu;
+  /**
+   * A Spot machine: about a third of the price, and taken away when Google needs it.
+   * @default false
+   */
+  readonly spot?: boolean;
+}
+
+/** https://cloud.google.com/compute/docs/instances/limit-vm-runtime */
+export type TerminationAction = "DELETE" | "STOP";
+
+/** Starting the machine, installing the driver and pulling the image, beside the work. */
+const MACHINE_OVERHEAD_SECONDS = 1800;
+const BOOT_DISK_GB = 100;
+
+/**
+ * The machine that trains, as a template: each machine made from it runs the training image once, with a GPU or not at all,
+ * and is deleted when its time is over whatever happens to it.
+ */
+export class Train extends Construct {
+  readonly identity: Identity;
+  readonly template: ComputeInstanceTemplate;
+  readonly monitoring: MonitoringContribution;
+
+  constructor(scope: Construct, id: string, props: TrainProps) {
+    super(scope, id);
+    const { hospital, buckets, image, keys, network } = props;
+    const environment = bindEnvironment(trainContract, props.bindings);
+    const spot = props.spot ?? false;
+
+    this.identity = new Identity(this, "identity", {
+      hospital,
+      role: trainContract.name,
+      description: "Runs training machines",
+    });
+    const permissions = grantTrain(this.identity, { hospital, buckets, image });
+
+    const prefix = `${resourceName(hospital, trainContract.name)}-`;
+    this.template = new ComputeInstanceTemplate(this, "template", {
+      project: hospital.project,
+      // A template cannot be changed: the next one needs another name while this one is there.
+      namePrefix: prefix,
+      description: `Trains and evaluates a model for ${hospital.name}, then switches itself off`,
+      machineType: machineType(trainContract),
+      guestAccelerator: [{ type: props.gpu ?? "nvidia-tesla-t4", count: 1 }],
+      scheduling: {
+        provisioningModel: spot ? "SPOT" : "STANDARD",
+        preemptible: spot,
+        automaticRestart: false,
+        // A machine with a GPU cannot be moved.
+        onHostMaintenance: "TERMINATE",
+        instanceTerminationAction: "DELETE" satisfies TerminationAction,
+        maxRunDuration: { seconds: trainContract.resources.timeoutSeconds + MACHINE_OVERHEAD_SECONDS, nanos: 0 },
+      },
+      disk: [
+        {
+          boot: true,
+          autoDelete: true,
+          sourceImage: BOOT_IMAGE,
+          diskType: "pd-balanced",
+          diskSizeGb: BOOT_DISK_GB,
+          diskEncryptionKey: { kmsKeySelfLink: keys.data.id },
+          labels: dataClass("phi"),
+        },
+      ],
+      networkInterface: [{ subnetwork: network.subnet.selfLink, stackType: "IPV4_ONLY" }],
+      serviceAccount: { email: this.identity.email, scopes: ["https://www.googleapis.com/auth/cloud-platform"] },
+      shieldedInstanceConfig: { enableSecureBoot: true, enableVtpm: true, enableIntegrityMonitoring: true },
+      canIpForward: false,
+      metadata: {
+        "enable-oslogin": "TRUE",
+        "block-project-ssh-keys": "TRUE",
+        "enable-guest-attributes": "TRUE",
+        "google-logging-enabled": "true",
+        "job-image": image.uri,
+        "job-environment": environmentFile(environment),
+        "job-scratch": scratchDirectory(environment),
+        "startup-script": readScript("constructs/train/run-training.sh").text,
+      },
+      labels: dataClass("phi"),
+      lifecycle: { createBeforeDestroy: true },
+      dependsOn: [...keys.data.ready, ...network.ready, ...this.identity.ready, ...permissions],
+    });
+    this.monitoring = trainMonitoring(hospital, prefix);
+  }
+}
+
+/** Docker's form of an environment: a line a variable. */
+function environmentFile(environment: Readonly<Record<string, string>>): string {
+  return Object.entries(environment)
+    .map(([key, value]) => {
+      if (/[\r\n]/.test(value))
+        throw new Error(`${key} has a line break, which the training job's environment cannot.`);
+      return `${key}=${value}`;
+    })
+    .join("\n");
+}
+
+function scratchDirectory(environment: Readonly<Record<string, string>>): string {
+  return environment.SCRATCH_DIRECTORY ?? trainContract.env.shape.SCRATCH_DIRECTORY.parse(undefined);
+}

@@ -1,0 +1,49 @@
+import { type Column, type ColumnType, TABLES, type TableName } from "../../runtime/platform/warehouse/tables";
+
+/** The names under which BigQuery's API answers, so that a second plan finds what the first one wrote. */
+const API_TYPES: Readonly<Record<ColumnType, string>> = {
+  STRING: "STRING",
+  INT64: "INTEGER",
+  FLOAT64: "FLOAT",
+  BOOL: "BOOLEAN",
+  TIMESTAMP: "TIMESTAMP",
+};
+
+/** A table's schema as BigQuery's API and the provider write it: keys sorted, no white space. */
+export function tableSchema(table: TableName): string {
+  const columns: readonly Column[] = TABLES[table];
+  return JSON.stringify(
+    columns.map(({ description, mode, name, type }) => ({ description, mode, name, type: API_TYPES[type] })),
+  );
+}
+
+/** How a table's rows lie: by what they are asked for. */
+export interface TableLayout {
+  readonly description: string;
+  /** Column of type TIMESTAMP. */
+  readonly partitionBy: string;
+  /** https://cloud.google.com/bigquery/docs/partitioned-tables#select_daily_hourly_monthly_or_yearly_partitioning */
+  readonly granularity: "DAY" | "MONTH";
+  /** In the order of their weight, at most four. */
+  readonly clusterBy: readonly string[];
+  /** Refuse a query that would read the whole log. */
+  readonly requirePartitionFilter: boolean;
+}
+
+export const LAYOUTS: Readonly<Record<TableName, TableLayout>> = {
+  images: {
+    description: "One row a page of every file that ever landed, good or bad",
+    partitionBy: "ingested_at",
+    granularity: "MONTH",
+    clusterBy: ["status", "label", "sha256"],
+    // The state of the collection is asked for as a whole.
+    requirePartitionFilter: false,
+  },
+  predictions: {
+    description: "One row for every answer that serve gave: the audit trail",
+    partitionBy: "predicted_at",
+    granularity: "DAY",
+    clusterBy: ["model", "decision", "id"],
+    requirePartitionFilter: true,
+  },
+};

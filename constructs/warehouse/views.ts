@@ -1,0 +1,54 @@
+/** A saved question over the tables. */
+export interface ViewDefinition {
+  readonly name: string;
+  readonly description: string;
+  /** @param dataset `project.dataset` */
+  readonly query: (dataset: string) => string;
+}
+
+/** Words of SQL among the columns (`group`, `view`) are quoted. Lines end without white space: BigQuery keeps the text. */
+export const VIEWS: readonly ViewDefinition[] = [
+  {
+    name: "current_images",
+    description: "Of every object that landed its newest generation, if it was curated",
+    query: (dataset) => `SELECT *
+FROM \`${dataset}.images\`
+WHERE status = 'curated'
+QUALIFY ROW_NUMBER() OVER (PARTITION BY source ORDER BY generation DESC, ingested_at DESC) = 1`,
+  },
+  {
+    name: "label_counts",
+    description: "Distinct images and groups of each label and split",
+    query: (dataset) => `SELECT
+  IFNULL(label, 'Unlabelled') AS label,
+  IFNULL(split, 'unassigned') AS split,
+  COUNT(DISTINCT sha256) AS images,
+  COUNT(DISTINCT \`group\`) AS \`groups\`
+FROM \`${dataset}.current_images\`
+GROUP BY 1, 2`,
+  },
+  {
+    name: "quarantine_reasons",
+    description: "How many files were refused for which reason, by month",
+    query: (dataset) => `SELECT
+  DATE(TIMESTAMP_TRUNC(ingested_at, MONTH)) AS month,
+  reason,
+  COUNT(*) AS files
+FROM \`${dataset}.images\`
+WHERE status = 'quarantined'
+GROUP BY 1, 2`,
+  },
+  {
+    name: "daily_predictions",
+    description: "Answers of the last 90 days by day, model and decision",
+    query: (dataset) => `SELECT
+  DATE(predicted_at) AS day,
+  model,
+  decision,
+  COUNT(*) AS predictions,
+  AVG(probability) AS mean_probability
+FROM \`${dataset}.predictions\`
+WHERE predicted_at >= TIMESTAMP_SUB(CURRENT_TIMESTAMP(), INTERVAL 90 DAY)
+GROUP BY 1, 2, 3`,
+  },
+];

@@ -1,0 +1,130 @@
+import { KmsKeyRing } from "@cdktf/provider-google/lib/kms-key-ring";
+import type { Construct } from "constructs";
+import { type ITerraformDependable, TerraformOutput } from "../constructs/core/cdktf";
+import { cryptoKeyId, keyRingName, resourceName } from "../constructs/core/naming";
+import { ProjectServices } from "../constructs/core/project-services";
+import { removalPolicy } from "../constructs/core/removal";
+import { acknowledge } from "../constructs/policy";
+import { AuditConfig, AuditSink, Budget, DataKey } from "../constructs/security";
+import { AccessLogBucket, SecureBucket } from "../constructs/storage";
+import { BaseStack, platformSettings } from "./base-stack";
+import { CiAccess } from "./ci-access";
+import { NO_BUDGET } from "./hospital-data-stack";
+import { logArchiveName, type Platform, stateBucketName } from "./platform-config";
+
+/** The Google APIs that the platform's own project needs. */
+const PLATFORM_SERVICES = [
+  "artifactregistry.googleapis.com",
+  "billingbudgets.googleapis.com",
+  "cloudbuild.googleapis.com",
+  "cloudkms.googleapis.com",
+  "cloudresourcemanager.googleapis.com",
+  "iam.googleapis.com",
+  "iamcredentials.googleapis.com",
+  "logging.googleapis.com",
+  "monitoring.googleapis.com",
+  "serviceusage.googleapis.com",
+  "storage.googleapis.com",
+  "sts.googleapis.com",
+];
+
+/**
+ * What has to be there before any other stack, deployed once by a person: the platform's APIs and key, the bucket that
+ * keeps the state of every stack (of this one too, once it is there), CI's way in without a key, and what the project of
+ * ephemeral environments has once for all of them.
+ */
+export class BootstrapStack extends BaseStack {
+  constructor(scope: Construct, platform: Platform) {
+    super(scope, "bootstrap", platformSettings(platform, "metadata"));
+    const { project, projectNumber, removal, ci } = platform;
+    const services = new ProjectServices(this, "services", { project, services: PLATFORM_SERVICES }).all;
+    new AuditConfig(this, "audit", { project, dependsOn: services });
+    this.addBudget(
+      "budget",
+      "Brain tumour service: platform",
+      platform,
+      { projectNumber, budget: platform.budget },
+      services,
+    );
+
+    const ring = new KmsKeyRing(this, "ring", {
+      project,
+      name: keyRingName(platform),
+      location: platform.region,
+      dependsOn: [...services],
+      ...removalPolicy(removal).lifecycle,
+    });
+    ring.overrideLogicalId("platform");
+    const key = new DataKey(this, "key", {
+      hospital: platform,
+      ring,
+      keyId: cryptoKeyId(platform, keyRingName(platform), "data"),
+      removal,
+      agents: ["storage", "artifactRegistry"],
+    });
+    const accessLogs = new AccessLogBucket(this, "access-logs", {
+      hospital: platform,
+      key,
+      removal,
+      dependsOn: services,
+    });
+    const state = new SecureBucket(this, "state", {
+      hospital: platform,
+      name: stateBucketName(platform),
+      key,
+      removal,
+      dataClass: "metadata",
+      // A state that was overwritten is the way back from a failed deploy.
+      noncurrentDays: 365,
+      dependsOn: [accessLogs.resource],
+    });
+
+    if (ci) this.addCiProject(platform, ci);
+    if (ci && platform.repository) {
+      const access = new CiAccess(this, "ci-access", {
+        platform,
+        repository: platform.repository,
+        environments: ci,
+        state,
+        dependsOn: services,
+      });
+      new TerraformOutput(this, "workload_identity_provider", {
+        value: access.providerName,
+        description: "For the workflow: google-github-actions/auth, workload_identity_provider",
+      });
+      new TerraformOutput(this, "ci_service_account", {
+        value: access.identity.email,
+        description: "For the workflow: google-github-actions/auth, service_account",
+      });
+    }
+    new TerraformOutput(this, "state_bucket", {
+      value: state.name,
+      description: 'Keeps the state of every stack, once the platform\'s line says state: "gcs"',
+    });
+  }
+
+  /** What the project of ephemeral environments has once for all of them. */
+  private addCiProject(platform: Platform, ci: NonNullable<Platform["ci"]>): void {
+    const { project } = ci;
+    const services = new ProjectServices(this, "ci-services", { project }).all;
+    new AuditConfig(this, "ci-audit", { project, dependsOn: services });
+    new AuditSink(this, "ci-audit-sink", {
+      project,
+      name: resourceName({ name: "ephemeral" }, "audit"),
+      archive: logArchiveName(platform),
+      dependsOn: services,
+    });
+    this.addBudget("ci-budget", "Brain tumour service: ephemeral environments", platform, ci, services);
+  }
+
+  private addBudget(
+    id: string,
+    displayName: string,
+    { billingAccount }: Platform,
+    { projectNumber, budget }: { readonly projectNumber: string; readonly budget: number },
+    dependsOn: readonly ITerraformDependable[],
+  ): void {
+    if (billingAccount) new Budget(this, id, { displayName, billingAccount, projectNumber, amount: budget, dependsOn });
+    else acknowledge(this, "budget", NO_BUDGET);
+  }
+}

@@ -1,0 +1,59 @@
+import { ConfigurationError } from "../runtime/platform/config";
+import type { HospitalLine } from "./config";
+import { ciDeployer, type Platform } from "./platform-config";
+import { asRecord, show } from "./sentences";
+
+/** Variables of the environment that make the app one ephemeral environment. */
+export type CiVariables = Readonly<Record<string, string | undefined>>;
+
+export interface CiEnvironment {
+  /** The one hospital of the environment, named by its id. */
+  readonly line: HospitalLine;
+  readonly warnings: readonly string[];
+}
+
+/**
+ * The environment that `CI_ENV_ID` asks for, or undefined. `CI_PROJECT`, `CI_PROJECT_NUMBER`, `CI_REGION` and
+ * `CI_EXPIRES_AT` (a date) say where it lies and until when; what they leave open is the platform's choice.
+ * @param lines other hospitals: one in the same project knows its number
+ * @throws {ConfigurationError} if no project is known
+ */
+export function ciEnvironment(variables: CiVariables, platform: Platform, lines: unknown): CiEnvironment | undefined {
+  const { CI_ENV_ID: id, CI_REGION: region, CI_EXPIRES_AT: expiresAt } = variables;
+  if (!id) return undefined;
+  const project = variables.CI_PROJECT || platform.ci?.project;
+  if (!project)
+    throw new ConfigurationError("The environment", [
+      `CI_ENV_ID is ${show(id)}, and no project is known for it: set CI_PROJECT and CI_PROJECT_NUMBER, or "ci" in the platform's line.`,
+    ]);
+
+  const warnings: string[] = [];
+  const numberOf = (): string => {
+    if (variables.CI_PROJECT_NUMBER) return variables.CI_PROJECT_NUMBER;
+    if (project === platform.ci?.project) return platform.ci.projectNumber;
+    const twin = (Array.isArray(lines) ? lines : []).map(asRecord).find((line) => line.project === project);
+    if (twin) return String(twin.projectNumber);
+    if (!platform.ci)
+      throw new ConfigurationError("The environment", [
+        `CI_PROJECT is ${show(project)}, whose number is not known: set CI_PROJECT_NUMBER to it.`,
+      ]);
+    warnings.push(
+      `CI_PROJECT is "${project}", whose number is not known; ${platform.ci.projectNumber}, the number of "${platform.ci.project}", stands in for it. Set CI_PROJECT_NUMBER before you deploy.`,
+    );
+    return platform.ci.projectNumber;
+  };
+
+  return {
+    line: {
+      name: id,
+      tier: "ephemeral",
+      project,
+      projectNumber: numberOf(),
+      region: region || platform.region,
+      owner: "ci",
+      ...(expiresAt ? { expiresAt } : {}),
+      ...(platform.repository ? { deployer: ciDeployer(platform) } : {}),
+    },
+    warnings,
+  };
+}

@@ -1,0 +1,126 @@
+import { z } from "zod";
+import { bucketName, bucketNameProblem } from "../constructs/core/naming";
+import type { Removal } from "../constructs/core/removal";
+import { ConfigurationError } from "../runtime/platform/config";
+import { asRecord, sentences, show } from "./sentences";
+import { AMOUNT, BILLING_ACCOUNT, EMAILS, OWNER, PROJECT, PROJECT_NUMBER, REGION } from "./values";
+
+/** The platform's line in `hospitals.ts`. A description says what is allowed; errors quote it. */
+const platformSchema = z.strictObject({
+  project: PROJECT,
+  projectNumber: PROJECT_NUMBER,
+  region: REGION,
+  owner: OWNER,
+  state: z
+    .enum(["local", "gcs"])
+    .default("local")
+    .describe("local (beside the output folder) or gcs (in the bucket that the bootstrap stack makes)"),
+  billingAccount: BILLING_ACCOUNT.optional(),
+  budget: AMOUNT.default(200),
+  alertEmails: EMAILS.default([]),
+  allowDestroys: z.boolean().default(false).describe("true or false"),
+  lockLogArchive: z
+    .boolean()
+    .default(false)
+    .describe("true or false; true can never be taken back: no log of six years can be deleted any more"),
+  repository: z
+    .string()
+    .regex(/^[A-Za-z0-9](?:[A-Za-z0-9]|-(?=[A-Za-z0-9])){0,38}\/[A-Za-z0-9._-]{1,100}$/)
+    .optional()
+    .describe("the GitHub repository whose workflows may deploy to the CI project: OWNER/NAME"),
+  ci: z
+    .strictObject({
+      project: PROJECT,
+      projectNumber: PROJECT_NUMBER,
+      budget: AMOUNT.default(200),
+    })
+    .optional()
+    .describe("the project that ephemeral environments share: an object with project and projectNumber"),
+  ephemeralRegions: z
+    .array(REGION)
+    .min(1)
+    .max(10)
+    .refine((list) => new Set(list).size === list.length)
+    .optional()
+    .describe("a list of the regions in which ephemeral environments may lie, each once"),
+});
+
+/** What an engineer writes. */
+export type PlatformLine = z.input<typeof platformSchema>;
+
+/** The platform with every default filled in. It is named like a hospital, so that the same constructs make its parts. */
+export interface Platform {
+  readonly name: "platform";
+  readonly project: string;
+  readonly projectNumber: string;
+  readonly region: string;
+  readonly owner: string;
+  readonly removal: Removal;
+  readonly state: "local" | "gcs";
+  readonly billingAccount: string | undefined;
+  readonly budget: number;
+  readonly alertEmails: readonly string[];
+  readonly lockLogArchive: boolean;
+  /** `owner/name` on GitHub. */
+  readonly repository: string | undefined;
+  readonly ci: { readonly project: string; readonly projectNumber: string; readonly budget: number } | undefined;
+  readonly ephemeralRegions: readonly string[];
+}
+
+/**
+ * Validates the platform's line and fills in its defaults.
+ * @throws {ConfigurationError} with one sentence for every problem.
+ */
+export function parsePlatform(line: unknown, subject = "The platform"): Platform {
+  const result = platformSchema.safeParse(line);
+  const problems = result.success
+    ? []
+    : result.error.issues.flatMap((issue) => sentences(platformSchema, "The platform", line, issue));
+  const { project, ci } = asRecord(line);
+  if (project !== undefined && project === asRecord(ci).project)
+    problems.push(
+      `The platform: "ci.project" is ${show(project)}, which is the platform's own; allowed: another project, which ephemeral environments may fill.`,
+    );
+  if (result.success) {
+    const problem = bucketNameProblem(`${result.data.project}-platform-log-archive`);
+    if (problem) problems.push(`The platform: "project" is ${show(project)}. ${problem}`);
+  }
+  if (!result.success || problems.length > 0) throw new ConfigurationError(subject, problems);
+  const { data } = result;
+  return {
+    name: "platform",
+    project: data.project,
+    projectNumber: data.projectNumber,
+    region: data.region,
+    owner: data.owner,
+    removal: data.allowDestroys ? "destroy" : "retain",
+    state: data.state,
+    billingAccount: data.billingAccount,
+    budget: data.budget,
+    alertEmails: data.alertEmails,
+    lockLogArchive: data.lockLogArchive,
+    repository: data.repository,
+    ci: data.ci,
+    ephemeralRegions: data.ephemeralRegions ?? [data.region],
+  };
+}
+
+/** The bucket that keeps the state of every stack, once the platform's line says `state: "gcs"`. */
+export function stateBucketName(platform: Pick<Platform, "name" | "project">): string {
+  return bucketName(platform, "state");
+}
+
+/** The bucket that keeps the audit logs of every project. */
+export function logArchiveName(platform: Pick<Platform, "name" | "project">): string {
+  return bucketName(platform, "log-archive");
+}
+
+/** The account as which CI deploys, by the naming contract. */
+export function ciDeployer(platform: Pick<Platform, "project">): string {
+  return `serviceAccount:${CI_DEPLOYER.name}-${CI_DEPLOYER.role}@${platform.project}.iam.gserviceaccount.com`;
+}
+
+export const CI_DEPLOYER = { name: "ci", role: "deploy" } as const;
+
+/** Repository of the images that hospitals run, in the platform's project and region. */
+export const IMAGE_REPOSITORY = "brain-tumor-images";

@@ -1,0 +1,102 @@
+import { type Json, PROD, type SynthesizedStack, stackOf, synthesize } from "../../stacks/synthesize";
+
+const closed = stackOf(synthesize([PROD]).stacks, "st-anna-app");
+const open = stackOf(
+  synthesize([
+    {
+      ...PROD,
+      network: { cidr: "10.64.0.0/20", egress: [{ name: "pacs", cidr: "203.0.113.0/28", ports: [443, 11112] }] },
+    },
+  ]).stacks,
+  "st-anna-app",
+);
+const configs = (stack: SynthesizedStack, type: string) => stack.resources(type).map(({ config }) => config);
+const rule = (stack: SynthesizedStack, name: string) =>
+  configs(stack, "google_compute_firewall").find((config) => config.name === `st-anna-${name}`) as Json;
+
+test("the network has one subnet, no default route, private Google access and flow logs", () => {
+  const [vpc, ...others] = configs(closed, "google_compute_network");
+  expect(others).toEqual([]);
+  expect(vpc).toMatchObject({
+    name: "st-anna-vpc",
+    auto_create_subnetworks: false,
+    delete_default_routes_on_create: true,
+  });
+  expect(configs(closed, "google_compute_subnetwork")).toEqual([
+    expect.objectContaining({
+      ip_cidr_range: "10.10.0.0/20",
+      region: "europe-west4",
+      private_ip_google_access: true,
+      log_config: expect.objectContaining({ metadata: "INCLUDE_ALL_METADATA" }),
+    }),
+  ]);
+});
+
+test("everything is denied in both directions, after what is allowed, and every rule logs", () => {
+  expect(rule(closed, "deny-egress")).toMatchObject({
+    direction: "EGRESS",
+    priority: 65534,
+    deny: [{ protocol: "all" }],
+    destination_ranges: ["0.0.0.0/0"],
+  });
+  expect(rule(closed, "deny-ingress")).toMatchObject({
+    direction: "INGRESS",
+    priority: 65534,
+    deny: [{ protocol: "all" }],
+    source_ranges: ["0.0.0.0/0"],
+  });
+  for (const config of configs(open, "google_compute_firewall")) {
+    expect(config.log_config).toEqual({ metadata: "INCLUDE_ALL_METADATA" });
+    if (config.allow) {
+      expect(config.priority).toBeLessThan(65534);
+      expect(JSON.stringify(config)).not.toContain("0.0.0.0/0");
+    }
+  }
+});
+
+test("Google's APIs are reached by their restricted addresses: rule, route and names agree", () => {
+  expect(rule(closed, "allow-google-apis")).toMatchObject({
+    direction: "EGRESS",
+    allow: [{ protocol: "tcp", ports: ["443"] }],
+    destination_ranges: ["199.36.153.4/30"],
+  });
+  expect(configs(closed, "google_compute_route").map(({ dest_range }) => dest_range)).toEqual(["199.36.153.4/30"]);
+  const records = configs(closed, "google_dns_record_set").map(({ name, type, rrdatas }) => [name, type, rrdatas]);
+  const addresses = ["199.36.153.4", "199.36.153.5", "199.36.153.6", "199.36.153.7"];
+  expect(records).toEqual(
+    expect.arrayContaining([
+      ["restricted.googleapis.com.", "A", addresses],
+      ["*.googleapis.com.", "CNAME", ["restricted.googleapis.com."]],
+      ["pkg.dev.", "A", addresses],
+      ["*.pkg.dev.", "CNAME", ["pkg.dev."]],
+      ["gcr.io.", "A", addresses],
+    ]),
+  );
+  for (const zone of configs(closed, "google_dns_managed_zone")) expect(zone.visibility).toBe("private");
+});
+
+test("a NAT is there only for destinations that the line lists, each with its own rule and route", () => {
+  expect(configs(closed, "google_compute_router_nat")).toEqual([]);
+  expect(configs(closed, "google_compute_router")).toEqual([]);
+  expect(configs(open, "google_compute_router_nat")).toEqual([
+    expect.objectContaining({ source_subnetwork_ip_ranges_to_nat: "LIST_OF_SUBNETWORKS" }),
+  ]);
+  expect(rule(open, "allow-pacs")).toMatchObject({
+    direction: "EGRESS",
+    allow: [{ protocol: "tcp", ports: ["443", "11112"] }],
+    destination_ranges: ["203.0.113.0/28"],
+  });
+  expect(configs(open, "google_compute_route").map(({ dest_range }) => dest_range)).toContain("203.0.113.0/28");
+  expect(configs(open, "google_compute_subnetwork")[0]?.ip_cidr_range).toBe("10.64.0.0/20");
+});
+
+test("nodes of a cluster reach each other, and nothing outside the subnet", () => {
+  const inward = rule(open, "allow-preprocess-in");
+  expect(inward).toMatchObject({ direction: "INGRESS", source_tags: ["preprocess"], target_tags: ["preprocess"] });
+  expect(inward).not.toHaveProperty("source_ranges");
+  expect(rule(open, "allow-preprocess-out")).toMatchObject({
+    direction: "EGRESS",
+    target_tags: ["preprocess"],
+    destination_ranges: ["10.64.0.0/20"],
+  });
+});

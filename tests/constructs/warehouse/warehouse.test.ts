@@ -1,0 +1,118 @@
+import { VIEWS } from "../../../constructs/warehouse";
+import { type Column, TABLES, type TableName } from "../../../runtime/platform/warehouse/tables";
+import { type Json, PROD, ref, stackOf, synthesize, TEST } from "../../stacks/synthesize";
+
+const { stacks } = synthesize([{ ...PROD, analysts: ["group:analysts@example.org"] }, TEST]);
+const prod = stackOf(stacks, "st-anna-data");
+const sandbox = stackOf(stacks, "sandbox-data");
+const key = "projects/mri-st-anna/locations/europe-west4/keyRings/brain-tumor-st-anna/cryptoKeys/data";
+const TABLE_NAMES = Object.keys(TABLES) as TableName[];
+
+describe("the dataset", () => {
+  const dataset = prod.resource("google_bigquery_dataset", "warehouse");
+
+  test("lies with the data, is encrypted, and lets nobody in but the project's owners", () => {
+    expect(dataset).toMatchObject({
+      dataset_id: "brain_tumor_st_anna",
+      location: "europe-west4",
+      default_encryption_configuration: { kms_key_name: key },
+      access: [{ role: "OWNER", special_group: "projectOwners" }],
+      delete_contents_on_destroy: false,
+      lifecycle: { prevent_destroy: true },
+    });
+  });
+
+  test("goes with its content where a line says destroy", () => {
+    const disposable = sandbox.resource("google_bigquery_dataset", "warehouse");
+    expect(disposable.delete_contents_on_destroy).toBe(true);
+    expect(disposable).not.toHaveProperty("lifecycle");
+  });
+
+  test("comes after the grant that lets BigQuery use the key", () => {
+    expect(dataset.depends_on).toEqual(
+      expect.arrayContaining([expect.stringMatching(/^google_kms_crypto_key_iam_member\..*bigquery/)]),
+    );
+  });
+});
+
+describe.each(TABLE_NAMES)("the table %s", (name) => {
+  const table = prod.resource("google_bigquery_table", name);
+  const columns: readonly Column[] = TABLES[name];
+  const schema = JSON.parse(String(table.schema)) as {
+    name: string;
+    type: string;
+    mode: string;
+    description: string;
+  }[];
+
+  test("has the columns of the one schema, in the names and the order that BigQuery's API answers with", () => {
+    expect(schema.map((column) => [column.name, column.mode, column.description])).toEqual(
+      columns.map((column) => [column.name, column.mode, column.description]),
+    );
+    const api: Record<string, string> = { INT64: "INTEGER", FLOAT64: "FLOAT", BOOL: "BOOLEAN" };
+    expect(schema.map(({ type }) => type)).toEqual(columns.map(({ type }) => api[type] ?? type));
+    // Normalised: keys sorted and no white space, as the provider keeps it in the state.
+    const sorted = schema.map((column) =>
+      Object.fromEntries(Object.entries(column).sort(([a], [b]) => (a < b ? -1 : 1))),
+    );
+    expect(table.schema).toBe(JSON.stringify(sorted));
+  });
+
+  test("is partitioned and clustered by columns that it has", () => {
+    const { field, type } = table.time_partitioning as { field: string; type: string };
+    expect(columns.find((column) => column.name === field)).toMatchObject({ type: "TIMESTAMP", mode: "REQUIRED" });
+    expect(["DAY", "MONTH"]).toContain(type);
+    const clustering = table.clustering as string[];
+    expect(clustering.length).toBeGreaterThan(0);
+    expect(clustering.length).toBeLessThanOrEqual(4);
+    expect(columns.map((column) => column.name)).toEqual(expect.arrayContaining(clustering));
+  });
+
+  test("names the key itself, or a second plan would replace it", () => {
+    expect(table.encryption_configuration).toEqual({ kms_key_name: key });
+  });
+
+  test("is protected in prod and not where a line says destroy", () => {
+    expect(table).toMatchObject({ deletion_protection: true, lifecycle: { prevent_destroy: true } });
+    const disposable = sandbox.resource("google_bigquery_table", name);
+    expect(disposable.deletion_protection).toBe(false);
+    expect(disposable).not.toHaveProperty("lifecycle");
+  });
+});
+
+test("the log of answers is read by days only", () => {
+  expect(prod.resource("google_bigquery_table", "predictions").require_partition_filter).toBe(true);
+});
+
+describe.each(VIEWS)("the view $name", ({ name }) => {
+  const view = prod.resource("google_bigquery_table", name);
+  const { query, use_legacy_sql } = view.view as { query: string; use_legacy_sql: boolean };
+
+  test("is standard SQL over tables and views that are made before it", () => {
+    expect(use_legacy_sql).toBe(false);
+    const sources = [...query.matchAll(/`mri-st-anna\.brain_tumor_st_anna\.(\w+)`/g)].map((match) => String(match[1]));
+    expect(sources.length).toBeGreaterThan(0);
+    for (const source of sources) expect(view.depends_on).toContain(`google_bigquery_table.${source}`);
+  });
+
+  test("asks for days where its table demands it", () => {
+    if (query.includes(".predictions`")) expect(query).toMatch(/WHERE predicted_at >=/);
+  });
+
+  test("has no key of its own and does not mind one in the answer", () => {
+    expect(view).not.toHaveProperty("encryption_configuration");
+    expect((view.lifecycle as Json).ignore_changes).toEqual(["encryption_configuration"]);
+  });
+});
+
+test("analysts read every table and view, and nobody else is let in", () => {
+  const grants = prod.resources("google_bigquery_table_iam_member").map(({ config }) => config);
+  expect(grants.map(({ table_id }) => table_id).sort()).toEqual(
+    [...TABLE_NAMES, ...VIEWS.map(({ name }) => name)]
+      .map((name) => ref(`google_bigquery_table.${name}.table_id`))
+      .sort(),
+  );
+  for (const grant of grants)
+    expect(grant).toMatchObject({ role: "roles/bigquery.dataViewer", member: "group:analysts@example.org" });
+  expect(sandbox.resources("google_bigquery_table_iam_member")).toEqual([]);
+});

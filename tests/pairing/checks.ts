@@ -1,0 +1,256 @@
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import type { ImageLock, ImageName } from "../../constructs/core/container-image";
+import { type Bundle, bundleFiles } from "../../constructs/core/runtime-bundle";
+import type { RuntimeContract } from "../../runtime/platform/contract";
+import type { HospitalLine } from "../../stacks/config";
+import type { Json, Resource } from "../stacks/synthesize";
+
+/**
+ * What has to be true between a contract and what is deployed for it. Each check gives its problems as sentences, so that
+ * a test can show that a change on either side is found.
+ */
+
+export const ROOT = resolve(__dirname, "../..");
+
+/** A capability as it stands in a hospital's app stack. */
+export interface Deployed {
+  readonly contract: RuntimeContract;
+  readonly hospital: HospitalLine;
+  /** All resources of the stack. */
+  readonly resources: readonly Resource[];
+}
+
+/** What the place where a capability runs asks for beside its contract, spelt out here and not taken from the constructs. */
+const PLATFORM: Readonly<
+  Record<string, { buckets?: readonly string[]; project?: readonly string[]; keys?: readonly string[] }>
+> = {
+  ingest: { keys: ["pseudonym roles/cloudkms.signerVerifier"] },
+  preprocess: {
+    buckets: ["source roles/storage.objectViewer", "staging roles/storage.objectUser", "temp roles/storage.objectUser"],
+    // Of all buckets, only the two of the cluster.
+    project: ["roles/dataproc.worker on condition"],
+  },
+  train: { project: ["roles/logging.logWriter"] },
+};
+
+/** The resources that a capability's construct made. */
+export function own({ contract, hospital, resources }: Deployed): Resource[] {
+  return resources.filter(({ path }) => path.startsWith(`${hospital.name}-app/${contract.name}/`));
+}
+
+export function environmentProblems(deployed: Deployed): string[] {
+  const { shape } = deployed.contract.env;
+  const bound = own(deployed).flatMap(({ config }) => Object.entries(environment(config)));
+  const problems = bound.flatMap(([key, value]) => {
+    const schema = shape[key];
+    if (!schema) return [`${key} is set and not in the contract.`];
+    return schema.safeParse(value).success ? [] : [`${key} is "${value}", which the process refuses.`];
+  });
+  const keys = bound.map(([key]) => key);
+  for (const key of Object.keys(shape))
+    if (!keys.includes(key) && !shape[key]?.safeParse(undefined).success)
+      problems.push(`${key} is needed and not set.`);
+  return problems;
+}
+
+export function accessProblems(deployed: Deployed): string[] {
+  const { contract, resources } = deployed;
+  const identities = runtimeIdentities(own(deployed));
+  if (identities.length !== 1) return [`It runs as ${identities.length} identities.`];
+  const [identity] = identities;
+  if (!own(deployed).some(({ logicalId }) => logicalId === identity)) return [`${identity} is not its own identity.`];
+
+  const member = `\${google_service_account.${identity}.member}`;
+  const granted = (type: string) => resources.filter((found) => found.type === type && found.config.member === member);
+  const extra = PLATFORM[contract.name];
+  const buckets = granted("google_storage_bucket_iam_member").map(({ config }) => grantOnBucket(config, deployed));
+  const declared = [...declaredGrants(contract), ...(extra?.buckets ?? [])];
+  const keys = granted("google_kms_crypto_key_iam_member").map(
+    ({ config }) => `${String(config.crypto_key_id).replace(/^.*\//, "")} ${config.role}`,
+  );
+  const project = granted("google_project_iam_member").map(
+    ({ config }) => `${config.role}${config.condition ? " on condition" : ""}`,
+  );
+  return [
+    ...difference("bucket", buckets, declared),
+    ...difference("key", keys, [...keyGrants(declared), ...(extra?.keys ?? [])]),
+    ...difference("project", project, extra?.project ?? []),
+  ];
+}
+
+export function probeProblems(deployed: Deployed): string[] {
+  const { health } = deployed.contract;
+  const { startup, liveness } = probePaths(own(deployed));
+  return [
+    ...difference("startup probe", startup, health ? [health.startup] : []),
+    ...difference("liveness probe", liveness, health ? [health.liveness] : []),
+  ];
+}
+
+/** Whether what is started is the contract's entry, in the bundle of the contract's code. */
+export function entryProblems(deployed: Deployed, bundle: Bundle, images: ImageLock): string[] {
+  const { contract } = deployed;
+  const problems = loadProblems(deployed, bundle);
+  const made = own(deployed);
+  const fn = made.find(({ type }) => type === "google_cloudfunctions2_function");
+  const template = made.find(({ type }) => type === "google_dataproc_workflow_template");
+  const image = images.images[contract.name as ImageName];
+  if (fn || template) {
+    const shipped = made.filter(({ config }) => config.name === `${contract.name}/${bundle.sha256}.zip`);
+    if (shipped.length !== 1) problems.push("The bundle of its code is not uploaded.");
+    const reference = `\${google_storage_bucket_object.${shipped[0]?.logicalId}.name}`;
+    const used = JSON.stringify((fn ?? template)?.config ?? {}).includes(reference);
+    if (!used) problems.push("The bundle that is uploaded is not the one that is run.");
+    const entryPoint = (fn?.config.build_config as Json | undefined)?.entry_point;
+    if (fn && entryPoint !== contract.target)
+      problems.push(`The function starts ${entryPoint}, not ${contract.target}.`);
+    const installed = `/opt/brain-tumor-stack/${contract.name}/index.js`;
+    if (template && !steps(template.config).some((step) => step.endsWith(` ${installed}`)))
+      problems.push(`No step of the template runs ${installed}.`);
+  } else {
+    const uri = `${image?.image}@${image?.digest}`;
+    if (!made.some(({ config }) => JSON.stringify(config).includes(`"${uri}"`))) problems.push(`Nothing runs ${uri}.`);
+    const dockerfile = join(ROOT, "images", contract.name, "Dockerfile");
+    const text = existsSync(dockerfile) ? readFileSync(dockerfile, "utf8") : "";
+    if (!/^CMD \["node", "index\.js"\]$/m.test(text))
+      problems.push(`${contract.name} has no image that starts its bundle.`);
+  }
+  return problems;
+}
+
+/** Loads a bundle as its platform does, under the deployed environment. */
+function loadProblems(deployed: Deployed, bundle: Bundle): string[] {
+  const { contract } = deployed;
+  const folder = mkdtempSync(join(tmpdir(), "bundle-"));
+  try {
+    for (const [path, content] of bundleFiles(bundle)) writeFileSync(join(folder, path), content);
+    const workers = (contract.workers ?? []).map((path) => path.replace(/^.*\/(.*)\.ts$/, "$1.js"));
+    const problems = workers
+      .filter((file) => !existsSync(join(folder, file)))
+      .map((file) => `${file} is not in the bundle.`);
+    const script = `
+      const exported = require(${JSON.stringify(folder)});
+      process.stdout.write(JSON.stringify(Object.fromEntries(Object.entries(exported).map(([k, v]) => [k, typeof v]))));
+      process.exit(0);`;
+    const { stdout, stderr } = spawnSync(process.execPath, ["-e", script], {
+      encoding: "utf8",
+      cwd: folder,
+      env: {
+        ...environment(own(deployed).map(({ config }) => config)),
+        PATH: process.env.PATH,
+        // Packages that are installed beside the bundle.
+        NODE_PATH: join(ROOT, "node_modules"),
+      },
+    });
+    if (stderr !== "") problems.push(`The bundle does not load: ${stderr}`);
+    else if ((JSON.parse(stdout) as Json)[contract.target] !== "function")
+      problems.push(`The bundle has no function ${contract.target}.`);
+    return problems;
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** The environment variables that a resource sets, whatever its form for them. */
+function environment(value: unknown): Record<string, string> {
+  if (typeof value !== "object" || value === null) return {};
+  const found: Record<string, string> = {};
+  for (const [key, inner] of Object.entries(value as Json)) {
+    // A function has a map, a container a list of pairs, a machine a file, a step of Dataproc a command line.
+    if (key === "environment_variables") Object.assign(found, inner);
+    else if (key === "env" && Array.isArray(inner))
+      Object.assign(found, Object.fromEntries(inner.map((pair: Json) => [pair.name, String(pair.value)])));
+    else if (key === "job-environment") Object.assign(found, pairs(String(inner).split("\n")));
+    else if (key === "queries" && Array.isArray(inner))
+      Object.assign(
+        found,
+        pairs(inner.flatMap((step) => String(step).split(" ")).filter((word) => /^[A-Z_]+=/.test(word))),
+      );
+    else Object.assign(found, environment(inner));
+  }
+  return found;
+}
+
+const pairs = (lines: readonly string[]): Record<string, string> =>
+  Object.fromEntries(lines.map((line) => [line.slice(0, line.indexOf("=")), line.slice(line.indexOf("=") + 1)]));
+
+/** The command lines of a workflow template. */
+function steps(config: Json): string[] {
+  return ((config.jobs ?? []) as Json[]).flatMap((job) => {
+    const list = (job.pig_job as Json | undefined)?.query_list as Json | undefined;
+    return (list?.queries ?? []) as string[];
+  });
+}
+
+/** Where a workload says as whom it runs. */
+const RUNS_AS: ReadonlyMap<string, readonly string[]> = new Map([
+  ["google_cloudfunctions2_function", ["service_config", "service_account_email"]],
+  ["google_cloud_run_v2_service", ["template", "service_account"]],
+  ["google_compute_instance_template", ["service_account", "email"]],
+  [
+    "google_dataproc_workflow_template",
+    ["placement", "managed_cluster", "config", "gce_cluster_config", "service_account"],
+  ],
+]);
+
+/** Logical ids of the service accounts that workloads run as; what builds or calls them is not among these. */
+function runtimeIdentities(resources: readonly Resource[]): string[] {
+  const found = resources.flatMap(({ type, config }) => {
+    const path = RUNS_AS.get(type);
+    const email = path?.reduce<unknown>((value, key) => (value as Json | undefined)?.[key], config);
+    const id = /^\$\{google_service_account\.([\w-]+)\.email\}$/.exec(String(email))?.[1];
+    return id ? [id] : [];
+  });
+  return [...new Set(found)];
+}
+
+/** `bucket role`; a condition makes it another grant. */
+function grantOnBucket({ bucket, role, condition }: Json, { hospital }: Deployed): string {
+  const name = String(bucket)
+    .replace(`${hospital.project}-${hospital.name}-`, "")
+    .replace(/^\$\{google_storage_bucket\.(\w+)\.name\}$/, "$1");
+  return `${name} ${role}${condition ? " on condition" : ""}`;
+}
+
+/** What a contract's words mean in roles, spelt out here and not taken from the constructs. */
+function declaredGrants({ reads, creates, writes, appends }: RuntimeContract): string[] {
+  const writable = new Set<string>(appends.length > 0 ? [...writes, "warehouse"] : writes);
+  return [
+    ...[...writable].map((bucket) => `${bucket} roles/storage.objectUser`),
+    ...reads.filter((bucket) => !writable.has(bucket)).map((bucket) => `${bucket} roles/storage.objectViewer`),
+    ...creates.filter((bucket) => !writable.has(bucket)).map((bucket) => `${bucket} roles/storage.objectCreator`),
+  ];
+}
+
+/** The use of the key that goes with rights on buckets. */
+function keyGrants(grants: readonly string[]): string[] {
+  const roles = {
+    objectUser: "cryptoKeyEncrypterDecrypter",
+    objectViewer: "cryptoKeyDecrypter",
+    objectCreator: "cryptoKeyEncrypter",
+  };
+  const used = Object.entries(roles).filter(([role]) => grants.some((grant) => grant.endsWith(`.${role}`)));
+  return used.map(([, key]) => `data roles/cloudkms.${key}`);
+}
+
+function probePaths(resources: readonly Resource[]): { startup: string[]; liveness: string[] } {
+  const paths = (kind: string, value: unknown): string[] => {
+    if (Array.isArray(value)) return value.flatMap((inner) => paths(kind, inner));
+    if (typeof value !== "object" || value === null) return [];
+    return Object.entries(value as Json).flatMap(([key, inner]) =>
+      key === kind ? [String(((inner as Json).http_get as Json | undefined)?.path)] : paths(kind, inner),
+    );
+  };
+  const all = resources.map(({ config }) => config);
+  return { startup: paths("startup_probe", all), liveness: paths("liveness_probe", all) };
+}
+
+function difference(what: string, found: readonly string[], expected: readonly string[]): string[] {
+  return [
+    ...found.filter((one) => !expected.includes(one)).map((one) => `${what}: ${one} is deployed and not declared.`),
+    ...expected.filter((one) => !found.includes(one)).map((one) => `${what}: ${one} is declared and not deployed.`),
+  ];
+}

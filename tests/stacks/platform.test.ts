@@ -1,0 +1,349 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { serviceAgentMember } from "../../constructs/core/service-agents";
+import { ConfigurationError } from "../../runtime/platform/config";
+import { type AppOptions, buildApp } from "../../stacks/app";
+import { GRANTABLE_PROJECT_ROLES } from "../../stacks/ci-access";
+import { expiry } from "../../stacks/config";
+import { hospitals, platform as shipped } from "../../stacks/hospitals";
+import { type PlatformLine, parsePlatform } from "../../stacks/platform-config";
+import { type Json, PROD, ref, type SynthesizedStack, stackOf, synthesize, TEST } from "./synthesize";
+
+const PLATFORM: PlatformLine = {
+  project: "mri-platform",
+  projectNumber: "111222333444",
+  region: "europe-west4",
+  billingAccount: "01AB23-456789-CDEF01",
+  repository: "clinic/brain-tumor-stack",
+  ci: { project: "mri-ci", projectNumber: "555666777888" },
+};
+
+const synth = (options: AppOptions, lines = [PROD]) =>
+  synthesize(lines, (given, { outdir }) => buildApp(given, { platform: PLATFORM, variables: {}, ...options, outdir }));
+
+const { stacks } = synth({}, [PROD, TEST]);
+const platform = stackOf(stacks, "platform");
+const bootstrap = stackOf(stacks, "bootstrap");
+const prodData = stackOf(stacks, "st-anna-data");
+
+describe("the platform's stack", () => {
+  test("keeps audit logs for six years, and locks them only by its own option", () => {
+    const archive = platform.resource("google_storage_bucket", "log_archive");
+    const policy = archive.retention_policy as Json;
+    expect(archive).toMatchObject({ name: "mri-platform-platform-log-archive", lifecycle: { prevent_destroy: true } });
+    expect(policy.is_locked).toBe(false);
+    expect(Number(policy.retention_period)).toBeGreaterThanOrEqual((6 * 365 + 2) * 24 * 60 * 60);
+    for (const { condition } of archive.lifecycle_rule as { action: Json; condition: Json }[])
+      if (condition.with_state === "LIVE" && condition.age !== 90)
+        expect(Number(condition.age) * 24 * 60 * 60).toBeGreaterThanOrEqual(Number(policy.retention_period));
+    const locked = stackOf(synth({ platform: { ...PLATFORM, lockLogArchive: true } }).stacks, "platform");
+    expect(locked.resource("google_storage_bucket", "log_archive").retention_policy).toMatchObject({ is_locked: true });
+  });
+
+  test("has the registry of images, encrypted and protected", () => {
+    expect(platform.resource("google_artifact_registry_repository", "images")).toMatchObject({
+      repository_id: "brain-tumor-images",
+      format: "DOCKER",
+      kms_key_name: "projects/mri-platform/locations/europe-west4/keyRings/brain-tumor-platform/cryptoKeys/data",
+      lifecycle: { prevent_destroy: true },
+    });
+  });
+
+  test("has one ring of long-lived keys a region for ephemeral environments, for their project's agents", () => {
+    const two = stackOf(
+      synth({ platform: { ...PLATFORM, ephemeralRegions: ["europe-west4", "us-central1"] } }).stacks,
+      "platform",
+    );
+    expect(two.resources("google_kms_key_ring").map(({ config }) => [config.name, config.location])).toEqual([
+      ["brain-tumor-ephemeral", "europe-west4"],
+      ["brain-tumor-ephemeral", "us-central1"],
+    ]);
+    const data = "google_kms_crypto_key.ephemeral_data_europe_west4";
+    const users = two
+      .resources("google_kms_crypto_key_iam_member")
+      .filter(({ config }) => config.crypto_key_id === ref(`${data}.id`))
+      .map(({ config }) => config.member);
+    expect(users).toContain(serviceAgentMember({ projectNumber: "555666777888" }, "storage"));
+    expect(users).toContain(serviceAgentMember({ projectNumber: "555666777888" }, "bigquery"));
+    for (const user of users) expect(user).not.toContain("111222333444");
+  });
+
+  test("lets the sink of the CI project in, and CI give rights on the ephemeral keys and the images, and nothing else", () => {
+    const writers = platform.resources("google_storage_bucket_iam_member").map(({ config }) => config.member);
+    expect(writers).toContain("serviceAccount:service-555666777888@gcp-sa-logging.iam.gserviceaccount.com");
+    const permissions = platform.resources("google_project_iam_custom_role").map(({ config }) => config.permissions);
+    expect(permissions).toEqual([
+      [
+        "artifactregistry.repositories.get",
+        "artifactregistry.repositories.getIamPolicy",
+        "artifactregistry.repositories.setIamPolicy",
+      ],
+      ["cloudkms.cryptoKeys.get", "cloudkms.cryptoKeys.getIamPolicy", "cloudkms.cryptoKeys.setIamPolicy"],
+    ]);
+    expect(
+      platform.resources("google_artifact_registry_repository_iam_member").map(({ config }) => config.member),
+    ).toEqual(["serviceAccount:ci-deploy@mri-platform.iam.gserviceaccount.com"]);
+    expect(platform.resources("google_kms_key_ring_iam_member").map(({ config }) => config.member)).toEqual([
+      "serviceAccount:ci-deploy@mri-platform.iam.gserviceaccount.com",
+    ]);
+  });
+});
+
+describe("the bootstrap stack", () => {
+  test("makes the bucket of states: versioned, encrypted, protected, for CI and nobody else", () => {
+    const state = bootstrap.resource("google_storage_bucket", "state");
+    expect(state).toMatchObject({
+      name: "mri-platform-platform-state",
+      versioning: { enabled: true },
+      encryption: {
+        default_kms_key_name:
+          "projects/mri-platform/locations/europe-west4/keyRings/brain-tumor-platform/cryptoKeys/data",
+      },
+      lifecycle: { prevent_destroy: true },
+    });
+  });
+
+  test("lets workflows of one repository in, without a key", () => {
+    const [provider] = bootstrap.resources("google_iam_workload_identity_pool_provider");
+    expect(provider?.config).toMatchObject({
+      attribute_condition: 'assertion.repository == "clinic/brain-tumor-stack"',
+      oidc: { issuer_uri: "https://token.actions.githubusercontent.com" },
+    });
+    const federated = bootstrap
+      .resources("google_service_account_iam_member")
+      .filter(({ config }) => config.role === "roles/iam.workloadIdentityUser");
+    expect(federated).toHaveLength(1);
+    expect(federated[0]?.config.member).toMatch(/\/attribute\.repository\/clinic\/brain-tumor-stack$/);
+    expect(bootstrap.resources("google_service_account_key")).toEqual([]);
+  });
+
+  test("gives CI roles on its project alone; of the roles that it may hand out, those that environments use", () => {
+    const grants = bootstrap.resources("google_project_iam_member").map(({ config }) => config);
+    for (const grant of grants) expect(grant.project).toBe("mri-ci");
+    for (const { role } of grants)
+      expect(role).not.toMatch(/^roles\/(owner|editor|viewer|iam\.serviceAccount(User|TokenCreator))$/);
+    const [admin, ...others] = grants.filter(({ role }) => role === "roles/resourcemanager.projectIamAdmin");
+    expect(others).toEqual([]);
+    for (const role of GRANTABLE_PROJECT_ROLES) expect(JSON.stringify(admin?.condition)).toContain(role);
+
+    const environment = synth({ variables: { CI_ENV_ID: "pr-1" } }).stacks;
+    for (const stack of environment.values())
+      for (const { config } of stack.resources("google_project_iam_member"))
+        expect(GRANTABLE_PROJECT_ROLES).toContain(config.role);
+  });
+
+  test("owns what the CI project has once: APIs, audit logs, their sink, the budget", () => {
+    const of = (type: string) => bootstrap.resources(type).filter(({ config }) => config.project === "mri-ci");
+    expect(of("google_project_service").length).toBeGreaterThan(10);
+    expect(of("google_project_iam_audit_config")).toHaveLength(1);
+    expect(of("google_logging_project_sink").map(({ config }) => config.destination)).toEqual([
+      "storage.googleapis.com/mri-platform-platform-log-archive",
+    ]);
+    const budgets = bootstrap.resources("google_billing_budget").map(({ config }) => config.budget_filter as Json);
+    expect(budgets.map(({ projects }) => projects)).toContainEqual(["projects/555666777888"]);
+  });
+
+  test("and platform come to a destroy only after a deploy with allowDestroys", () => {
+    for (const stack of [platform, bootstrap]) expect(stack.text).toContain('"prevent_destroy": true');
+    const open = synth({ platform: { ...PLATFORM, allowDestroys: true } }).stacks;
+    for (const name of ["platform", "bootstrap"]) expect(stackOf(open, name).text).not.toContain("prevent_destroy");
+  });
+});
+
+describe("a hospital's project", () => {
+  test("logs every access of every service, and sends it to the archive, into which its sink alone is let", () => {
+    const [audit, ...others] = prodData.resources("google_project_iam_audit_config");
+    expect(others).toEqual([]);
+    expect(audit?.config).toMatchObject({ project: "mri-st-anna", service: "allServices" });
+    const logTypes = (audit?.config.audit_log_config ?? []) as Json[];
+    expect(logTypes.map(({ log_type }) => log_type).sort()).toEqual(["ADMIN_READ", "DATA_READ", "DATA_WRITE"]);
+    expect(JSON.stringify(audit?.config)).not.toContain("exempted");
+    const [sink] = prodData.resources("google_logging_project_sink");
+    expect(sink?.config).toMatchObject({
+      name: "st-anna-audit",
+      destination: "storage.googleapis.com/mri-platform-platform-log-archive",
+      unique_writer_identity: true,
+    });
+    for (const log of ["activity", "data_access", "policy", "system_event"])
+      expect(sink?.config.filter).toContain(`cloudaudit.googleapis.com/${log}`);
+    const writers = prodData
+      .resources("google_storage_bucket_iam_member")
+      .filter(({ config }) => config.bucket === "mri-platform-platform-log-archive");
+    expect(writers.map(({ config }) => [config.role, config.member])).toEqual([
+      ["roles/storage.objectCreator", ref(`google_logging_project_sink.${sink?.logicalId}.writer_identity`)],
+    ]);
+  });
+
+  test("has a budget of its own where a billing account is known: the platform's, or the line's", () => {
+    const budget = (stack: SynthesizedStack) => stack.resources("google_billing_budget").map(({ config }) => config);
+    expect(budget(prodData)).toEqual([
+      expect.objectContaining({
+        billing_account: "01AB23-456789-CDEF01",
+        amount: { specified_amount: { units: "2000" } },
+        budget_filter: expect.objectContaining({ projects: ["projects/483920174655"] }),
+      }),
+    ]);
+    const own = synth({}, [{ ...PROD, billingAccount: "FFFFFF-456789-CDEF01", budget: 750 }]).stacks;
+    expect(budget(stackOf(own, "st-anna-data"))).toEqual([
+      expect.objectContaining({
+        billing_account: "FFFFFF-456789-CDEF01",
+        amount: { specified_amount: { units: "750" } },
+      }),
+    ]);
+    const { billingAccount: _none, ...without } = PLATFORM;
+    expect(budget(stackOf(synth({ platform: without }).stacks, "st-anna-data"))).toEqual([]);
+  });
+
+  test("cannot be the platform's or that of ephemeral environments", () => {
+    for (const project of ["mri-platform", "mri-ci"])
+      expect(() => synth({}, [{ ...PROD, project }])).toThrow(/"project" is ".*", which is the (platform|project)/);
+  });
+});
+
+describe("state", () => {
+  const backends = (options: AppOptions) =>
+    [...synth(options).stacks].map(([name, { json }]) => [name, (json.terraform as Json).backend]);
+
+  test("lies beside the output first, and with one word in the bucket that bootstrap made", () => {
+    for (const [name, backend] of backends({}))
+      expect(backend).toEqual({ local: { path: `../../../terraform.${name}.tfstate` } });
+    for (const [name, backend] of backends({ platform: { ...PLATFORM, state: "gcs" } }))
+      expect(backend).toEqual({ gcs: { bucket: "mri-platform-platform-state", prefix: name } });
+  });
+});
+
+describe("with CI_ENV_ID", () => {
+  const environment = (variables: Record<string, string>, options: AppOptions = {}) =>
+    synth({ variables, now: new Date("2027-01-30T23:00:00Z"), ...options }).stacks;
+
+  test("the app is two stacks in the CI project, whose names carry the id and which expire", () => {
+    const found = environment({ CI_ENV_ID: "pr-123" });
+    expect([...found.keys()].sort()).toEqual(["pr-123-app", "pr-123-data"]);
+    for (const stack of found.values()) {
+      expect(stack.text).not.toContain("st-anna");
+      for (const { config } of stack.resources())
+        if ("labels" in config && !("email_address" in (config.labels as Json)))
+          expect(config.labels).toMatchObject({ "expires-at": "2027-02-01", env: "ephemeral", hospital: "pr-123" });
+    }
+    expect(stackOf(found, "pr-123-data").resource("google_storage_bucket", "landing")).toMatchObject({
+      project: "mri-ci",
+      name: "mri-ci-pr-123-landing",
+      force_destroy: true,
+      soft_delete_policy: { retention_duration_seconds: 0 },
+    });
+  });
+
+  test("nothing of the project itself is among them, and nothing refuses to go", () => {
+    for (const stack of environment({ CI_ENV_ID: "pr-123" }).values()) {
+      expect(stack.text).not.toContain("prevent_destroy");
+      expect(stack.text).not.toContain('"deletion_protection": true');
+      for (const type of ["project_service", "project_iam_audit_config", "logging_project_sink", "billing_budget"])
+        expect(stack.resources(`google_${type}`)).toEqual([]);
+      for (const type of ["kms_key_ring", "kms_crypto_key", "project_iam_custom_role"])
+        expect(stack.resources(`google_${type}`)).toEqual([]);
+    }
+  });
+
+  test("two ids share no name, also where one begins with the other", () => {
+    const names = (id: string) => {
+      const keys =
+        /^(name|bucket|dataset_id|account_id|repository_id|display_name|display_name_prefix|name_prefix|topic|function)$/;
+      const found = new Set<string>();
+      for (const stack of environment({ CI_ENV_ID: id }).values())
+        for (const { type, config } of stack.resources()) {
+          // Objects, records and members lie below something that carries the id.
+          if (/_(object|record_set|iam_member)$/.test(type)) continue;
+          for (const [key, value] of Object.entries(config))
+            if (keys.test(key) && typeof value === "string" && !value.includes("${")) found.add(`${type} ${value}`);
+        }
+      return found;
+    };
+    const one = names("pr-1");
+    expect(one.size).toBeGreaterThan(30);
+    for (const other of ["pr-12", "pr-1-ingest", "pr-1-landing", "pr-1-dead", "pr"])
+      expect([...names(other)].filter((name) => one.has(name))).toEqual([]);
+  });
+
+  test("CI_PROJECT, its number, CI_REGION and CI_EXPIRES_AT say where it lies and until when", () => {
+    const found = environment({
+      CI_ENV_ID: "pr-7",
+      CI_PROJECT: "other-ci",
+      CI_PROJECT_NUMBER: "999888777666",
+      CI_REGION: "us-central1",
+      CI_EXPIRES_AT: "2027-03-04",
+    });
+    expect(stackOf(found, "pr-7-data").resource("google_storage_bucket", "landing")).toMatchObject({
+      project: "other-ci",
+      location: "us-central1",
+      labels: { "expires-at": "2027-03-04" },
+    });
+    expect(stackOf(found, "pr-7-app").text).toContain("service-999888777666@gcp-sa-pubsub");
+  });
+
+  test("identities can be used by the account that deploys", () => {
+    const app = stackOf(environment({ CI_ENV_ID: "pr-123" }), "pr-123-app");
+    const uses = app
+      .resources("google_service_account_iam_member")
+      .filter(({ config }) => config.role === "roles/iam.serviceAccountUser");
+    expect(uses).toHaveLength(app.resources("google_service_account").length);
+    for (const { config } of uses)
+      expect(config.member).toBe("serviceAccount:ci-deploy@mri-platform.iam.gserviceaccount.com");
+    // Each workload waits for it: Google refuses a deploy by somebody who may not act as the workload's identity.
+    const [fn] = app.resources("google_cloudfunctions2_function");
+    const [workflow] = app.resources("google_dataproc_workflow_template");
+    for (const workload of [fn, workflow])
+      expect(workload?.config.depends_on).toEqual(
+        expect.arrayContaining([expect.stringMatching(/^google_service_account_iam_member\..*identity_deployer/)]),
+      );
+  });
+
+  test.each<[Record<string, string>, AppOptions, RegExp]>([
+    [{ CI_ENV_ID: "PR 1" }, {}, /"name" is "PR 1"/],
+    [{ CI_ENV_ID: "pr-1", CI_REGION: "mars" }, {}, /"region" is "mars"/],
+    [{ CI_ENV_ID: "pr-1", CI_EXPIRES_AT: "soon" }, {}, /"expiresAt" is "soon"/],
+    [{ CI_ENV_ID: "pr-1" }, { platform: { ...PLATFORM, ci: undefined } as PlatformLine }, /set CI_PROJECT/],
+  ])("%j is refused in a sentence", (variables, options, sentence) => {
+    expect(() => environment(variables, options)).toThrow(sentence);
+  });
+});
+
+test("an ephemeral environment lives for two days if nobody says otherwise", () => {
+  expect(expiry(new Date("2026-12-30T12:00:00Z"))).toBe("2027-01-01");
+});
+
+describe("the platform's line", () => {
+  const problems = (line: unknown): readonly string[] => {
+    try {
+      parsePlatform(line);
+    } catch (error) {
+      if (error instanceof ConfigurationError) return error.problems;
+      throw error;
+    }
+    return [];
+  };
+
+  test("as shipped is valid, and so are the hospitals beside it", () => {
+    expect(problems(shipped)).toEqual([]);
+    const outdir = mkdtempSync(join(tmpdir(), "shipped-"));
+    try {
+      expect(() => buildApp(hospitals, { outdir, variables: {} })).not.toThrow();
+    } finally {
+      rmSync(outdir, { recursive: true, force: true });
+    }
+  });
+
+  test("tells every problem at once: which key, what was given, what is allowed", () => {
+    const found = problems({
+      ...PLATFORM,
+      region: "mars",
+      state: "s3",
+      repository: "no slash",
+      budget: 0,
+      ci: { project: "mri-platform", projectNumber: "x" },
+      regions: [],
+    });
+    expect(found).toHaveLength(7);
+    for (const problem of found) expect(problem).toMatch(/^The platform: ".+" is .+ allowed: .+\.$/);
+  });
+});

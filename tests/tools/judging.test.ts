@@ -1,0 +1,291 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { checkSchema } from "../../tools/check-schema";
+import { deployOrder, orderProblems } from "../../tools/deploy-order";
+import { planGuard, stateLosses } from "../../tools/plan-guard";
+import { policy } from "../../tools/policy";
+import { googleSchema } from "../../tools/provider-schema";
+import { type Json, type SynthesizedStack, withScratch } from "../../tools/synthesized";
+import { firstPlan } from "../../tools/terraform";
+import { withTierStacks } from "../../tools/tiers";
+import { verifyTerraform } from "../../tools/verify-terraform";
+
+let printed = "";
+beforeEach(() => {
+  printed = "";
+  for (const stream of [process.stdout, process.stderr])
+    jest.spyOn(stream, "write").mockImplementation((text) => {
+      printed += String(text);
+      return true;
+    });
+});
+afterEach(() => jest.restoreAllMocks());
+
+const stacks = withTierStacks(undefined, (all) => structuredClone(all) as SynthesizedStack[]);
+const stackNamed = (name: string) => {
+  const found = stacks.find((stack) => stack.name === name);
+  if (!found) throw new Error(`There is no stack ${name}`);
+  return found;
+};
+
+describe("the provider's schema", () => {
+  const schema = googleSchema();
+  const problemsOf = (type: string, config: Json) =>
+    checkSchema(schema, { resource: { [type]: { it: config } } }).map(({ kind, path }) => `${kind} ${path}`);
+  const bucket = { name: "b", location: "EU" };
+
+  test.each(stacks.map((stack) => [stack.name, stack] as const))("accepts %s", (_name, { json }) => {
+    expect(checkSchema(schema, json)).toEqual([]);
+  });
+
+  test.each<[string, Json, string[]]>([
+    ["an unknown argument", { ...bucket, versionning: { enabled: true } }, ["unknown-argument versionning"]],
+    [
+      "an unknown argument of a block",
+      { ...bucket, versioning: { enable: true } },
+      ["unknown-argument versioning.enable", "missing-argument versioning.enabled"],
+    ],
+    ["a wrong type", { ...bucket, force_destroy: "yes" }, ["wrong-type force_destroy"]],
+    ["a number for a text", { name: 7, location: "EU" }, ["wrong-type name"]],
+    ["a list for a map", { ...bucket, labels: ["a"] }, ["wrong-type labels"]],
+    ["a text for a block", { ...bucket, versioning: "on" }, ["wrong-type versioning"]],
+    ["a missing argument", { name: "b" }, ["missing-argument location"]],
+    [
+      "a missing argument deep down",
+      { ...bucket, lifecycle_rule: [{ action: {}, condition: {} }] },
+      ["missing-argument lifecycle_rule[0].action.type"],
+    ],
+    ["a computed one that is set", { ...bucket, self_link: "x" }, ["computed-argument self_link"]],
+    [
+      "an unknown lifecycle",
+      { ...bucket, lifecycle: { prevent_destory: true } },
+      ["unknown-argument lifecycle.prevent_destory"],
+    ],
+  ])("refuses %s", (_what, config, expected) => {
+    expect(problemsOf("google_storage_bucket", config)).toEqual(expected);
+  });
+
+  test("leaves expressions and meta-arguments to Terraform", () => {
+    const reference = ["$", "{google_kms_crypto_key.data.id}"].join("");
+    const config = { ...bucket, versioning: reference, depends_on: ["x.y"], lifecycle: { prevent_destroy: true } };
+    expect(problemsOf("google_storage_bucket", config)).toEqual([]);
+  });
+
+  test("knows no resource of another provider, and looks at data sources and the provider too", () => {
+    expect(problemsOf("google_storage_buckett", {})).toEqual(["unknown-type "]);
+    const json = { data: { google_project: { p: { projectt: "x" } } }, provider: { google: [{ regionn: "x" }] } };
+    expect(checkSchema(schema, json).map(({ address, path }) => `${address} ${path}`)).toEqual([
+      "data.google_project.p projectt",
+      "provider.google regionn",
+    ]);
+  });
+});
+
+describe("npm run policy", () => {
+  const PLANTED: readonly (readonly [rule: string, stack: string, type: string, config: Json])[] = [
+    ["bucket-public-access-prevention", "prod-data", "google_storage_bucket", { name: "planted", location: "EU" }],
+    [
+      "no-public-member",
+      "prod-app",
+      "google_cloud_run_v2_service_iam_member",
+      { name: "s", role: "roles/run.invoker", member: "allUsers" },
+    ],
+    [
+      "no-basic-role",
+      "prod-app",
+      "google_project_iam_member",
+      { project: "p", role: "roles/editor", member: "user:a@b.c" },
+    ],
+    ["pubsub-topic-cmek", "prod-app", "google_pubsub_topic", { name: "planted" }],
+    [
+      "no-ingress-from-anywhere",
+      "prod-app",
+      "google_compute_firewall",
+      { network: "n", name: "in", allow: [{ protocol: "tcp" }], source_ranges: ["0.0.0.0/0"] },
+    ],
+    ["no-service-account-key", "prod-app", "google_service_account_key", { service_account_id: "a" }],
+    [
+      "no-egress-to-anywhere",
+      "prod-app",
+      "google_compute_firewall",
+      {
+        network: "n",
+        name: "out",
+        direction: "EGRESS",
+        allow: [{ protocol: "all" }],
+        destination_ranges: ["0.0.0.0/0"],
+      },
+    ],
+  ];
+
+  test("names every planted violation, its rule and what to do, and exits 1", async () => {
+    const code = await withScratchStacks((name, json) => {
+      for (const [rule, stack, type, config] of PLANTED) {
+        if (stack !== name) continue;
+        const types = json.resource as Record<string, Json>;
+        types[type] = { ...types[type], [`planted_${rule}`]: config };
+      }
+    });
+    expect(code).toBe(1);
+    for (const [rule, , type] of PLANTED) {
+      expect(printed).toContain(rule);
+      expect(printed).toContain(`${type}.planted_${rule}`);
+    }
+    expect(printed).toContain("CKV_GCP_114");
+  });
+
+  test("exits 0 on the stacks of every tier as they are", async () => {
+    expect(await withScratchStacks(() => {})).toBe(0);
+    expect(printed).toMatch(/0 findings, \d+ acknowledged/);
+  });
+
+  test("lists its rules with the numbers that they mirror", async () => {
+    expect(await policy(["--rules"])).toBe(0);
+    expect(printed).toMatch(/kms-rotation +CKV_GCP_43, CIS 1\.10/);
+  });
+
+  test.each([[["--dir", "/nowhere"]], [["--nonsense"]]])("%j is wrong usage", async (args) => {
+    expect(await policy(args)).toBe(2);
+  });
+
+  async function withScratchStacks(change: (name: string, json: Json) => void): Promise<number> {
+    const folder = mkdtempSync(join(tmpdir(), "policy-"));
+    for (const { name, json } of stacks) {
+      const copy = structuredClone(json);
+      change(name, copy);
+      mkdirSync(join(folder, "stacks", name), { recursive: true });
+      writeFileSync(join(folder, "stacks", name, "cdk.tf.json"), JSON.stringify(copy));
+    }
+    try {
+      return await policy(["--dir", folder]);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  }
+});
+
+describe("npm run plan-guard", () => {
+  const change = (type: string, actions: string[], more: Json = {}) => ({
+    address: `${type}.it`,
+    mode: "managed",
+    type,
+    change: { actions, before: {}, ...more },
+  });
+  const plan = (...changes: object[]) => ({ format_version: "1.2", planned_values: {}, resource_changes: changes });
+  const guard = (content: unknown, ...more: string[]) =>
+    withScratch((folder) => {
+      const file = join(folder, "plan.json");
+      writeFileSync(file, typeof content === "string" ? content : JSON.stringify(content));
+      // The file is read before the first await.
+      return planGuard([file, ...more]);
+    });
+
+  const LOSSES = plan(
+    change("google_storage_bucket", ["delete"]),
+    change("google_bigquery_table", ["delete", "create"], { replace_paths: [["schema"], ["location"]] }),
+    change("google_kms_crypto_key", ["create", "delete"]),
+    change("google_secret_manager_secret", ["delete"]),
+    change("google_logging_project_bucket_config", ["forget"]),
+    change("google_storage_bucket_iam_member", ["delete"]),
+    change("google_cloud_run_v2_service", ["delete", "create"]),
+    change("google_bigquery_dataset", ["update"]),
+    change("google_bigquery_table", ["delete"], { before: { view: [{ query: "SELECT 1" }] } }),
+  );
+
+  test("names every deletion and replacement of what holds state, and nothing else", async () => {
+    expect(stateLosses(LOSSES).map(({ address, action }) => `${action} ${address}`)).toEqual([
+      "delete google_storage_bucket.it",
+      "replace google_bigquery_table.it",
+      "replace google_kms_crypto_key.it",
+      "delete google_secret_manager_secret.it",
+      "forget google_logging_project_bucket_config.it",
+    ]);
+    expect(await guard(LOSSES)).toBe(1);
+    expect(printed).toMatch(/replace +google_bigquery_table\.it +schema, location/);
+  });
+
+  test("lets through what is named, each by itself", async () => {
+    const two = plan(change("google_storage_bucket", ["delete"]), change("google_kms_key_ring", ["delete"]));
+    expect(await guard(two, "--allow", "google_storage_bucket.it")).toBe(1);
+    expect(printed).toContain("google_kms_key_ring.it");
+    expect(await guard(two, "--allow", "google_storage_bucket.it", "--allow", "google_kms_key_ring.it")).toBe(0);
+  });
+
+  test("accepts a plan that only makes and changes things", async () => {
+    expect(
+      await guard(plan(change("google_storage_bucket", ["create"]), change("google_kms_key_ring", ["update"]))),
+    ).toBe(0);
+  });
+
+  test.each<[string, unknown]>([
+    ["no JSON", "{"],
+    ["a state", { format_version: "1.0", values: {} }],
+    ["a list", []],
+    ["a plan that failed", { ...plan(), errored: true }],
+  ])("%s is wrong usage", async (_what, content) => {
+    expect(await guard(content)).toBe(2);
+  });
+
+  test("no file is wrong usage", async () => {
+    expect(await planGuard([])).toBe(2);
+    expect(await planGuard(["/nowhere/plan.json"])).toBe(2);
+  });
+});
+
+describe("the order of stacks", () => {
+  test("is data before app within a hospital, and nothing crosses hospitals", () => {
+    expect(orderProblems(stacks)).toEqual([]);
+    const order = deployOrder(stacks);
+    for (const name of ["prod", "test", "ephemeral"])
+      expect(order.indexOf(`${name}-data`)).toBeLessThan(order.indexOf(`${name}-app`));
+  });
+
+  test("is refused where a stack waits for another hospital, not for its own data, or for itself", () => {
+    const of = (name: string, ...dependencies: string[]) => ({ name, dependencies });
+    expect(orderProblems([of("a-data"), of("b-data"), of("a-app", "b-data")])).toHaveLength(2);
+    expect(() => deployOrder([of("a", "b"), of("b", "a")])).toThrow("a -> b -> a");
+    expect(() => deployOrder([of("a", "gone")])).toThrow("gone, which is not there");
+  });
+});
+
+describe("npm run verify:terraform", () => {
+  const { PATH, TERRAFORM_BINARY_NAME } = process.env;
+  afterEach(() => Object.assign(process.env, { PATH }));
+
+  test("says in one line that nothing was verified where there is no Terraform", async () => {
+    delete process.env.TERRAFORM_BINARY_NAME;
+    process.env.PATH = "/nowhere";
+    expect(await verifyTerraform([])).toBe(0);
+    expect(printed).toBe("Neither terraform nor tofu is on PATH: nothing was verified.\n");
+    if (TERRAFORM_BINARY_NAME !== undefined) process.env.TERRAFORM_BINARY_NAME = TERRAFORM_BINARY_NAME;
+  });
+});
+
+describe("a first plan", () => {
+  const stack = { resource: { x: { a: {}, b: {} } } };
+  const planned = (address: string, actions = ["create"], mode = "managed") => ({ address, mode, change: { actions } });
+
+  test("creates everything", () => {
+    expect(firstPlan({ resource_changes: [planned("x.a"), planned("x.b")] }, stack)).toEqual({
+      creates: 2,
+      problems: [],
+    });
+  });
+
+  test("that reads, changes or leaves out something is reported", () => {
+    const { problems } = firstPlan(
+      { resource_changes: [planned("x.a", ["update"]), planned("data.y.z", ["read"], "data")] },
+      stack,
+    );
+    expect(problems).toEqual([
+      "x.a: the plan would update it.",
+      "data.y.z: the plan would read it.",
+      "x.b: the plan leaves it out.",
+    ]);
+  });
+
+  test("of our stacks has no data source to read", () => {
+    for (const { name } of stacks) expect(stackNamed(name).json).not.toHaveProperty("data");
+  });
+});

@@ -1,0 +1,230 @@
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { SERVICE_AGENTS } from "../../constructs/core/service-agents";
+import { hospitals } from "../../stacks/hospitals";
+import { estimate, readPrices, TIER_USE } from "../../tools/cost";
+import { drain } from "../../tools/drain";
+import type { CommandLine, Runner } from "../../tools/gcloud";
+import { documentedStacks, grants, iamMatrix, SECURITY_DOCUMENT, withMatrix } from "../../tools/iam-matrix";
+import { preparation, prepareProject } from "../../tools/prepare-project";
+import { environments, type InventoryItem, sweep } from "../../tools/sweep";
+import { type SynthesizedStack, withScratch } from "../../tools/synthesized";
+import { withTierStacks } from "../../tools/tiers";
+
+let printed = "";
+beforeEach(() => {
+  printed = "";
+  for (const stream of [process.stdout, process.stderr])
+    jest.spyOn(stream, "write").mockImplementation((text) => {
+      printed += String(text);
+      return true;
+    });
+});
+afterEach(() => jest.restoreAllMocks());
+
+const stacks = withTierStacks(undefined, (all) => structuredClone(all) as SynthesizedStack[]);
+
+/** Answers by the words that a command contains, and remembers what was run. */
+function fakeGcloud(answers: Readonly<Record<string, unknown>>): { run: Runner; ran: string[] } {
+  const ran: string[] = [];
+  const run = (command: CommandLine) => {
+    const line = command.join(" ");
+    ran.push(line);
+    const answer = Object.entries(answers).find(([words]) => line.includes(words));
+    return answer ? JSON.stringify(answer[1]) : "[]";
+  };
+  return { run, ran };
+}
+
+describe("npm run prepare-project", () => {
+  test("makes every agent that is granted a key, after the APIs are on", () => {
+    const lines = preparation({ project: "mri-st-anna" }).map((command) => command.join(" "));
+    expect(lines[0]).toMatch(/^gcloud services enable .*pubsub\.googleapis\.com .*--project=mri-st-anna$/);
+    // Compute Engine's comes with its API.
+    expect(lines.length).toBeGreaterThanOrEqual(1 + SERVICE_AGENTS.length - 1);
+    for (const line of lines) expect(line).toMatch(/--project(_id)?=mri-st-anna$/);
+    expect(lines.join("\n")).toContain("--service=cloudfunctions.googleapis.com");
+  });
+
+  test("prints, and runs only when it is told to", async () => {
+    const { run, ran } = fakeGcloud({});
+    const [first] = hospitals;
+    if (!first) throw new Error("hospitals.ts is empty");
+    expect(await prepareProject([first.name], run)).toBe(0);
+    expect(printed).toContain(`--project=${first.project}`);
+    expect(ran).toEqual([]);
+    expect(await prepareProject([first.name, "--run"], run)).toBe(0);
+    expect(ran.length).toBeGreaterThan(5);
+  });
+
+  test("knows no other hospital", async () => {
+    expect(await prepareProject(["nowhere"])).toBe(2);
+    expect(printed).toContain('There is no hospital "nowhere"');
+  });
+});
+
+describe("npm run drain", () => {
+  const target = { name: "pr-1", project: "ci", projectNumber: "", region: "europe-west4" };
+  const running = {
+    "operations list": [
+      { name: "op-own", metadata: { template: "projects/ci/regions/europe-west4/workflowTemplates/pr-1-preprocess" } },
+      {
+        name: "op-other",
+        metadata: { template: "projects/ci/regions/europe-west4/workflowTemplates/pr-12-preprocess" },
+      },
+    ],
+    "clusters list": [{ clusterName: "pr-1-prep-x" }],
+    "instances list": [
+      { name: "pr-1-train-7", zone: "https://www.googleapis.com/compute/v1/projects/ci/zones/europe-west4-b" },
+    ],
+  };
+
+  test("stops workflows, then clusters, then machines, of this environment only", () => {
+    const { run, ran } = fakeGcloud(running);
+    const stopped = drain(target, run, { dryRun: false }).map((command) => command.slice(1, 5).join(" "));
+    expect(stopped).toEqual([
+      "dataproc operations cancel op-own",
+      "dataproc clusters delete pr-1-prep-x",
+      "compute instances delete pr-1-train-7",
+    ]);
+    for (const line of ran.filter((text) => text.includes(" list "))) expect(line).toContain("--project=ci");
+    expect(
+      ran
+        .filter((text) => /clusters list|instances list/.test(text))
+        .every((text) => text.includes("labels.hospital = pr-1")),
+    ).toBe(true);
+    expect(ran.at(-1)).toContain("--zone=europe-west4-b");
+  });
+
+  test("only lists in a dry run", () => {
+    const { run, ran } = fakeGcloud(running);
+    expect(drain(target, run, { dryRun: true })).toHaveLength(3);
+    expect(ran.some((text) => /cancel|delete/.test(text))).toBe(false);
+  });
+});
+
+describe("npm run sweep", () => {
+  const item = (hospital: string, expiresAt: string | undefined, more: Record<string, string> = {}): InventoryItem => ({
+    name: `${hospital}-bucket`,
+    location: "EUROPE-WEST4",
+    labels: {
+      hospital,
+      env: "ephemeral",
+      "managed-by": "cdktf",
+      ...(expiresAt ? { "expires-at": expiresAt } : {}),
+      ...more,
+    },
+  });
+  const PLANTED = [
+    item("pr-old", "2027-01-01"),
+    item("pr-old", "2027-01-02"),
+    item("pr-today", "2027-01-31"),
+    item("pr-tomorrow", "2027-02-01"),
+    // Deployed again: one stack still carries the old date.
+    item("pr-renewed", "2027-01-01"),
+    item("pr-renewed", "2027-03-01"),
+    item("pr-undated", undefined),
+    item("pr-nonsense", "soon"),
+    item("st-anna", "2020-01-01", { env: "prod" }),
+    item("somebody-else", "2020-01-01", { "managed-by": "hand" }),
+    { name: "no-labels" },
+  ];
+
+  test("finds exactly the expired of what lies in the project", () => {
+    const expired = environments(PLANTED, "2027-01-31").filter((environment) => environment.expired);
+    expect(expired).toEqual([
+      { name: "pr-old", expiresAt: "2027-01-02", expired: true, region: "europe-west4", resources: 2 },
+      { name: "pr-today", expiresAt: "2027-01-31", expired: true, region: "europe-west4", resources: 1 },
+    ]);
+  });
+
+  test("lists them, from Google Cloud or from a file, and destroys nothing", async () => {
+    const { run, ran } = fakeGcloud({ "buckets list": PLANTED });
+    const destroy = jest.fn();
+    expect(await sweep(["list", "--project", "ci", "--today", "2027-01-31"], run, destroy)).toBe(0);
+    expect(printed).toMatch(/pr-old +2027-01-02 +europe-west4/);
+    expect(printed).toContain("pr-undated has resources without a date");
+    expect(printed).not.toMatch(/pr-tomorrow|st-anna|somebody-else/);
+    expect(destroy).not.toHaveBeenCalled();
+    expect(ran.some((text) => /delete|cancel/.test(text))).toBe(false);
+
+    const code = await withScratch((folder) => {
+      const file = join(folder, "inventory.json");
+      writeFileSync(file, JSON.stringify(PLANTED));
+      return sweep(["list", "--project", "ci", "--today", "2027-01-31", "--inventory", file, "--json"], run, destroy);
+    });
+    expect(code).toBe(0);
+  });
+
+  test("drains and destroys the expired only, and goes on after a failure", async () => {
+    const { run } = fakeGcloud({ "buckets list": PLANTED });
+    const destroyed: string[] = [];
+    const code = await sweep(["destroy", "--project", "ci", "--today", "2027-01-31"], run, ({ name }) => {
+      destroyed.push(name);
+      if (name === "pr-old") throw new Error("the state is locked");
+    });
+    expect(destroyed).toEqual(["pr-old", "pr-today"]);
+    expect(code).toBe(1);
+    expect(printed).toContain("pr-old: the state is locked");
+  });
+
+  test.each([[["sweep"]], [["list", "--today", "31.1.2027", "--project", "ci"]], [[]]])(
+    "%j is wrong usage",
+    async (args) => {
+      expect(await sweep(args, fakeGcloud({}).run)).toBe(2);
+    },
+  );
+});
+
+describe("npm run cost", () => {
+  const prices = readPrices();
+  const own = (tier: string) => stacks.filter(({ name }) => name === `${tier}-data` || name === `${tier}-app`);
+  const total = (tier: string, use = TIER_USE[tier]) => {
+    if (!use) throw new Error(tier);
+    const items = estimate(own(tier), prices, use);
+    return {
+      monthly: items.reduce((sum, item) => sum + item.monthly, 0),
+      scans: items.reduce((sum, item) => sum + item.perThousandScans, 0),
+    };
+  };
+
+  test("every price names its source and a unit, and the file its date", () => {
+    expect(prices.asOf).toMatch(/^\d{4}-\d{2}$/);
+    for (const { usd, unit, source } of Object.values(prices.prices)) {
+      expect(usd).toBeGreaterThan(0);
+      expect(unit).not.toBe("");
+      expect(source).toMatch(/^https:\/\/cloud\.google\.com\//);
+    }
+  });
+
+  test("follows the resources and the use", () => {
+    const use = { scansPerMonth: 1000, trainingsPerMonth: 1 };
+    const once = total("prod", use);
+    expect(once.monthly).toBeGreaterThan(1);
+    expect(once.scans).toBeGreaterThan(0.05);
+    expect(total("prod", { ...use, trainingsPerMonth: 5 }).monthly).toBeGreaterThan(once.monthly + 3);
+    // It makes no keys of its own.
+    expect(total("ephemeral", use).monthly).toBeLessThan(once.monthly);
+    expect(estimate([], prices, use).every(({ monthly }) => monthly === 0)).toBe(true);
+  });
+
+  test("refuses a machine that has no price", () => {
+    const [app] = own("prod").filter(({ name }) => name.endsWith("-app"));
+    if (!app) throw new Error("There is no app stack");
+    const text = JSON.stringify(app.json).replaceAll(/n1-standard-\d+/g, "x9-mega-4");
+    expect(() =>
+      estimate([{ ...app, json: JSON.parse(text) }], prices, { scansPerMonth: 1, trainingsPerMonth: 1 }),
+    ).toThrow("x9-mega-4");
+  });
+});
+
+describe("docs/security.md", () => {
+  test("has the grants of the stacks as they are: npm run docs:iam", () => {
+    const document = readFileSync(SECURITY_DOCUMENT, "utf8");
+    expect(document).toBe(withMatrix(document, iamMatrix(documentedStacks(stacks))));
+  });
+
+  test("follows references to names", () => {
+    for (const { member, on } of grants(stacks)) expect(`${member} ${on}`).not.toMatch(/\$\{|undefined/);
+  });
+});

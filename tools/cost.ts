@@ -1,0 +1,315 @@
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+import { repositoryRoot } from "../constructs/core/repository";
+import { ConfigurationError } from "../runtime/platform/config";
+import { EXIT, ifMain, print, runTool, tool } from "./command";
+import { type Json, readJson, type SynthesizedStack } from "./synthesized";
+import { table } from "./table";
+import { withTierStacks } from "./tiers";
+
+export interface Price {
+  readonly usd: number;
+  readonly unit: string;
+  readonly source: string;
+  /** Whether the number was read off its source when the file was written. */
+  readonly confirmed: boolean;
+}
+
+export interface PriceFile {
+  /** YYYY-MM */
+  readonly asOf: string;
+  readonly region: string;
+  readonly prices: Readonly<Record<string, Price>>;
+}
+
+/** What an estimate assumes about use; resources give the rest. */
+export interface Use {
+  readonly scansPerMonth: number;
+  readonly trainingsPerMonth: number;
+}
+
+/** What a tier is used for, if nothing else is said. */
+export const TIER_USE: Readonly<Record<string, Use>> = {
+  prod: { scansPerMonth: 10_000, trainingsPerMonth: 4 },
+  test: { scansPerMonth: 500, trainingsPerMonth: 1 },
+  ephemeral: { scansPerMonth: 100, trainingsPerMonth: 1 },
+};
+
+const ASSUMED = {
+  /** A slice as it lands, and its lossless PNG. */
+  scanMiB: 0.5,
+  curatedMiB: 0.15,
+  monthsKept: 12,
+  ingestSeconds: 1.5,
+  predictionSeconds: 0.4,
+  trainingHours: 1.5,
+  preprocessHours: 0.5,
+  imageGiB: 4,
+  logGiB: 1,
+  logKiBPerScan: 20,
+  keyOperationsPerScan: 20,
+};
+const HOURS = 730;
+
+export interface CostItem {
+  readonly service: string;
+  /** What is counted, and how many of it stand in the stacks. */
+  readonly what: string;
+  /** USD a month, whatever is scanned. */
+  readonly monthly: number;
+  /** USD for 1,000 scans. */
+  readonly perThousandScans: number;
+}
+
+/**
+ * Estimates what a hospital's stacks cost, from their resources.
+ * @param stacks its data and app stack
+ */
+export function estimate(stacks: readonly SynthesizedStack[], file: PriceFile, use: Use): CostItem[] {
+  const usd = (name: string): number => {
+    const price = file.prices[name];
+    if (!price) throw new ConfigurationError("The price file", [`It has no price "${name}".`]);
+    return price.usd;
+  };
+  const all = (type: string): Json[] =>
+    stacks.flatMap(({ json }) => Object.values(record(record(json.resource)[type])).map(record));
+  const items: CostItem[] = [];
+  const add = (service: string, what: string, monthly: number, perThousandScans = 0) => {
+    if (monthly > 0 || perThousandScans > 0) items.push({ service, what, monthly, perThousandScans });
+  };
+  const thousand = 1000;
+
+  const keys = all("google_kms_crypto_key");
+  // A year of rotations: older versions still decrypt what they encrypted.
+  const versions = keys.reduce(
+    (sum, { rotation_period: period }) =>
+      sum + (period ? 1 + Math.floor(365 / (Number.parseInt(String(period), 10) / 86_400)) : 1),
+    0,
+  );
+  add(
+    "Cloud KMS",
+    `${keys.length} keys, ${versions} versions after a year`,
+    versions * usd("kmsKeyVersionMonth"),
+    thousand * ASSUMED.keyOperationsPerScan * usd("kmsOperation"),
+  );
+
+  const buckets = all("google_storage_bucket").length;
+  const kept = ((ASSUMED.scanMiB + ASSUMED.curatedMiB) / 1024) * ASSUMED.monthsKept;
+  if (buckets > 0)
+    add(
+      "Cloud Storage",
+      `${buckets} buckets, a year of scans`,
+      0,
+      thousand * (kept * usd("storageStandardGiBMonth") + 6 * usd("storageWrite") + 12 * usd("storageRead")),
+    );
+
+  for (const config of all("google_cloudfunctions2_function")) {
+    const service = block(config, "service_config");
+    const second =
+      Number(service.available_cpu ?? 1) * usd("runCpuSecond") +
+      Number.parseFloat(String(service.available_memory)) * usd("runGiBSecond");
+    add(
+      "Cloud Functions",
+      `ingest, ${service.available_cpu} vCPU, ${service.available_memory}`,
+      0,
+      thousand * (ASSUMED.ingestSeconds * second + usd("runRequest")),
+    );
+  }
+  for (const config of all("google_cloud_run_v2_service")) {
+    const template = block(config, "template");
+    const limits = record(block(block(template, "containers"), "resources").limits);
+    const cpu = Number(limits.cpu ?? 1);
+    const memory = Number.parseFloat(String(limits.memory ?? "0.5"));
+    const least = Number(block(template, "scaling").min_instance_count ?? 0);
+    const idle = least * 3600 * HOURS * (cpu * usd("runIdleCpuSecond") + memory * usd("runGiBSecond"));
+    add(
+      "Cloud Run",
+      `serve, ${cpu} vCPU, ${memory} GiB, at least ${least}`,
+      idle,
+      thousand *
+        (ASSUMED.predictionSeconds * (cpu * usd("runCpuSecond") + memory * usd("runGiBSecond")) + usd("runRequest")),
+    );
+  }
+  const topics = all("google_pubsub_topic").length;
+  if (topics > 0) add("Pub/Sub", `${topics} topics`, 0, thousand * (4 / 1024 ** 2) * 2 * usd("pubsubGiB"));
+
+  for (const config of all("google_compute_instance_template")) {
+    const machine = machineHour(String(config.machine_type), usd);
+    const gpus = blocks(config, "guest_accelerator").reduce((sum, { count }) => sum + Number(count), 0);
+    const disk = (Number(block(config, "disk").disk_size_gb ?? 0) * usd("balancedDiskGiBMonth")) / HOURS;
+    const hours = use.trainingsPerMonth * ASSUMED.trainingHours;
+    const cap = Number(block(block(config, "scheduling"), "max_run_duration").seconds ?? 0) / 3600;
+    add(
+      "Compute Engine",
+      `${use.trainingsPerMonth} trainings of ${ASSUMED.trainingHours} h (capped at ${cap.toFixed(1)} h), ${config.machine_type}, ${gpus} GPU`,
+      hours * (machine + gpus * usd("t4Hour") + disk),
+    );
+  }
+  for (const config of all("google_dataproc_workflow_template")) {
+    const cluster = block(block(block(config, "placement"), "managed_cluster"), "config");
+    const groups = ["master_config", "worker_config"].map((name) => block(cluster, name));
+    const hour = groups.reduce((sum, group) => {
+      const type = String(group.machine_type);
+      const count = Number(group.num_instances ?? 1);
+      const disk = (Number(block(group, "disk_config").boot_disk_size_gb ?? 0) * usd("balancedDiskGiBMonth")) / HOURS;
+      return sum + count * (machineHour(type, usd) + shape(type).cpus * usd("dataprocCpuHour") + disk);
+    }, 0);
+    add(
+      "Dataproc",
+      `${use.trainingsPerMonth} runs of ${ASSUMED.preprocessHours} h, ${groups.length} groups of machines`,
+      use.trainingsPerMonth * ASSUMED.preprocessHours * hour,
+    );
+  }
+
+  const repositories = all("google_artifact_registry_repository").length;
+  add(
+    "Artifact Registry",
+    `${repositories} repositories, ${ASSUMED.imageGiB} GiB each at most`,
+    repositories * ASSUMED.imageGiB * usd("artifactGiBMonth"),
+  );
+  const tables = all("google_bigquery_table").filter(({ view }) => view === undefined).length;
+  if (tables > 0)
+    add("BigQuery", `${tables} tables`, 0, thousand * (4 / 1024 ** 2) * ASSUMED.monthsKept * usd("bigqueryGiBMonth"));
+  add(
+    "Cloud Logging",
+    "audit and service logs",
+    stacks.length > 0 ? ASSUMED.logGiB * usd("loggingGiB") : 0,
+    thousand * (ASSUMED.logKiBPerScan / 1024 ** 2) * usd("loggingGiB"),
+  );
+  const zones = all("google_dns_managed_zone").length;
+  add("Cloud DNS", `${zones} zones`, zones * usd("dnsZoneMonth"));
+  const conditions = all("google_monitoring_alert_policy").reduce(
+    (sum, policy) => sum + blocks(policy, "conditions").length,
+    0,
+  );
+  add("Cloud Monitoring", `${conditions} alert conditions`, conditions * usd("alertConditionMonth"));
+  for (const config of all("google_monitoring_uptime_check_config")) {
+    const seconds = Number.parseInt(String(config.period ?? "300s"), 10);
+    add("Cloud Monitoring", "uptime check from three regions", ((HOURS * 3600) / seconds) * 3 * usd("uptimeExecution"));
+  }
+  const rules = all("google_compute_global_forwarding_rule").length + all("google_compute_forwarding_rule").length;
+  add("Load Balancing", `${rules} forwarding rules`, rules > 0 ? HOURS * usd("forwardingRuleHour") : 0);
+  const policies = all("google_compute_security_policy").length;
+  add("Cloud Armor", `${policies} security policies`, policies * usd("armorPolicyMonth"));
+  const gateways = all("google_compute_router_nat").length;
+  add(
+    "Cloud NAT",
+    `${gateways} gateways, while a machine runs`,
+    gateways * use.trainingsPerMonth * ASSUMED.trainingHours * usd("natVmHour"),
+  );
+  return items;
+}
+
+/** vCPUs and GiB of a standard or highmem machine type. */
+function shape(type: string): { readonly family: "n1" | "n2"; readonly cpus: number; readonly gib: number } {
+  const [, family, kind, count] = /^(n1|n2)-(standard|highmem)-(\d+)$/.exec(type) ?? [];
+  if (family === undefined || count === undefined)
+    throw new ConfigurationError("The price file", [`It has no price for machine type "${type}".`]);
+  const each = { n1: { standard: 3.75, highmem: 6.5 }, n2: { standard: 4, highmem: 8 } } as const;
+  const cpus = Number(count);
+  return {
+    family: family as "n1" | "n2",
+    cpus,
+    gib: cpus * each[family as "n1" | "n2"][kind as "standard" | "highmem"],
+  };
+}
+
+function machineHour(type: string, usd: (name: string) => number): number {
+  const { family, cpus, gib } = shape(type);
+  return cpus * usd(`${family}CpuHour`) + gib * usd(`${family}GiBHour`);
+}
+
+/** The newest price file of a folder. */
+export function readPrices(folder: string = join(repositoryRoot(), "docs")): PriceFile {
+  const newest = readdirSync(folder)
+    .filter((name) => /^prices-\d{4}-\d{2}\.json$/.test(name))
+    .sort()
+    .at(-1);
+  if (newest === undefined)
+    throw new ConfigurationError("The price file", [`There is no prices-YYYY-MM.json in ${folder}.`]);
+  return readJson(join(folder, newest), "The price file") as unknown as PriceFile;
+}
+
+/** The command `npm run cost`. */
+export async function cost(args: readonly string[]): Promise<number> {
+  const program = tool(
+    "cost",
+    "Estimates what a hospital of each tier costs, a month and for 1,000 scans, from its synthesized resources.",
+  )
+    .option("--prices <file>", "a price file in place of the newest docs/prices-YYYY-MM.json")
+    .option("--scans <n>", "scans a month, in place of each tier's own assumption")
+    .option("--json", "print the items as JSON");
+  return runTool(
+    program,
+    () => {
+      const options = program.opts<{ prices?: string; scans?: string; json?: boolean }>();
+      if (options.scans !== undefined && !/^\d+$/.test(options.scans))
+        throw new ConfigurationError("The command line", [`--scans is "${options.scans}"; it must be a whole number.`]);
+      const prices = options.prices
+        ? (readJson(options.prices, "The price file") as unknown as PriceFile)
+        : readPrices();
+      const estimates = withTierStacks(undefined, (stacks) =>
+        Object.entries(TIER_USE).map(([tier, assumed]) => {
+          const use = { ...assumed, ...(options.scans ? { scansPerMonth: Number(options.scans) } : {}) };
+          const own = stacks.filter(({ name }) => name === `${tier}-data` || name === `${tier}-app`);
+          return { tier, use, items: estimate(own, prices, use) };
+        }),
+      );
+      if (options.json) print(JSON.stringify({ asOf: prices.asOf, estimates }, null, 2));
+      else for (const each of estimates) print(`${showEstimate(each)}\n`);
+      if (!options.json) print(footnote(prices));
+      return EXIT.done;
+    },
+    args,
+  );
+}
+
+interface Estimate {
+  readonly tier: string;
+  readonly use: Use;
+  readonly items: readonly CostItem[];
+}
+
+const sum = (items: readonly CostItem[], key: "monthly" | "perThousandScans") =>
+  items.reduce((total, item) => total + item[key], 0);
+
+function showEstimate({ tier, use, items }: Estimate): string {
+  const fixed = sum(items, "monthly");
+  const scans = sum(items, "perThousandScans");
+  const total = fixed + (use.scansPerMonth / 1000) * scans;
+  const rows = items.map(({ service, what, monthly, perThousandScans }) => [
+    service,
+    what,
+    monthly.toFixed(2),
+    perThousandScans.toFixed(3),
+  ]);
+  return [
+    `Tier ${tier}: ${use.scansPerMonth} scans and ${use.trainingsPerMonth} trainings a month`,
+    table(
+      [
+        { title: "SERVICE", width: 18 },
+        { title: "WHAT", width: 72 },
+        { title: "USD A MONTH", width: 12, align: "right" },
+        { title: "USD FOR 1,000 SCANS", width: 19, align: "right" },
+      ],
+      [...rows, ["Sum", `${total.toFixed(2)} USD a month with these scans`, fixed.toFixed(2), scans.toFixed(3)]],
+    ),
+  ].join("\n");
+}
+
+function footnote({ asOf, region, prices }: PriceFile): string {
+  const open = Object.entries(prices)
+    .filter(([, { confirmed }]) => !confirmed)
+    .map(([name]) => name);
+  return `List prices of ${asOf} in ${region}, without free tiers and discounts; sources stand in the price file. Not confirmed there: ${open.join(", ") || "none"}.`;
+}
+
+const record = (value: unknown): Json =>
+  typeof value === "object" && value !== null && !Array.isArray(value) ? (value as Json) : {};
+const blocks = (config: Json, name: string): Json[] => {
+  const value = config[name];
+  return Array.isArray(value) ? value.map(record) : value === undefined ? [] : [record(value)];
+};
+const block = (config: Json, name: string): Json => blocks(config, name)[0] ?? {};
+
+ifMain(module, cost);

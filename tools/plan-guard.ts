@@ -1,0 +1,125 @@
+import { ConfigurationError } from "../runtime/platform/config";
+import { EXIT, ifMain, print, runTool, tool } from "./command";
+import { type Json, readJson } from "./synthesized";
+import { table } from "./table";
+
+/**
+ * What holds something that a deploy cannot bring back: data, keys, secrets, logs, names that stay taken, and what
+ * decides who was allowed what. https://developer.hashicorp.com/terraform/internals/json-format#change-representation
+ */
+const STATEFUL: readonly RegExp[] = [
+  /^google_storage_(?:bucket|managed_folder|folder)$/,
+  /^google_kms_(?:key_ring|crypto_key|crypto_key_version|key_ring_import_job|secret_ciphertext)$/,
+  /^google_bigquery_(?:dataset|table|routine)$/,
+  /^google_secret_manager_(?:regional_)?secret(?:_version)?$/,
+  /^google_logging_\w+_bucket_config$/,
+  /^google_(?:sql_database_instance|sql_database|sql_user|spanner_instance|spanner_database|bigtable_instance|bigtable_table)$/,
+  /^google_(?:firestore_database|datastore_\w+|filestore_instance|redis_instance|memcache_instance|alloydb_\w+)$/,
+  /^google_compute_(?:region_)?(?:disk|snapshot|image|machine_image)$/,
+  /^google_artifact_registry_repository$/,
+  /^google_pubsub_(?:topic|subscription|snapshot|schema)$/,
+  /^google_iam_workload_identity_pool(?:_provider)?$/,
+  /^google_(?:project|folder)$/,
+  /^google_project_iam_custom_role$/,
+  /^google_healthcare_\w+$/,
+];
+
+/** Deleting one of these changes who may do what; it loses nothing. */
+const GRANT = /_iam_(?:member|binding|policy|audit_config)$/;
+
+export interface Loss {
+  readonly address: string;
+  readonly type: string;
+  readonly action: "delete" | "replace" | "forget";
+  /** What makes Terraform replace it: `location`. */
+  readonly because: readonly string[];
+}
+
+/**
+ * Deletions and replacements of stateful resources in a plan.
+ * @param plan what `terraform show -json PLAN` prints
+ * @throws {ConfigurationError} if it is not a plan.
+ */
+export function stateLosses(plan: Json): Loss[] {
+  if (typeof plan.format_version !== "string" || !("planned_values" in plan || "resource_changes" in plan))
+    throw new ConfigurationError("The plan", [
+      'It is not what "terraform show -json" prints of a plan: make it with "terraform plan -out=plan.bin" and "terraform show -json plan.bin > plan.json".',
+    ]);
+  if (plan.errored === true)
+    throw new ConfigurationError("The plan", [
+      "Planning failed half-way, so what it would change is not known: correct it and plan again.",
+    ]);
+  const changes = Array.isArray(plan.resource_changes) ? (plan.resource_changes as Json[]) : [];
+  return changes.flatMap((resource) => {
+    const { address, type, mode } = resource as { address?: string; type?: string; mode?: string };
+    const change = (resource.change ?? {}) as { actions?: string[]; before?: Json | null; replace_paths?: unknown[][] };
+    const actions = change.actions ?? [];
+    if (mode === "data" || typeof address !== "string" || typeof type !== "string") return [];
+    const lost = actions.includes("delete") || actions.includes("forget");
+    if (!lost || GRANT.test(type) || !STATEFUL.some((pattern) => pattern.test(type))) return [];
+    // A view is a query: nothing is lost with it.
+    if (type === "google_bigquery_table" && isView(change.before)) return [];
+    const because = (change.replace_paths ?? []).map((path) => path.map(String).join("."));
+    const action = actions.includes("forget") ? "forget" : actions.includes("create") ? "replace" : "delete";
+    return [{ address, type, action, because } as const];
+  });
+}
+
+const isView = (before: Json | null | undefined) =>
+  ["view", "materialized_view"].some((kind) => Array.isArray(before?.[kind]) && (before[kind] as unknown[]).length > 0);
+
+/** The command `npm run plan-guard`. */
+export async function planGuard(args: readonly string[]): Promise<number> {
+  const program = tool(
+    "plan-guard",
+    "Fails on a plan that deletes or replaces what holds state, unless each such address is named.",
+  )
+    .argument("<plan>", "JSON file: terraform show -json plan.bin > plan.json")
+    .option(
+      "--allow <address>",
+      "a deletion or replacement that is meant; may be given several times",
+      (value: string, all: string[]) => [...all, value],
+      [],
+    )
+    .option("--seed <n>", "accepted as everywhere; nothing is drawn at random");
+  return runTool(
+    program,
+    () => {
+      const file = String(program.args[0]);
+      const { allow } = program.opts<{ allow: readonly string[] }>();
+      const losses = stateLosses(readJson(file, "The plan"));
+      const unused = allow.filter((address) => !losses.some((loss) => loss.address === address));
+      if (unused.length > 0)
+        process.stderr.write(
+          `The plan neither deletes nor replaces ${unused.join(", ")}: --allow has no effect there.\n`,
+        );
+      const forbidden = losses.filter(({ address }) => !allow.includes(address));
+      if (forbidden.length === 0) {
+        const meant =
+          losses.length === 0
+            ? "nothing that holds state"
+            : `only what was named: ${losses.map(({ address }) => address).join(", ")}`;
+        print(`The plan deletes and replaces ${meant}.`);
+        return EXIT.done;
+      }
+      const rows = forbidden.map(({ address, action, because }) => [action, address, because.join(", ")]);
+      print(
+        table(
+          [
+            { title: "ACTION", width: 8 },
+            { title: "RESOURCE", width: 60 },
+            { title: "BECAUSE OF", width: 40 },
+          ],
+          rows,
+        ),
+      );
+      print(
+        `\nThe plan would lose the state of ${forbidden.length === 1 ? "a resource" : `${forbidden.length} resources`}. If that is meant, name each with --allow ADDRESS; if not, do not apply this plan.`,
+      );
+      return EXIT.failed;
+    },
+    args,
+  );
+}
+
+ifMain(module, planGuard);

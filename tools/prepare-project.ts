@@ -1,0 +1,68 @@
+import { PROJECT_SERVICES } from "../constructs/core/project-services";
+import type { ServiceAgent } from "../constructs/core/service-agents";
+import { EXIT, ifMain, print, runTool, tool } from "./command";
+import { type CommandLine, type Runner, runCommand, showCommand } from "./gcloud";
+import { findTarget, type Target } from "./targets";
+
+/** How each of Google's own identities comes into being: by a command, or with its API alone. */
+const AGENTS: Readonly<Record<ServiceAgent | "logging" | "iap", (project: string) => CommandLine | undefined>> = {
+  storage: (project) => ["gcloud", "storage", "service-agent", `--project=${project}`],
+  pubsub: identity("pubsub"),
+  functions: identity("cloudfunctions"),
+  run: identity("run"),
+  artifactRegistry: identity("artifactregistry"),
+  bigquery: (project) => ["bq", "show", "--encryption_service_account", `--project_id=${project}`],
+  // Compute Engine makes its agent when its API is switched on.
+  compute: () => undefined,
+  dataproc: identity("dataproc"),
+  logging: identity("logging"),
+  iap: identity("iap"),
+};
+
+function identity(service: string): (project: string) => CommandLine {
+  return (project) => [
+    "gcloud",
+    "beta",
+    "services",
+    "identity",
+    "create",
+    `--service=${service}.googleapis.com`,
+    `--project=${project}`,
+  ];
+}
+
+/**
+ * What makes Google's own identities of a project. A grant to one fails before its first use, and the data stack grants
+ * them the key before anything uses it.
+ */
+export function preparation({ project }: Pick<Target, "project">): CommandLine[] {
+  const enable: CommandLine = ["gcloud", "services", "enable", ...PROJECT_SERVICES, `--project=${project}`];
+  const agents = Object.values(AGENTS).map((command) => command(project));
+  return [enable, ...agents.filter((command) => command !== undefined)];
+}
+
+/** The command `npm run prepare-project`. */
+export async function prepareProject(args: readonly string[], run: Runner = runCommand): Promise<number> {
+  const program = tool(
+    "prepare-project",
+    "Prints the commands that make Google's own identities in a hospital's project, or runs them. They may be repeated.",
+  )
+    .argument("<hospital>", 'name of a hospital, or "platform" or "ci" for the platform\'s two projects')
+    .option("--hospitals <file>", "a list of hospitals in place of stacks/hospitals.ts")
+    .option("--run", "run them");
+  return runTool(
+    program,
+    () => {
+      const options = program.opts<{ hospitals?: string; run?: boolean }>();
+      const target = findTarget(String(program.args[0]), options.hospitals);
+      for (const command of preparation(target)) {
+        print(showCommand(command));
+        if (options.run) run(command);
+      }
+      return EXIT.done;
+    },
+    args,
+  );
+}
+
+ifMain(module, prepareProject);

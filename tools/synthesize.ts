@@ -1,0 +1,34 @@
+import { buildApp } from "../stacks/app";
+import { readLines } from "../stacks/command";
+import { hospitals } from "../stacks/hospitals";
+import { readStacks, type SynthesizedStack, withScratch } from "./synthesized";
+
+/** Which stacks a command is about. */
+export interface StackChoice {
+  /** A folder of synthesized stacks: they are taken as they are. */
+  readonly dir?: string | undefined;
+  /** A list of hospitals in place of stacks/hospitals.ts. */
+  readonly hospitals?: string | undefined;
+  /** Where they are synthesized; a folder that is gone afterwards if it is not given. */
+  readonly out?: string | undefined;
+}
+
+/**
+ * Reads synthesized stacks, or synthesizes them first.
+ * @param options.policy whether a finding of the rule pack stops the synth
+ */
+export function withStacks<T>(
+  choice: StackChoice,
+  work: (stacks: readonly SynthesizedStack[], folder: string) => T,
+  options: { readonly policy: boolean } = { policy: true },
+): T {
+  const { dir } = choice;
+  if (dir !== undefined) return work(readStacks(dir), dir);
+  const lines = choice.hospitals === undefined ? hospitals : readLines(choice.hospitals);
+  const subject = choice.hospitals ?? "stacks/hospitals.ts";
+  const synthesizeTo = (outdir: string) => {
+    buildApp(lines, { outdir, subject, skipValidation: !options.policy }).synth();
+    return work(readStacks(outdir), outdir);
+  };
+  return choice.out === undefined ? withScratch(synthesizeTo) : synthesizeTo(choice.out);
+}
