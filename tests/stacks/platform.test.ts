@@ -83,7 +83,11 @@ describe("the platform's stack", () => {
     ]);
     expect(
       platform.resources("google_artifact_registry_repository_iam_member").map(({ config }) => config.member),
-    ).toEqual(["serviceAccount:ci-deploy@mri-platform.iam.gserviceaccount.com"]);
+    ).toEqual([
+      "serviceAccount:ci-deploy@mri-platform.iam.gserviceaccount.com",
+      // Cloud Run of the CI project pulls what its environments serve.
+      "serviceAccount:service-555666777888@serverless-robot-prod.iam.gserviceaccount.com",
+    ]);
     expect(platform.resources("google_kms_key_ring_iam_member").map(({ config }) => config.member)).toEqual([
       "serviceAccount:ci-deploy@mri-platform.iam.gserviceaccount.com",
     ]);
