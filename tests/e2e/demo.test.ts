@@ -236,11 +236,16 @@ describe("the command line", () => {
     { args: ["evaluate", "--data", "."], says: /--model/ },
     { args: ["upload", "--data", ".", "--bucket", "landing"], says: /not gs:\/\/BUCKET/ },
     { args: ["serve", "--port", "99999"], says: /highest is 65535/ },
-    { args: ["evaluate", "--model", "/does/not/exist", "--data", "."], says: /A model is a folder with/ },
     { args: ["fly"], says: /unknown command/ },
   ])("exits with 2 on wrong usage and says what is wrong: $args", async ({ args, says }) => {
     const { code, stderr } = await run(...args, ...(args[0] === "fly" ? [] : ["--out", join(root, "usage")]));
     expect({ code, stderr }).toEqual({ code: 2, stderr: expect.stringMatching(says) });
+  });
+
+  it("exits with 2 where no model lies, and says what a model is", async () => {
+    const missing = join(root, "no-model");
+    const { code, stderr } = await run("evaluate", "--model", missing, "--data", data, "--out", join(root, "usage"));
+    expect({ code, stderr }).toEqual({ code: 2, stderr: expect.stringMatching(/A model is a folder with/) });
   });
 
   it("shows the options of every command", async () => {
