@@ -54,7 +54,7 @@ export function buildApp(lines: readonly HospitalLine[], options: AppOptions = {
 
 function build(lines: readonly HospitalLine[], options: AppOptions): App {
   const platform = parsePlatform(options.platform ?? shippedPlatform);
-  const environment = ciEnvironment(options.variables ?? process.env, platform, lines);
+  const environment = ciEnvironment(options.variables ?? process.env, platform, lines, options.now);
   const context: HospitalContext = {
     billingAccount: platform.billingAccount,
     stateBucket: platform.state === "gcs" ? stateBucketName(platform) : undefined,

@@ -3,6 +3,8 @@ import type { HospitalLine } from "./config";
 import { ciDeployer, type Platform } from "./platform-config";
 import { asRecord, show } from "./sentences";
 
+const DAY = 24 * 3600 * 1000;
+
 /** Variables of the environment that make the app one ephemeral environment. */
 export type CiVariables = Readonly<Record<string, string | undefined>>;
 
@@ -16,11 +18,33 @@ export interface CiEnvironment {
  * The environment that `CI_ENV_ID` asks for, or undefined. `CI_PROJECT`, `CI_PROJECT_NUMBER`, `CI_REGION` and
  * `CI_EXPIRES_AT` (a date) say where it lies and until when; what they leave open is the platform's choice.
  * @param lines other hospitals: one in the same project knows its number
- * @throws {ConfigurationError} if no project is known
+ * @throws {ConfigurationError} if the id is empty or a hospital's name, the date is over, or no project is known
  */
-export function ciEnvironment(variables: CiVariables, platform: Platform, lines: unknown): CiEnvironment | undefined {
+export function ciEnvironment(
+  variables: CiVariables,
+  platform: Platform,
+  lines: unknown,
+  now = new Date(),
+): CiEnvironment | undefined {
   const { CI_ENV_ID: id, CI_REGION: region, CI_EXPIRES_AT: expiresAt } = variables;
-  if (!id) return undefined;
+  if (id === undefined && !expiresAt) return undefined;
+  // A variable that was forgotten must not turn "destroy this environment" into "destroy every hospital".
+  if (!id) {
+    throw new ConfigurationError("The environment", [
+      `CI_ENV_ID is ${id === undefined ? "not set, and CI_EXPIRES_AT is" : "empty"}: give the environment's id, or unset both for all hospitals.`,
+    ]);
+  }
+  const taken = (Array.isArray(lines) ? lines : []).map(asRecord).some((line) => line.name === id);
+  if (taken) {
+    throw new ConfigurationError("The environment", [
+      `CI_ENV_ID is ${show(id)}, which is the name of a hospital: its state would be taken over. Choose another id, such as pr-123.`,
+    ]);
+  }
+  if (expiresAt && Date.parse(expiresAt) < now.getTime() - DAY) {
+    throw new ConfigurationError("The environment", [
+      `CI_EXPIRES_AT is ${show(expiresAt)}, which is over: the next sweep would take the environment away. Give a date to come.`,
+    ]);
+  }
   const project = variables.CI_PROJECT || platform.ci?.project;
   if (!project)
     throw new ConfigurationError("The environment", [

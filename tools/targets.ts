@@ -27,6 +27,6 @@ export function findTarget(name: string, hospitalsFile?: string): Target {
   const found = known.find((target) => target.name === name);
   if (found) return found;
   throw new ConfigurationError("The command line", [
-    `There is no hospital "${name}"; there are ${known.map((target) => target.name).join(", ")}.`,
+    `There is no target "${name}"; there are ${known.map((target) => target.name).join(", ")}. A CI environment is named with both --project and --region.`,
   ]);
 }

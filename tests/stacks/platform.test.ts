@@ -306,6 +306,10 @@ describe("with CI_ENV_ID", () => {
     [{ CI_ENV_ID: "PR 1" }, {}, /"name" is "PR 1"/],
     [{ CI_ENV_ID: "pr-1", CI_REGION: "mars" }, {}, /"region" is "mars"/],
     [{ CI_ENV_ID: "pr-1", CI_EXPIRES_AT: "soon" }, {}, /"expiresAt" is "soon"/],
+    [{ CI_ENV_ID: "" }, {}, /CI_ENV_ID is empty/],
+    [{ CI_EXPIRES_AT: "2027-03-04" }, {}, /CI_ENV_ID is not set, and CI_EXPIRES_AT is/],
+    [{ CI_ENV_ID: PROD.name }, {}, /is the name of a hospital/],
+    [{ CI_ENV_ID: "pr-1", CI_EXPIRES_AT: "2026-01-31" }, {}, /which is over/],
     [{ CI_ENV_ID: "pr-1" }, { platform: { ...PLATFORM, ci: undefined } as PlatformLine }, /set CI_PROJECT/],
   ])("%j is refused in a sentence", (variables, options, sentence) => {
     expect(() => environment(variables, options)).toThrow(sentence);

@@ -59,7 +59,7 @@ describe("npm run prepare-project", () => {
 
   test("knows no other hospital", async () => {
     expect(await prepareProject(["nowhere"])).toBe(2);
-    expect(printed).toContain('There is no hospital "nowhere"');
+    expect(printed).toContain('There is no target "nowhere"');
   });
 });
 
