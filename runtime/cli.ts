@@ -43,8 +43,8 @@ async function main(): Promise<void> {
     });
 
   const { ingestCommand, uploadCommand } = await import("./ingest/index.js");
-  program.addCommand(inherit(program, uploadCommand(runStep)));
-  program.addCommand(inherit(program, ingestCommand(runStep)));
+  program.addCommand(inherit(program, uploadCommand()));
+  program.addCommand(inherit(program, ingestCommand()));
 
   program
     .command("preprocess")

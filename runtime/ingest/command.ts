@@ -1,17 +1,11 @@
 import { Command, InvalidArgumentError } from "commander";
+import { interruptible, runStep, type StepOptions, wholeNumber } from "../platform/command-line";
 import { openStore } from "../platform/open-store";
 import { createProgress } from "../platform/progress";
 import type { StepContext, StepCounts } from "../platform/step";
 import { DEFAULT_WORKSPACE } from "../platform/workspace";
 import { ingestAll } from "./ingest-all";
 import { type UploadCounts, uploadFolder } from "./upload";
-
-/** Runs one step on a workspace with progress, summary and exit code: what the command line does around every step. */
-export type RunStep = (
-  name: string,
-  options: { readonly out: string; readonly seed?: number },
-  work: (context: StepContext) => Promise<StepCounts>,
-) => Promise<unknown>;
 
 /** Counts of a step that takes files from an input folder, with a sentence for each that it refused to take. */
 export interface LandedCounts extends StepCounts {
@@ -43,7 +37,7 @@ export async function ingestStep(
 }
 
 /** `upload --data DIR --bucket gs://BUCKET | --out DIR [--limit N]` */
-export function uploadCommand(runStep: RunStep): Command {
+export function uploadCommand(): Command {
   return new Command("upload")
     .description("send a folder of scans to a landing bucket: resumable, checked, never overwriting")
     .requiredOption(
@@ -52,82 +46,58 @@ export function uploadCommand(runStep: RunStep): Command {
     )
     .option("--bucket <uri>", "landing bucket, gs://BUCKET", bucketUri)
     .option("--out <dir>", "workspace to land in, instead of a bucket", DEFAULT_WORKSPACE)
-    .option("--limit <n>", "at most this many scans, balanced over the label folders", wholeNumber)
-    .option("--seed <n>", "accepted by every step; an upload has no chance in it", wholeNumber)
+    .option("--limit <n>", "at most this many scans, balanced over the label folders", wholeNumber())
+    .option("--seed <n>", "accepted by every step; an upload has no chance in it", wholeNumber())
     .action(async (options: { data: string; bucket?: string; out: string; limit?: number }) => {
       const { bucket, out, ...rest } = options;
       const selection = { data: rest.data, ...(rest.limit === undefined ? {} : { limit: rest.limit }) };
-      const refused =
-        bucket === undefined ? await toWorkspace(runStep, out, selection) : await toBucket(bucket, selection);
+      const { refused } =
+        bucket === undefined
+          ? await runStep("upload", { out }, (context) => uploadStep(context, selection))
+          : await toBucket(bucket, selection);
       if (refused.length > 0) process.exitCode = 1;
     });
 }
 
 /** `ingest [--data DIR] --out DIR` */
-export function ingestCommand(runStep: RunStep): Command {
+export function ingestCommand(): Command {
   return new Command("ingest")
     .description("validate, convert and de-identify what has landed; the rest goes to quarantine with its reason")
     .option("--data <dir>", "land this folder first")
     .option("--out <dir>", "workspace", DEFAULT_WORKSPACE)
-    .option("--limit <n>", "with --data: at most this many scans, balanced over the label folders", wholeNumber)
-    .option("--seed <n>", "accepted by every step; ingest has no chance in it", wholeNumber)
+    .option("--limit <n>", "with --data: at most this many scans, balanced over the label folders", wholeNumber())
+    .option("--seed <n>", "accepted by every step; ingest has no chance in it", wholeNumber())
     .action(async (options: { data?: string; out: string; limit?: number; seed?: number }) => {
-      let refused: readonly string[] = [];
       const { out, seed, data, limit } = options;
-      await runStep("ingest", seed === undefined ? { out } : { out, seed }, async (context) => {
-        const counts = await ingestStep(context, {
+      const step: StepOptions = seed === undefined ? { out } : { out, seed };
+      const { refused } = await runStep("ingest", step, (context) =>
+        ingestStep(context, {
           ...(data === undefined ? {} : { data }),
           ...(limit === undefined ? {} : { limit }),
-        });
-        refused = counts.refused;
-        return counts;
-      });
+        }),
+      );
       if (refused.length > 0) process.exitCode = 1;
     });
 }
 
-async function toWorkspace(
-  runStep: RunStep,
-  out: string,
-  selection: { data: string; limit?: number },
-): Promise<readonly string[]> {
-  let refused: readonly string[] = [];
-  await runStep("upload", { out }, async (context) => {
-    const counts = await uploadStep(context, selection);
-    refused = counts.refused;
-    return counts;
-  });
-  return refused;
-}
-
 /** A bucket has no workspace, and so no summary: what was done is said on the terminal. */
-async function toBucket(uri: string, selection: { data: string; limit?: number }): Promise<readonly string[]> {
+async function toBucket(uri: string, selection: { data: string; limit?: number }): Promise<UploadCounts> {
   const store = await openStore(uri);
-  const interrupt = new AbortController();
-  const stop = () => interrupt.abort();
-  process.once("SIGINT", stop);
-  process.once("SIGTERM", stop);
+  const { signal, release } = interruptible();
   try {
-    const counts = await uploadFolder({
-      ...selection,
-      store,
-      signal: interrupt.signal,
-      progress: createProgress("upload"),
-    });
+    const counts = await uploadFolder({ ...selection, store, signal, progress: createProgress("upload") });
     for (const note of counts.notes ?? []) process.stderr.write(`${note}\n`);
     const { items, skipped, rejected, bytes } = counts;
     process.stdout.write(
       `${store.uri}: ${items} sent (${(bytes / 1e6).toFixed(1)} MB), ${skipped} there already, ${rejected} refused.\n`,
     );
-    return counts.refused;
+    return counts;
   } catch (error) {
-    if (!interrupt.signal.aborted) throw error;
-    process.stderr.write("Interrupted. The same command goes on where this one stopped.\n");
-    process.exitCode = 130;
-    return [];
+    // A request that the interruption cut off fails in its own words.
+    signal.throwIfAborted();
+    throw error;
   } finally {
-    process.off("SIGINT", stop);
-    process.off("SIGTERM", stop);
+    release();
   }
 }
 
@@ -137,11 +107,4 @@ function bucketUri(text: string): string {
     throw new InvalidArgumentError(`"${text}" is not gs://BUCKET. For a workspace on this machine use --out.`);
   }
   return text;
-}
-
-function wholeNumber(text: string): number {
-  const value = Number(text);
-  if (!/^[0-9]+$/.test(text) || !Number.isSafeInteger(value))
-    throw new InvalidArgumentError("It must be a whole number.");
-  return value;
 }

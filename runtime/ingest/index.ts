@@ -1,4 +1,4 @@
-export { ingestCommand, ingestStep, type LandedCounts, type RunStep, uploadCommand, uploadStep } from "./command";
+export { ingestCommand, ingestStep, type LandedCounts, uploadCommand, uploadStep } from "./command";
 export { type Committed, commit } from "./commit";
 export { IngestContext, type IngestOptions } from "./context";
 export { ingestContract } from "./contract";
