@@ -10,17 +10,9 @@ import { type Json, type SynthesizedStack, withScratch } from "../../tools/synth
 import { firstPlan } from "../../tools/terraform";
 import { withTierStacks } from "../../tools/tiers";
 import { verifyTerraform } from "../../tools/verify-terraform";
+import { captureOutput } from "../support/captured-output";
 
-let printed = "";
-beforeEach(() => {
-  printed = "";
-  for (const stream of [process.stdout, process.stderr])
-    jest.spyOn(stream, "write").mockImplementation((text) => {
-      printed += String(text);
-      return true;
-    });
-});
-afterEach(() => jest.restoreAllMocks());
+const printed = captureOutput();
 
 const stacks = withTierStacks(undefined, (all) => structuredClone(all) as SynthesizedStack[]);
 const stackNamed = (name: string) => {
@@ -129,20 +121,20 @@ describe("npm run policy", () => {
     });
     expect(code).toBe(1);
     for (const [rule, , type] of PLANTED) {
-      expect(printed).toContain(rule);
-      expect(printed).toContain(`${type}.planted_${rule}`);
+      expect(printed()).toContain(rule);
+      expect(printed()).toContain(`${type}.planted_${rule}`);
     }
-    expect(printed).toContain("CKV_GCP_114");
+    expect(printed()).toContain("CKV_GCP_114");
   });
 
   test("exits 0 on the stacks of every tier as they are", async () => {
     expect(await withScratchStacks(() => {})).toBe(0);
-    expect(printed).toMatch(/0 findings, \d+ acknowledged/);
+    expect(printed()).toMatch(/0 findings, \d+ acknowledged/);
   });
 
   test("lists its rules with the numbers that they mirror", async () => {
     expect(await policy(["--rules"])).toBe(0);
-    expect(printed).toMatch(/kms-rotation +CKV_GCP_43, CIS 1\.10/);
+    expect(printed()).toMatch(/kms-rotation +CKV_GCP_43, CIS 1\.10/);
   });
 
   test.each([[["--dir", "/nowhere"]], [["--nonsense"]]])("%j is wrong usage", async (args) => {
@@ -202,13 +194,13 @@ describe("npm run plan-guard", () => {
       "forget google_logging_project_bucket_config.it",
     ]);
     expect(await guard(LOSSES)).toBe(1);
-    expect(printed).toMatch(/replace +google_bigquery_table\.it +schema, location/);
+    expect(printed()).toMatch(/replace +google_bigquery_table\.it +schema, location/);
   });
 
   test("lets through what is named, each by itself", async () => {
     const two = plan(change("google_storage_bucket", ["delete"]), change("google_kms_key_ring", ["delete"]));
     expect(await guard(two, "--allow", "google_storage_bucket.it")).toBe(1);
-    expect(printed).toContain("google_kms_key_ring.it");
+    expect(printed()).toContain("google_kms_key_ring.it");
     expect(await guard(two, "--allow", "google_storage_bucket.it", "--allow", "google_kms_key_ring.it")).toBe(0);
   });
 
@@ -257,7 +249,7 @@ describe("npm run verify:terraform", () => {
     delete process.env.TERRAFORM_BINARY_NAME;
     process.env.PATH = "/nowhere";
     expect(await verifyTerraform([])).toBe(0);
-    expect(printed).toBe("Neither terraform nor tofu is on PATH: nothing was verified.\n");
+    expect(printed()).toBe("Neither terraform nor tofu is on PATH: nothing was verified.\n");
     if (TERRAFORM_BINARY_NAME !== undefined) process.env.TERRAFORM_BINARY_NAME = TERRAFORM_BINARY_NAME;
   });
 });

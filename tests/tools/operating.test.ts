@@ -10,17 +10,9 @@ import { preparation, prepareProject } from "../../tools/prepare-project";
 import { environments, type InventoryItem, sweep } from "../../tools/sweep";
 import { type SynthesizedStack, withScratch } from "../../tools/synthesized";
 import { withTierStacks } from "../../tools/tiers";
+import { captureOutput } from "../support/captured-output";
 
-let printed = "";
-beforeEach(() => {
-  printed = "";
-  for (const stream of [process.stdout, process.stderr])
-    jest.spyOn(stream, "write").mockImplementation((text) => {
-      printed += String(text);
-      return true;
-    });
-});
-afterEach(() => jest.restoreAllMocks());
+const printed = captureOutput();
 
 const stacks = withTierStacks(undefined, (all) => structuredClone(all) as SynthesizedStack[]);
 
@@ -51,7 +43,7 @@ describe("npm run prepare-project", () => {
     const [first] = hospitals;
     if (!first) throw new Error("hospitals.ts is empty");
     expect(await prepareProject([first.name], run)).toBe(0);
-    expect(printed).toContain(`--project=${first.project}`);
+    expect(printed()).toContain(`--project=${first.project}`);
     expect(ran).toEqual([]);
     expect(await prepareProject([first.name, "--run"], run)).toBe(0);
     expect(ran.length).toBeGreaterThan(5);
@@ -59,7 +51,7 @@ describe("npm run prepare-project", () => {
 
   test("knows no other hospital", async () => {
     expect(await prepareProject(["nowhere"])).toBe(2);
-    expect(printed).toContain('There is no target "nowhere"');
+    expect(printed()).toContain('There is no target "nowhere"');
   });
 });
 
@@ -142,9 +134,9 @@ describe("npm run sweep", () => {
     const { run, ran } = fakeGcloud({ "buckets list": PLANTED });
     const destroy = jest.fn();
     expect(await sweep(["list", "--project", "ci", "--today", "2027-01-31"], run, destroy)).toBe(0);
-    expect(printed).toMatch(/pr-old +2027-01-02 +europe-west4/);
-    expect(printed).toContain("pr-undated has resources without a date");
-    expect(printed).not.toMatch(/pr-tomorrow|st-anna|somebody-else/);
+    expect(printed()).toMatch(/pr-old +2027-01-02 +europe-west4/);
+    expect(printed()).toContain("pr-undated has resources without a date");
+    expect(printed()).not.toMatch(/pr-tomorrow|st-anna|somebody-else/);
     expect(destroy).not.toHaveBeenCalled();
     expect(ran.some((text) => /delete|cancel/.test(text))).toBe(false);
 
@@ -165,7 +157,7 @@ describe("npm run sweep", () => {
     });
     expect(destroyed).toEqual(["pr-old", "pr-today"]);
     expect(code).toBe(1);
-    expect(printed).toContain("pr-old: the state is locked");
+    expect(printed()).toContain("pr-old: the state is locked");
   });
 
   test.each([[["sweep"]], [["list", "--today", "31.1.2027", "--project", "ci"]], [[]]])(
