@@ -20,10 +20,13 @@ export function tableSchema(table: TableName): string {
 /** How a table's rows lie: by what they are asked for. */
 export interface TableLayout {
   readonly description: string;
-  /** Column of type TIMESTAMP. */
-  readonly partitionBy: string;
-  /** https://cloud.google.com/bigquery/docs/partitioned-tables#select_daily_hourly_monthly_or_yearly_partitioning */
-  readonly granularity: "DAY" | "MONTH";
+  /** @default not at all: its rows have no time */
+  readonly partition?: {
+    /** Column of type TIMESTAMP. */
+    readonly by: string;
+    /** https://cloud.google.com/bigquery/docs/partitioned-tables#select_daily_hourly_monthly_or_yearly_partitioning */
+    readonly granularity: "DAY" | "MONTH";
+  };
   /** In the order of their weight, at most four. */
   readonly clusterBy: readonly string[];
   /** Refuse a query that would read the whole log. */
@@ -33,17 +36,20 @@ export interface TableLayout {
 export const LAYOUTS: Readonly<Record<TableName, TableLayout>> = {
   images: {
     description: "One row a page of every file that ever landed, good or bad",
-    partitionBy: "ingested_at",
-    granularity: "MONTH",
+    partition: { by: "ingested_at", granularity: "MONTH" },
     clusterBy: ["status", "label", "sha256"],
     // The state of the collection is asked for as a whole.
     requirePartitionFilter: false,
   },
   predictions: {
     description: "One row for every answer that serve gave: the audit trail",
-    partitionBy: "predicted_at",
-    granularity: "DAY",
+    partition: { by: "predicted_at", granularity: "DAY" },
     clusterBy: ["model", "decision", "id"],
     requirePartitionFilter: true,
+  },
+  features_pca: {
+    description: "One row for every processed image: its scores on the principal components of the training images",
+    clusterBy: ["recipe", "pca", "id"],
+    requirePartitionFilter: false,
   },
 };

@@ -93,7 +93,9 @@ export class Warehouse extends Construct {
       tableId: name,
       description: layout.description,
       schema: tableSchema(name),
-      timePartitioning: { type: layout.granularity, field: layout.partitionBy },
+      ...(layout.partition
+        ? { timePartitioning: { type: layout.partition.granularity, field: layout.partition.by } }
+        : {}),
       ...(layout.requirePartitionFilter ? { requirePartitionFilter: true } : {}),
       clustering: [...layout.clusterBy],
       // Also where the dataset says so: without it, a second plan replaces the table.

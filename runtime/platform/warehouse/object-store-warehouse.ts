@@ -19,6 +19,8 @@ const DUCKDB_TYPES: Readonly<Record<Column["type"], string>> = {
   TIMESTAMP: "TIMESTAMP",
 };
 
+const duckdbType = ({ type, mode }: Column) => `${DUCKDB_TYPES[type]}${mode === "REPEATED" ? "[]" : ""}`;
+
 /**
  * Tables as objects: `<table>/<batch>.jsonl`, a JSON object a line. Each batch is written atomically; readers open
  * nothing exclusively, so any number of processes read while others append. DuckDB is loaded by the first query only.
@@ -127,7 +129,7 @@ function inOrder<T extends TableName>(table: T, row: Row<T>): Record<string, unk
   return Object.fromEntries(
     TABLES[table].map(({ name, mode }) => {
       const value = values[name] ?? null;
-      if (value === null && mode === "REQUIRED") throw new TypeError(`A row of ${table} has no ${name}.`);
+      if (value === null && mode !== "NULLABLE") throw new TypeError(`A row of ${table} has no ${name}.`);
       return [name, value];
     }),
   );
@@ -142,12 +144,12 @@ function parse<T extends TableName>(content: Buffer): Row<T>[] {
 }
 
 function viewOf(table: TableName, files: string | undefined): string {
-  const columns = TABLES[table];
+  const columns: readonly Column[] = TABLES[table];
   if (files === undefined) {
-    const empty = columns.map(({ name, type }) => `CAST(NULL AS ${DUCKDB_TYPES[type]}) AS "${name}"`).join(", ");
+    const empty = columns.map((column) => `CAST(NULL AS ${duckdbType(column)}) AS "${column.name}"`).join(", ");
     return `CREATE OR REPLACE VIEW "${table}" AS SELECT ${empty} WHERE false`;
   }
-  const types = columns.map(({ name, type }) => `"${name}": '${DUCKDB_TYPES[type]}'`).join(", ");
+  const types = columns.map((column) => `"${column.name}": '${duckdbType(column)}'`).join(", ");
   return `CREATE OR REPLACE VIEW "${table}" AS SELECT * FROM read_json(${quote(files)}, format = 'newline_delimited', columns = {${types}})`;
 }
 

@@ -7,7 +7,8 @@ export type ColumnType = "STRING" | "INT64" | "FLOAT64" | "BOOL" | "TIMESTAMP";
 export interface Column {
   readonly name: string;
   readonly type: ColumnType;
-  readonly mode: "REQUIRED" | "NULLABLE";
+  /** REPEATED: any number of values, none of them null. */
+  readonly mode: "REQUIRED" | "NULLABLE" | "REPEATED";
   readonly description: string;
 }
 
@@ -15,6 +16,8 @@ const required = <const N extends string, const T extends ColumnType>(name: N, t
   ({ name, type, mode: "REQUIRED", description }) as const;
 const nullable = <const N extends string, const T extends ColumnType>(name: N, type: T, description: string) =>
   ({ name, type, mode: "NULLABLE", description }) as const;
+const repeated = <const N extends string, const T extends ColumnType>(name: N, type: T, description: string) =>
+  ({ name, type, mode: "REPEATED", description }) as const;
 
 /** One row a page of every file that ever landed, good or bad. Key: `id`. */
 export const IMAGES = [
@@ -57,13 +60,26 @@ export const PREDICTIONS = [
   required("predicted_at", "TIMESTAMP", "When"),
 ] as const satisfies readonly Column[];
 
-export const TABLES = { images: IMAGES, predictions: PREDICTIONS } as const;
+/** One row for every processed image: where it lies among the principal components. Key: `id` and `recipe`. */
+export const FEATURES_PCA = [
+  required("id", "STRING", "id of the image, as in images"),
+  required("recipe", "STRING", "Pixel recipe id"),
+  required("pca", "STRING", "Id of the fitted components, which lie in the bucket of models below features/"),
+  repeated("values", "FLOAT64", "Score on each component, by descending variance; 8 significant digits"),
+] as const satisfies readonly Column[];
+
+export const TABLES = { images: IMAGES, predictions: PREDICTIONS, features_pca: FEATURES_PCA } as const;
 export type TableName = keyof typeof TABLES;
 
 type Value<T extends ColumnType> = T extends "INT64" | "FLOAT64" ? number : T extends "BOOL" ? boolean : string;
 type RowOf<C extends readonly Column[]> = {
-  [K in C[number] as K["name"]]: K["mode"] extends "REQUIRED" ? Value<K["type"]> : Value<K["type"]> | null;
+  [K in C[number] as K["name"]]: K["mode"] extends "REPEATED"
+    ? readonly Value<K["type"]>[]
+    : K["mode"] extends "REQUIRED"
+      ? Value<K["type"]>
+      : Value<K["type"]> | null;
 };
 export type Row<T extends TableName> = RowOf<(typeof TABLES)[T]>;
 export type ImageRow = Row<"images">;
 export type PredictionRow = Row<"predictions">;
+export type FeaturesPcaRow = Row<"features_pca">;
