@@ -1,9 +1,12 @@
-import { Command, Option } from "commander";
+import { resolve } from "node:path";
+import { Argument, Command, Option } from "commander";
 import { EXIT, interruptible, portNumber, reportFailure, runStep, wholeNumber } from "./platform/command-line";
+import { ConfigurationError } from "./platform/config";
 import { DISCLAIMER } from "./platform/labels";
 import { createProgress, type Progress } from "./platform/progress";
 import { DEFAULT_WORKSPACE } from "./platform/workspace";
 import { BACKENDS, type Backend } from "./registry/backend-names";
+import type { SparkStep } from "./spark";
 
 /*
  * Every step by hand, and `demo`, which runs them all. A command loads what it needs when it is called: TensorFlow.js
@@ -57,6 +60,41 @@ async function main(): Promise<void> {
     });
 
   program
+    .command("features")
+    .description("fit principal components to the training split, and score every processed image on them")
+    .addOption(out())
+    .addOption(seed())
+    .option("--components <n>", "how many; 64 without it", wholeNumber(1))
+    .action(async ({ components, ...options }: { out: string; seed?: number; components?: number }) => {
+      const { featuresStep } = await import("./features/index.js");
+      await runStep("features", options, (context) =>
+        featuresStep(context, components === undefined ? {} : { components }),
+      );
+    });
+
+  program
+    .command("spark")
+    .description("run a step with Spark on this machine: preprocess, pca (the features) or score")
+    .addArgument(new Argument("<step>", "which").choices(["preprocess", "pca", "score"]))
+    .addOption(out())
+    .addOption(seed())
+    .option("--master <url>", "Spark's master", "local[*]")
+    .option("--memory <size>", "memory of Spark's JVM", "4g")
+    .option("--listing <file>", "preprocess: a file with a line of JSON an image, instead of the table images")
+    .option("--components <n>", "pca: how many; 64 without it", wholeNumber(1))
+    .action(async (step: SparkStep, { listing, components, ...options }: SparkFlags) => {
+      const { runSparkStep } = await import("./spark.js");
+      if (listing !== undefined && step !== "preprocess") throw misplaced("--listing", "preprocess");
+      if (components !== undefined && step !== "pca") throw misplaced("--components", "pca");
+      const extra = [
+        ...(listing === undefined ? [] : ["--listing", resolve(listing)]),
+        ...(components === undefined ? [] : ["--components", String(components)]),
+        ...(options.seed === undefined || step !== "pca" ? [] : ["--seed", String(options.seed)]),
+      ];
+      await runSparkStep(step, { ...options, extra });
+    });
+
+  program
     .command("train")
     .description("train a model, evaluate it on the untouched test split, and promote it if it is not worse")
     .addOption(out())
@@ -104,6 +142,19 @@ async function main(): Promise<void> {
   }
 
   await program.parseAsync();
+}
+
+interface SparkFlags {
+  readonly out: string;
+  readonly seed?: number;
+  readonly master: string;
+  readonly memory: string;
+  readonly listing?: string;
+  readonly components?: number;
+}
+
+function misplaced(option: string, step: SparkStep): ConfigurationError {
+  return new ConfigurationError("The command", [`${option} is of the step ${step} alone.`]);
 }
 
 interface DemoFlags {

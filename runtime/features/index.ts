@@ -1,1 +1,2 @@
 export { featuresContract } from "./contract";
+export { type FeaturesOptions, type FeaturesOutcome, featuresStep } from "./step";

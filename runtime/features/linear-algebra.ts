@@ -1,0 +1,111 @@
+/** Dense linear algebra on small matrices, in double precision. */
+
+/** Eigenvalues, descending, and the eigenvectors in the same order, one a row. */
+export interface Eigen {
+  readonly values: Float64Array;
+  readonly vectors: readonly Float64Array[];
+}
+
+const MAX_SWEEPS = 60;
+
+/**
+ * Eigen-decomposition of a real symmetric matrix by cyclic Jacobi rotations (Golub and Van Loan, Matrix Computations,
+ * section 8.5). Meant for up to a few hundred rows: the work grows with their third power.
+ *
+ * @param matrix n x n, row by row
+ */
+export function symmetricEigen(matrix: Float64Array, n: number): Eigen {
+  const a = Float64Array.from(matrix);
+  const vectors = Array.from({ length: n }, (_, i) => {
+    const row = new Float64Array(n);
+    row[i] = 1;
+    return row;
+  });
+  let norm = 0;
+  for (const value of a) norm += value * value;
+  for (let sweep = 0; sweep < MAX_SWEEPS; sweep++) {
+    let off = 0;
+    for (let p = 0; p < n; p++) for (let q = p + 1; q < n; q++) off += 2 * at(a, p * n + q) ** 2;
+    if (off <= 1e-30 * norm) break;
+    for (let p = 0; p < n; p++) for (let q = p + 1; q < n; q++) rotate(a, vectors, n, p, q);
+  }
+  const order = Array.from({ length: n }, (_, i) => i).sort((i, j) => at(a, j * n + j) - at(a, i * n + i));
+  return {
+    values: Float64Array.from(order, (i) => at(a, i * n + i)),
+    vectors: order.map((i) => vectors[i] as Float64Array),
+  };
+}
+
+/** Makes a[p][q] zero. */
+function rotate(a: Float64Array, vectors: readonly Float64Array[], n: number, p: number, q: number): void {
+  const apq = at(a, p * n + q);
+  if (apq === 0) return;
+  const theta = (at(a, q * n + q) - at(a, p * n + p)) / (2 * apq);
+  const t = (theta >= 0 ? 1 : -1) / (Math.abs(theta) + Math.sqrt(theta * theta + 1));
+  const c = 1 / Math.sqrt(t * t + 1);
+  const s = t * c;
+  for (let i = 0; i < n; i++) {
+    const [x, y] = [at(a, i * n + p), at(a, i * n + q)];
+    a[i * n + p] = c * x - s * y;
+    a[i * n + q] = s * x + c * y;
+  }
+  for (let i = 0; i < n; i++) {
+    const [x, y] = [at(a, p * n + i), at(a, q * n + i)];
+    a[p * n + i] = c * x - s * y;
+    a[q * n + i] = s * x + c * y;
+  }
+  const [left, right] = [vectors[p] as Float64Array, vectors[q] as Float64Array];
+  for (let i = 0; i < n; i++) {
+    const [x, y] = [at(left, i), at(right, i)];
+    left[i] = c * x - s * y;
+    right[i] = s * x + c * y;
+  }
+}
+
+/**
+ * Vectors of length one, at right angles, that span what the given ones span (modified Gram-Schmidt; a vector that loses
+ * most of its length is cleaned a second time: "twice is enough"). Those that add nothing are left out.
+ */
+export function orthonormalize(vectors: readonly Float64Array[]): Float64Array[] {
+  const basis: Float64Array[] = [];
+  for (const given of vectors) {
+    const vector = Float64Array.from(given);
+    const length = Math.sqrt(dot(vector, vector));
+    if (length === 0) continue;
+    let left = length;
+    for (let pass = 0; pass < 3; pass++) {
+      const before = left;
+      for (const one of basis) subtract(vector, one, dot(vector, one));
+      left = Math.sqrt(dot(vector, vector));
+      if (left > 0.7 * before || left <= 1e-12 * length) break;
+    }
+    if (left <= 1e-12 * length) continue;
+    for (let i = 0; i < vector.length; i++) vector[i] = at(vector, i) / left;
+    basis.push(vector);
+  }
+  return basis;
+}
+
+export function dot(a: Float64Array, b: Float64Array): number {
+  let sum0 = 0;
+  let sum1 = 0;
+  let sum2 = 0;
+  let sum3 = 0;
+  const { length } = a;
+  const whole = length - (length % 4);
+  for (let i = 0; i < whole; i += 4) {
+    sum0 += at(a, i) * at(b, i);
+    sum1 += at(a, i + 1) * at(b, i + 1);
+    sum2 += at(a, i + 2) * at(b, i + 2);
+    sum3 += at(a, i + 3) * at(b, i + 3);
+  }
+  for (let i = whole; i < length; i++) sum0 += at(a, i) * at(b, i);
+  return sum0 + sum1 + sum2 + sum3;
+}
+
+/** Takes `factor` times `other` away from `vector`, in place. */
+function subtract(vector: Float64Array, other: Float64Array, factor: number): void {
+  for (let i = 0; i < vector.length; i++) vector[i] = at(vector, i) - factor * at(other, i);
+}
+
+const at = (array: Float64Array, index: number): number => array[index] as number;
