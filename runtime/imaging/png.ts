@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { endianness } from "node:os";
 import sharp from "sharp";
+import { readGreyPng } from "./png-reader";
 import type { GreyImage } from "./types";
 
 /**
@@ -30,28 +31,7 @@ function withoutMetadata(png: Buffer): Buffer {
 
 /** Reads what {@link encodePng} wrote. @throws if the bytes are anything else or damaged. */
 export async function decodeCurated(bytes: Buffer): Promise<GreyImage> {
-  const depth = bytes[24];
-  if (
-    bytes.length < 33 ||
-    bytes.toString("latin1", 1, 4) !== "PNG" ||
-    bytes[25] !== 0 ||
-    (depth !== 8 && depth !== 16)
-  ) {
-    throw new Error("Not a curated scan: a grey PNG of 8 or 16 bits was expected.");
-  }
-  const { data, info } = await sharp(bytes, { failOn: "warning", limitInputPixels: false, ignoreIcc: true })
-    .toColourspace(depth === 8 ? "b-w" : "grey16")
-    .raw({ depth: depth === 8 ? "uchar" : "ushort" })
-    .toBuffer({ resolveWithObject: true });
-  const { width, height } = info;
-  if (depth === 8) return { width, height, depth, pixels: data };
-  const aligned = data.byteOffset % 2 === 0 ? data : Buffer.from(data);
-  return {
-    width,
-    height,
-    depth,
-    pixels: new Uint16Array(aligned.buffer as ArrayBuffer, aligned.byteOffset, width * height),
-  };
+  return readGreyPng(bytes);
 }
 
 /**

@@ -69,18 +69,17 @@ export function applyRecipeGrey(image: GreyImage): { grey: Uint8Array; geometry:
   const fittedHeight = fittedSide(box.height, longest);
   const padLeft = (RECIPE.side - fittedWidth) / 2;
   const padTop = (RECIPE.side - fittedHeight) / 2;
-  const sums = resample(image, box, fittedWidth, fittedHeight);
+  const across = taps(box.width, fittedWidth);
+  const down = taps(box.height, fittedHeight);
 
   const grey = new Uint8Array(RECIPE.side * RECIPE.side);
-  const black = window.low * sums.weight;
-  const range = (window.high - window.low) * sums.weight;
+  const weight = across.total * down.total;
+  const black = window.low * weight;
+  const range = (window.high - window.low) * weight;
+  const lines = new Float64Array(box.width);
   for (let y = 0; y < fittedHeight; y++) {
-    const out = (y + padTop) * RECIPE.side + padLeft;
-    const row = y * fittedWidth;
-    for (let x = 0; x < fittedWidth; x++) {
-      const level = Math.floor((255 * ((sums.values[row + x] as number) - black)) / range + 0.5);
-      grey[out + x] = Math.max(0, Math.min(255, level));
-    }
+    mixRows(image, box, down, y, lines);
+    writeLevels(lines, across, black, range, grey, (y + padTop) * RECIPE.side + padLeft);
   }
   return { grey, geometry: { ...box, scale: longest / RECIPE.side, padLeft, padTop } };
 }
@@ -122,10 +121,39 @@ function percentile(histogram: Uint32Array, count: number, share: number): numbe
   return histogram.length - 1;
 }
 
+/** How often each value occurs in a box, 256 or 65,536 values. */
+function countValues(image: GreyImage, box: Box): Uint32Array {
+  const { width, pixels, depth } = image;
+  if (depth === 16) {
+    const histogram = new Uint32Array(65_536);
+    for (let y = box.top; y < box.top + box.height; y++) {
+      const end = y * width + box.left + box.width;
+      for (let i = y * width + box.left; i < end; i++) (histogram[pixels[i] as number] as number)++;
+    }
+    return histogram;
+  }
+  // Neighbours are often equal, and a counter that was just written has to be waited for: four take turns.
+  const counts = new Uint32Array(4 * 256);
+  for (let y = box.top; y < box.top + box.height; y++) {
+    const end = y * width + box.left + box.width;
+    let i = y * width + box.left;
+    for (; i + 3 < end; i += 4) {
+      (counts[pixels[i] as number] as number)++;
+      (counts[256 + (pixels[i + 1] as number)] as number)++;
+      (counts[512 + (pixels[i + 2] as number)] as number)++;
+      (counts[768 + (pixels[i + 3] as number)] as number)++;
+    }
+    for (; i < end; i++) (counts[pixels[i] as number] as number)++;
+  }
+  const histogram = counts.subarray(0, 256);
+  for (let i = 256; i < counts.length; i++) (histogram[i & 255] as number) += counts[i] as number;
+  return histogram;
+}
+
 function findForeground(image: GreyImage): { box: Box; threshold: number } {
-  const { width, height, pixels, depth } = image;
-  const histogram = new Uint32Array(depth === 8 ? 256 : 65_536);
-  for (let i = 0; i < pixels.length; i++) (histogram[pixels[i] as number] as number)++;
+  const { width, height, pixels } = image;
+  const frame = { left: 0, top: 0, width, height };
+  const histogram = countValues(image, frame);
   let low = percentile(histogram, pixels.length, RECIPE.frameLow);
   let high = percentile(histogram, pixels.length, RECIPE.frameHigh);
   if (high <= low) {
@@ -133,13 +161,11 @@ function findForeground(image: GreyImage): { box: Box; threshold: number } {
     high = percentile(histogram, pixels.length, 1);
   }
   const threshold = low + RECIPE.foreground * (high - low);
-  const frame = { left: 0, top: 0, width, height };
 
   const cell = Math.ceil(Math.max(width, height) / RECIPE.searchSide);
   const columns = Math.ceil(width / cell);
   const rows = Math.ceil(height / cell);
-  const mask = majority(thresholdCells(image, cell, columns, rows, threshold), columns, rows);
-  const found = boxOfLargeRegions(mask, columns, rows);
+  const found = boxOfLargeRegions(majority(thresholdCells(image, cell, columns, rows, threshold), columns, rows));
   if (!found) return { box: frame, threshold };
 
   const left = found.left * cell;
@@ -163,12 +189,31 @@ function findForeground(image: GreyImage): { box: Box; threshold: number } {
   };
 }
 
+const WORD = Int32Array.BYTES_PER_ELEMENT;
+
+/** A row of cells, one byte each, as whole words. */
+function paddedColumns(columns: number): number {
+  return WORD * Math.ceil(columns / WORD);
+}
+
 /** 1 where the mean of a cell x cell block of pixels is above the threshold. */
-function thresholdCells(image: GreyImage, cell: number, columns: number, rows: number, threshold: number): Uint8Array {
+function thresholdCells(
+  image: GreyImage,
+  cell: number,
+  columns: number,
+  rows: number,
+  threshold: number,
+): Uint8Array<ArrayBuffer> {
   const { width, height, pixels } = image;
-  const mask = new Uint8Array(columns * rows);
+  const stride = paddedColumns(columns);
+  const mask = new Uint8Array(stride * rows);
   if (cell === 1) {
-    for (let i = 0; i < pixels.length; i++) mask[i] = (pixels[i] as number) > threshold ? 1 : 0;
+    // The sign of a difference of integers: no branch that noise in the picture makes a processor mispredict.
+    const below = Math.floor(threshold);
+    for (let y = 0, i = 0; y < rows; y++) {
+      const end = y * stride + columns;
+      for (let at = y * stride; at < end; at++, i++) mask[at] = (below - (pixels[i] as number)) >>> 31;
+    }
     return mask;
   }
   const sums = new Float64Array(columns);
@@ -186,102 +231,136 @@ function thresholdCells(image: GreyImage, cell: number, columns: number, rows: n
     const cellHeight = bottom - row * cell;
     for (let column = 0; column < columns; column++) {
       const area = cellHeight * (Math.min(width, (column + 1) * cell) - column * cell);
-      mask[row * columns + column] = (sums[column] as number) > threshold * area ? 1 : 0;
+      mask[row * stride + column] = (sums[column] as number) > threshold * area ? 1 : 0;
     }
   }
   return mask;
 }
 
-/** Removes what is thinner than half the neighbourhood (text, lines) without moving straight edges. */
-function majority(mask: Uint8Array, columns: number, rows: number): Uint8Array {
-  const radius = Math.max(1, Math.round(RECIPE.smoothing * Math.max(columns, rows)));
-  const stride = columns + 1;
-  const integral = new Uint32Array(stride * (rows + 1));
-  for (let y = 0; y < rows; y++) {
-    let sum = 0;
-    for (let x = 0; x < columns; x++) {
-      sum += mask[y * columns + x] as number;
-      integral[(y + 1) * stride + x + 1] = (integral[y * stride + x + 1] as number) + sum;
-    }
-  }
-  const smooth = new Uint8Array(mask.length);
-  const lefts = Int32Array.from({ length: columns }, (_, x) => Math.max(0, x - radius));
-  const rights = Int32Array.from({ length: columns }, (_, x) => Math.min(columns, x + radius + 1));
-  for (let y = 0; y < rows; y++) {
-    const top = Math.max(0, y - radius);
-    const bottom = Math.min(rows, y + radius + 1);
-    for (let x = 0; x < columns; x++) {
-      const left = lefts[x] as number;
-      const right = rights[x] as number;
-      const inside =
-        (integral[bottom * stride + right] as number) -
-        (integral[top * stride + right] as number) -
-        (integral[bottom * stride + left] as number) +
-        (integral[top * stride + left] as number);
-      smooth[y * columns + x] = 2 * inside > (bottom - top) * (right - left) ? 1 : 0;
-    }
-  }
-  return smooth;
+/** What is foreground, row by row: run i takes the columns from `left[i]` to before `right[i]`. */
+interface Runs {
+  readonly left: number[];
+  readonly right: number[];
+  /** The first run of each row; one more for the end. */
+  readonly rowStart: number[];
 }
 
-/** Box around every 4-connected region that is not a speck beside the largest one. Clears the mask. */
-function boxOfLargeRegions(mask: Uint8Array, columns: number, rows: number): Box | undefined {
-  const regions: { area: number; left: number; top: number; right: number; bottom: number }[] = [];
-  const stack = new Int32Array(mask.length);
-  for (let start = 0; start < mask.length; start++) {
-    if (!mask[start]) continue;
-    const region = { area: 0, left: columns, top: rows, right: 0, bottom: 0 };
-    let depth = 0;
-    stack[depth++] = start;
-    mask[start] = 0;
-    while (depth > 0) {
-      const at = stack[--depth] as number;
-      const x = at % columns;
-      const y = (at - x) / columns;
-      region.area++;
-      if (x < region.left) region.left = x;
-      if (x >= region.right) region.right = x + 1;
-      if (y < region.top) region.top = y;
-      if (y >= region.bottom) region.bottom = y + 1;
-      if (x > 0 && mask[at - 1]) {
-        mask[at - 1] = 0;
-        stack[depth++] = at - 1;
+/**
+ * Removes what is thinner than half the neighbourhood (text, lines) without moving straight edges.
+ * @param mask rows of {@link paddedColumns} cells, of which the first `columns` count
+ */
+function majority(mask: Uint8Array<ArrayBuffer>, columns: number, rows: number): Runs {
+  const radius = Math.max(1, Math.round(RECIPE.smoothing * Math.max(columns, rows)));
+  const runs: Runs = { left: [], right: [], rowStart: [] };
+  // Foreground of each column within the rows of the neighbourhood, with room for the neighbourhood at both ends. A sum
+  // is at most 2r + 1 and fits in a byte, so one addition of words moves four columns.
+  const padding = paddedColumns(radius);
+  const stride = paddedColumns(columns);
+  const sums = new Uint8Array(padding + stride + padding);
+  const sumWords = new Int32Array(sums.buffer, padding, stride / WORD);
+  const maskWords = new Int32Array(mask.buffer);
+  const outside = new Int32Array(stride / WORD);
+  const rowOf = (y: number) =>
+    y < 0 || y >= rows ? outside : maskWords.subarray(y * outside.length, (y + 1) * outside.length);
+  const around = sums.subarray(padding - radius, padding + columns + radius);
+  const half = new Int32Array(columns);
+  let halfOf = 0;
+  for (let y = -radius; y < rows; y++) {
+    moveDown(sumWords, rowOf(y + radius), rowOf(y - radius - 1));
+    if (y < 0) continue;
+    const height = Math.min(rows, y + radius + 1) - Math.max(0, y - radius);
+    if (height !== halfOf) {
+      for (let x = 0; x < columns; x++) {
+        half[x] = (height * (Math.min(columns, x + radius + 1) - Math.max(0, x - radius))) >> 1;
       }
-      if (x + 1 < columns && mask[at + 1]) {
-        mask[at + 1] = 0;
-        stack[depth++] = at + 1;
-      }
-      if (y > 0 && mask[at - columns]) {
-        mask[at - columns] = 0;
-        stack[depth++] = at - columns;
-      }
-      if (y + 1 < rows && mask[at + columns]) {
-        mask[at + columns] = 0;
-        stack[depth++] = at + columns;
-      }
+      halfOf = height;
     }
-    regions.push(region);
+    runs.rowStart.push(runs.left.length);
+    addRuns(around, half, runs);
   }
-  if (regions.length === 0) return undefined;
-  const largest = Math.max(...regions.map((region) => region.area));
-  const kept = regions.filter((region) => region.area >= RECIPE.speck * largest);
-  const left = Math.min(...kept.map((region) => region.left));
-  const top = Math.min(...kept.map((region) => region.top));
-  return {
-    left,
-    top,
-    width: Math.max(...kept.map((region) => region.right)) - left,
-    height: Math.max(...kept.map((region) => region.bottom)) - top,
+  runs.rowStart.push(runs.left.length);
+  return runs;
+}
+
+/** Takes the row that comes into the neighbourhood into the sums of the columns, and out the one that leaves it. */
+function moveDown(sums: Int32Array, coming: Int32Array, leaving: Int32Array): void {
+  for (let i = 0; i < sums.length; i++) {
+    sums[i] = ((sums[i] as number) + (coming[i] as number) - (leaving[i] as number)) | 0;
+  }
+}
+
+/** Adds the runs of one row: the cells of whose neighbourhood more than half is foreground. */
+function addRuns(sums: Uint8Array, half: Int32Array, runs: Runs): void {
+  const columns = half.length;
+  const reach = sums.length - columns;
+  let inside = 0;
+  for (let x = 0; x < reach; x++) inside += sums[x] as number;
+  for (let x = 0; x < columns; ) {
+    for (; x < columns; x++) {
+      inside = (inside + (sums[x + reach] as number)) | 0;
+      if (inside > (half[x] as number)) break;
+      inside = (inside - (sums[x] as number)) | 0;
+    }
+    if (x === columns) return;
+    runs.left.push(x);
+    inside = (inside - (sums[x] as number)) | 0;
+    for (x++; x < columns; x++) {
+      inside = (inside + (sums[x + reach] as number)) | 0;
+      const foreground = inside > (half[x] as number);
+      inside = (inside - (sums[x] as number)) | 0;
+      if (!foreground) break;
+    }
+    runs.right.push(x);
+    x++;
+  }
+}
+
+/** Box around every 4-connected region that is not a speck beside the largest one. */
+function boxOfLargeRegions({ left, right, rowStart }: Runs): Box | undefined {
+  if (left.length === 0) return undefined;
+  const parent = new Int32Array(left.length);
+  for (let run = 0; run < parent.length; run++) parent[run] = run;
+  const root = (run: number): number => {
+    let at = run;
+    while (parent[at] !== at) {
+      parent[at] = parent[parent[at] as number] as number;
+      at = parent[at] as number;
+    }
+    return at;
   };
+  for (let row = 1; row + 1 < rowStart.length; row++) {
+    let above = rowStart[row - 1] as number;
+    let run = rowStart[row] as number;
+    const [aboveEnd, runEnd] = [run, rowStart[row + 1] as number];
+    while (above < aboveEnd && run < runEnd) {
+      if ((left[above] as number) < (right[run] as number) && (left[run] as number) < (right[above] as number)) {
+        parent[root(run)] = root(above);
+      }
+      if ((right[above] as number) < (right[run] as number)) above++;
+      else run++;
+    }
+  }
+  const areas = new Float64Array(left.length);
+  for (let run = 0; run < left.length; run++) {
+    const region = root(run);
+    areas[region] = (areas[region] as number) + (right[run] as number) - (left[run] as number);
+  }
+  const least = RECIPE.speck * areas.reduce((largest, area) => Math.max(largest, area), 0);
+  const box = { left: Number.POSITIVE_INFINITY, top: -1, right: 0, bottom: 0 };
+  for (let row = 0, run = 0; row + 1 < rowStart.length; row++) {
+    for (; run < (rowStart[row + 1] as number); run++) {
+      if ((areas[root(run)] as number) < least) continue;
+      if (box.top < 0) box.top = row;
+      box.bottom = row + 1;
+      box.left = Math.min(box.left, left[run] as number);
+      box.right = Math.max(box.right, right[run] as number);
+    }
+  }
+  return { left: box.left, top: box.top, width: box.right - box.left, height: box.bottom - box.top };
 }
 
 function intensityWindow(image: GreyImage, box: Box, threshold: number): { low: number; high: number } {
-  const { width, pixels, depth } = image;
-  const histogram = new Uint32Array(depth === 8 ? 256 : 65_536);
-  for (let y = box.top; y < box.top + box.height; y++) {
-    const end = y * width + box.left + box.width;
-    for (let i = y * width + box.left; i < end; i++) (histogram[pixels[i] as number] as number)++;
-  }
+  const histogram = countValues(image, box);
   const count = box.width * box.height;
   const low = percentile(histogram, count, RECIPE.cropLow);
   let foreground = 0;
@@ -336,33 +415,44 @@ function taps(from: number, to: number): Taps {
   return { first, count, weights, stride: 2, total: unit };
 }
 
-/** The box in a new size: each value is the weighted mean times `weight`, exactly. */
-function resample(image: GreyImage, box: Box, toWidth: number, toHeight: number) {
+/** Weighted sum of the source rows below one result row: a value for each column of the box. */
+function mixRows(image: GreyImage, box: Box, down: Taps, y: number, lines: Float64Array): void {
   const { width, pixels } = image;
-  const across = taps(box.width, toWidth);
-  const down = taps(box.height, toHeight);
-  const rows = new Float64Array(box.height * toWidth);
-  for (let y = 0; y < box.height; y++) {
-    const base = (box.top + y) * width + box.left;
-    for (let x = 0; x < toWidth; x++) {
-      const from = base + (across.first[x] as number);
-      const weightsAt = x * across.stride;
-      const n = across.count[x] as number;
-      let sum = 0;
-      for (let k = 0; k < n; k++) sum += (pixels[from + k] as number) * (across.weights[weightsAt + k] as number);
-      rows[y * toWidth + x] = sum;
-    }
+  const columns = lines.length;
+  const n = down.count[y] as number;
+  const weightsAt = y * down.stride;
+  const from = (box.top + (down.first[y] as number)) * width + box.left;
+  const weight = down.weights[weightsAt] as number;
+  if (n === 1) {
+    for (let x = 0; x < columns; x++) lines[x] = weight * (pixels[from + x] as number);
+    return;
   }
-  const values = new Float64Array(toWidth * toHeight);
-  for (let y = 0; y < toHeight; y++) {
-    const n = down.count[y] as number;
-    for (let k = 0; k < n; k++) {
-      const weight = down.weights[y * down.stride + k] as number;
-      const from = ((down.first[y] as number) + k) * toWidth;
-      for (let x = 0; x < toWidth; x++) {
-        values[y * toWidth + x] = (values[y * toWidth + x] as number) + weight * (rows[from + x] as number);
-      }
-    }
+  const next = down.weights[weightsAt + 1] as number;
+  for (let x = 0; x < columns; x++) {
+    lines[x] = weight * (pixels[from + x] as number) + next * (pixels[from + width + x] as number);
   }
-  return { values, weight: across.total * down.total };
+  for (let k = 2; k < n; k++) {
+    const more = down.weights[weightsAt + k] as number;
+    const row = from + k * width;
+    for (let x = 0; x < columns; x++) lines[x] = (lines[x] as number) + more * (pixels[row + x] as number);
+  }
+}
+
+/** One result row: weighted sums of neighbours, then black to white as 0 to 255. */
+function writeLevels(
+  lines: Float64Array,
+  across: Taps,
+  black: number,
+  range: number,
+  grey: Uint8Array,
+  at: number,
+): void {
+  const { first, count, weights, stride } = across;
+  for (let x = 0; x < first.length; x++) {
+    const from = first[x] as number;
+    const n = count[x] as number;
+    let sum = 0;
+    for (let k = 0; k < n; k++) sum += (lines[from + k] as number) * (weights[x * stride + k] as number);
+    grey[at + x] = Math.max(0, Math.min(255, (255 * (sum - black)) / range + 0.5));
+  }
 }
