@@ -1,7 +1,14 @@
 import type { RuntimeContract } from "./contract";
 
 /** Modules that every driver imports, from the repository's root. */
-const SHARED_MODULES = ["spark/arguments.py", "spark/session.py", "spark/runtime_process.py"] as const;
+const SHARED_MODULES = [
+  "spark/arguments.py",
+  "spark/partitions.py",
+  "spark/pixels.py",
+  "spark/runtime_process.py",
+  "spark/session.py",
+  "spark/supervision.py",
+] as const;
 
 /** Where a driver's runtime is found on every machine of the cluster. */
 export interface SparkPlacement {

@@ -6,7 +6,6 @@ import { bucketUri, gcsEndpoint, logLevel } from "../platform/environment";
 export const preprocessContract = defineContract({
   name: "preprocess",
   entry: "runtime/preprocess/main.ts",
-  workers: ["runtime/preprocess/worker.ts"],
   drivers: { preprocess: "spark/preprocess.py", score: "spark/score.py" },
   target: "main",
   env: z.object({

@@ -1,11 +1,15 @@
 import { Piscina } from "piscina";
-import { ChecksumMismatchError, ObjectNotFoundError, type ObjectStore } from "../platform/object-store";
+import type { ObjectStore } from "../platform/object-store";
 import { workerFile } from "../platform/worker-file";
-import type { ShardRow } from "./shards";
+import { differs, readCuratedObject } from "./curated-object";
+import type { PlannedShard } from "./plan";
+import type { Rejection } from "./rejects";
 import type { RecipeTask } from "./worker";
 
 /** Tasks waiting a thread: enough to keep it busy, few enough to keep the files of a shard out of memory. */
 const QUEUE = 4;
+
+type Fresh = PlannedShard["fresh"][number];
 
 /** Takes curated pages through the recipe on all processors. Threads start with the first page. */
 export class Decoder {
@@ -17,32 +21,28 @@ export class Decoder {
   ) {}
 
   /**
-   * One channel of each page's pixels by image id, and why the others could not be read, as sentences.
+   * One channel of each page's pixels by image id, and what is wrong with the others.
    * @throws what `signal` was aborted with.
    */
   async decode(
-    rows: readonly ShardRow[],
+    images: readonly Fresh[],
     signal: AbortSignal,
     onDone: () => void,
-  ): Promise<{ pixels: Map<string, Uint8Array>; failures: Map<ShardRow, string> }> {
+  ): Promise<{ pixels: Map<string, Uint8Array>; rejections: Map<string, Rejection> }> {
     const pixels = new Map<string, Uint8Array>();
-    const failures = new Map<ShardRow, string>();
+    const rejections = new Map<string, Rejection>();
     let next = 0;
     const take = async (): Promise<void> => {
-      for (let row = rows[next++]; row; row = rows[next++]) {
+      for (let image = images[next++]; image; image = images[next++]) {
         signal.throwIfAborted();
-        const outcome = await this.page(row);
-        if (typeof outcome === "string") failures.set(row, outcome);
-        else pixels.set(row.id, outcome);
+        const outcome = await this.page(image);
+        if ("reason" in outcome) rejections.set(image.id, outcome);
+        else pixels.set(image.id, outcome);
         onDone();
       }
     };
-    await Promise.all(Array.from({ length: Math.min(rows.length, this.threads * QUEUE) }, take));
-    // The order of arrival is that of the threads; what is reported is in the order of the rows.
-    return {
-      pixels,
-      failures: new Map(rows.flatMap((row) => (failures.has(row) ? [[row, failures.get(row) ?? ""]] : []))),
-    };
+    await Promise.all(Array.from({ length: Math.min(images.length, this.threads * QUEUE) }, take));
+    return { pixels, rejections };
   }
 
   async close(): Promise<void> {
@@ -50,22 +50,14 @@ export class Decoder {
   }
 
   /** The pixels, or what is wrong with this one page. Anything else is thrown. */
-  private async page(row: ShardRow): Promise<Uint8Array | string> {
-    const name = `images/${row.sha256}.png`;
-    let bytes: Buffer;
-    try {
-      bytes = await this.curated.read(name);
-    } catch (error) {
-      if (error instanceof ObjectNotFoundError) return `its file curated/${name} is gone.`;
-      if (error instanceof ChecksumMismatchError) return `its file curated/${name} is damaged.`;
-      throw error;
-    }
+  private async page({ object, sha256 }: Fresh): Promise<Uint8Array | Rejection> {
+    const bytes = await readCuratedObject(this.curated, object);
+    if ("reason" in bytes) return bytes;
     this.pool ??= new Piscina({
       filename: workerFile(__dirname, "worker"),
       minThreads: this.threads,
       maxThreads: this.threads,
     });
-    const outcome = await this.pool.run({ bytes: new Uint8Array(bytes), sha256: row.sha256 });
-    return outcome ?? `its file curated/${name} does not hold the pixels that were ingested.`;
+    return (await this.pool.run({ bytes: new Uint8Array(bytes), sha256 })) ?? differs(object);
   }
 }

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { NEAR_DUPLICATE_DISTANCE, packHashes, SAME_PICTURE_DISTANCE, wordsDistance } from "../imaging";
+import { uniteNearDuplicates } from "./near-duplicates";
 
 /** In the order in which they win where groups meet: what was ever tested on is never trained on. */
 export const SPLITS = ["test", "validation", "train"] as const;
@@ -62,7 +62,10 @@ export function assignGroups(unordered: readonly Groupable[]): Grouping {
   uniteEqual((image) => image.group);
   uniteEqual((image) => image.patient);
   uniteEqual((image) => image.sha256);
-  uniteNearDuplicates(images, sets);
+  uniteNearDuplicates(
+    images.map(({ phash, patient, group }) => ({ phash, patient, isNew: group === null })),
+    (a, b) => sets.unite(a, b),
+  );
 
   const members = new Map<number, Groupable[]>();
   images.forEach((image, index) => {
@@ -123,28 +126,6 @@ function describe(tally: { moved: number; joined: number; conflicts: number; con
     );
   }
   return notes;
-}
-
-/** Compares every pair of which at least one image is new, mirrored or not. */
-function uniteNearDuplicates(images: readonly Groupable[], sets: DisjointSets): void {
-  const words = packHashes(images.map((image) => image.phash));
-  const size = 8;
-  // Called hundreds of millions of times at 50,000 images: not through the module's export, which is a getter.
-  const distanceOf = wordsDistance;
-  const limit = NEAR_DUPLICATE_DISTANCE;
-  const isNew = Uint8Array.from(images, (image) => (image.group === null ? 1 : 0));
-  for (let i = 0; i < images.length; i++) {
-    if (!isNew[i]) continue;
-    const { patient } = images[i] as Groupable;
-    for (let j = 0; j < images.length; j++) {
-      if (j === i || (isNew[j] && j < i)) continue;
-      const distance = distanceOf(words, i * size, j * size, limit);
-      if (distance > limit) continue;
-      const other = (images[j] as Groupable).patient;
-      const strangers = patient !== null && other !== null && patient !== other;
-      if (!strangers || distance <= SAME_PICTURE_DISTANCE) sets.unite(i, j);
-    }
-  }
 }
 
 function smallest(values: Iterable<string>): string {

@@ -27,19 +27,19 @@ export interface ShardRow {
 const COLUMNS = ["id", "label", "group", "split", "sha256", "phash", "source", "generation"] as const;
 
 /** A shard that is to be: its name depends on the ids in it and on nothing else. */
-export interface Shard {
+export interface Shard<R extends ShardRow = ShardRow> {
   readonly name: string;
   /** Ascending by id. */
-  readonly rows: readonly ShardRow[];
+  readonly rows: readonly R[];
 }
 
 /**
  * Distributes rows over shards by the leading bits of a hash of their id, so that the same set of images is always cut
  * in the same way, whatever arrived first, and one more image changes one shard.
  */
-export function planShards(rows: readonly ShardRow[]): Shard[] {
+export function planShards<R extends ShardRow>(rows: readonly R[]): Shard<R>[] {
   const bits = Math.max(0, Math.ceil(Math.log2(rows.length / ROWS)));
-  const buckets = new Map<number, ShardRow[]>();
+  const buckets = new Map<number, R[]>();
   for (const row of rows) {
     const hash = createHash("sha256").update(row.id).digest().readUInt32BE(0);
     const bucket = bits === 0 ? 0 : hash >>> (32 - bits);

@@ -1,0 +1,88 @@
+import { z } from "zod";
+import { LABELS } from "../platform/labels";
+import { curatedName } from "./curated-object";
+import { assignGroups, SPLITS } from "./groups";
+import { decodedBytes, type PlannedRow, withGroups } from "./images";
+
+/**
+ * A line of a listing: an image that is curated, under the name one gives it. Columns are those of the table `images`;
+ * others are ignored.
+ */
+const lineSchema = z.object({
+  id: z.string().min(1),
+  source: z.string().min(1),
+  generation: z.int().nonnegative().default(1),
+  label: z.enum(LABELS).nullish(),
+  sha256: z.string().regex(/^[0-9a-f]{64}$/, "must be 64 hex digits"),
+  phash: z.string().regex(/^[0-9a-f]{64}$/, "must be 64 hex digits"),
+  patient: z.string().nullish(),
+  given_split: z.enum(SPLITS).nullish(),
+  width: z.int().positive().nullish(),
+  height: z.int().positive().nullish(),
+  /** Name in the curated bucket. */
+  object: z.string().min(1).optional(),
+});
+
+const MISTAKES_SHOWN = 10;
+
+/**
+ * The rows of a listing (JSON, a line an image), with groups and splits. Unlike the table, a listing is taken as it is:
+ * every line gives a row, also where two lines name the same pixels (they are of one group).
+ *
+ * @param location what a person calls the listing
+ * @throws with the mistakes of the listing, by line
+ */
+export function parseListing(text: string, location: string): { rows: PlannedRow[]; notes: readonly string[] } {
+  const images = new Map<string, z.infer<typeof lineSchema>>();
+  const mistakes: string[] = [];
+  text.split("\n").forEach((line, index) => {
+    if (line.trim() === "") return;
+    const parsed = lineSchema.safeParse(json(line));
+    if (!parsed.success) {
+      const [issue] = parsed.error.issues;
+      mistakes.push(`line ${index + 1}: ${issue?.path.join(".") || "it"} ${issue?.message ?? "is wrong"}`);
+    } else if (images.has(parsed.data.id)) mistakes.push(`line ${index + 1}: the id ${parsed.data.id} stands twice`);
+    else images.set(parsed.data.id, parsed.data);
+  });
+  if (mistakes.length > 0) {
+    const more = mistakes.length > MISTAKES_SHOWN ? `\n  and ${mistakes.length - MISTAKES_SHOWN} more` : "";
+    throw new Error(
+      `The listing ${location} cannot be used:\n  ${mistakes.slice(0, MISTAKES_SHOWN).join("\n  ")}${more}`,
+    );
+  }
+  const listed = [...images.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
+  const grouping = assignGroups(
+    listed.map(({ id, sha256, phash, patient, given_split }) => ({
+      id,
+      sha256,
+      phash,
+      patient: patient ?? null,
+      givenSplit: given_split ?? null,
+      group: null,
+      split: null,
+    })),
+  );
+  const rows = withGroups(listed, grouping).map(
+    ({ id, label, group, split, sha256, phash, source, generation, object, width, height }) => ({
+      id,
+      label: label ?? null,
+      group,
+      split,
+      sha256,
+      phash,
+      source,
+      generation,
+      object: object ?? curatedName(sha256),
+      cost: decodedBytes({ width, height }),
+    }),
+  );
+  return { rows, notes: grouping.notes };
+}
+
+function json(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,174 @@
+import type { StepContext } from "../platform/step";
+import type { Workspace } from "../platform/workspace";
+import { assignGroups } from "./groups";
+import { groupables, liveRows, onePerPicture, type PlannedRow, storeGroups, withGroups } from "./images";
+import { type RejectRow, writeRejects } from "./rejects";
+import { isUpToDate, planShards, type Shard, ShardFiles, type ShardRow } from "./shards";
+
+/** What planning needs of {@link StepContext}. */
+export interface PlanContext extends Pick<StepContext, "log" | "signal"> {
+  readonly workspace: {
+    readonly buckets: Pick<Workspace["buckets"], "processed">;
+    readonly warehouse: Workspace["warehouse"];
+  };
+}
+
+/** A shard with something to do, and all that is needed to do it, wherever it is done. */
+export interface PlannedShard {
+  readonly name: string;
+  /** Ascending by id. */
+  readonly rows: readonly ShardRow[];
+  /** The rows whose pixels have to be made from the curated file. */
+  readonly fresh: readonly { readonly id: string; readonly object: string; readonly sha256: string }[];
+  /** Which stored shard has the pixels of the others. */
+  readonly stored: Readonly<Record<string, readonly string[]>>;
+  /** A shard of that name is stored and has exactly the rows that are not fresh. */
+  readonly hasOthers: boolean;
+  /** Bytes of the decoded pixels of the fresh rows, about. */
+  readonly cost: number;
+}
+
+export interface Plan {
+  readonly shards: readonly PlannedShard[];
+  /** Names of the shards that stay as they are. */
+  readonly kept: readonly string[];
+  /** Names of all shards that were there. */
+  readonly before: readonly string[];
+  /** Images whose pixels are stored. */
+  readonly skipped: number;
+  /** Sentences for a person. */
+  readonly notes: readonly string[];
+}
+
+/** What became of a planned shard. */
+export interface ShardOutcome {
+  readonly name: string;
+  /** Images whose pixels were made. */
+  readonly decoded: number;
+  /** False where no image of it could be read. */
+  readonly exists: boolean;
+  readonly rejects: readonly RejectRow[];
+}
+
+/** Groups and splits every curated image of the table `images`, stores that, and says what is to be done. */
+export async function planFromTable(context: PlanContext): Promise<Plan> {
+  const { workspace, signal, log } = context;
+  const stored = await workspace.warehouse.rows("images");
+  const live = liveRows(stored);
+  const grouping = assignGroups(groupables(live, stored));
+  const grouped = withGroups(live, grouping);
+  await storeGroups({ warehouse: workspace.warehouse, signal, log }, stored, grouped);
+  const { rows, contradicting } = onePerPicture(grouped);
+  const notes = [...grouping.notes];
+  if (live.length === 0) notes.push("there is no curated image here. Run npm run ingest on this workspace first.");
+  if (contradicting > 0) {
+    notes.push(
+      `${contradicting} pictures landed as Cancer and as Non-Cancer under different names. They are processed without ` +
+        "a label and take no part in training; delete the wrong ones from landing.",
+    );
+  }
+  return planRows(context, rows, notes);
+}
+
+/** Compares the rows that are to be with the shards that are there. */
+export async function planRows(
+  { workspace, log }: PlanContext,
+  rows: readonly PlannedRow[],
+  notes: readonly string[],
+): Promise<Plan> {
+  const files = await ShardFiles.open(workspace.buckets.processed);
+  try {
+    const before = await files.names();
+    const contents = new Map<string, readonly ShardRow[]>();
+    const stored = new Map<string, { readonly shard: string; readonly sha256: string }>();
+    for (const name of before) {
+      try {
+        const found = await files.rows(name);
+        contents.set(name, found);
+        for (const { id, sha256 } of found) stored.set(id, { shard: name, sha256 });
+      } catch (error) {
+        log.warn({ shard: name, err: error }, "A shard cannot be read and is written again.");
+      }
+    }
+    const shards: PlannedShard[] = [];
+    const kept: string[] = [];
+    let skipped = 0;
+    for (const shard of planShards(rows)) {
+      const planned = planShard(shard, contents.get(shard.name), stored);
+      skipped += planned.rows.length - planned.fresh.length;
+      if (planned.fresh.length === 0 && planned.hasOthers) kept.push(planned.name);
+      else shards.push(planned);
+    }
+    return { shards, kept, before, skipped, notes };
+  } finally {
+    await files.close();
+  }
+}
+
+function planShard(
+  { name, rows }: Shard<PlannedRow>,
+  content: readonly ShardRow[] | undefined,
+  stored: ReadonlyMap<string, { readonly shard: string; readonly sha256: string }>,
+): PlannedShard {
+  const isFresh = (row: ShardRow) => stored.get(row.id)?.sha256 !== row.sha256;
+  const fresh = rows.filter(isFresh);
+  const others = rows.filter((row) => !isFresh(row));
+  const sources: Record<string, string[]> = {};
+  for (const { id } of others) {
+    const { shard } = stored.get(id) as { shard: string };
+    sources[shard] ??= [];
+    sources[shard].push(id);
+  }
+  return {
+    name,
+    rows: rows.map(({ object: _object, cost: _cost, ...row }) => row),
+    fresh: fresh.map(({ id, object, sha256 }) => ({ id, object, sha256 })),
+    stored: sources,
+    hasOthers: others.length > 0 && content !== undefined && isUpToDate(content, others),
+    cost: fresh.reduce((sum, row) => sum + row.cost, 0),
+  };
+}
+
+/**
+ * Writes a shard from the pixels that were made and those that are stored, unless it is there already.
+ *
+ * @param pixels one channel, 128 x 128 bytes, by id, of the fresh rows that could be read
+ * @returns false where there is nothing to write
+ */
+export async function writePlannedShard(
+  files: ShardFiles,
+  shard: Omit<PlannedShard, "cost">,
+  pixels: ReadonlyMap<string, Uint8Array>,
+): Promise<boolean> {
+  const unreadable = new Set(shard.fresh.flatMap(({ id }) => (pixels.has(id) ? [] : [id])));
+  const rows = shard.rows.filter(({ id }) => !unreadable.has(id));
+  if (rows.length === 0) return false;
+  if (pixels.size === 0 && shard.hasOthers) return true;
+  const all = new Map(pixels);
+  for (const [name, ids] of Object.entries(shard.stored)) {
+    for (const [id, grey] of await files.pixels(name, new Set(ids))) all.set(id, grey);
+  }
+  await files.write({ name: shard.name, rows }, all);
+  return true;
+}
+
+/** Deletes the shards that the new ones replace and stores which images were left out. Gives the step's counts. */
+export async function finishPlan(
+  processed: Workspace["buckets"]["processed"],
+  { before, kept, skipped, notes }: Omit<Plan, "shards">,
+  outcomes: readonly ShardOutcome[],
+): Promise<{ items: number; skipped: number; rejected: number; notes: readonly string[] }> {
+  const live = new Set([...kept, ...outcomes.filter(({ exists }) => exists).map(({ name }) => name)]);
+  for (const name of before) if (!live.has(name)) await processed.delete(name);
+  const rejects = outcomes.flatMap((outcome) => outcome.rejects).sort((a, b) => (a.id < b.id ? -1 : 1));
+  await writeRejects(processed, rejects);
+  return {
+    items: outcomes.reduce((sum, { decoded }) => sum + decoded, 0),
+    skipped,
+    rejected: rejects.length,
+    notes: [
+      ...notes,
+      ...rejects.map(({ source, message }) => `${source} is left out: ${message} Upload the scan again.`),
+    ],
+  };
+}

@@ -1,0 +1,122 @@
+import { createHash } from "node:crypto";
+import type { Workspace } from "../platform/workspace";
+import { type Classifier, currentModel, labelOf, loadClassifier, modelFilesInStore } from "../registry";
+import { curatedName } from "./curated-object";
+import { decodedBytes, liveRows } from "./images";
+import { replicate } from "./shards";
+
+/** Pictures whose answers are stored together. */
+const BATCH = 256;
+
+/** A picture without an answer of the model. */
+export interface Unscored {
+  readonly object: string;
+  readonly sha256: string;
+  /** One of its names. */
+  readonly source: string;
+}
+
+/** Pictures that are scored and stored together: the batch's name depends on them and on the model alone. */
+export interface ScoringBatch {
+  readonly name: string;
+  readonly model: string;
+  readonly pictures: readonly Unscored[];
+  /** Bytes of the decoded pixels, about. */
+  readonly cost: number;
+}
+
+export interface ScoringPlan {
+  readonly batches: readonly ScoringBatch[];
+  /** Pictures that the model has answered for. */
+  readonly skipped: number;
+  readonly notes: readonly string[];
+}
+
+/** Which curated pictures the current model has not scored, equal pixels once. */
+export async function planScoring(workspace: {
+  readonly buckets: Pick<Workspace["buckets"], "models">;
+  readonly warehouse: Workspace["warehouse"];
+}): Promise<ScoringPlan> {
+  const current = await currentModel(workspace.buckets.models);
+  if (!current) {
+    const note = "there is no model here yet. Run npm run train on this workspace first.";
+    return { batches: [], skipped: 0, notes: [note] };
+  }
+  const { model } = current;
+  const scored = new Set<string>();
+  for (const { row } of await workspace.warehouse.rows("predictions")) if (row.model === model) scored.add(row.sha256);
+  const pictures = new Map<string, Unscored & { readonly cost: number }>();
+  for (const row of liveRows(await workspace.warehouse.rows("images"))) {
+    const { sha256, source } = row;
+    if (!pictures.has(sha256))
+      pictures.set(sha256, { object: curatedName(sha256), sha256, source, cost: decodedBytes(row) });
+  }
+  const waiting = [...pictures.values()]
+    .filter(({ sha256 }) => !scored.has(sha256))
+    .sort((a, b) => (a.sha256 < b.sha256 ? -1 : 1));
+  const batches: ScoringBatch[] = [];
+  for (let start = 0; start < waiting.length; start += BATCH) {
+    const part = waiting.slice(start, start + BATCH);
+    const key = createHash("sha256").update(part.map(({ sha256 }) => sha256).join("\n"));
+    batches.push({
+      name: `scored/${model}/${key.digest("hex").slice(0, 20)}`,
+      model,
+      pictures: part.map(({ cost: _cost, ...picture }) => picture),
+      cost: part.reduce((sum, { cost }) => sum + cost, 0),
+    });
+  }
+  const notes = pictures.size === 0 ? ["there is no curated image here. Run npm run ingest first."] : [];
+  return { batches, skipped: pictures.size - waiting.length, notes };
+}
+
+/** Scores pictures with one model, which it loads once. */
+export class Scorer {
+  private loaded: Promise<Classifier> | undefined;
+
+  constructor(
+    private readonly workspace: {
+      readonly buckets: Pick<Workspace["buckets"], "models">;
+      readonly warehouse: Workspace["warehouse"];
+    },
+  ) {}
+
+  /**
+   * Stores the model's answers for a batch.
+   * @param pixels one channel, 128 x 128 bytes, by the picture's SHA-256; pictures without are left out
+   */
+  async score(batch: Omit<ScoringBatch, "cost">, pixels: ReadonlyMap<string, Uint8Array>, now: Date): Promise<void> {
+    this.loaded ??= loadClassifier(modelFilesInStore(this.workspace.buckets.models, batch.model));
+    const classifier = await this.loaded;
+    const { id: model, recipe, threshold } = classifier.metadata;
+    if (model !== batch.model) throw new Error(`The batch ${batch.name} is not for the model ${model}.`);
+    const pictures = batch.pictures.filter(({ sha256 }) => pixels.has(sha256));
+    if (pictures.length === 0) return;
+    const images = pictures.map(({ sha256 }) => replicate(pixels.get(sha256) as Uint8Array));
+    const probabilities = await classifier.predict(images);
+    await this.workspace.warehouse.append(
+      "predictions",
+      batch.name,
+      pictures.map(({ sha256 }, index) => {
+        const probability = probabilities[index] as number;
+        const label = labelOf(probability, threshold);
+        return {
+          request: `${batch.name}/${sha256}`,
+          // That of serve's answer for a file of this one page.
+          id: createHash("sha256").update(model).update(sha256).digest("hex"),
+          model,
+          recipe,
+          probability,
+          label,
+          decision: label,
+          threshold,
+          sha256,
+          predicted_at: now.toISOString(),
+        };
+      }),
+    );
+  }
+
+  async close(): Promise<void> {
+    (await this.loaded?.catch(() => undefined))?.dispose();
+  }
+}

@@ -1,0 +1,139 @@
+import { spawn } from "node:child_process";
+import { existsSync } from "node:fs";
+import { delimiter, join, resolve } from "node:path";
+import { createInterface } from "node:readline";
+import { z } from "zod";
+import { featuresContract } from "./features/contract";
+import { runStep, type StepOutcome } from "./platform/command-line";
+import type { RuntimeContract } from "./platform/contract";
+import { type SparkSubmission, sparkSubmission } from "./platform/spark-submission";
+import type { StepContext } from "./platform/step";
+import { workerFile } from "./platform/worker-file";
+import { preprocessContract } from "./preprocess/contract";
+
+/** What runs on Spark: the capability whose contract names the driver, and the line of the summary it counts for. */
+export const SPARK_STEPS = {
+  preprocess: { contract: preprocessContract, summary: "preprocess" },
+  pca: { contract: featuresContract, summary: "features" },
+  score: { contract: preprocessContract, summary: "score" },
+} as const satisfies Record<string, { readonly contract: RuntimeContract; readonly summary: string }>;
+export type SparkStep = keyof typeof SPARK_STEPS;
+
+export interface SparkOptions {
+  /** Workspace. */
+  readonly out: string;
+  readonly seed?: number;
+  /** Spark's master. */
+  readonly master: string;
+  /** Memory of the JVM that is driver and executor in one here, as Java writes it. */
+  readonly memory: string;
+  /** What the driver is told beside what the contract says. */
+  readonly extra?: readonly string[];
+}
+
+const ROOT = resolve(__dirname, existsSync(join(__dirname, "..", "spark", "preprocess.py")) ? ".." : "../..");
+const PYTHON = join(ROOT, ".parts", "spark", "bin", "python");
+/** How often a task is tried: a killed Python worker takes its task along. */
+const ATTEMPTS = 4;
+
+/** Runs one step with Spark on this machine, over a workspace. */
+export async function runSparkStep(step: SparkStep, options: SparkOptions): Promise<void> {
+  await setUp();
+  await runStep(SPARK_STEPS[step].summary, options, (context) => submit(step, options, context));
+}
+
+/** What is submitted for a step over a workspace. */
+export function localSubmission(step: SparkStep, buckets: StepContext["workspace"]["buckets"]): SparkSubmission {
+  const { contract } = SPARK_STEPS[step];
+  const known: Record<string, string> = {
+    CURATED_BUCKET: buckets.curated.uri,
+    PROCESSED_BUCKET: buckets.processed.uri,
+    MODELS_BUCKET: buckets.models.uri,
+    WAREHOUSE_BUCKET: buckets.warehouse.uri,
+    LOG_LEVEL: process.env.LOG_LEVEL ?? "info",
+  };
+  const wanted = Object.keys(contract.env.shape);
+  const [folder, file] = [join(ROOT, contract.entry, ".."), contract.entry.replace(/^.*\/(.*)\.ts$/, "$1")];
+  return sparkSubmission(contract, step, {
+    environment: Object.fromEntries(Object.entries(known).filter(([key]) => wanted.includes(key))),
+    node: process.execPath,
+    runtime: workerFile(folder, file),
+  });
+}
+
+const resultSchema = z.object({
+  items: z.number(),
+  skipped: z.number(),
+  rejected: z.number(),
+  notes: z.array(z.string()).default([]),
+});
+
+async function submit(step: SparkStep, options: SparkOptions, context: StepContext): Promise<StepOutcome> {
+  const { signal, workspace } = context;
+  const { driver, modules, arguments: told } = localSubmission(step, workspace.buckets);
+  const settings = {
+    "spark.ui.enabled": "false",
+    "spark.driver.host": "127.0.0.1",
+    "spark.driver.bindAddress": "127.0.0.1",
+    "spark.driver.memory": options.memory,
+    "spark.log.level": "ERROR",
+  };
+  const child = spawn(
+    join(ROOT, ".parts", "spark", "bin", "spark-submit"),
+    [
+      ...["--master", withAttempts(options.master)],
+      ...Object.entries(settings).flatMap(([key, value]) => ["--conf", `${key}=${value}`]),
+      ...["--py-files", modules.map((path) => join(ROOT, path)).join(",")],
+      join(ROOT, driver),
+      ...told,
+      ...(options.extra ?? []),
+    ],
+    {
+      stdio: ["ignore", "pipe", "inherit"],
+      env: {
+        ...process.env,
+        PYSPARK_PYTHON: PYTHON,
+        PYSPARK_DRIVER_PYTHON: PYTHON,
+        PATH: [join(ROOT, ".parts", "spark", "bin"), process.env.PATH].join(delimiter),
+        SPARK_LOCAL_IP: "127.0.0.1",
+        PYTHONWARNINGS: process.env.PYTHONWARNINGS ?? "ignore",
+      },
+    },
+  );
+  const stop = () => child.kill("SIGTERM");
+  signal.addEventListener("abort", stop);
+  try {
+    let last = "";
+    for await (const line of createInterface({ input: child.stdout })) {
+      if (last !== "") process.stderr.write(`${last}\n`);
+      last = line;
+    }
+    const code = await new Promise<number | null>((settle) => {
+      if (child.exitCode !== null || child.signalCode !== null) settle(child.exitCode);
+      else child.once("close", (status) => settle(status));
+    });
+    signal.throwIfAborted();
+    if (code !== 0) throw new Error(`Spark ended ${step} with ${code ?? "a signal"}. What it said stands above.`);
+    return resultSchema.parse(JSON.parse(last)) as StepOutcome;
+  } finally {
+    signal.removeEventListener("abort", stop);
+  }
+}
+
+/** A local master tries a task once by default. https://spark.apache.org/docs/3.5.0/submitting-applications.html#master-urls */
+function withAttempts(master: string): string {
+  const cores = /^local(?:\[(\d+|\*)\])?$/.exec(master);
+  return cores ? `local[${cores[1] ?? "1"},${ATTEMPTS}]` : master;
+}
+
+/** Brings Spark, once. */
+async function setUp(): Promise<void> {
+  const child = spawn(process.execPath, [join(ROOT, "scripts", "setup-spark.js")], {
+    stdio: ["ignore", "ignore", "inherit"],
+  });
+  const code = await new Promise<number | null>((settle, fail) => {
+    child.once("error", fail);
+    child.once("close", settle);
+  });
+  if (code !== 0) throw new Error("Spark could not be set up. What is missing stands above.");
+}

@@ -1,0 +1,67 @@
+"""How planned work is cut into the partitions of a Spark job."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from pyspark import RDD, StorageLevel
+from pyspark.sql import SparkSession
+
+from arguments import Placement
+from runtime_process import RuntimeProcess
+
+PARTITION_BYTES = 32 * 2**20
+"""Decoded bytes of a partition, about: 512 slices of 256 x 256. Small enough for an even end, large enough for a task."""
+
+Planned = tuple[str, int, int, bytes]
+"""Name, cost (bytes of decoded pixels, about), images, and the work as JSON. The last of a plan has the name "": the rest."""
+
+
+def plan(spark: SparkSession, placement: Placement, request: dict[str, str]) -> RDD[Planned]:
+    """Let the runtime plan, in one task: what is planned lies with the executors, and the driver does not grow with it."""
+
+    def work(_: Iterable[int]) -> Iterable[Planned]:
+        process = RuntimeProcess(placement, patience=3600)
+        try:
+            for frame in process.stream(request):
+                header = frame.header
+                yield header.get("name", ""), header.get("cost", 0), header.get("images", 0), frame.payload
+        finally:
+            process.close()
+
+    return spark.sparkContext.parallelize([0], 1).mapPartitions(work).persist(StorageLevel.DISK_ONLY)
+
+
+def pack(costs: Iterable[tuple[str, int]], capacity: int = PARTITION_BYTES) -> dict[str, int]:
+    """Number the partitions that work goes to: first fit, the largest first; what exceeds the capacity is alone.
+
+    The largest pieces have the lowest numbers: Spark starts with them, and no straggler begins at the end.
+    """
+    assignment: dict[str, int] = {}
+    filled: list[int] = []
+    open_from = 0
+    for name, cost in sorted(costs, key=lambda entry: (-entry[1], entry[0])):
+        for number in range(open_from, len(filled)):
+            if filled[number] + cost <= capacity:
+                break
+        else:
+            number = len(filled)
+            filled.append(0)
+        filled[number] += cost
+        assignment[name] = number
+        while open_from < len(filled) and filled[open_from] >= capacity:
+            open_from += 1
+    return assignment
+
+
+def distribute(planned: RDD[Planned]) -> RDD[Planned]:
+    """The work of a plan in partitions of about equal bytes. Only names and costs pass through the driver."""
+    costs = planned.filter(lambda piece: piece[0] != "").map(lambda piece: (piece[0], piece[1])).collect()
+    assignment = pack(costs)
+    count = max(1, len(set(assignment.values())))
+    return (
+        planned.filter(lambda piece: piece[0] != "")
+        .keyBy(lambda piece: piece[0])
+        .partitionBy(count, lambda name: assignment[name])
+        .values()
+    )

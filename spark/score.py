@@ -1,0 +1,47 @@
+"""Batch scoring on Spark: the answers of the current model for every curated picture that it has not seen.
+
+Rows go to the table `predictions`. Prints the counts as one line of JSON.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from arguments import Placement, parser, placement
+from partitions import Planned, distribute, plan
+from pixels import make_pixels
+from session import progress, session
+from supervision import shared_runtime
+
+
+def work(where: Placement, batches: Iterable[Planned]) -> Iterator[tuple[int, list[str]]]:
+    """Score the batches of one partition. Gives, of each, the pictures that were scored and sentences on the others."""
+    runtime = shared_runtime(where)
+    for _, _, _, content in batches:
+        batch: dict[str, Any] = json.loads(content)
+        made, rejections = make_pixels(runtime, batch["pictures"], "sha256")
+        if made:
+            runtime.ask({"type": "score", "batch": batch, "made": list(made)}, b"".join(made.values()))
+        sources = {picture["sha256"]: picture["source"] for picture in batch["pictures"]}
+        notes = [f"{sources[key]} is not scored: {why['message']}" for key, why in rejections.items()]
+        yield len(made), notes
+
+
+def main() -> None:
+    """Run the step."""
+    options = parser("Scores every curated picture with the current model, on Spark.").parse_args()
+    where = placement(options)
+    with session("score") as spark, progress(spark, "score"):
+        planned = plan(spark, where, {"type": "plan-scoring"})
+        scored = distribute(planned).mapPartitions(lambda batches: work(where, batches)).collect()
+        rest = json.loads(planned.filter(lambda piece: piece[0] == "").first()[3])
+        notes = [*rest["notes"], *(note for _, some in scored for note in some)]
+        items = sum(made for made, _ in scored)
+        rejected = sum(len(some) for _, some in scored)
+        print(json.dumps({"items": items, "skipped": rest["skipped"], "rejected": rejected, "notes": notes}), flush=True)
+
+
+if __name__ == "__main__":
+    main()
