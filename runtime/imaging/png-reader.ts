@@ -147,19 +147,28 @@ function undoAverage(source: Uint8Array, row: Uint8Array, above: Uint8Array, byt
   }
 }
 
+/** Without branches: which neighbour is nearest is a matter of noise, and each wrong guess costs more than the sums. */
 function undoPaeth(source: Uint8Array, row: Uint8Array, above: Uint8Array, bytesPerPixel: number): void {
   for (let lane = 0; lane < bytesPerPixel; lane++) {
     let left = 0;
     let corner = 0;
     for (let i = lane; i < row.length; i += bytesPerPixel) {
       const up = above[i] as number;
-      const toLeft = Math.abs(up - corner);
-      const toUp = Math.abs(left - corner);
-      const toCorner = Math.abs(left + up - 2 * corner);
-      const nearest = toLeft <= toUp && toLeft <= toCorner ? left : toUp <= toCorner ? up : corner;
-      left = ((source[i] as number) + nearest) & 255;
+      const toLeft = distance(up - corner);
+      const toUp = distance(left - corner);
+      const toCorner = distance(left + up - 2 * corner);
+      // All ones where the second is strictly nearer, so that a tie goes to the left, then up.
+      const upIsNearer = (toUp - toLeft) >> 31;
+      const cornerIsNearer = (toCorner - (toLeft + ((toUp - toLeft) & upIsNearer))) >> 31;
+      const nearest = left + ((up - left) & upIsNearer);
+      left = ((source[i] as number) + nearest + ((corner - nearest) & cornerIsNearer)) & 255;
       row[i] = left;
       corner = up;
     }
   }
+}
+
+function distance(difference: number): number {
+  const sign = difference >> 31;
+  return (difference ^ sign) - sign;
 }
