@@ -11,6 +11,8 @@ module.exports = {
       { jsc: { target: "es2023", parser: { syntax: "typescript", decorators: true } }, module: { type: "commonjs" } },
     ],
   },
+  // These start Spark: npm run test:spark.
+  testPathIgnorePatterns: ["/node_modules/", "<rootDir>/tests/spark/"],
   modulePathIgnorePatterns: ["<rootDir>/dist/", "<rootDir>/cdktf.out/", "<rootDir>/.parts/"],
   testTimeout: 120_000,
 };
