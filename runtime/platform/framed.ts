@@ -90,7 +90,7 @@ async function send(output: Writable, { header, payload }: Frame): Promise<void>
   output.cork();
   output.write(head);
   const more = payload.byteLength === 0 || output.write(payload);
-  process.nextTick(() => output.uncork());
+  output.uncork();
   if (!more) await new Promise<void>((resolve) => output.once("drain", resolve));
 }
 

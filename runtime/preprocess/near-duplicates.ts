@@ -17,6 +17,8 @@ const BANDS = 13;
 const KEYS = 2 ** Math.ceil(BITS / BANDS);
 /** Of hashes within the distance, at least one band differs in at most as many bits. */
 const RADIUS = Math.floor(NEAR_DUPLICATE_DISTANCE / BANDS);
+/** 2^32 over the golden ratio: its multiples have well mixed leading bits (Knuth, TAOCP 3, 6.4). */
+const SPREAD = 0x9e3779b1;
 /** What to XOR to a hash's words to have the hash of the mirrored picture: two of the last three quarters inverted. */
 const MIRRORINGS = [
   [0, 0, 0, 0, 0, 0, 0, 0],
@@ -41,7 +43,9 @@ export function uniteNearDuplicates(images: readonly Hashed[], unite: (a: number
   const strict = Uint8Array.from(pictures, (picture) => (picture.allKnown ? 1 : 0));
 
   const keys = new Uint32Array(count);
-  const starts = new Uint32Array(KEYS + 1);
+  // Values of a band are spread over a table that fits the number of hashes.
+  const shift = 32 - Math.min(Math.log2(KEYS), Math.ceil(Math.log2(count + 1)) + 3);
+  const starts = new Uint32Array(2 ** (32 - shift) + 1);
   const members = new Uint32Array(count);
   /** The hashes in the order of `members`. */
   const lined = new Uint32Array(count * WORDS);
@@ -50,7 +54,7 @@ export function uniteNearDuplicates(images: readonly Hashed[], unite: (a: number
   const mirrored = new Uint32Array(WORDS);
   for (let band = 0; band < BANDS; band++) {
     for (let i = 0; i < count; i++) keys[i] = bandKey(words, i * WORDS, band);
-    index(keys, starts, members);
+    index(keys, shift, starts, members);
     for (let at = 0; at < count; at++) {
       const from = (members[at] as number) * WORDS;
       for (let w = 0; w < WORDS; w++) lined[at * WORDS + w] = words[from + w] as number;
@@ -70,8 +74,9 @@ export function uniteNearDuplicates(images: readonly Hashed[], unite: (a: number
         for (let p = 0; p < probes.length; p++) {
           const probe = key ^ (probes[p] as number);
           if ((((occupied[probe >>> 5] as number) >>> (probe & 31)) & 1) === 0) continue;
-          const end = starts[probe + 1] as number;
-          for (let at = starts[probe] as number; at < end; at++) {
+          const slot = Math.imul(probe, SPREAD) >>> shift;
+          const end = starts[slot + 1] as number;
+          for (let at = starts[slot] as number; at < end; at++) {
             const j = members[at] as number;
             // A pair of two new pictures is met from both sides.
             if (j <= i && (j === i || isNew[j])) continue;
@@ -133,16 +138,18 @@ function bandKey(words: Uint32Array, at: number, band: number): number {
   return key;
 }
 
-/** Counting sort: `members` from `starts[k]` to `starts[k + 1]` are the positions whose key is k. */
-function index(keys: Uint32Array, starts: Uint32Array, members: Uint32Array): void {
+/** Counting sort: `members` from `starts[s]` to `starts[s + 1]` are the positions whose key is spread to slot s. */
+function index(keys: Uint32Array, shift: number, starts: Uint32Array, members: Uint32Array): void {
   starts.fill(0);
-  for (let i = 0; i < keys.length; i++) (starts[(keys[i] as number) + 1] as number)++;
-  for (let k = 0; k < KEYS; k++) starts[k + 1] = (starts[k + 1] as number) + (starts[k] as number);
-  const next = starts.slice(0, KEYS);
+  const slotOf = (i: number) => Math.imul(keys[i] as number, SPREAD) >>> shift;
+  for (let i = 0; i < keys.length; i++) (starts[slotOf(i) + 1] as number)++;
+  for (let slot = 1; slot < starts.length; slot++)
+    starts[slot] = (starts[slot] as number) + (starts[slot - 1] as number);
+  const next = starts.slice();
   for (let i = 0; i < keys.length; i++) {
-    const key = keys[i] as number;
-    members[next[key] as number] = i;
-    next[key] = (next[key] as number) + 1;
+    const slot = slotOf(i);
+    members[next[slot] as number] = i;
+    next[slot] = (next[slot] as number) + 1;
   }
 }
 

@@ -1,16 +1,17 @@
 import { createHash } from "node:crypto";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DuckDBInstance } from "@duckdb/node-api";
-import { applyRecipe, encodePng, type GreyImage, perceptualHash, pixelSha256, RECIPE } from "../../../runtime/imaging";
+import { applyRecipe, encodePng, type GreyImage, RECIPE } from "../../../runtime/imaging";
 import { createLogger } from "../../../runtime/platform/logging";
 import { silentProgress } from "../../../runtime/platform/progress";
 import type { ImageRow } from "../../../runtime/platform/warehouse/tables";
 import { openWorkspace, type Workspace } from "../../../runtime/platform/workspace";
-import { type ProcessedImage, preprocessContract, preprocessStep, readShards } from "../../../runtime/preprocess";
-import { main } from "../../../runtime/preprocess/main";
+import { type ProcessedImage, preprocessStep, readShards } from "../../../runtime/preprocess";
+import { readRejects } from "../../../runtime/preprocess/rejects";
 import { drawHead, mapPixels, mirror, shift } from "../imaging/pictures";
+import { land } from "./landed";
 
 const folders: string[] = [];
 const opened: Workspace[] = [];
@@ -32,46 +33,6 @@ const quiet = createLogger("test", { write() {} });
 
 function run(space: Workspace, signal = new AbortController().signal) {
   return preprocessStep({ workspace: space, log: quiet, progress: silentProgress, signal }, { threads: 2 });
-}
-
-/** What ingest would have written of one scan. */
-async function land(
-  space: Workspace,
-  name: string,
-  image: GreyImage,
-  facts: Partial<ImageRow> = {},
-): Promise<ImageRow> {
-  const sha256 = pixelSha256(image);
-  const generation = facts.generation ?? 1;
-  const row: ImageRow = {
-    id: createHash("sha256").update(`${name} ${sha256}`).digest("hex"),
-    source: name,
-    generation,
-    label: name.startsWith("Cancer/") ? "Cancer" : name.startsWith("Non-Cancer/") ? "Non-Cancer" : null,
-    status: "curated",
-    reason: null,
-    format: "png",
-    width: image.width,
-    height: image.height,
-    bytes: 1,
-    sha256,
-    phash: perceptualHash(image),
-    group: null,
-    patient: null,
-    duplicate_of: null,
-    ingested_at: "2026-01-01T00:00:00.000Z",
-    message: null,
-    split: null,
-    given_split: null,
-    collection: null,
-    subtype: null,
-    view: null,
-    mask: null,
-    ...facts,
-  };
-  await space.buckets.curated.write(`images/${sha256}.png`, await encodePng(image));
-  await space.warehouse.append("images", `${name.replaceAll("/", "-")}-${generation}`, [row]);
-  return row;
 }
 
 async function groupsOf(space: Workspace): Promise<Map<string, { group: string | null; split: string | null }>> {
@@ -308,8 +269,16 @@ describe("shards", () => {
     expect(counts).toMatchObject({ items: 1, skipped: 0, rejected: 2 });
     expect(counts.notes?.join(" ")).toMatch(/Cancer\/gone.png is left out: .* is gone/);
     expect(counts.notes?.join(" ")).toMatch(/Cancer\/damaged.png is left out: .* does not hold the pixels/);
+    const rejects = await readRejects(space.buckets.processed);
+    expect(new Map(rejects.map(({ source, reason }) => [source, reason]))).toEqual(
+      new Map([
+        ["Cancer/damaged.png", "pixels-differ"],
+        ["Cancer/gone.png", "curated-missing"],
+      ]),
+    );
     await space.buckets.curated.write(file(gone), content);
     expect(await run(space)).toMatchObject({ items: 1, skipped: 1, rejected: 1 });
+    expect((await readRejects(space.buckets.processed)).map(({ id }) => id)).toEqual([damaged.id]);
     expect(await shardsOf(space)).toHaveLength(2);
   });
 
@@ -332,22 +301,5 @@ describe("shards", () => {
       notes: [expect.stringContaining("npm run ingest")],
     });
     expect(await shardsOf(space)).toEqual([]);
-  });
-});
-
-describe("the job", () => {
-  test("runs from its environment, and names every variable that is missing", async () => {
-    await expect(main({})).rejects.toThrow(/CURATED_BUCKET[\s\S]*PROCESSED_BUCKET[\s\S]*WAREHOUSE_BUCKET/);
-    const space = await workspace();
-    await land(space, "Cancer/a.png", head(49));
-    const env: NodeJS.ProcessEnv = {};
-    jest.replaceProperty(process, "env", { ...process.env, LOG_LEVEL: "fatal" });
-    for (const bucket of ["curated", "processed", "warehouse"] as const) {
-      env[`${bucket.toUpperCase()}_BUCKET`] = space.buckets[bucket].uri;
-    }
-    await main(env);
-    jest.restoreAllMocks();
-    expect(await shardsOf(space)).toHaveLength(1);
-    expect(await readFile(preprocessContract.entry, "utf8")).toContain(`function ${preprocessContract.target}(`);
   });
 });

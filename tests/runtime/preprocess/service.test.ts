@@ -1,0 +1,140 @@
+import { mkdtemp, rm, truncate, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { applyRecipeGrey, RECIPE } from "../../../runtime/imaging";
+import type { Frame } from "../../../runtime/platform/framed";
+import { createLogger } from "../../../runtime/platform/logging";
+import { silentProgress } from "../../../runtime/platform/progress";
+import { openWorkspace, type Workspace } from "../../../runtime/platform/workspace";
+import { preprocessContract, preprocessStep, readShards } from "../../../runtime/preprocess";
+import { main } from "../../../runtime/preprocess/main";
+import type { PlannedShard } from "../../../runtime/preprocess/plan";
+import { PreprocessService } from "../../../runtime/preprocess/service";
+import { drawHead } from "../imaging/pictures";
+import { land } from "./landed";
+
+const folders: string[] = [];
+const opened: { close(): Promise<void> }[] = [];
+afterAll(async () => {
+  for (const one of opened) await one.close();
+  for (const folder of folders) await rm(folder, { recursive: true, force: true });
+});
+
+const head = (seed: number) => drawHead(seed, 120, 140);
+const context = () => ({ log: createLogger("test", { write() {} }), signal: new AbortController().signal });
+
+async function served(): Promise<{ space: Workspace; service: PreprocessService }> {
+  const folder = await mkdtemp(join(tmpdir(), "service-"));
+  folders.push(folder);
+  const space = await openWorkspace(folder);
+  const service = new PreprocessService({ workspace: space, ...context() });
+  opened.push(service, space);
+  return { space, service };
+}
+
+async function ask(service: PreprocessService, header: Frame["header"], payload: Uint8Array = Buffer.alloc(0)) {
+  const answer = await service.handle({ header, payload });
+  if (!(Symbol.asyncIterator in answer)) return [answer];
+  const frames: Frame[] = [];
+  for await (const one of answer) frames.push(one);
+  return frames;
+}
+
+const parse = (frame: Frame | undefined) => JSON.parse(Buffer.from(frame?.payload ?? "").toString("utf8"));
+
+/** What a driver does with the answers. */
+async function drive(service: PreprocessService, plan: Frame["header"] = { type: "plan" }) {
+  const frames = await ask(service, plan);
+  const rest = parse(frames.pop());
+  const outcomes = [];
+  for (const planned of frames) {
+    const shard = parse(planned) as PlannedShard;
+    const made: string[] = [];
+    const pixels: Uint8Array[] = [];
+    const rejections: Record<string, unknown> = {};
+    for (const { id, object, sha256 } of shard.fresh) {
+      const [answer] = await ask(service, { type: "pixels", object, sha256 });
+      if (answer?.header.rejection) rejections[id] = answer.header.rejection;
+      else {
+        made.push(id);
+        pixels.push(answer?.payload as Uint8Array);
+      }
+    }
+    const [written] = await ask(service, { type: "write", shard, made, rejections }, Buffer.concat(pixels));
+    outcomes.push(written?.header.outcome);
+  }
+  const [end] = await ask(service, { type: "finish" }, Buffer.from(JSON.stringify({ plan: rest, outcomes })));
+  return end?.header;
+}
+
+async function shardsOf(space: Workspace) {
+  const rows = [];
+  for await (const row of readShards(space, { channels: 1 })) rows.push(row);
+  return rows;
+}
+
+describe("the service of the Spark steps", () => {
+  test("asked frame by frame it does what the local step does, and then there is nothing to do", async () => {
+    const [here, there] = [await served(), await served()];
+    for (let i = 0; i < 9; i++)
+      for (const { space } of [here, there]) await land(space, `Cancer/${i}.png`, head(Math.floor(i / 2)));
+    expect(await drive(here.service)).toMatchObject({ items: 5, skipped: 0, rejected: 0 });
+    await preprocessStep({ workspace: there.space, progress: silentProgress, ...context() }, { threads: 1 });
+    expect(await shardsOf(here.space)).toEqual(await shardsOf(there.space));
+    expect(await drive(here.service)).toMatchObject({ items: 0, skipped: 5, rejected: 0 });
+    await land(here.space, "Cancer/more.png", head(77));
+    expect(await drive(here.service)).toMatchObject({ items: 1, skipped: 5 });
+  });
+
+  test("says what is wrong with one image, whatever it is, before reading what is too large", async () => {
+    const { space, service } = await served();
+    const row = await land(space, "Cancer/a.png", head(1));
+    const pixels = async (object: string) =>
+      (await ask(service, { type: "pixels", object, sha256: row.sha256 }))[0] as Frame;
+    const good = await pixels(`images/${row.sha256}.png`);
+    expect(Buffer.from(good.payload).equals(Buffer.from(applyRecipeGrey(head(1)).grey))).toBe(true);
+    const folder = fileURLToPath(space.buckets.curated.uri);
+    const other = await land(space, "Cancer/b.png", head(2));
+    await writeFile(join(folder, "huge.png"), "");
+    await truncate(join(folder, "huge.png"), 2 ** 30);
+    for (const [object, reason] of [
+      ["images/none.png", "curated-missing"],
+      [`images/${other.sha256}.png`, "pixels-differ"],
+      ["huge.png", "curated-too-large"],
+    ] as const) {
+      expect((await pixels(object)).header).toEqual({
+        rejection: { reason, message: expect.stringContaining(object) },
+      });
+    }
+  });
+
+  test("takes a listing line by line: equal pixels under other names are rows of one group", async () => {
+    const { space, service } = await served();
+    const row = await land(space, "Cancer/a.png", head(3));
+    const listing = join(fileURLToPath(space.buckets.reports.uri), "listing.ndjson");
+    const line = (id: string) => ({ id, source: `x/${id}`, sha256: row.sha256, phash: row.phash, label: "Cancer" });
+    await writeFile(listing, ["one", "two", "three"].map((id) => `${JSON.stringify(line(id))}\n`).join(""));
+    expect(await drive(service, { type: "plan", listing })).toMatchObject({ items: 3, rejected: 0 });
+    const rows = await shardsOf(space);
+    expect(rows.map(({ source }) => source).sort()).toEqual(["x/one", "x/three", "x/two"]);
+    expect(new Set(rows.map(({ group }) => group)).size).toBe(1);
+
+    await writeFile(
+      listing,
+      `${JSON.stringify(line("one"))}\n{"id":"two"}\nnonsense\n${JSON.stringify(line("one"))}\n`,
+    );
+    await expect(drive(service, { type: "plan", listing })).rejects.toThrow(
+      /line 2: source[\s\S]*line 3: [\s\S]*line 4: the id one stands twice/,
+    );
+  });
+
+  test("its process names every variable that is missing", async () => {
+    await expect(main({})).rejects.toThrow(/CURATED_BUCKET[\s\S]*PROCESSED_BUCKET[\s\S]*MODELS_BUCKET[\s\S]*WAREHOUSE/);
+    expect((await served()).service.handle({ header: { type: "dance" }, payload: Buffer.alloc(0) })).rejects.toThrow(
+      /no request of the type "dance"/,
+    );
+    expect(preprocessContract.target).toBe(main.name);
+    expect((await ask((await served()).service, { type: "hello" }))[0]?.header).toEqual({ recipe: RECIPE.id });
+  });
+});
