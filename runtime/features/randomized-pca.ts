@@ -2,6 +2,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import { mixSeed, normal, uniform } from "../platform/random";
 import { type FittedPca, PIXELS } from "./components";
 import { dot, orthonormalize, symmetricEigen } from "./linear-algebra";
+import { TooFewImagesError } from "./too-few-images";
 
 /** Images that can be gone through several times. */
 export interface PixelSource {
@@ -41,11 +42,13 @@ const BLOCK = 256;
  * double precision.
  *
  * @returns at most `components` components: fewer where the images span no more
+ * @throws {TooFewImagesError} if they are all equal
  */
 export async function fitRandomizedPca(source: PixelSource, options: RandomizedPcaOptions): Promise<RandomizedFit> {
   const { images } = source;
   const { mean, scale, varying } = await momentsOf(source, options);
   const rank = Math.min(images - 1, varying);
+  if (rank === 0) throw TooFewImagesError.equal(images);
   const wanted = Math.min(options.components, rank);
   let basis = orthonormalize(gaussian(Math.min(wanted + OVERSAMPLING, rank), options.seed));
   let before: Float64Array | undefined;

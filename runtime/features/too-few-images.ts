@@ -5,6 +5,11 @@ export class TooFewImagesError extends Error {
     this.name = new.target.name;
   }
 
+  /** @param images in the training split */
+  static equal(images: number): TooFewImagesError {
+    return new TooFewImagesError(`the ${images} training images are all equal. Add scans.`);
+  }
+
   /** @param images in the training split @param processed in all splits */
   static check(images: number, processed: number): void {
     if (processed === 0) {
