@@ -3,6 +3,7 @@ import { Annotations, TerraformOutput } from "../constructs/core/cdktf";
 import { ContainerImage, IMAGE_CONTRACTS, type ImageLock, type ImageName } from "../constructs/core/container-image";
 import { bucketName } from "../constructs/core/naming";
 import { bundleRuntime } from "../constructs/core/runtime-bundle";
+import { Features } from "../constructs/features";
 import { Ingest } from "../constructs/ingest";
 import { Network, networkMonitoring } from "../constructs/network";
 import { Observability } from "../constructs/observability";
@@ -72,6 +73,18 @@ export class HospitalAppStack extends BaseStack {
       bindings: {
         CURATED_BUCKET: buckets.curated.uri,
         PROCESSED_BUCKET: buckets.processed.uri,
+        MODELS_BUCKET: buckets.models.uri,
+        WAREHOUSE_BUCKET: buckets.warehouse.uri,
+        LOG_LEVEL: logLevel,
+      },
+    });
+    new Features(this, "features", {
+      buckets,
+      source,
+      preprocess: this.preprocess,
+      bindings: {
+        PROCESSED_BUCKET: buckets.processed.uri,
+        MODELS_BUCKET: buckets.models.uri,
         WAREHOUSE_BUCKET: buckets.warehouse.uri,
         LOG_LEVEL: logLevel,
       },

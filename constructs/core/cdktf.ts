@@ -11,6 +11,7 @@ export {
   GcsBackend,
   type IAspect,
   type ITerraformDependable,
+  Lazy,
   LocalBackend,
   TerraformAsset,
   TerraformElement,

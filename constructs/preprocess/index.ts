@@ -1,2 +1,3 @@
 export { Preprocess, type PreprocessProps } from "./preprocess";
+export type { WorkflowStep } from "./steps";
 export { PreprocessWorkflow, type PreprocessWorkflowProps } from "./workflow";

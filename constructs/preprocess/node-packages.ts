@@ -7,6 +7,8 @@ export const NODE_PACKAGE =
 export const NPM_PACKAGE =
   "npm@10.9.9@1g+6jLQvaIuB4zwvHL7yrXuXcWZwDsCtBX8bbWDqbvJSSr9nPiDDWTHNgwXR27iIcTTW7v3A57hDW9RYv2W4Yg==";
 
-/** Where install-runtime.sh puts Node and the bundle. */
+/** Where install-runtime.sh puts Node. */
 export const NODE_BINARY = "/opt/brain-tumor-stack/node/bin/node";
-export const INSTALLED_BUNDLE = "/opt/brain-tumor-stack/preprocess";
+
+/** Where install-runtime.sh puts the entry of a capability's bundle. */
+export const installedEntry = (capability: string): string => `/opt/brain-tumor-stack/${capability}/index.js`;

@@ -35,7 +35,10 @@ export interface PreprocessProps {
 /** The nodes of a cluster talk to each other on every port. */
 const NODE_TAG = "preprocess";
 
-/** A workflow template that starts a cluster, turns everything that is curated into shards, and deletes the cluster. */
+/**
+ * A workflow template that starts a Spark cluster, turns everything that is curated into shards, scores it, and deletes
+ * the cluster. Other capabilities add steps of their own.
+ */
 export class Preprocess extends Construct {
   readonly identity: Identity;
   readonly workflow: PreprocessWorkflow;
@@ -99,17 +102,15 @@ export class Preprocess extends Construct {
 
     this.workflow = new PreprocessWorkflow(this, "workflow", {
       hospital,
-      contract: preprocessContract,
-      environment,
       identity: this.identity,
       key: keys.data,
+      source,
       staging,
       temp,
       subnet: props.network.subnet.selfLink,
       networkTag: NODE_TAG,
       initializationAction: `gs://${source.name}/${installer.name}`,
       metadata: {
-        "runtime-bundle": `gs://${source.name}/${archive.name}`,
         "npm-registry": `https://${hospital.region}-npm.pkg.dev/${hospital.project}/${packages.repositoryId}`,
         "node-package": NODE_PACKAGE,
         "npm-package": NPM_PACKAGE,
@@ -122,6 +123,9 @@ export class Preprocess extends Construct {
         ...props.network.allowWithin(NODE_TAG),
       ],
     });
+    this.workflow.addRuntime(preprocessContract.name, `gs://${source.name}/${archive.name}`);
+    this.workflow.addStep({ contract: preprocessContract, step: "preprocess", environment });
+    this.workflow.addStep({ contract: preprocessContract, step: "score", environment, after: ["preprocess"] });
     this.monitoring = preprocessMonitoring(this.workflow.clusterPrefix);
   }
 }

@@ -1,25 +1,31 @@
 import { DataprocAutoscalingPolicy } from "@cdktf/provider-google/lib/dataproc-autoscaling-policy";
-import { DataprocWorkflowTemplate } from "@cdktf/provider-google/lib/dataproc-workflow-template";
+import {
+  DataprocWorkflowTemplate,
+  type DataprocWorkflowTemplateJobs,
+} from "@cdktf/provider-google/lib/dataproc-workflow-template";
 import { Construct } from "constructs";
-import type { RuntimeContract } from "../../runtime/platform/contract";
-import type { ITerraformDependable } from "../core/cdktf";
+import { sparkSubmission } from "../../runtime/platform/spark-submission";
+import { type ITerraformDependable, Lazy } from "../core/cdktf";
 import type { Identity } from "../core/identity";
 import { dataClass } from "../core/labels";
 import { type HospitalRef, resourceName } from "../core/naming";
 import type { EncryptionKey } from "../security";
 import type { SecureBucket } from "../storage";
 import { masterMachineType } from "./machine-type";
-import { INSTALLED_BUNDLE, NODE_BINARY } from "./node-packages";
+import { installedEntry, NODE_BINARY } from "./node-packages";
+import { SparkFiles } from "./spark-files";
+import { sparkProperties, WORKER_MACHINE_TYPE } from "./spark-properties";
+import { driverResources, longestSeconds, type WorkflowStep } from "./steps";
 
 /** https://cloud.google.com/dataproc/docs/concepts/versioning/dataproc-version-clusters */
 export type DataprocImage = "2.2-debian12";
 
 export interface PreprocessWorkflowProps {
   readonly hospital: HospitalRef;
-  readonly contract: RuntimeContract;
-  readonly environment: Readonly<Record<string, string>>;
   readonly identity: Identity;
   readonly key: EncryptionKey;
+  /** Where code is uploaded. */
+  readonly source: SecureBucket;
   readonly staging: SecureBucket;
   readonly temp: SecureBucket;
   /** Self link. */
@@ -27,7 +33,7 @@ export interface PreprocessWorkflowProps {
   readonly networkTag: string;
   /** gs:// URI of the script that every node runs first. */
   readonly initializationAction: string;
-  /** Attributes of every node. */
+  /** Attributes of every node, beside the bundles that it installs. */
   readonly metadata: Readonly<Record<string, string>>;
   /** The limit of autoscaling: Spot workers beside the two that a cluster always has. */
   readonly maxSpotWorkers: number;
@@ -36,30 +42,39 @@ export interface PreprocessWorkflowProps {
 
 /** A cluster needs as many. */
 const PRIMARY_WORKERS = 2;
-const WORKER_MACHINE_TYPE = "n2-standard-4";
 const BOOT_DISK = { bootDiskSizeGb: 100, bootDiskType: "pd-balanced" };
 /** Starting a cluster and stopping it, beside the work. */
 const CLUSTER_OVERHEAD_SECONDS = 1800;
 
-/** The workflow template, whose cluster exists while a workflow runs, and the policy that the cluster grows by. */
+/** Longer than any stage: a worker that is no longer needed keeps what was shuffled to it until the step has ended. */
+const DECOMMISSION_SECONDS = 3600;
+
+/**
+ * The workflow template, whose cluster exists while a workflow runs, and the policy that the cluster grows by. Capabilities
+ * add their code and their steps; those run on one cluster, under one identity.
+ */
 export class PreprocessWorkflow extends Construct {
   readonly template: DataprocWorkflowTemplate;
   /** What the names of its clusters begin with. */
   readonly clusterPrefix: string;
+  private readonly steps: WorkflowStep[] = [];
+  private readonly bundles = new Map<string, string>();
+  private readonly jobs: DataprocWorkflowTemplateJobs[] = [];
+  private readonly files: SparkFiles;
 
   constructor(scope: Construct, id: string, props: PreprocessWorkflowProps) {
     super(scope, id);
-    const { hospital, contract, key } = props;
-    const { timeoutSeconds } = contract.resources;
+    const { hospital, key } = props;
+    this.files = new SparkFiles(this, "files", { source: props.source });
 
     const policy = new DataprocAutoscalingPolicy(this, "autoscaling", {
       project: hospital.project,
       location: hospital.region,
-      policyId: resourceName(hospital, contract.name),
+      policyId: resourceName(hospital, "preprocess"),
       basicAlgorithm: {
         cooldownPeriod: "120s",
         yarnConfig: {
-          gracefulDecommissionTimeout: "600s",
+          gracefulDecommissionTimeout: `${DECOMMISSION_SECONDS}s`,
           scaleUpFactor: 1,
           scaleDownFactor: 1,
           scaleUpMinWorkerFraction: 0,
@@ -76,8 +91,8 @@ export class PreprocessWorkflow extends Construct {
     this.template = new DataprocWorkflowTemplate(this, "template", {
       project: hospital.project,
       location: hospital.region,
-      name: resourceName(hospital, contract.name),
-      dagTimeout: `${timeoutSeconds}s`,
+      name: resourceName(hospital, "preprocess"),
+      dagTimeout: Lazy.stringValue({ produce: () => `${longestSeconds(this.steps)}s` }),
       encryptionConfig: { kmsKey: key.id },
       // Google gives the same labels to the cluster and to the job.
       labels: dataClass("phi"),
@@ -97,12 +112,19 @@ export class PreprocessWorkflow extends Construct {
               serviceAccount: props.identity.email,
               serviceAccountScopes: ["https://www.googleapis.com/auth/cloud-platform"],
               shieldedInstanceConfig: { enableSecureBoot: true, enableVtpm: true, enableIntegrityMonitoring: true },
-              metadata: { ...props.metadata, "enable-oslogin": "TRUE", "block-project-ssh-keys": "TRUE" },
+              metadata: {
+                ...props.metadata,
+                "runtime-bundles": Lazy.stringValue({
+                  produce: () => [...this.bundles].map(([name, uri]) => `${name}=${uri}`).join(" "),
+                }),
+                "enable-oslogin": "TRUE",
+                "block-project-ssh-keys": "TRUE",
+              },
             },
             initializationActions: [{ executableFile: props.initializationAction, executionTimeout: "600s" }],
             masterConfig: {
               numInstances: 1,
-              machineType: masterMachineType(contract),
+              machineType: Lazy.stringValue({ produce: () => masterMachineType(driverResources(this.steps)) }),
               diskConfig: { ...BOOT_DISK, numLocalSsds: 0 },
             },
             workerConfig: {
@@ -119,6 +141,8 @@ export class PreprocessWorkflow extends Construct {
             softwareConfig: {
               imageVersion: "2.2-debian12" satisfies DataprocImage,
               properties: {
+                // What a step's driver cannot lose does not run on a Spot worker.
+                "dataproc:am.primary_only": "true",
                 "dataproc:dataproc.logging.stackdriver.enable": "true",
                 "dataproc:dataproc.logging.stackdriver.job.driver.enable": "true",
               },
@@ -126,27 +150,54 @@ export class PreprocessWorkflow extends Construct {
             // A workflow deletes its cluster; these end one that it left behind.
             lifecycleConfig: {
               idleDeleteTtl: "1800s",
-              autoDeleteTtl: `${timeoutSeconds + CLUSTER_OVERHEAD_SECONDS}s`,
+              autoDeleteTtl: Lazy.stringValue({
+                produce: () => `${longestSeconds(this.steps) + CLUSTER_OVERHEAD_SECONDS}s`,
+              }),
             },
           },
         },
       },
-      jobs: [{ stepId: contract.name, pigJob: { queryList: { queries: [shellStep(props.environment)] } } }],
+      jobs: [],
       dependsOn: [...props.key.ready, ...props.dependsOn],
     });
+    this.node.addValidation({
+      validate: () => (this.steps.length === 0 ? [`The workflow of ${hospital.name} has no steps.`] : []),
+    });
   }
-}
 
-/** What may stand in a Pig script's `sh` line as it is. */
-const PLAIN = /^[A-Za-z0-9_./:@=,+-]*$/;
+  /** Has every node install a capability's code. @param bundle gs:// URI */
+  addRuntime(capability: string, bundle: string): void {
+    this.bundles.set(capability, bundle);
+  }
 
-/** Pig's `sh`, the one kind of Dataproc job that runs a program as it is; it fails when the program does. */
-export function shellStep(environment: Readonly<Record<string, string>>): string {
-  const pairs = Object.entries(environment).map(([key, value]) => {
-    // A comment begins with two hyphens.
-    if (!PLAIN.test(value) || value.includes("--"))
-      throw new Error(`${key} is "${value}", and a Dataproc step takes letters, digits and _ . / : @ = , + - only.`);
-    return `${key}=${value}`;
-  });
-  return ["sh env", ...pairs, NODE_BINARY, `${INSTALLED_BUNDLE}/index.js`].join(" ");
+  /**
+   * Has the workflow run a step, once those that it waits for have succeeded.
+   * @throws if its capability's code is not on the nodes, or a step that it waits for was not added before
+   */
+  addStep(added: WorkflowStep): void {
+    const { contract, step, environment, after = [] } = added;
+    const known = this.steps.map((other) => other.step);
+    if (known.includes(step)) throw new Error(`The workflow has a step "${step}" already.`);
+    if (!this.bundles.has(contract.name))
+      throw new Error(`The step "${step}" needs the code of ${contract.name}: call addRuntime first.`);
+    const missing = after.filter((name) => !known.includes(name));
+    if (missing.length > 0)
+      throw new Error(`The step "${step}" waits for ${missing.join(", ")}: add what it waits for before.`);
+    this.steps.push(added);
+
+    const runtime = installedEntry(contract.name);
+    const submission = sparkSubmission(contract, step, { environment, node: NODE_BINARY, runtime });
+    const job: DataprocWorkflowTemplateJobs = {
+      stepId: step,
+      ...(after.length > 0 ? { prerequisiteStepIds: [...after] } : {}),
+      pysparkJob: {
+        mainPythonFileUri: this.files.uri(submission.driver),
+        pythonFileUris: submission.modules.map((path) => this.files.uri(path)),
+        args: [...submission.arguments],
+        properties: sparkProperties(contract),
+      },
+    };
+    this.jobs.push(job);
+    this.template.putJobs(this.jobs);
+  }
 }

@@ -1,6 +1,6 @@
 import { StorageBucketIamMember } from "@cdktf/provider-google/lib/storage-bucket-iam-member";
 import type { Construct } from "constructs";
-import type { Grantable } from "../core/declared-access";
+import type { Access, Grantable } from "../core/declared-access";
 import type { Identity } from "../core/identity";
 import type { EncryptionKey } from "../security";
 
@@ -49,10 +49,12 @@ export class BucketGrants implements BucketRef {
     this.props.key.grantEncryptDecrypt(grantee);
   }
 
-  private grant(grantee: Identity, access: string, role: BucketRole): void {
-    const id = `${this.props.id}-${access}`;
-    if (grantee.node.tryFindChild(id)) return;
-    new StorageBucketIamMember(grantee, id, { bucket: this.props.name, role, member: grantee.member });
+  private grant(grantee: Identity, access: Access, role: BucketRole): void {
+    const id = (granted: Access) => `${this.props.id}-${granted}`;
+    // Who may write may read and create: no second role, in whatever order the grants come.
+    if (grantee.node.tryFindChild(id(access)) || grantee.node.tryFindChild(id("write"))) return;
+    if (access === "write") for (const lesser of ["read", "create"] as const) grantee.node.tryRemoveChild(id(lesser));
+    new StorageBucketIamMember(grantee, id(access), { bucket: this.props.name, role, member: grantee.member });
   }
 }
 

@@ -1,0 +1,1 @@
+export { Features, type FeaturesProps } from "./features";
