@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
-import { delimiter, join, resolve } from "node:path";
+import { join, resolve } from "node:path";
 import { createInterface } from "node:readline";
 import { z } from "zod";
 import { featuresContract } from "./features/contract";
@@ -70,36 +70,12 @@ const resultSchema = z.object({
 
 async function submit(step: SparkStep, options: SparkOptions, context: StepContext): Promise<StepOutcome> {
   const { signal, workspace } = context;
-  const { driver, modules, arguments: told } = localSubmission(step, workspace.buckets);
-  const settings = {
-    "spark.ui.enabled": "false",
-    "spark.driver.host": "127.0.0.1",
-    "spark.driver.bindAddress": "127.0.0.1",
-    "spark.driver.memory": options.memory,
-    "spark.log.level": "ERROR",
-  };
-  const child = spawn(
-    join(ROOT, ".parts", "spark", "bin", "spark-submit"),
-    [
-      ...["--master", withAttempts(options.master)],
-      ...Object.entries(settings).flatMap(([key, value]) => ["--conf", `${key}=${value}`]),
-      ...["--py-files", modules.map((path) => join(ROOT, path)).join(",")],
-      join(ROOT, driver),
-      ...told,
-      ...(options.extra ?? []),
-    ],
-    {
-      stdio: ["ignore", "pipe", "inherit"],
-      env: {
-        ...process.env,
-        PYSPARK_PYTHON: PYTHON,
-        PYSPARK_DRIVER_PYTHON: PYTHON,
-        PATH: [join(ROOT, ".parts", "spark", "bin"), process.env.PATH].join(delimiter),
-        SPARK_LOCAL_IP: "127.0.0.1",
-        PYTHONWARNINGS: process.env.PYTHONWARNINGS ?? "ignore",
-      },
-    },
-  );
+  const { file, told, env } = sparkSubmit(localSubmission(step, workspace.buckets), options);
+  const child = spawn(file, told, { stdio: ["ignore", "pipe", "inherit"], env });
+  const ended = new Promise<number | null>((settle, fail) => {
+    child.once("error", fail);
+    child.once("close", settle);
+  });
   const stop = () => child.kill("SIGTERM");
   signal.addEventListener("abort", stop);
   try {
@@ -108,16 +84,44 @@ async function submit(step: SparkStep, options: SparkOptions, context: StepConte
       if (last !== "") process.stderr.write(`${last}\n`);
       last = line;
     }
-    const code = await new Promise<number | null>((settle) => {
-      if (child.exitCode !== null || child.signalCode !== null) settle(child.exitCode);
-      else child.once("close", (status) => settle(status));
-    });
+    const code = await ended;
     signal.throwIfAborted();
     if (code !== 0) throw new Error(`Spark ended ${step} with ${code ?? "a signal"}. What it said stands above.`);
     return resultSchema.parse(JSON.parse(last)) as StepOutcome;
   } finally {
     signal.removeEventListener("abort", stop);
   }
+}
+
+/** The command that submits to a Spark on this machine; its last line of output is the step's result as JSON. */
+export function sparkSubmit(
+  { driver, modules, arguments: told }: SparkSubmission,
+  { master, memory, extra = [] }: Pick<SparkOptions, "master" | "memory" | "extra">,
+): { readonly file: string; readonly told: readonly string[]; readonly env: NodeJS.ProcessEnv } {
+  const settings = {
+    "spark.ui.enabled": "false",
+    "spark.driver.host": "127.0.0.1",
+    "spark.driver.bindAddress": "127.0.0.1",
+    "spark.driver.memory": memory,
+    "spark.log.level": "ERROR",
+  };
+  return {
+    file: join(ROOT, ".parts", "spark", "bin", "spark-submit"),
+    told: [
+      ...["--master", withAttempts(master)],
+      ...Object.entries(settings).flatMap(([key, value]) => ["--conf", `${key}=${value}`]),
+      ...["--py-files", modules.map((path) => join(ROOT, path)).join(",")],
+      join(ROOT, driver),
+      ...told,
+      ...extra,
+    ],
+    env: {
+      ...process.env,
+      PYSPARK_PYTHON: PYTHON,
+      PYSPARK_DRIVER_PYTHON: PYTHON,
+      SPARK_LOCAL_IP: "127.0.0.1",
+    },
+  };
 }
 
 /** A local master tries a task once by default. https://spark.apache.org/docs/3.5.0/submitting-applications.html#master-urls */

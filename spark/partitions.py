@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 
 from pyspark import RDD, StorageLevel
@@ -11,14 +12,14 @@ from arguments import Placement
 from runtime_process import RuntimeProcess
 
 PARTITION_BYTES = 32 * 2**20
-"""Decoded bytes of a partition, about: 512 slices of 256 x 256. Small enough for an even end, large enough for a task."""
+"""Decoded bytes of a partition, about: 512 slices of 256 x 256, some seconds of work."""
 
 Planned = tuple[str, int, int, bytes]
-"""Name, cost (bytes of decoded pixels, about), images, and the work as JSON. The last of a plan has the name "": the rest."""
+"""Name, cost (bytes of decoded pixels, about), images, and the work as JSON. The last of a plan, the rest, has no name."""
 
 
 def plan(spark: SparkSession, placement: Placement, request: dict[str, str]) -> RDD[Planned]:
-    """Let the runtime plan, in one task: what is planned lies with the executors, and the driver does not grow with it."""
+    """Let the runtime plan, in one task: what is planned stays with the executors, so the driver does not grow with it."""
 
     def work(_: Iterable[int]) -> Iterable[Planned]:
         process = RuntimeProcess(placement, patience=3600)
@@ -54,11 +55,13 @@ def pack(costs: Iterable[tuple[str, int]], capacity: int = PARTITION_BYTES) -> d
     return assignment
 
 
-def distribute(planned: RDD[Planned]) -> RDD[Planned]:
-    """The work of a plan in partitions of about equal bytes. Only names and costs pass through the driver."""
-    costs = planned.filter(lambda piece: piece[0] != "").map(lambda piece: (piece[0], piece[1])).collect()
-    assignment = pack(costs)
+def distribute(planned: RDD[Planned], name: str) -> RDD[Planned]:
+    """The work of a plan in partitions of about equal bytes. Only names and numbers pass through the driver."""
+    pieces = planned.filter(lambda piece: piece[0] != "").map(lambda piece: piece[:3]).collect()
+    assignment = pack((piece, cost) for piece, cost, _ in pieces)
     count = max(1, len(set(assignment.values())))
+    images = sum(number for _, _, number in pieces)
+    print(f"{name}: {images} images to do, in {len(set(assignment.values()))} partitions", file=sys.stderr, flush=True)
     return (
         planned.filter(lambda piece: piece[0] != "")
         .keyBy(lambda piece: piece[0])

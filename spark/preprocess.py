@@ -1,4 +1,4 @@
-"""Preprocess on Spark: groups, splits and Parquet shards of everything that is curated, as `runtime/preprocess` makes them.
+"""Preprocess on Spark: the groups, splits and Parquet shards that `runtime/preprocess` makes on one machine.
 
 The runtime plans, the executors let their runtime processes make the pixels and write the shards, the runtime finishes.
 Prints the counts as one line of JSON.
@@ -38,7 +38,7 @@ def main() -> None:
     with session("preprocess") as spark, progress(spark, "preprocess"):
         request = {"type": "plan", **({"listing": options.listing} if options.listing else {})}
         planned = plan(spark, where, request)
-        outcomes = distribute(planned).mapPartitions(lambda shards: work(where, shards)).collect()
+        outcomes = distribute(planned, "preprocess").mapPartitions(lambda shards: work(where, shards)).collect()
         rest = planned.filter(lambda piece: piece[0] == "").first()[3]
         finish = b'{"plan":' + rest + b',"outcomes":[' + b",".join(one.encode() for one in outcomes) + b"]}"
         process = RuntimeProcess(where, patience=3600)

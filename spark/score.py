@@ -35,12 +35,14 @@ def main() -> None:
     where = placement(options)
     with session("score") as spark, progress(spark, "score"):
         planned = plan(spark, where, {"type": "plan-scoring"})
-        scored = distribute(planned).mapPartitions(lambda batches: work(where, batches)).collect()
+        scored = distribute(planned, "score").mapPartitions(lambda batches: work(where, batches)).collect()
         rest = json.loads(planned.filter(lambda piece: piece[0] == "").first()[3])
         notes = [*rest["notes"], *(note for _, some in scored for note in some)]
         items = sum(made for made, _ in scored)
         rejected = sum(len(some) for _, some in scored)
-        print(json.dumps({"items": items, "skipped": rest["skipped"], "rejected": rejected, "notes": notes}), flush=True)
+        print(
+            json.dumps({"items": items, "skipped": rest["skipped"], "rejected": rejected, "notes": notes}), flush=True
+        )
 
 
 if __name__ == "__main__":
