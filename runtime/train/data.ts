@@ -4,6 +4,7 @@ import { LABELS } from "../platform/labels";
 import type { ContextWith } from "../platform/step";
 import { readShardRows, readShards, type Split } from "../preprocess";
 import { findLeaks, splitMembers } from "./leaks";
+import { NO_LESION, UNKNOWN_LESION } from "./lesions";
 import type { TrainingSet } from "./trainer";
 
 type TrainingWorkspace = ContextWith<"processed">["workspace"];
@@ -79,7 +80,13 @@ export async function loadTrainingSet(workspace: TrainingWorkspace): Promise<Tra
     joined.set(image, row * area);
   });
   return {
-    images: { side: RECIPE.side, pixels: joined, labels: Uint8Array.from(labels) },
+    images: {
+      side: RECIPE.side,
+      pixels: joined,
+      labels: Uint8Array.from(labels),
+      masks: new Uint8Array(0),
+      maskOf: Int32Array.from(labels, (label) => (label === 0 ? NO_LESION : UNKNOWN_LESION)),
+    },
     train: Int32Array.from(rows.train),
     validation: Int32Array.from(rows.validation),
   };
