@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers/promises";
 import { RECIPE } from "../imaging";
 import { DESCRIPTOR_SIZE, describePicture } from "./descriptor";
 import { distanceOf, type GuardParameters, TRIANGLE } from "./input-guard";
@@ -38,16 +39,21 @@ export interface FittedGuard {
  * fifth of the groups is left out and measured by what the others gave, so no scan helped to judge itself or a
  * neighbour slice.
  *
+ * @throws {AbortError} when the signal is aborted
  * @returns undefined where there are too few scans or groups to know what one in a hundred looks like
  */
-export function fitGuard(scans: readonly GuardScan[], onDescribed: () => void = () => {}): FittedGuard | undefined {
+export async function fitGuard(
+  scans: readonly GuardScan[],
+  options: { readonly signal?: AbortSignal } = {},
+): Promise<FittedGuard | undefined> {
   const folds = assignFolds(scans.map(({ group }) => group));
   if (scans.length < MINIMUM_SCANS || folds === undefined) return undefined;
-  const described = scans.map(({ grey }) => {
-    const pair = { scan: describePicture(grey), mirrored: describePicture(mirror(grey)) };
-    onDescribed();
-    return pair;
-  });
+  const described: { readonly scan: Float64Array; readonly mirrored: Float64Array }[] = [];
+  for (const { grey } of scans) {
+    described.push({ scan: describePicture(grey), mirrored: describePicture(mirror(grey)) });
+    // Half a minute of arithmetic: an interruption gets its turn.
+    if (described.length % 32 === 0) await setImmediate(undefined, { signal: options.signal });
+  }
   const all = described.flatMap(({ scan, mirrored }) => [scan, mirrored]);
   const { mean, scale } = standard(all);
 
