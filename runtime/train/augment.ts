@@ -14,6 +14,8 @@ export interface Augmentation {
   /** Chance of noise, and its largest standard deviation. */
   readonly noiseChance: number;
   readonly noise: number;
+  /** Chance that a healthy head is shown with a planted lesion, as Cancer. */
+  readonly lesionChance: number;
 }
 
 export const AUGMENTATION: Augmentation = {
@@ -26,6 +28,7 @@ export const AUGMENTATION: Augmentation = {
   bias: 0.3,
   noiseChance: 0.3,
   noise: 0.05,
+  lesionChance: 0.2,
 };
 
 /** The lesion mask that moves with an image. */

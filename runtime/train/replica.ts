@@ -1,12 +1,13 @@
 import * as tf from "@tensorflow/tfjs-core";
-import { mixSeed } from "../platform/random";
+import { mixSeed, uniform } from "../platform/random";
 import { imagesToTensor } from "../registry/load-classifier";
 import { inferenceNetwork, MAP_SIDE, PARAMETERS, trainingForward } from "./architecture";
 import { AUGMENTATION, augment } from "./augment";
 import { installConvolutionGradients } from "./gradients/convolution";
 import { installMaxPoolGradient } from "./gradients/max-pool";
-import { UNKNOWN_LESION } from "./lesions";
+import { NO_LESION, UNKNOWN_LESION } from "./lesions";
 import { NETWORK_SIZE, splitNetwork } from "./optimizer";
+import { plantLesion } from "./plant-lesion";
 
 /** Floats that a replica answers with: gradients, the batch's statistics, the loss. */
 export const EXCHANGE_SIZE = NETWORK_SIZE + 1;
@@ -54,16 +55,27 @@ export class Replica {
     const cells = MAP_SIDE * MAP_SIDE;
     const batch = new Float32Array(rows.length * area * 3);
     const lesions = new Float32Array(rows.length * cells);
+    const shown = Float32Array.from(rows, (row) => labels[row] as number);
     rows.forEach((row, i) => {
       const target = batch.subarray(i * area * 3, (i + 1) * area * 3);
       const at = maskOf[row] as number;
-      const mask = at < 0 ? null : masks.subarray(at * area, (at + 1) * area);
+      let image = pixels.subarray(row * area, (row + 1) * area);
+      let mask = at < 0 ? null : masks.subarray(at * area, (at + 1) * area);
+      const variation = mixSeed(seed, row);
+      if (at === NO_LESION && uniform(mixSeed(variation, 1))() < AUGMENTATION.lesionChance) {
+        const planted = plantLesion(image, side, mixSeed(variation, 2));
+        if (planted) {
+          image = planted.pixels;
+          mask = planted.mask;
+          shown[i] = 1;
+        }
+      }
       const lesion = { mask, target: lesions.subarray(i * cells, (i + 1) * cells) };
-      augment(pixels.subarray(row * area, (row + 1) * area), target, side, mixSeed(seed, row), AUGMENTATION, lesion);
+      augment(image, target, side, variation, AUGMENTATION, lesion);
     });
     tf.tidy(() => {
       const x = tf.tensor4d(batch, [rows.length, side, side, 3]);
-      const y = tf.tensor1d(Float32Array.from(rows, (row) => labels[row] as number));
+      const y = tf.tensor1d(shown);
       const importance = tf.tensor1d(Float32Array.from(rows, (row) => classWeights[labels[row] as 0 | 1]));
       const map = tf.tensor3d(lesions, [rows.length, MAP_SIDE, MAP_SIDE]);
       const known = tf.tensor3d(

@@ -216,7 +216,18 @@ describe("augmentation", () => {
   });
 
   it("leaves an image alone when its limits are zero, but for mirroring", () => {
-    const none = { rotation: 0, scale: 0, stretch: 0, shift: 0, gamma: 0, gain: 0, bias: 0, noiseChance: 0, noise: 0 };
+    const none = {
+      rotation: 0,
+      scale: 0,
+      stretch: 0,
+      shift: 0,
+      gamma: 0,
+      gain: 0,
+      bias: 0,
+      noiseChance: 0,
+      noise: 0,
+      lesionChance: 0,
+    };
     const target = new Float32Array(SIDE * SIDE * 3);
     augment(pixels, target, SIDE, 1, none);
     const plain = Array.from(pixels, (value) => value / 255);
