@@ -14,6 +14,7 @@ export const REJECTION_CODES = {
   "too-many-pages": "The file has more pages than the limit.",
   animated: "The file is an animation, not a still picture.",
   "blank-image": "All pixels of the page are equal.",
+  "not-a-brain-scan": "The page was read, but a model's input guard finds that it does not look like a brain MRI scan.",
 } as const;
 
 export type RejectionCode = keyof typeof REJECTION_CODES;

@@ -7,6 +7,7 @@ import {
 import type { ImageRow } from "../platform/warehouse/tables";
 import type { IngestContext } from "./context";
 import { batchName, type Examined, type ExaminedPage, PageReader } from "./examine";
+import { curateMask } from "./lesion-mask";
 
 type ExaminedScan = Extract<Examined, { kind: "scan" }>;
 
@@ -85,6 +86,7 @@ async function rowOf(
   }
   const { width, height, sha256, phash } = result;
   const first = await storeCurated(context, page, result.png, again);
+  if (facts.mask !== undefined) await storeMask(context, scan, page, facts.mask);
   const duplicate_of = first === page.id ? null : first;
   return { ...common, status: "curated", reason: null, message: null, width, height, sha256, phash, duplicate_of };
 }
@@ -112,6 +114,23 @@ async function storeCurated(
       if (!(error instanceof PreconditionFailedError)) throw error;
     }
   }
+}
+
+/** Stores a page's lesion mask as `masks/<id>.png`. A mask that cannot be used is left out, with a warning. */
+async function storeMask(context: IngestContext, scan: ExaminedScan, page: ExaminedPage, name: string): Promise<void> {
+  const { log, curated } = context;
+  const mask =
+    scan.pages.length > 1
+      ? `the scan has ${scan.pages.length} pages, and ${name} does not say which of them it belongs to.`
+      : await curateMask(context, name, page.result as { width: number; height: number });
+  if (typeof mask === "string") {
+    log.warn({ source: page.source, mask: name }, `The lesion mask of ${page.source} is left out: ${mask}`);
+    return;
+  }
+  await createOnce(curated, `masks/${page.id}.png`, async () => ({
+    content: mask,
+    options: { contentType: "image/png" },
+  }));
 }
 
 /** Copies the file, untouched, to `<id>/<its name>`. Returns that name, or undefined where its bytes are damaged. */

@@ -2,7 +2,9 @@ export { useBackend, usesAllCores } from "./backend";
 export { BACKENDS, type Backend } from "./backend-names";
 export type { Classifier } from "./classifier";
 export { type Contender, type CurrentModel, currentModel, type Decision, decide, setCurrent } from "./current";
+export { calibrate, decisionOf, labelOf, logit, type ScanDecision, sigmoid } from "./decision";
 export {
+  GUARD_FILE,
   imagesToTensor,
   loadClassifier,
   METADATA_FILE,
@@ -20,5 +22,5 @@ export {
 } from "./load-classifier";
 export { type ModelMetadata, modelMetadataSchema } from "./metadata";
 export { isPublished, publishModel } from "./publish";
-export { labelOf, type ScoredScan, scoreScan } from "./score";
+export { type ScoredScan, scoreScan } from "./score";
 export { type FileResult, scoreFolder } from "./score-folder";

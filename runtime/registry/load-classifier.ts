@@ -3,15 +3,19 @@ import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import * as tf from "@tensorflow/tfjs-core";
 import { type LayersModel, loadLayersModel } from "@tensorflow/tfjs-layers";
+import { DESCRIPTOR_ID, type FittedGuard, InputGuard, parseGuard, serializeGuard } from "../guard";
 import { RECIPE } from "../imaging";
 import type { ObjectStore } from "../platform/object-store";
 import type { Classifier } from "./classifier";
+import { calibrate } from "./decision";
 import { type ModelMetadata, modelMetadataSchema } from "./metadata";
 
 /** Topology in TensorFlow.js layers format. */
 export const TOPOLOGY_FILE = "model.json";
 /** Weights as little-endian float32, in the order of the topology's manifest. */
 export const WEIGHTS_FILE = "weights.bin";
+/** The input guard's numbers, where a model has one. */
+export const GUARD_FILE = "guard.bin";
 export const METADATA_FILE = "metadata.json";
 
 /** Images that go through the network at once. */
@@ -76,31 +80,39 @@ export async function serializeNetwork(network: LayersModel): Promise<Serialized
   return captured;
 }
 
-/** The three files of a model, by name, with the hashes entered in the metadata. */
+/** The files of a model, by name, with the hashes entered in the metadata. */
 export async function modelFileContents(
   network: LayersModel,
-  metadata: Omit<ModelMetadata, "files">,
+  metadata: Omit<ModelMetadata, "files" | "guard">,
+  guard?: FittedGuard,
 ): Promise<ReadonlyMap<string, Buffer>> {
   const { topology, weights } = await serializeNetwork(network);
-  const complete: ModelMetadata = {
-    ...metadata,
-    files: { [TOPOLOGY_FILE]: sha256(topology), [WEIGHTS_FILE]: sha256(weights) },
-  };
-  return new Map([
+  const files = new Map([
     [TOPOLOGY_FILE, topology],
     [WEIGHTS_FILE, weights],
-    [METADATA_FILE, Buffer.from(`${JSON.stringify(complete, null, 2)}\n`)],
   ]);
+  if (guard) files.set(GUARD_FILE, serializeGuard(guard.parameters));
+  const complete: ModelMetadata = {
+    ...metadata,
+    ...(guard ? { guard: describeGuard(guard) } : {}),
+    files: Object.fromEntries([...files].map(([name, content]) => [name, sha256(content)])),
+  };
+  return files.set(METADATA_FILE, Buffer.from(`${JSON.stringify(complete, null, 2)}\n`));
 }
 
-/** Writes `model.json`, `weights.bin` and `metadata.json` into a directory; the metadata last. */
+function describeGuard({ threshold, scans, falseAlarms }: FittedGuard): NonNullable<ModelMetadata["guard"]> {
+  return { descriptor: DESCRIPTOR_ID, threshold, scans, falseAlarms };
+}
+
+/** Writes `model.json`, `weights.bin`, perhaps `guard.bin`, and `metadata.json` into a directory; the metadata last. */
 export async function saveClassifier(
   directory: string,
   network: LayersModel,
-  metadata: Omit<ModelMetadata, "files">,
+  metadata: Omit<ModelMetadata, "files" | "guard">,
+  guard?: FittedGuard,
 ): Promise<void> {
   await mkdir(directory, { recursive: true });
-  for (const [name, content] of await modelFileContents(network, metadata)) {
+  for (const [name, content] of await modelFileContents(network, metadata, guard)) {
     await writeFile(join(directory, name), content);
   }
 }
@@ -125,14 +137,17 @@ export async function loadClassifier(source: string | ModelFiles): Promise<Class
   const [topologyBytes, weights] = await Promise.all(
     [TOPOLOGY_FILE, WEIGHTS_FILE].map((name) => readVerified(files, name, metadata.files[name])),
   );
+  const guard = await readGuard(files, metadata);
   const network = await parseNetwork(files.location, topologyBytes as Uint8Array, weights as Uint8Array, metadata);
   let disposed = false;
   return {
     metadata,
     network,
+    guard,
     async predict(images) {
       if (disposed) throw new Error(`Model ${metadata.id} has been disposed.`);
-      return predict(files.location, network, images);
+      const probabilities = await predict(files.location, network, images);
+      return probabilities.map((probability) => calibrate(probability, metadata.temperature ?? 1));
     },
     dispose() {
       if (disposed) return;
@@ -184,6 +199,23 @@ async function readVerified(files: ModelFiles, name: string, expected: string | 
     );
   }
   return bytes;
+}
+
+async function readGuard(files: ModelFiles, { guard, ...metadata }: ModelMetadata): Promise<InputGuard | undefined> {
+  if (!guard) return undefined;
+  if (guard.descriptor !== DESCRIPTOR_ID) {
+    throw new UnusableModelError(
+      files.location,
+      "other-recipe",
+      `its input guard measures ${guard.descriptor}, and this program measures ${DESCRIPTOR_ID}. Train a model with this program, or serve this one with the program that trained it.`,
+    );
+  }
+  const bytes = await readVerified(files, GUARD_FILE, metadata.files[GUARD_FILE]);
+  try {
+    return new InputGuard(parseGuard(bytes), guard.threshold);
+  } catch (cause) {
+    throw new UnusableModelError(files.location, "damaged-file", `${GUARD_FILE} is no guard.`, { cause });
+  }
 }
 
 async function parseNetwork(

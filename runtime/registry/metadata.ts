@@ -8,8 +8,36 @@ export const modelMetadataSchema = z.object({
   recipe: z.string(),
   /** Trainable parameters of the inference graph. */
   parameters: z.number().int().positive(),
-  /** Probability from which the label is Cancer; chosen on the validation split alone. */
+  /** Calibrated probability from which the label is Cancer; chosen on the validation split alone. */
   threshold: z.number().min(0).max(1),
+  /**
+   * By what the network's log odds are divided before they are a probability: fitted on the validation split alone.
+   * Absent: 1.
+   */
+  temperature: z.number().positive().optional(),
+  /** Calibrated probabilities that are referred to a person; absent where a model decides every scan. */
+  uncertain: z
+    .object({
+      low: z.number().min(0).max(1),
+      high: z.number().min(0).max(1),
+      /** The trade on the validation split: the share that is referred, and accuracy of what is kept and of all. */
+      validation: z.object({ images: z.number().int(), referred: z.number(), kept: z.number(), all: z.number() }),
+    })
+    .refine(({ low, high }) => low <= high, "low must not lie above high")
+    .optional(),
+  /** The input guard in `guard.bin`; absent where a model takes every picture. */
+  guard: z
+    .object({
+      /** What it measures; a process that measures something else refuses the model. */
+      descriptor: z.string(),
+      /** Distance above which a picture is refused. */
+      threshold: z.number().positive(),
+      /** Training and validation scans that it was fitted to. */
+      scans: z.number().int(),
+      /** Share of them that it would refuse, each judged without its own group. */
+      falseAlarms: z.number().min(0).max(1),
+    })
+    .optional(),
   /** Layer whose activations Grad-CAM weighs. */
   gradCamLayer: z.string(),
   backend: z.string(),

@@ -6,10 +6,11 @@ import {
   type GreyImage,
   type ImageLimits,
   pixelSha256,
-  type RejectedImage,
+  RejectedImage,
 } from "../imaging";
 import type { Label } from "../platform/labels";
 import type { Classifier } from "./classifier";
+import { decisionOf, labelOf, type ScanDecision } from "./decision";
 
 /** A file with a model's answer. */
 export interface ScoredScan {
@@ -18,9 +19,10 @@ export interface ScoredScan {
   /** Of Cancer, 0 to 1: that of the most suspicious page. */
   readonly probability: number;
   readonly label: Label;
+  readonly decision: ScanDecision;
   /** Number of the most suspicious page, from 1. */
   readonly page: number;
-  /** Pages that could be read. */
+  /** Pages that the answer is drawn from. */
   readonly pages: number;
   /** Pages of the file that could not be used; the others were. */
   readonly rejectedPages: readonly { readonly page: number; readonly reason: RejectedImage }[];
@@ -29,11 +31,6 @@ export interface ScoredScan {
   readonly sha256: string;
   readonly pixels: Uint8Array;
   readonly geometry: Geometry;
-}
-
-/** Cancer from the model's threshold on. */
-export function labelOf(probability: number, threshold: number): Label {
-  return probability >= threshold ? "Cancer" : "Non-Cancer";
 }
 
 /**
@@ -57,11 +54,15 @@ export async function scoreScan(
       rejectedPages.push({ page: decoded.page, reason: decoded.rejected });
       continue;
     }
-    pages++;
     const { image, page } = decoded;
     const sha256 = pixelSha256(image);
     identity.update(sha256);
     const { pixels, geometry } = applyRecipe(image);
+    if (classifier.guard?.judge(pixels).refused) {
+      rejectedPages.push({ page, reason: notABrainScan() });
+      continue;
+    }
+    pages++;
     const [probability] = await classifier.predict([pixels]);
     if (probability === undefined) throw new Error(`Model ${metadata.id} gave no answer.`);
     if (!best || probability > best.probability) best = { probability, page, image, sha256, pixels, geometry };
@@ -74,8 +75,16 @@ export async function scoreScan(
   return {
     id: identity.digest("hex"),
     label: labelOf(best.probability, metadata.threshold),
+    decision: decisionOf(best.probability, metadata),
     pages,
     rejectedPages,
     ...best,
   };
+}
+
+function notABrainScan(): RejectedImage {
+  return new RejectedImage(
+    "not-a-brain-scan",
+    "The picture does not look like the brain MRI scans that the model was trained on, so it gives no probability. If it is one, check that it shows a single slice, upright and without a frame of text, and have a person read it.",
+  );
 }

@@ -85,8 +85,17 @@ export async function buildServer(dependencies: ServerDependencies): Promise<Fas
   app.get("/v1/model", async () => {
     const metadata = slot.current?.metadata;
     if (!metadata) throw new Problem(503, "no-model", slot.problem ?? "No model is loaded.", { "retry-after": "5" });
-    const { id, recipe, threshold, parameters, synthetic } = metadata;
-    return { id, recipe, threshold, parameters, synthetic, disclaimer: DISCLAIMER };
+    const { id, recipe, threshold, parameters, synthetic, uncertain, guard } = metadata;
+    return {
+      id,
+      recipe,
+      threshold,
+      uncertain: uncertain ? { low: uncertain.low, high: uncertain.high } : null,
+      guard: guard !== undefined,
+      parameters,
+      synthetic,
+      disclaimer: DISCLAIMER,
+    };
   });
   await app.register(pageRoutes);
   await app.register(predictionRoutes, { slot, admission, metrics, reports, warehouse, log, maxBodyBytes });

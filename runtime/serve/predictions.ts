@@ -7,7 +7,7 @@ import { DISCLAIMER, type Label } from "../platform/labels";
 import type { Logger } from "../platform/logging";
 import { type ObjectStore, PreconditionFailedError } from "../platform/object-store";
 import type { Warehouse } from "../platform/warehouse/warehouse";
-import { type Classifier, type ScoredScan, scoreScan } from "../registry";
+import { type Classifier, type ScanDecision, type ScoredScan, scoreScan } from "../registry";
 import type { Admission } from "./admission";
 import type { createMetrics } from "./metrics";
 import type { ModelSlot } from "./model-slot";
@@ -22,7 +22,10 @@ export interface Prediction {
   /** Of Cancer, 0 to 1. */
   readonly probability: number;
   readonly label: Label;
-  readonly decision: Label | "Uncertain";
+  /** The label, or Uncertain where the probability lies within the model's band. */
+  readonly decision: ScanDecision;
+  /** Probabilities from and to which the decision is Uncertain; null where the model has no band. */
+  readonly uncertain: { readonly low: number; readonly high: number } | null;
   /** Probability from which the label is Cancer. */
   readonly threshold: number;
   /** URL of a PNG: the page with the places that speak for Cancer. */
@@ -181,7 +184,7 @@ async function predict(
   const prediction = await slot.use(async (classifier) => {
     const scored = await score(bytes, classifier);
     const { metadata } = classifier;
-    const { id, image, geometry, probability, label } = scored;
+    const { id, image, geometry, probability, label, decision } = scored;
     const explanation = await gradCam(classifier, scored.pixels, geometry);
     await Promise.all([
       keep(reports, pictureObject(id, "overlay"), () =>
@@ -197,13 +200,13 @@ async function predict(
         recipe: metadata.recipe,
         probability,
         label,
-        decision: label,
+        decision,
         threshold: metadata.threshold,
         sha256: scored.sha256,
         predicted_at: new Date().toISOString(),
       },
     ]);
-    log.info({ request: request.id, prediction: id, model: metadata.id, label, probability }, "Prediction");
+    log.info({ request: request.id, prediction: id, model: metadata.id, label, decision, probability }, "Prediction");
     const url = (picture: Picture) => `${request.protocol}://${request.host}${PATH}/${id}/${picture}`;
     return {
       id,
@@ -211,7 +214,8 @@ async function predict(
       recipe: metadata.recipe,
       probability,
       label,
-      decision: label,
+      decision,
+      uncertain: metadata.uncertain ? { low: metadata.uncertain.low, high: metadata.uncertain.high } : null,
       threshold: metadata.threshold,
       overlay: url("overlay"),
       original: url("original"),

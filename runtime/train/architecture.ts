@@ -15,8 +15,12 @@ export interface Stage {
 const OUTPUT_CHANNELS = 128;
 
 /**
- * The compact CNN: five stages from 128 x 128 x 3 to 8 x 8 x 128, then global average and global maximum side by side
- * (a lesion is small: its evidence drowns in an average) and one sigmoid unit.
+ * The compact CNN: five stages from 128 x 128 x 3 to a map of features; then three kinds of evidence side by side, the
+ * features' global average, their global maximum (a lesion is small: it drowns in an average) and the peak of the lesion
+ * map, and one sigmoid unit.
+ *
+ * The lesion map is one 1 x 1 convolution of the features. Where lesion masks are known it is taught to be the mask, so
+ * that the features learn what a lesion looks like and not only what goes with the label.
  *
  * Pooling comes before normalisation, so that the element-wise work is done on a quarter of the values.
  */
@@ -30,8 +34,16 @@ export const STAGES: readonly Stage[] = [
 
 const SIDE = 128;
 const CHANNELS = 3;
+/** Side of the map of features and of the lesion map, cells. */
+export const MAP_SIDE = STAGES.reduce((side, { stride, pool }) => side / stride / (pool ? 2 : 1), SIDE);
+/** Before training, few places are lesions: as a logit. */
+const RARE = -2;
+/** First weight of the lesion map's peak in the prediction: evidence for Cancer. */
+const PEAK_WEIGHT = 0.5;
 /** The layer whose activations Grad-CAM weighs: the last one that still knows where things are. */
 export const GRAD_CAM_LAYER = "features";
+/** The layer whose single channel is the logit of a lesion at each place. */
+export const LESION_LAYER = "lesions";
 
 export interface Parameter {
   readonly name: string;
@@ -41,10 +53,12 @@ export interface Parameter {
   /** Standard deviation of the initial normal values; null: constant `initial`. */
   readonly deviation: number | null;
   readonly initial: number;
+  /** The initial last value, where it is another. */
+  readonly last?: number;
 }
 
 /** Trainable parameters in the order of every flat vector of weights. */
-export const PARAMETERS: readonly Parameter[] = STAGES.flatMap((stage, index) => {
+export const PARAMETERS: readonly Parameter[] = STAGES.flatMap((stage, index): Parameter[] => {
   const input = STAGES[index - 1]?.channels ?? CHANNELS;
   const shape = [stage.kernel, stage.kernel, input, stage.channels];
   // He et al. (2015): variance 2 / fan-in keeps the scale of activations behind a ReLU.
@@ -55,12 +69,15 @@ export const PARAMETERS: readonly Parameter[] = STAGES.flatMap((stage, index) =>
     { name: `beta${index}`, shape: [stage.channels], decays: false, deviation: null, initial: 0 },
   ];
 }).concat([
+  { name: "lesionFilter", shape: [1, 1, OUTPUT_CHANNELS, 1], decays: true, deviation: 0.02, initial: 0 },
+  { name: "lesionBias", shape: [1], decays: false, deviation: null, initial: RARE },
   {
     name: "kernel",
-    shape: [2 * OUTPUT_CHANNELS, 1],
+    shape: [2 * OUTPUT_CHANNELS + 1, 1],
     decays: true,
     deviation: Math.sqrt(1 / (2 * OUTPUT_CHANNELS)),
     initial: 0,
+    last: PEAK_WEIGHT,
   },
   { name: "bias", shape: [1], decays: false, deviation: null, initial: 0 },
 ]);
@@ -80,9 +97,13 @@ export const sizeOf = (shape: readonly number[]): number => shape.reduce((produc
 /** Initial weights: the same seed gives the same values on every backend. */
 export function initialWeights(seed: number): Float32Array[] {
   const gaussian = normal(uniform(seed));
-  return PARAMETERS.map(({ shape, deviation, initial }) =>
-    Float32Array.from({ length: sizeOf(shape) }, () => (deviation === null ? initial : gaussian() * deviation)),
-  );
+  return PARAMETERS.map(({ shape, deviation, initial, last }) => {
+    const values = Float32Array.from({ length: sizeOf(shape) }, () =>
+      deviation === null ? initial : gaussian() * deviation,
+    );
+    if (last !== undefined) values[values.length - 1] = last;
+    return values;
+  });
 }
 
 /**
@@ -90,12 +111,13 @@ export function initialWeights(seed: number): Float32Array[] {
  *
  * @param weights in the order of {@link PARAMETERS}
  * @param x [n, 128, 128, 3] in [0, 1]
- * @returns logits [n] and the batch's statistics in the order of {@link STATISTICS}
+ * @returns logits [n], logits of the lesion map [n, {@link MAP_SIDE}, {@link MAP_SIDE}], and the batch's statistics in
+ *   the order of {@link STATISTICS}
  */
 export function trainingForward(
   weights: readonly tf.Tensor[],
   x: tf.Tensor4D,
-): { readonly logits: tf.Tensor1D; readonly statistics: readonly tf.Tensor1D[] } {
+): { readonly logits: tf.Tensor1D; readonly lesions: tf.Tensor3D; readonly statistics: readonly tf.Tensor1D[] } {
   const statistics: tf.Tensor1D[] = [];
   let features = x;
   STAGES.forEach((stage, index) => {
@@ -109,10 +131,19 @@ export function trainingForward(
     features = y;
     statistics.push(mean, variance);
   });
-  const [kernel, bias] = weights.slice(-2) as [tf.Tensor2D, tf.Tensor1D];
-  const pooled = tf.concat([tf.mean(features, [1, 2]), tf.max(features, [1, 2])], 1) as tf.Tensor2D;
-  const logits = tf.add(tf.matMul(pooled, kernel), bias);
-  return { logits: tf.reshape(logits, [-1]), statistics };
+  const [lesionFilter, lesionBias, kernel, bias] = weights.slice(-4) as [
+    tf.Tensor4D,
+    tf.Tensor1D,
+    tf.Tensor2D,
+    tf.Tensor1D,
+  ];
+  const places = tf.reshape(features, [-1, OUTPUT_CHANNELS]) as tf.Tensor2D;
+  const map = tf.add(tf.matMul(places, tf.reshape(lesionFilter, [OUTPUT_CHANNELS, 1]) as tf.Tensor2D), lesionBias);
+  const lesions = tf.reshape(map, [-1, MAP_SIDE, MAP_SIDE]) as tf.Tensor3D;
+  const peak = tf.max(tf.reshape(lesions, [-1, MAP_SIDE * MAP_SIDE]), 1, true);
+  const evidence = tf.concat([tf.mean(features, [1, 2]), tf.max(features, [1, 2]), peak], 1) as tf.Tensor2D;
+  const logits = tf.add(tf.matMul(evidence, kernel), bias);
+  return { logits: tf.reshape(logits, [-1]), lesions, statistics };
 }
 
 /**
@@ -153,8 +184,12 @@ export function inferenceNetwork(
   });
   const average = layers.layers.globalAveragePooling2d({ name: "average" }).apply(features);
   const maximum = layers.layers.globalMaxPooling2d({ name: "maximum" }).apply(features);
-  const pooled = layers.layers.concatenate({ name: "evidence" }).apply([average, maximum] as layers.SymbolicTensor[]);
-  const output = layers.layers.dense({ units: 1, activation: "sigmoid", name: "probability" }).apply(pooled);
+  const lesions = layers.layers.conv2d({ filters: 1, kernelSize: 1, name: LESION_LAYER }).apply(features);
+  const peak = layers.layers.globalMaxPooling2d({ name: "peak" }).apply(lesions);
+  const evidence = layers.layers
+    .concatenate({ name: "evidence" })
+    .apply([average, maximum, peak] as layers.SymbolicTensor[]);
+  const output = layers.layers.dense({ units: 1, activation: "sigmoid", name: "probability" }).apply(evidence);
   const network = layers.model({ inputs: input, outputs: output as layers.SymbolicTensor, name: "brain_tumor_cnn" });
 
   tf.tidy(() => {
@@ -169,6 +204,7 @@ export function inferenceNetwork(
         statistics,
       );
     });
+    set(network, LESION_LAYER, [PARAMETERS.length - 4, PARAMETERS.length - 3], [], weights, statistics);
     set(network, "probability", [PARAMETERS.length - 2, PARAMETERS.length - 1], [], weights, statistics);
   });
   return network;

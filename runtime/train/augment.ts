@@ -14,6 +14,8 @@ export interface Augmentation {
   /** Chance of noise, and its largest standard deviation. */
   readonly noiseChance: number;
   readonly noise: number;
+  /** Chance that a healthy head is shown with a planted lesion, as Cancer. */
+  readonly lesionChance: number;
 }
 
 export const AUGMENTATION: Augmentation = {
@@ -26,7 +28,16 @@ export const AUGMENTATION: Augmentation = {
   bias: 0.3,
   noiseChance: 0.3,
   noise: 0.05,
+  lesionChance: 0.2,
 };
+
+/** The lesion mask that moves with an image. */
+export interface LesionMask {
+  /** side x side shares of lesion, 0 to 255; null: no lesion anywhere. */
+  readonly mask: Uint8Array | null;
+  /** Receives cells x cells values in [0, 1]: twice the share of lesion in each cell, at most 1, so that half a cell of lesion is lesion. */
+  readonly target: Float32Array;
+}
 
 /**
  * One random variation of an image: mirrored left-right and up-down, rotation, scale and shift (bilinear), gamma, a linear bias field,
@@ -35,6 +46,7 @@ export const AUGMENTATION: Augmentation = {
  * @param pixels side x side grey values, uint8
  * @param target side x side x 3 values in [0, 1], the three channels equal
  * @param seed the same seed gives the same variation
+ * @param lesion the mask, moved as the image is; it does not change the variation
  */
 export function augment(
   pixels: Uint8Array,
@@ -42,6 +54,7 @@ export function augment(
   side: number,
   seed: number,
   limits: Augmentation = AUGMENTATION,
+  lesion?: LesionMask,
 ): void {
   const random = uniform(seed);
   const within = (bound: number) => (2 * random() - 1) * bound;
@@ -59,6 +72,10 @@ export function augment(
   const centre = (side - 1) / 2;
   const offsetX = centre - (xx + xy) * centre + within(limits.shift);
   const offsetY = centre - (yx + yy) * centre + within(limits.shift);
+
+  if (lesion?.mask) {
+    moveMask(lesion.mask, lesion.target, side, (x, y) => [offsetX + xx * x + xy * y, offsetY + yx * x + yy * y]);
+  }
 
   const gain = 1 + within(limits.gain);
   const [slopeX, slopeY] = [within(limits.bias) / centre, within(limits.bias) / centre];
@@ -91,6 +108,24 @@ function sample(pixels: Uint8Array, side: number, x: number, y: number): number 
   const upper = at(left, top) * (1 - fx) + at(left + 1, top) * fx;
   const lower = at(left, top + 1) * (1 - fx) + at(left + 1, top + 1) * fx;
   return upper * (1 - fy) + lower * fy;
+}
+
+function moveMask(
+  mask: Uint8Array,
+  target: Float32Array,
+  side: number,
+  place: (x: number, y: number) => readonly [number, number],
+): void {
+  const cells = Math.sqrt(target.length);
+  const cell = side / cells;
+  for (let y = 0; y < side; y++) {
+    for (let x = 0; x < side; x++) {
+      const at = Math.floor(y / cell) * cells + Math.floor(x / cell);
+      target[at] = (target[at] as number) + sample(mask, side, ...place(x, y));
+    }
+  }
+  const full = 255 * cell * cell;
+  for (let i = 0; i < target.length; i++) target[i] = Math.min(1, (2 * (target[i] as number)) / full);
 }
 
 function gammaTable(exponent: number): Float32Array {

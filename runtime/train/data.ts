@@ -3,6 +3,8 @@ import { RECIPE } from "../imaging";
 import { LABELS } from "../platform/labels";
 import type { ContextWith } from "../platform/step";
 import { readShardRows, readShards, type Split } from "../preprocess";
+import { findLeaks, splitMembers } from "./leaks";
+import { NO_LESION, UNKNOWN_LESION } from "./lesions";
 import type { TrainingSet } from "./trainer";
 
 type TrainingWorkspace = ContextWith<"processed">["workspace"];
@@ -26,25 +28,19 @@ export class UnusableTrainingDataError extends Error {
 /**
  * Counts and names the labelled images of a workspace, and checks that they may be trained on.
  *
- * @throws {UnusableTrainingDataError} if a group or a patient stands in two splits, or a class is missing
+ * @throws {UnusableTrainingDataError} if a patient or two near-duplicates stand in two splits (the message names a pair), or a class is missing
  */
 export async function describeTrainingData(workspace: TrainingWorkspace): Promise<TrainingDescription> {
   const counts: Record<Split, number> = { train: 0, validation: 0, test: 0 };
   const identity: string[] = [];
   const learnt = new Set<string>();
-  const groups = new SplitCheck("near-duplicate group");
-  const patients = new SplitCheck("patient");
-  const patientOf = await patientsById(workspace);
-  for (const { id, label, group, split, sha256, source } of await readShardRows(workspace)) {
-    groups.add(group, split, source);
-    const patient = patientOf.get(id);
-    if (patient) patients.add(patient, split, source);
+  for (const { id, label, group, split, sha256 } of await readShardRows(workspace)) {
     if (label === null) continue;
     counts[split]++;
     identity.push([id, sha256, label, group, split].join(" "));
     if (split === "train") learnt.add(label);
   }
-  const leaks = [...groups.leaks(), ...patients.leaks()];
+  const leaks = findLeaks(await splitMembers(workspace));
   if (leaks.length > 0) {
     const others = leaks.length > 5 ? ` And ${leaks.length - 5} more.` : "";
     throw new UnusableTrainingDataError(
@@ -84,37 +80,14 @@ export async function loadTrainingSet(workspace: TrainingWorkspace): Promise<Tra
     joined.set(image, row * area);
   });
   return {
-    images: { side: RECIPE.side, pixels: joined, labels: Uint8Array.from(labels) },
+    images: {
+      side: RECIPE.side,
+      pixels: joined,
+      labels: Uint8Array.from(labels),
+      masks: new Uint8Array(0),
+      maskOf: Int32Array.from(labels, (label) => (label === 0 ? NO_LESION : UNKNOWN_LESION)),
+    },
     train: Int32Array.from(rows.train),
     validation: Int32Array.from(rows.validation),
   };
-}
-
-async function patientsById(workspace: TrainingWorkspace): Promise<Map<string, string>> {
-  const rows = await workspace.warehouse.query<{ id: string; patient: string }>(
-    "select id, patient from images where patient is not null",
-  );
-  return new Map(rows.map(({ id, patient }) => [id, patient]));
-}
-
-/** Finds what stands in more than one split. */
-class SplitCheck {
-  private readonly members = new Map<string, Map<Split, string>>();
-
-  constructor(private readonly what: string) {}
-
-  add(key: string, split: Split, source: string): void {
-    const splits = this.members.get(key) ?? new Map<Split, string>();
-    if (!splits.has(split)) splits.set(split, source);
-    this.members.set(key, splits);
-  }
-
-  leaks(): string[] {
-    return [...this.members.values()]
-      .filter((splits) => splits.size > 1)
-      .map((splits) => {
-        const places = [...splits].map(([split, source]) => `${source} in ${split}`).join(", ");
-        return `The same ${this.what} has ${places}.`;
-      });
-  }
 }

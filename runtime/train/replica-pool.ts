@@ -58,6 +58,7 @@ async function threaded(images: TrainingImages): Promise<ReplicaPool> {
     ...images,
     pixels: share(images.pixels, Uint8Array),
     labels: share(images.labels, Uint8Array),
+    masks: share(images.masks, Uint8Array),
   };
   const network = new Float32Array(new SharedArrayBuffer(NETWORK_SIZE * 4));
   const threads = Array.from({ length: THREADS }, () => {

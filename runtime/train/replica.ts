@@ -1,14 +1,22 @@
 import * as tf from "@tensorflow/tfjs-core";
-import { mixSeed } from "../platform/random";
+import { mixSeed, uniform } from "../platform/random";
 import { imagesToTensor } from "../registry/load-classifier";
-import { inferenceNetwork, PARAMETERS, trainingForward } from "./architecture";
-import { augment } from "./augment";
+import { inferenceNetwork, MAP_SIDE, PARAMETERS, trainingForward } from "./architecture";
+import { AUGMENTATION, augment } from "./augment";
 import { installConvolutionGradients } from "./gradients/convolution";
 import { installMaxPoolGradient } from "./gradients/max-pool";
+import { NO_LESION, UNKNOWN_LESION } from "./lesions";
 import { NETWORK_SIZE, splitNetwork } from "./optimizer";
+import { plantLesion } from "./plant-lesion";
 
 /** Floats that a replica answers with: gradients, the batch's statistics, the loss. */
 export const EXCHANGE_SIZE = NETWORK_SIZE + 1;
+
+/**
+ * Importance of the lesion map beside the label, whose loss is of the same size with it: a map's mean cross-entropy is small, for
+ * most places are no lesion.
+ */
+const LESION_WEIGHT = 8;
 
 /** The images that a replica sees. Shared memory, where there are several replicas. */
 export interface TrainingImages {
@@ -18,6 +26,10 @@ export interface TrainingImages {
   readonly pixels: Uint8Array;
   /** 1 Cancer, 0 Non-Cancer. */
   readonly labels: Uint8Array;
+  /** Lesion masks after the recipe, one after the other: masks x side x side shares of lesion, 0 to 255. */
+  readonly masks: Uint8Array;
+  /** Number of each row's mask in {@link masks}, or `NO_LESION`, or `UNKNOWN_LESION`. */
+  readonly maskOf: Int32Array;
   /** Importance of a Non-Cancer and of a Cancer row in the loss. */
   readonly classWeights: readonly [number, number];
 }
@@ -30,24 +42,46 @@ export class Replica {
   }
 
   /**
-   * Gradient of the mean weighted binary cross-entropy of some rows, each augmented by its own variation of the epoch.
+   * Gradient of the mean loss of some rows, each augmented by its own variation of the epoch: the weighted binary
+   * cross-entropy of the label, and that of the lesion map where a mask is known.
    *
    * @param network weights and statistics, flat
    * @param seed of the epoch
    * @param exchange receives {@link EXCHANGE_SIZE} floats
    */
   gradients(network: Float32Array, rows: Int32Array, seed: number, exchange: Float32Array): void {
-    const { side, pixels, labels, classWeights } = this.images;
+    const { side, pixels, labels, classWeights, masks, maskOf } = this.images;
     const area = side * side;
+    const cells = MAP_SIDE * MAP_SIDE;
     const batch = new Float32Array(rows.length * area * 3);
+    const lesions = new Float32Array(rows.length * cells);
+    const shown = Float32Array.from(rows, (row) => labels[row] as number);
     rows.forEach((row, i) => {
       const target = batch.subarray(i * area * 3, (i + 1) * area * 3);
-      augment(pixels.subarray(row * area, (row + 1) * area), target, side, mixSeed(seed, row));
+      const at = maskOf[row] as number;
+      let image = pixels.subarray(row * area, (row + 1) * area);
+      let mask = at < 0 ? null : masks.subarray(at * area, (at + 1) * area);
+      const variation = mixSeed(seed, row);
+      if (at === NO_LESION && uniform(mixSeed(variation, 1))() < AUGMENTATION.lesionChance) {
+        const planted = plantLesion(image, side, mixSeed(variation, 2));
+        if (planted) {
+          image = planted.pixels;
+          mask = planted.mask;
+          shown[i] = 1;
+        }
+      }
+      const lesion = { mask, target: lesions.subarray(i * cells, (i + 1) * cells) };
+      augment(image, target, side, variation, AUGMENTATION, lesion);
     });
     tf.tidy(() => {
       const x = tf.tensor4d(batch, [rows.length, side, side, 3]);
-      const y = tf.tensor1d(Float32Array.from(rows, (row) => labels[row] as number));
+      const y = tf.tensor1d(shown);
       const importance = tf.tensor1d(Float32Array.from(rows, (row) => classWeights[labels[row] as 0 | 1]));
+      const map = tf.tensor3d(lesions, [rows.length, MAP_SIDE, MAP_SIDE]);
+      const known = tf.tensor3d(
+        Float32Array.from(rows, (row) => (maskOf[row] === UNKNOWN_LESION ? 0 : LESION_WEIGHT)),
+        [rows.length, 1, 1],
+      );
       const weights = splitNetwork(network).weights.map((values, i) =>
         tf.tensor(values, [...(PARAMETERS[i] as (typeof PARAMETERS)[number]).shape]),
       );
@@ -55,7 +89,8 @@ export class Replica {
       const { value, grads } = tf.valueAndGrads((...parameters: tf.Tensor[]) => {
         const forward = trainingForward(parameters, x);
         statistics = forward.statistics.map((tensor) => tf.keep(tensor));
-        return tf.mean(tf.mul(importance, binaryCrossEntropy(y, forward.logits)));
+        const label = tf.mean(tf.mul(importance, binaryCrossEntropy(y, forward.logits)));
+        return tf.add(label, tf.mean(tf.mul(known, binaryCrossEntropy(map, forward.lesions))));
       })(weights);
       let offset = 0;
       for (const tensor of [...grads, ...statistics, value]) {
@@ -89,9 +124,9 @@ export class Replica {
 }
 
 /** Numerically stable binary cross-entropy on logits: max(z, 0) - z y + log(1 + exp(-|z|)). */
-function binaryCrossEntropy(labels: tf.Tensor1D, logits: tf.Tensor1D): tf.Tensor1D {
+function binaryCrossEntropy<T extends tf.Tensor>(labels: T, logits: T): T {
   const tail = tf.log1p(tf.exp(tf.neg(tf.abs(logits))));
-  return tf.add(tf.sub(tf.relu(logits), tf.mul(logits, labels)), tail) as tf.Tensor1D;
+  return tf.add(tf.sub(tf.relu(logits), tf.mul(logits, labels)), tail) as T;
 }
 
 function replicateChannels(grey: Uint8Array): Uint8Array {

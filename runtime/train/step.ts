@@ -1,6 +1,5 @@
 import { createHash } from "node:crypto";
 import { join } from "node:path";
-import { chooseThreshold } from "../evaluate";
 import { RECIPE } from "../imaging";
 import { PHANTOM_COLLECTION } from "../phantom";
 import type { ContextWith, StepCounts } from "../platform/step";
@@ -18,6 +17,7 @@ import { AUGMENTATION } from "./augment";
 import { checkpointsIn } from "./checkpoints";
 import { type TrainingConfiguration, trainingConfiguration } from "./configuration";
 import { describeTrainingData, loadTrainingSet } from "./data";
+import { DECISION_RULE, fitDecision, fitInputGuard } from "./decision";
 import { trainNetwork } from "./trainer";
 
 export type TrainContext = ContextWith<"processed" | "models">;
@@ -58,19 +58,23 @@ export async function trainStep(context: TrainContext, options: TrainOptions): P
     notes.push("there is no validation image, so the threshold is 0.5. Add scans of more patients.");
   }
   const network = result.network;
-  const files = await modelFileContents(network, {
+  // Drawn phantoms are no measure of what a brain scan looks like.
+  const synthetic = await isSynthetic(context);
+  const guard = synthetic ? undefined : await fitInputGuard(context);
+  const description = {
     id,
     recipe: RECIPE.id,
     parameters: network.countParams(),
-    threshold: chooseThreshold(result.validation, labels),
+    ...fitDecision(result.validation, labels),
     gradCamLayer: GRAD_CAM_LAYER,
     backend: options.backend,
     seed,
     dataset: digest,
     counts,
     configuration: { ...configuration },
-    synthetic: await isSynthetic(context),
-  });
+    synthetic,
+  };
+  const files = await modelFileContents(network, description, guard);
   network.dispose();
   const curve = Buffer.from(`${JSON.stringify({ epochs: result.curve }, null, 2)}\n`);
   await models.write(`${id}/training.json`, curve, { contentType: "application/json" });
@@ -94,6 +98,7 @@ function modelId(dataset: string, configuration: TrainingConfiguration, backend:
     architecture: STAGES,
     augmentation: AUGMENTATION,
     configuration,
+    decision: DECISION_RULE,
     backend,
   });
   return `cnn-${createHash("sha256").update(identity).digest("hex").slice(0, 12)}`;

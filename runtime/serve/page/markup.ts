@@ -49,9 +49,10 @@ export const MARKUP = `<!doctype html>
       </div>
     </div>
     <div class="scale" aria-hidden="true">
-      <div class="bar"><div class="fill" id="fill"></div><div class="threshold" id="threshold-mark"></div></div>
+      <div class="bar"><div class="fill" id="fill"></div><div class="band" id="band" hidden></div><div class="threshold" id="threshold-mark"></div></div>
       <div class="ends"><span>0</span><span id="threshold"></span><span>1</span></div>
     </div>
+    <p class="note" id="referral" role="note" hidden>The model is too unsure to decide: a person should read this scan.</p>
     <div class="pictures">
       <figure>
         <img id="original" alt="">

@@ -47,7 +47,14 @@ export const SCRIPT = `"use strict";
   const show = async (answer, file) => {
     const percent = (value) => (100 * value).toFixed(1) + " %";
     at("label").textContent = answer.decision;
-    at("label").className = "label " + answer.label.toLowerCase();
+    at("label").className = "label " + answer.decision.toLowerCase();
+    const band = answer.uncertain;
+    at("referral").hidden = answer.decision !== "Uncertain";
+    at("band").hidden = !band;
+    if (band) {
+      at("band").style.left = 100 * band.low + "%";
+      at("band").style.width = 100 * (band.high - band.low) + "%";
+    }
     at("probability").textContent = percent(answer.probability);
     at("file-name").textContent = file.name;
     at("fill").style.width = 100 * answer.probability + "%";
@@ -67,6 +74,7 @@ export const SCRIPT = `"use strict";
         answer.rejected_pages.map((page) => page.page + ": " + page.detail).join(" "),
       ]);
     }
+    if (band) rows.splice(1, 0, ["Uncertain", "from " + band.low.toFixed(3) + " to " + band.high.toFixed(3)]);
     facts(rows);
     at("disclaimer").textContent = answer.disclaimer;
     at("synthetic").hidden = !answer.synthetic;

@@ -1,7 +1,7 @@
 export const STYLE = `
 :root {
   --ink: #1c2730; --muted: #586671; --line: #d9e0e5; --ground: #f3f6f8; --card: #ffffff;
-  --brand: #17384f; --accent: #2b6a94; --cancer: #a8392a; --clear: #2f6b4f;
+  --brand: #17384f; --accent: #2b6a94; --cancer: #a8392a; --clear: #2f6b4f; --unsure: #8a6100;
 }
 * { box-sizing: border-box; }
 [hidden] { display: none !important; }
@@ -35,13 +35,15 @@ main { max-width: 960px; margin: 0 auto; padding: 20px 24px 56px; display: grid;
 .error { margin-top: 6px; padding: 12px 14px; border: 1px solid #e4b9b2; border-left: 4px solid var(--cancer); border-radius: 8px; background: #fdf3f1; }
 .answer { display: flex; flex-wrap: wrap; justify-content: space-between; gap: 12px 32px; align-items: flex-end; }
 .label { font-size: 1.75rem; line-height: 1.2; font-weight: 650; }
-.label.cancer { color: var(--cancer); } .label.non-cancer { color: var(--clear); }
+.label.cancer { color: var(--cancer); } .label.non-cancer { color: var(--clear); } .label.uncertain { color: var(--unsure); }
 .probability { text-align: right; }
 .number { font-size: 1.75rem; line-height: 1.2; font-weight: 650; font-variant-numeric: tabular-nums; }
 .scale { margin: 16px 0 22px; }
 .bar { position: relative; height: 12px; border-radius: 6px; background: #e5ebef; }
 .fill { height: 100%; border-radius: 6px; background: var(--accent); min-width: 3px; }
 .threshold { position: absolute; top: -5px; bottom: -5px; width: 2px; background: var(--ink); }
+.band { position: absolute; top: 0; bottom: 0; background: repeating-linear-gradient(45deg, #8a610066 0 4px, transparent 4px 8px); }
+#referral { margin-bottom: 20px; }
 .ends { display: flex; justify-content: space-between; margin-top: 6px; font-size: 0.8125rem; }
 .pictures { display: grid; grid-template-columns: repeat(auto-fit, minmax(260px, 1fr)); gap: 20px; }
 figure { margin: 0; }

@@ -323,6 +323,32 @@ test("the manifest says more of a scan, and must not contradict its folder", asy
   expect(v).toMatchObject({ label: null, status: "curated" });
 });
 
+test("a lesion mask is curated beside its scan, and left out with a warning where it cannot be used", async () => {
+  const lines: string[] = [];
+  const log = createLogger("test", { write: (line) => lines.push(line) });
+  const grey = (pixels: Uint8Array, side: number) =>
+    sharp(pixels, { raw: { width: side, height: side, channels: 1 } })
+      .toColourspace("b-w")
+      .png()
+      .toBuffer();
+  // Labels of tissue instead of black and white: any value is lesion.
+  const labels = Uint8Array.from({ length: 64 * 64 }, (_, i) => (i % 64 > 40 && i < 64 * 30 ? 1 + (i % 3) : 0));
+  await land("masks/a.png", await grey(labels, 64));
+  await land("masks/small.png", await grey(labels.slice(0, 32 * 32), 32));
+  await land("masks/text.png", "not an image");
+  for (const name of ["a", "small", "text"]) {
+    await deliver(await land(`Cancer/${name}.png`, await drawScan(name.length)), contextOf({ log }));
+  }
+  const [a, ...others] = await rows();
+  expect([a, ...others].map((row) => row?.status)).toEqual(["curated", "curated", "curated"]);
+  const { curated } = workspace.buckets;
+  expect((await names(curated)).filter((name) => name.startsWith("masks/"))).toEqual([`masks/${a?.id}.png`]);
+  const mask = await decodeCurated(await curated.read(`masks/${a?.id}.png`));
+  expect(Array.from(mask.pixels)).toEqual(Array.from(labels, (value) => (value > 0 ? 255 : 0)));
+  expect(lines.join("")).toMatch(/mask of Cancer\/small\.png is left out: .*32 x 32 pixels and the scan 64 x 64/);
+  expect(lines.join("")).toMatch(/mask of Cancer\/text\.png is left out/);
+});
+
 test("side files and objects that are gone are acknowledged and leave nothing", async () => {
   expect(await deliver(await land("masks/a.png", await drawScan(1)))).toEqual({ curated: 0, quarantined: 0 });
   expect(await deliver(await land("manifest.csv", "path\n"))).toEqual({ curated: 0, quarantined: 0 });

@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import sharp from "sharp";
@@ -25,21 +25,33 @@ afterAll(async () => {
 
 interface Slice {
   readonly name: string;
-  readonly patient: number;
+  readonly patient: number | null;
   readonly split: string;
+  /** The picture of another slice, larger and as a JPEG, or its very bytes. */
+  readonly copy?: { readonly of: string; readonly as: "bytes" | "jpeg" };
 }
 
 /** A workspace in which these slices are preprocessed. */
 async function prepare(title: string, slices: readonly Slice[]): Promise<Workspace> {
   const data = join(root, `${title}-data`);
   for (const label of ["Cancer", "Non-Cancer"]) mkdirSync(join(data, label), { recursive: true });
-  for (const [index, { name, patient }] of slices.entries()) {
+  for (const [index, { name, patient, copy }] of slices.entries()) {
+    if (copy?.as === "bytes") copyFileSync(join(data, copy.of), join(data, name));
+    if (copy?.as === "jpeg")
+      await sharp(join(data, copy.of)).resize(150).jpeg({ quality: 80 }).toFile(join(data, name));
+    if (copy) continue;
     const lesion = name.startsWith("Cancer/");
-    const { pixels } = drawPhantom({ seed: 4, patient, slice: (index % 5) / 6, size: 64, lesion });
+    const { pixels } = drawPhantom({
+      seed: 4,
+      patient: patient ?? index + 50,
+      slice: (index % 5) / 6,
+      size: 64,
+      lesion,
+    });
     const image = sharp(pixels, { raw: { width: 64, height: 64, channels: 1 } });
     await image.png().toFile(join(data, name));
   }
-  const rows = slices.map(({ name, patient, split }) => `${name},p${patient},${split}`);
+  const rows = slices.map(({ name, patient, split }) => `${name},${patient === null ? "" : `p${patient}`},${split}`);
   writeFileSync(join(data, "manifest.csv"), `${["path,patient_id,split", ...rows].join("\n")}\n`);
   const workspace = await openWorkspace(join(root, title));
   opened.push(workspace);
@@ -79,8 +91,26 @@ describe("the data that a model learns from", () => {
 
   it("are refused where the manifest puts one patient into two splits", async () => {
     const workspace = await prepare("leak", [...SOUND, { name: "Cancer/e.png", patient: 1, split: "test" }]);
-    await expect(describeTrainingData(workspace)).rejects.toThrow(/would be tested on.*Cancer\/e\.png in test/);
+    await expect(describeTrainingData(workspace)).rejects.toThrow(
+      /would be tested on.*Cancer\/a\.png \(train\) and Cancer\/e\.png \(test\) are of the same patient/,
+    );
   });
+
+  it.each([
+    ["jpeg", /near-duplicates \(distance \d+ bits? of 256/],
+    ["bytes", /have the same pixels/],
+  ] as const)(
+    "are refused where the manifest puts a copy (%s) into another split, and the pair is named",
+    async (as, why) => {
+      const workspace = await prepare(`copy-${as}`, [
+        ...SOUND.map((slice) => ({ ...slice, patient: null })),
+        { name: "Non-Cancer/z.png", patient: null, split: "validation", copy: { of: "Non-Cancer/b.png", as } },
+      ]);
+      const refused = describeTrainingData(workspace);
+      await expect(refused).rejects.toThrow(/Non-Cancer\/b\.png \(train\) and Non-Cancer\/z\.png \(validation\)/);
+      await expect(refused).rejects.toThrow(why);
+    },
+  );
 
   it("are refused without both classes to learn from", async () => {
     const workspace = await prepare("one-sided", [

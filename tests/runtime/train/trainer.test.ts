@@ -10,6 +10,7 @@ import { augment } from "../../../runtime/train/augment";
 import { type Checkpoints, checkpointsIn } from "../../../runtime/train/checkpoints";
 import { learningRateAt, trainingConfiguration } from "../../../runtime/train/configuration";
 import { batchNormRelu } from "../../../runtime/train/gradients/batch-norm";
+import { NO_LESION } from "../../../runtime/train/lesions";
 import { NETWORK_SIZE, Optimizer, PARAMETER_COUNT, STATE_SIZE, splitNetwork } from "../../../runtime/train/optimizer";
 import { type TrainingSet, trainNetwork } from "../../../runtime/train/trainer";
 
@@ -21,17 +22,25 @@ function discs(): TrainingSet {
   const random = uniform(11);
   const pixels = new Uint8Array(ROWS * SIDE * SIDE);
   const labels = new Uint8Array(ROWS);
+  const masks = new Uint8Array((ROWS / 2) * SIDE * SIDE);
   for (let row = 0; row < ROWS; row++) {
     labels[row] = row % 2;
     const [cx, cy] = [40 + 48 * random(), 40 + 48 * random()];
     for (let i = 0; i < SIDE * SIDE; i++) {
       const near = ((i % SIDE) - cx) ** 2 + (Math.floor(i / SIDE) - cy) ** 2 < 144;
       pixels[row * SIDE * SIDE + i] = 60 + 40 * random() + (labels[row] && near ? 100 : 0);
+      if (labels[row] && near) masks[((row - 1) / 2) * SIDE * SIDE + i] = 255;
     }
   }
   const rows = Array.from({ length: ROWS }, (_, row) => row);
   return {
-    images: { side: SIDE, pixels, labels },
+    images: {
+      side: SIDE,
+      pixels,
+      labels,
+      masks,
+      maskOf: Int32Array.from(rows, (row) => (row % 2 ? (row - 1) / 2 : NO_LESION)),
+    },
     train: Int32Array.from(rows.slice(0, 12)),
     validation: Int32Array.from(rows.slice(12)),
   };
@@ -207,7 +216,18 @@ describe("augmentation", () => {
   });
 
   it("leaves an image alone when its limits are zero, but for mirroring", () => {
-    const none = { rotation: 0, scale: 0, stretch: 0, shift: 0, gamma: 0, gain: 0, bias: 0, noiseChance: 0, noise: 0 };
+    const none = {
+      rotation: 0,
+      scale: 0,
+      stretch: 0,
+      shift: 0,
+      gamma: 0,
+      gain: 0,
+      bias: 0,
+      noiseChance: 0,
+      noise: 0,
+      lesionChance: 0,
+    };
     const target = new Float32Array(SIDE * SIDE * 3);
     augment(pixels, target, SIDE, 1, none);
     const plain = Array.from(pixels, (value) => value / 255);

@@ -1,0 +1,35 @@
+import type { Label } from "../platform/labels";
+import type { ModelMetadata } from "./metadata";
+
+/** What is said of a scan: its label, or that a person should look. */
+export type ScanDecision = Label | "Uncertain";
+
+/** Cancer from the model's threshold on. */
+export function labelOf(probability: number, threshold: number): Label {
+  return probability >= threshold ? "Cancer" : "Non-Cancer";
+}
+
+/** `Uncertain` within the model's band, both ends included; the label elsewhere, and always where a model has no band. */
+export function decisionOf(
+  probability: number,
+  { threshold, uncertain }: Pick<ModelMetadata, "threshold" | "uncertain">,
+): ScanDecision {
+  if (uncertain && probability >= uncertain.low && probability <= uncertain.high) return "Uncertain";
+  return labelOf(probability, threshold);
+}
+
+/** Log odds; infinite at 0 and 1. */
+export const logit = (probability: number): number => Math.log(probability) - Math.log1p(-probability);
+
+export const sigmoid = (logOdds: number): number => 1 / (1 + Math.exp(-logOdds));
+
+/**
+ * Temperature scaling (Guo et al. 2017): the network's log odds divided by the temperature. Order is kept, so the ROC
+ * curve and its area do not change.
+ *
+ * @param probability what the network answers, 0 to 1
+ * @param temperature above 0; above 1 the answers become less sure. 1 leaves them as they are
+ */
+export function calibrate(probability: number, temperature: number): number {
+  return temperature === 1 ? probability : sigmoid(logit(probability) / temperature);
+}

@@ -1,0 +1,41 @@
+import { chooseBand, chooseThreshold, fitTemperature } from "../evaluate";
+import { type FittedGuard, fitGuard, type GuardScan } from "../guard";
+import { readShards } from "../preprocess";
+import { calibrate, type ModelMetadata } from "../registry";
+import type { TrainContext } from "./step";
+
+/** Named in a model's id: another rule makes another model. */
+export const DECISION_RULE = "temperature, balanced threshold, band 0.2, guard 1";
+
+/**
+ * What turns a network's answers into decisions, all chosen on the validation split: temperature, then the threshold
+ * and the uncertain band in calibrated probability.
+ *
+ * @param probabilities of the validation images, as the network gives them
+ * @param labels 1 Cancer, 0 Non-Cancer
+ */
+export function fitDecision(
+  probabilities: Float32Array,
+  labels: Uint8Array,
+): Pick<ModelMetadata, "threshold" | "temperature" | "uncertain"> {
+  const temperature = fitTemperature(probabilities, labels);
+  // Float32, as the loaded model will answer.
+  const calibrated = probabilities.map((probability) => calibrate(probability, temperature));
+  const threshold = chooseThreshold(calibrated, labels);
+  const uncertain = chooseBand(calibrated, labels, threshold);
+  return { threshold, temperature, ...(uncertain ? { uncertain } : {}) };
+}
+
+/** Fits the input guard to the training and validation scans; test images are not looked at. */
+export async function fitInputGuard({
+  workspace,
+  signal,
+}: Pick<TrainContext, "workspace" | "signal">): Promise<FittedGuard | undefined> {
+  const scans: GuardScan[] = [];
+  for (const split of ["train", "validation"] as const) {
+    for await (const { pixels, group, label } of readShards(workspace, { split, channels: 1 })) {
+      if (label !== null) scans.push({ grey: pixels, group });
+    }
+  }
+  return fitGuard(scans, { signal });
+}
