@@ -9,7 +9,7 @@ export {
 } from "./hash";
 export { DEFAULT_LIMITS, type ImageLimits } from "./limits";
 export { decodeCurated, encodePng, pixelSha256 } from "./png";
-export { applyRecipe, applyRecipeGrey, RECIPE, type RecipeResult, toOriginal } from "./recipe";
+export { applyRecipe, applyRecipeGrey, applyRecipeToMask, RECIPE, type RecipeResult, toOriginal } from "./recipe";
 export { REJECTION_CODES, RejectedImage, type RejectionCode } from "./rejected";
 export { type Sniffed, sniffFormat } from "./sniff";
 export type { Geometry, GreyImage, ImageFormat } from "./types";

@@ -65,23 +65,36 @@ export function applyRecipeGrey(image: GreyImage): { grey: Uint8Array; geometry:
   const { box, threshold } = findForeground(image);
   const window = intensityWindow(image, box, threshold);
   const longest = Math.max(box.width, box.height);
-  const fittedWidth = fittedSide(box.width, longest);
-  const fittedHeight = fittedSide(box.height, longest);
-  const padLeft = (RECIPE.side - fittedWidth) / 2;
-  const padTop = (RECIPE.side - fittedHeight) / 2;
-  const across = taps(box.width, fittedWidth);
-  const down = taps(box.height, fittedHeight);
+  const padLeft = (RECIPE.side - fittedSide(box.width, longest)) / 2;
+  const padTop = (RECIPE.side - fittedSide(box.height, longest)) / 2;
+  const geometry = { ...box, scale: longest / RECIPE.side, padLeft, padTop };
+  return { grey: fitBox(image, geometry, window), geometry };
+}
 
+/** A page's box in the recipe's square, `low` to `high` as 0 to 255. */
+function fitBox(image: GreyImage, geometry: Geometry, { low, high }: { low: number; high: number }): Uint8Array {
+  const { padLeft, padTop } = geometry;
+  const across = taps(geometry.width, RECIPE.side - 2 * padLeft);
+  const down = taps(geometry.height, RECIPE.side - 2 * padTop);
   const grey = new Uint8Array(RECIPE.side * RECIPE.side);
   const weight = across.total * down.total;
-  const black = window.low * weight;
-  const range = (window.high - window.low) * weight;
-  const lines = new Float64Array(box.width);
-  for (let y = 0; y < fittedHeight; y++) {
-    mixRows(image, box, down, y, lines);
-    writeLevels(lines, across, black, range, grey, (y + padTop) * RECIPE.side + padLeft);
+  const lines = new Float64Array(geometry.width);
+  for (let y = 0; y < down.first.length; y++) {
+    mixRows(image, geometry, down, y, lines);
+    writeLevels(lines, across, low * weight, (high - low) * weight, grey, (y + padTop) * RECIPE.side + padLeft);
   }
-  return { grey, geometry: { ...box, scale: longest / RECIPE.side, padLeft, padTop } };
+  return grey;
+}
+
+/**
+ * A lesion mask in the recipe's square: what {@link applyRecipeGrey} did to the page's geometry, done to its mask.
+ *
+ * @param mask of the page's size, 8 bit: 255 where the lesion is, else 0
+ * @param geometry of the page
+ * @returns 128 x 128 bytes: the share of lesion in each pixel, 0 to 255
+ */
+export function applyRecipeToMask(mask: GreyImage, geometry: Geometry): Uint8Array {
+  return fitBox(mask, geometry, { low: 0, high: 255 });
 }
 
 /**

@@ -10,6 +10,15 @@ export function curatedName(sha256: string): string {
   return `images/${sha256}.png`;
 }
 
+const MASKS = "masks/";
+
+/** The lesion masks in the curated bucket: object name by image id. */
+export async function curatedMasks(curated: ObjectStore): Promise<Map<string, string>> {
+  const masks = new Map<string, string>();
+  for await (const { name } of curated.listAll(MASKS)) masks.set(name.slice(MASKS.length).replace(/\.png$/, ""), name);
+  return masks;
+}
+
 /** The bytes of a curated object, or what is wrong with it. What is wrong with the store is thrown. */
 export async function readCuratedObject(curated: ObjectStore, name: string): Promise<Buffer | Rejection> {
   try {

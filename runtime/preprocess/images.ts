@@ -20,6 +20,8 @@ export type GroupedRow = CuratedRow & { readonly group: string; readonly split: 
 export interface PlannedRow extends ShardRow {
   /** Name in the curated bucket. */
   readonly object: string;
+  /** Name of its lesion mask in the curated bucket. */
+  readonly mask: string | null;
   /** Bytes of its decoded pixels, about: what it costs to make. */
   readonly cost: number;
 }
@@ -120,8 +122,15 @@ export async function storeGroups(
   log.debug({ batches: changed.length }, "groups and splits stored");
 }
 
-/** One row a picture: equal pixels under several names give one row, without a label where the names contradict. */
-export function onePerPicture(grouped: readonly GroupedRow[]): { rows: PlannedRow[]; contradicting: number } {
+/**
+ * One row a picture: equal pixels under several names give one row, without a label where the names contradict.
+ *
+ * @param masks names of the lesion masks in the curated bucket by image id
+ */
+export function onePerPicture(
+  grouped: readonly GroupedRow[],
+  masks: ReadonlyMap<string, string>,
+): { rows: PlannedRow[]; contradicting: number } {
   const pictures = new Map<string, GroupedRow[]>();
   for (const row of grouped) {
     const same = pictures.get(row.sha256);
@@ -136,7 +145,9 @@ export function onePerPicture(grouped: readonly GroupedRow[]): { rows: PlannedRo
     const label: Label | null = labels.length === 1 ? (labels[0] as Label) : null;
     const { id, group, split, sha256, phash, source, generation } = first;
     const object = curatedName(sha256);
-    return { id, label, group, split, sha256, phash, source, generation, object, cost: decodedBytes(first) };
+    const mask = [first, ...same].flatMap((row) => masks.get(row.id) ?? [])[0] ?? null;
+    const cost = decodedBytes(first);
+    return { id, label, group, split, sha256, phash, source, generation, masked: mask !== null, object, mask, cost };
   });
   return { rows, contradicting };
 }

@@ -21,6 +21,8 @@ const lineSchema = z.object({
   height: z.int().positive().nullish(),
   /** Name in the curated bucket. */
   object: z.string().min(1).optional(),
+  /** Name of the lesion mask in the curated bucket. In the table `images` it is the name below landing: not read there. */
+  curated_mask: z.string().min(1).nullish(),
 });
 
 const MISTAKES_SHOWN = 10;
@@ -63,7 +65,7 @@ export function parseListing(text: string, location: string): { rows: PlannedRow
     })),
   );
   const rows = withGroups(listed, grouping).map(
-    ({ id, label, group, split, sha256, phash, source, generation, object, width, height }) => ({
+    ({ id, label, group, split, sha256, phash, source, generation, object, curated_mask, width, height }) => ({
       id,
       label: label ?? null,
       group,
@@ -73,6 +75,8 @@ export function parseListing(text: string, location: string): { rows: PlannedRow
       source,
       generation,
       object: object ?? curatedName(sha256),
+      mask: curated_mask ?? null,
+      masked: curated_mask != null,
       cost: decodedBytes({ width, height }),
     }),
   );

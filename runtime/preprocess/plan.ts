@@ -1,14 +1,16 @@
 import type { StepContext } from "../platform/step";
 import type { Workspace } from "../platform/workspace";
+import { curatedMasks } from "./curated-object";
 import { assignGroups } from "./groups";
 import { groupables, liveRows, onePerPicture, type PlannedRow, storeGroups, withGroups } from "./images";
+import { makeMask } from "./lesion-mask";
 import { type RejectRow, writeRejects } from "./rejects";
-import { isUpToDate, planShards, type Shard, ShardFiles, type ShardRow } from "./shards";
+import { isUpToDate, type Planes, planShards, type Shard, ShardFiles, type ShardRow } from "./shards";
 
 /** What planning needs of {@link StepContext}. */
 export interface PlanContext extends Pick<StepContext, "log" | "signal"> {
   readonly workspace: {
-    readonly buckets: Pick<Workspace["buckets"], "processed">;
+    readonly buckets: Pick<Workspace["buckets"], "curated" | "processed">;
     readonly warehouse: Workspace["warehouse"];
   };
 }
@@ -20,6 +22,8 @@ export interface PlannedShard {
   readonly rows: readonly ShardRow[];
   /** The rows whose pixels have to be made from the curated file. */
   readonly fresh: readonly { readonly id: string; readonly object: string; readonly sha256: string }[];
+  /** The rows whose lesion masks have to be made, with the page and the mask in the curated bucket. */
+  readonly masks: readonly { readonly id: string; readonly object: string; readonly mask: string }[];
   /** Which stored shard has the pixels of the others. */
   readonly stored: Readonly<Record<string, readonly string[]>>;
   /** A shard of that name is stored and has exactly the rows that are not fresh. */
@@ -58,7 +62,7 @@ export async function planFromTable(context: PlanContext): Promise<Plan> {
   const grouping = assignGroups(groupables(live, stored));
   const grouped = withGroups(live, grouping);
   await storeGroups({ warehouse: workspace.warehouse, signal, log }, stored, grouped);
-  const { rows, contradicting } = onePerPicture(grouped);
+  const { rows, contradicting } = onePerPicture(grouped, await curatedMasks(workspace.buckets.curated));
   const notes = [...grouping.notes];
   if (live.length === 0) notes.push("there is no curated image here. Run npm run ingest on this workspace first.");
   if (contradicting > 0) {
@@ -80,12 +84,12 @@ export async function planRows(
   try {
     const before = await files.names();
     const contents = new Map<string, readonly ShardRow[]>();
-    const stored = new Map<string, { readonly shard: string; readonly sha256: string }>();
+    const stored = new Map<string, StoredImage>();
     for (const name of before) {
       try {
         const found = await files.rows(name);
         contents.set(name, found);
-        for (const { id, sha256 } of found) stored.set(id, { shard: name, sha256 });
+        for (const { id, sha256, masked } of found) stored.set(id, { shard: name, sha256, masked });
       } catch (error) {
         log.warn({ shard: name, err: error }, "A shard cannot be read and is written again.");
       }
@@ -105,24 +109,34 @@ export async function planRows(
   }
 }
 
+interface StoredImage {
+  readonly shard: string;
+  readonly sha256: string;
+  readonly masked: boolean;
+}
+
 function planShard(
   { name, rows }: Shard<PlannedRow>,
   content: readonly ShardRow[] | undefined,
-  stored: ReadonlyMap<string, { readonly shard: string; readonly sha256: string }>,
+  stored: ReadonlyMap<string, StoredImage>,
 ): PlannedShard {
   const isFresh = (row: ShardRow) => stored.get(row.id)?.sha256 !== row.sha256;
   const fresh = rows.filter(isFresh);
   const others = rows.filter((row) => !isFresh(row));
   const sources: Record<string, string[]> = {};
   for (const { id } of others) {
-    const { shard } = stored.get(id) as { shard: string };
+    const { shard } = stored.get(id) as StoredImage;
     sources[shard] ??= [];
     sources[shard].push(id);
   }
   return {
     name,
-    rows: rows.map(({ object: _object, cost: _cost, ...row }) => row),
+    rows: rows.map(({ object: _object, mask: _mask, cost: _cost, ...row }) => row),
     fresh: fresh.map(({ id, object, sha256 }) => ({ id, object, sha256 })),
+    masks: rows.flatMap((row) => {
+      const { id, object, mask } = row;
+      return mask !== null && (isFresh(row) || !stored.get(id)?.masked) ? [{ id, object, mask }] : [];
+    }),
     stored: sources,
     hasOthers: others.length > 0 && content !== undefined && isUpToDate(content, others),
     cost: fresh.reduce((sum, row) => sum + row.cost, 0),
@@ -132,11 +146,13 @@ function planShard(
 /**
  * Writes a shard from the pixels that were made and those that are stored, unless it is there already.
  *
+ * @param curated where the lesion masks lie
  * @param pixels one channel, 128 x 128 bytes, by id, of the fresh rows that could be read
  * @returns false where there is nothing to write
  */
 export async function writePlannedShard(
   files: ShardFiles,
+  curated: Workspace["buckets"]["curated"],
   shard: Omit<PlannedShard, "cost">,
   pixels: ReadonlyMap<string, Uint8Array>,
 ): Promise<boolean> {
@@ -144,9 +160,15 @@ export async function writePlannedShard(
   const rows = shard.rows.filter(({ id }) => !unreadable.has(id));
   if (rows.length === 0) return false;
   if (pixels.size === 0 && shard.hasOthers) return true;
-  const all = new Map(pixels);
+  const all = new Map<string, Planes>([...pixels].map(([id, grey]) => [id, { grey, mask: null }]));
   for (const [name, ids] of Object.entries(shard.stored)) {
-    for (const [id, grey] of await files.pixels(name, new Set(ids))) all.set(id, grey);
+    for (const [id, planes] of await files.planes(name, new Set(ids))) all.set(id, planes);
+  }
+  const masked = new Set(rows.flatMap(({ id, masked }) => (masked ? [id] : [])));
+  for (const [id, { grey, mask }] of all) if (mask && !masked.has(id)) all.set(id, { grey, mask: null });
+  for (const { id, object, mask } of shard.masks) {
+    const planes = all.get(id);
+    if (planes) all.set(id, { grey: planes.grey, mask: await makeMask(curated, object, mask) });
   }
   await files.write({ name: shard.name, rows }, all);
   return true;

@@ -6,6 +6,8 @@ import { oneChannel, ShardFiles, type ShardRow } from "./shards";
 export interface ProcessedImage extends ShardRow {
   /** 0 to 255, row by row: 128 x 128 x 3 with the channels of a pixel side by side, or 128 x 128 with `channels: 1`. */
   readonly pixels: Uint8Array;
+  /** Share of lesion in each of the 128 x 128 pixels, 0 to 255; null where no mask is known. */
+  readonly mask: Uint8Array | null;
 }
 
 export interface ReadShardsOptions {
@@ -25,8 +27,8 @@ export async function* readShards(
   const files = await ShardFiles.open(workspace.buckets.processed);
   try {
     for (const name of await files.names(options.recipe ?? RECIPE.id)) {
-      for (const { row, pixels } of await files.rowsWithPixels(name, options.split)) {
-        yield { ...row, pixels: options.channels === 1 ? oneChannel(pixels) : Uint8Array.from(pixels) };
+      for (const { row, pixels, mask } of await files.rowsWithPixels(name, options.split)) {
+        yield { ...row, pixels: options.channels === 1 ? oneChannel(pixels) : Uint8Array.from(pixels), mask };
       }
     }
   } finally {

@@ -106,8 +106,9 @@ export class PreprocessService {
   }
 
   private async write({ shard, made, rejections }: WriteRequest, payload: Uint8Array): Promise<Frame> {
-    this.files ??= ShardFiles.open(this.context.workspace.buckets.processed);
-    const exists = await writePlannedShard(await this.files, shard, planes(made, payload));
+    const { curated, processed } = this.context.workspace.buckets;
+    this.files ??= ShardFiles.open(processed);
+    const exists = await writePlannedShard(await this.files, curated, shard, planes(made, payload));
     const rejects = rejectRows(shard.rows, new Map(Object.entries(rejections)));
     const outcome: ShardOutcome = { name: shard.name, decoded: made.length, exists, rejects };
     return frame({ outcome });

@@ -22,9 +22,20 @@ export interface ShardRow {
   readonly phash: string;
   readonly source: string;
   readonly generation: number;
+  /** A lesion mask is stored beside the pixels. */
+  readonly masked: boolean;
+}
+
+/** What is stored of an image beside its row, 128 x 128 bytes each. */
+export interface Planes {
+  /** One channel of the pixels. */
+  readonly grey: Uint8Array;
+  /** Share of lesion in each pixel, 0 to 255; null where no mask is known. */
+  readonly mask: Uint8Array | null;
 }
 
 const COLUMNS = ["id", "label", "group", "split", "sha256", "phash", "source", "generation"] as const;
+const SELECTED = [...COLUMNS.map((column) => `"${column}"`), `"mask" IS NOT NULL AS "masked"`].join(", ");
 
 /** A shard that is to be: its name depends on the ids in it and on nothing else. */
 export interface Shard<R extends ShardRow = ShardRow> {
@@ -86,39 +97,48 @@ export class ShardFiles {
 
   /** Rows of a shard without their pixels. */
   async rows(name: string): Promise<ShardRow[]> {
-    const columns = COLUMNS.map((column) => `"${column}"`).join(", ");
-    return this.query(name, `SELECT ${columns} FROM $FILE ORDER BY file_row_number`, (row) => rowOf(row));
+    return this.query(name, `SELECT ${SELECTED} FROM $FILE ORDER BY file_row_number`, (row) => rowOf(row));
   }
 
-  /** One channel of the pixels of some of a shard's images: 128 x 128 bytes by id. */
-  async pixels(name: string, ids: ReadonlySet<string>): Promise<Map<string, Uint8Array>> {
-    const found = await this.query(name, `SELECT "id", "pixels" FROM $FILE`, (row) =>
-      ids.has(row.id as string) ? ([row.id as string, oneChannel(blob(row.pixels))] as const) : undefined,
+  /** The planes of some of a shard's images by id. */
+  async planes(name: string, ids: ReadonlySet<string>): Promise<Map<string, Planes>> {
+    const found = await this.query(name, `SELECT "id", "pixels", "mask" FROM $FILE`, (row) =>
+      ids.has(row.id as string)
+        ? ([row.id as string, { grey: oneChannel(blob(row.pixels)), mask: blobOrNull(row.mask) }] as const)
+        : undefined,
     );
     return new Map(found.filter((entry) => entry !== undefined));
   }
 
-  /** Every row with its pixels as stored, in the order of the file. */
-  async rowsWithPixels(name: string, split: Split | undefined): Promise<{ row: ShardRow; pixels: Uint8Array }[]> {
+  /** Every row with its pixels and its mask as stored, in the order of the file. */
+  async rowsWithPixels(
+    name: string,
+    split: Split | undefined,
+  ): Promise<{ row: ShardRow; pixels: Uint8Array; mask: Uint8Array | null }[]> {
     const where = split === undefined ? "" : `WHERE "split" = '${split}'`;
-    return this.query(name, `SELECT * FROM $FILE ${where} ORDER BY file_row_number`, (row) => ({
-      row: rowOf(row),
-      pixels: blob(row.pixels),
-    }));
+    return this.query(
+      name,
+      `SELECT *, "mask" IS NOT NULL AS "masked" FROM $FILE ${where} ORDER BY file_row_number`,
+      (row) => ({
+        row: rowOf(row),
+        pixels: blob(row.pixels),
+        mask: blobOrNull(row.mask),
+      }),
+    );
   }
 
-  /** Writes a shard, atomically. `pixels` holds one channel of each image. */
-  async write(shard: Shard, pixels: ReadonlyMap<string, Uint8Array>): Promise<void> {
+  /** Writes a shard, atomically. */
+  async write(shard: Shard, images: ReadonlyMap<string, Planes>): Promise<void> {
     const { connection } = this;
     await connection.run(
       `CREATE OR REPLACE TABLE shard ("id" VARCHAR, "label" VARCHAR, "group" VARCHAR, "split" VARCHAR, "width" INTEGER,
        "height" INTEGER, "channels" INTEGER, "pixels" BLOB, "recipe" VARCHAR, "sha256" VARCHAR, "phash" VARCHAR,
-       "source" VARCHAR, "generation" BIGINT)`,
+       "source" VARCHAR, "generation" BIGINT, "mask" BLOB)`,
     );
     const appender = await connection.createAppender("shard");
     for (const row of shard.rows) {
-      const grey = pixels.get(row.id);
-      if (!grey) throw new Error(`No pixels for image ${row.id} of shard ${shard.name}.`);
+      const planes = images.get(row.id);
+      if (!planes) throw new Error(`No pixels for image ${row.id} of shard ${shard.name}.`);
       appender.appendVarchar(row.id);
       if (row.label === null) appender.appendNull();
       else appender.appendVarchar(row.label);
@@ -127,12 +147,14 @@ export class ShardFiles {
       appender.appendInteger(RECIPE.side);
       appender.appendInteger(RECIPE.side);
       appender.appendInteger(RECIPE.channels);
-      appender.appendBlob(replicate(grey));
+      appender.appendBlob(replicate(planes.grey));
       appender.appendVarchar(RECIPE.id);
       appender.appendVarchar(row.sha256);
       appender.appendVarchar(row.phash);
       appender.appendVarchar(row.source);
       appender.appendBigInt(BigInt(row.generation));
+      if (planes.mask === null) appender.appendNull();
+      else appender.appendBlob(planes.mask);
       appender.endRow();
     }
     appender.closeSync();
@@ -172,7 +194,7 @@ export class ShardFiles {
 export function isUpToDate(stored: readonly ShardRow[], wanted: readonly ShardRow[]): boolean {
   return (
     stored.length === wanted.length &&
-    wanted.every((row, index) => COLUMNS.every((column) => stored[index]?.[column] === row[column]))
+    wanted.every((row, index) => [...COLUMNS, "masked" as const].every((key) => stored[index]?.[key] === row[key]))
   );
 }
 
@@ -191,7 +213,11 @@ export function oneChannel(pixels: Uint8Array): Uint8Array {
 
 function rowOf(row: Record<string, unknown>): ShardRow {
   const values = Object.fromEntries(COLUMNS.map((column) => [column, row[column] ?? null]));
-  return { ...values, generation: Number(row.generation) } as unknown as ShardRow;
+  return { ...values, generation: Number(row.generation), masked: row.masked === true } as unknown as ShardRow;
+}
+
+function blobOrNull(value: unknown): Uint8Array | null {
+  return value === null ? null : Uint8Array.from(blob(value));
 }
 
 function blob(value: unknown): Uint8Array {

@@ -34,7 +34,7 @@ export async function preprocessStep(context: PreprocessContext, options: Prepro
     for (const shard of plan.shards) {
       signal.throwIfAborted();
       const { pixels, rejections } = await decoder.decode(shard.fresh, signal, () => progress.advance());
-      const exists = await writePlannedShard(files, shard, pixels);
+      const exists = await writePlannedShard(files, workspace.buckets.curated, shard, pixels);
       outcomes.push({ name: shard.name, decoded: pixels.size, exists, rejects: rejectRows(shard.rows, rejections) });
     }
     return await finishPlan(workspace.buckets.processed, plan, outcomes);

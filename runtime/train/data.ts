@@ -65,6 +65,8 @@ export async function describeTrainingData(workspace: TrainingWorkspace): Promis
 export async function loadTrainingSet(workspace: TrainingWorkspace): Promise<TrainingSet> {
   const pixels: Uint8Array[] = [];
   const labels: number[] = [];
+  const masks: Uint8Array[] = [];
+  const maskOf: number[] = [];
   const rows: Record<Split, number[]> = { train: [], validation: [], test: [] };
   for (const split of ["train", "validation"] as const) {
     for await (const image of readShards(workspace, { split, channels: 1 })) {
@@ -72,22 +74,30 @@ export async function loadTrainingSet(workspace: TrainingWorkspace): Promise<Tra
       rows[split].push(pixels.length);
       pixels.push(image.pixels);
       labels.push(image.label === "Cancer" ? 1 : 0);
+      // An empty mask of a tumour says that nobody drew it, not that it is nowhere.
+      if (image.label === "Non-Cancer") maskOf.push(NO_LESION);
+      else if (image.mask?.some((share) => share > 0)) maskOf.push(masks.push(image.mask) - 1);
+      else maskOf.push(UNKNOWN_LESION);
     }
   }
-  const area = RECIPE.side * RECIPE.side;
-  const joined = new Uint8Array(pixels.length * area);
-  pixels.forEach((image, row) => {
-    joined.set(image, row * area);
-  });
   return {
     images: {
       side: RECIPE.side,
-      pixels: joined,
+      pixels: concatenate(pixels),
       labels: Uint8Array.from(labels),
-      masks: new Uint8Array(0),
-      maskOf: Int32Array.from(labels, (label) => (label === 0 ? NO_LESION : UNKNOWN_LESION)),
+      masks: concatenate(masks),
+      maskOf: Int32Array.from(maskOf),
     },
     train: Int32Array.from(rows.train),
     validation: Int32Array.from(rows.validation),
   };
+}
+
+function concatenate(planes: readonly Uint8Array[]): Uint8Array {
+  const area = RECIPE.side * RECIPE.side;
+  const joined = new Uint8Array(planes.length * area);
+  planes.forEach((plane, i) => {
+    joined.set(plane, i * area);
+  });
+  return joined;
 }

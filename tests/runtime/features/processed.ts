@@ -38,7 +38,17 @@ export function drawn(name: string, split: Split, pixels: Uint8Array): Drawn {
   const hash = (text: string | Uint8Array) => createHash("sha256").update(text).digest("hex");
   const [id, sha256] = [hash(name), hash(pixels)];
   return {
-    row: { id, label: null, group: id, split, sha256, phash: "0".repeat(64), source: name, generation: 1 },
+    row: {
+      id,
+      label: null,
+      group: id,
+      split,
+      sha256,
+      phash: "0".repeat(64),
+      source: name,
+      generation: 1,
+      masked: false,
+    },
     pixels,
   };
 }
@@ -51,9 +61,9 @@ export async function process(workspace: Workspace, images: readonly Drawn[]): P
   const { processed } = workspace.buckets;
   const files = await ShardFiles.open(processed);
   try {
-    const pixels = new Map(images.map((image) => [image.row.id, image.pixels]));
+    const planes = new Map(images.map(({ row, pixels }) => [row.id, { grey: pixels, mask: null }]));
     const shards = planShards(images.map(({ row }) => row));
-    for (const shard of shards) await files.write(shard, pixels);
+    for (const shard of shards) await files.write(shard, planes);
     const wanted = new Set(shards.map(({ name }) => name));
     for (const name of await files.names()) if (!wanted.has(name)) await processed.delete(name);
   } finally {

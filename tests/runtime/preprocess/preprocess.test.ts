@@ -3,7 +3,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DuckDBInstance } from "@duckdb/node-api";
-import { applyRecipe, encodePng, type GreyImage, RECIPE } from "../../../runtime/imaging";
+import { applyRecipe, encodePng, type GreyImage, RECIPE, toOriginal } from "../../../runtime/imaging";
 import { createLogger } from "../../../runtime/platform/logging";
 import { silentProgress } from "../../../runtime/platform/progress";
 import type { ImageRow } from "../../../runtime/platform/warehouse/tables";
@@ -168,7 +168,7 @@ describe("shards", () => {
     const file = join(space.directory, "processed", "*", "part-*.parquet");
     const result = await connection.runAndReadAll(`SELECT * FROM read_parquet('${file}') ORDER BY id`);
     expect(result.columnNames()).toEqual(
-      "id label group split width height channels pixels recipe sha256 phash source generation".split(" "),
+      "id label group split width height channels pixels recipe sha256 phash source generation mask".split(" "),
     );
     const found = result.getRowObjects();
     const sorted = rows
@@ -193,6 +193,49 @@ describe("shards", () => {
     const tests: string[] = [];
     for await (const { id } of readShards(space, { split: "test" })) tests.push(id);
     expect(tests).toEqual(three.filter(({ split }) => split === "test").map(({ id }) => id));
+  });
+
+  test("carry a lesion mask to where the recipe carries its scan, also when it comes later", async () => {
+    const space = await workspace();
+    const { curated } = space.buckets;
+    const image = head(1);
+    const { width, height } = image;
+    const [a, b] = [await land(space, "Cancer/a.png", image), await land(space, "Cancer/b.png", head(2))];
+    // A rectangle with its centre in the middle of the pixel (70, 90).
+    const inside = (i: number) => Math.abs((i % width) - 70) <= 6 && Math.abs(Math.floor(i / width) - 90) <= 4;
+    const lesion = Uint8Array.from({ length: width * height }, (_, i) => (inside(i) ? 255 : 0));
+    await curated.write(`masks/${a.id}.png`, await encodePng({ width, height, depth: 8, pixels: lesion }));
+    await run(space);
+    const masks = async () => new Map((await shardsOf(space)).map(({ id, masked, mask }) => [id, { masked, mask }]));
+    expect((await masks()).get(b.id)).toEqual({ masked: false, mask: null });
+    const { masked, mask } = (await masks()).get(a.id) as { masked: boolean; mask: Uint8Array };
+    expect(masked).toBe(true);
+    let [x, y, sum] = [0, 0, 0];
+    mask.forEach((share, i) => {
+      x += share * ((i % 128) + 0.5);
+      y += share * (Math.floor(i / 128) + 0.5);
+      sum += share;
+    });
+    const { geometry } = applyRecipe(image);
+    const centre = toOriginal(geometry, x / sum, y / sum);
+    expect(centre.x).toBeCloseTo(70.5, 0);
+    expect(centre.y).toBeCloseTo(90.5, 0);
+    expect((sum / 255) * geometry.scale ** 2).toBeCloseTo(13 * 9, -1);
+
+    await curated.write(`masks/${b.id}.png`, await encodePng({ width, height, depth: 8, pixels: lesion }));
+    expect(await run(space)).toMatchObject({ items: 0, skipped: 2 });
+    expect((await masks()).get(b.id)?.masked).toBe(true);
+    expect((await masks()).get(a.id)?.mask).toEqual(mask);
+    const before = await filesOf(space);
+    await run(space);
+    expect(await filesOf(space)).toEqual(before);
+
+    // A mask of another size is not this scan's.
+    const small = { width: 8, height: 8, depth: 8, pixels: new Uint8Array(64) } as const;
+    const c = await land(space, "Cancer/c.png", head(3));
+    await curated.write(`masks/${c.id}.png`, await encodePng(small));
+    await run(space);
+    expect((await masks()).get(c.id)).toEqual({ masked: false, mask: null });
   });
 
   test("are byte-identical in two workspaces, however the images arrived and wherever a run stopped", async () => {

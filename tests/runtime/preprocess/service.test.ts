@@ -2,7 +2,7 @@ import { mkdtemp, rm, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { applyRecipeGrey, RECIPE } from "../../../runtime/imaging";
+import { applyRecipeGrey, encodePng, RECIPE } from "../../../runtime/imaging";
 import type { Frame } from "../../../runtime/platform/framed";
 import { createLogger } from "../../../runtime/platform/logging";
 import { silentProgress } from "../../../runtime/platform/progress";
@@ -79,12 +79,17 @@ describe("the service of the Spark steps", () => {
     const [here, there] = [await served(), await served()];
     for (let i = 0; i < 9; i++)
       for (const { space } of [here, there]) await land(space, `Cancer/${i}.png`, head(Math.floor(i / 2)));
-    expect(await drive(here.service)).toMatchObject({ items: 5, skipped: 0, rejected: 0 });
+    for (const { space } of [here, there]) {
+      const { id } = await land(space, "Cancer/masked.png", head(50));
+      const lesion = drawHead(51, 120, 140);
+      await space.buckets.curated.write(`masks/${id}.png`, await encodePng(lesion));
+    }
+    expect(await drive(here.service)).toMatchObject({ items: 6, skipped: 0, rejected: 0 });
     await preprocessStep({ workspace: there.space, progress: silentProgress, ...context() }, { threads: 1 });
     expect(await shardsOf(here.space)).toEqual(await shardsOf(there.space));
-    expect(await drive(here.service)).toMatchObject({ items: 0, skipped: 5, rejected: 0 });
+    expect(await drive(here.service)).toMatchObject({ items: 0, skipped: 6, rejected: 0 });
     await land(here.space, "Cancer/more.png", head(77));
-    expect(await drive(here.service)).toMatchObject({ items: 1, skipped: 5 });
+    expect(await drive(here.service)).toMatchObject({ items: 1, skipped: 6 });
   });
 
   test("says what is wrong with one image, whatever it is, before reading what is too large", async () => {
