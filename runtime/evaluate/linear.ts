@@ -9,7 +9,7 @@ export type Rows = readonly Float64Array[];
 export type Predictor = (row: Float64Array) => number;
 
 const OVERSAMPLING = 8;
-const POWER_ITERATIONS = 2;
+const POWER_ITERATIONS = 1;
 
 /** Mean and deviation of each column; a column that never varies counts as it is. */
 export function standardizer(rows: Rows): (row: Float64Array) => Float64Array {

@@ -91,7 +91,8 @@ export async function writeOutputs(input: WriteInput): Promise<void> {
     metadata: classifier.metadata,
     subject: input.subject,
     plots,
-    misses: await pictures(worstMisses(test, evaluation.test.threshold), input, thumbnail),
+    misses: await pictures(worst(test, "Cancer", evaluation.test.threshold), input, thumbnail),
+    falseAlarms: await pictures(worst(test, "Non-Cancer", evaluation.test.threshold), input, thumbnail),
     explanations: await pictures(sample(test, input.seed), input, (pixels) => explained(pixels, classifier)),
     notes: input.notes,
   });
@@ -112,10 +113,10 @@ async function pictures(
   return drawn;
 }
 
-/** Called wrong, the farthest from the threshold first. */
-function worstMisses(images: readonly ScoredImage[], threshold: number): ScoredImage[] {
+/** Images of one label that are called the other, the farthest from the threshold first. */
+function worst(images: readonly ScoredImage[], label: ScoredImage["label"], threshold: number): ScoredImage[] {
   return images
-    .filter((image) => labelOf(image.probability, threshold) !== image.label)
+    .filter((image) => image.label === label && labelOf(image.probability, threshold) !== label)
     .sort((a, b) => Math.abs(b.probability - threshold) - Math.abs(a.probability - threshold))
     .slice(0, PICTURES);
 }
