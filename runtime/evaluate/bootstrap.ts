@@ -148,3 +148,86 @@ export function withIntervals(
   };
   return Object.fromEntries(METRICS.map((name) => [name, interval(name)])) as Record<MetricName, Metric>;
 }
+
+/** Resamples where an interval of one number is wanted beside many others. */
+const AUC_RESAMPLES = 1000;
+
+/**
+ * AUC with a 95 % percentile interval from resampling groups.
+ *
+ * @param options.weights of each image; default 1
+ */
+export function aucInterval(
+  scores: Scores,
+  options: { readonly seed: number; readonly weights?: Float64Array },
+): Metric {
+  const order = ascending(scores.probabilities);
+  const point = auc(scores, order, options.weights);
+  if (point.value === null) return point;
+  const values = resampleGroups(scores.groups, options.seed, AUC_RESAMPLES, (times) => {
+    const weights = options.weights ? times.map((count, i) => count * (options.weights?.[i] as number)) : times;
+    return auc(scores, order, weights).value;
+  });
+  return interval(point.value, values);
+}
+
+/** A share of the images that a test holds for, with its interval over groups; null with a reason where there is none. */
+export function shareInterval(
+  holds: readonly boolean[],
+  groups: readonly string[],
+  options: { readonly seed: number; readonly reason: string },
+): Metric {
+  if (holds.length === 0) return { value: null, reason: options.reason };
+  const value = holds.filter(Boolean).length / holds.length;
+  const values = resampleGroups(groups, options.seed, AUC_RESAMPLES, (times) => {
+    let [part, whole] = [0, 0];
+    times.forEach((count, i) => {
+      whole += count;
+      if (holds[i]) part += count;
+    });
+    return whole > 0 ? part / whole : null;
+  });
+  const { low, high } = interval(value, values);
+  if (low < high || (value > 0 && value < 1)) return { value, low, high };
+  // No resample can differ: the exact binomial bound over groups instead.
+  const bound = TAIL ** (1 / Math.max(1, new Set(groups).size));
+  return value === 1 ? { value, low: bound, high: 1 } : { value, low: 0, high: 1 - bound };
+}
+
+function interval(value: number, values: number[]): { value: number; low: number; high: number } {
+  if (values.length === 0) return { value, low: 0, high: 1 };
+  const sorted = Float64Array.from(values).sort();
+  return {
+    value,
+    low: Math.min(value, quantile(sorted, TAIL)),
+    high: Math.max(value, quantile(sorted, 1 - TAIL)),
+  };
+}
+
+/** A statistic of each resample, whose images are counted as often as their group was drawn; nulls are left out. */
+function resampleGroups(
+  groups: readonly string[],
+  seed: number,
+  resamples: number,
+  statistic: (times: Float64Array) => number | null,
+): number[] {
+  const names = [...new Set(groups)];
+  if (names.length < 2) return [];
+  const index = new Map(names.map((name, i) => [name, i]));
+  const groupOf = Uint32Array.from(groups, (group) => index.get(group) as number);
+  const random = uniform(seed);
+  const drawn = new Float64Array(names.length);
+  const times = new Float64Array(groups.length);
+  const values: number[] = [];
+  for (let r = 0; r < resamples; r++) {
+    drawn.fill(0);
+    for (let k = 0; k < names.length; k++) {
+      const group = Math.floor(random() * names.length);
+      drawn[group] = (drawn[group] as number) + 1;
+    }
+    for (let i = 0; i < times.length; i++) times[i] = drawn[groupOf[i] as number] as number;
+    const value = statistic(times);
+    if (value !== null) values.push(value);
+  }
+  return values;
+}

@@ -1,11 +1,15 @@
 import { DISCLAIMER, type Label } from "../platform/labels";
-import type { ModelMetadata } from "../registry";
-import { withIntervals } from "./bootstrap";
+import { calibrate, decisionOf, type ModelMetadata } from "../registry";
+import { shareInterval, withIntervals } from "./bootstrap";
+import { BASELINES, type ClassicalResult, classicalResult, classicalScores, type PlainImage } from "./classical";
 import {
+  CALIBRATION_BINS,
   type CalibrationBin,
   type Confusion,
   confusionAt,
   curves,
+  type Estimate,
+  ece,
   type Metric,
   type MetricName,
   type PrecisionRecallPoint,
@@ -13,6 +17,9 @@ import {
   reliability,
   type Scores,
 } from "./metrics";
+import { type OperatingPoint, operatingPoints } from "./operating-points";
+import { type RiskPoint, riskCoverage, type UncertainBand } from "./selective";
+import { auditShortcuts, type ShortcutAudit } from "./shortcuts";
 
 /** One labelled image with the model's answer. */
 export interface ScoredImage {
@@ -23,8 +30,16 @@ export interface ScoredImage {
   readonly group: string;
   /** Where it was collected; results are also given for each. */
   readonly collection?: string | undefined;
-  /** Of Cancer. */
+  /** Of the tumour; results are also given for each. */
+  readonly subtype?: string | undefined;
+  /** axial, coronal or sagittal; results are also given for each. */
+  readonly view?: string | undefined;
+  /** Of Cancer, calibrated. */
   readonly probability: number;
+  /** What probes and classical baselines see; without it there are none. */
+  readonly plain?: Pick<PlainImage, "grey" | "header"> | undefined;
+  /** What the model's input guard says; undefined where it has none, or the image was refused before. */
+  readonly refused?: boolean | undefined;
 }
 
 /** Metrics of one set of images at the model's threshold. */
@@ -37,8 +52,12 @@ export type Measured = {
   readonly threshold: number;
 } & Readonly<Record<MetricName, Metric>>;
 
+/** Grows when `evaluation.json` holds something else: an earlier one is then made again. */
+export const EVALUATION_VERSION = 2;
+
 /** `evaluation.json`. */
 export interface Evaluation {
+  readonly version: number;
   readonly model: string;
   readonly recipe: string;
   readonly seed: number;
@@ -53,6 +72,20 @@ export interface Evaluation {
   readonly validation: Measured | null;
   /** The test images again, collection by collection, where there is more than one. */
   readonly collections: readonly ({ readonly name: string } & Measured)[];
+  /** The same by tumour subtype and by view, where the manifest names more than one. */
+  readonly subtypes: readonly ({ readonly name: string } & Measured)[];
+  readonly views: readonly ({ readonly name: string } & Measured)[];
+  readonly calibration: CalibrationReport;
+  readonly operatingPoints: readonly OperatingPoint[];
+  /** What is decided and what is referred; null for a model without a band. */
+  readonly selective: SelectiveReport | null;
+  /** Share of wrong calls among the images farthest from the threshold, by how many are decided. */
+  readonly riskCoverage: readonly RiskPoint[];
+  /** The input guard on these scans; null for a model without one. */
+  readonly guard: GuardReport | null;
+  /** Classical models on the same images; empty where there were no images to train them on. */
+  readonly baselines: readonly ClassicalResult[];
+  readonly shortcuts: ShortcutAudit | null;
   readonly confusion: Confusion;
   readonly roc: readonly RocPoint[];
   readonly precisionRecall: readonly PrecisionRecallPoint[];
@@ -61,6 +94,34 @@ export interface Evaluation {
   readonly rejected: Readonly<Record<string, number>>;
   /** Files with a probability but no label to compare with. */
   readonly unlabelled: number;
+}
+
+/** Calibration error before and after the temperature, over 15 equally wide bins of the probability of Cancer. */
+export interface CalibrationReport {
+  readonly temperature: number;
+  readonly bins: number;
+  readonly before: { readonly test: Estimate; readonly validation: Estimate | null };
+  readonly after: { readonly test: Estimate; readonly validation: Estimate | null };
+}
+
+export interface SelectiveReport {
+  readonly low: number;
+  readonly high: number;
+  /** Share of the images whose decision is Uncertain. */
+  readonly referred: Metric;
+  /** Accuracy on the images that are decided. */
+  readonly accuracyKept: Metric;
+  /** Of the Cancer images, shares called Cancer, called Non-Cancer and referred. */
+  readonly cancer: { readonly found: Metric; readonly missed: Metric; readonly referred: Metric };
+}
+
+export interface GuardReport {
+  /** Readable scans that the guard judged. */
+  readonly scans: number;
+  /** Share of them that it refuses: its false alarms, as far as these are brain scans. */
+  readonly refused: Metric;
+  /** Of the Cancer scans. */
+  readonly refusedCancer: Metric;
 }
 
 /** Points of a curve that are kept in `evaluation.json` and drawn. */
@@ -93,16 +154,23 @@ export function evaluateScored(input: {
   readonly dataset: string;
   readonly test: readonly ScoredImage[];
   readonly validation?: readonly ScoredImage[] | undefined;
+  /** Images that baselines and probes are fitted to. Without them there are no baselines. */
+  readonly learn?: readonly PlainImage[] | undefined;
   readonly seed: number;
   readonly rejected?: Readonly<Record<string, number>>;
   readonly unlabelled?: number;
+  /** Verdicts of the guard on labelled scans, those that it refused included. Default: those of `test`. */
+  readonly guarded?: readonly GuardedScan[];
 }): Evaluation {
-  const { metadata, test, validation, seed } = input;
+  const { metadata, test, seed, learn } = input;
   const { threshold } = metadata;
   const scores = toScores(test);
+  const validation = input.validation && input.validation.length > 0 ? input.validation : undefined;
   const { roc, precisionRecall } = curves(scores);
-  const names = [...new Set(test.map((image) => image.collection).filter((name) => name !== undefined))].sort();
+  const by = (key: "collection" | "subtype" | "view") => measureBy(test, key, threshold, seed);
+  const plain = plainImages(test);
   return {
+    version: EVALUATION_VERSION,
     model: metadata.id,
     recipe: metadata.recipe,
     seed,
@@ -111,24 +179,136 @@ export function evaluateScored(input: {
     disclaimer: DISCLAIMER,
     intervals: "95 %: percentiles of 2,000 bootstrap resamples of groups",
     test: measure(test, threshold, seed),
-    validation: validation && validation.length > 0 ? measure(validation, threshold, seed) : null,
-    collections:
-      names.length < 2
-        ? []
-        : names.map((name) => ({
-            name,
-            ...measure(
-              test.filter((image) => image.collection === name),
-              threshold,
-              seed,
-            ),
-          })),
+    validation: validation ? measure(validation, threshold, seed) : null,
+    collections: by("collection"),
+    subtypes: by("subtype"),
+    views: by("view"),
+    calibration: calibrationReport(metadata.temperature ?? 1, scores, validation && toScores(validation)),
+    operatingPoints: operatingPoints(scores, validation && toScores(validation), seed),
+    selective: metadata.uncertain ? selectiveReport(scores, metadata.uncertain, threshold, seed) : null,
+    riskCoverage: thin(riskCoverage(scores, threshold)),
+    guard: metadata.guard ? guardReport(input.guarded ?? guardedOf(test), seed) : null,
+    baselines:
+      plain && learn && learn.length > 0
+        ? BASELINES.map((recipe) => classicalResult(recipe, classicalScores(recipe, plain, learn, seed), plain, seed))
+        : [],
+    shortcuts: plain ? auditShortcuts(scores, plain, learn, seed) : null,
     confusion: confusionAt(scores, threshold),
     roc: thin(roc),
     precisionRecall: thin(precisionRecall),
     reliability: reliability(scores),
     rejected: input.rejected ?? {},
     unlabelled: input.unlabelled ?? 0,
+  };
+}
+
+/** Rows by what the manifest says, where it says more than one thing. */
+function measureBy(
+  images: readonly ScoredImage[],
+  key: "collection" | "subtype" | "view",
+  threshold: number,
+  seed: number,
+): ({ readonly name: string } & Measured)[] {
+  const names = [...new Set(images.map((image) => image[key]).filter((name) => name !== undefined))].sort();
+  if (names.length < 2) return [];
+  return names.map((name) => ({
+    name,
+    ...measure(
+      images.filter((image) => image[key] === name),
+      threshold,
+      seed,
+    ),
+  }));
+}
+
+/** The images as probes see them; undefined where there are none or one of them lacks its pixels. */
+function plainImages(images: readonly ScoredImage[]): PlainImage[] | undefined {
+  const plain = images.flatMap((image) =>
+    image.plain ? [{ ...image.plain, label: image.label === "Cancer" ? 1 : 0, group: image.group }] : [],
+  );
+  return plain.length > 0 && plain.length === images.length ? plain : undefined;
+}
+
+function calibrationReport(temperature: number, test: Scores, validation: Scores | undefined): CalibrationReport {
+  const uncalibrated = (scores: Scores) =>
+    ece({ ...scores, probabilities: scores.probabilities.map((p) => calibrate(p, 1 / temperature)) });
+  return {
+    temperature,
+    bins: CALIBRATION_BINS,
+    before: { test: uncalibrated(test), validation: validation ? uncalibrated(validation) : null },
+    after: { test: ece(test), validation: validation ? ece(validation) : null },
+  };
+}
+
+function selectiveReport(
+  scores: Scores,
+  band: Pick<UncertainBand, "low" | "high">,
+  threshold: number,
+  seed: number,
+): SelectiveReport {
+  const { labels, probabilities, groups } = scores;
+  const decisions = Array.from(probabilities, (p) => decisionOf(p, { threshold, uncertain: { ...UNKNOWN, ...band } }));
+  const share = (of: (i: number) => boolean, holds: (i: number) => boolean, reason: string) => {
+    const images = decisions.map((_, i) => i).filter(of);
+    return shareInterval(
+      images.map(holds),
+      images.map((i) => groups[i] as string),
+      { seed, reason },
+    );
+  };
+  const ill = (i: number) => labels[i] === 1;
+  const noImage = "There is no labelled image to measure on.";
+  const noCancer = "There is no Cancer image to measure on.";
+  return {
+    low: band.low,
+    high: band.high,
+    referred: share(
+      () => true,
+      (i) => decisions[i] === "Uncertain",
+      noImage,
+    ),
+    accuracyKept: share(
+      (i) => decisions[i] !== "Uncertain",
+      (i) => decisions[i] === (ill(i) ? "Cancer" : "Non-Cancer"),
+      "Every image is referred.",
+    ),
+    cancer: {
+      found: share(ill, (i) => decisions[i] === "Cancer", noCancer),
+      missed: share(ill, (i) => decisions[i] === "Non-Cancer", noCancer),
+      referred: share(ill, (i) => decisions[i] === "Uncertain", noCancer),
+    },
+  };
+}
+
+/** Stands in where only the ends of a band matter. */
+const UNKNOWN = { validation: { images: 0, referred: 0, kept: 0, all: 0 } };
+
+/** One scan that a guard judged. */
+export interface GuardedScan {
+  readonly cancer: boolean;
+  readonly group: string;
+  readonly refused: boolean;
+}
+
+const guardedOf = (images: readonly ScoredImage[]): GuardedScan[] =>
+  images.flatMap(({ label, group, refused }) =>
+    refused === undefined ? [] : [{ cancer: label === "Cancer", group, refused }],
+  );
+
+function guardReport(scans: readonly GuardedScan[], seed: number): GuardReport {
+  const share = (some: readonly GuardedScan[], reason: string) =>
+    shareInterval(
+      some.map(({ refused }) => refused),
+      some.map(({ group }) => group),
+      { seed, reason },
+    );
+  return {
+    scans: scans.length,
+    refused: share(scans, "The guard judged no labelled scan."),
+    refusedCancer: share(
+      scans.filter(({ cancer }) => cancer),
+      "The guard judged no Cancer scan.",
+    ),
   };
 }
 

@@ -14,8 +14,8 @@ import {
 import { type Progress, silentProgress } from "../platform/progress";
 import { assignGroups } from "../preprocess";
 import { type Backend, type Classifier, loadClassifier, scoreFolder, useBackend } from "../registry";
-import { type Evaluation, evaluateScored, type ScoredImage } from "./evaluation";
-import { datasetHash, directoryDestination, type PredictionLine, writeOutputs } from "./outputs";
+import { type Evaluation, evaluateScored, type GuardedScan, type ScoredImage } from "./evaluation";
+import { datasetHash, directoryDestination, oneChannel, type PredictionLine, writeOutputs } from "./outputs";
 
 export interface EvaluateFolderOptions {
   /** Directory of the model. */
@@ -76,6 +76,7 @@ async function evaluateFiles(
   const lines: PredictionLine[] = [];
   const candidates: Candidate[] = [];
   const rejected: Record<string, number> = {};
+  const guarded: GuardedScan[] = [];
   let rejectedPages = 0;
 
   progress.start(folder.files.filter(({ input }) => input.kind === "scan" || input.kind === "stray").length);
@@ -86,6 +87,13 @@ async function evaluateFiles(
       const { code } = result.rejected;
       rejected[code] = (rejected[code] ?? 0) + 1;
       lines.push({ path, label: result.label ?? "", probability: null, reason: code });
+      if (code === "not-a-brain-scan" && result.label) {
+        guarded.push({
+          cancer: result.label === "Cancer",
+          group: manifest.get(path)?.patientId ?? path,
+          refused: true,
+        });
+      }
       continue;
     }
     const { scored, label } = result;
@@ -100,6 +108,17 @@ async function evaluateFiles(
       phash: perceptualHash(scored.image),
       patient: entry?.patientId ?? null,
       collection: entry?.source,
+      subtype: entry?.subtype,
+      view: entry?.view,
+      plain: {
+        grey: oneChannel(scored.pixels),
+        header: {
+          width: scored.image.width,
+          height: scored.image.height,
+          bytes: result.file.size,
+          format: scored.format,
+        },
+      },
     });
   }
   progress.finish();
@@ -118,13 +137,11 @@ async function evaluateFiles(
       split: null,
     })),
   );
-  const test: ScoredImage[] = labelled.map(({ path, label, probability, collection }) => ({
-    path,
-    label,
-    probability,
-    group: assignments.get(path)?.group ?? path,
-    ...(collection === undefined ? {} : { collection }),
+  const test: ScoredImage[] = labelled.map(({ sha256: _, phash: __, patient: ___, ...image }) => ({
+    ...image,
+    group: assignments.get(image.path)?.group ?? image.path,
   }));
+  for (const { label, group } of test) guarded.push({ cancer: label === "Cancer", group, refused: false });
   const evaluation = evaluateScored({
     metadata: classifier.metadata,
     dataset: datasetHash([test]),
@@ -132,6 +149,7 @@ async function evaluateFiles(
     seed,
     rejected,
     unlabelled: candidates.length - labelled.length,
+    guarded,
   });
   const files = new Map(folder.files.map((file) => [file.name, file]));
   await writeOutputs({

@@ -228,7 +228,8 @@ export function curves({ labels, probabilities }: Scores): {
       else alarms++;
     }
     roc.push({ falsePositiveRate: alarms / negatives, truePositiveRate: hits / positives, threshold });
-    precisionRecall.push({ recall: hits / positives, precision: hits / (hits + alarms), threshold });
+    // Above the first hit precision is 0 of something: a point at (0, 0) that no reader could use.
+    if (hits > 0) precisionRecall.push({ recall: hits / positives, precision: hits / (hits + alarms), threshold });
   }
   return { roc, precisionRecall };
 }

@@ -7,7 +7,7 @@ import { gradCam, renderOverlay } from "../explain";
 import { type Geometry, RECIPE } from "../imaging";
 import type { ObjectStore } from "../platform/object-store";
 import { uniform } from "../platform/random";
-import { type Classifier, labelOf } from "../registry";
+import { type Classifier, decisionOf, labelOf } from "../registry";
 import type { Evaluation, ScoredImage } from "./evaluation";
 import { drawPlots, svgToPng } from "./plots";
 import { type ReportPicture, renderReport } from "./report";
@@ -46,7 +46,7 @@ export interface PredictionLine {
 }
 
 export function predictionsCsv(lines: readonly PredictionLine[], classifier: Classifier): string {
-  const { id, recipe, threshold } = classifier.metadata;
+  const { metadata } = classifier;
   return stringify([
     ["path", "label", "probability", "decision", "model", "recipe", "reason"],
     ...lines.map(({ path, label, probability, reason }) => [
@@ -54,9 +54,9 @@ export function predictionsCsv(lines: readonly PredictionLine[], classifier: Cla
       label,
       // Nine digits tell any two float32 values apart.
       probability === null ? "" : String(Number(probability.toPrecision(9))),
-      probability === null ? "Rejected" : labelOf(probability, threshold),
-      id,
-      recipe,
+      probability === null ? "Rejected" : decisionOf(probability, metadata),
+      metadata.id,
+      metadata.recipe,
       reason,
     ]),
   ]);
@@ -91,7 +91,8 @@ export async function writeOutputs(input: WriteInput): Promise<void> {
     metadata: classifier.metadata,
     subject: input.subject,
     plots,
-    misses: await pictures(worstMisses(test, evaluation.test.threshold), input, thumbnail),
+    misses: await pictures(worst(test, "Cancer", evaluation.test.threshold), input, thumbnail),
+    falseAlarms: await pictures(worst(test, "Non-Cancer", evaluation.test.threshold), input, thumbnail),
     explanations: await pictures(sample(test, input.seed), input, (pixels) => explained(pixels, classifier)),
     notes: input.notes,
   });
@@ -112,10 +113,10 @@ async function pictures(
   return drawn;
 }
 
-/** Called wrong, the farthest from the threshold first. */
-function worstMisses(images: readonly ScoredImage[], threshold: number): ScoredImage[] {
+/** Images of one label that are called the other, the farthest from the threshold first. */
+function worst(images: readonly ScoredImage[], label: ScoredImage["label"], threshold: number): ScoredImage[] {
   return images
-    .filter((image) => labelOf(image.probability, threshold) !== image.label)
+    .filter((image) => image.label === label && labelOf(image.probability, threshold) !== label)
     .sort((a, b) => Math.abs(b.probability - threshold) - Math.abs(a.probability - threshold))
     .slice(0, PICTURES);
 }
@@ -142,19 +143,20 @@ const SQUARE: Geometry = {
   padTop: 0,
 };
 
-function grey(pixels: Uint8Array): Uint8Array<ArrayBuffer> {
+/** One of the equal channels of the recipe's result. */
+export function oneChannel(pixels: Uint8Array): Uint8Array<ArrayBuffer> {
   return Uint8Array.from({ length: pixels.length / RECIPE.channels }, (_, i) => pixels[i * RECIPE.channels] as number);
 }
 
 function thumbnail(pixels: Uint8Array): Promise<Buffer> {
-  return sharp(grey(pixels), { raw: { width: RECIPE.side, height: RECIPE.side, channels: 1 } })
+  return sharp(oneChannel(pixels), { raw: { width: RECIPE.side, height: RECIPE.side, channels: 1 } })
     .toColourspace("b-w")
     .png()
     .toBuffer();
 }
 
 async function explained(pixels: Uint8Array, classifier: Classifier): Promise<Buffer> {
-  const image = { width: RECIPE.side, height: RECIPE.side, depth: 8 as const, pixels: grey(pixels) };
+  const image = { width: RECIPE.side, height: RECIPE.side, depth: 8 as const, pixels: oneChannel(pixels) };
   return renderOverlay(image, SQUARE, await gradCam(classifier, pixels));
 }
 

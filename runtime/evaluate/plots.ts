@@ -3,7 +3,7 @@ import * as vega from "vega";
 import { compile, type TopLevelSpec } from "vega-lite";
 import type { Evaluation, ScoredImage } from "./evaluation";
 
-export const PLOTS = ["roc", "precision-recall", "reliability", "confusion", "probabilities"] as const;
+export const PLOTS = ["roc", "precision-recall", "reliability", "confusion", "probabilities", "risk-coverage"] as const;
 export type PlotName = (typeof PLOTS)[number];
 
 const CANCER = "#b3402e";
@@ -64,6 +64,7 @@ export async function drawPlots(
     ["reliability", reliabilityPlot(evaluation)],
     ["confusion", confusionPlot(evaluation)],
     ["probabilities", probabilityPlot(evaluation, test)],
+    ["risk-coverage", riskPlot(evaluation)],
   ];
   const plots = new Map<PlotName, string>();
   for (const [name, spec] of specs) if (spec) plots.set(name, await toSvg(spec));
@@ -225,7 +226,39 @@ function confusionPlot({ confusion, test }: Evaluation): TopLevelSpec | undefine
   };
 }
 
-function probabilityPlot({ test }: Evaluation, images: readonly ScoredImage[]): TopLevelSpec | undefined {
+function riskPlot({ riskCoverage, selective }: Evaluation): TopLevelSpec | undefined {
+  if (riskCoverage.length === 0) return undefined;
+  const coverage = selective && selective.referred.value !== null ? 1 - selective.referred.value : null;
+  const risk = selective?.accuracyKept.value == null ? null : 1 - selective.accuracyKept.value;
+  const at = coverage === null || risk === null ? [] : [{ x: coverage, y: risk }];
+  return {
+    title: {
+      text: "Risk and coverage",
+      subtitle: at.length > 0 ? "The dot is the model's uncertain band" : "The surest images are decided first",
+    },
+    width: WIDTH,
+    height: HEIGHT,
+    config: CONFIG,
+    layer: [
+      {
+        data: { values: riskCoverage.map((point, order) => ({ x: point.coverage, y: point.risk, order })) },
+        mark: { type: "line", color: CANCER, strokeWidth: 2 },
+        encoding: {
+          x: { field: "x", type: "quantitative", title: "Share of images decided", scale: UNIT_SCALE },
+          y: { field: "y", type: "quantitative", title: "Share of those called wrong" },
+          order: { field: "order", type: "quantitative" },
+        },
+      },
+      {
+        data: { values: at },
+        mark: { type: "point", filled: true, size: 80, color: INK, opacity: 1 },
+        encoding: { x: { field: "x", type: "quantitative" }, y: { field: "y", type: "quantitative" } },
+      },
+    ],
+  };
+}
+
+function probabilityPlot({ test, selective }: Evaluation, images: readonly ScoredImage[]): TopLevelSpec | undefined {
   if (images.length === 0) return undefined;
   const bins = 20;
   const values = (["Cancer", "Non-Cancer"] as const).flatMap((label) => {
@@ -240,7 +273,7 @@ function probabilityPlot({ test }: Evaluation, images: readonly ScoredImage[]): 
   return {
     title: {
       text: "Probabilities",
-      subtitle: `Images by probability of Cancer; line: threshold ${test.threshold.toFixed(3)}`,
+      subtitle: `Line: threshold ${test.threshold.toFixed(3)}${selective ? "; grey: uncertain, referred" : ""}`,
     },
     width: WIDTH,
     height: HEIGHT,
@@ -271,6 +304,11 @@ function probabilityPlot({ test }: Evaluation, images: readonly ScoredImage[]): 
         data: { values: [{ x: test.threshold }] },
         mark: { type: "rule", color: INK, strokeDash: [4, 3] },
         encoding: { x: { field: "x", type: "quantitative" } },
+      },
+      {
+        data: { values: selective ? [{ from: selective.low, to: selective.high }] : [] },
+        mark: { type: "rect", color: INK, opacity: 0.08 },
+        encoding: { x: { field: "from", type: "quantitative" }, x2: { field: "to" } },
       },
     ],
   };

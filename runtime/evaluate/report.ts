@@ -1,8 +1,10 @@
 import { DISCLAIMER } from "../platform/labels";
 import type { ModelMetadata } from "../registry";
 import type { Evaluation, Measured } from "./evaluation";
+import { cell, count, escapeHtml, percent } from "./html";
 import type { Metric, MetricName } from "./metrics";
 import { PLOTS, type PlotName } from "./plots";
+import { baselineSection, decisionSection, groupTables, guardSection, shortcutSection } from "./report-sections";
 
 /** One picture of the report. */
 export interface ReportPicture {
@@ -20,8 +22,10 @@ export interface ReportInput {
   readonly subject: string;
   /** SVG documents. */
   readonly plots: ReadonlyMap<PlotName, string>;
-  /** Called wrong, the surest first. */
+  /** Cancer called Non-Cancer, the surest first. */
   readonly misses: readonly ReportPicture[];
+  /** Non-Cancer called Cancer, the surest first. */
+  readonly falseAlarms: readonly ReportPicture[];
   /** Overlays of Grad-CAM. */
   readonly explanations: readonly ReportPicture[];
   /** Further sentences under "What this number means". */
@@ -88,8 +92,8 @@ ${evaluation.synthetic ? SYNTHETIC : ""}
 <thead><tr><th scope="col">Set</th><th scope="col">Images</th><th scope="col">Cancer</th><th scope="col">Non-Cancer</th><th scope="col">Groups</th></tr></thead>
 <tbody>${dataRow("Test", test)}${validation ? dataRow("Validation", validation) : ""}</tbody>
 </table>
-<p class="muted">The model was trained on ${count(metadata.counts.train, "image")}; ${count(metadata.counts.validation, "validation image")} chose its epoch and threshold. ${evaluation.unlabelled > 0 ? `${count(evaluation.unlabelled, "unlabelled image")} got a probability and count in no metric. ` : ""}${rejectedSentence(evaluation.rejected)}</p>
-${collectionsTable(evaluation)}
+<p class="muted">The model was trained on ${count(metadata.counts.train, "image")}; ${count(metadata.counts.validation, "validation image")} chose its threshold, temperature and uncertain band. ${evaluation.unlabelled > 0 ? `${count(evaluation.unlabelled, "unlabelled image")} got a probability and count in no metric. ` : ""}${rejectedSentence(evaluation.rejected)}</p>
+${groupTables(evaluation)}
 </section>
 
 <section aria-labelledby="plots">
@@ -101,13 +105,15 @@ ${plots.size === 0 ? "<p>The data do not allow any plot: there is no labelled im
   }).join("\n")}</div>
 </section>
 
-<section aria-labelledby="misses">
-<h2 id="misses">Worst errors</h2>
-${
-  input.misses.length === 0
-    ? `<p>${test.n === 0 ? "No labelled image was measured." : "No image was called wrong."}</p>`
-    : `<p class="muted">Images called wrong, the surest first, as the model sees them.</p><div class="pictures">${input.misses.map(picture).join("\n")}</div>`
-}
+${decisionSection(evaluation)}
+${guardSection(evaluation)}
+${baselineSection(evaluation)}
+${shortcutSection(evaluation)}
+
+<section aria-labelledby="errors">
+<h2 id="errors">Worst errors</h2>
+${errors("Missed", "Cancer that is called Non-Cancer", input.misses, test.n)}
+${errors("False alarms", "Non-Cancer that is called Cancer", input.falseAlarms, test.n)}
 </section>
 
 <section aria-labelledby="explanations">
@@ -149,12 +155,6 @@ function meaning({ test, intervals }: Evaluation): string[] {
   return sentences;
 }
 
-function percent(metric: Metric): string {
-  return metric.value === null
-    ? "not defined"
-    : `${metric.value.toFixed(3)} (${metric.low.toFixed(3)} to ${metric.high.toFixed(3)})`;
-}
-
 function tile(name: MetricName, metric: Metric): string {
   const value = metric.value === null ? "–" : metric.value.toFixed(3);
   const range =
@@ -162,28 +162,8 @@ function tile(name: MetricName, metric: Metric): string {
   return `<div class="tile"><span class="name">${NAMES[name][0]}</span><span class="value">${value}</span><span class="range">${range}</span></div>`;
 }
 
-function cell(metric: Metric): string {
-  return metric.value === null
-    ? `<span title="${escapeHtml(metric.reason)}">not defined</span><br><small class="why">${escapeHtml(metric.reason)}</small>`
-    : `${metric.value.toFixed(3)} <small>${metric.low.toFixed(3)} to ${metric.high.toFixed(3)}</small>`;
-}
-
 function dataRow(name: string, set: Measured): string {
   return `<tr><th scope="row">${name}</th><td class="number">${set.n}</td><td class="number">${set.cancer}</td><td class="number">${set.nonCancer}</td><td class="number">${set.groups}</td></tr>`;
-}
-
-function collectionsTable({ collections }: Evaluation): string {
-  if (collections.length === 0) return "";
-  return `<table>
-<caption>The test images again, by collection: a model that is good on one and bad on another has learnt the collection</caption>
-<thead><tr><th scope="col">Collection</th><th scope="col">Images</th><th scope="col">Groups</th><th scope="col">AUC</th><th scope="col">Sensitivity</th><th scope="col">Specificity</th></tr></thead>
-<tbody>${collections
-    .map(
-      (set) =>
-        `<tr><th scope="row">${escapeHtml(set.name)}</th><td class="number">${set.n}</td><td class="number">${set.groups}</td><td class="number">${cell(set.auc)}</td><td class="number">${cell(set.recall)}</td><td class="number">${cell(set.specificity)}</td></tr>`,
-    )
-    .join("\n")}</tbody>
-</table>`;
 }
 
 function rejectedSentence(rejected: Readonly<Record<string, number>>): string {
@@ -191,6 +171,12 @@ function rejectedSentence(rejected: Readonly<Record<string, number>>): string {
   if (entries.length === 0) return "";
   const total = entries.reduce((sum, [, n]) => sum + n, 0);
   return `${count(total, "file")} could not be used: ${entries.map(([code, n]) => `${escapeHtml(code)} ${n}`).join(", ")}.`;
+}
+
+function errors(title: string, what: string, pictures: readonly ReportPicture[], measured: number): string {
+  const none = measured === 0 ? "No labelled image was measured." : "None.";
+  const shown = `<p class="muted">${what}, the surest first, as the model sees it.</p><div class="pictures">${pictures.map(picture).join("\n")}</div>`;
+  return `<h3>${title}</h3>${pictures.length === 0 ? `<p>${none}</p>` : shown}`;
 }
 
 function picture({ path, label, probability, png }: ReportPicture): string {
@@ -207,17 +193,6 @@ function fact(name: string, value: string): string {
   return `<tr><th scope="row">${escapeHtml(name)}</th><td>${escapeHtml(value)}</td></tr>`;
 }
 
-function count(n: number, noun: string): string {
-  return `${n.toLocaleString("en-US")} ${noun}${n === 1 ? "" : "s"}`;
-}
-
-function escapeHtml(text: string): string {
-  return text.replace(
-    /[&<>"']/g,
-    (character) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;" })[character] as string,
-  );
-}
-
 const STYLE = `
 :root{--ink:#1f2a33;--muted:#56636e;--line:#dfe5e9;--accent:#2f6690;--warm:#b3402e;--paper:#fff;--ground:#f4f6f8}
 *{box-sizing:border-box}
@@ -232,13 +207,15 @@ h1{font-size:26px;line-height:1.25;margin:0 0 6px;overflow-wrap:anywhere}h2{font
 .tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(190px,1fr));gap:12px;margin-bottom:18px}
 .tile{border:1px solid var(--line);border-radius:8px;padding:12px 14px;display:flex;flex-direction:column}
 .tile .name{color:var(--muted);font-size:13px}.tile .value{font-size:30px;font-weight:600;line-height:1.2;font-variant-numeric:tabular-nums}.tile .range{color:var(--muted);font-size:13px}
+h3{font-size:15px;margin:16px 0 8px}.scroll{overflow-x:auto}
 table{border-collapse:collapse;width:100%;margin:0 0 14px}caption{text-align:left;color:var(--muted);padding-bottom:6px;font-size:13px}
 th,td{text-align:left;padding:7px 10px 7px 0;border-top:1px solid var(--line);vertical-align:top}thead th{border-top:0;color:var(--muted);font-weight:600;font-size:13px}
 tbody th{font-weight:600}.number{font-variant-numeric:tabular-nums;white-space:nowrap}.why{white-space:normal}.facts th{width:260px;font-weight:500;color:var(--muted)}.facts td{overflow-wrap:anywhere}
 ul{margin:0;padding-left:20px}li{margin-bottom:6px}
-.plots{display:grid;grid-template-columns:repeat(auto-fit,minmax(380px,1fr));gap:20px}figure{margin:0}.plots svg{max-width:100%;height:auto}
+.plots{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(380px,100%),1fr));gap:20px}figure{margin:0}.plots svg{max-width:100%;height:auto}
 .pictures{display:grid;grid-template-columns:repeat(auto-fill,minmax(140px,1fr));gap:16px}.pictures img{display:block;width:100%;height:auto;border-radius:6px;background:#000;image-rendering:auto}
 figcaption{font-size:12px;color:var(--muted);margin-top:5px;line-height:1.35}.p{color:var(--ink);font-weight:600;font-variant-numeric:tabular-nums}.path{display:block;overflow:hidden;text-overflow:ellipsis;white-space:nowrap}
 footer{color:var(--muted);padding:0 26px}
+@media (max-width:600px){main{padding:12px 8px 32px}section,header{padding:16px 14px}section{overflow-x:auto}.facts th{width:auto}}
 @media print{body{background:#fff}section,header{break-inside:avoid;border:0}}
 `;

@@ -1,3 +1,4 @@
+import { mixSeed, uniform } from "../platform/random";
 import type { ContextWith, StepCounts } from "../platform/step";
 import { readShardRows, readShards, type Split } from "../preprocess";
 import {
@@ -9,6 +10,7 @@ import {
   modelFilesInStore,
   setCurrent,
 } from "../registry";
+import { type Header, MOST_ROWS, type PlainImage } from "./classical";
 import type { Evaluation } from "./evaluation";
 import { type EvaluationRow, earlierEvaluation, evaluateTestSplit, setsHash } from "./test-split";
 
@@ -36,31 +38,59 @@ export async function evaluateStep(
   return { evaluation, decision, items: skipped ? 0 : test, skipped: skipped ? test : 0, rejected: 0, notes };
 }
 
-type Sets = Readonly<Record<"test" | "validation", readonly EvaluationRow[]>>;
+type Sets = Readonly<Record<"test" | "validation", readonly EvaluationRow[]>> & {
+  readonly learn: readonly PlainImage[];
+};
 
-/** The workspace's test and validation images. Their pixels are read only if a model has not been evaluated on them. */
+/** What the table of images says of one of them. */
+type Facts = Pick<EvaluationRow, "collection" | "subtype" | "view"> & { readonly header: Header };
+
+interface FactsRow extends Record<string, unknown> {
+  readonly id: string;
+  readonly collection: string | null;
+  readonly subtype: string | null;
+  readonly view: string | null;
+  readonly width: number;
+  readonly height: number;
+  readonly bytes: number;
+  readonly format: string | null;
+}
+
+/** The workspace's images, split by split. Their pixels are read only if a model has not been evaluated on them. */
 class TestBench {
   private sets: Promise<Sets> | undefined;
 
   private constructor(
     private readonly context: EvaluateContext,
-    private readonly collections: ReadonlyMap<string, string>,
+    private readonly facts: ReadonlyMap<string, Facts>,
     private readonly dataset: string,
+    private readonly trainingRows: number,
   ) {}
 
   static async open(context: EvaluateContext): Promise<TestBench> {
     const { workspace } = context;
-    const known = await workspace.warehouse.query<{ id: string; collection: string }>(
-      "select id, collection from images where collection is not null",
+    const known = await workspace.warehouse.query<FactsRow>(
+      `select id, collection, subtype, view, width, height, bytes, format from images
+       where status = 'curated' and width is not null and height is not null`,
     );
-    const collections = new Map(known.map(({ id, collection }) => [id, collection]));
+    const facts = new Map(
+      known.map(({ id, collection, subtype, view, width, height, bytes, format }) => [
+        id,
+        {
+          collection,
+          subtype,
+          view,
+          header: { width: Number(width), height: Number(height), bytes: Number(bytes), format },
+        },
+      ]),
+    );
     const rows = await readShardRows(workspace);
     const described = (split: Split) =>
       rows.flatMap(({ id, label, ...row }) =>
-        row.split === split && label !== null ? [{ ...row, label, collection: collections.get(id) ?? null }] : [],
+        row.split === split && label !== null ? [{ ...row, label, collection: facts.get(id)?.collection ?? null }] : [],
       );
     const dataset = setsHash({ test: described("test"), validation: described("validation") });
-    return new TestBench(context, collections, dataset);
+    return new TestBench(context, facts, dataset, rows.filter(({ split }) => split === "train").length);
   }
 
   async evaluate(model: string): Promise<{ readonly evaluation: Evaluation; readonly skipped: boolean }> {
@@ -81,11 +111,26 @@ class TestBench {
     const load = async (split: Split) => {
       const rows: EvaluationRow[] = [];
       for await (const { id, label, ...image } of readShards(this.context.workspace, { split })) {
-        if (label !== null) rows.push({ ...image, label, collection: this.collections.get(id) ?? null });
+        if (label !== null) rows.push({ ...image, label, ...this.facts.get(id) });
       }
       return rows;
     };
-    return { test: await load("test"), validation: await load("validation") };
+    return { test: await load("test"), validation: await load("validation"), learn: await this.trainingImages() };
+  }
+
+  /** What baselines and probes learn from: the training split, or as many images of it as they can use. */
+  private async trainingImages(): Promise<readonly PlainImage[]> {
+    const random = uniform(mixSeed(this.context.seed, 13));
+    const share = MOST_ROWS / Math.max(1, this.trainingRows);
+    const images: PlainImage[] = [];
+    for await (const { id, label, group, pixels } of readShards(this.context.workspace, {
+      split: "train",
+      channels: 1,
+    })) {
+      if (label === null || random() >= share) continue;
+      images.push({ label: label === "Cancer" ? 1 : 0, group, grey: pixels, header: this.facts.get(id)?.header });
+    }
+    return images;
   }
 }
 

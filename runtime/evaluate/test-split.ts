@@ -1,8 +1,9 @@
 import type { Label } from "../platform/labels";
 import type { ObjectStore } from "../platform/object-store";
 import type { Classifier } from "../registry";
-import { type Evaluation, evaluateScored, type ScoredImage } from "./evaluation";
-import { datasetHash, storeDestination, writeOutputs } from "./outputs";
+import type { Header, PlainImage } from "./classical";
+import { EVALUATION_VERSION, type Evaluation, evaluateScored, type ScoredImage } from "./evaluation";
+import { datasetHash, oneChannel, storeDestination, writeOutputs } from "./outputs";
 
 /** One image of a processed shard. */
 export interface EvaluationRow {
@@ -14,6 +15,10 @@ export interface EvaluationRow {
   readonly pixels: Uint8Array;
   /** Where the image was collected, if that is known. */
   readonly collection?: string | null | undefined;
+  readonly subtype?: string | null | undefined;
+  readonly view?: string | null | undefined;
+  /** Facts of the file, where they are known. */
+  readonly header?: Header | undefined;
 }
 
 /** Where the evaluation of a model lies in the reports bucket. */
@@ -42,7 +47,9 @@ export async function earlierEvaluation(
   seed: number,
 ): Promise<Evaluation | undefined> {
   const earlier = await readEvaluation(reports, model);
-  return earlier?.dataset === dataset && earlier.seed === seed ? earlier : undefined;
+  return earlier?.version === EVALUATION_VERSION && earlier.dataset === dataset && earlier.seed === seed
+    ? earlier
+    : undefined;
 }
 
 /**
@@ -50,12 +57,16 @@ export async function earlierEvaluation(
  * `plots/` below `evaluation/<model id>/` of the reports bucket. An evaluation of the same images by the same seed that
  * is there already is returned as it is.
  *
+ * Every image counts, whatever the input guard says of it: that is reported beside.
+ *
  * @param options.validation the split that chose the threshold, reported beside
+ * @param options.learn the training split: baselines and probes are fitted to it
  */
 export async function evaluateTestSplit(options: {
   readonly classifier: Classifier;
   readonly test: readonly EvaluationRow[];
   readonly validation?: readonly EvaluationRow[];
+  readonly learn?: readonly PlainImage[];
   readonly reports: ObjectStore;
   readonly seed: number;
   readonly notes?: readonly string[];
@@ -68,7 +79,7 @@ export async function evaluateTestSplit(options: {
 
   const test = await scoreRows(classifier, options.test);
   const validation = await scoreRows(classifier, options.validation ?? []);
-  const evaluation = evaluateScored({ metadata, dataset, test, validation, seed });
+  const evaluation = evaluateScored({ metadata, dataset, test, validation, learn: options.learn, seed });
   const pixels = new Map(options.test.map((row) => [row.source, row.pixels]));
   await writeOutputs({
     destination: storeDestination(reports, evaluationPrefix(metadata.id)),
@@ -93,11 +104,29 @@ function describe({
   label,
   group,
   collection,
+  subtype,
+  view,
 }: Omit<EvaluationRow, "pixels">): Omit<ScoredImage, "probability"> {
-  return { path: source, label, group, ...(collection ? { collection } : {}) };
+  return {
+    path: source,
+    label,
+    group,
+    ...(collection ? { collection } : {}),
+    ...(subtype ? { subtype } : {}),
+    ...(view ? { view } : {}),
+  };
 }
 
 async function scoreRows(classifier: Classifier, rows: readonly EvaluationRow[]): Promise<ScoredImage[]> {
   const probabilities = await classifier.predict(rows.map((row) => row.pixels));
-  return rows.map((row, i) => ({ ...describe(row), probability: probabilities[i] as number }));
+  return rows.map((row, i) => ({
+    ...describe(row),
+    probability: probabilities[i] as number,
+    plain: plainImage(row),
+    refused: classifier.guard?.judge(row.pixels).refused,
+  }));
+}
+
+function plainImage({ label, group, pixels, header }: EvaluationRow): PlainImage {
+  return { label: label === "Cancer" ? 1 : 0, group, grey: oneChannel(pixels), header };
 }

@@ -4,6 +4,7 @@ import {
   decodeScan,
   type Geometry,
   type GreyImage,
+  type ImageFormat,
   type ImageLimits,
   pixelSha256,
   RejectedImage,
@@ -28,6 +29,8 @@ export interface ScoredScan {
   readonly rejectedPages: readonly { readonly page: number; readonly reason: RejectedImage }[];
   /** The most suspicious page, its SHA-256 and what the recipe made of it. */
   readonly image: GreyImage;
+  /** What the file's bytes are. */
+  readonly format: ImageFormat;
   readonly sha256: string;
   readonly pixels: Uint8Array;
   readonly geometry: Geometry;
@@ -48,7 +51,9 @@ export async function scoreScan(
   const identity = createHash("sha256").update(metadata.id);
   const rejectedPages: { page: number; reason: RejectedImage }[] = [];
   let pages = 0;
-  let best: Pick<ScoredScan, "probability" | "page" | "image" | "sha256" | "pixels" | "geometry"> | undefined;
+  let best:
+    | Pick<ScoredScan, "probability" | "page" | "image" | "format" | "sha256" | "pixels" | "geometry">
+    | undefined;
   for await (const decoded of decodeScan(bytes, limits)) {
     if ("rejected" in decoded) {
       rejectedPages.push({ page: decoded.page, reason: decoded.rejected });
@@ -65,7 +70,8 @@ export async function scoreScan(
     pages++;
     const [probability] = await classifier.predict([pixels]);
     if (probability === undefined) throw new Error(`Model ${metadata.id} gave no answer.`);
-    if (!best || probability > best.probability) best = { probability, page, image, sha256, pixels, geometry };
+    if (!best || probability > best.probability)
+      best = { probability, page, image, format: decoded.format, sha256, pixels, geometry };
   }
   if (!best) {
     const first = rejectedPages[0];

@@ -76,7 +76,7 @@ export class Replica {
     tf.tidy(() => {
       const x = tf.tensor4d(batch, [rows.length, side, side, 3]);
       const y = tf.tensor1d(shown);
-      const importance = tf.tensor1d(Float32Array.from(rows, (row) => classWeights[labels[row] as 0 | 1]));
+      const importance = tf.tensor1d(shown.map((label) => classWeights[label as 0 | 1]));
       const map = tf.tensor3d(lesions, [rows.length, MAP_SIDE, MAP_SIDE]);
       const known = tf.tensor3d(
         Float32Array.from(rows, (row) => (maskOf[row] === UNKNOWN_LESION ? 0 : LESION_WEIGHT)),

@@ -3,8 +3,10 @@ import type { Progress } from "../platform/progress";
 import { mixSeed, shuffle, uniform } from "../platform/random";
 import type { Backend } from "../registry/backend-names";
 import { inferenceNetwork, initialWeights } from "./architecture";
+import { AUGMENTATION } from "./augment";
 import type { Checkpoint, Checkpoints } from "./checkpoints";
 import { learningRateAt, type TrainingConfiguration } from "./configuration";
+import { NO_LESION } from "./lesions";
 import { Optimizer, splitNetwork } from "./optimizer";
 import type { TrainingImages } from "./replica";
 import { createReplicaPool, type ReplicaPool } from "./replica-pool";
@@ -111,9 +113,13 @@ async function trainEpoch(
   return { epoch: epoch + 1, loss: loss / steps, imagesPerSecond: (steps * batch) / seconds };
 }
 
-/** Weights that give both classes half of the loss, whatever their share of the rows. */
+/**
+ * Weights that give both classes half of the loss, whatever their share of the rows, counting the heads that are shown
+ * with a planted lesion as Cancer.
+ */
 function balance({ images, train }: TrainingSet): [number, number] {
-  const cancer = train.reduce((sum, row) => sum + (images.labels[row] as number), 0);
-  const other = train.length - cancer;
-  return [train.length / (2 * other), train.length / (2 * cancer)];
+  const labelled = train.reduce((sum, row) => sum + (images.labels[row] as number), 0);
+  const healthy = train.reduce((sum, row) => sum + (images.maskOf[row] === NO_LESION ? 1 : 0), 0);
+  const cancer = labelled + healthy * AUGMENTATION.lesionChance;
+  return [train.length / (2 * (train.length - cancer)), train.length / (2 * cancer)];
 }

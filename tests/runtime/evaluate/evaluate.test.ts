@@ -133,7 +133,7 @@ describe("evaluateFolder", () => {
 
   test("plots are SVG and PNG", async () => {
     const names = (await readdir(join(out, "plots"))).sort();
-    const plots = ["confusion", "precision-recall", "probabilities", "reliability", "roc"];
+    const plots = ["confusion", "precision-recall", "probabilities", "reliability", "risk-coverage", "roc"];
     expect(names).toEqual(plots.flatMap((name) => [`${name}.png`, `${name}.svg`]));
     for (const name of names) {
       const { width = 0, height = 0 } = await sharp(join(out, "plots", name)).metadata();
@@ -150,7 +150,7 @@ describe("evaluateFolder", () => {
     expect(html).not.toMatch(/<script|<link|@import|url\(/i);
     expect(html).toMatch(/not for diagnostic use/i);
     expect(html).toMatch(/Synthetic data/);
-    expect(html.match(/<svg/g)).toHaveLength(5);
+    expect(html.match(/<svg/g)).toHaveLength(6);
     expect(html).toContain("Cancer/missed &lt;b&gt;&amp;&quot;x&quot;.png");
     expect(html).not.toContain("<b>&");
     expect(html).toContain("Non-Cancer/alarm.png");

@@ -1,0 +1,62 @@
+import { shareInterval } from "./bootstrap";
+import type { Metric, Scores } from "./metrics";
+
+/** Specificities that are looked up. */
+export const SPECIFICITIES = [0.95, 0.99] as const;
+
+/** What a threshold gives. */
+export interface Operation {
+  readonly threshold: number;
+  readonly sensitivity: Metric;
+  readonly specificity: Metric;
+}
+
+/** Sensitivity where the false alarms are held to a given share. */
+export interface OperatingPoint {
+  /** The specificity that is aimed at. */
+  readonly specificity: number;
+  /** At the lowest threshold that reaches it on these very images: what the ROC curve offers, chosen in hindsight. */
+  readonly inHindsight: Operation | null;
+  /** At the threshold that reaches it on the validation split: what would have been had. Null without a validation set. */
+  readonly fromValidation: Operation | null;
+}
+
+export function operatingPoints(test: Scores, validation: Scores | undefined, seed: number): OperatingPoint[] {
+  return SPECIFICITIES.map((specificity) => {
+    const own = thresholdFor(test, specificity);
+    const given = validation && thresholdFor(validation, specificity);
+    return {
+      specificity,
+      inHindsight: own === undefined ? null : operationAt(test, own, seed),
+      fromValidation: given === undefined ? null : operationAt(test, given, seed),
+    };
+  });
+}
+
+/** The lowest probability from which calling images Cancer keeps the specificity; undefined without Non-Cancer images. */
+export function thresholdFor({ labels, probabilities }: Scores, specificity: number): number | undefined {
+  const negatives = probabilities.filter((_, i) => labels[i] === 0).sort();
+  if (negatives.length === 0) return undefined;
+  const allowed = Math.floor((1 - specificity) * negatives.length + 1e-9);
+  const highestRejected = negatives[negatives.length - 1 - allowed];
+  if (highestRejected === undefined) return 0;
+  // The next answer above it: every image that scores alike must stay below the threshold.
+  const above = probabilities.filter((p) => p > highestRejected);
+  return above.length > 0 ? (highestRejected + Math.min(...above)) / 2 : 1;
+}
+
+function operationAt({ labels, probabilities, groups }: Scores, threshold: number, seed: number): Operation {
+  const share = (label: 0 | 1, holds: (p: number) => boolean, reason: string) => {
+    const images = Array.from(labels.keys()).filter((i) => labels[i] === label);
+    return shareInterval(
+      images.map((i) => holds(probabilities[i] as number)),
+      images.map((i) => groups[i] as string),
+      { seed, reason },
+    );
+  };
+  return {
+    threshold,
+    sensitivity: share(1, (p) => p >= threshold, "There is no Cancer image to measure on."),
+    specificity: share(0, (p) => p < threshold, "There is no Non-Cancer image to measure on."),
+  };
+}

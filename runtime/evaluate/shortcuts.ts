@@ -1,0 +1,84 @@
+import { aucInterval } from "./bootstrap";
+import { type ClassicalResult, classicalResult, classicalScores, type PlainImage, PROBES } from "./classical";
+import { ascending, auc, type Metric, type Scores } from "./metrics";
+
+const BINS = 10;
+const JOINT = "border + histogram";
+
+/** How much of a result could come from what has nothing to do with a tumour. */
+export interface ShortcutAudit {
+  /** How the probes were fitted. */
+  readonly fitted: string;
+  /** AUC of each probe on the measured images; 0.5 is nothing learnt. */
+  readonly probes: readonly ClassicalResult[];
+  readonly matched: {
+    /**
+     * The model's AUC when Cancer and Non-Cancer images are weighted to have the same distribution over the deciles of
+     * the joint probe's score: what remains when that shortcut tells nothing.
+     */
+    readonly auc: Metric;
+    /** The joint probe's own AUC under the same weights: near 0.5 if the matching worked. */
+    readonly probe: number | null;
+    /** Share of the images that both classes have in common; a small one leaves little to measure on. */
+    readonly overlap: number;
+  };
+}
+
+/**
+ * Fits probes and reweights.
+ *
+ * @param scores the network's, of the same images in the same order as `set`
+ * @param learn training images; without them the probes are cross-validated by group on the set itself
+ */
+export function auditShortcuts(
+  scores: Scores,
+  set: readonly PlainImage[],
+  learn: readonly PlainImage[] | undefined,
+  seed: number,
+): ShortcutAudit {
+  let joint: Float64Array | undefined;
+  const probes = PROBES.map((probe) => {
+    const answers = classicalScores(probe, set, learn, seed);
+    if (probe.name === JOINT) joint = answers;
+    return classicalResult(probe, answers, set, seed);
+  });
+  const fitted = learn
+    ? "on the training split, read on these images"
+    : "on these images, cross-validated by group (five parts)";
+  if (!joint) {
+    const reason = "The joint probe could not be fitted: there are too few images of a class.";
+    return { fitted, probes, matched: { auc: { value: null, reason }, probe: null, overlap: 0 } };
+  }
+  const { weights, overlap } = matchingWeights(scores.labels, joint);
+  const probe = auc({ ...scores, probabilities: joint }, ascending(joint), weights);
+  return { fitted, probes, matched: { auc: aucInterval(scores, { seed, weights }), probe: probe.value, overlap } };
+}
+
+/**
+ * Weights under which both classes have the same distribution over the deciles of a score: in each decile the class
+ * that has the larger share of its images there is weighed down to the other's share. No image weighs more than 1, and
+ * a decile without one of the classes counts for nothing.
+ */
+export function matchingWeights(
+  labels: Uint8Array,
+  score: Float64Array,
+): { readonly weights: Float64Array; readonly overlap: number } {
+  const n = labels.length;
+  const sorted = Float64Array.from(score).sort();
+  const edges = Array.from({ length: BINS - 1 }, (_, i) => sorted[Math.floor(((i + 1) * n) / BINS)] as number);
+  const bin = Uint8Array.from(score, (value) => edges.filter((edge) => value >= edge).length);
+  const share = [new Float64Array(BINS), new Float64Array(BINS)] as const;
+  const totals = [0, 0];
+  for (let i = 0; i < n; i++) totals[labels[i] as number] = (totals[labels[i] as number] as number) + 1;
+  for (let i = 0; i < n; i++) {
+    const counts = share[labels[i] as 0 | 1];
+    const at = bin[i] as number;
+    counts[at] = (counts[at] as number) + 1 / (totals[labels[i] as number] as number);
+  }
+  const common = share[0].map((value, at) => Math.min(value, share[1][at] as number));
+  const weights = Float64Array.from(labels, (label, i) => {
+    const at = bin[i] as number;
+    return (common[at] as number) / (share[label as 0 | 1][at] as number);
+  });
+  return { weights, overlap: common.reduce((sum, value) => sum + value, 0) };
+}
