@@ -13,7 +13,7 @@ type TrainingWorkspace = ContextWith<"processed">["workspace"];
 export interface TrainingDescription {
   /** Labelled images of each split. */
   readonly counts: Readonly<Record<Split, number>>;
-  /** SHA-256 over id, pixels' hash, label, group and split of every labelled image: a model's id is derived from it. */
+  /** SHA-256 over id, pixels' hash, label, group, split and presence of a mask of every labelled image: a model's id is derived from it. */
   readonly digest: string;
 }
 
@@ -34,10 +34,10 @@ export async function describeTrainingData(workspace: TrainingWorkspace): Promis
   const counts: Record<Split, number> = { train: 0, validation: 0, test: 0 };
   const identity: string[] = [];
   const learnt = new Set<string>();
-  for (const { id, label, group, split, sha256 } of await readShardRows(workspace)) {
+  for (const { id, label, group, split, sha256, masked } of await readShardRows(workspace)) {
     if (label === null) continue;
     counts[split]++;
-    identity.push([id, sha256, label, group, split].join(" "));
+    identity.push([id, sha256, label, group, split, masked ? "masked" : ""].join(" "));
     if (split === "train") learnt.add(label);
   }
   const leaks = findLeaks(await splitMembers(workspace));
