@@ -10,6 +10,7 @@ import type { StepContext } from "../../../runtime/platform/step";
 import { openWorkspace, type Workspace } from "../../../runtime/platform/workspace";
 import { preprocessStep } from "../../../runtime/preprocess";
 import { describeTrainingData, loadTrainingSet } from "../../../runtime/train/data";
+import { NO_LESION, UNKNOWN_LESION } from "../../../runtime/train/lesions";
 
 let root: string;
 const opened: Workspace[] = [];
@@ -28,6 +29,8 @@ interface Slice {
   readonly patient: number | null;
   readonly split: string;
   /** The picture of another slice, larger and as a JPEG, or its very bytes. */
+  /** A lesion mask is sent with it: a square, or nothing. */
+  readonly mask?: "square" | "empty";
   readonly copy?: { readonly of: string; readonly as: "bytes" | "jpeg" };
 }
 
@@ -35,7 +38,15 @@ interface Slice {
 async function prepare(title: string, slices: readonly Slice[]): Promise<Workspace> {
   const data = join(root, `${title}-data`);
   for (const label of ["Cancer", "Non-Cancer"]) mkdirSync(join(data, label), { recursive: true });
-  for (const [index, { name, patient, copy }] of slices.entries()) {
+  mkdirSync(join(data, "masks"), { recursive: true });
+  for (const [index, { name, patient, copy, mask }] of slices.entries()) {
+    if (mask) {
+      const square = (i: number) => mask === "square" && i % 64 > 30 && i % 64 < 40 && i > 64 * 20 && i < 64 * 30;
+      const drawn = Uint8Array.from({ length: 64 * 64 }, (_, i) => (square(i) ? 255 : 0));
+      await sharp(drawn, { raw: { width: 64, height: 64, channels: 1 } })
+        .png()
+        .toFile(join(data, name.replace(/^[^/]+/, "masks")));
+    }
     if (copy?.as === "bytes") copyFileSync(join(data, copy.of), join(data, name));
     if (copy?.as === "jpeg")
       await sharp(join(data, copy.of)).resize(150).jpeg({ quality: 80 }).toFile(join(data, name));
@@ -87,6 +98,26 @@ describe("the data that a model learns from", () => {
 
     const other = await prepare("moved", [...SOUND.slice(0, 3), { ...(SOUND[3] as Slice), split: "validation" }]);
     expect((await describeTrainingData(other)).digest).not.toBe(digest);
+  });
+
+  it("come with the lesion masks that are known; a head without a tumour is known to have no lesion", async () => {
+    const slices: readonly Slice[] = [
+      { name: "Cancer/a.png", patient: 1, split: "train", mask: "square" },
+      { name: "Cancer/b.png", patient: 2, split: "train" },
+      { name: "Cancer/c.png", patient: 3, split: "train", mask: "empty" },
+      { name: "Non-Cancer/d.png", patient: 4, split: "train" },
+    ];
+    const workspace = await prepare("masked", slices);
+    const { digest } = await describeTrainingData(workspace);
+    const { images } = await loadTrainingSet(workspace);
+    expect(Array.from(images.maskOf).sort()).toEqual([0, NO_LESION, UNKNOWN_LESION, UNKNOWN_LESION].sort());
+    expect(images.labels[images.maskOf.indexOf(0)]).toBe(1);
+    expect(images.labels[images.maskOf.indexOf(NO_LESION)]).toBe(0);
+    expect(images.masks).toHaveLength(images.side ** 2);
+    expect(images.masks.some((share) => share === 255)).toBe(true);
+
+    const bare = await prepare("bare", [{ name: "Cancer/a.png", patient: 1, split: "train" }, ...slices.slice(1)]);
+    expect((await describeTrainingData(bare)).digest).not.toBe(digest);
   });
 
   it("are refused where the manifest puts one patient into two splits", async () => {

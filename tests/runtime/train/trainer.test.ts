@@ -5,13 +5,21 @@ import * as tf from "@tensorflow/tfjs-core";
 import { silentProgress } from "../../../runtime/platform/progress";
 import { mixSeed, uniform } from "../../../runtime/platform/random";
 import { useBackend } from "../../../runtime/registry";
-import { inferenceNetwork, initialWeights, PARAMETERS, trainingForward } from "../../../runtime/train/architecture";
-import { augment } from "../../../runtime/train/augment";
+import {
+  inferenceNetwork,
+  initialWeights,
+  MAP_SIDE,
+  PARAMETERS,
+  trainingForward,
+} from "../../../runtime/train/architecture";
+import { AUGMENTATION, augment } from "../../../runtime/train/augment";
 import { type Checkpoints, checkpointsIn } from "../../../runtime/train/checkpoints";
 import { learningRateAt, trainingConfiguration } from "../../../runtime/train/configuration";
 import { batchNormRelu } from "../../../runtime/train/gradients/batch-norm";
-import { NO_LESION } from "../../../runtime/train/lesions";
+import { NO_LESION, UNKNOWN_LESION } from "../../../runtime/train/lesions";
 import { NETWORK_SIZE, Optimizer, PARAMETER_COUNT, STATE_SIZE, splitNetwork } from "../../../runtime/train/optimizer";
+import { type PlantedLesion, plantLesion } from "../../../runtime/train/plant-lesion";
+import { EXCHANGE_SIZE, Replica, type TrainingImages } from "../../../runtime/train/replica";
 import { type TrainingSet, trainNetwork } from "../../../runtime/train/trainer";
 
 const SIDE = 128;
@@ -243,6 +251,88 @@ describe("augmentation", () => {
     const grey = Array.from({ length: plain.length }, (_, i) => target[3 * i] as number);
     const distance = (other: number[]) => Math.max(...grey.map((value, i) => Math.abs(value - (other[i] as number))));
     expect(Math.min(...views.map(distance))).toBeLessThan(1e-6);
+  });
+});
+
+describe("a lesion mask", () => {
+  it("moves with its image", () => {
+    const disc = Uint8Array.from({ length: SIDE * SIDE }, (_, i) =>
+      ((i % SIDE) - 40) ** 2 + (Math.floor(i / SIDE) - 75) ** 2 < 18 ** 2 ? 255 : 0,
+    );
+    for (const seed of [1, 2, 3, 4, 5]) {
+      const image = new Float32Array(SIDE * SIDE * 3);
+      const target = new Float32Array(MAP_SIDE * MAP_SIDE);
+      const limits = { ...AUGMENTATION, noiseChance: 0 };
+      augment(disc, image, SIDE, seed, limits, { mask: disc, target });
+      const cell = SIDE / MAP_SIDE;
+      const bright = new Float32Array(target.length);
+      for (let i = 0; i < SIDE * SIDE; i++) {
+        const at = Math.floor(Math.floor(i / SIDE) / cell) * MAP_SIDE + Math.floor((i % SIDE) / cell);
+        if ((image[3 * i] as number) > 0.25) bright[at] = (bright[at] as number) + 2 / cell ** 2;
+      }
+      expect(Math.max(...target)).toBe(1);
+      bright.forEach((share, i) => {
+        expect(Math.abs(Math.min(1, share) - (target[i] as number))).toBeLessThan(0.2);
+      });
+      // The variation is the same without it.
+      const alone = new Float32Array(SIDE * SIDE * 3);
+      augment(disc, alone, SIDE, seed, limits);
+      expect(Buffer.from(alone.buffer).equals(Buffer.from(image.buffer))).toBe(true);
+    }
+  });
+
+  it("teaches the lesion map where it is known, and nothing where it is not", async () => {
+    await useBackend("wasm");
+    const { images } = discs();
+    const network = new Float32Array(NETWORK_SIZE);
+    new Optimizer(network, initialWeights(5), 0);
+    const lossOf = (change: Partial<TrainingImages>, row: number) => {
+      const exchange = new Float32Array(EXCHANGE_SIZE);
+      const replica = new Replica({ ...images, classWeights: [1, 1], ...change });
+      replica.gradients(network, Int32Array.of(row), 1, exchange);
+      return exchange.at(-1) as number;
+    };
+    const unknown = lossOf({ maskOf: images.maskOf.map(() => UNKNOWN_LESION) }, 1);
+    expect(lossOf({}, 1)).toBeGreaterThan(unknown);
+    expect(lossOf({ maskOf: images.maskOf.map(() => UNKNOWN_LESION), masks: new Uint8Array(0) }, 1)).toBe(unknown);
+    // Another mask is another loss.
+    expect(lossOf({ masks: images.masks.map((share) => 255 - share) }, 1)).not.toBeCloseTo(lossOf({}, 1), 2);
+  });
+});
+
+describe("a planted lesion", () => {
+  const head = Uint8Array.from({ length: SIDE * SIDE }, (_, i) =>
+    Math.hypot((i % SIDE) - 64, Math.floor(i / SIDE) - 64) < 56 ? 90 + (i % 7) : 0,
+  );
+
+  it("differs from the head inside its mask and hardly elsewhere, and lies in the head", () => {
+    const seen = new Set<number>();
+    for (let seed = 1; seed <= 30; seed++) {
+      const { pixels, mask } = plantLesion(head, SIDE, seed) as PlantedLesion;
+      let [inside, changed] = [0, 0];
+      mask.forEach((value, i) => {
+        const fromCentre = Math.hypot((i % SIDE) - 64, Math.floor(i / SIDE) - 64);
+        if (value) {
+          inside++;
+          changed += Math.abs((pixels[i] as number) - (head[i] as number));
+          expect(fromCentre).toBeLessThan(62);
+        } else if (fromCentre > 62) expect(pixels[i]).toBe(0);
+      });
+      expect(inside).toBeGreaterThan(20);
+      expect(changed / inside).toBeGreaterThan(15);
+      seen.add(mask.indexOf(255));
+    }
+    expect(seen.size).toBeGreaterThan(20);
+  });
+
+  it("depends on the seed alone and leaves the head as it was", () => {
+    const before = Uint8Array.from(head);
+    expect(plantLesion(head, SIDE, 7)).toEqual(plantLesion(head, SIDE, 7));
+    expect(head).toEqual(before);
+  });
+
+  it("is not planted where there is no head", () => {
+    expect(plantLesion(new Uint8Array(SIDE * SIDE), SIDE, 1)).toBeUndefined();
   });
 });
 
