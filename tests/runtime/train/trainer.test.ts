@@ -2,10 +2,13 @@ import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as tf from "@tensorflow/tfjs-core";
+import * as layers from "@tensorflow/tfjs-layers";
+import { gradCam } from "../../../runtime/explain";
 import { silentProgress } from "../../../runtime/platform/progress";
 import { mixSeed, uniform } from "../../../runtime/platform/random";
-import { useBackend } from "../../../runtime/registry";
+import { type Classifier, useBackend } from "../../../runtime/registry";
 import {
+  GRAD_CAM_LAYER,
   inferenceNetwork,
   initialWeights,
   MAP_SIDE,
@@ -16,6 +19,7 @@ import { AUGMENTATION, augment } from "../../../runtime/train/augment";
 import { type Checkpoints, checkpointsIn } from "../../../runtime/train/checkpoints";
 import { learningRateAt, trainingConfiguration } from "../../../runtime/train/configuration";
 import { batchNormRelu } from "../../../runtime/train/gradients/batch-norm";
+import { installConvolutionGradients } from "../../../runtime/train/gradients/convolution";
 import { NO_LESION, UNKNOWN_LESION } from "../../../runtime/train/lesions";
 import { NETWORK_SIZE, Optimizer, PARAMETER_COUNT, STATE_SIZE, splitNetwork } from "../../../runtime/train/optimizer";
 import { type PlantedLesion, plantLesion } from "../../../runtime/train/plant-lesion";
@@ -153,6 +157,9 @@ describe("the optimiser", () => {
   });
 });
 
+const largest = (one: ArrayLike<number>, other: ArrayLike<number>) =>
+  Array.from(one).reduce((most, value, i) => Math.max(most, Math.abs(value - (other[i] as number))), 0);
+
 describe("the network", () => {
   it("computes the same in training and in inference when the statistics are those of the batch", async () => {
     await useBackend("wasm");
@@ -174,6 +181,36 @@ describe("the network", () => {
     expect(splitNetwork(new Float32Array(NETWORK_SIZE)).weights.map((values) => values.length)).toEqual(
       weights.map((values) => values.length),
     );
+  });
+
+  it("is followed by Grad-CAM through all three kinds of evidence", async () => {
+    await useBackend("wasm");
+    installConvolutionGradients();
+    const weights = initialWeights(6);
+    const { statistics } = splitNetwork(new Optimizer(new Float32Array(NETWORK_SIZE), weights, 0).network);
+    const network = inferenceNetwork(weights, statistics);
+    const pixels = Uint8Array.from({ length: SIDE * SIDE * 3 }, (_, i) => (Math.floor(i / 3) * 37) % 251);
+    const classifier = { network, metadata: { gradCamLayer: GRAD_CAM_LAYER } } as unknown as Classifier;
+    const { coarse } = await gradCam(classifier, pixels);
+
+    // Each channel counts by the mean of its gradient: every place of the average, one place of each maximum.
+    const features = layers.model({
+      inputs: network.inputs,
+      outputs: network.getLayer(GRAD_CAM_LAYER).output as layers.SymbolicTensor,
+    });
+    const x = tf.div(tf.tensor4d(Float32Array.from(pixels), [1, SIDE, SIDE, 3]), 255);
+    const activations = (features.predict(x) as tf.Tensor).dataSync();
+    const [lesion, , kernel] = weights.slice(-4) as [Float32Array, Float32Array, Float32Array];
+    const channels = lesion.length;
+    const peak = kernel.at(-1) as number;
+    const importance = Array.from(lesion, (through, channel) => {
+      return (kernel[channel] as number) + (kernel[channels + channel] as number) + peak * through;
+    });
+    const cells = MAP_SIDE * MAP_SIDE;
+    const expected = Array.from({ length: cells }, (_, cell) =>
+      importance.reduce((sum, weight, k) => sum + (weight * (activations[cell * channels + k] as number)) / cells, 0),
+    );
+    expect(largest(coarse.values, expected)).toBeLessThan(1e-3 * Math.max(...expected.map(Math.abs)));
   });
 
   it("differentiates batch normalisation and ReLU as finite differences do", async () => {
@@ -309,15 +346,16 @@ describe("a planted lesion", () => {
     const seen = new Set<number>();
     for (let seed = 1; seed <= 30; seed++) {
       const { pixels, mask } = plantLesion(head, SIDE, seed) as PlantedLesion;
-      let [inside, changed] = [0, 0];
+      let [inside, changed, beyond] = [0, 0, 0];
       mask.forEach((value, i) => {
         const fromCentre = Math.hypot((i % SIDE) - 64, Math.floor(i / SIDE) - 64);
         if (value) {
           inside++;
           changed += Math.abs((pixels[i] as number) - (head[i] as number));
-          expect(fromCentre).toBeLessThan(62);
-        } else if (fromCentre > 62) expect(pixels[i]).toBe(0);
+        }
+        if (fromCentre > 62) beyond += value + (pixels[i] as number);
       });
+      expect(beyond).toBe(0);
       expect(inside).toBeGreaterThan(20);
       expect(changed / inside).toBeGreaterThan(15);
       seen.add(mask.indexOf(255));
