@@ -1,12 +1,25 @@
 import { createHash } from "node:crypto";
-import { mkdir, writeFile } from "node:fs/promises";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { stringify } from "csv-stringify/sync";
-import { readInputFolder, requireLabelFolders } from "../platform/input-folder";
+import { ConfigurationError } from "../platform/config";
+import {
+  EMPTY_MANIFEST,
+  type InputFile,
+  MANIFEST,
+  type Manifest,
+  parseManifest,
+  readInputFolder,
+  requireLabelFolders,
+} from "../platform/input-folder";
+import { DISCLAIMER } from "../platform/labels";
 import { type Progress, silentProgress } from "../platform/progress";
+import { uniform } from "../platform/random";
 import { type Backend, loadClassifier, scoreFolder, useBackend } from "../registry";
 import { gradCam } from "./gradcam";
 import { peakInOriginal, renderOverlay } from "./overlay";
+import { DILATION, type PointingTrial, pointingTrial, readMask } from "./pointing";
+import { checkSanity, type SanityReport } from "./sanity";
 
 export interface ExplainFolderOptions {
   /** Directory of the model. */
@@ -15,6 +28,8 @@ export interface ExplainFolderOptions {
   readonly data: string;
   /** Directory for the results. */
   readonly out: string;
+  /** Draws the scans on which the maps are checked. @default 0 */
+  readonly seed?: number;
   /** @default the best there is */
   readonly backend?: Backend;
   readonly progress?: Progress;
@@ -23,18 +38,43 @@ export interface ExplainFolderOptions {
 
 /** Folder of the overlays below the results. */
 const OVERLAYS = "overlays";
+/** Scans on which the maps are checked: hiding parts of one takes 65 predictions. */
+const CHECKED = 12;
+
+/** `explain.json`: what the maps are worth. */
+export interface ExplainReport {
+  readonly model: string;
+  readonly disclaimer: string;
+  readonly explained: number;
+  readonly pointing: {
+    /** True positives (labelled Cancer, called Cancer) that have a lesion mask of their size. */
+    readonly scans: number;
+    /** Pixels by which a mask is widened. */
+    readonly dilation: number;
+    /** Share of them whose map has its maximum in the widened mask; null without any. */
+    readonly hits: number | null;
+    /** Mean share of the head that the widened mask covers: what a point at random would reach. */
+    readonly chance: number | null;
+  };
+  readonly sanity: SanityReport;
+}
 
 /**
  * Writes, for every scan of a folder, the place that speaks most for Cancer (`explain.csv`: path, x and y in pixels of
  * the original, then overlay, page and probability) and a PNG of the original's size with the map over it. Of a
- * multi-page file the most suspicious page is explained. Files that cannot be used stand in `rejected.csv`.
+ * multi-page file the most suspicious page is explained. Files that cannot be used stand in `rejected.csv`. What the
+ * maps are worth stands in `explain.json`: how often they point into lesion masks (`masks/`, or the manifest's), and
+ * whether they change with the weights and the label and agree with hiding parts of the picture.
  *
  * @throws {ConfigurationError} if the folder cannot be read or has no scan in a label folder
  * @throws {UnusableModelError} if the model cannot be used
  */
-export async function explainFolder(
-  options: ExplainFolderOptions,
-): Promise<{ readonly explained: number; readonly rejected: number; readonly notes: readonly string[] }> {
+export async function explainFolder(options: ExplainFolderOptions): Promise<{
+  readonly explained: number;
+  readonly rejected: number;
+  readonly notes: readonly string[];
+  readonly report: ExplainReport;
+}> {
   const { out, signal, progress = silentProgress } = options;
   const folder = readInputFolder(options.data);
   requireLabelFolders(folder);
@@ -42,6 +82,12 @@ export async function explainFolder(
   const classifier = await loadClassifier(options.model);
   const explained: (string | number)[][] = [["path", "x", "y", "overlay", "page", "probability"]];
   const rejected: string[][] = [["path", "reason", "message"]];
+  const notes = [...folder.notes];
+  const masks = await maskFinder(options.data, folder.files, notes);
+  const trials: PointingTrial[] = [];
+  const seed = options.seed ?? 0;
+  const checked = new Sample<Uint8Array>(CHECKED, seed);
+  let sanity: SanityReport;
   try {
     await mkdir(join(out, OVERLAYS), { recursive: true });
     progress.start(folder.files.filter(({ input }) => input.kind === "scan" || input.kind === "stray").length);
@@ -50,22 +96,106 @@ export async function explainFolder(
       if ("rejected" in result) {
         rejected.push([path, result.rejected.code, result.rejected.message]);
       } else {
-        const { image, pixels, geometry, page, probability } = result.scored;
+        const { image, pixels, geometry, page, probability, label } = result.scored;
         const explanation = await gradCam(classifier, pixels, geometry);
         const peak = peakInOriginal(explanation, geometry, image);
         const overlay = `${OVERLAYS}/${overlayName(path)}`;
         await writeFile(join(out, overlay), await renderOverlay(image, geometry, explanation));
+        checked.offer(pixels);
+        if (result.label === "Cancer" && label === "Cancer") {
+          const mask = await masks(path, image.width, image.height);
+          const trial = mask && pointingTrial(image, geometry, mask, peak);
+          if (trial) trials.push(trial);
+        }
         explained.push([path, peak.x, peak.y, overlay, page, Number(probability.toPrecision(9))]);
       }
       progress.advance();
     }
     progress.finish();
+    sanity = await checkSanity(classifier, checked.drawn, seed, signal);
   } finally {
     classifier.dispose();
   }
+  const report: ExplainReport = {
+    model: classifier.metadata.id,
+    disclaimer: DISCLAIMER,
+    explained: explained.length - 1,
+    pointing: {
+      scans: trials.length,
+      dilation: DILATION,
+      hits: trials.length > 0 ? trials.filter(({ hit }) => hit).length / trials.length : null,
+      chance: trials.length > 0 ? trials.reduce((sum, { chance }) => sum + chance, 0) / trials.length : null,
+    },
+    sanity,
+  };
   await writeFile(join(out, "rejected.csv"), stringify(rejected));
   await writeFile(join(out, "explain.csv"), stringify(explained));
-  return { explained: explained.length - 1, rejected: rejected.length - 1, notes: folder.notes };
+  await writeFile(join(out, "explain.json"), `${JSON.stringify(report, null, 2)}\n`);
+  return {
+    explained: explained.length - 1,
+    rejected: rejected.length - 1,
+    notes: [...notes, ...describe(report)],
+    report,
+  };
+}
+
+function describe({ pointing, sanity }: ExplainReport): string[] {
+  const percent = (share: number) => `${Math.round(100 * share)} %`;
+  const lines: string[] = [];
+  if (pointing.hits !== null && pointing.chance !== null) {
+    lines.push(
+      `of ${pointing.scans} true positives with a mask, the map's maximum lies in the lesion (widened by ${pointing.dilation} pixels) on ${percent(pointing.hits)}; at random it would be ${percent(pointing.chance)}.`,
+    );
+  }
+  if (sanity.occlusion !== null) {
+    const value = (correlation: number | null) => (correlation === null ? "not defined" : correlation.toFixed(2));
+    lines.push(
+      `rank correlation of the maps of ${sanity.images} scans with hiding parts of the picture: ${value(sanity.occlusion)}; with the maps of drawn weights: ${value(sanity.randomisedWeights)}; with those for Non-Cancer: ${value(sanity.otherLabel)}.`,
+    );
+  }
+  return lines;
+}
+
+/** Finds the lesion mask of a scan: the one that the manifest names, or else the one of the same name. */
+async function maskFinder(data: string, files: readonly InputFile[], notes: string[]) {
+  const present = new Map(files.filter(({ input }) => input.kind === "mask").map((file) => [file.name, file]));
+  let manifest: Manifest = EMPTY_MANIFEST;
+  if (present.size > 0 && files.some(({ input }) => input.kind === "manifest")) {
+    try {
+      manifest = parseManifest(await readFile(join(data, MANIFEST)));
+    } catch (error) {
+      if (!(error instanceof ConfigurationError)) throw error;
+      notes.push(`${MANIFEST} was not used. ${error.message}`);
+    }
+  }
+  return async (path: string, width: number, height: number): Promise<Uint8Array | undefined> => {
+    const stem = path.slice(path.lastIndexOf("/") + 1).replace(/\.[^.]+$/, "");
+    const file = present.get(manifest.get(path)?.mask ?? `masks/${stem}.png`);
+    return file && readMask(await readFile(file.path), width, height);
+  };
+}
+
+/** As many of the things offered as there is room for, each equally likely (Vitter's algorithm R). */
+class Sample<T> {
+  readonly drawn: T[] = [];
+  private offered = 0;
+  private readonly random: () => number;
+
+  constructor(
+    private readonly room: number,
+    seed: number,
+  ) {
+    this.random = uniform(seed);
+  }
+
+  offer(thing: T): void {
+    this.offered++;
+    if (this.drawn.length < this.room) this.drawn.push(thing);
+    else {
+      const place = Math.floor(this.random() * this.offered);
+      if (place < this.room) this.drawn[place] = thing;
+    }
+  }
 }
 
 /** A name that every file system takes, that a person recognises and that no other path has. */

@@ -1,0 +1,154 @@
+import * as tf from "@tensorflow/tfjs-core";
+import { RECIPE } from "../imaging";
+import { mixSeed, normal, uniform } from "../platform/random";
+import { type Classifier, logit } from "../registry";
+import { gradCam } from "./gradcam";
+
+/** Cells of a side of the grid on which maps are compared. */
+const GRID = 8;
+/** Side of the patch that hides a part of the picture, and how far it moves, pixels of the recipe's square. */
+const PATCH = 24;
+const STRIDE = 16;
+
+/** How explanations behave on some images: means over the images. */
+export interface SanityReport {
+  readonly images: number;
+  /**
+   * Spearman correlation of the map with that of the same network with drawn weights (Adebayo et al. 2018): near 0 if
+   * the map shows what was learnt, near 1 if it shows edges whatever was learnt.
+   */
+  readonly randomisedWeights: number | null;
+  /** Of the map for Cancer with the map for Non-Cancer. */
+  readonly otherLabel: number | null;
+  /** Of the map with how much the log odds of Cancer fall when a patch of the picture is hidden. */
+  readonly occlusion: number | null;
+}
+
+/**
+ * Checks that Grad-CAM depends on what the network has learnt and on the label that is asked for, and that it agrees
+ * with hiding parts of the picture, which needs no gradient.
+ *
+ * @param images recipe output, 128 x 128 x 3 each
+ */
+export async function checkSanity(
+  classifier: Classifier,
+  images: readonly Uint8Array[],
+  seed: number,
+  signal?: AbortSignal,
+): Promise<SanityReport> {
+  const learnt = await mapsOf(classifier, images);
+  const opposite = learnt.map((map) => map.map((value) => Math.max(0, -value)));
+  const rectified = learnt.map((map) => map.map((value) => Math.max(0, value)));
+  const hidden: Float64Array[] = [];
+  for (const image of images) {
+    signal?.throwIfAborted();
+    hidden.push(await occlusionMap(classifier, image));
+  }
+  const drawn = await withDrawnWeights(classifier, seed, () => mapsOf(classifier, images));
+  return {
+    images: images.length,
+    randomisedWeights: meanOf(learnt.map((map, i) => spearman(map, drawn[i] as Float64Array))),
+    otherLabel: meanOf(rectified.map((map, i) => spearman(map, opposite[i] as Float64Array))),
+    occlusion: meanOf(learnt.map((map, i) => spearman(map, hidden[i] as Float64Array))),
+  };
+}
+
+async function mapsOf(classifier: Classifier, images: readonly Uint8Array[]): Promise<Float64Array[]> {
+  const maps: Float64Array[] = [];
+  for (const image of images) {
+    const { coarse } = await gradCam(classifier, image);
+    maps.push(toGrid(coarse));
+  }
+  return maps;
+}
+
+/** Means of a map over the cells of the grid; a coarser map is repeated. */
+function toGrid({ rows, columns, values }: { rows: number; columns: number; values: Float32Array }): Float64Array {
+  const sums = new Float64Array(GRID * GRID);
+  const fine = GRID * Math.max(1, Math.ceil(Math.max(rows, columns) / GRID));
+  for (let y = 0; y < fine; y++) {
+    for (let x = 0; x < fine; x++) {
+      const value = values[Math.floor((y * rows) / fine) * columns + Math.floor((x * columns) / fine)] as number;
+      const cell = Math.floor((y * GRID) / fine) * GRID + Math.floor((x * GRID) / fine);
+      sums[cell] = (sums[cell] as number) + value;
+    }
+  }
+  return sums;
+}
+
+/** Fall of the log odds of Cancer, cell by cell, when a patch over the cell shows the picture's mean grey. */
+export async function occlusionMap(classifier: Classifier, image: Uint8Array): Promise<Float64Array> {
+  const side = RECIPE.side;
+  const lit = image.filter((value) => value > 255 * RECIPE.foreground);
+  const grey = lit.length > 0 ? Math.round(lit.reduce((sum, value) => sum + value, 0) / lit.length) : 0;
+  const variants = Array.from({ length: GRID * GRID }, (_, cell) => {
+    const variant = Uint8Array.from(image);
+    const left = Math.max(0, (cell % GRID) * STRIDE + (STRIDE - PATCH) / 2);
+    const top = Math.max(0, Math.floor(cell / GRID) * STRIDE + (STRIDE - PATCH) / 2);
+    for (let y = top; y < Math.min(side, top + PATCH); y++) {
+      const from = (y * side + left) * RECIPE.channels;
+      const to = (y * side + Math.min(side, left + PATCH)) * RECIPE.channels;
+      // The dark around the head stays dark: hiding nothing must change nothing.
+      for (let at = from; at < to; at++) if ((variant[at] as number) > 255 * RECIPE.foreground) variant[at] = grey;
+    }
+    return variant;
+  });
+  const [whole, ...parts] = await classifier.predict([image, ...variants]);
+  const logOdds = (p: number) => logit(Math.min(1 - 1e-7, Math.max(1e-7, p)));
+  return Float64Array.from(parts, (part) => logOdds(whole as number) - logOdds(part));
+}
+
+/** Runs `work` while every weight is drawn with its own mean and spread; puts the learnt ones back. */
+async function withDrawnWeights<T>(classifier: Classifier, seed: number, work: () => Promise<T>): Promise<T> {
+  const { network } = classifier;
+  const learnt = network.getWeights().map((weight) => weight.clone());
+  const drawn = learnt.map((weight, i) => {
+    const values = weight.dataSync() as Float32Array;
+    const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
+    const spread = Math.sqrt(values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / values.length);
+    const gaussian = normal(uniform(mixSeed(seed, i)));
+    // A variance must stay positive; all others may take either sign.
+    const positive = values.every((value) => value > 0);
+    const redrawn = values.map(() => mean + spread * gaussian());
+    return tf.tensor(positive ? redrawn.map((value) => Math.abs(value) + 1e-3) : redrawn, weight.shape);
+  });
+  try {
+    network.setWeights(drawn);
+    return await work();
+  } finally {
+    network.setWeights(learnt);
+    tf.dispose([...learnt, ...drawn]);
+  }
+}
+
+function meanOf(values: readonly (number | undefined)[]): number | null {
+  const known = values.filter((value) => value !== undefined);
+  return known.length === 0 ? null : known.reduce((sum, value) => sum + value, 0) / known.length;
+}
+
+/** Rank correlation, ties at their mean rank; 0 where one side is constant, undefined where both are. */
+export function spearman(a: Float64Array, b: Float64Array): number | undefined {
+  const [x, y] = [ranks(a), ranks(b)];
+  const middle = (a.length - 1) / 2;
+  let [both, left, right] = [0, 0, 0];
+  for (let i = 0; i < x.length; i++) {
+    const [dx, dy] = [(x[i] as number) - middle, (y[i] as number) - middle];
+    both += dx * dy;
+    left += dx * dx;
+    right += dy * dy;
+  }
+  if (left === 0 && right === 0) return undefined;
+  return left > 0 && right > 0 ? both / Math.sqrt(left * right) : 0;
+}
+
+function ranks(values: Float64Array): Float64Array {
+  const order = Array.from(values.keys()).sort((i, j) => (values[i] as number) - (values[j] as number));
+  const result = new Float64Array(values.length);
+  for (let start = 0; start < order.length; ) {
+    let end = start + 1;
+    while (end < order.length && values[order[end] as number] === values[order[start] as number]) end++;
+    for (let k = start; k < end; k++) result[order[k] as number] = (start + end - 1) / 2;
+    start = end;
+  }
+  return result;
+}
