@@ -19,7 +19,8 @@ const OUTPUT_CHANNELS = 128;
  * features' global average, their global maximum (a lesion is small: it drowns in an average) and the peak of the lesion
  * map, and one sigmoid unit.
  *
- * The lesion map is one 1 x 1 convolution of the features. Where lesion masks are known it is taught to be the mask, so
+ * The lesion map is a weighted sum of the features at each place: a dense layer and not a 1 x 1 convolution, because
+ * Grad-CAM differentiates it, and the WebAssembly backend cannot differentiate a convolution layer. Where lesion masks are known it is taught to be the mask, so
  * that the features learn what a lesion looks like and not only what goes with the label.
  *
  * Pooling comes before normalisation, so that the element-wise work is done on a quarter of the values.
@@ -69,7 +70,7 @@ export const PARAMETERS: readonly Parameter[] = STAGES.flatMap((stage, index): P
     { name: `beta${index}`, shape: [stage.channels], decays: false, deviation: null, initial: 0 },
   ];
 }).concat([
-  { name: "lesionFilter", shape: [1, 1, OUTPUT_CHANNELS, 1], decays: true, deviation: 0.02, initial: 0 },
+  { name: "lesionKernel", shape: [OUTPUT_CHANNELS, 1], decays: true, deviation: 0.02, initial: 0 },
   { name: "lesionBias", shape: [1], decays: false, deviation: null, initial: RARE },
   {
     name: "kernel",
@@ -131,14 +132,14 @@ export function trainingForward(
     features = y;
     statistics.push(mean, variance);
   });
-  const [lesionFilter, lesionBias, kernel, bias] = weights.slice(-4) as [
-    tf.Tensor4D,
+  const [lesionKernel, lesionBias, kernel, bias] = weights.slice(-4) as [
+    tf.Tensor2D,
     tf.Tensor1D,
     tf.Tensor2D,
     tf.Tensor1D,
   ];
   const places = tf.reshape(features, [-1, OUTPUT_CHANNELS]) as tf.Tensor2D;
-  const map = tf.add(tf.matMul(places, tf.reshape(lesionFilter, [OUTPUT_CHANNELS, 1]) as tf.Tensor2D), lesionBias);
+  const map = tf.add(tf.matMul(places, lesionKernel), lesionBias);
   const lesions = tf.reshape(map, [-1, MAP_SIDE, MAP_SIDE]) as tf.Tensor3D;
   const peak = tf.max(tf.reshape(lesions, [-1, MAP_SIDE * MAP_SIDE]), 1, true);
   const evidence = tf.concat([tf.mean(features, [1, 2]), tf.max(features, [1, 2]), peak], 1) as tf.Tensor2D;
@@ -184,7 +185,7 @@ export function inferenceNetwork(
   });
   const average = layers.layers.globalAveragePooling2d({ name: "average" }).apply(features);
   const maximum = layers.layers.globalMaxPooling2d({ name: "maximum" }).apply(features);
-  const lesions = layers.layers.conv2d({ filters: 1, kernelSize: 1, name: LESION_LAYER }).apply(features);
+  const lesions = layers.layers.dense({ units: 1, name: LESION_LAYER }).apply(features);
   const peak = layers.layers.globalMaxPooling2d({ name: "peak" }).apply(lesions);
   const evidence = layers.layers
     .concatenate({ name: "evidence" })

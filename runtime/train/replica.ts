@@ -5,18 +5,12 @@ import { inferenceNetwork, MAP_SIDE, PARAMETERS, trainingForward } from "./archi
 import { AUGMENTATION, augment } from "./augment";
 import { installConvolutionGradients } from "./gradients/convolution";
 import { installMaxPoolGradient } from "./gradients/max-pool";
-import { NO_LESION, UNKNOWN_LESION } from "./lesions";
+import { LESION_WEIGHT, NO_LESION, UNKNOWN_LESION } from "./lesions";
 import { NETWORK_SIZE, splitNetwork } from "./optimizer";
 import { plantLesion } from "./plant-lesion";
 
 /** Floats that a replica answers with: gradients, the batch's statistics, the loss. */
 export const EXCHANGE_SIZE = NETWORK_SIZE + 1;
-
-/**
- * Importance of the lesion map beside the label, whose loss is of the same size with it: a map's mean cross-entropy is small, for
- * most places are no lesion.
- */
-const LESION_WEIGHT = 8;
 
 /** The images that a replica sees. Shared memory, where there are several replicas. */
 export interface TrainingImages {

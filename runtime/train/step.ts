@@ -12,12 +12,13 @@ import {
   publishModel,
   readMetadata,
 } from "../registry";
-import { GRAD_CAM_LAYER, STAGES } from "./architecture";
+import { GRAD_CAM_LAYER, PARAMETERS, STAGES } from "./architecture";
 import { AUGMENTATION } from "./augment";
 import { checkpointsIn } from "./checkpoints";
 import { type TrainingConfiguration, trainingConfiguration } from "./configuration";
 import { describeTrainingData, loadTrainingSet } from "./data";
 import { DECISION_RULE, fitDecision, fitInputGuard } from "./decision";
+import { LESION_WEIGHT } from "./lesions";
 import { trainNetwork } from "./trainer";
 
 export type TrainContext = ContextWith<"processed" | "models">;
@@ -95,7 +96,8 @@ function modelId(dataset: string, configuration: TrainingConfiguration, backend:
   const identity = JSON.stringify({
     dataset,
     recipe: RECIPE.id,
-    architecture: STAGES,
+    architecture: { stages: STAGES, parameters: PARAMETERS },
+    lesionWeight: LESION_WEIGHT,
     augmentation: AUGMENTATION,
     configuration,
     decision: DECISION_RULE,

@@ -2,16 +2,28 @@ import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as tf from "@tensorflow/tfjs-core";
+import * as layers from "@tensorflow/tfjs-layers";
+import { gradCam } from "../../../runtime/explain";
 import { silentProgress } from "../../../runtime/platform/progress";
 import { mixSeed, uniform } from "../../../runtime/platform/random";
-import { useBackend } from "../../../runtime/registry";
-import { inferenceNetwork, initialWeights, PARAMETERS, trainingForward } from "../../../runtime/train/architecture";
-import { augment } from "../../../runtime/train/augment";
+import { type Classifier, useBackend } from "../../../runtime/registry";
+import {
+  GRAD_CAM_LAYER,
+  inferenceNetwork,
+  initialWeights,
+  MAP_SIDE,
+  PARAMETERS,
+  trainingForward,
+} from "../../../runtime/train/architecture";
+import { AUGMENTATION, augment } from "../../../runtime/train/augment";
 import { type Checkpoints, checkpointsIn } from "../../../runtime/train/checkpoints";
 import { learningRateAt, trainingConfiguration } from "../../../runtime/train/configuration";
 import { batchNormRelu } from "../../../runtime/train/gradients/batch-norm";
-import { NO_LESION } from "../../../runtime/train/lesions";
+import { installConvolutionGradients } from "../../../runtime/train/gradients/convolution";
+import { NO_LESION, UNKNOWN_LESION } from "../../../runtime/train/lesions";
 import { NETWORK_SIZE, Optimizer, PARAMETER_COUNT, STATE_SIZE, splitNetwork } from "../../../runtime/train/optimizer";
+import { type PlantedLesion, plantLesion } from "../../../runtime/train/plant-lesion";
+import { EXCHANGE_SIZE, Replica, type TrainingImages } from "../../../runtime/train/replica";
 import { type TrainingSet, trainNetwork } from "../../../runtime/train/trainer";
 
 const SIDE = 128;
@@ -145,6 +157,9 @@ describe("the optimiser", () => {
   });
 });
 
+const largest = (one: ArrayLike<number>, other: ArrayLike<number>) =>
+  Array.from(one).reduce((most, value, i) => Math.max(most, Math.abs(value - (other[i] as number))), 0);
+
 describe("the network", () => {
   it("computes the same in training and in inference when the statistics are those of the batch", async () => {
     await useBackend("wasm");
@@ -166,6 +181,36 @@ describe("the network", () => {
     expect(splitNetwork(new Float32Array(NETWORK_SIZE)).weights.map((values) => values.length)).toEqual(
       weights.map((values) => values.length),
     );
+  });
+
+  it("is followed by Grad-CAM through all three kinds of evidence", async () => {
+    await useBackend("wasm");
+    installConvolutionGradients();
+    const weights = initialWeights(6);
+    const { statistics } = splitNetwork(new Optimizer(new Float32Array(NETWORK_SIZE), weights, 0).network);
+    const network = inferenceNetwork(weights, statistics);
+    const pixels = Uint8Array.from({ length: SIDE * SIDE * 3 }, (_, i) => (Math.floor(i / 3) * 37) % 251);
+    const classifier = { network, metadata: { gradCamLayer: GRAD_CAM_LAYER } } as unknown as Classifier;
+    const { coarse } = await gradCam(classifier, pixels);
+
+    // Each channel counts by the mean of its gradient: every place of the average, one place of each maximum.
+    const features = layers.model({
+      inputs: network.inputs,
+      outputs: network.getLayer(GRAD_CAM_LAYER).output as layers.SymbolicTensor,
+    });
+    const x = tf.div(tf.tensor4d(Float32Array.from(pixels), [1, SIDE, SIDE, 3]), 255);
+    const activations = (features.predict(x) as tf.Tensor).dataSync();
+    const [lesion, , kernel] = weights.slice(-4) as [Float32Array, Float32Array, Float32Array];
+    const channels = lesion.length;
+    const peak = kernel.at(-1) as number;
+    const importance = Array.from(lesion, (through, channel) => {
+      return (kernel[channel] as number) + (kernel[channels + channel] as number) + peak * through;
+    });
+    const cells = MAP_SIDE * MAP_SIDE;
+    const expected = Array.from({ length: cells }, (_, cell) =>
+      importance.reduce((sum, weight, k) => sum + (weight * (activations[cell * channels + k] as number)) / cells, 0),
+    );
+    expect(largest(coarse.values, expected)).toBeLessThan(1e-3 * Math.max(...expected.map(Math.abs)));
   });
 
   it("differentiates batch normalisation and ReLU as finite differences do", async () => {
@@ -243,6 +288,89 @@ describe("augmentation", () => {
     const grey = Array.from({ length: plain.length }, (_, i) => target[3 * i] as number);
     const distance = (other: number[]) => Math.max(...grey.map((value, i) => Math.abs(value - (other[i] as number))));
     expect(Math.min(...views.map(distance))).toBeLessThan(1e-6);
+  });
+});
+
+describe("a lesion mask", () => {
+  it("moves with its image", () => {
+    const disc = Uint8Array.from({ length: SIDE * SIDE }, (_, i) =>
+      ((i % SIDE) - 40) ** 2 + (Math.floor(i / SIDE) - 75) ** 2 < 18 ** 2 ? 255 : 0,
+    );
+    for (const seed of [1, 2, 3, 4, 5]) {
+      const image = new Float32Array(SIDE * SIDE * 3);
+      const target = new Float32Array(MAP_SIDE * MAP_SIDE);
+      const limits = { ...AUGMENTATION, noiseChance: 0 };
+      augment(disc, image, SIDE, seed, limits, { mask: disc, target });
+      const cell = SIDE / MAP_SIDE;
+      const bright = new Float32Array(target.length);
+      for (let i = 0; i < SIDE * SIDE; i++) {
+        const at = Math.floor(Math.floor(i / SIDE) / cell) * MAP_SIDE + Math.floor((i % SIDE) / cell);
+        if ((image[3 * i] as number) > 0.25) bright[at] = (bright[at] as number) + 2 / cell ** 2;
+      }
+      expect(Math.max(...target)).toBe(1);
+      bright.forEach((share, i) => {
+        expect(Math.abs(Math.min(1, share) - (target[i] as number))).toBeLessThan(0.2);
+      });
+      // The variation is the same without it.
+      const alone = new Float32Array(SIDE * SIDE * 3);
+      augment(disc, alone, SIDE, seed, limits);
+      expect(Buffer.from(alone.buffer).equals(Buffer.from(image.buffer))).toBe(true);
+    }
+  });
+
+  it("teaches the lesion map where it is known, and nothing where it is not", async () => {
+    await useBackend("wasm");
+    const { images } = discs();
+    const network = new Float32Array(NETWORK_SIZE);
+    new Optimizer(network, initialWeights(5), 0);
+    const lossOf = (change: Partial<TrainingImages>, row: number) => {
+      const exchange = new Float32Array(EXCHANGE_SIZE);
+      const replica = new Replica({ ...images, classWeights: [1, 1], ...change });
+      replica.gradients(network, Int32Array.of(row), 1, exchange);
+      return exchange.at(-1) as number;
+    };
+    const unknown = lossOf({ maskOf: images.maskOf.map(() => UNKNOWN_LESION) }, 1);
+    expect(lossOf({}, 1)).toBeGreaterThan(unknown);
+    expect(lossOf({ maskOf: images.maskOf.map(() => UNKNOWN_LESION), masks: new Uint8Array(0) }, 1)).toBe(unknown);
+    // Another mask is another loss.
+    expect(lossOf({ masks: images.masks.map((share) => 255 - share) }, 1)).not.toBeCloseTo(lossOf({}, 1), 2);
+  });
+});
+
+describe("a planted lesion", () => {
+  const head = Uint8Array.from({ length: SIDE * SIDE }, (_, i) =>
+    Math.hypot((i % SIDE) - 64, Math.floor(i / SIDE) - 64) < 56 ? 90 + (i % 7) : 0,
+  );
+
+  it("differs from the head inside its mask and hardly elsewhere, and lies in the head", () => {
+    const seen = new Set<number>();
+    for (let seed = 1; seed <= 30; seed++) {
+      const { pixels, mask } = plantLesion(head, SIDE, seed) as PlantedLesion;
+      let [inside, changed, beyond] = [0, 0, 0];
+      mask.forEach((value, i) => {
+        const fromCentre = Math.hypot((i % SIDE) - 64, Math.floor(i / SIDE) - 64);
+        if (value) {
+          inside++;
+          changed += Math.abs((pixels[i] as number) - (head[i] as number));
+        }
+        if (fromCentre > 62) beyond += value + (pixels[i] as number);
+      });
+      expect(beyond).toBe(0);
+      expect(inside).toBeGreaterThan(20);
+      expect(changed / inside).toBeGreaterThan(15);
+      seen.add(mask.indexOf(255));
+    }
+    expect(seen.size).toBeGreaterThan(20);
+  });
+
+  it("depends on the seed alone and leaves the head as it was", () => {
+    const before = Uint8Array.from(head);
+    expect(plantLesion(head, SIDE, 7)).toEqual(plantLesion(head, SIDE, 7));
+    expect(head).toEqual(before);
+  });
+
+  it("is not planted where there is no head", () => {
+    expect(plantLesion(new Uint8Array(SIDE * SIDE), SIDE, 1)).toBeUndefined();
   });
 });
 
