@@ -170,6 +170,12 @@ describe("a model that calibrates, refers and refuses", () => {
       "border + histogram",
     ]);
     const report = await readFile(join(out, "report.html"), "utf8");
+    const card = await readFile(join(out, "model-card.md"), "utf8");
+    expect(card).toContain(`# Model ${BRIGHT_SPOT.id}`);
+    expect(card).toMatch(/not for diagnostic use/i);
+    expect(card).toMatch(/a probe that sees only the border: AUC/);
+    expect(card).toMatch(/it refers to a person/);
+    expect(card).not.toMatch(/undefined|NaN|null/);
     for (const title of ["From probability to decision", "Input guard", "Shortcut audit", "False alarms", "Missed"]) {
       expect(report).toContain(title);
     }
