@@ -9,6 +9,7 @@ import type { ObjectStore } from "../platform/object-store";
 import { uniform } from "../platform/random";
 import { type Classifier, decisionOf, labelOf } from "../registry";
 import type { Evaluation, ScoredImage } from "./evaluation";
+import { renderModelCard } from "./model-card";
 import { drawPlots, svgToPng } from "./plots";
 import { type ReportPicture, renderReport } from "./report";
 
@@ -77,7 +78,7 @@ export interface WriteInput {
   readonly pixelsOf: (path: string) => Promise<Uint8Array | undefined>;
 }
 
-/** Writes predictions, plots, report and, when all else is there, `evaluation.json`. */
+/** Writes predictions, plots, report, model card and, when all else is there, `evaluation.json`. */
 export async function writeOutputs(input: WriteInput): Promise<void> {
   const { destination, classifier, evaluation, test } = input;
   await destination.write("predictions.csv", predictionsCsv(input.lines, classifier), "text/csv; charset=utf-8");
@@ -97,6 +98,8 @@ export async function writeOutputs(input: WriteInput): Promise<void> {
     notes: input.notes,
   });
   await destination.write("report.html", report, "text/html; charset=utf-8");
+  const card = renderModelCard(classifier.metadata, evaluation, input.subject);
+  await destination.write("model-card.md", card, "text/markdown; charset=utf-8");
   await destination.write("evaluation.json", `${JSON.stringify(evaluation, null, 2)}\n`, "application/json");
 }
 

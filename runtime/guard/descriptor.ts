@@ -1,5 +1,8 @@
 import { RECIPE } from "../imaging";
 
+// Looked up once: in these loops the lookup of a global costs more than the function.
+const { atan2, floor, log, max, min, PI, sqrt } = Math;
+
 const SIDE = RECIPE.side;
 /** Cells of a side of the grid on which local statistics are taken. */
 const GRID = 4;
@@ -61,17 +64,17 @@ function orientations(values: Float64Array): Float64Array {
       const at = y * SIDE + x;
       const dx = (values[at + 1] as number) - (values[at - 1] as number);
       const dy = (values[at + SIDE] as number) - (values[at - SIDE] as number);
-      const strength = Math.sqrt(dx * dx + dy * dy);
+      const strength = sqrt(dx * dx + dy * dy);
       if (strength === 0) continue;
-      const turn = (Math.atan2(dy, dx) / Math.PI + 1) % 1;
-      const bin = Math.min(ORIENTATIONS - 1, Math.floor(turn * ORIENTATIONS));
-      const index = (Math.floor(y / cell) * GRID + Math.floor(x / cell)) * ORIENTATIONS + bin;
+      const turn = (atan2(dy, dx) / PI + 1) % 1;
+      const bin = min(ORIENTATIONS - 1, floor(turn * ORIENTATIONS));
+      const index = (floor(y / cell) * GRID + floor(x / cell)) * ORIENTATIONS + bin;
       bins[index] = (bins[index] as number) + strength;
     }
   }
   for (let start = 0; start < bins.length; start += ORIENTATIONS) {
     const part = bins.subarray(start, start + ORIENTATIONS);
-    const length = Math.sqrt(part.reduce((sum, value) => sum + value * value, 1e-6));
+    const length = sqrt(part.reduce((sum, value) => sum + value * value, 1e-6));
     for (let i = 0; i < ORIENTATIONS; i++) part[i] = (part[i] as number) / length;
   }
   return bins;
@@ -88,7 +91,7 @@ function bandEnergies(values: Float64Array): number[] {
       const added = (current[at] as number) - (smooth[at] as number);
       detail[at] = added * added;
     }
-    for (const energy of shrink(detail, side, GRID)) energies.push(Math.log(energy + ENERGY_FLOOR));
+    for (const energy of shrink(detail, side, GRID)) energies.push(log(energy + ENERGY_FLOOR));
     current = everySecond(smooth, side);
   }
   return energies;
@@ -116,7 +119,7 @@ function patterns(values: Float64Array, side: number): Float64Array {
     }
   }
   const total = (side - 2) * (side - 2);
-  return counts.map((count) => Math.sqrt(count / total));
+  return counts.map((count) => sqrt(count / total));
 }
 
 function histogram(grey: Uint8Array): Float64Array {
@@ -125,7 +128,7 @@ function histogram(grey: Uint8Array): Float64Array {
     const bin = (level * GREY_BINS) >> 8;
     counts[bin] = (counts[bin] as number) + 1;
   }
-  return counts.map((count) => Math.sqrt(count / grey.length));
+  return counts.map((count) => sqrt(count / grey.length));
 }
 
 /** Corners, size, place, spread and ellipticity of the foreground; symmetry; brightness ring by ring; mean and contrast. */
@@ -142,17 +145,17 @@ function outline(values: Float64Array): number[] {
       sumXX += x * x;
       sumYY += y * y;
       sumXY += x * y;
-      const [nearX, nearY] = [Math.min(x, SIDE - 1 - x), Math.min(y, SIDE - 1 - y)];
+      const [nearX, nearY] = [min(x, SIDE - 1 - x), min(y, SIDE - 1 - y)];
       if (nearX >= corner || nearY >= corner) continue;
       const which = (x < SIDE / 2 ? 0 : 1) + (y < SIDE / 2 ? 0 : 2);
       corners[which] = (corners[which] as number) + 1 / (corner * corner);
     }
   }
   const [centreX, centreY] = [sumX / area, sumY / area];
-  const spreadX = Math.max(0, sumXX / area - centreX * centreX);
-  const spreadY = Math.max(0, sumYY / area - centreY * centreY);
+  const spreadX = max(0, sumXX / area - centreX * centreX);
+  const spreadY = max(0, sumYY / area - centreY * centreY);
   const tilt = sumXY / area - centreX * centreY;
-  const determinant = Math.max(0, spreadX * spreadY - tilt * tilt) + 1e-6;
+  const determinant = max(0, spreadX * spreadY - tilt * tilt) + 1e-6;
 
   let [both, either] = [0, 1];
   const rings = new Float64Array(RINGS.length - 1);
@@ -190,15 +193,15 @@ function outline(values: Float64Array): number[] {
     area / n,
     centreX / SIDE,
     centreY / SIDE,
-    Math.log(spreadX + 1),
-    Math.log(spreadY + 1),
+    log(spreadX + 1),
+    log(spreadY + 1),
     tilt / 500,
     both / either,
     across / variance,
     down / variance,
-    ...rings.map((sum, ring) => sum / Math.max(1, ringArea[ring] as number)),
+    ...rings.map((sum, ring) => sum / max(1, ringArea[ring] as number)),
     mean,
-    Math.sqrt(variance / n),
+    sqrt(variance / n),
   ];
 }
 
@@ -246,6 +249,6 @@ function everySecond(values: Float64Array, side: number): Float64Array {
   const half = side / 2;
   return Float64Array.from(
     { length: half * half },
-    (_, i) => values[2 * Math.floor(i / half) * side + 2 * (i % half)] as number,
+    (_, i) => values[2 * floor(i / half) * side + 2 * (i % half)] as number,
   );
 }

@@ -6,7 +6,7 @@ let fitted: FittedGuard;
 let guard: InputGuard;
 
 beforeAll(async () => {
-  const scans = Array.from({ length: 60 }, (_, patient) =>
+  const scans = Array.from({ length: 52 }, (_, patient) =>
     SLICES.map((slice) => ({ grey: headSlice(patient, slice), group: `p${patient}` })),
   ).flat();
   fitted = (await fitGuard(scans)) as FittedGuard;
@@ -15,18 +15,18 @@ beforeAll(async () => {
 
 describe("an input guard", () => {
   it("knows its own false alarms: about one scan in a hundred, of heads it was fitted to and of others", () => {
-    expect(fitted.scans).toBe(240);
+    expect(fitted.scans).toBe(208);
     expect(fitted.falseAlarms).toBeLessThanOrEqual(0.01);
-    const refused = Array.from({ length: 25 }, (_, i) =>
+    const refused = Array.from({ length: 12 }, (_, i) =>
       SLICES.map((slice) => guard.judge(headSlice(500 + i, slice)).refused),
     )
       .flat()
       .filter(Boolean);
-    expect(refused.length).toBeLessThanOrEqual(5);
+    expect(refused.length).toBeLessThanOrEqual(3);
   });
 
   it.each(Object.keys(NOT_BRAINS))("refuses %s", async (kind) => {
-    const count = 8;
+    const count = 5;
     let refused = 0;
     for (let i = 0; i < count; i++) {
       const picture = await (NOT_BRAINS[kind] as (typeof NOT_BRAINS)[string])(seedOf(kind, i));

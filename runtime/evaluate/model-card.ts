@@ -1,0 +1,116 @@
+import type { ModelMetadata } from "../registry";
+import type { Evaluation } from "./evaluation";
+import type { Metric, MetricName } from "./metrics";
+
+const METRIC_NAMES: readonly (readonly [MetricName, string])[] = [
+  ["auc", "AUC"],
+  ["accuracy", "Accuracy"],
+  ["recall", "Sensitivity"],
+  ["specificity", "Specificity"],
+  ["precision", "Precision"],
+  ["f1", "F1"],
+  ["ece", "ECE"],
+];
+
+/**
+ * `model-card.md` (Mitchell et al. 2019): what a model is for, what it learnt from, how it decides and how it did, out
+ * of the run itself. Nothing in it is written by hand.
+ */
+export function renderModelCard(metadata: ModelMetadata, evaluation: Evaluation, subject: string): string {
+  const { test, selective, guard, shortcuts, baselines, calibration } = evaluation;
+  const { counts } = metadata;
+  const lines = [
+    `# Model ${metadata.id}`,
+    `**${evaluation.disclaimer}**`,
+    ...(metadata.synthetic
+      ? [
+          "**Synthetic:** trained on drawn phantoms. Its numbers show that the program works and say nothing about medicine.",
+        ]
+      : []),
+    "## What it is",
+    bullets([
+      `A convolutional network with ${metadata.parameters.toLocaleString("en-US")} trainable parameters that gives one slice of a brain MRI a probability of Cancer.`,
+      `Input: ${metadata.recipe}, 128 x 128 grey. Trained with the ${metadata.backend} backend, seed ${metadata.seed}.`,
+      `Data set ${metadata.dataset.slice(0, 16)}: ${counts.train} images to learn from, ${counts.validation} to choose by, ${counts.test} kept for the test. Patients and near-duplicates never cross.`,
+      `Configuration: \`${JSON.stringify(metadata.configuration)}\`.`,
+    ]),
+    "## For what, and for what not",
+    bullets([
+      "For research on slices of the kind that it was trained on. A label is a statement about one slice, not about a patient.",
+      "Not for diagnosis, not for other organs or for CT, and not for a hospital on whose scans it has not been measured.",
+    ]),
+    "## How it decides",
+    bullets([
+      `Log odds are divided by the temperature ${calibration.temperature.toFixed(3)}; from ${metadata.threshold.toFixed(3)} on the label is Cancer. Both were chosen on validation images.`,
+      metadata.uncertain
+        ? `From ${metadata.uncertain.low.toFixed(3)} to ${metadata.uncertain.high.toFixed(3)} it refers to a person. On validation that was ${share(metadata.uncertain.validation.referred)} of the images, and accuracy on the rest ${metadata.uncertain.validation.kept.toFixed(3)} instead of ${metadata.uncertain.validation.all.toFixed(3)}.`
+        : "It decides every image: it has no uncertain band.",
+      metadata.guard
+        ? `An input guard, fitted to ${metadata.guard.scans} scans, refuses pictures that do not look like them.`
+        : "It has no input guard: it answers for any picture.",
+    ]),
+    `## Results on ${subject}`,
+    `${test.n} images (${test.cancer} Cancer) in ${test.groups} groups; ${evaluation.intervals}.`,
+    table(
+      ["metric", "value", "95 % interval"],
+      METRIC_NAMES.map(([key, name]) => [name, ...value(test[key])]),
+    ),
+    ...(selective
+      ? [
+          `With the uncertain band: ${text(selective.referred)} of the images are referred, accuracy on the others is ${text(selective.accuracyKept)}.`,
+        ]
+      : []),
+    ...(guard ? [`The input guard refuses ${text(guard.refused)} of ${guard.scans} scans of this set.`] : []),
+    ...groups("collection", evaluation.collections),
+    ...groups("subtype", evaluation.subtypes),
+    ...groups("view", evaluation.views),
+    ...(baselines.length > 0
+      ? ["### Baselines", bullets(baselines.map(({ name, auc }) => `${name}: AUC ${text(auc)}`))]
+      : []),
+    ...(shortcuts
+      ? [
+          "### Shortcuts",
+          bullets([
+            ...shortcuts.probes.map(({ name, auc }) => `a probe that sees only the ${name}: AUC ${text(auc)}`),
+            `this model when border and histogram tell nothing: AUC ${text(shortcuts.matched.auc)}`,
+          ]),
+        ]
+      : []),
+    "## What the numbers do not say",
+    bullets([
+      "They hold for these groups. Intervals do not cover the step to another hospital, scanner or population.",
+      "Grad-CAM shows where evidence was found. It is a hint, not a contour; `npm run explain` measures how often it points into lesion masks.",
+    ]),
+  ];
+  return `${lines.join("\n\n")}\n`;
+}
+
+function groups(kind: string, sets: Evaluation["collections"]): string[] {
+  if (sets.length === 0) return [];
+  const rows = sets.map((set) => [
+    set.name.replaceAll("|", "/"),
+    String(set.n),
+    text(set.auc),
+    text(set.recall),
+    text(set.specificity),
+  ]);
+  return [`### By ${kind}`, table([kind, "images", "AUC", "sensitivity", "specificity"], rows)];
+}
+
+const share = (part: number) => `${Math.round(100 * part)} %`;
+
+function value(metric: Metric): [string, string] {
+  if (metric.value === null) return ["not defined", metric.reason];
+  return [metric.value.toFixed(3), `${metric.low.toFixed(3)} to ${metric.high.toFixed(3)}`];
+}
+
+function text(metric: Metric): string {
+  const [point, range] = value(metric);
+  return metric.value === null ? point : `${point} (${range})`;
+}
+
+const bullets = (items: readonly string[]) => items.map((item) => `- ${item}`).join("\n");
+
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  return [head, head.map(() => "---"), ...rows].map((row) => `| ${row.join(" | ")} |`).join("\n");
+}

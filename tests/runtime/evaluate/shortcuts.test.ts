@@ -1,0 +1,147 @@
+import { BASELINES, classicalResult, classicalScores, type PlainImage } from "../../../runtime/evaluate/classical";
+import { logisticRegression, nearestNeighbours, randomizedPca } from "../../../runtime/evaluate/linear";
+import { ascending, auc } from "../../../runtime/evaluate/metrics";
+import { auditShortcuts, matchingWeights } from "../../../runtime/evaluate/shortcuts";
+import { normal, uniform } from "../../../runtime/platform/random";
+
+const SIDE = 128;
+
+/** Grey pictures whose label shows in the border, in the header or nowhere; two a group. */
+function pictures(n: number, shows: "border" | "header" | "nothing", seed = 1): PlainImage[] {
+  const random = uniform(seed);
+  return Array.from({ length: n }, (_, i) => {
+    const label = random() < 0.5 ? 1 : 0;
+    const base = 80 + Math.floor(60 * random());
+    const grey = new Uint8Array(SIDE * SIDE).fill(base);
+    for (let y = 30; y < 60; y++) grey.fill(base + Math.floor(50 * random()), y * SIDE + 30, y * SIDE + 90);
+    if (shows === "border" && label === 1) grey.fill(base + 15 + Math.floor(10 * random()), 0, 6 * SIDE);
+    const bytes = 5000 + (shows === "header" && label === 1 ? 4000 : 0) + Math.floor(1000 * random());
+    return { label, group: `g${i >> 1}`, grey, header: { width: 200, height: 200, bytes, format: "png" } };
+  });
+}
+
+const scoresOf = (set: readonly PlainImage[], probability: (image: PlainImage, i: number) => number) => ({
+  labels: Uint8Array.from(set, ({ label }) => label),
+  probabilities: Float64Array.from(set, probability),
+  groups: set.map(({ group }) => group),
+});
+
+describe("the shortcut audit", () => {
+  const probe = (audit: ReturnType<typeof auditShortcuts>, name: string) =>
+    audit.probes.find((candidate) => candidate.name === name)?.auc.value as number;
+
+  it("finds what gives the label away, and nothing where nothing does; with training images or without", () => {
+    for (const learn of [pictures(80, "border", 9), undefined]) {
+      const set = pictures(80, "border");
+      const audit = auditShortcuts(
+        scoresOf(set, ({ label }) => 0.2 + 0.6 * label),
+        set,
+        learn,
+        1,
+      );
+      expect(probe(audit, "border")).toBeGreaterThan(0.9);
+      expect(probe(audit, "header")).toBeLessThan(0.75);
+      expect(audit.fitted).toMatch(learn ? /training split/ : /cross-validated by group/);
+    }
+    const header = pictures(80, "header");
+    expect(
+      probe(
+        auditShortcuts(
+          scoresOf(header, () => 0.5),
+          header,
+          undefined,
+          1,
+        ),
+        "header",
+      ),
+    ).toBeGreaterThan(0.9);
+    const nothing = pictures(100, "nothing");
+    const quiet = auditShortcuts(
+      scoresOf(nothing, () => 0.5),
+      nothing,
+      undefined,
+      1,
+    );
+    for (const name of ["header", "border", "histogram"]) expect(probe(quiet, name)).toBeLessThan(0.75);
+  });
+
+  it("says why where a class is missing or a header is not known", () => {
+    const set = pictures(20, "nothing").map((image) => ({ ...image, label: 1, header: undefined }));
+    const audit = auditShortcuts(
+      scoresOf(set, () => 0.5),
+      set,
+      undefined,
+      1,
+    );
+    for (const { auc } of audit.probes) expect(auc).toEqual({ value: null, reason: expect.stringMatching(/too few/) });
+    expect(audit.matched.auc.value).toBeNull();
+  });
+
+  it("matching takes a shortcut's part out of a result: a model that is the shortcut falls to chance", () => {
+    const random = uniform(3);
+    const gaussian = normal(random);
+    const n = 4000;
+    const labels = Uint8Array.from({ length: n }, () => (random() < 0.4 ? 1 : 0));
+    const shortcut = Float64Array.from(labels, (label) => label + gaussian());
+    const honest = Float64Array.from(labels, (label) => label + gaussian());
+    const { weights, overlap } = matchingWeights(labels, shortcut);
+    const measure = (probabilities: Float64Array, w?: Float64Array) =>
+      auc({ labels, probabilities, groups: [] }, ascending(probabilities), w).value as number;
+    expect(measure(shortcut)).toBeGreaterThan(0.74);
+    expect(measure(shortcut, weights)).toBeLessThan(0.53);
+    expect(measure(honest, weights)).toBeGreaterThan(0.73);
+    expect(overlap).toBeGreaterThan(0.5);
+    expect(overlap).toBeLessThan(0.75);
+    expect(Math.max(...weights)).toBeLessThanOrEqual(1 + 1e-12);
+    // Both classes weigh the same in every decile, so also in all.
+    const sums = [0, 1].map((label) => weights.reduce((sum, w, i) => sum + (labels[i] === label ? w : 0), 0));
+    const counts = [0, 1].map((label) => labels.filter((value) => value === label).length);
+    expect((sums[0] as number) / (counts[0] as number)).toBeCloseTo((sums[1] as number) / (counts[1] as number), 6);
+  });
+});
+
+describe("classical models", () => {
+  it("principal components keep what varies most", () => {
+    const gaussian = normal(uniform(5));
+    const rows = Array.from({ length: 200 }, () => {
+      const [a, b] = [10 * gaussian(), 3 * gaussian()];
+      return Float64Array.from({ length: 40 }, (_, k) => (k < 20 ? a : b) + 0.01 * gaussian());
+    });
+    const project = randomizedPca(rows, 2, 1);
+    const spread = (component: number) => {
+      const values = rows.map((row) => project(row)[component] as number);
+      return Math.sqrt(values.reduce((sum, value) => sum + value * value, 0) / values.length);
+    };
+    expect(spread(0) / (10 * Math.sqrt(20))).toBeCloseTo(1, 0);
+    expect(spread(1) / (3 * Math.sqrt(20))).toBeCloseTo(1, 0);
+    expect(project(rows[0] as Float64Array)).toHaveLength(2);
+  });
+
+  it("logistic regression finds the odds that drew the labels, nearest neighbours their neighbourhood", () => {
+    const random = uniform(6);
+    const gaussian = normal(random);
+    const rows = Array.from({ length: 3000 }, () => Float64Array.of(gaussian(), 5 + 2 * gaussian()));
+    const truth = (row: Float64Array) =>
+      1 / (1 + Math.exp(-(1.5 * (row[0] as number) - 0.5 * ((row[1] as number) - 5))));
+    const labels = rows.map((row) => (random() < truth(row) ? 1 : 0));
+    const predict = logisticRegression(rows, labels);
+    const near = nearestNeighbours(rows, labels, 101);
+    for (const row of [Float64Array.of(0, 5), Float64Array.of(1, 5), Float64Array.of(-1, 7)]) {
+      expect(Math.abs(predict(row) - truth(row))).toBeLessThan(0.06);
+      expect(Math.abs(near(row) - truth(row))).toBeLessThan(0.15);
+    }
+    const separable = logisticRegression([Float64Array.of(0), Float64Array.of(1)], [0, 1]);
+    expect(separable(Float64Array.of(1))).toBeGreaterThan(0.8);
+  });
+
+  it("baselines learn from the training images and are measured on others, with an interval", () => {
+    const [learn, set] = [pictures(80, "border", 2), pictures(60, "border", 3)];
+    for (const baseline of BASELINES) {
+      const { auc } = classicalResult(baseline, classicalScores(baseline, set, learn, 1), set, 1);
+      if (auc.value === null) throw new Error(auc.reason);
+      expect(auc.value).toBeGreaterThan(0.8);
+      expect(auc.low).toBeLessThanOrEqual(auc.value);
+      expect(auc.high).toBeGreaterThanOrEqual(auc.value);
+    }
+  });
+});
