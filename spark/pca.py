@@ -93,9 +93,7 @@ def fit(images: DataFrame, shape: Shape, count: int, components: int) -> Fit:
     varying = int(np.count_nonzero(deviation))
     wanted = min(components, count - 1, varying)
     if wanted == 0:
-        raise SystemExit(
-            f"Principal components cannot be fitted: the {count} training images are all equal. Add scans."
-        )
+        raise NothingToFit(f"the {count} training images are all equal. Add scans.")
 
     standardised = scaler.transform(vectors).select("row")
     matrix = RowMatrix(MLUtils.convertVectorColumnsFromML(standardised, "row"), count, shape.pixels)
