@@ -1,4 +1,5 @@
 import { spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
@@ -158,8 +159,13 @@ function stepProblems(deployed: Deployed, bundle: string): string[] {
   const origin = (uri: unknown): string => {
     const object = uploaded.get(String(uri).replace(/^gs:\/\/[^/]+\//, ""));
     const path = `spark/${String(object?.name).replace(/^.*\//, "")}`;
-    const content = existsSync(join(ROOT, path)) ? readFileSync(join(ROOT, path), "utf8") : undefined;
-    return object && content === unescapeTemplate(String(object.content)) ? path : `${uri}, not of the repository`;
+    const sha256 = existsSync(join(ROOT, path))
+      ? createHash("sha256")
+          .update(readFileSync(join(ROOT, path)))
+          .digest("hex")
+      : "";
+    const copied = String(object?.source).endsWith(`/${sha256.slice(0, 32)}/${path.replace("spark/", "")}`);
+    return copied ? path : `${uri}, not of the repository`;
   };
   return Object.entries(contract.drivers ?? {}).flatMap(([step, driver]) => {
     const template = templates.find((found) => jobs(found)[0]?.step_id === step);
@@ -186,8 +192,6 @@ function stepProblems(deployed: Deployed, bundle: string): string[] {
     ];
   });
 }
-
-const unescapeTemplate = (text: string) => text.replace(/([$%])\1\{/g, "$1{");
 
 /** The repository's own modules that a driver imports, also by way of others. */
 function importedModules(driver: string, found = new Set<string>()): string[] {

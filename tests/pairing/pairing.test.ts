@@ -364,7 +364,8 @@ describe("the workflow template", () => {
         expect(entryProblems(fewer, bundle, PUSHED)).toEqual([`The step ${step} lacks spark/arguments.py.`]);
         const stale = changed(before, (copy) => {
           for (const { config } of copy.resources)
-            if (String(config.name).endsWith("/arguments.py")) config.content = `${config.content}# older\n`;
+            if (String(config.name).endsWith("/arguments.py"))
+              config.source = "assets/arguments/0123456789abcdef/arguments.py";
         });
         expect(entryProblems(stale, bundle, PUSHED)).toEqual(
           expect.arrayContaining([expect.stringMatching(/ships gs:.*arguments.*, not of the repository/)]),
