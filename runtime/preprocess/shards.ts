@@ -179,7 +179,9 @@ export function isUpToDate(stored: readonly ShardRow[], wanted: readonly ShardRo
 /** Side by side three times: grey to the recipe's HWC form. */
 export function replicate(grey: Uint8Array): Uint8Array {
   const pixels = new Uint8Array(PIXELS * RECIPE.channels);
-  for (let i = 0, o = 0; i < PIXELS; i++, o += RECIPE.channels) pixels.fill(grey[i] as number, o, o + RECIPE.channels);
+  for (let channel = 0; channel < RECIPE.channels; channel++) {
+    for (let i = 0, o = channel; i < PIXELS; i++, o += RECIPE.channels) pixels[o] = grey[i] as number;
+  }
   return pixels;
 }
 
