@@ -70,7 +70,7 @@ const resultSchema = z.object({
 
 async function submit(step: SparkStep, options: SparkOptions, context: StepContext): Promise<StepOutcome> {
   const { signal, workspace } = context;
-  const { file, told, env } = sparkSubmit(localSubmission(step, workspace.buckets), options);
+  const { file, told, env } = sparkCommand(localSubmission(step, workspace.buckets), options);
   const child = spawn(file, told, { stdio: ["ignore", "pipe", "inherit"], env });
   const ended = new Promise<number | null>((settle, fail) => {
     child.once("error", fail);
@@ -79,22 +79,25 @@ async function submit(step: SparkStep, options: SparkOptions, context: StepConte
   const stop = () => child.kill("SIGTERM");
   signal.addEventListener("abort", stop);
   try {
-    let last = "";
+    let result = "";
     for await (const line of createInterface({ input: child.stdout })) {
-      if (last !== "") process.stderr.write(`${last}\n`);
-      last = line;
+      if (line.startsWith("{")) result = line;
+      else process.stderr.write(`${line}\n`);
     }
     const code = await ended;
     signal.throwIfAborted();
     if (code !== 0) throw new Error(`Spark ended ${step} with ${code ?? "a signal"}. What it said stands above.`);
-    return resultSchema.parse(JSON.parse(last)) as StepOutcome;
+    return resultSchema.parse(JSON.parse(result)) as StepOutcome;
   } finally {
     signal.removeEventListener("abort", stop);
   }
 }
 
-/** The command that submits to a Spark on this machine; its last line of output is the step's result as JSON. */
-export function sparkSubmit(
+/**
+ * The command that runs a driver with a Spark on this machine. Of what it writes to its output, the line that begins with a
+ * brace is the step's result.
+ */
+export function sparkCommand(
   { driver, modules, arguments: told }: SparkSubmission,
   { master, memory, extra = [] }: Pick<SparkOptions, "master" | "memory" | "extra">,
 ): { readonly file: string; readonly told: readonly string[]; readonly env: NodeJS.ProcessEnv } {
@@ -105,23 +108,28 @@ export function sparkSubmit(
     "spark.driver.memory": memory,
     "spark.log.level": "ERROR",
   };
+  // Not spark-submit: that copies a driver's output in a thread that it does not wait for.
+  const submitted = [
+    ...["--master", withAttempts(master)],
+    ...Object.entries(settings).flatMap(([key, value]) => ["--conf", `${key}=${value}`]),
+    ...["--py-files", modules.map((path) => join(ROOT, path)).join(",")],
+    "pyspark-shell",
+  ];
   return {
-    file: join(ROOT, ".parts", "spark", "bin", "spark-submit"),
-    told: [
-      ...["--master", withAttempts(master)],
-      ...Object.entries(settings).flatMap(([key, value]) => ["--conf", `${key}=${value}`]),
-      ...["--py-files", modules.map((path) => join(ROOT, path)).join(",")],
-      join(ROOT, driver),
-      ...told,
-      ...extra,
-    ],
+    file: PYTHON,
+    told: [join(ROOT, driver), ...told, ...extra],
     env: {
       ...process.env,
       PYSPARK_PYTHON: PYTHON,
-      PYSPARK_DRIVER_PYTHON: PYTHON,
+      PYSPARK_SUBMIT_ARGS: submitted.map(quoted).join(" "),
       SPARK_LOCAL_IP: "127.0.0.1",
     },
   };
+}
+
+/** As a shell would have it: PySpark takes the arguments apart like one. */
+function quoted(argument: string): string {
+  return `'${argument.replaceAll("'", `'"'"'`)}'`;
 }
 
 /** A local master tries a task once by default. https://spark.apache.org/docs/3.5.0/submitting-applications.html#master-urls */

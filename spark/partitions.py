@@ -15,11 +15,11 @@ PARTITION_BYTES = 32 * 2**20
 """Decoded bytes of a partition, about: 512 slices of 256 x 256, some seconds of work."""
 
 Planned = tuple[str, int, int, bytes]
-"""Name, cost (bytes of decoded pixels, about), images, and the work as JSON. The last of a plan, the rest, has no name."""
+"""Name, cost (bytes of decoded pixels, about), images, and the work as JSON. The rest of a plan has no name."""
 
 
 def plan(spark: SparkSession, placement: Placement, request: dict[str, str]) -> RDD[Planned]:
-    """Let the runtime plan, in one task: what is planned stays with the executors, so the driver does not grow with it."""
+    """Let the runtime plan, in one task: what is planned stays with the executors, off the driver."""
 
     def work(_: Iterable[int]) -> Iterable[Planned]:
         process = RuntimeProcess(placement, patience=3600)

@@ -46,6 +46,9 @@ PARTITION_BYTES = 8 * 2**20
 
 IDS_A_PARTITION = 8192
 
+RANK_TOLERANCE = 1e-9
+"""A component with less than this part of the first one's variance is rounding, not data."""
+
 COLUMNS = "id string, split string, sha256 string, pixels binary"
 
 
@@ -90,9 +93,7 @@ def fit(images: DataFrame, shape: Shape, count: int, components: int) -> Fit:
     varying = int(np.count_nonzero(deviation))
     wanted = min(components, count - 1, varying)
     if wanted == 0:
-        raise SystemExit(
-            f"Principal components cannot be fitted: the {count} training images are all equal. Add scans."
-        )
+        raise NothingToFit(f"the {count} training images are all equal. Add scans.")
 
     standardised = scaler.transform(vectors).select("row")
     matrix = RowMatrix(MLUtils.convertVectorColumnsFromML(standardised, "row"), count, shape.pixels)
@@ -107,12 +108,13 @@ def fit(images: DataFrame, shape: Shape, count: int, components: int) -> Fit:
     finally:
         rows.unpersist(False)
     singular: Doubles = np.asarray(decomposition.s.toArray(), np.float64)
+    kept = singular**2 > RANK_TOLERANCE * singular[0] ** 2
     return Fit(
         mean=mean,
         scale=np.where(deviation > 0, deviation, 1.0),
-        components=_with_fixed_signs(np.asarray(decomposition.V.toArray(), np.float64).T),
+        components=_with_fixed_signs(np.asarray(decomposition.V.toArray(), np.float64).T[kept]),
         # Rows that were divided by a deviation larger by a factor are smaller by it.
-        explained_variance=singular**2 * (count / (count - 1)) / (count - 1),
+        explained_variance=singular[kept] ** 2 * (count / (count - 1)) / (count - 1),
         total_variance=varying * count / (count - 1),
     )
 

@@ -19,7 +19,7 @@ from arguments import Placement
 LENGTHS = struct.Struct(">II")
 """Length of the header and of the payload, see runtime/platform/framed.ts."""
 
-WINDOW = 4
+WINDOW = 8
 """Requests that are sent ahead of the answer that is read: what the runtime works on at a time."""
 
 

@@ -15,6 +15,9 @@ from pixels import make_pixels
 from session import progress, session
 from supervision import shared_runtime
 
+NAMED = 20
+"""Most pictures that are named one by one to a person."""
+
 
 def work(where: Placement, batches: Iterable[Planned]) -> Iterator[tuple[int, list[str]]]:
     """Score the batches of one partition. Gives, of each, the pictures that were scored and sentences on the others."""
@@ -37,7 +40,9 @@ def main() -> None:
         planned = plan(spark, where, {"type": "plan-scoring"})
         scored = distribute(planned, "score").mapPartitions(lambda batches: work(where, batches)).collect()
         rest = json.loads(planned.filter(lambda piece: piece[0] == "").first()[3])
-        notes = [*rest["notes"], *(note for _, some in scored for note in some)]
+        sentences = [note for _, some in scored for note in some]
+        more = [f"and {len(sentences) - NAMED} more."] if len(sentences) > NAMED else []
+        notes = [*rest["notes"], *sentences[:NAMED], *more]
         items = sum(made for made, _ in scored)
         rejected = sum(len(some) for _, some in scored)
         print(

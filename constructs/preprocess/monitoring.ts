@@ -15,9 +15,9 @@ export function preprocessMonitoring(cluster: string): MonitoringContribution {
     alerts: [
       {
         name: "preprocess-failed",
-        title: "A preprocess job failed",
+        title: "A step of the preprocess workflow failed",
         documentation:
-          "New scans are not in the training data until it succeeds. Open the job in Dataproc: its output says which variable, bucket or scan is the reason. Instantiate the workflow template again when it is removed: what was done is not done twice.",
+          "Until the step preprocess succeeds, new scans are not in the training data; score and pca come after it. Open the job in Dataproc: its output says which variable, bucket or scan is the reason. Instantiate the workflow template again when it is removed: what was done is not done twice.",
         severity: "ERROR",
         series: failed,
         comparison: "COMPARISON_GT",

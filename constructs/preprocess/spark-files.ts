@@ -3,8 +3,8 @@ import { readFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { StorageBucketObject } from "@cdktf/provider-google/lib/storage-bucket-object";
 import { Construct } from "constructs";
+import { AssetType, TerraformAsset } from "../core/cdktf";
 import { repositoryRoot } from "../core/repository";
-import { escapeTemplate } from "../core/script";
 import type { SecureBucket } from "../storage";
 
 export interface SparkFilesProps {
@@ -32,12 +32,13 @@ export class SparkFiles extends Construct {
   }
 
   private upload(id: string, path: string): StorageBucketObject {
-    const text = readFileSync(join(repositoryRoot(), path), "utf8");
-    const sha256 = createHash("sha256").update(text).digest("hex");
+    const file = join(repositoryRoot(), path);
+    const hash = createHash("sha256").update(readFileSync(file)).digest("hex").slice(0, 32);
+    const asset = new TerraformAsset(this, `${id}-file`, { path: file, type: AssetType.FILE, assetHash: hash });
     return new StorageBucketObject(this, id, {
       bucket: this.source.resource.name,
-      name: `spark/${sha256.slice(0, 32)}/${basename(path)}`,
-      content: escapeTemplate(text),
+      name: `spark/${hash}/${basename(path)}`,
+      source: asset.path,
       contentType: "text/x-python",
     });
   }

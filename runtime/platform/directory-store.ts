@@ -33,6 +33,7 @@ import {
   type ObjectInfo,
   ObjectNotFoundError,
   type ObjectStore,
+  ObjectTooLargeError,
   PreconditionFailedError,
   type ReadOptions,
   type WriteOptions,
@@ -93,6 +94,7 @@ export class DirectoryStore implements ObjectStore {
 
   async read(name: string, options: ReadOptions = {}): Promise<Buffer> {
     const record = await this.find(name, options);
+    ObjectTooLargeError.check(this.uri, record, options.atMost);
     const content = await readFile(this.data(record));
     this.verify(record, crc32cOf(content));
     return content;

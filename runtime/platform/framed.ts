@@ -14,7 +14,7 @@ export interface Frame {
 export type Answer = Frame | AsyncIterable<Frame>;
 
 /** Requests that are worked on at a time: reading one object overlaps with decoding another. */
-const CONCURRENCY = 4;
+const CONCURRENCY = 8;
 const LENGTHS = 8;
 const LONGEST_HEADER = 2 ** 26;
 const LONGEST_PAYLOAD = 2 ** 30;

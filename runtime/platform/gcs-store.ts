@@ -16,6 +16,7 @@ import {
   type ObjectInfo,
   ObjectNotFoundError,
   type ObjectStore,
+  ObjectTooLargeError,
   PreconditionFailedError,
   type ReadOptions,
   type WriteOptions,
@@ -72,6 +73,7 @@ export class GcsStore implements ObjectStore {
 
   async read(name: string, options: ReadOptions = {}): Promise<Buffer> {
     const object = await this.metadata(name, options.generation);
+    ObjectTooLargeError.check(this.uri, object, options.atMost);
     for (let attempt = 1; ; attempt++) {
       try {
         const chunks: Buffer[] = [];
@@ -80,7 +82,7 @@ export class GcsStore implements ObjectStore {
       } catch (error) {
         const gone = statusOf(error) === 404 && options.generation === undefined;
         // A bucket without versioning loses the old generation when somebody writes between the two requests.
-        if (gone) return this.read(name, { generation: (await this.metadata(name)).generation });
+        if (gone) return this.read(name, { ...options, generation: (await this.metadata(name)).generation });
         if (attempt === READ_ATTEMPTS || !isTransient(error)) throw this.translate(error, name);
         await sleep(FIRST_PAUSE_MS * 2 ** (attempt - 1));
       }

@@ -35,6 +35,8 @@ export interface WriteOptions {
 export interface ReadOptions {
   /** Read this generation; without it, the live one. */
   readonly generation?: number;
+  /** Bytes: what is larger is not read, and {@link ObjectTooLargeError} thrown. Of `read` alone. */
+  readonly atMost?: number;
 }
 
 export interface ListOptions {
@@ -68,7 +70,7 @@ export interface ObjectStore {
 
   /**
    * The whole content, verified against the stored CRC32C.
-   * @throws {ObjectNotFoundError} {@link ChecksumMismatchError}
+   * @throws {ObjectNotFoundError} {@link ChecksumMismatchError} {@link ObjectTooLargeError}
    */
   read(name: string, options?: ReadOptions): Promise<Buffer>;
 
@@ -135,6 +137,23 @@ export class ChecksumMismatchError extends ObjectStoreError {
       `${store}/${object} is damaged: its CRC32C is ${actual}, and ${expected} was expected. Upload it again.`,
       options,
     );
+  }
+}
+
+export class ObjectTooLargeError extends ObjectStoreError {
+  constructor(
+    store: string,
+    object: string,
+    /** Bytes. */
+    readonly size: number,
+    readonly atMost: number,
+  ) {
+    super(store, object, `${store}/${object} has ${size} bytes; at most ${atMost} are read.`);
+  }
+
+  /** @throws if an object is larger than the limit. */
+  static check(store: string, { name, size }: Pick<ObjectInfo, "name" | "size">, atMost: number | undefined): void {
+    if (atMost !== undefined && size > atMost) throw new ObjectTooLargeError(store, name, size, atMost);
   }
 }
 

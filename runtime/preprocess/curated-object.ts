@@ -1,5 +1,10 @@
 import { DEFAULT_LIMITS } from "../imaging";
-import { ChecksumMismatchError, ObjectNotFoundError, type ObjectStore } from "../platform/object-store";
+import {
+  ChecksumMismatchError,
+  ObjectNotFoundError,
+  type ObjectStore,
+  ObjectTooLargeError,
+} from "../platform/object-store";
 import type { Rejection } from "./rejects";
 
 /** Most bytes of a curated object: the samples of the largest page that ingest takes, which a PNG hardly exceeds. */
@@ -22,26 +27,19 @@ export async function curatedMasks(curated: ObjectStore): Promise<Map<string, st
 /** The bytes of a curated object, or what is wrong with it. What is wrong with the store is thrown. */
 export async function readCuratedObject(curated: ObjectStore, name: string): Promise<Buffer | Rejection> {
   try {
-    const info = await curated.stat(name);
-    if (!info) return missing(name);
-    if (info.size > LARGEST) {
-      const mebibytes = (bytes: number) => Math.ceil(bytes / 2 ** 20).toLocaleString("en-US");
-      return {
-        reason: "curated-too-large",
-        message: `its file curated/${name} has ${mebibytes(info.size)} MiB; at most ${mebibytes(LARGEST)} MiB are read.`,
-      };
-    }
-    return await curated.read(name, { generation: info.generation });
+    return await curated.read(name, { atMost: LARGEST });
   } catch (error) {
-    if (error instanceof ObjectNotFoundError) return missing(name);
+    if (error instanceof ObjectNotFoundError)
+      return { reason: "curated-missing", message: `its file curated/${name} is gone.` };
     if (error instanceof ChecksumMismatchError)
       return { reason: "curated-damaged", message: `its file curated/${name} is damaged.` };
+    if (error instanceof ObjectTooLargeError) {
+      const mebibytes = (bytes: number) => Math.ceil(bytes / 2 ** 20).toLocaleString("en-US");
+      const message = `its file curated/${name} has ${mebibytes(error.size)} MiB; at most ${mebibytes(LARGEST)} MiB are read.`;
+      return { reason: "curated-too-large", message };
+    }
     throw error;
   }
-}
-
-function missing(name: string): Rejection {
-  return { reason: "curated-missing", message: `its file curated/${name} is gone.` };
 }
 
 /** That a file could be read and is not the scan that was ingested. */

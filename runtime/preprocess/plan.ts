@@ -4,7 +4,7 @@ import { curatedMasks } from "./curated-object";
 import { assignGroups } from "./groups";
 import { groupables, liveRows, onePerPicture, type PlannedRow, storeGroups, withGroups } from "./images";
 import { makeMask } from "./lesion-mask";
-import { type RejectRow, writeRejects } from "./rejects";
+import { type RejectRow, rejectsName, writeRejects } from "./rejects";
 import { isUpToDate, type Planes, planShards, type Shard, ShardFiles, type ShardRow } from "./shards";
 
 /** What planning needs of {@link StepContext}. */
@@ -188,9 +188,17 @@ export async function finishPlan(
     items: outcomes.reduce((sum, { decoded }) => sum + decoded, 0),
     skipped,
     rejected: rejects.length,
-    notes: [
-      ...notes,
-      ...rejects.map(({ source, message }) => `${source} is left out: ${message} Upload the scan again.`),
-    ],
+    notes: [...notes, ...describe(rejects)],
   };
+}
+
+/** Most images that are named one by one to a person. */
+const NAMED = 20;
+
+function describe(rejects: readonly RejectRow[]): string[] {
+  const named = rejects
+    .slice(0, NAMED)
+    .map(({ source, message }) => `${source} is left out: ${message} Upload the scan again.`);
+  const others = rejects.length - named.length;
+  return others > 0 ? [...named, `and ${others} more: processed/${rejectsName()} names them all.`] : named;
 }

@@ -37,7 +37,8 @@ export function rejectRows(
   });
 }
 
-const name = () => `${RECIPE.id}/rejects.ndjson`;
+/** Name of the rejects file in the processed bucket. */
+export const rejectsName = (): string => `${RECIPE.id}/rejects.ndjson`;
 
 /**
  * Writes which images the last run left out: `<recipe>/rejects.ndjson`, a line an image, ascending by id. Nothing is
@@ -48,18 +49,18 @@ export async function writeRejects(processed: ObjectStore, rows: readonly Reject
     .sort((a, b) => (a.id < b.id ? -1 : 1))
     .map((row) => `${JSON.stringify(row)}\n`)
     .join("");
-  const before = await processed.read(name()).catch((error: unknown) => {
+  const before = await processed.read(rejectsName()).catch((error: unknown) => {
     if (error instanceof ObjectNotFoundError) return undefined;
     throw error;
   });
   if ((before?.toString("utf8") ?? "") === content) return;
-  await processed.write(name(), content, { contentType: "application/x-ndjson" });
+  await processed.write(rejectsName(), content, { contentType: "application/x-ndjson" });
 }
 
 /** The lines of the rejects file. */
 export async function readRejects(processed: ObjectStore): Promise<RejectRow[]> {
-  if (!(await processed.stat(name()))) return [];
-  const content = (await processed.read(name())).toString("utf8");
+  if (!(await processed.stat(rejectsName()))) return [];
+  const content = (await processed.read(rejectsName())).toString("utf8");
   return content
     .split("\n")
     .filter((line) => line !== "")

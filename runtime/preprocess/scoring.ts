@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import type { Workspace } from "../platform/workspace";
-import { type Classifier, currentModel, labelOf, loadClassifier, modelFilesInStore } from "../registry";
+import { type Classifier, currentModel, labelOf, loadClassifier, modelFilesInStore, useBackend } from "../registry";
 import { curatedName } from "./curated-object";
 import { decodedBytes, liveRows } from "./images";
 import { replicate } from "./shards";
@@ -85,7 +85,7 @@ export class Scorer {
    * @param pixels one channel, 128 x 128 bytes, by the picture's SHA-256; pictures without are left out
    */
   async score(batch: Omit<ScoringBatch, "cost">, pixels: ReadonlyMap<string, Uint8Array>, now: Date): Promise<void> {
-    this.loaded ??= loadClassifier(modelFilesInStore(this.workspace.buckets.models, batch.model));
+    this.loaded ??= this.load(batch.model);
     const classifier = await this.loaded;
     const { id: model, recipe, threshold } = classifier.metadata;
     if (model !== batch.model) throw new Error(`The batch ${batch.name} is not for the model ${model}.`);
@@ -114,6 +114,12 @@ export class Scorer {
         };
       }),
     );
+  }
+
+  private async load(model: string): Promise<Classifier> {
+    // As in serve: the same answer wherever it is asked for.
+    await useBackend("wasm");
+    return loadClassifier(modelFilesInStore(this.workspace.buckets.models, model));
   }
 
   async close(): Promise<void> {

@@ -17,7 +17,7 @@ import {
   writePlannedShard,
 } from "./plan";
 import { type Rejection, rejectRows } from "./rejects";
-import { planScoring, Scorer, type ScoringBatch } from "./scoring";
+import type { Scorer, ScoringBatch } from "./scoring";
 import { ShardFiles } from "./shards";
 import processPage from "./worker";
 
@@ -49,11 +49,9 @@ const PLANE = RECIPE.side ** 2;
  */
 export class PreprocessService {
   private files: Promise<ShardFiles> | undefined;
-  private readonly scorer: Scorer;
+  private scorer: Scorer | undefined;
 
-  constructor(private readonly context: ServiceContext) {
-    this.scorer = new Scorer(context.workspace);
-  }
+  constructor(private readonly context: ServiceContext) {}
 
   async handle({ header, payload }: Frame): Promise<Answer> {
     switch (header.type) {
@@ -71,6 +69,8 @@ export class PreprocessService {
         return this.planScoring();
       case "score": {
         const { batch, made } = header as unknown as { batch: ScoringBatch; made: string[] };
+        // TensorFlow.js alone takes a second: only who scores waits for it.
+        this.scorer ??= new (await import("./scoring.js")).Scorer(this.context.workspace);
         await this.scorer.score(batch, planes(made, payload), new Date());
         return frame({});
       }
@@ -81,7 +81,7 @@ export class PreprocessService {
 
   async close(): Promise<void> {
     await (await this.files?.catch(() => undefined))?.close();
-    await this.scorer.close();
+    await this.scorer?.close();
   }
 
   private async *plan(listing: string | undefined): AsyncGenerator<Frame> {
@@ -123,6 +123,7 @@ export class PreprocessService {
   }
 
   private async *planScoring(): AsyncGenerator<Frame> {
+    const { planScoring } = await import("./scoring.js");
     const { batches, ...rest } = await planScoring(this.context.workspace);
     for (const batch of batches) {
       const { name, cost, pictures } = batch;

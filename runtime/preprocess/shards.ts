@@ -11,6 +11,7 @@ import type { Split } from "./groups";
 /** Most rows of a shard on average: 512 images of 48 KiB are 24 MiB of pixels. */
 const ROWS = 512;
 const PIXELS = RECIPE.side * RECIPE.side;
+const CHANNELS = RECIPE.channels;
 
 /** One row of a shard without its pixels; null where it is not known. */
 export interface ShardRow {
@@ -200,14 +201,17 @@ export function isUpToDate(stored: readonly ShardRow[], wanted: readonly ShardRo
 
 /** Side by side three times: grey to the recipe's HWC form. */
 export function replicate(grey: Uint8Array): Uint8Array {
-  const pixels = new Uint8Array(PIXELS * RECIPE.channels);
-  for (let i = 0, o = 0; i < PIXELS; i++, o += RECIPE.channels) pixels.fill(grey[i] as number, o, o + RECIPE.channels);
+  const pixels = new Uint8Array(PIXELS * CHANNELS);
+  for (let i = 0, o = 0; i < PIXELS; i++) {
+    const value = grey[i] as number;
+    for (let channel = 0; channel < CHANNELS; channel++) pixels[o++] = value;
+  }
   return pixels;
 }
 
 export function oneChannel(pixels: Uint8Array): Uint8Array {
   const grey = new Uint8Array(PIXELS);
-  for (let i = 0; i < PIXELS; i++) grey[i] = pixels[i * RECIPE.channels] as number;
+  for (let i = 0; i < PIXELS; i++) grey[i] = pixels[i * CHANNELS] as number;
   return grey;
 }
 

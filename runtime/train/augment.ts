@@ -28,7 +28,7 @@ export const AUGMENTATION: Augmentation = {
   bias: 0.3,
   noiseChance: 0.3,
   noise: 0.05,
-  lesionChance: 0.2,
+  lesionChance: 0.1,
 };
 
 /** The lesion mask that moves with an image. */

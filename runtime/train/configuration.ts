@@ -13,7 +13,7 @@ export const trainingConfigurationSchema = z.object({
 });
 export type TrainingConfiguration = z.infer<typeof trainingConfigurationSchema>;
 
-export const DEFAULT_EPOCHS = 20;
+export const DEFAULT_EPOCHS = 30;
 /** A small data set is gone through more often: fewer steps than these teach nothing. */
 export const MINIMUM_STEPS = 180;
 

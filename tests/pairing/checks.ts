@@ -1,4 +1,5 @@
 import { spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
@@ -21,7 +22,13 @@ export interface Deployed {
   readonly hospital: HospitalLine;
   /** All resources of the stack. */
   readonly resources: readonly Resource[];
+  /** Contracts of the other capabilities that run as the same identity. */
+  readonly beside: readonly RuntimeContract[];
 }
+
+/** The capability under whose identity another one runs: steps of one cluster. */
+const HOSTS: Readonly<Record<string, string>> = { features: "preprocess" };
+export const hostOf = (name: string): string => HOSTS[name] ?? name;
 
 /** What the place where a capability runs asks for beside its contract, spelt out here and not taken from the constructs. */
 const PLATFORM: Readonly<
@@ -36,38 +43,59 @@ const PLATFORM: Readonly<
   train: { project: ["roles/logging.logWriter"] },
 };
 
-/** The resources that a capability's construct made. */
+/**
+ * The resources that a capability's construct made; of the workflow template, which several share, once for each of its
+ * steps, with that step alone.
+ */
 export function own({ contract, hospital, resources }: Deployed): Resource[] {
-  return resources.filter(({ path }) => path.startsWith(`${hospital.name}-app/${contract.name}/`));
+  const made = resources.filter(
+    ({ path, type }) => path.startsWith(`${hospital.name}-app/${contract.name}/`) && type !== TEMPLATE,
+  );
+  const templates = resources.filter(({ type }) => type === TEMPLATE && contract.drivers !== undefined);
+  const steps = templates.flatMap((template) =>
+    jobs(template)
+      .filter(({ step_id }) => String(step_id) in (contract.drivers ?? {}))
+      .map((job) => ({ ...template, config: { ...template.config, jobs: [job] } })),
+  );
+  return [...made, ...steps];
 }
+
+const TEMPLATE = "google_dataproc_workflow_template";
+
+export const jobs = ({ config }: Resource): Json[] => (config.jobs ?? []) as Json[];
 
 export function environmentProblems(deployed: Deployed): string[] {
   const { shape } = deployed.contract.env;
-  const bound = own(deployed).flatMap(({ config }) => Object.entries(environment(config)));
-  const problems = bound.flatMap(([key, value]) => {
-    const schema = shape[key];
-    if (!schema) return [`${key} is set and not in the contract.`];
-    return schema.safeParse(value).success ? [] : [`${key} is "${value}", which the process refuses.`];
-  });
-  const keys = bound.map(([key]) => key);
-  for (const key of Object.keys(shape))
-    if (!keys.includes(key) && !shape[key]?.safeParse(undefined).success)
-      problems.push(`${key} is needed and not set.`);
-  return problems;
+  const places = own(deployed)
+    .filter(({ type, config }) => type === TEMPLATE || Object.keys(environment(config)).length > 0)
+    .map(({ config }) => environment(config));
+  const problems = (places.length > 0 ? places : [{}]).flatMap((bound) => [
+    ...Object.entries(bound).flatMap(([key, value]) => {
+      const schema = shape[key];
+      if (!schema) return [`${key} is set and not in the contract.`];
+      return schema.safeParse(value).success ? [] : [`${key} is "${value}", which the process refuses.`];
+    }),
+    ...Object.keys(shape)
+      .filter((key) => !(key in bound) && !shape[key]?.safeParse(undefined).success)
+      .map((key) => `${key} is needed and not set.`),
+  ]);
+  return [...new Set(problems)];
 }
 
 export function accessProblems(deployed: Deployed): string[] {
-  const { contract, resources } = deployed;
+  const { contract, resources, hospital, beside } = deployed;
+  const host = hostOf(contract.name);
   const identities = runtimeIdentities(own(deployed));
   if (identities.length !== 1) return [`It runs as ${identities.length} identities.`];
   const [identity] = identities;
-  if (!own(deployed).some(({ logicalId }) => logicalId === identity)) return [`${identity} is not its own identity.`];
+  const accounts = resources.filter(({ path }) => path.startsWith(`${hospital.name}-app/${host}/`));
+  if (!accounts.some(({ logicalId }) => logicalId === identity)) return [`${identity} is not its own identity.`];
 
   const member = `\${google_service_account.${identity}.member}`;
   const granted = (type: string) => resources.filter((found) => found.type === type && found.config.member === member);
-  const extra = PLATFORM[contract.name];
+  const extra = PLATFORM[host];
   const buckets = granted("google_storage_bucket_iam_member").map(({ config }) => grantOnBucket(config, deployed));
-  const declared = [...declaredGrants(contract), ...(extra?.buckets ?? [])];
+  const declared = [...declaredGrants([contract, ...beside]), ...(extra?.buckets ?? [])];
   const keys = granted("google_kms_crypto_key_iam_member").map(
     ({ config }) => `${String(config.crypto_key_id).replace(/^.*\//, "")} ${config.role}`,
   );
@@ -96,20 +124,17 @@ export function entryProblems(deployed: Deployed, bundle: Bundle, images: ImageL
   const problems = loadProblems(deployed, bundle);
   const made = own(deployed);
   const fn = made.find(({ type }) => type === "google_cloudfunctions2_function");
-  const template = made.find(({ type }) => type === "google_dataproc_workflow_template");
   const image = images.images[contract.name as ImageName];
-  if (fn || template) {
+  if (fn || contract.drivers) {
     const shipped = made.filter(({ config }) => config.name === `${contract.name}/${bundle.sha256}.zip`);
     if (shipped.length !== 1) problems.push("The bundle of its code is not uploaded.");
     const reference = `\${google_storage_bucket_object.${shipped[0]?.logicalId}.name}`;
-    const used = JSON.stringify((fn ?? template)?.config ?? {}).includes(reference);
-    if (!used) problems.push("The bundle that is uploaded is not the one that is run.");
-    const entryPoint = (fn?.config.build_config as Json | undefined)?.entry_point;
-    if (fn && entryPoint !== contract.target)
-      problems.push(`The function starts ${entryPoint}, not ${contract.target}.`);
-    const installed = `/opt/brain-tumor-stack/${contract.name}/index.js`;
-    if (template && !steps(template.config).some((step) => step.endsWith(` ${installed}`)))
-      problems.push(`No step of the template runs ${installed}.`);
+    if (fn) {
+      if (!JSON.stringify(fn.config).includes(reference))
+        problems.push("The bundle that is uploaded is not the one that is run.");
+      const entryPoint = (fn.config.build_config as Json | undefined)?.entry_point;
+      if (entryPoint !== contract.target) problems.push(`The function starts ${entryPoint}, not ${contract.target}.`);
+    } else problems.push(...stepProblems(deployed, reference));
   } else {
     const uri = `${image?.image}@${image?.digest}`;
     if (!made.some(({ config }) => JSON.stringify(config).includes(`"${uri}"`))) problems.push(`Nothing runs ${uri}.`);
@@ -119,6 +144,65 @@ export function entryProblems(deployed: Deployed, bundle: Bundle, images: ImageL
       problems.push(`${contract.name} has no image that starts its bundle.`);
   }
   return problems;
+}
+
+/** Whether every driver of a contract is a step that runs the repository's files over the bundle of the contract's code. */
+function stepProblems(deployed: Deployed, bundle: string): string[] {
+  const { contract, resources } = deployed;
+  const templates = own(deployed).filter(({ type }) => type === TEMPLATE);
+  const uploaded = new Map(
+    resources
+      .filter(({ type }) => type === "google_storage_bucket_object")
+      .map(({ logicalId, config }) => [`\${google_storage_bucket_object.${logicalId}.name}`, config]),
+  );
+  /** File in the repository that a gs:// URI is a copy of. */
+  const origin = (uri: unknown): string => {
+    const object = uploaded.get(String(uri).replace(/^gs:\/\/[^/]+\//, ""));
+    const path = `spark/${String(object?.name).replace(/^.*\//, "")}`;
+    const sha256 = existsSync(join(ROOT, path))
+      ? createHash("sha256")
+          .update(readFileSync(join(ROOT, path)))
+          .digest("hex")
+      : "";
+    const copied = String(object?.source).endsWith(`/${sha256.slice(0, 32)}/${path.replace("spark/", "")}`);
+    return copied ? path : `${uri}, not of the repository`;
+  };
+  return Object.entries(contract.drivers ?? {}).flatMap(([step, driver]) => {
+    const template = templates.find((found) => jobs(found)[0]?.step_id === step);
+    if (!template) return [`The workflow has no step ${step}.`];
+    const nodes =
+      JSON.stringify(template.config.placement)
+        .match(/"runtime-bundles":"([^"]*)"/)?.[1]
+        ?.split(" ") ?? [];
+    const installs = nodes.some((pair) => pair.startsWith(`${contract.name}=gs://`) && pair.endsWith(`/${bundle}`));
+    const job = jobs(template)[0]?.pyspark_job as Json;
+    const args = job.args as string[];
+    const runtime = args[args.indexOf("--runtime") + 1];
+    const installed = `/opt/brain-tumor-stack/${contract.name}/index.js`;
+    const files = (job.python_file_uris as unknown[]).map(origin);
+    const main = origin(job.main_python_file_uri);
+    return [
+      ...(installs ? [] : ["The bundle that is uploaded is not the one that the nodes install."]),
+      ...(runtime === installed ? [] : [`The step ${step} runs ${runtime}, not ${installed}.`]),
+      ...(main === driver ? [] : [`The step ${step} submits ${main}, not ${driver}.`]),
+      ...files.filter((file) => file.includes("not of")).map((file) => `The step ${step} ships ${file}.`),
+      ...importedModules(driver)
+        .filter((file) => !files.includes(file))
+        .map((file) => `The step ${step} lacks ${file}.`),
+    ];
+  });
+}
+
+/** The repository's own modules that a driver imports, also by way of others. */
+function importedModules(driver: string, found = new Set<string>()): string[] {
+  const text = existsSync(join(ROOT, driver)) ? readFileSync(join(ROOT, driver), "utf8") : "";
+  for (const [, name] of text.matchAll(/^\s*(?:from|import) (\w+)/gm)) {
+    const path = `spark/${name}.py`;
+    if (found.has(path) || !existsSync(join(ROOT, path))) continue;
+    found.add(path);
+    importedModules(path, found);
+  }
+  return [...found];
 }
 
 /** Loads a bundle as its platform does, under the deployed environment. */
@@ -159,16 +243,13 @@ function environment(value: unknown): Record<string, string> {
   if (typeof value !== "object" || value === null) return {};
   const found: Record<string, string> = {};
   for (const [key, inner] of Object.entries(value as Json)) {
-    // A function has a map, a container a list of pairs, a machine a file, a step of Dataproc a command line.
+    // A function has a map, a container a list of pairs, a machine a file, a step of Spark arguments.
     if (key === "environment_variables") Object.assign(found, inner);
     else if (key === "env" && Array.isArray(inner))
       Object.assign(found, Object.fromEntries(inner.map((pair: Json) => [pair.name, String(pair.value)])));
     else if (key === "job-environment") Object.assign(found, pairs(String(inner).split("\n")));
-    else if (key === "queries" && Array.isArray(inner))
-      Object.assign(
-        found,
-        pairs(inner.flatMap((step) => String(step).split(" ")).filter((word) => /^[A-Z_]+=/.test(word))),
-      );
+    else if (key === "args" && Array.isArray(inner))
+      Object.assign(found, pairs(inner.filter((_, index) => inner[index - 1] === "--env").map(String)));
     else Object.assign(found, environment(inner));
   }
   return found;
@@ -176,14 +257,6 @@ function environment(value: unknown): Record<string, string> {
 
 const pairs = (lines: readonly string[]): Record<string, string> =>
   Object.fromEntries(lines.map((line) => [line.slice(0, line.indexOf("=")), line.slice(line.indexOf("=") + 1)]));
-
-/** The command lines of a workflow template. */
-function steps(config: Json): string[] {
-  return ((config.jobs ?? []) as Json[]).flatMap((job) => {
-    const list = (job.pig_job as Json | undefined)?.query_list as Json | undefined;
-    return (list?.queries ?? []) as string[];
-  });
-}
 
 /** Where a workload says as whom it runs. */
 const RUNS_AS: ReadonlyMap<string, readonly string[]> = new Map([
@@ -215,13 +288,16 @@ function grantOnBucket({ bucket, role, condition }: Json, { hospital }: Deployed
   return `${name} ${role}${condition ? " on condition" : ""}`;
 }
 
-/** What a contract's words mean in roles, spelt out here and not taken from the constructs. */
-function declaredGrants({ reads, creates, writes, appends }: RuntimeContract): string[] {
-  const writable = new Set<string>(appends.length > 0 ? [...writes, "warehouse"] : writes);
+/** What the words of contracts mean in roles, spelt out here and not taken from the constructs. */
+function declaredGrants(contracts: readonly RuntimeContract[]): string[] {
+  const all = (words: (contract: RuntimeContract) => readonly string[]) => new Set(contracts.flatMap(words));
+  const writable = all(({ writes, appends }) => (appends.length > 0 ? [...writes, "warehouse"] : writes));
+  const readable = all(({ reads }) => reads);
+  const creatable = all(({ creates }) => creates);
   return [
     ...[...writable].map((bucket) => `${bucket} roles/storage.objectUser`),
-    ...reads.filter((bucket) => !writable.has(bucket)).map((bucket) => `${bucket} roles/storage.objectViewer`),
-    ...creates.filter((bucket) => !writable.has(bucket)).map((bucket) => `${bucket} roles/storage.objectCreator`),
+    ...[...readable].filter((one) => !writable.has(one)).map((bucket) => `${bucket} roles/storage.objectViewer`),
+    ...[...creatable].filter((one) => !writable.has(one)).map((bucket) => `${bucket} roles/storage.objectCreator`),
   ];
 }
 

@@ -8,8 +8,19 @@ import { bundleRuntime } from "../../constructs/core/runtime-bundle";
 import type { RuntimeContract } from "../../runtime/platform/contract";
 import { openWorkspace } from "../../runtime/platform/workspace";
 import { buildServer } from "../../runtime/serve/app";
+import { localSubmission, type SparkStep } from "../../runtime/spark";
 import { type Json, PROD, PUSHED, type Resource, stackOf, synthesize, TEST } from "../stacks/synthesize";
-import { accessProblems, type Deployed, entryProblems, environmentProblems, own, probeProblems, ROOT } from "./checks";
+import {
+  accessProblems,
+  type Deployed,
+  entryProblems,
+  environmentProblems,
+  hostOf,
+  jobs,
+  own,
+  probeProblems,
+  ROOT,
+} from "./checks";
 
 /** What the architecture calls paired: a folder of this name in constructs/ and in runtime/, or in neither. */
 const PAIRED = ["ingest", "preprocess", "features", "train", "serve", "retrain", "monitor"];
@@ -56,17 +67,19 @@ const deployed = (name: string, hospital = PROD): Deployed => ({
   contract: contractOf(name),
   hospital,
   resources: stackOf(stacks, `${hospital.name}-app`).resources(),
+  beside: NAMES.filter((other) => other !== name && hostOf(other) === hostOf(name)).map(contractOf),
 });
 
-test("four capabilities are paired so far", () => {
-  expect(NAMES).toEqual(["ingest", "preprocess", "train", "serve"]);
+test("five capabilities are paired so far", () => {
+  expect(NAMES).toEqual(["ingest", "preprocess", "features", "train", "serve"]);
 });
 
 describe.each(NAMES)("%s", (name) => {
   test("has a contract of its folder's name, with an entry that exists", () => {
     const contract = contractOf(name);
     expect(contract.name).toBe(name);
-    for (const path of [contract.entry, ...(contract.workers ?? [])]) expect(existsSync(join(ROOT, path))).toBe(true);
+    const files = [contract.entry, ...(contract.workers ?? []), ...Object.values(contract.drivers ?? {})];
+    for (const path of files) expect({ path, exists: existsSync(join(ROOT, path)) }).toEqual({ path, exists: true });
   });
 
   test("declares each bucket once: what may be written needs no right to create", () => {
@@ -128,10 +141,13 @@ function changed(
   before: Deployed,
   change: (copy: { contract: RuntimeContract; resources: Resource[] }) => void,
 ): Deployed {
-  const { contract, hospital } = before;
-  const copy = { contract: { ...contract }, resources: structuredClone(before.resources) as Resource[] };
+  const copy = {
+    ...before,
+    contract: { ...before.contract },
+    resources: structuredClone(before.resources) as Resource[],
+  };
   change(copy);
-  return { ...copy, hospital };
+  return copy;
 }
 
 /** Replaces texts in the resources that a capability made. */
@@ -156,7 +172,7 @@ describe.each(NAMES)("a change in %s on one side only is found:", (name) => {
   const { contract } = before;
   const [variable] = Object.keys(contract.env.shape) as [string];
   const grants = before.resources.filter(
-    ({ type, path }) => type === "google_storage_bucket_iam_member" && path.includes(`/${name}/identity/`),
+    ({ type, path }) => type === "google_storage_bucket_iam_member" && path.includes(`/${hostOf(name)}/identity/`),
   );
 
   test("a variable that the contract renames", () => {
@@ -171,7 +187,7 @@ describe.each(NAMES)("a change in %s on one side only is found:", (name) => {
   });
 
   test("a variable that the resource renames", () => {
-    const after = replaced(before, new RegExp(`(?<![A-Z_])${variable}(?![A-Z_])`), `${variable}X`);
+    const after = replaced(before, new RegExp(`(?<![A-Z_])${variable}(?![A-Z_])`, "g"), `${variable}X`);
     expect(environmentProblems(after)).toEqual([
       `${variable}X is set and not in the contract.`,
       `${variable} is needed and not set.`,
@@ -179,7 +195,7 @@ describe.each(NAMES)("a change in %s on one side only is found:", (name) => {
   });
 
   test("a value that the process refuses", () => {
-    const after = replaced(before, /gs:\/\/mri-st-anna-st-anna-warehouse/, "s3://elsewhere");
+    const after = replaced(before, /gs:\/\/mri-st-anna-st-anna-warehouse/g, "s3://elsewhere");
     expect(environmentProblems(after)).toEqual(['WAREHOUSE_BUCKET is "s3://elsewhere", which the process refuses.']);
   });
 
@@ -192,7 +208,7 @@ describe.each(NAMES)("a change in %s on one side only is found:", (name) => {
     expect(accessProblems(more)).toContain(
       `bucket: ${missing} roles/storage.objectViewer is declared and not deployed.`,
     );
-    const less = changed(before, (copy) => {
+    const less = changed({ ...before, beside: [] }, (copy) => {
       copy.contract = { ...contract, reads: [], creates: [], writes: [], appends: [] };
     });
     expect(accessProblems(less).length).toBeGreaterThanOrEqual(3);
@@ -260,8 +276,123 @@ describe.each(NAMES)("a change in %s on one side only is found:", (name) => {
     const images: ImageLock = structuredClone(PUSHED);
     let after: Deployed;
     if (name === "ingest") after = replaced(before, /"entry_point":"\w+"/, '"entry_point":"other"');
-    else if (name === "preprocess") after = replaced(before, /preprocess\/index\.js/, "preprocess/other.js");
+    else if (contract.drivers) after = replaced(before, new RegExp(`${name}/index\\.js`, "g"), `${name}/other.js`);
     else after = replaced(before, /@sha256:[0-9a-f]{64}/g, `@sha256:${"0".repeat(64)}`);
-    expect(entryProblems(after, bundle, images)).toHaveLength(1);
+    expect(entryProblems(after, bundle, images)).toHaveLength(Object.keys(contract.drivers ?? { it: "" }).length);
   });
 });
+
+/** The workflow template of a hospital. */
+const templateOf = (resources: readonly Resource[]): Resource => {
+  const found = resources.filter(({ type }) => type === "google_dataproc_workflow_template");
+  expect(found).toHaveLength(1);
+  return found[0] as Resource;
+};
+
+describe("the workflow template", () => {
+  const onSpark = NAMES.filter((name) => contractOf(name).drivers !== undefined);
+  const stepsOf = (name: string) => Object.keys(contractOf(name).drivers ?? {});
+  const job = (resources: readonly Resource[], step: string) =>
+    jobs(templateOf(resources)).find(({ step_id }) => step_id === step) as Json & { pyspark_job: Json };
+
+  test("runs the drivers of all contracts and nothing else, the shards before what reads them", () => {
+    const { resources } = deployed("preprocess");
+    const ids = jobs(templateOf(resources)).map(({ step_id }) => step_id);
+    expect([...ids].sort()).toEqual(onSpark.flatMap(stepsOf).sort());
+    for (const id of ids)
+      expect([id, job(resources, String(id)).prerequisite_step_ids]).toEqual([
+        id,
+        id === "preprocess" ? undefined : ["preprocess"],
+      ]);
+  });
+
+  describe.each(onSpark.flatMap((name) => stepsOf(name).map((step) => [name, step] as const)))(
+    "%s: %s",
+    (name, step) => {
+      const before = deployed(name);
+      const bundle = bundleRuntime(contractOf(name));
+      const edited = (edit: (pyspark: Json) => void) =>
+        changed(before, (copy) => {
+          edit(job(copy.resources, step).pyspark_job);
+        });
+
+      test("is submitted as `npm run spark` submits it: values differ where a local path stands for gs:// or /opt", async () => {
+        const folder = mkdtempSync(join(tmpdir(), "spark-"));
+        const workspace = await openWorkspace(folder);
+        try {
+          const local = localSubmission(step as SparkStep, workspace.buckets);
+          const { args, main_python_file_uri, python_file_uris } = job(before.resources, step).pyspark_job;
+          const inCloud = args as string[];
+          expect(local.arguments.map(form)).toEqual(inCloud.map(form));
+          for (const [index, value] of inCloud.entries()) {
+            const bucket = /=gs:\/\/mri-st-anna-st-anna-(\w+)$/.exec(value)?.[1];
+            const here = String(local.arguments[index]);
+            if (bucket) expect(here).toBe(value.replace(/gs:.*/, `file://${join(folder, bucket)}`));
+            else if (value.endsWith("/node/bin/node")) expect(here).toBe(process.execPath);
+            else if (value.startsWith("/opt/")) expect(here).toMatch(new RegExp(`/runtime/${name}/main\\.js$`));
+            else expect(here).toBe(value);
+          }
+          // What is uploaded is compared with the repository where the bundle is.
+          expect((python_file_uris as string[]).length).toBe(local.modules.length);
+          expect(main_python_file_uri).toContain(`_files_${local.driver.replace(/^.*\/|\.py$/g, "")}_`);
+        } finally {
+          await workspace.close();
+          rmSync(folder, { recursive: true, force: true });
+        }
+      });
+
+      test("a variable that only this step lacks is found", () => {
+        const after = edited((pyspark) => {
+          pyspark.args = (pyspark.args as string[]).map((value) => value.replace(/^WAREHOUSE_BUCKET=/, "WAREHOUSE="));
+        });
+        expect(environmentProblems(after)).toEqual([
+          "WAREHOUSE is set and not in the contract.",
+          "WAREHOUSE_BUCKET is needed and not set.",
+        ]);
+      });
+
+      test("another driver, a module that is not shipped, or is not the repository's, is found", () => {
+        const other = edited((pyspark) => {
+          pyspark.main_python_file_uri = (pyspark.python_file_uris as string[])[0];
+        });
+        expect(entryProblems(other, bundle, PUSHED)).toEqual([
+          expect.stringMatching(/submits spark\/arguments\.py, not/),
+        ]);
+        const fewer = edited((pyspark) => {
+          pyspark.python_file_uris = (pyspark.python_file_uris as string[]).slice(1);
+        });
+        expect(entryProblems(fewer, bundle, PUSHED)).toEqual([`The step ${step} lacks spark/arguments.py.`]);
+        const stale = changed(before, (copy) => {
+          for (const { config } of copy.resources)
+            if (String(config.name).endsWith("/arguments.py"))
+              config.source = "assets/arguments/0123456789abcdef/arguments.py";
+        });
+        expect(entryProblems(stale, bundle, PUSHED)).toEqual(
+          expect.arrayContaining([expect.stringMatching(/ships gs:.*arguments.*, not of the repository/)]),
+        );
+      });
+
+      test("nodes that install another bundle, and a step that is not there, are found", () => {
+        const installed = changed(before, (copy) => {
+          const template = templateOf(copy.resources);
+          const text = JSON.stringify(template.config);
+          Object.assign(template.config, JSON.parse(text.replace(`${name}=gs://`, `${name}-old=gs://`)));
+        });
+        expect(entryProblems(installed, bundle, PUSHED)).toContain(
+          "The bundle that is uploaded is not the one that the nodes install.",
+        );
+        const gone = changed(before, (copy) => {
+          const { config } = templateOf(copy.resources);
+          config.jobs = (config.jobs as Json[]).filter(({ step_id }) => step_id !== step);
+        });
+        expect(entryProblems(gone, bundle, PUSHED)).toEqual([`The workflow has no step ${step}.`]);
+      });
+    },
+  );
+});
+
+/** An argument without what may differ: of a flag its name, of a variable its key, of a path nothing. */
+function form(argument: string): string {
+  if (argument.startsWith("--")) return argument;
+  return /^[A-Z_]+=/.exec(argument)?.[0] ?? "<value>";
+}

@@ -72,6 +72,7 @@ describe("the stacks", () => {
       "google_bigquery_dataset.warehouse",
       "google_bigquery_table.current_images",
       "google_bigquery_table.daily_predictions",
+      "google_bigquery_table.features_pca",
       "google_bigquery_table.images",
       "google_bigquery_table.label_counts",
       "google_bigquery_table.predictions",
@@ -245,13 +246,16 @@ describe("npm run synth", () => {
     expect(run([TEST])).toBe(0);
     const stack = join(folder, "deep/out/stacks/sandbox-app");
     const json = JSON.parse(readFileSync(join(stack, "cdk.tf.json"), "utf8"));
-    const [object] = Object.values(json.resource.google_storage_bucket_object) as { name: string; source: string }[];
-    expect(object?.name).toMatch(/^ingest\/[0-9a-f]{64}\.zip$/);
-    expect(
-      readFileSync(join(stack, String(object?.source)))
-        .subarray(0, 2)
-        .toString(),
-    ).toBe("PK");
+    const objects = Object.values(json.resource.google_storage_bucket_object) as { name: string; source?: string }[];
+    const bytes = (name: RegExp) => {
+      const found = objects.filter((object) => name.test(object.name));
+      expect(found).toHaveLength(1);
+      return readFileSync(join(stack, String(found[0]?.source)));
+    };
+    for (const capability of ["ingest", "preprocess", "features"])
+      expect(bytes(new RegExp(`^${capability}/[0-9a-f]{64}\\.zip$`)).toString("latin1", 0, 2)).toBe("PK");
+    const driver = readFileSync(join(__dirname, "../../spark/preprocess.py"));
+    expect(bytes(/^spark\/[0-9a-f]{32}\/preprocess\.py$/)).toEqual(driver);
   });
 
   test("takes away the stacks of a hospital that is gone, and nothing else", () => {

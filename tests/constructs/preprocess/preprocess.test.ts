@@ -5,10 +5,17 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
+import { App, TerraformStack } from "../../../constructs/core/cdktf";
+import { Identity } from "../../../constructs/core/identity";
 import { bundleFiles, bundleRuntime, zipFiles } from "../../../constructs/core/runtime-bundle";
 import { masterMachineType } from "../../../constructs/preprocess/machine-type";
 import { NODE_PACKAGE, NPM_PACKAGE } from "../../../constructs/preprocess/node-packages";
-import { shellStep } from "../../../constructs/preprocess/workflow";
+import { driverResources, longestSeconds, type WorkflowStep } from "../../../constructs/preprocess/steps";
+import { PreprocessWorkflow } from "../../../constructs/preprocess/workflow";
+import { hospitalKeysFromNames } from "../../../constructs/security";
+import { SecureBucket } from "../../../constructs/storage";
+import { featuresContract } from "../../../runtime/features/contract";
+import { sparkSubmission } from "../../../runtime/platform/spark-submission";
 import { preprocessContract } from "../../../runtime/preprocess/contract";
 import { type Json, PROD, type Resource, ref, stackOf, synthesize, TEST } from "../../stacks/synthesize";
 import { type MetadataServer, startMetadataServer } from "../../support/metadata-server";
@@ -31,7 +38,8 @@ describe("the workflow template", () => {
     expect(template.config).toMatchObject({
       name: "st-anna-preprocess",
       location: "europe-west4",
-      dag_timeout: `${preprocessContract.resources.timeoutSeconds}s`,
+      // Shards, then principal components and scores at the same time.
+      dag_timeout: `${preprocessContract.resources.timeoutSeconds + featuresContract.resources.timeoutSeconds}s`,
       encryption_config: { kms_key: key },
     });
     expect(String(cluster.cluster_name).length).toBeLessThanOrEqual(35);
@@ -39,7 +47,7 @@ describe("the workflow template", () => {
       encryption_config: { gce_pd_kms_key_name: key },
       endpoint_config: { enable_http_port_access: false },
       software_config: { image_version: expect.stringMatching(/^2\.2-debian\d+$/) },
-      lifecycle_config: { idle_delete_ttl: "1800s", auto_delete_ttl: "5400s" },
+      lifecycle_config: { idle_delete_ttl: "1800s", auto_delete_ttl: "12600s" },
       staging_bucket: ref("google_storage_bucket.staging.name"),
       temp_bucket: ref("google_storage_bucket.temp.name"),
       gce_cluster_config: {
@@ -63,6 +71,7 @@ describe("the workflow template", () => {
   test("grows by Spot workers only; the policy says out loud what Google would fill in", () => {
     const policy = only("google_dataproc_autoscaling_policy", "workflow/autoscaling");
     expect(policy.config).toMatchObject({
+      basic_algorithm: { yarn_config: { graceful_decommission_timeout: "3600s" } },
       worker_config: { min_instances: 2, max_instances: 2, weight: 1 },
       secondary_worker_config: { min_instances: 0, max_instances: 8, weight: 1 },
     });
@@ -113,18 +122,115 @@ describe("the workflow template", () => {
   });
 });
 
-test("a step's values are what Pig hands on unchanged", () => {
-  expect(shellStep({ A: "gs://b-c/d", B: "info" })).toMatch(/^sh env A=gs:\/\/b-c\/d B=info \S+\/node \S+\/index\.js$/);
-  for (const value of ["a b", "a;b", "$HOME", "a--b", "`x`", "a'b", "a\nb"])
-    expect(() => shellStep({ A: value })).toThrow("A is");
+describe("the steps", () => {
+  const jobs = template.config.jobs as { step_id: string; prerequisite_step_ids?: string[]; pyspark_job: Json }[];
+
+  test("are Spark jobs: the shards first, then what reads them", () => {
+    expect(jobs.map(({ step_id, prerequisite_step_ids }) => [step_id, prerequisite_step_ids])).toEqual([
+      ["preprocess", undefined],
+      ["score", ["preprocess"]],
+      ["pca", ["preprocess"]],
+    ]);
+    // Google answers with a step id of 3 to 50 characters, and with no property that was not given.
+    for (const { step_id, pyspark_job } of jobs) {
+      expect(step_id).toMatch(/^[a-z][a-z-]{1,48}[a-z]$/);
+      expect(pyspark_job.properties).toMatchObject({
+        "spark.speculation": "false",
+        "spark.python.worker.reuse": "true",
+        "spark.task.maxFailures": "8",
+      });
+    }
+  });
+
+  test("have room for a Node process a task slot, within what YARN hands out of a worker", () => {
+    const mebibytes = (text: string) => Number.parseInt(text, 10) * (text.endsWith("g") ? 1024 : 1);
+    for (const { pyspark_job } of jobs) {
+      const properties = pyspark_job.properties as Record<string, string>;
+      const [cores, overhead] = [
+        Number(properties["spark.executor.cores"]),
+        properties["spark.executor.memoryOverhead"],
+      ];
+      expect(mebibytes(String(overhead))).toBeGreaterThanOrEqual(cores * 1024);
+      // YARN counts memory, not cores: as many executors must fit on the four CPUs as on the 12 GiB.
+      const executor = mebibytes(String(properties["spark.executor.memory"])) + mebibytes(String(overhead));
+      expect(Math.floor((12 * 1024) / executor) * cores).toBe(4);
+    }
+    expect(config.worker_config?.machine_type).toBe("n2-standard-4");
+    expect(config.software_config?.properties).toMatchObject({ "dataproc:am.primary_only": "true" });
+  });
+
+  test("upload each file once, under its hash", () => {
+    const uploaded = app.resources("google_storage_bucket_object").filter(({ path }) => path.includes("/files/"));
+    const { modules } = sparkSubmission(preprocessContract, "preprocess", { environment: {}, node: "", runtime: "" });
+    const names = uploaded.map(({ config: object }) => String(object.name));
+    expect(names.map((name) => name.replace(/^.*\//, "")).sort()).toEqual(
+      [...modules.map((path) => path.replace("spark/", "")), "pca.py", "preprocess.py", "score.py"].sort(),
+    );
+    for (const { config: object } of uploaded) {
+      const content = readFileSync(
+        resolve(__dirname, "../../../spark", String(object.name).replace(/^.*\//, "")),
+        "utf8",
+      );
+      const sha256 = createHash("sha256").update(content).digest("hex");
+      expect(object.name).toMatch(new RegExp(`^spark/${sha256.slice(0, 32)}/\\w+\\.py$`));
+    }
+  });
+
+  test("run on nodes that have installed the code of each", () => {
+    const bundles = String((nodes.metadata as Json)["runtime-bundles"]).split(" ");
+    expect(bundles).toEqual([
+      expect.stringMatching(/^preprocess=gs:\/\/\S+preprocess_archive\S+$/),
+      expect.stringMatching(/^features=gs:\/\/\S+features_archive\S+$/),
+    ]);
+  });
+
+  test("are refused when they cannot run", () => {
+    const stack = new TerraformStack(new App(), "s");
+    const hospital = { ...PROD };
+    const keys = hospitalKeysFromNames(hospital, { shared: false });
+    const common = { hospital, key: keys.data, removal: "destroy", noncurrentDays: 1 } as const;
+    const bucket = (name: string) => new SecureBucket(stack, name, { ...common, name, dataClass: "code" });
+    const workflow = new PreprocessWorkflow(stack, "workflow", {
+      hospital,
+      identity: new Identity(stack, "identity", { hospital, role: "r", description: "d" }),
+      key: keys.data,
+      source: bucket("source"),
+      staging: bucket("staging"),
+      temp: bucket("temp"),
+      subnet: "subnet",
+      networkTag: "tag",
+      initializationAction: "gs://b/i.sh",
+      metadata: {},
+      maxSpotWorkers: 1,
+      dependsOn: [],
+    });
+    const step = { contract: featuresContract, step: "pca", environment: {} };
+    expect(() => workflow.addStep(step)).toThrow(/needs the code of features: call addRuntime first/);
+    workflow.addRuntime("features", "gs://b/f.zip");
+    expect(() => workflow.addStep({ ...step, after: ["shards"] })).toThrow(/waits for shards/);
+    expect(() => workflow.addStep({ ...step, step: "tsne" })).toThrow(/has no Spark step "tsne"/);
+    workflow.addStep(step);
+    expect(() => workflow.addStep(step)).toThrow(/has a step "pca" already/);
+  });
+
+  test("take as long as the longest of those that wait for nothing but each other, one rank after the other", () => {
+    const step = (name: string, timeoutSeconds: number, memoryGiB: number, after: string[] = []): WorkflowStep => ({
+      contract: { ...preprocessContract, resources: { cpu: 4, memoryGiB, timeoutSeconds } },
+      step: name,
+      environment: {},
+      after,
+    });
+    const steps = [step("a", 100, 8), step("b", 10, 4, ["a"]), step("c", 20, 6, ["a"]), step("d", 5, 1, ["b", "c"])];
+    expect(longestSeconds(steps)).toBe(125);
+    expect(driverResources(steps)).toEqual({ cpu: 4, memoryGiB: 10 });
+  });
 });
 
-test("the master is the smallest machine that the contract fits on beside Dataproc", () => {
-  const machine = (cpu: number, memoryGiB: number) =>
-    masterMachineType({ name: "x", resources: { cpu, memoryGiB, timeoutSeconds: 1 } });
-  expect(machine(4, 12)).toBe("n2-standard-4");
-  expect(machine(4, 13)).toBe("n2-standard-8");
-  expect(() => machine(65, 1)).toThrow(/64 CPUs/);
+test("the master is the smallest machine that the drivers fit on beside Dataproc", () => {
+  expect(masterMachineType({ cpu: 4, memoryGiB: 12 })).toBe("n2-standard-4");
+  expect(masterMachineType({ cpu: 4, memoryGiB: 13 })).toBe("n2-standard-8");
+  expect(() => masterMachineType({ cpu: 65, memoryGiB: 1 })).toThrow(/64 CPUs/);
+  expect(config.master_config?.machine_type).toBe("n2-standard-4");
 });
 
 describe("install-runtime.sh", () => {
@@ -169,22 +275,23 @@ describe("install-runtime.sh", () => {
     });
     await new Promise<void>((done) => registry.listen(0, "127.0.0.1", done));
 
-    writeFileSync(join(folder, "bundle.zip"), zipFiles(bundleFiles(bundleRuntime(preprocessContract))));
+    for (const contract of [preprocessContract, featuresContract])
+      writeFileSync(join(folder, `${contract.name}.zip`), zipFiles(bundleFiles(bundleRuntime(contract))));
     mkdirSync(join(folder, "bin"));
     writeFileSync(
       join(folder, "bin/gcloud"),
-      `#!/bin/bash\necho "$*" > "${folder}/gcloud"\ncp "${folder}/bundle.zip" "$4"\n`,
+      `#!/bin/bash\necho "$*" >>"${folder}/gcloud"\ncp "${folder}/$(basename "$(dirname "$3")").zip" "$4"\n`,
     );
     chmodSync(join(folder, "bin/gcloud"), 0o755);
     values = {
-      "attributes/runtime-bundle": "gs://source/preprocess/1.zip",
+      "attributes/runtime-bundles": "preprocess=gs://source/preprocess/1.zip features=gs://source/features/2.zip",
       "attributes/npm-registry": `http://127.0.0.1:${(registry.address() as AddressInfo).port}/project/npm`,
       "attributes/node-package": publish("node", { "bin/node": `#!/bin/bash\nexec "${process.execPath}" "$@"\n` }),
       "attributes/npm-package": publish("npm", {
         "bin/npm-cli.js": `const fs = require("node:fs");
 const args = process.argv.slice(2);
 const npmrc = fs.readFileSync(args[args.indexOf("--userconfig") + 1], "utf8");
-fs.writeFileSync(${JSON.stringify(join(folder, "npm.json"))}, JSON.stringify({ args, npmrc, cwd: process.cwd() }));`,
+fs.appendFileSync(${JSON.stringify(join(folder, "npm.json"))}, JSON.stringify({ args, npmrc, cwd: process.cwd() }) + "\\n");`,
       }),
       "service-accounts/default/token": '{"access_token": "secret-token", "expires_in": 3599}',
     };
@@ -216,31 +323,40 @@ fs.writeFileSync(${JSON.stringify(join(folder, "npm.json"))}, JSON.stringify({ a
     return { code, stderr };
   }
 
-  test("puts Node and the bundle in place and installs its packages from the mirror, with the node's token", async () => {
+  test("puts Node and each bundle in place and installs their packages from the mirror, with the node's token", async () => {
     expect(await install()).toEqual({ code: 0, stderr: "" });
-    expect(readFileSync(join(folder, "gcloud"), "utf8")).toMatch(/^storage cp gs:\/\/source\/preprocess\/1\.zip /);
+    expect(readFileSync(join(folder, "gcloud"), "utf8")).toMatch(
+      /^storage cp gs:\/\/source\/preprocess\/1\.zip .*\nstorage cp gs:\/\/source\/features\/2\.zip .*\n$/,
+    );
     expect(requests).toEqual([
       "Bearer secret-token /project/npm/node/-/node-1.0.0.tgz",
       "Bearer secret-token /project/npm/npm/-/npm-1.0.0.tgz",
     ]);
-    const installed = join(folder, "root/preprocess");
-    for (const file of ["index.js", "worker.js"]) expect(existsSync(join(installed, file))).toBe(true);
-    const { args, npmrc, cwd } = JSON.parse(readFileSync(join(folder, "npm.json"), "utf8"));
-    expect(cwd).toBe(installed);
-    expect(args.slice(0, 3)).toEqual(["ci", "--omit=dev", "--ignore-scripts"]);
+    const calls = readFileSync(join(folder, "npm.json"), "utf8").trim().split("\n");
+    expect(calls).toHaveLength(2);
     const mirror = values["attributes/npm-registry"];
-    expect(npmrc).toContain(`registry=${mirror}/\n//127.0.0.1`);
-    expect(npmrc).toContain("/project/npm/:_authToken=secret-token\n");
+    for (const [index, contract] of [preprocessContract, featuresContract].entries()) {
+      const installed = join(folder, "root", contract.name);
+      const { args, npmrc, cwd } = JSON.parse(String(calls[index]));
+      expect(cwd).toBe(installed);
+      expect(args.slice(0, 3)).toEqual(["ci", "--omit=dev", "--ignore-scripts"]);
+      expect(npmrc).toContain(`registry=${mirror}/\n//127.0.0.1`);
+      expect(npmrc).toContain("/project/npm/:_authToken=secret-token\n");
 
-    const lock = JSON.parse(readFileSync(join(installed, "package-lock.json"), "utf8"));
-    const scoped = lock.packages["node_modules/@duckdb/node-api"];
-    expect(scoped.resolved).toBe(`${mirror}/@duckdb/node-api/-/node-api-${scoped.version}.tgz`);
-    const packages = Object.entries(lock.packages as Record<string, Json>).filter(([path]) => path !== "");
-    for (const [, entry] of packages) {
-      expect(entry.resolved).toMatch(new RegExp(`^${mirror}/.+/-/.+\\.tgz$`));
-      // What a node installs has its checksum; builds for other systems are not installed.
-      const { os = ["linux"], cpu = ["x64"] } = entry as { os?: string[]; cpu?: string[] };
-      if (os.includes("linux") && cpu.includes("x64")) expect(entry.integrity).toMatch(/^sha512-/);
+      const bundle = bundleFiles(bundleRuntime(contract));
+      expect(readFileSync(join(installed, "index.js"))).toEqual(Buffer.from(bundle.get("index.js") ?? []));
+      const lock = JSON.parse(readFileSync(join(installed, "package-lock.json"), "utf8"));
+      expect(lock.name).toBe(`brain-tumor-stack-${contract.name}`);
+      const scoped = lock.packages["node_modules/@duckdb/node-api"];
+      if (contract === preprocessContract)
+        expect(scoped.resolved).toBe(`${mirror}/@duckdb/node-api/-/node-api-${scoped.version}.tgz`);
+      const packages = Object.entries(lock.packages as Record<string, Json>).filter(([path]) => path !== "");
+      for (const [, entry] of packages) {
+        expect(entry.resolved).toMatch(new RegExp(`^${mirror}/.+/-/.+\\.tgz$`));
+        // What a node installs has its checksum; builds for other systems are not installed.
+        const { os = ["linux"], cpu = ["x64"] } = entry as { os?: string[]; cpu?: string[] };
+        if (os.includes("linux") && cpu.includes("x64")) expect(entry.integrity).toMatch(/^sha512-/);
+      }
     }
   });
 
@@ -252,7 +368,7 @@ fs.writeFileSync(${JSON.stringify(join(folder, "npm.json"))}, JSON.stringify({ a
     expect(existsSync(join(folder, "root/node"))).toBe(false);
   });
 
-  test.each(["attributes/runtime-bundle", "service-accounts/default/token"])("fails without %s", async (name) => {
+  test.each(["attributes/runtime-bundles", "service-accounts/default/token"])("fails without %s", async (name) => {
     delete values[name];
     expect((await install()).code).not.toBe(0);
     expect(existsSync(join(folder, "npm.json"))).toBe(false);

@@ -1,3 +1,7 @@
+import { App, TerraformStack } from "../../../constructs/core/cdktf";
+import { Identity } from "../../../constructs/core/identity";
+import { hospitalKeysFromNames } from "../../../constructs/security";
+import { hospitalBucketsFromNames } from "../../../constructs/storage";
 import { BUCKETS } from "../../../runtime/platform/contract";
 import { type Json, PROD, ref, stackOf, synthesize, TEST } from "../../stacks/synthesize";
 
@@ -108,4 +112,17 @@ test("prod can be destroyed after a deploy with allowDestroys, and nothing is re
     } = config;
     expect(open.resource(type, logicalId)).toMatchObject(rest);
   }
+});
+
+test.each([
+  [["grantRead", "grantCreate", "grantWrite"]],
+  [["grantWrite", "grantCreate", "grantRead"]],
+  [["grantWrite", "grantWrite"]],
+] as const)("who may write gets no second role: %j", (calls) => {
+  const stack = new TerraformStack(new App(), "s");
+  const identity = new Identity(stack, "identity", { hospital: PROD, role: "r", description: "d" });
+  const { models } = hospitalBucketsFromNames(PROD, hospitalKeysFromNames(PROD, { shared: false }).data);
+  for (const call of calls) models[call](identity);
+  const granted = identity.node.children.map(({ node }) => node.id).filter((id) => id.startsWith("models-"));
+  expect(granted).toEqual(["models-write"]);
 });

@@ -10,6 +10,7 @@ import {
   InvalidObjectNameError,
   ObjectNotFoundError,
   type ObjectStore,
+  ObjectTooLargeError,
   PreconditionFailedError,
 } from "../../../runtime/platform/object-store";
 import { openStore } from "../../../runtime/platform/open-store";
@@ -126,6 +127,13 @@ describe.each(Object.entries(adapters))("%s", (_name, open) => {
         if (outcome.status === "rejected") expect(outcome.reason).toBeInstanceOf(PreconditionFailedError);
       }
     }
+  });
+
+  test("does not read what is larger than asked for", async () => {
+    await store.write("a.png", Buffer.alloc(100));
+    expect((await store.read("a.png", { atMost: 100 })).length).toBe(100);
+    await expect(store.read("a.png", { atMost: 99 })).rejects.toThrow(ObjectTooLargeError);
+    await expect(store.read("none.png", { atMost: 99 })).rejects.toThrow(ObjectNotFoundError);
   });
 
   test("reads an earlier generation", async () => {

@@ -102,7 +102,7 @@ describe("the service of the Spark steps", () => {
     const folder = fileURLToPath(space.buckets.curated.uri);
     const other = await land(space, "Cancer/b.png", head(2));
     await writeFile(join(folder, "huge.png"), "");
-    await truncate(join(folder, "huge.png"), 2 ** 30);
+    await truncate(join(folder, "huge.png"), 200 * 2 ** 20);
     for (const [object, reason] of [
       ["images/none.png", "curated-missing"],
       [`images/${other.sha256}.png`, "pixels-differ"],
