@@ -13,10 +13,13 @@ import { preprocessContract } from "./preprocess/contract";
 
 /** What runs on Spark: the capability whose contract names the driver, and the line of the summary it counts for. */
 export const SPARK_STEPS = {
-  preprocess: { contract: preprocessContract, summary: "preprocess" },
-  pca: { contract: featuresContract, summary: "features" },
-  score: { contract: preprocessContract, summary: "score" },
-} as const satisfies Record<string, { readonly contract: RuntimeContract; readonly summary: string }>;
+  preprocess: { contract: preprocessContract, summary: "preprocess", computesInJava: false },
+  pca: { contract: featuresContract, summary: "features", computesInJava: true },
+  score: { contract: preprocessContract, summary: "score", computesInJava: false },
+} as const satisfies Record<
+  string,
+  { readonly contract: RuntimeContract; readonly summary: string; readonly computesInJava: boolean }
+>;
 export type SparkStep = keyof typeof SPARK_STEPS;
 
 export interface SparkOptions {
@@ -35,6 +38,9 @@ const ROOT = resolve(__dirname, existsSync(join(__dirname, "..", "spark", "prepr
 const PYTHON = join(ROOT, ".parts", "spark", "bin", "python");
 /** How often a task is tried: a killed Python worker takes its task along. */
 const ATTEMPTS = 4;
+
+/** Of a JVM that only hands work on: its second compiler and parallel collector cost more here than they bring. */
+const LIGHT_JAVA = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC";
 
 /** Runs one step with Spark on this machine, over a workspace. */
 export async function runSparkStep(step: SparkStep, options: SparkOptions): Promise<void> {
@@ -70,7 +76,10 @@ const resultSchema = z.object({
 
 async function submit(step: SparkStep, options: SparkOptions, context: StepContext): Promise<StepOutcome> {
   const { signal, workspace } = context;
-  const { file, told, env } = sparkCommand(localSubmission(step, workspace.buckets), options);
+  const { file, told, env } = sparkCommand(localSubmission(step, workspace.buckets), {
+    ...options,
+    java: SPARK_STEPS[step].computesInJava ? "" : LIGHT_JAVA,
+  });
   const child = spawn(file, told, { stdio: ["ignore", "pipe", "inherit"], env });
   const ended = new Promise<number | null>((settle, fail) => {
     child.once("error", fail);
@@ -99,13 +108,22 @@ async function submit(step: SparkStep, options: SparkOptions, context: StepConte
  */
 export function sparkCommand(
   { driver, modules, arguments: told }: SparkSubmission,
-  { master, memory, extra = [] }: Pick<SparkOptions, "master" | "memory" | "extra">,
+  {
+    master,
+    memory,
+    extra = [],
+    java = "",
+  }: Pick<SparkOptions, "master" | "memory" | "extra"> & {
+    /** Options of the JVM. */
+    readonly java?: string;
+  },
 ): { readonly file: string; readonly told: readonly string[]; readonly env: NodeJS.ProcessEnv } {
   const settings = {
     "spark.ui.enabled": "false",
     "spark.driver.host": "127.0.0.1",
     "spark.driver.bindAddress": "127.0.0.1",
     "spark.driver.memory": memory,
+    ...(java === "" ? {} : { "spark.driver.extraJavaOptions": java }),
     "spark.log.level": "ERROR",
   };
   // Not spark-submit: that copies a driver's output in a thread that it does not wait for.
