@@ -25,11 +25,14 @@ def work(where: Placement, batches: Iterable[Planned]) -> Iterator[tuple[int, li
     for _, _, _, content in batches:
         batch: dict[str, Any] = json.loads(content)
         made, rejections = make_pixels(runtime, batch["pictures"], "sha256")
+        refused: list[str] = []
         if made:
-            runtime.ask({"type": "score", "batch": batch, "made": list(made)}, b"".join(made.values()))
+            request = {"type": "score", "batch": batch, "made": list(made)}
+            refused = runtime.ask(request, b"".join(made.values())).header["refused"]
         sources = {picture["sha256"]: picture["source"] for picture in batch["pictures"]}
         notes = [f"{sources[key]} is not scored: {why['message']}" for key, why in rejections.items()]
-        yield len(made), notes
+        notes += [f"{sources[key]} is not scored: it does not look like a brain scan." for key in refused]
+        yield len(made) - len(refused), notes
 
 
 def main() -> None:

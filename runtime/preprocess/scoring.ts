@@ -1,6 +1,14 @@
 import { createHash } from "node:crypto";
 import type { Workspace } from "../platform/workspace";
-import { type Classifier, currentModel, labelOf, loadClassifier, modelFilesInStore, useBackend } from "../registry";
+import {
+  type Classifier,
+  currentModel,
+  decisionOf,
+  labelOf,
+  loadClassifier,
+  modelFilesInStore,
+  useBackend,
+} from "../registry";
 import { curatedName } from "./curated-object";
 import { decodedBytes, liveRows } from "./images";
 import { replicate } from "./shards";
@@ -83,22 +91,34 @@ export class Scorer {
   /**
    * Stores the model's answers for a batch.
    * @param pixels one channel, 128 x 128 bytes, by the picture's SHA-256; pictures without are left out
+   * @returns SHA-256s of the pictures that do not look like brain scans, which get no answer
    */
-  async score(batch: Omit<ScoringBatch, "cost">, pixels: ReadonlyMap<string, Uint8Array>, now: Date): Promise<void> {
+  async score(
+    batch: Omit<ScoringBatch, "cost">,
+    pixels: ReadonlyMap<string, Uint8Array>,
+    now: Date,
+  ): Promise<readonly string[]> {
     this.loaded ??= this.load(batch.model);
     const classifier = await this.loaded;
-    const { id: model, recipe, threshold } = classifier.metadata;
+    const { metadata, guard } = classifier;
+    const { id: model, recipe, threshold } = metadata;
     if (model !== batch.model) throw new Error(`The batch ${batch.name} is not for the model ${model}.`);
-    const pictures = batch.pictures.filter(({ sha256 }) => pixels.has(sha256));
-    if (pictures.length === 0) return;
-    const images = pictures.map(({ sha256 }) => replicate(pixels.get(sha256) as Uint8Array));
-    const probabilities = await classifier.predict(images);
+    const refused: string[] = [];
+    const images = new Map<string, Uint8Array>();
+    for (const { sha256 } of batch.pictures) {
+      const grey = pixels.get(sha256);
+      if (!grey) continue;
+      const image = replicate(grey);
+      if (guard?.judge(image).refused) refused.push(sha256);
+      else images.set(sha256, image);
+    }
+    if (images.size === 0) return refused;
+    const probabilities = await classifier.predict([...images.values()]);
     await this.workspace.warehouse.append(
       "predictions",
       batch.name,
-      pictures.map(({ sha256 }, index) => {
+      [...images.keys()].map((sha256, index) => {
         const probability = probabilities[index] as number;
-        const label = labelOf(probability, threshold);
         return {
           request: `${batch.name}/${sha256}`,
           // That of serve's answer for a file of this one page.
@@ -106,14 +126,15 @@ export class Scorer {
           model,
           recipe,
           probability,
-          label,
-          decision: label,
+          label: labelOf(probability, threshold),
+          decision: decisionOf(probability, metadata),
           threshold,
           sha256,
           predicted_at: now.toISOString(),
         };
       }),
     );
+    return refused;
   }
 
   private async load(model: string): Promise<Classifier> {

@@ -45,7 +45,7 @@ const PLANE = RECIPE.side ** 2;
  * | write | shard, made: ids, rejections by id; payload: the pixels in the order of `made` | outcome |
  * | finish | payload: plan, outcomes | items, skipped, rejected, notes |
  * | plan-scoring | | a frame a batch, then skipped and notes |
- * | score | batch, made: SHA-256s; payload: the pixels in the order of `made` | |
+ * | score | batch, made: SHA-256s; payload: the pixels in the order of `made` | refused: SHA-256s |
  */
 export class PreprocessService {
   private files: Promise<ShardFiles> | undefined;
@@ -71,8 +71,7 @@ export class PreprocessService {
         const { batch, made } = header as unknown as { batch: ScoringBatch; made: string[] };
         // TensorFlow.js alone takes a second: only who scores waits for it.
         this.scorer ??= new (await import("./scoring.js")).Scorer(this.context.workspace);
-        await this.scorer.score(batch, planes(made, payload), new Date());
-        return frame({});
+        return frame({ refused: await this.scorer.score(batch, planes(made, payload), new Date()) });
       }
       default:
         throw new Error(`There is no request of the type ${JSON.stringify(header.type)}.`);
