@@ -124,7 +124,6 @@ export function sparkCommand(
     "spark.driver.bindAddress": "127.0.0.1",
     "spark.driver.memory": memory,
     ...(java === "" ? {} : { "spark.driver.extraJavaOptions": java }),
-    "spark.log.level": "ERROR",
   };
   // Not spark-submit: that copies a driver's output in a thread that it does not wait for.
   const submitted = [
@@ -139,6 +138,7 @@ export function sparkCommand(
     env: {
       ...process.env,
       PYSPARK_PYTHON: PYTHON,
+      SPARK_CONF_DIR: join(ROOT, "spark", "conf"),
       PYSPARK_SUBMIT_ARGS: submitted.map(quoted).join(" "),
       SPARK_LOCAL_IP: "127.0.0.1",
     },
