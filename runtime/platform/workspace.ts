@@ -1,5 +1,6 @@
+import { existsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
-import { join, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { BUCKETS, type BucketName } from "./contract";
 import type { ObjectStore } from "./object-store";
 import { openStore } from "./open-store";
@@ -19,11 +20,22 @@ export const DEFAULT_WORKSPACE = ".workspace";
 
 export async function openWorkspace(directory: string = DEFAULT_WORKSPACE): Promise<Workspace> {
   const root = resolve(directory);
-  await mkdir(root, { recursive: true });
+  await makeFolder(root);
   const opened = await Promise.all(
     BUCKETS.map(async (bucket) => [bucket, await openStore(join(root, bucket))] as const),
   );
   const buckets = Object.fromEntries(opened) as Record<BucketName, ObjectStore>;
   const warehouse = new ObjectStoreWarehouse(buckets.warehouse);
   return { directory: root, buckets, warehouse, close: () => warehouse.close() };
+}
+
+/** A folder and those above it. Node's own recursive form never ends where a file system knows no new folders (/proc). */
+async function makeFolder(path: string): Promise<void> {
+  const missing: string[] = [];
+  for (let at = path; !existsSync(at); at = dirname(at)) missing.unshift(at);
+  for (const folder of missing) {
+    await mkdir(folder).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== "EEXIST") throw error;
+    });
+  }
 }

@@ -58,8 +58,9 @@ describe("crashes and races", () => {
     let writes = 0;
     for (let round = 0; round < 12; round++) {
       const writer = startWriter("write");
-      while (writer.lines().length === 0) await sleep(5);
-      await sleep(Math.random() * 60);
+      // Killed after some number of operations, not after some time: a slow machine does as many.
+      const enough = 1 + Math.floor(Math.random() * 14);
+      while (writer.lines().length < enough) await sleep(1);
       writer.child.kill("SIGKILL");
       await writer.ended;
       const last = new Map<string, Line>();
@@ -96,7 +97,7 @@ describe("crashes and races", () => {
         readdirSync(join(scratch, ".store", "tmp")).filter((task) => task.includes(`-${writer.child.pid}-`)),
       ).toEqual([]);
     }
-    expect(writes).toBeGreaterThan(50);
+    expect(writes).toBeGreaterThanOrEqual(12);
   });
 
   test("what was published when the process died becomes visible", async () => {
