@@ -1,5 +1,4 @@
-import { resolve } from "node:path";
-import { Argument, Command, Option } from "commander";
+import { Argument, Command, InvalidArgumentError, Option } from "commander";
 import { EXIT, interruptible, portNumber, reportFailure, runStep, wholeNumber } from "./platform/command-line";
 import { ConfigurationError } from "./platform/config";
 import { DISCLAIMER } from "./platform/labels";
@@ -78,16 +77,16 @@ async function main(): Promise<void> {
     .addArgument(new Argument("<step>", "which").choices(["preprocess", "pca", "score"]))
     .addOption(out())
     .addOption(seed())
-    .option("--master <url>", "Spark's master", "local[*]")
-    .option("--memory <size>", "memory of Spark's JVM", "4g")
+    .option("--master <local[n]>", "how many cores of this machine; local[*]: all", localMaster, "local[*]")
+    .option("--memory <size>", "memory of Spark's JVM, such as 900m or 4g", javaMemory, "4g")
     .option("--listing <file>", "preprocess: a file with a line of JSON an image, instead of the table images")
     .option("--components <n>", "pca: how many; 64 without it", wholeNumber(1))
     .action(async (step: SparkStep, { listing, components, ...options }: SparkFlags) => {
-      const { runSparkStep } = await import("./spark.js");
+      const { checkedListing, runSparkStep } = await import("./spark.js");
       if (listing !== undefined && step !== "preprocess") throw misplaced("--listing", "preprocess");
       if (components !== undefined && step !== "pca") throw misplaced("--components", "pca");
       const extra = [
-        ...(listing === undefined ? [] : ["--listing", resolve(listing)]),
+        ...(listing === undefined ? [] : ["--listing", await checkedListing(listing)]),
         ...(components === undefined ? [] : ["--components", String(components)]),
         ...(options.seed === undefined || step !== "pca" ? [] : ["--seed", String(options.seed)]),
       ];
@@ -151,6 +150,16 @@ interface SparkFlags {
   readonly memory: string;
   readonly listing?: string;
   readonly components?: number;
+}
+
+function localMaster(text: string): string {
+  if (/^local(\[([1-9]\d*|\*)\])?$/.test(text)) return text;
+  throw new InvalidArgumentError(`"${text}" is not local, local[*] or local[N]: the workspace is on this machine.`);
+}
+
+function javaMemory(text: string): string {
+  if (/^[1-9]\d*[kmg]$/i.test(text)) return text;
+  throw new InvalidArgumentError(`"${text}" is not a size such as 900m or 4g.`);
 }
 
 function misplaced(option: string, step: SparkStep): ConfigurationError {

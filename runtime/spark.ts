@@ -1,14 +1,17 @@
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
+import { readFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { createInterface } from "node:readline";
 import { z } from "zod";
 import { featuresContract } from "./features/contract";
 import { runStep, type StepOutcome } from "./platform/command-line";
+import { ConfigurationError } from "./platform/config";
 import type { RuntimeContract } from "./platform/contract";
 import { type SparkSubmission, sparkSubmission } from "./platform/spark-submission";
 import type { StepContext } from "./platform/step";
 import { workerFile } from "./platform/worker-file";
+import { checkListing } from "./preprocess";
 import { preprocessContract } from "./preprocess/contract";
 
 /** What runs on Spark: the capability whose contract names the driver, and the line of the summary it counts for. */
@@ -46,6 +49,18 @@ const LIGHT_JAVA = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC";
 export async function runSparkStep(step: SparkStep, options: SparkOptions): Promise<void> {
   await setUp();
   await runStep(SPARK_STEPS[step].summary, options, (context) => submit(step, options, context));
+}
+
+/**
+ * The absolute path of a listing that can be used: what is wrong with it is said before Spark starts.
+ * @throws {ConfigurationError}
+ */
+export async function checkedListing(path: string): Promise<string> {
+  const text = await readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {
+    throw new ConfigurationError("The listing", [`--listing ${path} cannot be read (${error.code}).`]);
+  });
+  checkListing(text, path);
+  return resolve(path);
 }
 
 /** What is submitted for a step over a workspace. */
@@ -95,7 +110,8 @@ async function submit(step: SparkStep, options: SparkOptions, context: StepConte
     }
     const code = await ended;
     signal.throwIfAborted();
-    if (code !== 0) throw new Error(`Spark ended ${step} with ${code ?? "a signal"}. What it said stands above.`);
+    if (code !== 0)
+      throw new Error(`The step ${step} failed in Spark (${code ?? "a signal"}); the reason stands above.`);
     return resultSchema.parse(JSON.parse(result)) as StepOutcome;
   } finally {
     signal.removeEventListener("abort", stop);
@@ -120,6 +136,7 @@ export function sparkCommand(
 ): { readonly file: string; readonly told: readonly string[]; readonly env: NodeJS.ProcessEnv } {
   const settings = {
     "spark.ui.enabled": "false",
+    "spark.ui.showConsoleProgress": "false",
     "spark.driver.host": "127.0.0.1",
     "spark.driver.bindAddress": "127.0.0.1",
     "spark.driver.memory": memory,

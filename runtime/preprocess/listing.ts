@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { ConfigurationError } from "../platform/config";
 import { LABELS } from "../platform/labels";
 import { curatedName } from "./curated-object";
 import { assignGroups, SPLITS } from "./groups";
@@ -27,31 +28,51 @@ const lineSchema = z.object({
 
 const MISTAKES_SHOWN = 10;
 
+type ListedImage = z.infer<typeof lineSchema>;
+
 /**
- * The rows of a listing (JSON, a line an image), with groups and splits. Unlike the table, a listing is taken as it is:
- * every line gives a row, also where two lines name the same pixels (they are of one group).
+ * The lines of a listing (JSON, a line an image), by id.
  *
  * @param location what a person calls the listing
- * @throws with the mistakes of the listing, by line
+ * @throws {ConfigurationError} with the mistakes of the listing, by line
  */
-export function parseListing(text: string, location: string): { rows: PlannedRow[]; notes: readonly string[] } {
-  const images = new Map<string, z.infer<typeof lineSchema>>();
+export function checkListing(text: string, location: string): ReadonlyMap<string, ListedImage> {
+  const images = new Map<string, ListedImage>();
   const mistakes: string[] = [];
   text.split("\n").forEach((line, index) => {
     if (line.trim() === "") return;
-    const parsed = lineSchema.safeParse(json(line));
-    if (!parsed.success) {
-      const [issue] = parsed.error.issues;
-      mistakes.push(`line ${index + 1}: ${issue?.path.join(".") || "it"} ${issue?.message ?? "is wrong"}`);
-    } else if (images.has(parsed.data.id)) mistakes.push(`line ${index + 1}: the id ${parsed.data.id} stands twice`);
-    else images.set(parsed.data.id, parsed.data);
+    const problems = problemsOf(line, images);
+    if (problems.length > 0) mistakes.push(`line ${index + 1}: ${problems.join("; ")}.`);
   });
-  if (mistakes.length > 0) {
-    const more = mistakes.length > MISTAKES_SHOWN ? `\n  and ${mistakes.length - MISTAKES_SHOWN} more` : "";
-    throw new Error(
-      `The listing ${location} cannot be used:\n  ${mistakes.slice(0, MISTAKES_SHOWN).join("\n  ")}${more}`,
-    );
+  const more = mistakes.length > MISTAKES_SHOWN ? [`and ${mistakes.length - MISTAKES_SHOWN} lines more.`] : [];
+  if (mistakes.length > 0)
+    throw new ConfigurationError(`The listing ${location}`, [...mistakes.slice(0, MISTAKES_SHOWN), ...more]);
+  return images;
+}
+
+/** Adds a line's image to the others, or says what is wrong with it. */
+function problemsOf(line: string, images: Map<string, ListedImage>): string[] {
+  let value: unknown;
+  try {
+    value = JSON.parse(line);
+  } catch {
+    return ["is not JSON"];
   }
+  const parsed = lineSchema.safeParse(value);
+  if (!parsed.success) return parsed.error.issues.map(({ path, message }) => `${path.join(".") || "it"}: ${message}`);
+  if (images.has(parsed.data.id)) return [`the id ${parsed.data.id} stands twice`];
+  images.set(parsed.data.id, parsed.data);
+  return [];
+}
+
+/**
+ * The rows of a listing, with groups and splits. Unlike the table, a listing is taken as it is: every line gives a row,
+ * also where two lines name the same pixels (they are of one group).
+ *
+ * @throws {ConfigurationError} as {@link checkListing}
+ */
+export function parseListing(text: string, location: string): { rows: PlannedRow[]; notes: readonly string[] } {
+  const images = checkListing(text, location);
   const listed = [...images.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
   const grouping = assignGroups(
     listed.map(({ id, sha256, phash, patient, given_split }) => ({
@@ -81,12 +102,4 @@ export function parseListing(text: string, location: string): { rows: PlannedRow
     }),
   );
   return { rows, notes: grouping.notes };
-}
-
-function json(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

@@ -198,7 +198,9 @@ const NAMED = 20;
 function describe(rejects: readonly RejectRow[]): string[] {
   const named = rejects
     .slice(0, NAMED)
-    .map(({ source, message }) => `${source} is left out: ${message} Upload the scan again.`);
+    .map(
+      ({ source, message }) => `${source} is left out: ${message} Restore the file, or land the scan under a new name.`,
+    );
   const others = rejects.length - named.length;
   return others > 0 ? [...named, `and ${others} more: processed/${rejectsName()} names them all.`] : named;
 }

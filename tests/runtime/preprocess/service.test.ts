@@ -130,7 +130,7 @@ describe("the service of the Spark steps", () => {
       `${JSON.stringify(line("one"))}\n{"id":"two"}\nnonsense\n${JSON.stringify(line("one"))}\n`,
     );
     await expect(drive(service, { type: "plan", listing })).rejects.toThrow(
-      /line 2: source[\s\S]*line 3: [\s\S]*line 4: the id one stands twice/,
+      /line 2: source: .*sha256: [\s\S]*line 3: is not JSON[\s\S]*line 4: the id one stands twice/,
     );
   });
 
