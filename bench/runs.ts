@@ -1,5 +1,6 @@
 import { existsSync } from "node:fs";
 import { delimiter, join, resolve } from "node:path";
+import { localSettings } from "../runtime/spark";
 import { measureTree, type TreeMeasurement } from "./process-tree";
 
 export const ROOT = resolve(__dirname, "../..");
@@ -36,16 +37,12 @@ export function runOurs(step: string, args: readonly string[], run: SparkRun): P
   );
 }
 
-/** A peer on Spark, submitted with the settings that ours is submitted with. */
+/** A peer on Spark, with the settings of ours but those of its JVM, which is left as Spark starts it. */
 export function runPeer(script: string, args: readonly string[], run: SparkRun): Promise<TreeMeasurement> {
-  const settings = {
-    "spark.ui.enabled": "false",
-    "spark.driver.host": "127.0.0.1",
-    "spark.driver.bindAddress": "127.0.0.1",
-    "spark.driver.memory": run.memory,
-    "spark.log.level": "ERROR",
-  };
-  const configuration = Object.entries(settings).flatMap(([key, value]) => ["--conf", `${key}=${value}`]);
+  const configuration = Object.entries(localSettings(run.memory)).flatMap(([key, value]) => [
+    "--conf",
+    `${key}=${value}`,
+  ]);
   return measureTree(
     join(ENVIRONMENT, "spark-submit"),
     ["--master", masterOf(run), ...configuration, join(PEERS, script), ...args],

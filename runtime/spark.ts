@@ -135,11 +135,7 @@ export function sparkCommand(
   },
 ): { readonly file: string; readonly told: readonly string[]; readonly env: NodeJS.ProcessEnv } {
   const settings = {
-    "spark.ui.enabled": "false",
-    "spark.ui.showConsoleProgress": "false",
-    "spark.driver.host": "127.0.0.1",
-    "spark.driver.bindAddress": "127.0.0.1",
-    "spark.driver.memory": memory,
+    ...localSettings(memory),
     ...(java === "" ? {} : { "spark.driver.extraJavaOptions": java }),
   };
   // Not spark-submit: that copies a driver's output in a thread that it does not wait for.
@@ -159,6 +155,17 @@ export function sparkCommand(
       PYSPARK_SUBMIT_ARGS: submitted.map(quoted).join(" "),
       SPARK_LOCAL_IP: "127.0.0.1",
     },
+  };
+}
+
+/** Settings of any Spark on this machine. */
+export function localSettings(memory: string): Readonly<Record<string, string>> {
+  return {
+    "spark.ui.enabled": "false",
+    "spark.ui.showConsoleProgress": "false",
+    "spark.driver.host": "127.0.0.1",
+    "spark.driver.bindAddress": "127.0.0.1",
+    "spark.driver.memory": memory,
   };
 }
 

@@ -1,16 +1,6 @@
 import { readFile } from "node:fs/promises";
-import { join } from "node:path";
 import { applyRecipe, decodeScan, perceptualHash } from "../imaging";
-import { ConfigurationError } from "../platform/config";
-import {
-  EMPTY_MANIFEST,
-  type InputFile,
-  MANIFEST,
-  type Manifest,
-  parseManifest,
-  readInputFolder,
-  requireLabelFolders,
-} from "../platform/input-folder";
+import { type InputFile, MANIFEST, readInputFolder, readManifest, requireLabelFolders } from "../platform/input-folder";
 import { type Progress, silentProgress } from "../platform/progress";
 import { assignGroups } from "../preprocess";
 import { type Backend, type Classifier, loadClassifier, scoreFolder, useBackend } from "../registry";
@@ -69,10 +59,11 @@ interface Candidate extends Omit<ScoredImage, "group" | "label"> {
 async function evaluateFiles(
   classifier: Classifier,
   folder: ReturnType<typeof readInputFolder>,
-  { data, out, seed, signal, progress = silentProgress }: EvaluateFolderOptions,
+  { out, seed, signal, progress = silentProgress }: EvaluateFolderOptions,
 ): Promise<FolderEvaluation> {
   const notes = [...folder.notes];
-  const manifest = await readManifest(data, folder.files, notes);
+  const { manifest, problem } = await readManifest(folder.files);
+  if (problem) notes.push(`${MANIFEST} was not used, so patients are not known. ${problem}`);
   const lines: PredictionLine[] = [];
   const candidates: Candidate[] = [];
   const rejected: Record<string, number> = {};
@@ -170,18 +161,6 @@ async function evaluateFiles(
   });
   const rejectedFiles = Object.values(rejected).reduce((sum, count) => sum + count, 0);
   return { evaluation, scored: candidates.length, rejected: rejectedFiles, notes };
-}
-
-/** A manifest that cannot be read costs the groups by patient, not the evaluation. */
-async function readManifest(data: string, files: readonly InputFile[], notes: string[]): Promise<Manifest> {
-  if (!files.some(({ input }) => input.kind === "manifest")) return EMPTY_MANIFEST;
-  try {
-    return parseManifest(await readFile(join(data, MANIFEST)));
-  } catch (error) {
-    if (!(error instanceof ConfigurationError)) throw error;
-    notes.push(`${MANIFEST} was not used, so patients are not known. ${error.message}`);
-    return EMPTY_MANIFEST;
-  }
 }
 
 /** Recipe pixels of a file's first usable page, for the report's pictures. */

@@ -2,16 +2,7 @@ import { createHash } from "node:crypto";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { stringify } from "csv-stringify/sync";
-import { ConfigurationError } from "../platform/config";
-import {
-  EMPTY_MANIFEST,
-  type InputFile,
-  MANIFEST,
-  type Manifest,
-  parseManifest,
-  readInputFolder,
-  requireLabelFolders,
-} from "../platform/input-folder";
+import { type InputFile, MANIFEST, readInputFolder, readManifest, requireLabelFolders } from "../platform/input-folder";
 import { DISCLAIMER } from "../platform/labels";
 import { type Progress, silentProgress } from "../platform/progress";
 import { uniform } from "../platform/random";
@@ -83,7 +74,7 @@ export async function explainFolder(options: ExplainFolderOptions): Promise<{
   const explained: (string | number)[][] = [["path", "x", "y", "overlay", "page", "probability"]];
   const rejected: string[][] = [["path", "reason", "message"]];
   const notes = [...folder.notes];
-  const masks = await maskFinder(options.data, folder.files, notes);
+  const masks = await maskFinder(folder.files, notes);
   const trials: PointingTrial[] = [];
   const seed = options.seed ?? 0;
   const checked = new Sample<Uint8Array>(CHECKED, seed);
@@ -157,17 +148,10 @@ function describe({ pointing, sanity }: ExplainReport): string[] {
 }
 
 /** Finds the lesion mask of a scan: the one that the manifest names, or else the one of the same name. */
-async function maskFinder(data: string, files: readonly InputFile[], notes: string[]) {
+async function maskFinder(files: readonly InputFile[], notes: string[]) {
   const present = new Map(files.filter(({ input }) => input.kind === "mask").map((file) => [file.name, file]));
-  let manifest: Manifest = EMPTY_MANIFEST;
-  if (present.size > 0 && files.some(({ input }) => input.kind === "manifest")) {
-    try {
-      manifest = parseManifest(await readFile(join(data, MANIFEST)));
-    } catch (error) {
-      if (!(error instanceof ConfigurationError)) throw error;
-      notes.push(`${MANIFEST} was not used. ${error.message}`);
-    }
-  }
+  const { manifest, problem } = await readManifest(present.size > 0 ? files : []);
+  if (problem) notes.push(`${MANIFEST} was not used. ${problem}`);
   return async (path: string, width: number, height: number): Promise<Uint8Array | undefined> => {
     const stem = path.slice(path.lastIndexOf("/") + 1).replace(/\.[^.]+$/, "");
     const file = present.get(manifest.get(path)?.mask ?? `masks/${stem}.png`);

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { type Dirent, readdirSync, realpathSync, type Stats, statSync } from "node:fs";
+import { readFile } from "node:fs/promises";
 import { parse } from "csv-parse/sync";
 import { stringify } from "csv-stringify/sync";
 import { ConfigurationError } from "./config";
@@ -326,4 +327,21 @@ function isLabel(text: string | undefined): text is Label {
 
 function isSplit(text: string | undefined): text is Split {
   return (SPLITS as readonly (string | undefined)[]).includes(text);
+}
+
+/**
+ * The manifest among a folder's files. One that cannot be read counts as none, and `problem` says why: it costs what it
+ * would have told, not the work.
+ */
+export async function readManifest(
+  files: readonly InputFile[],
+): Promise<{ readonly manifest: Manifest; readonly problem: string | undefined }> {
+  const file = files.find(({ input }) => input.kind === "manifest");
+  if (!file) return { manifest: EMPTY_MANIFEST, problem: undefined };
+  try {
+    return { manifest: parseManifest(await readFile(file.path)), problem: undefined };
+  } catch (error) {
+    if (!(error instanceof ConfigurationError)) throw error;
+    return { manifest: EMPTY_MANIFEST, problem: error.message };
+  }
 }
