@@ -40,7 +40,7 @@ const training = fields("train", 40);
 const first = [...training, ...fields("test", 10, 100)];
 
 test("without images, the job fails", async () => {
-  await expect(onSpark()).rejects.toThrow(/Spark ended pca with 1/);
+  await expect(onSpark()).rejects.toThrow(/pca failed in Spark \(1\)/);
   expect(await objects()).toEqual([]);
 });
 
