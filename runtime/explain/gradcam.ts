@@ -1,7 +1,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { LayersModel, SymbolicTensor } from "@tensorflow/tfjs-layers";
 import { type Geometry, RECIPE } from "../imaging";
-import { type Classifier, imagesToTensor } from "../registry";
+import { type Classifier, imagesToTensor, mirrorAs, viewsOf } from "../registry";
 
 /** Where a model looked when it spoke for Cancer. */
 export interface Explanation {
@@ -23,6 +23,8 @@ export interface Explanation {
  * Grad-CAM (Selvaraju et al. 2017, https://arxiv.org/abs/1610.02391) for the class Cancer: the activations of
  * `metadata.gradCamLayer`, weighted by the spatial mean of the gradient of the logit with respect to them.
  *
+ * Where a model answers for several views of an image, this is the mean of their maps, each mirrored back.
+ *
  * The gradient is of the logit, not of the probability, whose gradient vanishes where the model is sure. Only what lies
  * behind the layer is differentiated, so no gradient of a convolution is needed, which the WebAssembly backend lacks.
  *
@@ -33,15 +35,10 @@ export async function gradCam(classifier: Classifier, pixels: Uint8Array, geomet
   const { network, metadata } = classifier;
   const cam = tf.tidy(() => {
     const graph = new EagerGraph(network);
-    const activations = graph.forward(imagesToTensor([pixels]), metadata.gradCamLayer);
-    if (activations.rank !== 4) {
-      throw new Error(
-        `Layer "${metadata.gradCamLayer}" gives a tensor of shape [${activations.shape}]; Grad-CAM needs [1, rows, columns, channels].`,
-      );
-    }
-    const gradient = tf.grad((values) => tf.sum(graph.logit(values, metadata.gradCamLayer)))(activations);
-    const weights = tf.mean(gradient, [1, 2], true);
-    return tf.squeeze(tf.sum(tf.mul(activations, weights), 3), [0]) as tf.Tensor2D;
+    const x = imagesToTensor([pixels]);
+    const views = viewsOf(metadata.views);
+    const maps = views.map((view) => mirrorAs(view, mapOf(graph, mirrorAs(view, x), metadata.gradCamLayer)));
+    return tf.squeeze(tf.div(tf.addN(maps), views.length), [0, 3]) as tf.Tensor2D;
   });
   const [rows, columns] = cam.shape;
   const values = (await cam.data()) as Float32Array;
@@ -66,6 +63,18 @@ export async function gradCam(classifier: Classifier, pixels: Uint8Array, geomet
   const strongest = signed.reduce((most, value) => Math.max(most, value), 0);
   const map = signed.map((value) => (strongest > 0 ? Math.max(0, value) / strongest : 0));
   return { map, coarse, peak };
+}
+
+/** Activations weighted by the mean of the logit's gradient: [1, rows, columns, 1]. */
+function mapOf(graph: EagerGraph, x: tf.Tensor4D, layer: string): tf.Tensor4D {
+  const activations = graph.forward(x, layer);
+  if (activations.rank !== 4) {
+    throw new Error(
+      `Layer "${layer}" gives a tensor of shape [${activations.shape}]; Grad-CAM needs [1, rows, columns, channels].`,
+    );
+  }
+  const gradient = tf.grad((values) => tf.sum(graph.logit(values, layer)))(activations);
+  return tf.sum(tf.mul(activations, tf.mean(gradient, [1, 2], true)), 3, true) as tf.Tensor4D;
 }
 
 /** Bilinear, with cell centres at half positions, so that a cell's maximum stays over the cell. */

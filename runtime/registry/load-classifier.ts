@@ -9,6 +9,7 @@ import type { ObjectStore } from "../platform/object-store";
 import type { Classifier } from "./classifier";
 import { calibrate } from "./decision";
 import { type ModelMetadata, modelMetadataSchema } from "./metadata";
+import { predictViews, type Views } from "./views";
 
 /** Topology in TensorFlow.js layers format. */
 export const TOPOLOGY_FILE = "model.json";
@@ -146,7 +147,7 @@ export async function loadClassifier(source: string | ModelFiles): Promise<Class
     guard,
     async predict(images) {
       if (disposed) throw new Error(`Model ${metadata.id} has been disposed.`);
-      const probabilities = await predict(files.location, network, images);
+      const probabilities = await predict(files.location, network, images, metadata.views);
       return probabilities.map((probability) => calibrate(probability, metadata.temperature ?? 1));
     },
     dispose() {
@@ -263,13 +264,18 @@ function shapeProblem(network: LayersModel, metadata: ModelMetadata): string | u
   return undefined;
 }
 
-async function predict(location: string, network: LayersModel, images: readonly Uint8Array[]): Promise<Float32Array> {
+async function predict(
+  location: string,
+  network: LayersModel,
+  images: readonly Uint8Array[],
+  views?: Views,
+): Promise<Float32Array> {
   const size = RECIPE.side * RECIPE.side * RECIPE.channels;
   const probabilities = new Float32Array(images.length);
   for (let from = 0; from < images.length; from += BATCH) {
     const batch = images.slice(from, from + BATCH);
     const input = imagesToTensor(batch, size);
-    const output = tf.tidy(() => network.predict(input) as tf.Tensor);
+    const output = predictViews(network, input, views);
     input.dispose();
     const values = await output.data();
     output.dispose();

@@ -8,6 +8,11 @@ export const modelMetadataSchema = z.object({
   recipe: z.string(),
   /** Trainable parameters of the inference graph. */
   parameters: z.number().int().positive(),
+  /**
+   * What the network is shown of an image: the image alone (the default), or its mirror images too, whose log odds are
+   * averaged.
+   */
+  views: z.enum(["plain", "mirrored"]).optional(),
   /** Calibrated probability from which the label is Cancer; chosen on the validation split alone. */
   threshold: z.number().min(0).max(1),
   /**

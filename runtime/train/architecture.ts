@@ -1,42 +1,66 @@
 import * as tf from "@tensorflow/tfjs-core";
 import * as layers from "@tensorflow/tfjs-layers";
 import { normal, uniform } from "../platform/random";
+import type { Views } from "../registry/views";
 import { batchNormRelu, EPSILON } from "./gradients/batch-norm";
 
-/** One stage: convolution, optional 2 x 2 max pooling, batch normalisation, ReLU. */
+/** One stage: convolution, batch normalisation, ReLU; somewhere in it perhaps a shortcut and 2 x 2 max pooling. */
 export interface Stage {
   readonly channels: number;
   /** Side of the square filter, pixels. */
   readonly kernel: number;
   readonly stride: number;
-  readonly pool: boolean;
+  /** Adds the features from two stages before, ahead of the ReLU: the two stages are a residual block (He et al. 2016). */
+  readonly shortcut?: true;
+  /** Max pooling ahead of the normalisation, or behind the ReLU, where a shortcut has joined. */
+  readonly pool?: "convolution" | "activation";
 }
 
 const OUTPUT_CHANNELS = 128;
 
+const convolution = (channels: number, more: Partial<Stage> = {}): Stage => ({
+  channels,
+  kernel: 3,
+  stride: 1,
+  ...more,
+});
+const residual = (channels: number, more: Partial<Stage> = {}): Stage[] => [
+  convolution(channels),
+  convolution(channels, { shortcut: true, ...more }),
+];
+
 /**
- * The compact CNN: five stages from 128 x 128 x 3 to a map of features; then three kinds of evidence side by side, the
+ * The compact CNN: stages from 128 x 128 x 3 to a map of features; then three kinds of evidence side by side, the
  * features' global average, their global maximum (a lesion is small: it drowns in an average) and the peak of the lesion
  * map, and one sigmoid unit.
  *
  * The lesion map is a weighted sum of the features at each place: a dense layer and not a 1 x 1 convolution, because
- * Grad-CAM differentiates it, and the WebAssembly backend cannot differentiate a convolution layer. Where lesion masks are known it is taught to be the mask, so
- * that the features learn what a lesion looks like and not only what goes with the label.
+ * Grad-CAM differentiates it, and the WebAssembly backend cannot differentiate a convolution layer. Where lesion masks
+ * are known it is taught to be the mask, so that the features learn what a lesion looks like and not only what goes with
+ * the label.
  *
- * Pooling comes before normalisation, so that the element-wise work is done on a quarter of the values.
+ * Where it may, pooling comes before normalisation, so that the element-wise work is done on a quarter of the values.
  */
 export const STAGES: readonly Stage[] = [
-  { channels: 16, kernel: 5, stride: 2, pool: true },
-  { channels: 32, kernel: 3, stride: 1, pool: true },
-  { channels: 64, kernel: 3, stride: 1, pool: true },
-  { channels: 128, kernel: 3, stride: 1, pool: false },
-  { channels: OUTPUT_CHANNELS, kernel: 3, stride: 1, pool: false },
+  convolution(16, { kernel: 5, stride: 2 }),
+  convolution(16, { pool: "convolution" }),
+  convolution(32),
+  ...residual(32, { pool: "activation" }),
+  convolution(64),
+  ...residual(64, { pool: "activation" }),
+  convolution(OUTPUT_CHANNELS),
+  ...residual(OUTPUT_CHANNELS),
 ];
+
+/** What the trained network is shown of each image: training mirrors at random, so no view is foreign to it. */
+export const VIEWS: Views = "mirrored";
 
 const SIDE = 128;
 const CHANNELS = 3;
 /** Side of the map of features and of the lesion map, cells. */
 export const MAP_SIDE = STAGES.reduce((side, { stride, pool }) => side / stride / (pool ? 2 : 1), SIDE);
+/** First scale of what a residual block adds: it begins close to the identity, so that depth does no harm. */
+const RESIDUAL_SCALE = 0.2;
 /** Before training, few places are lesions: as a logit. */
 const RARE = -2;
 /** First weight of the lesion map's peak in the prediction: evidence for Cancer. */
@@ -66,7 +90,13 @@ export const PARAMETERS: readonly Parameter[] = STAGES.flatMap((stage, index): P
   const deviation = Math.sqrt(2 / (stage.kernel * stage.kernel * input));
   return [
     { name: `filter${index}`, shape, decays: true, deviation, initial: 0 },
-    { name: `gamma${index}`, shape: [stage.channels], decays: false, deviation: null, initial: 1 },
+    {
+      name: `gamma${index}`,
+      shape: [stage.channels],
+      decays: false,
+      deviation: null,
+      initial: stage.shortcut ? RESIDUAL_SCALE : 1,
+    },
     { name: `beta${index}`, shape: [stage.channels], decays: false, deviation: null, initial: 0 },
   ];
 }).concat([
@@ -120,16 +150,20 @@ export function trainingForward(
   x: tf.Tensor4D,
 ): { readonly logits: tf.Tensor1D; readonly lesions: tf.Tensor3D; readonly statistics: readonly tf.Tensor1D[] } {
   const statistics: tf.Tensor1D[] = [];
+  const pool = (values: tf.Tensor4D) => tf.maxPool(values, 2, 2, "same");
   let features = x;
+  let before = x;
   STAGES.forEach((stage, index) => {
     const [filter, gamma, beta] = weights.slice(3 * index, 3 * index + 3) as [tf.Tensor4D, tf.Tensor1D, tf.Tensor1D];
     const convolved = tf.conv2d(features, filter, stage.stride, "same");
     const { y, mean, variance } = batchNormRelu(
-      stage.pool ? tf.maxPool(convolved, 2, 2, "same") : convolved,
+      stage.pool === "convolution" ? pool(convolved) : convolved,
       gamma,
       beta,
+      stage.shortcut && before,
     );
-    features = y;
+    before = features;
+    features = stage.pool === "activation" ? pool(y) : y;
     statistics.push(mean, variance);
   });
   const [lesionKernel, lesionBias, kernel, bias] = weights.slice(-4) as [
@@ -158,10 +192,13 @@ export function inferenceNetwork(
   statistics: readonly Float32Array[],
 ): layers.LayersModel {
   const input = layers.input({ shape: [SIDE, SIDE, CHANNELS], name: "scan" });
+  const pool = (index: number) =>
+    layers.layers.maxPooling2d({ poolSize: 2, strides: 2, padding: "same", name: `pool${index}` });
   let features = input;
+  let before = input;
   STAGES.forEach((stage, index) => {
     const last = index === STAGES.length - 1;
-    features = layers.layers
+    let values: layers.SymbolicTensor = layers.layers
       .conv2d({
         filters: stage.channels,
         kernelSize: stage.kernel,
@@ -171,17 +208,19 @@ export function inferenceNetwork(
         name: `convolution${index}`,
       })
       .apply(features) as layers.SymbolicTensor;
-    if (stage.pool) {
-      features = layers.layers
-        .maxPooling2d({ poolSize: 2, strides: 2, padding: "same", name: `pool${index}` })
-        .apply(features) as layers.SymbolicTensor;
-    }
-    features = layers.layers
+    if (stage.pool === "convolution") values = pool(index).apply(values) as layers.SymbolicTensor;
+    values = layers.layers
       .batchNormalization({ epsilon: EPSILON, name: `normalization${index}` })
-      .apply(features) as layers.SymbolicTensor;
-    features = layers.layers
+      .apply(values) as layers.SymbolicTensor;
+    if (stage.shortcut) {
+      values = layers.layers.add({ name: `sum${index}` }).apply([values, before]) as layers.SymbolicTensor;
+    }
+    values = layers.layers
       .reLU({ name: last ? GRAD_CAM_LAYER : `activation${index}` })
-      .apply(features) as layers.SymbolicTensor;
+      .apply(values) as layers.SymbolicTensor;
+    if (stage.pool === "activation") values = pool(index).apply(values) as layers.SymbolicTensor;
+    before = features;
+    features = values;
   });
   const average = layers.layers.globalAveragePooling2d({ name: "average" }).apply(features);
   const maximum = layers.layers.globalMaxPooling2d({ name: "maximum" }).apply(features);

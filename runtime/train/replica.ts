@@ -1,7 +1,8 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { mixSeed, uniform } from "../platform/random";
 import { imagesToTensor } from "../registry/load-classifier";
-import { inferenceNetwork, MAP_SIDE, PARAMETERS, trainingForward } from "./architecture";
+import { predictViews } from "../registry/views";
+import { inferenceNetwork, MAP_SIDE, PARAMETERS, trainingForward, VIEWS } from "./architecture";
 import { AUGMENTATION, augment } from "./augment";
 import { installConvolutionGradients } from "./gradients/convolution";
 import { installMaxPoolGradient } from "./gradients/max-pool";
@@ -108,8 +109,7 @@ export class Replica {
         replicateChannels(pixels.subarray(row * area, (row + 1) * area)),
       );
       tf.tidy(() => {
-        const output = model.predict(imagesToTensor(images)) as tf.Tensor;
-        probabilities.set(output.dataSync() as Float32Array, from);
+        probabilities.set(predictViews(model, imagesToTensor(images), VIEWS).dataSync() as Float32Array, from);
       });
     }
     model.dispose();

@@ -12,7 +12,7 @@ import {
   publishModel,
   readMetadata,
 } from "../registry";
-import { GRAD_CAM_LAYER, PARAMETERS, STAGES } from "./architecture";
+import { GRAD_CAM_LAYER, PARAMETERS, STAGES, VIEWS } from "./architecture";
 import { AUGMENTATION } from "./augment";
 import { checkpointsIn } from "./checkpoints";
 import { type TrainingConfiguration, trainingConfiguration } from "./configuration";
@@ -66,6 +66,7 @@ export async function trainStep(context: TrainContext, options: TrainOptions): P
     id,
     recipe: RECIPE.id,
     parameters: network.countParams(),
+    views: VIEWS,
     ...fitDecision(result.validation, labels),
     gradCamLayer: GRAD_CAM_LAYER,
     backend: options.backend,
@@ -96,7 +97,7 @@ function modelId(dataset: string, configuration: TrainingConfiguration, backend:
   const identity = JSON.stringify({
     dataset,
     recipe: RECIPE.id,
-    architecture: { stages: STAGES, parameters: PARAMETERS },
+    architecture: { stages: STAGES, parameters: PARAMETERS, views: VIEWS },
     lesionWeight: LESION_WEIGHT,
     augmentation: AUGMENTATION,
     configuration,

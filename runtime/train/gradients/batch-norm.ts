@@ -11,7 +11,8 @@ export interface Normalized {
 }
 
 /**
- * Batch normalisation (Ioffe and Szegedy, 2015) by the batch's own statistics, then ReLU, as one operation.
+ * Batch normalisation (Ioffe and Szegedy, 2015) by the batch's own statistics, plus a shortcut's values if there is one,
+ * then ReLU, as one operation.
  *
  * TensorFlow.js differentiates batch normalisation as a chain of broadcasts and tiles, which cost more than the
  * convolutions do. Here the gradient is the closed form: with dz the gradient behind the ReLU, dx = a dz + b x + c with
@@ -20,17 +21,25 @@ export interface Normalized {
  * @param x [n, h, w, channels]
  * @param gamma scale, [channels]
  * @param beta shift, [channels]
+ * @param shortcut added ahead of the ReLU, [n, h, w, channels]
  */
-export function batchNormRelu(x: tf.Tensor4D, gamma: tf.Tensor1D, beta: tf.Tensor1D): Normalized {
+export function batchNormRelu(
+  x: tf.Tensor4D,
+  gamma: tf.Tensor1D,
+  beta: tf.Tensor1D,
+  shortcut?: tf.Tensor4D,
+): Normalized {
   const count = x.size / x.shape[3];
   const mean = tf.mean(x, [0, 1, 2]) as tf.Tensor1D;
   const variance = tf.mean(tf.squaredDifference(x, mean), [0, 1, 2]) as tf.Tensor1D;
   const inverse = tf.rsqrt(tf.add(variance, EPSILON)) as tf.Tensor1D;
 
   const operation = tf.customGrad((...inputs: (tf.Tensor | tf.GradSaveFunc)[]) => {
-    const [input, scale, shift, save] = inputs as [tf.Tensor4D, tf.Tensor1D, tf.Tensor1D, tf.GradSaveFunc];
+    const [input, scale, shift] = inputs as [tf.Tensor4D, tf.Tensor1D, tf.Tensor1D];
+    const save = inputs.at(-1) as tf.GradSaveFunc;
     const slope = tf.mul(scale, inverse);
-    const value = tf.relu(tf.add(tf.mul(input, slope), tf.sub(shift, tf.mul(mean, slope))));
+    const normalized = tf.add(tf.mul(input, slope), tf.sub(shift, tf.mul(mean, slope)));
+    const value = tf.relu(shortcut ? tf.add(normalized, inputs[3] as tf.Tensor4D) : normalized);
     save([input, scale, value, mean, inverse]);
     return {
       value,
@@ -52,9 +61,10 @@ export function batchNormRelu(x: tf.Tensor4D, gamma: tf.Tensor1D, beta: tf.Tenso
         const b = tf.mul(tf.mul(a, savedInverse), tf.mul(scaleGradient, -1 / count));
         const c = tf.sub(tf.mul(a, tf.mul(shiftGradient, -1 / count)), tf.mul(b, savedMean));
         const inputGradient = tf.add(tf.mul(dz, a), tf.add(tf.mul(savedInput, b), c));
-        return [inputGradient, scaleGradient, shiftGradient];
+        return [inputGradient, scaleGradient, shiftGradient, ...(shortcut ? [dz] : [])];
       },
     };
   });
-  return { y: operation(x, gamma, beta) as tf.Tensor4D, mean, variance };
+  const y = operation(x, gamma, beta, ...(shortcut ? [shortcut] : [])) as tf.Tensor4D;
+  return { y, mean, variance };
 }

@@ -213,32 +213,46 @@ describe("the network", () => {
     expect(largest(coarse.values, expected)).toBeLessThan(1e-3 * Math.max(...expected.map(Math.abs)));
   });
 
-  it("differentiates batch normalisation and ReLU as finite differences do", async () => {
-    await useBackend("wasm");
-    const shape: [number, number, number, number] = [2, 3, 3, 2];
-    const values = Float32Array.from({ length: 36 }, (_, i) => Math.sin(3 * i) + 0.3 * i);
-    const weights = tf.tensor(
-      Float32Array.from({ length: 36 }, (_, i) => Math.cos(i)),
-      shape,
-    );
-    const objective = (x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor) =>
-      tf.sum(tf.mul(weights, batchNormRelu(x as tf.Tensor4D, gamma as tf.Tensor1D, beta as tf.Tensor1D).y));
-    const inputs = [tf.tensor(values, shape), tf.tensor1d([1.2, -0.7]), tf.tensor1d([0.1, 0.2])] as const;
-    const gradients = tf.grads(objective)([...inputs]);
-    inputs.forEach((input, which) => {
-      const analytic = (gradients[which] as tf.Tensor).dataSync();
-      const base = input.dataSync();
-      for (let i = 0; i < base.length; i += 5) {
-        const at = (delta: number) => {
-          const moved = Float32Array.from(base);
-          moved[i] = (moved[i] as number) + delta;
-          const changed = inputs.map((tensor, k) => (k === which ? tf.tensor(moved, input.shape) : tensor));
-          return objective(...(changed as [tf.Tensor, tf.Tensor, tf.Tensor])).dataSync()[0] as number;
-        };
-        expect(analytic[i]).toBeCloseTo((at(0.01) - at(-0.01)) / 0.02, 1);
-      }
-    });
-  });
+  it.each([false, true])(
+    "differentiates batch normalisation, shortcut (%s) and ReLU as finite differences do",
+    async (joined) => {
+      await useBackend("wasm");
+      const shape: [number, number, number, number] = [2, 3, 3, 2];
+      const values = Float32Array.from({ length: 36 }, (_, i) => Math.sin(3 * i) + 0.3 * i);
+      const weights = tf.tensor(
+        Float32Array.from({ length: 36 }, (_, i) => Math.cos(i)),
+        shape,
+      );
+      const objective = (...inputs: tf.Tensor[]) => {
+        const [x, gamma, beta, shortcut] = inputs as [tf.Tensor4D, tf.Tensor1D, tf.Tensor1D, tf.Tensor4D | undefined];
+        return tf.sum(tf.mul(weights, batchNormRelu(x, gamma, beta, shortcut).y));
+      };
+      const shortcut = tf.tensor(
+        values.map((value) => Math.sin(5 * value)),
+        shape,
+      );
+      const inputs = [
+        tf.tensor(values, shape),
+        tf.tensor1d([1.2, -0.7]),
+        tf.tensor1d([0.1, 0.2]),
+        ...(joined ? [shortcut] : []),
+      ];
+      const gradients = tf.grads(objective)(inputs);
+      inputs.forEach((input, which) => {
+        const analytic = (gradients[which] as tf.Tensor).dataSync();
+        const base = input.dataSync();
+        for (let i = 0; i < base.length; i += 5) {
+          const at = (delta: number) => {
+            const moved = Float32Array.from(base);
+            moved[i] = (moved[i] as number) + delta;
+            const changed = inputs.map((tensor, k) => (k === which ? tf.tensor(moved, input.shape) : tensor));
+            return objective(...changed).dataSync()[0] as number;
+          };
+          expect(analytic[i]).toBeCloseTo((at(0.01) - at(-0.01)) / 0.02, 1);
+        }
+      });
+    },
+  );
 });
 
 describe("augmentation", () => {
