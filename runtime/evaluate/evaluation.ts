@@ -1,5 +1,5 @@
 import { DISCLAIMER, type Label } from "../platform/labels";
-import { calibrate, decisionOf, type ModelMetadata } from "../registry";
+import { type Calibration, decisionOf, type ModelMetadata, uncalibrate } from "../registry";
 import { shareInterval, withIntervals } from "./bootstrap";
 import { BASELINES, type ClassicalResult, classicalResult, classicalScores, type PlainImage } from "./classical";
 import {
@@ -96,9 +96,10 @@ export interface Evaluation {
   readonly unlabelled: number;
 }
 
-/** Calibration error before and after the temperature, over 15 equally wide bins of the probability of Cancer. */
+/** Calibration error before and after temperature and offset, over 15 equally wide bins of the probability of Cancer. */
 export interface CalibrationReport {
   readonly temperature: number;
+  readonly offset: number;
   readonly bins: number;
   readonly before: { readonly test: Estimate; readonly validation: Estimate | null };
   readonly after: { readonly test: Estimate; readonly validation: Estimate | null };
@@ -183,7 +184,7 @@ export function evaluateScored(input: {
     collections: by("collection"),
     subtypes: by("subtype"),
     views: by("view"),
-    calibration: calibrationReport(metadata.temperature ?? 1, scores, validation && toScores(validation)),
+    calibration: calibrationReport(metadata, scores, validation && toScores(validation)),
     operatingPoints: operatingPoints(scores, validation && toScores(validation), seed),
     selective: metadata.uncertain ? selectiveReport(scores, metadata.uncertain, threshold, seed) : null,
     riskCoverage: thin(riskCoverage(scores, threshold)),
@@ -229,11 +230,12 @@ function plainImages(images: readonly ScoredImage[]): PlainImage[] | undefined {
   return plain.length > 0 && plain.length === images.length ? plain : undefined;
 }
 
-function calibrationReport(temperature: number, test: Scores, validation: Scores | undefined): CalibrationReport {
+function calibrationReport(fitted: Calibration, test: Scores, validation: Scores | undefined): CalibrationReport {
   const uncalibrated = (scores: Scores) =>
-    ece({ ...scores, probabilities: scores.probabilities.map((p) => calibrate(p, 1 / temperature)) });
+    ece({ ...scores, probabilities: scores.probabilities.map((p) => uncalibrate(p, fitted)) });
   return {
-    temperature,
+    temperature: fitted.temperature ?? 1,
+    offset: fitted.offset ?? 0,
     bins: CALIBRATION_BINS,
     before: { test: uncalibrated(test), validation: validation ? uncalibrated(validation) : null },
     after: { test: ece(test), validation: validation ? ece(validation) : null },

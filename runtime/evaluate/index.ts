@@ -1,4 +1,4 @@
-export { fitTemperature } from "./calibration";
+export { type FittedCalibration, fitCalibration } from "./calibration";
 export { type Evaluation, evaluateScored, type Measured, measure, type ScoredImage } from "./evaluation";
 export { type EvaluateFolderOptions, evaluateFolder, type FolderEvaluation } from "./folder";
 export { METRICS, type Metric, type MetricName } from "./metrics";

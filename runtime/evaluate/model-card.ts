@@ -41,7 +41,7 @@ export function renderModelCard(metadata: ModelMetadata, evaluation: Evaluation,
     ]),
     "## How it decides",
     bullets([
-      `Log odds are divided by the temperature ${calibration.temperature.toFixed(3)}; from ${metadata.threshold.toFixed(3)} on the label is Cancer. Both were chosen on validation images.`,
+      `Log odds are divided by the temperature ${calibration.temperature.toFixed(3)}, and ${calibration.offset.toFixed(3)} is added; from ${metadata.threshold.toFixed(3)} on the label is Cancer. All three were chosen on validation images.`,
       metadata.uncertain
         ? `From ${metadata.uncertain.low.toFixed(3)} to ${metadata.uncertain.high.toFixed(3)} it refers to a person. On validation that was ${share(metadata.uncertain.validation.referred)} of the images, and accuracy on the rest ${metadata.uncertain.validation.kept.toFixed(3)} instead of ${metadata.uncertain.validation.all.toFixed(3)}.`
         : "It decides every image: it has no uncertain band.",

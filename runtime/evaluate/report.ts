@@ -92,7 +92,7 @@ ${evaluation.synthetic ? SYNTHETIC : ""}
 <thead><tr><th scope="col">Set</th><th scope="col">Images</th><th scope="col">Cancer</th><th scope="col">Non-Cancer</th><th scope="col">Groups</th></tr></thead>
 <tbody>${dataRow("Test", test)}${validation ? dataRow("Validation", validation) : ""}</tbody>
 </table>
-<p class="muted">The model was trained on ${count(metadata.counts.train, "image")}; ${count(metadata.counts.validation, "validation image")} chose its threshold, temperature and uncertain band. ${evaluation.unlabelled > 0 ? `${count(evaluation.unlabelled, "unlabelled image")} got a probability and count in no metric. ` : ""}${rejectedSentence(evaluation.rejected)}</p>
+<p class="muted">The model was trained on ${count(metadata.counts.train, "image")}; ${count(metadata.counts.validation, "validation image")} chose its calibration, threshold and uncertain band. ${evaluation.unlabelled > 0 ? `${count(evaluation.unlabelled, "unlabelled image")} got a probability and count in no metric. ` : ""}${rejectedSentence(evaluation.rejected)}</p>
 ${groupTables(evaluation)}
 </section>
 

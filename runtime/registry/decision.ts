@@ -23,13 +23,20 @@ export const logit = (probability: number): number => Math.log(probability) - Ma
 
 export const sigmoid = (logOdds: number): number => 1 / (1 + Math.exp(-logOdds));
 
+/** What a model's validation images made of its log odds; see {@link ModelMetadata}. */
+export type Calibration = Pick<ModelMetadata, "temperature" | "offset">;
+
 /**
- * Temperature scaling (Guo et al. 2017): the network's log odds divided by the temperature. Order is kept, so the ROC
- * curve and its area do not change.
+ * Platt's (1999) scaling: the network's log odds divided by the temperature (Guo et al. 2017), plus the offset. Order is
+ * kept, so the ROC curve and its area do not change.
  *
  * @param probability what the network answers, 0 to 1
- * @param temperature above 0; above 1 the answers become less sure. 1 leaves them as they are
  */
-export function calibrate(probability: number, temperature: number): number {
-  return temperature === 1 ? probability : sigmoid(logit(probability) / temperature);
+export function calibrate(probability: number, { temperature = 1, offset = 0 }: Calibration): number {
+  return temperature === 1 && offset === 0 ? probability : sigmoid(logit(probability) / temperature + offset);
+}
+
+/** The network's own answer behind a calibrated one. */
+export function uncalibrate(probability: number, { temperature = 1, offset = 0 }: Calibration): number {
+  return temperature === 1 && offset === 0 ? probability : sigmoid((logit(probability) - offset) * temperature);
 }

@@ -2,7 +2,16 @@ export { useBackend, usesAllCores } from "./backend";
 export { BACKENDS, type Backend } from "./backend-names";
 export type { Classifier } from "./classifier";
 export { type Contender, type CurrentModel, currentModel, type Decision, decide, setCurrent } from "./current";
-export { calibrate, decisionOf, labelOf, logit, type ScanDecision, sigmoid } from "./decision";
+export {
+  type Calibration,
+  calibrate,
+  decisionOf,
+  labelOf,
+  logit,
+  type ScanDecision,
+  sigmoid,
+  uncalibrate,
+} from "./decision";
 export {
   GUARD_FILE,
   imagesToTensor,

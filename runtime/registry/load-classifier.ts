@@ -148,7 +148,7 @@ export async function loadClassifier(source: string | ModelFiles): Promise<Class
     async predict(images) {
       if (disposed) throw new Error(`Model ${metadata.id} has been disposed.`);
       const probabilities = await predict(files.location, network, images, metadata.views);
-      return probabilities.map((probability) => calibrate(probability, metadata.temperature ?? 1));
+      return probabilities.map((probability) => calibrate(probability, metadata));
     },
     dispose() {
       if (disposed) return;

@@ -20,6 +20,8 @@ export const modelMetadataSchema = z.object({
    * Absent: 1.
    */
   temperature: z.number().positive().optional(),
+  /** What is then added to the log odds: fitted with the temperature. Absent: 0. */
+  offset: z.number().optional(),
   /** Calibrated probabilities that are referred to a person; absent where a model decides every scan. */
   uncertain: z
     .object({

@@ -1,15 +1,15 @@
-import { chooseBand, chooseThreshold, fitTemperature } from "../evaluate";
+import { chooseBand, chooseThreshold, fitCalibration } from "../evaluate";
 import { type FittedGuard, fitGuard, type GuardScan } from "../guard";
 import { readShards } from "../preprocess";
 import { calibrate, type ModelMetadata } from "../registry";
 import type { TrainContext } from "./step";
 
 /** Named in a model's id: another rule makes another model. */
-export const DECISION_RULE = "temperature, balanced threshold, band 0.2, guard 1";
+export const DECISION_RULE = "temperature and offset, balanced threshold, band 0.2, guard 1";
 
 /**
- * What turns a network's answers into decisions, all chosen on the validation split: temperature, then the threshold
- * and the uncertain band in calibrated probability.
+ * What turns a network's answers into decisions, all chosen on the validation split: temperature and offset, then the
+ * threshold and the uncertain band in calibrated probability.
  *
  * @param probabilities of the validation images, as the network gives them
  * @param labels 1 Cancer, 0 Non-Cancer
@@ -17,13 +17,13 @@ export const DECISION_RULE = "temperature, balanced threshold, band 0.2, guard 1
 export function fitDecision(
   probabilities: Float32Array,
   labels: Uint8Array,
-): Pick<ModelMetadata, "threshold" | "temperature" | "uncertain"> {
-  const temperature = fitTemperature(probabilities, labels);
+): Pick<ModelMetadata, "threshold" | "temperature" | "offset" | "uncertain"> {
+  const calibration = fitCalibration(probabilities, labels);
   // Float32, as the loaded model will answer.
-  const calibrated = probabilities.map((probability) => calibrate(probability, temperature));
+  const calibrated = probabilities.map((probability) => calibrate(probability, calibration));
   const threshold = chooseThreshold(calibrated, labels);
   const uncertain = chooseBand(calibrated, labels, threshold);
-  return { threshold, temperature, ...(uncertain ? { uncertain } : {}) };
+  return { threshold, ...calibration, ...(uncertain ? { uncertain } : {}) };
 }
 
 /** Fits the input guard to the training and validation scans; test images are not looked at. */

@@ -30,6 +30,18 @@ export function brightSpotNetwork(): tfl.LayersModel {
   return network;
 }
 
+/** The same with evidence that counts more in the lower right of each patch: mirror images get other answers. */
+export function lopsidedNetwork(): tfl.LayersModel {
+  const network = brightSpotNetwork();
+  tf.tidy(() => {
+    const [kernel, bias] = network.getLayer("evidence").getWeights() as [tf.Tensor, tf.Tensor];
+    const ramp = tf.linspace(0.8, 1.2, 8);
+    const slope = tf.mul(tf.reshape(ramp, [8, 1, 1, 1]), tf.reshape(ramp, [1, 8, 1, 1]));
+    network.getLayer("evidence").setWeights([tf.mul(kernel, slope), bias]);
+  });
+  return network;
+}
+
 export const BRIGHT_SPOT: Omit<ModelMetadata, "files"> = {
   id: "bright-spot-0001",
   recipe: RECIPE.id,
@@ -46,7 +58,15 @@ export const BRIGHT_SPOT: Omit<ModelMetadata, "files"> = {
 
 /** Saves the bright-spot model into a directory. */
 export async function saveBrightSpot(directory: string, overrides: Partial<typeof BRIGHT_SPOT> = {}): Promise<void> {
-  const network = brightSpotNetwork();
+  await saveNetwork(directory, brightSpotNetwork(), overrides);
+}
+
+/** Saves a network, which it disposes, as a model like the bright-spot one. */
+export async function saveNetwork(
+  directory: string,
+  network: tfl.LayersModel,
+  overrides: Partial<typeof BRIGHT_SPOT> = {},
+): Promise<void> {
   await saveClassifier(directory, network, { ...BRIGHT_SPOT, ...overrides });
   network.dispose();
 }

@@ -1,43 +1,58 @@
-import { fitTemperature } from "../../../runtime/evaluate/calibration";
+import { fitCalibration } from "../../../runtime/evaluate/calibration";
 import { auc, ece } from "../../../runtime/evaluate/metrics";
 import { operatingPoints, thresholdFor } from "../../../runtime/evaluate/operating-points";
 import { chooseBand, riskCoverage } from "../../../runtime/evaluate/selective";
 import { normal, uniform } from "../../../runtime/platform/random";
-import { calibrate, decisionOf, logit, sigmoid } from "../../../runtime/registry";
+import { calibrate, decisionOf, logit, sigmoid, uncalibrate } from "../../../runtime/registry";
 
-/** Labels drawn by honest probabilities, and answers that are `heat` times too sure. */
-function sample(n: number, heat: number, seed = 1) {
+/** Labels drawn by honest probabilities, and answers whose log odds are `heat` times too sure and `shift` too high. */
+function sample(n: number, heat: number, seed = 1, shift = 0) {
   const random = uniform(seed);
   const gaussian = normal(random);
   const honest = Array.from({ length: n }, () => sigmoid(2 * gaussian()));
   return {
     labels: Uint8Array.from(honest, (p) => (random() < p ? 1 : 0)),
-    probabilities: Float64Array.from(honest, (p) => sigmoid(heat * logit(p))),
+    probabilities: Float64Array.from(honest, (p) => sigmoid(heat * logit(p) + shift)),
     groups: honest.map((_, i) => `g${i >> 1}`),
   };
 }
 
 describe("calibration", () => {
-  it.each([0.5, 1, 3])("finds the temperature of answers that are %d times too sure, and keeps their order", (heat) => {
-    const scores = sample(4000, heat);
-    const temperature = fitTemperature(scores.probabilities, scores.labels);
-    expect(temperature / heat).toBeGreaterThan(0.9);
-    expect(temperature / heat).toBeLessThan(1.1);
-    const calibrated = { ...scores, probabilities: scores.probabilities.map((p) => calibrate(p, temperature)) };
+  it.each([
+    { heat: 0.5, shift: 0 },
+    { heat: 1, shift: 0 },
+    { heat: 3, shift: 0 },
+    { heat: 1, shift: 1.5 },
+    { heat: 2, shift: -2 },
+  ])("takes back heat and shift of the log odds, and keeps the order: %j", ({ heat, shift }) => {
+    const scores = sample(4000, heat, 1, shift);
+    const fitted = fitCalibration(scores.probabilities, scores.labels);
+    expect(fitted.temperature / heat).toBeGreaterThan(0.9);
+    expect(fitted.temperature / heat).toBeLessThan(1.1);
+    expect(Math.abs(fitted.offset + shift / heat)).toBeLessThan(0.15);
+    const calibrated = { ...scores, probabilities: scores.probabilities.map((p) => calibrate(p, fitted)) };
     expect(auc(calibrated).value).toBeCloseTo(auc(scores).value as number, 12);
     expect(ece(calibrated).value).toBeLessThan(0.03);
-    if (heat !== 1) expect(ece(calibrated).value).toBeLessThan((ece(scores).value as number) / 2);
+    if (heat !== 1 || shift !== 0) {
+      expect(ece(calibrated).value).toBeLessThan((ece(scores).value as number) / 2);
+    }
+    calibrated.probabilities.forEach((p, i) => {
+      expect(uncalibrate(p, fitted)).toBeCloseTo(scores.probabilities[i] as number, 9);
+    });
   });
 
   it("asks for no infinite certainty where nothing is wrong, and stays out where a class is missing", () => {
-    const perfect = fitTemperature([0.1, 0.2, 0.8, 0.9], [0, 0, 1, 1]);
-    expect(perfect).toBeGreaterThan(0.1);
-    expect(fitTemperature([0.3, 0.9], [1, 1])).toBe(1);
-    expect(fitTemperature([], [])).toBe(1);
-    expect(fitTemperature([0, 1, 1, 0], [0, 1, 0, 1])).toBeCloseTo(10, 4);
-    expect(calibrate(1, 2)).toBe(1);
-    expect(calibrate(0, 2)).toBe(0);
-    expect(() => fitTemperature([0.1], [])).toThrow(/1 probabilities and 0 labels/);
+    const perfect = fitCalibration([0.1, 0.2, 0.8, 0.9], [0, 0, 1, 1]);
+    expect(perfect.temperature).toBeGreaterThan(0.1);
+    expect(fitCalibration([0.3, 0.9], [1, 1])).toEqual({ temperature: 1, offset: 0 });
+    expect(fitCalibration([], [])).toEqual({ temperature: 1, offset: 0 });
+    expect(fitCalibration([0.5, 0.5, 0.5], [1, 0, 0]).offset).toBeCloseTo(Math.log(7 / 11), 6);
+    // Answers that say nothing, and answers that are always wrong: as far as it goes, and no farther.
+    expect(fitCalibration([0, 1, 1, 0], [0, 1, 0, 1]).temperature).toBeCloseTo(10, 4);
+    expect(fitCalibration([0.9, 0.8, 0.2, 0.1], [0, 0, 1, 1]).temperature).toBeCloseTo(10, 4);
+    expect(calibrate(1, { temperature: 2, offset: -1 })).toBe(1);
+    expect(calibrate(0, { temperature: 2, offset: 1 })).toBe(0);
+    expect(() => fitCalibration([0.1], [])).toThrow(/1 probabilities and 0 labels/);
   });
 });
 

@@ -10,7 +10,7 @@ import { gradCam } from "../../../runtime/explain/gradcam";
 import { peakInOriginal, renderOriginal, renderOverlay } from "../../../runtime/explain/overlay";
 import { applyRecipe, type GreyImage, RECIPE } from "../../../runtime/imaging";
 import { type Classifier, loadClassifier, saveClassifier, useBackend } from "../../../runtime/registry";
-import { BRIGHT_SPOT, headPixels, saveBrightSpot } from "../../support/bright-spot-model";
+import { BRIGHT_SPOT, headPixels, lopsidedNetwork, saveBrightSpot, saveNetwork } from "../../support/bright-spot-model";
 
 let folder: string;
 let classifier: Classifier;
@@ -65,6 +65,30 @@ describe("Grad-CAM", () => {
     activations.forEach((value, i) => {
       expect(coarse.values[i]).toBeCloseTo((value * (100 + 20 * ties)) / 256, 3);
     });
+  });
+
+  test("of a model that answers for mirror images is the mean of their maps, mirrored back", async () => {
+    const { pixels } = applyRecipe(head(200, 200, { x: 93, y: 121, radius: 9 }));
+    const { side } = RECIPE;
+    const turned = pixels.map(
+      (_, at) => pixels[(side * (side - 1 - Math.floor(at / (3 * side))) + (Math.floor(at / 3) % side)) * 3] as number,
+    );
+    await saveNetwork(join(folder, "lopsided"), lopsidedNetwork());
+    const lopsided = await loadClassifier(join(folder, "lopsided"));
+    const mirrored: Classifier = { ...lopsided, metadata: { ...lopsided.metadata, views: "mirrored" } };
+    const { coarse } = await gradCam(mirrored, pixels);
+    const { coarse: other } = await gradCam(mirrored, turned);
+    const { rows, columns, values } = coarse;
+    values.forEach((value, at) => {
+      const row = rows - 1 - Math.floor(at / columns);
+      expect(other.values[row * columns + (at % columns)]).toBeCloseTo(value, 4);
+    });
+    expect(Math.max(...values)).toBeGreaterThan(0);
+    const { coarse: plain } = await gradCam(lopsided, pixels);
+    expect(Math.max(...values.map((value, at) => Math.abs(value - (plain.values[at] as number))))).toBeGreaterThan(
+      1e-3,
+    );
+    lopsided.dispose();
   });
 
   test("leaves no tensor behind", async () => {

@@ -5,8 +5,23 @@ import { join } from "node:path";
 import * as tf from "@tensorflow/tfjs-core";
 import sharp from "sharp";
 import { applyRecipe, RECIPE, RejectedImage } from "../../../runtime/imaging";
-import { loadClassifier, saveClassifier, scoreScan, UnusableModelError, useBackend } from "../../../runtime/registry";
-import { BRIGHT_SPOT, brightSpotNetwork, headPixels, headPng, saveBrightSpot } from "../../support/bright-spot-model";
+import {
+  loadClassifier,
+  logit,
+  saveClassifier,
+  scoreScan,
+  UnusableModelError,
+  useBackend,
+} from "../../../runtime/registry";
+import {
+  BRIGHT_SPOT,
+  brightSpotNetwork,
+  headPixels,
+  headPng,
+  lopsidedNetwork,
+  saveBrightSpot,
+  saveNetwork,
+} from "../../support/bright-spot-model";
 
 let folder: string;
 
@@ -23,6 +38,16 @@ afterEach(() => rm(folder, { recursive: true, force: true }));
 function recipePixels(spot?: { x: number; y: number; radius: number }): Uint8Array {
   const pixels = headPixels(200, 200, spot);
   return applyRecipe({ width: 200, height: 200, depth: 8, pixels: new Uint8Array(pixels) }).pixels;
+}
+
+/** The image mirrored left-right, upside-down, or both. */
+function flipped(pixels: Uint8Array, across: boolean, down: boolean): Uint8Array {
+  const { side, channels } = RECIPE;
+  return pixels.map((_, at) => {
+    const [y, x, channel] = [Math.floor(at / (side * channels)), Math.floor(at / channels) % side, at % channels];
+    const [row, column] = [down ? side - 1 - y : y, across ? side - 1 - x : x];
+    return pixels[(row * side + column) * channels + channel] as number;
+  });
 }
 
 const SPOT = { x: 120, y: 130, radius: 16 };
@@ -74,6 +99,23 @@ describe("a saved model", () => {
     classifier.dispose();
     expect(tf.memory().numTensors).toBe(before);
     await expect(classifier.predict([recipePixels()])).rejects.toThrow(/disposed/);
+  });
+
+  test("answers with the mean log odds of an image's mirror images, where it says so", async () => {
+    await saveNetwork(join(folder, "plain"), lopsidedNetwork());
+    await saveNetwork(join(folder, "mirrored"), lopsidedNetwork(), { views: "mirrored" });
+    const [plain, mirrored] = [
+      await loadClassifier(join(folder, "plain")),
+      await loadClassifier(join(folder, "mirrored")),
+    ];
+    const image = recipePixels({ x: 93, y: 121, radius: 7 });
+    const images = [image, flipped(image, true, false), flipped(image, false, true), flipped(image, true, true)];
+    const logOdds = Array.from(await plain.predict(images), logit);
+    expect(new Set(logOdds.map((value) => value.toFixed(3))).size).toBeGreaterThan(1);
+    const mean = logOdds.reduce((sum, value) => sum + value, 0) / 4;
+    for (const probability of await mirrored.predict(images)) expect(logit(probability)).toBeCloseTo(mean, 4);
+    plain.dispose();
+    mirrored.dispose();
   });
 
   test("an image of the wrong size is refused", async () => {
