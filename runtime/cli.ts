@@ -100,7 +100,12 @@ async function main(): Promise<void> {
     .addOption(seed())
     .addOption(epochs())
     .addOption(backend())
-    .action(async (options: { out: string; seed?: number; epochs?: number; backend?: Backend }) => {
+    .option(
+      "--patience <n>",
+      "stop after so many epochs without a higher validation AUC, and take the best epoch; 0, the default: never",
+      wholeNumber(),
+    )
+    .action(async (options: TrainFlags) => {
       const { runTraining } = await import("./demo.js");
       await runTraining(options);
     });
@@ -175,6 +180,14 @@ interface DemoFlags {
   readonly seed?: number;
   readonly backend?: Backend;
   readonly port?: number;
+}
+
+interface TrainFlags {
+  readonly out: string;
+  readonly seed?: number;
+  readonly epochs?: number;
+  readonly patience?: number;
+  readonly backend?: Backend;
 }
 
 interface FolderFlags {

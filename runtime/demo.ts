@@ -9,6 +9,9 @@ import { type Backend, useBackend } from "./registry";
 import { renderSummary } from "./summary-table";
 import { type TrainOutcome, trainStep } from "./train";
 
+/** Phantoms are easily told apart: they need no more. */
+const PHANTOM_EPOCHS = 30;
+
 export interface DemoOptions extends StepOptions {
   /** Folder of scans; without one, phantoms are drawn. */
   readonly data?: string;
@@ -30,7 +33,9 @@ export async function runDemo(options: DemoOptions): Promise<Summary> {
   await runStep("upload", steps, (context) => uploadStep(context, selection));
   await runStep("ingest", steps, (context) => ingestStep(context));
   await runStep("preprocess", steps, (context) => preprocessStep(context));
-  await runTraining({ ...steps, ...(options.backend ? { backend: options.backend } : {}), ...epochsOf(options) });
+  const epochs = options.epochs ?? (options.data ? undefined : PHANTOM_EPOCHS);
+  const { backend } = options;
+  await runTraining({ ...steps, ...(backend ? { backend } : {}), ...(epochs === undefined ? {} : { epochs }) });
 
   const summary = await readSummary({ directory: resolve(options.out) });
   process.stdout.write(`${renderSummary(summary, resolve(options.out))}\n`);
@@ -39,6 +44,7 @@ export async function runDemo(options: DemoOptions): Promise<Summary> {
 
 export interface TrainingOptions extends StepOptions {
   readonly epochs?: number;
+  readonly patience?: number;
   readonly backend?: Backend;
 }
 
@@ -47,7 +53,7 @@ export async function runTraining(options: TrainingOptions): Promise<TrainOutcom
   const backend = await useBackend(options.backend);
   process.stderr.write(`train: TensorFlow.js backend ${backend}\n`);
   const trained = await runStep("train", options, async (context) => {
-    const outcome = await trainStep(context, { backend, ...epochsOf(options) });
+    const outcome = await trainStep(context, { ...options, backend });
     const { id, recipe, parameters, synthetic } = outcome.metadata;
     return { ...outcome, summary: { backend, model: { id, recipe, parameters, synthetic } } };
   });
@@ -58,5 +64,3 @@ export async function runTraining(options: TrainingOptions): Promise<TrainOutcom
   });
   return trained;
 }
-
-const epochsOf = ({ epochs }: { readonly epochs?: number }) => (epochs === undefined ? {} : { epochs });

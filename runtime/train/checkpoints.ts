@@ -1,12 +1,14 @@
 import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { STATE_SIZE } from "./optimizer";
+import { NETWORK_SIZE, STATE_SIZE } from "./optimizer";
 import type { EpochRecord } from "./trainer";
 
 export interface Checkpoint {
   readonly curve: readonly EpochRecord[];
   /** The optimiser's whole state, {@link STATE_SIZE} floats. */
   readonly state: Float32Array;
+  /** The averaged weights of the best epoch, {@link NETWORK_SIZE} floats, where training may stop early. */
+  readonly best?: Float32Array;
 }
 
 export interface Checkpoints {
@@ -17,7 +19,8 @@ export interface Checkpoints {
 }
 
 /**
- * The last checkpoint of one run as one local file: a line of JSON (the curve), then the state as little-endian float32.
+ * The last checkpoint of one run as one local file: a line of JSON (the curve), then the state, and the best
+ * epoch's weights if there are any, as little-endian float32.
  * One file, because curve and state must never be of different epochs; a local one, because it is replaced every epoch
  * and a versioned bucket would keep every copy.
  */
@@ -31,16 +34,22 @@ export function checkpointsIn(directory: string, modelId: string): Checkpoints {
       });
       if (!content) return undefined;
       const end = content.indexOf("\n");
-      const floats = content.subarray(end + 1);
+      const bytes = content.subarray(end + 1);
       // Written by a version with another network: of no use to this one.
-      if (end < 0 || floats.length !== STATE_SIZE * 4) return undefined;
-      const state = new Float32Array(new Uint8Array(floats).buffer);
-      return { curve: JSON.parse(content.subarray(0, end).toString("utf8")) as EpochRecord[], state };
+      if (end < 0 || ![STATE_SIZE * 4, (STATE_SIZE + NETWORK_SIZE) * 4].includes(bytes.length)) return undefined;
+      const floats = new Float32Array(new Uint8Array(bytes).buffer);
+      return {
+        curve: JSON.parse(content.subarray(0, end).toString("utf8")) as EpochRecord[],
+        state: floats.slice(0, STATE_SIZE),
+        ...(floats.length > STATE_SIZE ? { best: floats.slice(STATE_SIZE) } : {}),
+      };
     },
-    async save({ curve, state }) {
+    async save({ curve, state, best }) {
       await mkdir(directory, { recursive: true });
-      const floats = Buffer.from(state.buffer, state.byteOffset, state.byteLength);
-      await writeFile(`${path}.next`, Buffer.concat([Buffer.from(`${JSON.stringify(curve)}\n`), floats]));
+      const floats = [state, ...(best ? [best] : [])].map(({ buffer, byteOffset, byteLength }) =>
+        Buffer.from(buffer, byteOffset, byteLength),
+      );
+      await writeFile(`${path}.next`, Buffer.concat([Buffer.from(`${JSON.stringify(curve)}\n`), ...floats]));
       await rename(`${path}.next`, path);
     },
     async clear() {

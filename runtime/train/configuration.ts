@@ -10,14 +10,19 @@ export const trainingConfigurationSchema = z.object({
   learningRate: z.number().positive(),
   /** Decoupled weight decay, a step, relative to the learning rate. */
   weightDecay: z.number().nonnegative(),
+  /** Epochs without a higher validation AUC after which training stops; 0: never. */
+  patience: z.number().int().nonnegative(),
 });
 export type TrainingConfiguration = z.infer<typeof trainingConfigurationSchema>;
 
-export const DEFAULT_EPOCHS = 30;
+export const DEFAULT_EPOCHS = 60;
 /** A small data set is gone through more often: fewer steps than these teach nothing. */
 export const MINIMUM_STEPS = 180;
 
-export function trainingConfiguration(rows: number, options: { seed: number; epochs?: number }): TrainingConfiguration {
+export function trainingConfiguration(
+  rows: number,
+  options: { seed: number; epochs?: number; patience?: number },
+): TrainingConfiguration {
   const batch = Math.max(2, Math.min(32, rows));
   const steps = Math.max(1, Math.floor(rows / batch));
   return {
@@ -26,6 +31,7 @@ export function trainingConfiguration(rows: number, options: { seed: number; epo
     batch,
     learningRate: 4e-3,
     weightDecay: 0.02,
+    patience: options.patience ?? 0,
   };
 }
 

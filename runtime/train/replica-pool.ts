@@ -3,6 +3,7 @@ import { Worker } from "node:worker_threads";
 import { workerFile } from "../platform/worker-file";
 import { usesAllCores } from "../registry/backend";
 import type { Backend } from "../registry/backend-names";
+import type { Views } from "../registry/views";
 import { NETWORK_SIZE } from "./optimizer";
 import { EXCHANGE_SIZE, Replica, type TrainingImages } from "./replica";
 
@@ -19,7 +20,7 @@ export interface ReplicaSetup {
 }
 export type ReplicaRequest =
   | { readonly kind: "gradients"; readonly rows: Int32Array; readonly seed: number }
-  | { readonly kind: "predict"; readonly rows: Int32Array; readonly network: Float32Array };
+  | { readonly kind: "predict"; readonly rows: Int32Array; readonly network: Float32Array; readonly views: Views };
 export type ReplicaReply =
   | { readonly ok: true; readonly probabilities?: Float32Array }
   | { readonly ok: false; readonly message: string };
@@ -30,7 +31,7 @@ export interface ReplicaPool {
   readonly network: Float32Array;
   /** Mean gradients, batch statistics and loss of a batch: {@link EXCHANGE_SIZE} floats, overwritten by the next call. */
   gradients(rows: Int32Array, seed: number): Promise<Float32Array>;
-  predict(network: Float32Array, rows: Int32Array): Promise<Float32Array>;
+  predict(network: Float32Array, rows: Int32Array, views: Views): Promise<Float32Array>;
   close(): Promise<void>;
 }
 
@@ -48,7 +49,7 @@ function inProcess(images: TrainingImages): ReplicaPool {
       replica.gradients(network, rows, seed, exchange);
       return exchange;
     },
-    predict: async (average, rows) => replica.predict(average, rows),
+    predict: async (average, rows, views) => replica.predict(average, rows, views),
     close: async () => {},
   };
 }
@@ -84,10 +85,10 @@ async function threaded(images: TrainingImages): Promise<ReplicaPool> {
       });
       return mean;
     },
-    async predict(average, rows) {
+    async predict(average, rows, views) {
       const replies = await Promise.all(
         split(rows, THREADS).map((part, i) =>
-          ask(threads[i] as (typeof threads)[number], { kind: "predict", rows: part, network: average }),
+          ask(threads[i] as (typeof threads)[number], { kind: "predict", rows: part, network: average, views }),
         ),
       );
       return Float32Array.from(replies.flatMap((reply) => Array.from(reply.probabilities ?? [])));

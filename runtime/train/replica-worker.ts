@@ -15,7 +15,7 @@ async function main(): Promise<void> {
         replica.gradients(network, request.rows, request.seed, exchange);
         reply({ ok: true });
       } else {
-        reply({ ok: true, probabilities: replica.predict(request.network, request.rows) });
+        reply({ ok: true, probabilities: replica.predict(request.network, request.rows, request.views) });
       }
     } catch (error) {
       reply({ ok: false, message: error instanceof Error ? (error.stack ?? error.message) : String(error) });

@@ -1,8 +1,8 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { mixSeed, uniform } from "../platform/random";
 import { imagesToTensor } from "../registry/load-classifier";
-import { predictViews } from "../registry/views";
-import { inferenceNetwork, MAP_SIDE, PARAMETERS, trainingForward, VIEWS } from "./architecture";
+import { predictViews, type Views } from "../registry/views";
+import { inferenceNetwork, MAP_SIDE, PARAMETERS, trainingForward } from "./architecture";
 import { AUGMENTATION, augment } from "./augment";
 import { installConvolutionGradients } from "./gradients/convolution";
 import { installMaxPoolGradient } from "./gradients/max-pool";
@@ -97,7 +97,7 @@ export class Replica {
   }
 
   /** Probability of Cancer of each row by a flat network, without augmentation. */
-  predict(network: Float32Array, rows: Int32Array): Float32Array {
+  predict(network: Float32Array, rows: Int32Array, views: Views): Float32Array {
     const { weights, statistics } = splitNetwork(network);
     const model = inferenceNetwork(weights, statistics);
     const { side, pixels } = this.images;
@@ -109,7 +109,7 @@ export class Replica {
         replicateChannels(pixels.subarray(row * area, (row + 1) * area)),
       );
       tf.tidy(() => {
-        probabilities.set(predictViews(model, imagesToTensor(images), VIEWS).dataSync() as Float32Array, from);
+        probabilities.set(predictViews(model, imagesToTensor(images), views).dataSync() as Float32Array, from);
       });
     }
     model.dispose();

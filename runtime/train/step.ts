@@ -26,6 +26,8 @@ export type TrainContext = ContextWith<"processed" | "models">;
 export interface TrainOptions {
   readonly backend: Backend;
   readonly epochs?: number;
+  /** See {@link TrainingConfiguration}. */
+  readonly patience?: number;
 }
 
 export interface TrainOutcome extends StepCounts {
@@ -44,6 +46,7 @@ export async function trainStep(context: TrainContext, options: TrainOptions): P
   const configuration = trainingConfiguration(counts.train, {
     seed,
     ...(options.epochs === undefined ? {} : { epochs: options.epochs }),
+    ...(options.patience === undefined ? {} : { patience: options.patience }),
   });
   const id = modelId(digest, configuration, options.backend);
   if (await isPublished(models, id)) {
@@ -78,12 +81,17 @@ export async function trainStep(context: TrainContext, options: TrainOptions): P
   };
   const files = await modelFileContents(network, description, guard);
   network.dispose();
-  const curve = Buffer.from(`${JSON.stringify({ epochs: result.curve }, null, 2)}\n`);
+  const curve = Buffer.from(`${JSON.stringify({ chosen: result.epoch, epochs: result.curve }, null, 2)}\n`);
   await models.write(`${id}/training.json`, curve, { contentType: "application/json" });
   await publishModel(models, id, files);
   await checkpoints.clear();
   if (result.resumedFrom > 0) notes.push(`went on after epoch ${result.resumedFrom} of an earlier run.`);
-  const epochs = configuration.epochs - result.resumedFrom;
+  if (result.epoch < configuration.epochs) {
+    notes.push(
+      `stopped after epoch ${result.curve.length}: validation AUC was highest after epoch ${result.epoch}, whose weights the model has.`,
+    );
+  }
+  const epochs = result.curve.length - result.resumedFrom;
   return {
     metadata: await readMetadata(modelFilesInStore(models, id)),
     items: counts.train * epochs,

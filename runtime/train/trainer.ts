@@ -1,10 +1,11 @@
 import type { LayersModel } from "@tensorflow/tfjs-layers";
+import { auc } from "../evaluate";
 import type { Progress } from "../platform/progress";
 import { mixSeed, shuffle, uniform } from "../platform/random";
 import type { Backend } from "../registry/backend-names";
-import { inferenceNetwork, initialWeights } from "./architecture";
+import { inferenceNetwork, initialWeights, VIEWS } from "./architecture";
 import { AUGMENTATION } from "./augment";
-import type { Checkpoint, Checkpoints } from "./checkpoints";
+import type { Checkpoints } from "./checkpoints";
 import { learningRateAt, type TrainingConfiguration } from "./configuration";
 import { NO_LESION } from "./lesions";
 import { Optimizer, splitNetwork } from "./optimizer";
@@ -26,6 +27,8 @@ export interface EpochRecord {
   readonly loss: number;
   /** Images learnt from a second in this epoch. */
   readonly imagesPerSecond: number;
+  /** Of the averaged weights on the validation images as they are, before calibration; null where a class is missing. */
+  readonly validation: { readonly loss: number; readonly auc: number } | null;
 }
 
 export interface TrainingResult {
@@ -35,12 +38,18 @@ export interface TrainingResult {
   readonly curve: readonly EpochRecord[];
   /** Epochs that an earlier, interrupted run had done. */
   readonly resumedFrom: number;
+  /** The epoch whose averaged weights the network has: the last one, unless training stopped early. */
+  readonly epoch: number;
 }
 
 /**
  * Trains the compact CNN: shuffled batches, augmentation, AdamW on a one-cycle schedule, averaged weights. After every
  * epoch the whole state is saved, and a run that is started again with the same configuration goes on from there to
  * the same weights, to the last bit.
+ *
+ * With `patience`, training stops once the validation AUC has not risen for so many epochs, and the network is that of
+ * the best epoch. Without it the schedule is run to its end: its last epochs, with the lowest learning rate, are the ones
+ * that help most.
  *
  * @throws {TrainingInterrupted} when the signal is aborted; the last checkpoint stays
  */
@@ -61,18 +70,22 @@ export async function trainNetwork(
     const resumedFrom = curve.length;
 
     progress.start(configuration.epochs, resumedFrom);
-    for (let epoch = resumedFrom; epoch < configuration.epochs; epoch++) {
-      const record = await trainEpoch(set.train, configuration, epoch, pool, optimizer, signal);
+    let best = resumed?.best;
+    for (let epoch = resumedFrom; epoch < configuration.epochs && !isOver(curve, configuration); epoch++) {
+      const trained = await trainEpoch(set.train, configuration, epoch, pool, optimizer, signal);
+      const record = { ...trained, validation: await validate(set, pool, optimizer.average) };
       curve.push(record);
-      const checkpoint: Checkpoint = { curve, state: optimizer.state() };
-      await checkpoints.save(checkpoint);
-      progress.advance(1, `loss ${record.loss.toFixed(3)}, ${record.imagesPerSecond.toFixed(0)} images/s`);
+      if (configuration.patience > 0 && bestEpoch(curve) === epoch + 1) best = Float32Array.from(optimizer.average);
+      await checkpoints.save({ curve, state: optimizer.state(), ...(best ? { best } : {}) });
+      progress.advance(1, describe(record));
     }
     progress.finish();
 
-    const validation = await pool.predict(optimizer.average, set.validation);
-    const { weights, statistics } = splitNetwork(optimizer.average);
-    return { network: inferenceNetwork(weights, statistics), validation, curve, resumedFrom };
+    const chosen = best ?? optimizer.average;
+    const validation = await pool.predict(chosen, set.validation, VIEWS);
+    const { weights, statistics } = splitNetwork(chosen);
+    const epoch = best ? bestEpoch(curve) : curve.length;
+    return { network: inferenceNetwork(weights, statistics), validation, curve, resumedFrom, epoch };
   } finally {
     await pool.close();
   }
@@ -85,6 +98,35 @@ export class TrainingInterrupted extends Error {
   }
 }
 
+/** The epoch, from 1, with the highest validation AUC; of equals the first. */
+function bestEpoch(curve: readonly EpochRecord[]): number {
+  const aucs = curve.map(({ validation }) => validation?.auc ?? Number.NEGATIVE_INFINITY);
+  return aucs.indexOf(Math.max(...aucs)) + 1;
+}
+
+function isOver(curve: readonly EpochRecord[], { patience }: TrainingConfiguration): boolean {
+  return patience > 0 && curve.length > 0 && curve.length - bestEpoch(curve) >= patience;
+}
+
+async function validate(
+  set: TrainingSet,
+  pool: ReplicaPool,
+  network: Float32Array,
+): Promise<EpochRecord["validation"]> {
+  const labels = Uint8Array.from(set.validation, (row) => set.images.labels[row] as number);
+  if (!labels.includes(0) || !labels.includes(1)) return null;
+  const probabilities = Float64Array.from(await pool.predict(network, set.validation, "plain"));
+  const area = auc({ labels, probabilities, groups: Array.from(labels, String) });
+  const surest = 1e-7;
+  const loss = probabilities.reduce((sum, p, i) => sum - Math.log(Math.max(surest, labels[i] === 1 ? p : 1 - p)), 0);
+  return { loss: loss / labels.length, auc: area.value as number };
+}
+
+function describe({ loss, imagesPerSecond, validation }: EpochRecord): string {
+  const checked = validation ? `, validation AUC ${validation.auc.toFixed(3)}` : "";
+  return `loss ${loss.toFixed(3)}${checked}, ${imagesPerSecond.toFixed(0)} images/s`;
+}
+
 async function trainEpoch(
   rows: Int32Array,
   configuration: TrainingConfiguration,
@@ -92,7 +134,7 @@ async function trainEpoch(
   pool: ReplicaPool,
   optimizer: Optimizer,
   signal: AbortSignal,
-): Promise<EpochRecord> {
+): Promise<Omit<EpochRecord, "validation">> {
   const { batch, epochs, seed, learningRate } = configuration;
   const started = performance.now();
   const order = shuffle(Int32Array.from(rows), uniform(mixSeed(seed, epoch)));

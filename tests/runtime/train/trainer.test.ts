@@ -100,7 +100,13 @@ describe("the trainer", () => {
     const resumed = await train(watched);
     expect(resumed.resumedFrom).toBe(2);
     expect(sameBits(weightsOf(resumed), weightsOf(first))).toBe(true);
-    expect(resumed.curve.map(({ loss }) => loss)).toEqual(first.curve.map(({ loss }) => loss));
+    const quality = ({ curve }: typeof first) => curve.map(({ loss, validation }) => ({ loss, validation }));
+    expect(quality(resumed)).toEqual(quality(first));
+    expect(first.epoch).toBe(3);
+    for (const { validation } of first.curve) {
+      expect(validation?.auc).toBeGreaterThanOrEqual(0);
+      expect(validation?.loss).toBeGreaterThan(0);
+    }
     await watched.clear();
     expect(readdirSync(directory).filter((name) => name.startsWith("third"))).toEqual([]);
   });
@@ -109,6 +115,30 @@ describe("the trainer", () => {
     const checkpoints = checkpointsIn(directory, "foreign");
     await checkpoints.save({ curve: [], state: new Float32Array(STATE_SIZE - 1) });
     expect(await checkpoints.load()).toBeUndefined();
+  });
+
+  it("stops early where it is told to, takes the best epoch's weights, and resumes to the same", async () => {
+    const configuration = { ...CONFIGURATION, epochs: 12, patience: 2 };
+    const tools = (checkpoints: Checkpoints, signal = new AbortController().signal) =>
+      [discs(), configuration, "wasm", { checkpoints, progress: silentProgress, signal }] as const;
+    const first = await trainNetwork(...tools(checkpointsIn(directory, "patient")));
+    const aucs = first.curve.map(({ validation }) => validation?.auc as number);
+    expect(first.epoch).toBe(aucs.indexOf(Math.max(...aucs)) + 1);
+    expect(first.curve.length).toBe(Math.min(12, first.epoch + 2));
+
+    const stop = new AbortController();
+    const watched = checkpointsIn(directory, "impatient");
+    const interrupting: Checkpoints = {
+      ...watched,
+      async save(checkpoint) {
+        await watched.save(checkpoint);
+        if (checkpoint.curve.length === first.epoch) stop.abort();
+      },
+    };
+    await expect(trainNetwork(...tools(interrupting, stop.signal))).rejects.toThrow(/interrupted/);
+    const resumed = await trainNetwork(...tools(watched));
+    expect(resumed.epoch).toBe(first.epoch);
+    expect(sameBits(weightsOf(resumed), weightsOf(first))).toBe(true);
   });
 
   it("learns from what it is shown", async () => {
