@@ -11,8 +11,8 @@ module.exports = {
       { jsc: { target: "es2023", parser: { syntax: "typescript", decorators: true } }, module: { type: "commonjs" } },
     ],
   },
-  // These start Spark: npm run test:spark.
-  testPathIgnorePatterns: ["/node_modules/", "<rootDir>/tests/spark/"],
+  // These start Spark: npm run test:spark. Those need native TensorFlow: npm run test:native.
+  testPathIgnorePatterns: ["/node_modules/", "<rootDir>/tests/spark/", "\\.native\\.test\\.ts$"],
   modulePathIgnorePatterns: ["<rootDir>/dist/", "<rootDir>/cdktf.out/", "<rootDir>/.parts/"],
   testTimeout: 120_000,
 };

@@ -20,6 +20,7 @@ export async function useBackend(preferred?: Backend): Promise<Backend> {
     const problem = backend === "wasm" ? await useWasm() : await useNative(backend);
     if (problem === undefined) return backend;
     problems.push(`${backend}: ${problem}`);
+    forgetNativeKernels();
   }
   throw new ConfigurationError("The TensorFlow.js backend", problems);
 }
@@ -31,6 +32,9 @@ async function useWasm(): Promise<string | undefined> {
 }
 
 async function useNative(backend: "tfjs-node-gpu" | "tfjs-node"): Promise<string | undefined> {
+  // Warnings and errors only, unless the user wants more. The library logs one line ("oneDNN custom operations are on")
+  // before it reads this.
+  process.env.TF_CPP_MIN_LOG_LEVEL ??= "1";
   try {
     // Optional dependencies: absent where their native library could not be installed.
     require(`@tensorflow/${backend}`);
@@ -42,6 +46,13 @@ async function useNative(backend: "tfjs-node-gpu" | "tfjs-node"): Promise<string
   const { isUsingGpuDevice } = tf.backend() as { isUsingGpuDevice?: boolean };
   if (backend === "tfjs-node-gpu" && !isUsingGpuDevice) return "it sees no GPU";
   return undefined;
+}
+
+/** Both native packages register the same kernels: the second would warn about each that the first left behind. */
+function forgetNativeKernels(): void {
+  for (const { kernelName, backendName } of tf.getKernelsForBackend("tensorflow")) {
+    tf.unregisterKernel(kernelName, backendName);
+  }
 }
 
 function firstLine(error: unknown): string {

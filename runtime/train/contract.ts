@@ -7,7 +7,7 @@ import { BACKENDS } from "../registry/backend-names";
 export const trainContract = defineContract({
   name: "train",
   entry: "runtime/train/main.ts",
-  workers: ["runtime/train/replica-worker.ts"],
+  workers: ["runtime/train/batch-worker.ts", "runtime/train/replica-worker.ts"],
   // The backend is loaded by the name that BACKEND has.
   packages: ["@tensorflow/tfjs-node-gpu"],
   target: "main",

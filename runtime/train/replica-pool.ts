@@ -4,8 +4,10 @@ import { workerFile } from "../platform/worker-file";
 import { usesAllCores } from "../registry/backend";
 import type { Backend } from "../registry/backend-names";
 import type { Views } from "../registry/views";
+import type { TrainingImages } from "./batch";
+import { BatchesAhead, type BatchRequest } from "./batches-ahead";
 import { NETWORK_SIZE } from "./optimizer";
-import { EXCHANGE_SIZE, Replica, type TrainingImages } from "./replica";
+import { EXCHANGE_SIZE, Replica } from "./replica";
 
 /**
  * Threads on the WASM backend, which has one each. A constant, not the number of cores: a batch is split the same way
@@ -19,7 +21,7 @@ export interface ReplicaSetup {
   readonly exchange: Float32Array;
 }
 export type ReplicaRequest =
-  | { readonly kind: "gradients"; readonly rows: Int32Array; readonly seed: number }
+  | ({ readonly kind: "gradients" } & BatchRequest)
   | { readonly kind: "predict"; readonly rows: Int32Array; readonly network: Float32Array; readonly views: Views };
 export type ReplicaReply =
   | { readonly ok: true; readonly probabilities?: Float32Array }
@@ -29,42 +31,46 @@ export type ReplicaReply =
 export interface ReplicaPool {
   /** Shared by all replicas: whoever changes it changes what they compute with. */
   readonly network: Float32Array;
-  /** Mean gradients, batch statistics and loss of a batch: {@link EXCHANGE_SIZE} floats, overwritten by the next call. */
-  gradients(rows: Int32Array, seed: number): Promise<Float32Array>;
+  /**
+   * @param next which batch is going to be asked for next, if that is known: it can be drawn meanwhile
+   * @returns mean gradients, batch statistics and loss of a batch: {@link EXCHANGE_SIZE} floats, overwritten by the next call
+   */
+  gradients(batch: BatchRequest, next?: BatchRequest): Promise<Float32Array>;
   predict(network: Float32Array, rows: Int32Array, views: Views): Promise<Float32Array>;
   close(): Promise<void>;
 }
 
 export async function createReplicaPool(images: TrainingImages, backend: Backend): Promise<ReplicaPool> {
-  return usesAllCores(backend) ? inProcess(images) : threaded(images);
+  const shared = {
+    ...images,
+    pixels: share(images.pixels),
+    labels: share(images.labels),
+    masks: share(images.masks),
+  };
+  return usesAllCores(backend) ? inProcess(shared) : threaded(shared);
 }
 
 function inProcess(images: TrainingImages): ReplicaPool {
   const replica = new Replica(images);
+  const batches = new BatchesAhead(images);
   const network = new Float32Array(NETWORK_SIZE);
   const exchange = new Float32Array(EXCHANGE_SIZE);
   return {
     network,
-    async gradients(rows, seed) {
-      replica.gradients(network, rows, seed, exchange);
+    async gradients(batch, next) {
+      replica.gradients(network, await batches.take(batch, next), exchange);
       return exchange;
     },
     predict: async (average, rows, views) => replica.predict(average, rows, views),
-    close: async () => {},
+    close: () => batches.close(),
   };
 }
 
 async function threaded(images: TrainingImages): Promise<ReplicaPool> {
-  const shared = {
-    ...images,
-    pixels: share(images.pixels, Uint8Array),
-    labels: share(images.labels, Uint8Array),
-    masks: share(images.masks, Uint8Array),
-  };
   const network = new Float32Array(new SharedArrayBuffer(NETWORK_SIZE * 4));
   const threads = Array.from({ length: THREADS }, () => {
     const exchange = new Float32Array(new SharedArrayBuffer(EXCHANGE_SIZE * 4));
-    const setup: ReplicaSetup = { images: shared, network, exchange };
+    const setup: ReplicaSetup = { images, network, exchange };
     return { exchange, worker: new Worker(workerFile(__dirname, "replica-worker"), { workerData: setup }) };
   });
   await Promise.all(threads.map(({ worker }) => answer(worker)));
@@ -72,7 +78,7 @@ async function threaded(images: TrainingImages): Promise<ReplicaPool> {
   const mean = new Float32Array(EXCHANGE_SIZE);
   return {
     network,
-    async gradients(rows, seed) {
+    async gradients({ rows, seed }) {
       const parts = split(rows, THREADS);
       await Promise.all(
         parts.map((part, i) => ask(threads[i] as (typeof threads)[number], { kind: "gradients", rows: part, seed })),
@@ -118,8 +124,8 @@ function split(rows: Int32Array, parts: number): Int32Array[] {
   );
 }
 
-function share(values: Uint8Array, Type: typeof Uint8Array): Uint8Array {
-  const copy = new Type(new SharedArrayBuffer(values.length));
+function share(values: Uint8Array): Uint8Array {
+  const copy = new Uint8Array(new SharedArrayBuffer(values.length));
   copy.set(values);
   return copy;
 }

@@ -1,5 +1,6 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { useBackend } from "../registry/backend";
+import { drawBatch } from "./batch";
 import { Replica } from "./replica";
 import type { ReplicaReply, ReplicaRequest, ReplicaSetup } from "./replica-pool";
 
@@ -12,7 +13,7 @@ async function main(): Promise<void> {
   parentPort?.on("message", (request: ReplicaRequest) => {
     try {
       if (request.kind === "gradients") {
-        replica.gradients(network, request.rows, request.seed, exchange);
+        replica.gradients(network, drawBatch(images, request.rows, request.seed), exchange);
         reply({ ok: true });
       } else {
         reply({ ok: true, probabilities: replica.predict(request.network, request.rows, request.views) });

@@ -5,11 +5,11 @@ import { mixSeed, shuffle, uniform } from "../platform/random";
 import type { Backend } from "../registry/backend-names";
 import { inferenceNetwork, initialWeights, VIEWS } from "./architecture";
 import { AUGMENTATION } from "./augment";
+import type { TrainingImages } from "./batch";
 import type { Checkpoints } from "./checkpoints";
 import { learningRateAt, type TrainingConfiguration } from "./configuration";
 import { NO_LESION } from "./lesions";
 import { Optimizer, splitNetwork } from "./optimizer";
-import type { TrainingImages } from "./replica";
 import { createReplicaPool, type ReplicaPool } from "./replica-pool";
 
 export interface TrainingSet {
@@ -140,10 +140,14 @@ async function trainEpoch(
   const order = shuffle(Int32Array.from(rows), uniform(mixSeed(seed, epoch)));
   // The last, smaller batch waits for another epoch: its statistics would be noisier than the rest.
   const steps = Math.max(1, Math.floor(order.length / batch));
+  const request = (step: number) => ({
+    rows: order.slice(step * batch, (step + 1) * batch),
+    seed: mixSeed(seed, epoch, 1),
+  });
   let loss = 0;
   for (let step = 0; step < steps; step++) {
     if (signal.aborted) throw new TrainingInterrupted(epoch);
-    const gradients = await pool.gradients(order.slice(step * batch, (step + 1) * batch), mixSeed(seed, epoch, 1));
+    const gradients = await pool.gradients(request(step), step + 1 < steps ? request(step + 1) : undefined);
     const batchLoss = gradients.at(-1) as number;
     if (!Number.isFinite(batchLoss)) {
       throw new Error(`Training diverged in epoch ${epoch + 1}: the loss is ${batchLoss}. Use a lower learning rate.`);

@@ -1,4 +1,5 @@
 import * as tf from "@tensorflow/tfjs-core";
+import { attributes, floats, type NativeBackend, nativeBackend, reluGradient } from "./native";
 
 export const EPSILON = 1e-3;
 
@@ -15,8 +16,8 @@ export interface Normalized {
  * then ReLU, as one operation.
  *
  * TensorFlow.js differentiates batch normalisation as a chain of broadcasts and tiles, which cost more than the
- * convolutions do. Here the gradient is the closed form: with dz the gradient behind the ReLU, dx = a dz + b x + c with
- * one a, b, c a channel.
+ * convolutions do. Native TensorFlow has both directions as one operation each; elsewhere the gradient is the closed
+ * form.
  *
  * @param x [n, h, w, channels]
  * @param gamma scale, [channels]
@@ -29,6 +30,12 @@ export function batchNormRelu(
   beta: tf.Tensor1D,
   shortcut?: tf.Tensor4D,
 ): Normalized {
+  const native = nativeBackend();
+  return native ? byNativeOperations(native, x, gamma, beta, shortcut) : byClosedForm(x, gamma, beta, shortcut);
+}
+
+/** With dz the gradient behind the ReLU, dx = a dz + b x + c with one a, b, c a channel. */
+function byClosedForm(x: tf.Tensor4D, gamma: tf.Tensor1D, beta: tf.Tensor1D, shortcut?: tf.Tensor4D): Normalized {
   const count = x.size / x.shape[3];
   const mean = tf.mean(x, [0, 1, 2]) as tf.Tensor1D;
   const variance = tf.mean(tf.squaredDifference(x, mean), [0, 1, 2]) as tf.Tensor1D;
@@ -61,6 +68,49 @@ export function batchNormRelu(
         const b = tf.mul(tf.mul(a, savedInverse), tf.mul(scaleGradient, -1 / count));
         const c = tf.sub(tf.mul(a, tf.mul(shiftGradient, -1 / count)), tf.mul(b, savedMean));
         const inputGradient = tf.add(tf.mul(dz, a), tf.add(tf.mul(savedInput, b), c));
+        return [inputGradient, scaleGradient, shiftGradient, ...(shortcut ? [dz] : [])];
+      },
+    };
+  });
+  const y = operation(x, gamma, beta, ...(shortcut ? [shortcut] : [])) as tf.Tensor4D;
+  return { y, mean, variance };
+}
+
+function byNativeOperations(
+  native: NativeBackend,
+  x: tf.Tensor4D,
+  gamma: tf.Tensor1D,
+  beta: tf.Tensor1D,
+  shortcut?: tf.Tensor4D,
+): Normalized {
+  const shared = [
+    floats(native, "T"),
+    floats(native, "U"),
+    ...attributes(native, { data_format: "NHWC", epsilon: { float: EPSILON }, is_training: true }),
+  ];
+  // In training the operation takes no statistics: it makes them.
+  const none = tf.tensor1d([]);
+  const outputs = native.executeMultipleOutputs("FusedBatchNormV3", shared, [x, gamma, beta, none, none], 6);
+  const [normalized, mean, unbiased, ...reserved] = outputs as [tf.Tensor4D, tf.Tensor1D, tf.Tensor1D, ...tf.Tensor[]];
+  const count = x.size / x.shape[3];
+  const variance = tf.mul(unbiased, Math.max(1, count - 1) / count) as tf.Tensor1D;
+
+  const operation = tf.customGrad((...inputs: (tf.Tensor | tf.GradSaveFunc)[]) => {
+    const [input, scale] = inputs as [tf.Tensor4D, tf.Tensor1D];
+    const save = inputs.at(-1) as tf.GradSaveFunc;
+    const value = tf.relu(shortcut ? tf.add(normalized, inputs[3] as tf.Tensor4D) : normalized);
+    save([input, scale, value, ...reserved]);
+    return {
+      value,
+      gradFunc: (dy: tf.Tensor, saved: tf.Tensor[]) => {
+        const [savedInput, savedScale, output, ...kept] = saved as [tf.Tensor, tf.Tensor, ...tf.Tensor[]];
+        const dz = reluGradient(native, dy, output as tf.Tensor);
+        const [inputGradient, scaleGradient, shiftGradient] = native.executeMultipleOutputs(
+          "FusedBatchNormGradV3",
+          shared,
+          [dz, savedInput, savedScale, ...kept],
+          5,
+        ) as [tf.Tensor, tf.Tensor, tf.Tensor];
         return [inputGradient, scaleGradient, shiftGradient, ...(shortcut ? [dz] : [])];
       },
     };

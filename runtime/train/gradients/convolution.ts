@@ -1,6 +1,5 @@
 import * as tf from "@tensorflow/tfjs-core";
-// In Node the gradients of the core operations are registered by tfjs-layers, not by tfjs-core.
-import "@tensorflow/tfjs-layers";
+import { replaceGradient } from "./replace";
 
 /** Zeros before and after an axis. */
 interface Padding {
@@ -15,22 +14,15 @@ function samePadding(size: number, kernel: number, stride: number): Padding {
   return { before, after: total - before };
 }
 
-let installed = false;
-
 /**
  * Gives `tf.conv2d` (NHWC, SAME padding, no dilation) a gradient on backends that have no kernels for it.
  *
  * Native TensorFlow has both gradients of a convolution. The WASM backend of TensorFlow.js 4.22 lacks
  * `Conv2DBackpropFilter`, and its `Conv2DBackpropInput` is a scalar loop; there both gradients are written as forward
- * convolutions, which run on XNNPACK. May be called again: the second call changes nothing.
+ * convolutions, which run on XNNPACK. May be called again.
  */
 export function installConvolutionGradients(): void {
-  if (installed) return;
-  installed = true;
-  const original = tf.getGradient("Conv2D");
-  tf.unregisterGradient("Conv2D");
-  tf.registerGradient({
-    kernelName: "Conv2D",
+  replaceGradient("Conv2D", (original) => ({
     inputsToSave: ["x", "filter"],
     gradFunc: (dy, saved, attributes) => {
       if (tf.getKernel("Conv2DBackpropFilter", tf.getBackend())) return original.gradFunc(dy, saved, attributes);
@@ -41,7 +33,7 @@ export function installConvolutionGradients(): void {
         filter: () => filterGradient(x, dy as tf.Tensor4D, filter.shape, stride),
       };
     },
-  });
+  }));
 }
 
 function strideOf(attributes: tf.NamedAttrMap): number {

@@ -5,7 +5,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import * as layers from "@tensorflow/tfjs-layers";
 import { gradCam } from "../../../runtime/explain";
 import { silentProgress } from "../../../runtime/platform/progress";
-import { mixSeed, uniform } from "../../../runtime/platform/random";
+import { mixSeed } from "../../../runtime/platform/random";
 import { type Classifier, useBackend } from "../../../runtime/registry";
 import {
   GRAD_CAM_LAYER,
@@ -16,59 +16,17 @@ import {
   trainingForward,
 } from "../../../runtime/train/architecture";
 import { AUGMENTATION, augment } from "../../../runtime/train/augment";
+import { drawBatch, type TrainingImages } from "../../../runtime/train/batch";
 import { type Checkpoints, checkpointsIn } from "../../../runtime/train/checkpoints";
 import { learningRateAt, trainingConfiguration } from "../../../runtime/train/configuration";
 import { batchNormRelu } from "../../../runtime/train/gradients/batch-norm";
 import { installConvolutionGradients } from "../../../runtime/train/gradients/convolution";
-import { NO_LESION, UNKNOWN_LESION } from "../../../runtime/train/lesions";
+import { UNKNOWN_LESION } from "../../../runtime/train/lesions";
 import { NETWORK_SIZE, Optimizer, PARAMETER_COUNT, STATE_SIZE, splitNetwork } from "../../../runtime/train/optimizer";
 import { type PlantedLesion, plantLesion } from "../../../runtime/train/plant-lesion";
-import { EXCHANGE_SIZE, Replica, type TrainingImages } from "../../../runtime/train/replica";
-import { type TrainingSet, trainNetwork } from "../../../runtime/train/trainer";
-
-const SIDE = 128;
-const ROWS = 16;
-
-/** Half of the images carry a bright disc at a random place. */
-function discs(): TrainingSet {
-  const random = uniform(11);
-  const pixels = new Uint8Array(ROWS * SIDE * SIDE);
-  const labels = new Uint8Array(ROWS);
-  const masks = new Uint8Array((ROWS / 2) * SIDE * SIDE);
-  for (let row = 0; row < ROWS; row++) {
-    labels[row] = row % 2;
-    const [cx, cy] = [40 + 48 * random(), 40 + 48 * random()];
-    for (let i = 0; i < SIDE * SIDE; i++) {
-      const near = ((i % SIDE) - cx) ** 2 + (Math.floor(i / SIDE) - cy) ** 2 < 144;
-      pixels[row * SIDE * SIDE + i] = 60 + 40 * random() + (labels[row] && near ? 100 : 0);
-      if (labels[row] && near) masks[((row - 1) / 2) * SIDE * SIDE + i] = 255;
-    }
-  }
-  const rows = Array.from({ length: ROWS }, (_, row) => row);
-  return {
-    images: {
-      side: SIDE,
-      pixels,
-      labels,
-      masks,
-      maskOf: Int32Array.from(rows, (row) => (row % 2 ? (row - 1) / 2 : NO_LESION)),
-    },
-    train: Int32Array.from(rows.slice(0, 12)),
-    validation: Int32Array.from(rows.slice(12)),
-  };
-}
-
-const CONFIGURATION = { ...trainingConfiguration(12, { seed: 3, epochs: 3 }), batch: 6 };
-
-function weightsOf(result: Awaited<ReturnType<typeof trainNetwork>>): Float32Array[] {
-  return result.network.getWeights().map((tensor) => tensor.dataSync() as Float32Array);
-}
-
-/** Bit for bit; jest's own comparison of long arrays takes seconds. */
-function sameBits(one: readonly Float32Array[], other: readonly Float32Array[]): boolean {
-  const bytes = (values: Float32Array) => Buffer.from(values.buffer, values.byteOffset, values.byteLength);
-  return one.length === other.length && one.every((values, i) => bytes(values).equals(bytes(other[i] as Float32Array)));
-}
+import { EXCHANGE_SIZE, Replica } from "../../../runtime/train/replica";
+import { trainNetwork } from "../../../runtime/train/trainer";
+import { CONFIGURATION, discs, SIDE, sameBits, weightsOf } from "../../support/discs";
 
 async function train(checkpoints: Checkpoints, signal = new AbortController().signal) {
   return trainNetwork(discs(), CONFIGURATION, "wasm", { checkpoints, progress: silentProgress, signal });
@@ -369,8 +327,8 @@ describe("a lesion mask", () => {
     new Optimizer(network, initialWeights(5), 0);
     const lossOf = (change: Partial<TrainingImages>, row: number) => {
       const exchange = new Float32Array(EXCHANGE_SIZE);
-      const replica = new Replica({ ...images, classWeights: [1, 1], ...change });
-      replica.gradients(network, Int32Array.of(row), 1, exchange);
+      const changed = { ...images, classWeights: [1, 1] as const, ...change };
+      new Replica(changed).gradients(network, drawBatch(changed, Int32Array.of(row), 1), exchange);
       return exchange.at(-1) as number;
     };
     const unknown = lossOf({ maskOf: images.maskOf.map(() => UNKNOWN_LESION) }, 1);

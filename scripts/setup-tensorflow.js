@@ -1,0 +1,164 @@
+/**
+ * Brings the native TensorFlow backend of TensorFlow.js where `npm ci` could not: its own installer downloads a library
+ * from a host that a firewall may not let through, and npm then leaves the package out. Here the library comes in the
+ * Python package tensorflow-cpu, from the Python registry, into .parts/tensorflow, where it outlives `npm ci`; the
+ * binding is compiled against it. With --keras also what the peers of `npm run bench -- train` run with.
+ *
+ * Prints what it did in a line; exits 1 with a sentence if something is missing. An installation that was interrupted
+ * is made again: only a backend that computes counts.
+ */
+const { spawnSync } = require("node:child_process");
+const { existsSync, mkdirSync, readdirSync, readFileSync, realpathSync, rmSync, symlinkSync } = require("node:fs");
+const { dirname, join, sep } = require("node:path");
+const { PythonEnvironment, ROOT, findPython, run, withLock } = require("./parts");
+
+const NAME = "@tensorflow/tfjs-node";
+const PACKAGE = join(ROOT, "node_modules", NAME);
+const LIBRARY_FILE = "scripts/requirements-tensorflow.txt";
+/** The pinned tensorflow-cpu has wheels for these. */
+const PYTHON_MINORS = [11, 12, 13, 10];
+const environment = new PythonEnvironment("tensorflow", PYTHON_MINORS, {
+  library: [LIBRARY_FILE],
+  keras: [LIBRARY_FILE, "bench/peers/requirements-keras.txt"],
+});
+/** What the binding links, and the name by which the C++ library asks for itself. */
+const LIBRARIES = {
+  "libtensorflow.so": "libtensorflow_cc.so.2",
+  "libtensorflow_cc.so.2": "libtensorflow_cc.so.2",
+  "libtensorflow_framework.so": "libtensorflow_framework.so.2",
+  "libtensorflow_framework.so.2": "libtensorflow_framework.so.2",
+};
+
+/** @returns what was done, for people */
+function install(keras) {
+  const set = keras ? "keras" : "library";
+  const works = computes().result !== undefined;
+  if (works && !keras && !isOurs()) return `${NAME} is there as npm installed it, and computes; nothing to do`;
+  if (works && environment.has(set)) return `${what(set)}, already there`;
+
+  const problems = missing(works);
+  if (problems.length > 0) throw new Error(problems.join(" "));
+  if (!environment.has(set)) {
+    const begin = (python) => {
+      const where = python ? `for Python ${python} into` : "into";
+      console.error(
+        `TensorFlow: installing ${what(set)} ${where} .parts/tensorflow; that is a download of 300 MB or so.`,
+      );
+    };
+    // The library needs no Python package; Keras needs those that it depends on.
+    environment.install(set, begin, keras ? [] : ["--no-deps"]);
+  }
+  if (works && !isOurs()) return `${what(set)}, installed beside npm's own ${NAME}`;
+  // A library that was installed again may lie elsewhere: another Python.
+  if (computes().result === undefined) build();
+  const { result, problem } = computes();
+  if (result === undefined) throw new Error(`${NAME} was built but does not compute: ${problem}`);
+  return `${what(set)}, installed; ${NAME} ${result.version} computes with TensorFlow ${result.tensorflow}`;
+}
+
+const what = (set) => environment.pins(set).join(", ");
+
+/** Everything at once that has to be there before something is downloaded. */
+function missing(works) {
+  if (process.platform !== "linux" || process.arch !== "x64") {
+    return [
+      `This builds on Linux x64; here is ${process.platform} ${process.arch}. Run npm install where storage.googleapis.com can be reached, or go on without: the WebAssembly backend does the work.`,
+    ];
+  }
+  const problems = [];
+  if (!environment.has("library")) {
+    try {
+      findPython(PYTHON_MINORS);
+    } catch (error) {
+      problems.push(error.message);
+    }
+  }
+  if (works) return problems;
+  const tools = [process.env.MAKE ?? "make", process.env.CXX ?? "g++"].filter(
+    (tool) => spawnSync(tool, ["--version"], { stdio: "ignore" }).status !== 0,
+  );
+  if (tools.length > 0) {
+    const names = tools.join(" and no ");
+    problems.push(
+      `There is no ${names}. Install a C++ compiler and make (Debian, Ubuntu: apt-get install build-essential).`,
+    );
+  }
+  return problems;
+}
+
+/** Brings the package without running its installer, and compiles its binding. */
+function build() {
+  const { optionalDependencies } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8"));
+  console.error(`TensorFlow: building ${NAME} ${optionalDependencies[NAME]}`);
+  const options = ["--no-save", "--ignore-scripts", "--no-audit", "--no-fund"];
+  run("npm", ["install", ...options, `${NAME}@${optionalDependencies[NAME]}`], { cwd: ROOT });
+  link(wheel());
+  const nodePreGyp = require.resolve("@mapbox/node-pre-gyp/bin/node-pre-gyp", { paths: [PACKAGE] });
+  rmSync(join(PACKAGE, "lib"), { recursive: true, force: true });
+  run(process.execPath, [nodePreGyp, "install", "--build-from-source"], {
+    cwd: PACKAGE,
+    env: { ...process.env, npm_config_python: environment.python, ...headers() },
+  });
+}
+
+/** Lays out the library as the package's own installer does. */
+function link(tensorflow) {
+  const deps = join(PACKAGE, "deps");
+  rmSync(deps, { recursive: true, force: true });
+  mkdirSync(join(deps, "lib"), { recursive: true });
+  symlinkSync(join(tensorflow, "include"), join(deps, "include"));
+  for (const [name, target] of Object.entries(LIBRARIES)) {
+    if (!existsSync(join(tensorflow, target))) throw new Error(`tensorflow-cpu has no ${target}.`);
+    symlinkSync(join(tensorflow, target), join(deps, "lib", name));
+  }
+}
+
+/** The unpacked Python package. */
+function wheel() {
+  const lib = join(environment.folder, "lib");
+  const [python] = readdirSync(lib).filter((name) => name.startsWith("python3"));
+  return join(lib, python, "site-packages", "tensorflow");
+}
+
+/** Node's headers lie beside many installations of it; without them node-gyp downloads them. */
+function headers() {
+  const prefix = dirname(dirname(process.execPath));
+  const there = existsSync(join(prefix, "include", "node", "node_api.h"));
+  return there && !process.env.npm_config_nodedir ? { npm_config_nodedir: prefix } : {};
+}
+
+/** Whether the package is linked to the library in .parts. */
+function isOurs() {
+  try {
+    return realpathSync(join(PACKAGE, "deps", "include")).startsWith(realpathSync(environment.folder) + sep);
+  } catch {
+    return false;
+  }
+}
+
+/** Loads the backend in a process of its own and adds two numbers: what is asked of it, and all that counts. */
+function computes() {
+  const program = `
+    const tf = require(process.argv[1]);
+    const [sum] = tf.add(tf.tensor1d([1]), tf.tensor1d([2])).dataSync();
+    if (sum !== 3 || tf.getBackend() !== "tensorflow") throw new Error("1 + 2 is " + sum + " on " + tf.getBackend());
+    console.log(JSON.stringify({ version: tf.version["tfjs-node"], tensorflow: tf.backend().binding.TF_Version }));`;
+  if (!existsSync(join(PACKAGE, "package.json"))) return { problem: "it is not installed." };
+  const { stdout, stderr } = spawnSync(process.execPath, ["-e", program, PACKAGE], {
+    encoding: "utf8",
+    env: { ...process.env, TF_CPP_MIN_LOG_LEVEL: "2" },
+  });
+  try {
+    return { result: JSON.parse(stdout.trim().split("\n").at(-1)) };
+  } catch {
+    const said = stderr.split("\n").find((line) => /^\w*Error: /.test(line));
+    return { problem: said ?? "it ended without an answer." };
+  }
+}
+
+try {
+  console.log(`TensorFlow: ${withLock("tensorflow", () => install(process.argv.includes("--keras")))}`);
+} catch (error) {
+  console.error(`TensorFlow: ${error.message}`);
+  process.exitCode = 1;
+}
