@@ -23,6 +23,10 @@ class Answering(Protocol):
         """Answer one request."""
         ...
 
+    def stream(self, header: dict[str, Any], payload: bytes = b"") -> Iterator[Frame]:
+        """Answer one request with several frames."""
+        ...
+
     def kill(self) -> None:
         """End the process."""
         ...
@@ -43,6 +47,15 @@ class Supervised:
         except RuntimeDied:
             self._bury()
             return self._current().ask(header, payload)
+
+    def attempt(self, header: dict[str, Any], payload: bytes = b"") -> Frame:
+        """Give the last frame of an answer. Raises RuntimeDied if the process dies of it (or of something else)."""
+        try:
+            *_, last = self._current().stream(header, payload)
+            return last
+        except RuntimeDied:
+            self._bury()
+            raise
 
     def ask_each(self, headers: Sequence[dict[str, Any]]) -> Iterator[tuple[int, Frame | RuntimeDied]]:
         """Answer every request; where the process dies of one, give its death instead.
