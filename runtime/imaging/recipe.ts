@@ -62,8 +62,9 @@ export function applyRecipe(image: GreyImage): RecipeResult {
 
 /** {@link applyRecipe} before the channel is replicated: 128 x 128 bytes. */
 export function applyRecipeGrey(image: GreyImage): { grey: Uint8Array; geometry: Geometry } {
-  const { box, threshold } = findForeground(image);
-  const window = intensityWindow(image, box, threshold);
+  const values = countValues(image, { left: 0, top: 0, width: image.width, height: image.height });
+  const { box, threshold } = findForeground(image, values);
+  const window = intensityWindow(valuesWithin(image, values, box), box, threshold);
   const longest = Math.max(box.width, box.height);
   const padLeft = (RECIPE.side - fittedSide(box.width, longest)) / 2;
   const padTop = (RECIPE.side - fittedSide(box.height, longest)) / 2;
@@ -78,7 +79,8 @@ function fitBox(image: GreyImage, geometry: Geometry, { low, high }: { low: numb
   const down = taps(geometry.height, RECIPE.side - 2 * padTop);
   const grey = new Uint8Array(RECIPE.side * RECIPE.side);
   const weight = across.total * down.total;
-  const lines = new Float64Array(geometry.width);
+  // The last result pixels' taps may reach past the row, with weight 0.
+  const lines = new Float64Array(geometry.width + across.stride);
   for (let y = 0; y < down.first.length; y++) {
     mixRows(image, geometry, down, y, lines);
     writeLevels(lines, across, low * weight, (high - low) * weight, grey, (y + padTop) * RECIPE.side + padLeft);
@@ -134,39 +136,52 @@ function percentile(histogram: Uint32Array, count: number, share: number): numbe
   return histogram.length - 1;
 }
 
-/** How often each value occurs in a box, 256 or 65,536 values. */
-function countValues(image: GreyImage, box: Box): Uint32Array {
+/** How often each value occurs in some boxes, 256 or 65,536 values. */
+function countValues(image: GreyImage, ...boxes: readonly Box[]): Uint32Array {
   const { width, pixels, depth } = image;
-  if (depth === 16) {
-    const histogram = new Uint32Array(65_536);
-    for (let y = box.top; y < box.top + box.height; y++) {
-      const end = y * width + box.left + box.width;
-      for (let i = y * width + box.left; i < end; i++) (histogram[pixels[i] as number] as number)++;
-    }
-    return histogram;
-  }
+  const histogram = new Uint32Array(depth === 8 ? 256 : 65_536);
   // Neighbours are often equal, and a counter that was just written has to be waited for: four take turns.
   const counts = new Uint32Array(4 * 256);
-  for (let y = box.top; y < box.top + box.height; y++) {
-    const end = y * width + box.left + box.width;
-    let i = y * width + box.left;
-    for (; i + 3 < end; i += 4) {
-      (counts[pixels[i] as number] as number)++;
-      (counts[256 + (pixels[i + 1] as number)] as number)++;
-      (counts[512 + (pixels[i + 2] as number)] as number)++;
-      (counts[768 + (pixels[i + 3] as number)] as number)++;
+  for (const box of boxes) {
+    for (let y = box.top; y < box.top + box.height; y++) {
+      const end = y * width + box.left + box.width;
+      let i = y * width + box.left;
+      if (depth === 16) {
+        for (; i < end; i++) (histogram[pixels[i] as number] as number)++;
+        continue;
+      }
+      for (; i + 3 < end; i += 4) {
+        (counts[pixels[i] as number] as number)++;
+        (counts[256 + (pixels[i + 1] as number)] as number)++;
+        (counts[512 + (pixels[i + 2] as number)] as number)++;
+        (counts[768 + (pixels[i + 3] as number)] as number)++;
+      }
+      for (; i < end; i++) (counts[pixels[i] as number] as number)++;
     }
-    for (; i < end; i++) (counts[pixels[i] as number] as number)++;
   }
-  const histogram = counts.subarray(0, 256);
-  for (let i = 256; i < counts.length; i++) (histogram[i & 255] as number) += counts[i] as number;
+  if (depth === 8) for (let i = 0; i < counts.length; i++) (histogram[i & 255] as number) += counts[i] as number;
   return histogram;
 }
 
-function findForeground(image: GreyImage): { box: Box; threshold: number } {
+/** {@link countValues} of a box, from those of the whole frame: what lies outside is counted where that is less. */
+function valuesWithin(image: GreyImage, ofFrame: Uint32Array, box: Box): Uint32Array {
+  const { width, height } = image;
+  if (2 * box.width * box.height < width * height) return countValues(image, box);
+  const [right, bottom] = [box.left + box.width, box.top + box.height];
+  const outside = countValues(
+    image,
+    { left: 0, top: 0, width, height: box.top },
+    { left: 0, top: bottom, width, height: height - bottom },
+    { left: 0, top: box.top, width: box.left, height: box.height },
+    { left: right, top: box.top, width: width - right, height: box.height },
+  );
+  return ofFrame.map((count, value) => count - (outside[value] as number));
+}
+
+/** @param histogram how often each value occurs in the frame */
+function findForeground(image: GreyImage, histogram: Uint32Array): { box: Box; threshold: number } {
   const { width, height, pixels } = image;
   const frame = { left: 0, top: 0, width, height };
-  const histogram = countValues(image, frame);
   let low = percentile(histogram, pixels.length, RECIPE.frameLow);
   let high = percentile(histogram, pixels.length, RECIPE.frameHigh);
   if (high <= low) {
@@ -389,8 +404,8 @@ function boxOfLargeRegions({ left, right, rowStart }: Runs): Box | undefined {
   return { left: box.left, top: box.top, width: box.right - box.left, height: box.bottom - box.top };
 }
 
-function intensityWindow(image: GreyImage, box: Box, threshold: number): { low: number; high: number } {
-  const histogram = countValues(image, box);
+/** @param histogram how often each value occurs in the box; it is changed */
+function intensityWindow(histogram: Uint32Array, box: Box, threshold: number): { low: number; high: number } {
   const count = box.width * box.height;
   const low = percentile(histogram, count, RECIPE.cropLow);
   let foreground = 0;
@@ -402,7 +417,10 @@ function intensityWindow(image: GreyImage, box: Box, threshold: number): { low: 
   return { low, high: Math.max(high, low + 1) };
 }
 
-/** Source positions and integer weights of each result position along one axis; the weights of each sum to `total`. */
+/**
+ * Source positions and integer weights of each result position along one axis; the weights of each sum to `total`. Each
+ * has room for `stride` weights, at least {@link LEAST_TAPS}, of which those after `count` are 0.
+ */
 interface Taps {
   readonly first: Int32Array;
   readonly count: Int32Array;
@@ -411,13 +429,15 @@ interface Taps {
   readonly total: number;
 }
 
+const LEAST_TAPS = 3;
+
 /** Area average when shrinking, linear interpolation when growing. */
 function taps(from: number, to: number): Taps {
   const first = new Int32Array(to);
   const count = new Int32Array(to);
   if (from >= to) {
     // In units of 1/(from * to) of the axis a source pixel is `to` wide and a result pixel `from` wide.
-    const stride = Math.ceil(from / to) + 1;
+    const stride = Math.max(LEAST_TAPS, Math.ceil(from / to) + 1);
     const weights = new Float64Array(to * stride);
     for (let i = 0; i < to; i++) {
       const begin = i * from;
@@ -433,36 +453,48 @@ function taps(from: number, to: number): Taps {
     return { first, count, weights, stride, total: from };
   }
   const unit = 2 * to;
-  const weights = new Float64Array(to * 2);
+  const stride = LEAST_TAPS;
+  const weights = new Float64Array(to * stride);
   for (let i = 0; i < to; i++) {
     const position = Math.min(Math.max((2 * i + 1) * from - to, 0), (from - 1) * unit);
     const start = Math.min(Math.floor(position / unit), Math.max(0, from - 2));
     first[i] = start;
     count[i] = from === 1 ? 1 : 2;
-    weights[2 * i] = from === 1 ? unit : unit - (position - start * unit);
-    weights[2 * i + 1] = position - start * unit;
+    weights[stride * i] = from === 1 ? unit : unit - (position - start * unit);
+    weights[stride * i + 1] = position - start * unit;
   }
-  return { first, count, weights, stride: 2, total: unit };
+  return { first, count, weights, stride, total: unit };
 }
 
 /** Weighted sum of the source rows below one result row: a value for each column of the box. */
 function mixRows(image: GreyImage, box: Box, down: Taps, y: number, lines: Float64Array): void {
   const { width, pixels } = image;
-  const columns = lines.length;
+  const columns = box.width;
   const n = down.count[y] as number;
-  const weightsAt = y * down.stride;
+  const at = y * down.stride;
   const from = (box.top + (down.first[y] as number)) * width + box.left;
-  const weight = down.weights[weightsAt] as number;
+  const [first, second, third] = [from, from + width, from + 2 * width];
+  const [one, two, three] = [
+    down.weights[at] as number,
+    down.weights[at + 1] as number,
+    down.weights[at + 2] as number,
+  ];
   if (n === 1) {
-    for (let x = 0; x < columns; x++) lines[x] = weight * (pixels[from + x] as number);
-    return;
+    for (let x = 0; x < columns; x++) lines[x] = one * (pixels[first + x] as number);
+  } else if (n === 2) {
+    for (let x = 0; x < columns; x++) {
+      lines[x] = one * (pixels[first + x] as number) + two * (pixels[second + x] as number);
+    }
+  } else {
+    for (let x = 0; x < columns; x++) {
+      lines[x] =
+        one * (pixels[first + x] as number) +
+        two * (pixels[second + x] as number) +
+        three * (pixels[third + x] as number);
+    }
   }
-  const next = down.weights[weightsAt + 1] as number;
-  for (let x = 0; x < columns; x++) {
-    lines[x] = weight * (pixels[from + x] as number) + next * (pixels[from + width + x] as number);
-  }
-  for (let k = 2; k < n; k++) {
-    const more = down.weights[weightsAt + k] as number;
+  for (let k = 3; k < n; k++) {
+    const more = down.weights[at + k] as number;
     const row = from + k * width;
     for (let x = 0; x < columns; x++) lines[x] = (lines[x] as number) + more * (pixels[row + x] as number);
   }
@@ -477,12 +509,15 @@ function writeLevels(
   grey: Uint8Array,
   at: number,
 ): void {
-  const { first, count, weights, stride } = across;
-  for (let x = 0; x < first.length; x++) {
+  const { first, weights, stride } = across;
+  for (let x = 0, tap = 0; x < first.length; x++, tap += stride) {
     const from = first[x] as number;
-    const n = count[x] as number;
-    let sum = 0;
-    for (let k = 0; k < n; k++) sum += (lines[from + k] as number) * (weights[x * stride + k] as number);
-    grey[at + x] = Math.max(0, Math.min(255, (255 * (sum - black)) / range + 0.5));
+    let sum =
+      (lines[from] as number) * (weights[tap] as number) +
+      (lines[from + 1] as number) * (weights[tap + 1] as number) +
+      (lines[from + 2] as number) * (weights[tap + 2] as number);
+    for (let k = LEAST_TAPS; k < stride; k++) sum += (lines[from + k] as number) * (weights[tap + k] as number);
+    const level = (255 * (sum - black)) / range + 0.5;
+    grey[at + x] = level <= 0 ? 0 : Math.min(255, level);
   }
 }
