@@ -224,7 +224,10 @@ function paddedColumns(columns: number): number {
   return WORD * Math.ceil(columns / WORD);
 }
 
-/** 1 where the mean of a cell x cell block of pixels is above the threshold. */
+/**
+ * 1 where the mean of a cell x cell block of pixels is above the threshold.
+ * @returns rows of {@link paddedColumns} cells, of which the first `columns` count, and one more that is empty
+ */
 function thresholdCells(
   image: GreyImage,
   cell: number,
@@ -234,12 +237,12 @@ function thresholdCells(
 ): Uint8Array<ArrayBuffer> {
   const { width, height, pixels } = image;
   const stride = paddedColumns(columns);
-  const mask = new Uint8Array(stride * rows);
+  const mask = new Uint8Array(stride * (rows + 1));
   if (cell === 1) {
     // No pixel is between the threshold and the integer below it.
     const below = Math.floor(threshold);
     if (image.depth === 8 && stride === columns && pixels.byteOffset % WORD === 0) {
-      compareWords(new Int32Array(pixels.buffer, pixels.byteOffset, mask.length / WORD), below, mask);
+      compareWords(new Int32Array(pixels.buffer, pixels.byteOffset, (stride * rows) / WORD), below, mask);
       return mask;
     }
     // The sign of a difference of integers: no branch that noise in the picture makes a processor mispredict.
@@ -274,7 +277,7 @@ function thresholdCells(
 function compareWords(words: Int32Array, below: number, mask: Uint8Array<ArrayBuffer>): void {
   const result = new Int32Array(mask.buffer);
   const carry = (255 - below) * 0x00010001;
-  for (let i = 0; i < result.length; i++) {
+  for (let i = 0; i < words.length; i++) {
     const word = words[i] as number;
     const even = (word & 0x00ff00ff) + carry;
     const odd = ((word >>> 8) & 0x00ff00ff) + carry;
@@ -291,73 +294,71 @@ interface Runs {
 }
 
 /**
- * Removes what is thinner than half the neighbourhood (text, lines) without moving straight edges.
- * @param mask rows of {@link paddedColumns} cells, of which the first `columns` count
+ * Removes what is thinner than half the neighbourhood (text, lines) without moving straight edges. Four cells are worked
+ * on at a time, one in each byte of a word, the first in its lowest bits (of the processors that Node is built for, nearly all
+ * are little-endian). The largest sum, (2r + 1) squared with r at most 2, leaves a byte's highest bit free.
+ * @param mask as of {@link thresholdCells}
  */
 function majority(mask: Uint8Array<ArrayBuffer>, columns: number, rows: number): Runs {
   const radius = Math.max(1, Math.round(RECIPE.smoothing * Math.max(columns, rows)));
   const runs: Runs = { left: [], right: [], rowStart: [] };
-  // Foreground of each column within the rows of the neighbourhood, with room for the neighbourhood at both ends. A sum
-  // is at most 2r + 1 and fits in a byte, so one addition of words moves four columns.
-  const padding = paddedColumns(radius);
   const stride = paddedColumns(columns);
-  const sums = new Uint8Array(padding + stride + padding);
-  const sumWords = new Int32Array(sums.buffer, padding, stride / WORD);
+  const words = stride / WORD;
+  // Foreground of each column within the rows of the neighbourhood; after the last there is none.
+  const sums = new Int32Array(words + 1);
   const maskWords = new Int32Array(mask.buffer);
-  const outside = new Int32Array(stride / WORD);
-  const rowOf = (y: number) =>
-    y < 0 || y >= rows ? outside : maskWords.subarray(y * outside.length, (y + 1) * outside.length);
-  const around = sums.subarray(padding - radius, padding + columns + radius);
-  const half = new Int32Array(columns);
-  let halfOf = 0;
+  const rowOf = (y: number) => words * (y < 0 || y >= rows ? rows : y);
+  // What lifts a byte to 128 or more if it is above half of its neighbourhood; beyond the last column nothing is.
+  const lift = new Uint8Array(stride);
+  const liftWords = new Int32Array(lift.buffer);
+  let liftOf = 0;
   for (let y = -radius; y < rows; y++) {
-    moveDown(sumWords, rowOf(y + radius), rowOf(y - radius - 1));
+    moveDown(sums, maskWords, rowOf(y + radius), rowOf(y - radius - 1), words);
     if (y < 0) continue;
     const height = Math.min(rows, y + radius + 1) - Math.max(0, y - radius);
-    if (height !== halfOf) {
+    if (height !== liftOf) {
       for (let x = 0; x < columns; x++) {
-        half[x] = (height * (Math.min(columns, x + radius + 1) - Math.max(0, x - radius))) >> 1;
+        const half = (height * (Math.min(columns, x + radius + 1) - Math.max(0, x - radius))) >> 1;
+        lift[x] = 127 - half;
       }
-      halfOf = height;
+      liftOf = height;
     }
     runs.rowStart.push(runs.left.length);
-    addRuns(around, half, runs);
+    addRuns(sums, radius, liftWords, columns, runs);
   }
   runs.rowStart.push(runs.left.length);
   return runs;
 }
 
 /** Takes the row that comes into the neighbourhood into the sums of the columns, and out the one that leaves it. */
-function moveDown(sums: Int32Array, coming: Int32Array, leaving: Int32Array): void {
-  for (let i = 0; i < sums.length; i++) {
-    sums[i] = ((sums[i] as number) + (coming[i] as number) - (leaving[i] as number)) | 0;
+function moveDown(sums: Int32Array, mask: Int32Array, coming: number, leaving: number, length: number): void {
+  for (let i = 0; i < length; i++) {
+    sums[i] = ((sums[i] as number) + (mask[coming + i] as number) - (mask[leaving + i] as number)) | 0;
   }
 }
 
 /** Adds the runs of one row: the cells of whose neighbourhood more than half is foreground. */
-function addRuns(sums: Uint8Array, half: Int32Array, runs: Runs): void {
-  const columns = half.length;
-  const reach = sums.length - columns;
+function addRuns(sums: Int32Array, radius: number, lift: Int32Array, columns: number, runs: Runs): void {
   let inside = 0;
-  for (let x = 0; x < reach; x++) inside += sums[x] as number;
-  for (let x = 0; x < columns; ) {
-    for (; x < columns; x++) {
-      inside = (inside + (sums[x + reach] as number)) | 0;
-      if (inside > (half[x] as number)) break;
-      inside = (inside - (sums[x] as number)) | 0;
+  let before = 0;
+  let word = sums[0] as number;
+  for (let i = 0; i < lift.length; i++) {
+    const after = sums[i + 1] as number;
+    let around = (lift[i] as number) + word + ((word << 8) | (before >>> 24)) + ((word >>> 8) | (after << 24));
+    if (radius === 2) around += ((word << 16) | (before >>> 16)) + ((word >>> 16) | (after << 16));
+    before = word;
+    word = after;
+    const foreground = (around >>> 7) & 0x01010101;
+    // Where all four cells are what the one before was, no run begins or ends.
+    if (foreground === inside) continue;
+    for (let cell = 0; cell < WORD; cell++) {
+      const now = ((foreground >>> (8 * cell)) & 1) * 0x01010101;
+      if (now === inside) continue;
+      (now === 0 ? runs.right : runs.left).push(WORD * i + cell);
+      inside = now;
     }
-    if (x === columns) return;
-    runs.left.push(x);
-    inside = (inside - (sums[x] as number)) | 0;
-    for (x++; x < columns; x++) {
-      inside = (inside + (sums[x + reach] as number)) | 0;
-      const foreground = inside > (half[x] as number);
-      inside = (inside - (sums[x] as number)) | 0;
-      if (!foreground) break;
-    }
-    runs.right.push(x);
-    x++;
   }
+  if (inside !== 0) runs.right.push(columns);
 }
 
 /** Box around every 4-connected region that is not a speck beside the largest one. */
