@@ -218,6 +218,10 @@ function findForeground(image: GreyImage, histogram: Uint32Array): { box: Box; t
 }
 
 const WORD = Int32Array.BYTES_PER_ELEMENT;
+/**
+ * The cells of the page that is being searched. Arrays of this size, one a page, are what makes Node collect its garbage most.
+ */
+const CELLS = new Uint8Array(RECIPE.searchSide * (RECIPE.searchSide + 1));
 
 /** A row of cells, one byte each, as whole words. */
 function paddedColumns(columns: number): number {
@@ -226,7 +230,8 @@ function paddedColumns(columns: number): number {
 
 /**
  * 1 where the mean of a cell x cell block of pixels is above the threshold.
- * @returns rows of {@link paddedColumns} cells, of which the first `columns` count, and one more that is empty
+ * @returns rows of {@link paddedColumns} cells, of which the first `columns` count, and one more that is empty; good until
+ * the next page is searched
  */
 function thresholdCells(
   image: GreyImage,
@@ -237,7 +242,7 @@ function thresholdCells(
 ): Uint8Array<ArrayBuffer> {
   const { width, height, pixels } = image;
   const stride = paddedColumns(columns);
-  const mask = new Uint8Array(stride * (rows + 1));
+  const mask = CELLS.fill(0, 0, stride * (rows + 1));
   if (cell === 1) {
     // No pixel is between the threshold and the integer below it.
     const below = Math.floor(threshold);
@@ -275,7 +280,7 @@ function thresholdCells(
 
 /** 1 for every byte above `below` (0 to 255). Each byte of a word, with its neighbour's place to carry into. */
 function compareWords(words: Int32Array, below: number, mask: Uint8Array<ArrayBuffer>): void {
-  const result = new Int32Array(mask.buffer);
+  const result = new Int32Array(mask.buffer, 0, words.length);
   const carry = (255 - below) * 0x00010001;
   for (let i = 0; i < words.length; i++) {
     const word = words[i] as number;
