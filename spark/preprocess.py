@@ -13,20 +13,27 @@ from typing import Any
 from arguments import Placement, parser, placement
 from partitions import Planned, distribute, plan
 from pixels import make_pixels
-from runtime_process import RuntimeProcess
+from runtime_process import Frame, RuntimeDied, RuntimeProcess
 from session import progress, session
-from supervision import shared_runtime
+from supervision import Supervised, shared_runtime
 
 
 def work(where: Placement, shards: Iterable[Planned]) -> Iterator[str]:
     """Make the shards of one partition. Gives the outcome of each as JSON."""
     runtime = shared_runtime(where)
     for _, _, _, content in shards:
-        shard: dict[str, Any] = json.loads(content)
-        made, rejections = make_pixels(runtime, shard["fresh"], "id")
-        request = {"type": "write", "shard": shard, "made": list(made), "rejections": rejections}
-        answer = runtime.ask(request, b"".join(made.values()))
+        try:
+            answer = runtime.attempt({"type": "make"}, content)
+        except RuntimeDied:
+            answer = make_image_by_image(runtime, json.loads(content))
         yield json.dumps(answer.header["outcome"])
+
+
+def make_image_by_image(runtime: Supervised, shard: dict[str, Any]) -> Frame:
+    """Make a shard of which the process died, so that it is found which image it dies of, if it does so again."""
+    made, rejections = make_pixels(runtime, shard["fresh"], "id")
+    request = {"type": "write", "shard": shard, "made": list(made), "rejections": rejections}
+    return runtime.ask(request, b"".join(made.values()))
 
 
 def main() -> None:

@@ -99,76 +99,88 @@ function inflate(compressed: Buffer, size: number): Buffer {
   return rows;
 }
 
+/** A row's place: where its filtered bytes begin in `source`, its own and those of the row above in `out`. */
+interface Row {
+  readonly source: Buffer;
+  from: number;
+  readonly out: Uint8Array;
+  at: number;
+  above: number;
+  readonly bytes: number;
+}
+
 /**
  * Undoes the filter of every row (PNG, third edition, 9.2).
- * @param rows one byte for the filter, then `rowBytes` of the row, `height` times
- * @returns `rowBytes` x `height` bytes
+ * @param source one byte for the filter, then `rowBytes` of the row, `height` times
+ * @returns `rowBytes` x `height` bytes, at the beginning of a word
  */
-function unfilter(rows: Buffer, rowBytes: number, height: number, bytesPerPixel: number): Uint8Array<ArrayBuffer> {
-  const out = new Uint8Array(rowBytes * height);
-  let above = new Uint8Array(rowBytes);
-  for (let y = 0, from = 0; y < height; y++) {
-    const filter = rows[from] as number;
-    const source = rows.subarray(from + 1, from + 1 + rowBytes);
-    const row = out.subarray(y * rowBytes, (y + 1) * rowBytes);
-    from += 1 + rowBytes;
-    if (filter === FILTER.none) row.set(source);
-    else if (filter === FILTER.sub) undoSub(source, row, bytesPerPixel);
-    else if (filter === FILTER.up) undoUp(source, row, above);
-    else if (filter === FILTER.average) undoAverage(source, row, above, bytesPerPixel);
-    else if (filter === FILTER.paeth) undoPaeth(source, row, above, bytesPerPixel);
+function unfilter(source: Buffer, rowBytes: number, height: number, bytesPerPixel: number): Uint8Array<ArrayBuffer> {
+  // Before the first row lies one of zeros, which it is told from.
+  const lead = 8 * Math.ceil(rowBytes / 8);
+  const out = new Uint8Array(lead + rowBytes * height);
+  const row = { source, from: 0, out, at: lead, above: lead - rowBytes, bytes: rowBytes };
+  for (let y = 0; y < height; y++) {
+    const filter = source[row.from++] as number;
+    if (filter === FILTER.none) out.set(source.subarray(row.from, row.from + rowBytes), row.at);
+    else if (filter === FILTER.sub) undoSub(row, bytesPerPixel);
+    else if (filter === FILTER.up) undoUp(row);
+    else if (filter === FILTER.average) undoAverage(row, bytesPerPixel);
+    else if (filter === FILTER.paeth) undoPaeth(row, bytesPerPixel);
     else throw damaged(`row ${y} has the unknown filter ${filter}`);
-    above = row;
+    row.above = row.at;
+    row.from += rowBytes;
+    row.at += rowBytes;
   }
-  return out;
+  return out.subarray(lead);
 }
 
-function undoSub(source: Uint8Array, row: Uint8Array, bytesPerPixel: number): void {
+function undoSub({ source, from, out, at, bytes }: Row, bytesPerPixel: number): void {
   for (let lane = 0; lane < bytesPerPixel; lane++) {
     let left = 0;
-    for (let i = lane; i < row.length; i += bytesPerPixel) {
-      left = ((source[i] as number) + left) & 255;
-      row[i] = left;
+    for (let i = lane; i < bytes; i += bytesPerPixel) {
+      left = ((source[from + i] as number) + left) & 255;
+      out[at + i] = left;
     }
   }
 }
 
-function undoUp(source: Uint8Array, row: Uint8Array, above: Uint8Array): void {
-  for (let i = 0; i < row.length; i++) row[i] = (source[i] as number) + (above[i] as number);
+function undoUp({ source, from, out, at, above, bytes }: Row): void {
+  for (let i = 0; i < bytes; i++) out[at + i] = (source[from + i] as number) + (out[above + i] as number);
 }
 
-function undoAverage(source: Uint8Array, row: Uint8Array, above: Uint8Array, bytesPerPixel: number): void {
+function undoAverage({ source, from, out, at, above, bytes }: Row, bytesPerPixel: number): void {
   for (let lane = 0; lane < bytesPerPixel; lane++) {
     let left = 0;
-    for (let i = lane; i < row.length; i += bytesPerPixel) {
-      left = ((source[i] as number) + ((left + (above[i] as number)) >> 1)) & 255;
-      row[i] = left;
+    for (let i = lane; i < bytes; i += bytesPerPixel) {
+      left = ((source[from + i] as number) + ((left + (out[above + i] as number)) >> 1)) & 255;
+      out[at + i] = left;
     }
   }
 }
 
-/** Without branches: which neighbour is nearest is a matter of noise, and each wrong guess costs more than the sums. */
-function undoPaeth(source: Uint8Array, row: Uint8Array, above: Uint8Array, bytesPerPixel: number): void {
+/**
+ * The neighbour that is nearest to left + up - corner, the left one before the one above before the corner, is the larger or
+ * the smaller of left and up where the corner lies beyond `turn`, else the corner: the same, in fewer steps one after the other.
+ * Without branches: which it is is a matter of noise, and each wrong guess costs more than the sums.
+ */
+function undoPaeth({ source, from, out, at, above, bytes }: Row, bytesPerPixel: number): void {
   for (let lane = 0; lane < bytesPerPixel; lane++) {
     let left = 0;
     let corner = 0;
-    for (let i = lane; i < row.length; i += bytesPerPixel) {
-      const up = above[i] as number;
-      const toLeft = distance(up - corner);
-      const toUp = distance(left - corner);
-      const toCorner = distance(left + up - 2 * corner);
-      // All ones where the second is strictly nearer, so that a tie goes to the left, then up.
-      const upIsNearer = (toUp - toLeft) >> 31;
-      const cornerIsNearer = (toCorner - (toLeft + ((toUp - toLeft) & upIsNearer))) >> 31;
-      const nearest = left + ((up - left) & upIsNearer);
-      left = ((source[i] as number) + nearest + ((corner - nearest) & cornerIsNearer)) & 255;
-      row[i] = left;
+    for (let i = lane; i < bytes; i += bytesPerPixel) {
+      const up = out[above + i] as number;
+      const difference = left - up;
+      const negative = difference & (difference >> 31);
+      const low = up + negative;
+      const high = left - negative;
+      const turn = 3 * corner - up - left;
+      // All ones where the first is smaller than the second.
+      const belowHigh = (turn - high) >> 31;
+      const aboveLow = (low - turn) >> 31;
+      const lowOrCorner = low + ((corner - low) & belowHigh);
+      left = ((source[from + i] as number) + high + ((lowOrCorner - high) & aboveLow)) & 255;
+      out[at + i] = left;
       corner = up;
     }
   }
-}
-
-function distance(difference: number): number {
-  const sign = difference >> 31;
-  return (difference ^ sign) - sign;
 }

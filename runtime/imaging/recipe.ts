@@ -62,8 +62,9 @@ export function applyRecipe(image: GreyImage): RecipeResult {
 
 /** {@link applyRecipe} before the channel is replicated: 128 x 128 bytes. */
 export function applyRecipeGrey(image: GreyImage): { grey: Uint8Array; geometry: Geometry } {
-  const { box, threshold } = findForeground(image);
-  const window = intensityWindow(image, box, threshold);
+  const values = countValues(image, { left: 0, top: 0, width: image.width, height: image.height });
+  const { box, threshold } = findForeground(image, values);
+  const window = intensityWindow(valuesWithin(image, values, box), box, threshold);
   const longest = Math.max(box.width, box.height);
   const padLeft = (RECIPE.side - fittedSide(box.width, longest)) / 2;
   const padTop = (RECIPE.side - fittedSide(box.height, longest)) / 2;
@@ -78,7 +79,8 @@ function fitBox(image: GreyImage, geometry: Geometry, { low, high }: { low: numb
   const down = taps(geometry.height, RECIPE.side - 2 * padTop);
   const grey = new Uint8Array(RECIPE.side * RECIPE.side);
   const weight = across.total * down.total;
-  const lines = new Float64Array(geometry.width);
+  // The last result pixels' taps may reach past the row, with weight 0.
+  const lines = new Float64Array(geometry.width + across.stride);
   for (let y = 0; y < down.first.length; y++) {
     mixRows(image, geometry, down, y, lines);
     writeLevels(lines, across, low * weight, (high - low) * weight, grey, (y + padTop) * RECIPE.side + padLeft);
@@ -134,39 +136,52 @@ function percentile(histogram: Uint32Array, count: number, share: number): numbe
   return histogram.length - 1;
 }
 
-/** How often each value occurs in a box, 256 or 65,536 values. */
-function countValues(image: GreyImage, box: Box): Uint32Array {
+/** How often each value occurs in some boxes, 256 or 65,536 values. */
+function countValues(image: GreyImage, ...boxes: readonly Box[]): Uint32Array {
   const { width, pixels, depth } = image;
-  if (depth === 16) {
-    const histogram = new Uint32Array(65_536);
-    for (let y = box.top; y < box.top + box.height; y++) {
-      const end = y * width + box.left + box.width;
-      for (let i = y * width + box.left; i < end; i++) (histogram[pixels[i] as number] as number)++;
-    }
-    return histogram;
-  }
+  const histogram = new Uint32Array(depth === 8 ? 256 : 65_536);
   // Neighbours are often equal, and a counter that was just written has to be waited for: four take turns.
   const counts = new Uint32Array(4 * 256);
-  for (let y = box.top; y < box.top + box.height; y++) {
-    const end = y * width + box.left + box.width;
-    let i = y * width + box.left;
-    for (; i + 3 < end; i += 4) {
-      (counts[pixels[i] as number] as number)++;
-      (counts[256 + (pixels[i + 1] as number)] as number)++;
-      (counts[512 + (pixels[i + 2] as number)] as number)++;
-      (counts[768 + (pixels[i + 3] as number)] as number)++;
+  for (const box of boxes) {
+    for (let y = box.top; y < box.top + box.height; y++) {
+      const end = y * width + box.left + box.width;
+      let i = y * width + box.left;
+      if (depth === 16) {
+        for (; i < end; i++) (histogram[pixels[i] as number] as number)++;
+        continue;
+      }
+      for (; i + 3 < end; i += 4) {
+        (counts[pixels[i] as number] as number)++;
+        (counts[256 + (pixels[i + 1] as number)] as number)++;
+        (counts[512 + (pixels[i + 2] as number)] as number)++;
+        (counts[768 + (pixels[i + 3] as number)] as number)++;
+      }
+      for (; i < end; i++) (counts[pixels[i] as number] as number)++;
     }
-    for (; i < end; i++) (counts[pixels[i] as number] as number)++;
   }
-  const histogram = counts.subarray(0, 256);
-  for (let i = 256; i < counts.length; i++) (histogram[i & 255] as number) += counts[i] as number;
+  if (depth === 8) for (let i = 0; i < counts.length; i++) (histogram[i & 255] as number) += counts[i] as number;
   return histogram;
 }
 
-function findForeground(image: GreyImage): { box: Box; threshold: number } {
+/** {@link countValues} of a box, from those of the whole frame: what lies outside is counted where that is less. */
+function valuesWithin(image: GreyImage, ofFrame: Uint32Array, box: Box): Uint32Array {
+  const { width, height } = image;
+  if (2 * box.width * box.height < width * height) return countValues(image, box);
+  const [right, bottom] = [box.left + box.width, box.top + box.height];
+  const outside = countValues(
+    image,
+    { left: 0, top: 0, width, height: box.top },
+    { left: 0, top: bottom, width, height: height - bottom },
+    { left: 0, top: box.top, width: box.left, height: box.height },
+    { left: right, top: box.top, width: width - right, height: box.height },
+  );
+  return ofFrame.map((count, value) => count - (outside[value] as number));
+}
+
+/** @param histogram how often each value occurs in the frame */
+function findForeground(image: GreyImage, histogram: Uint32Array): { box: Box; threshold: number } {
   const { width, height, pixels } = image;
   const frame = { left: 0, top: 0, width, height };
-  const histogram = countValues(image, frame);
   let low = percentile(histogram, pixels.length, RECIPE.frameLow);
   let high = percentile(histogram, pixels.length, RECIPE.frameHigh);
   if (high <= low) {
@@ -203,13 +218,21 @@ function findForeground(image: GreyImage): { box: Box; threshold: number } {
 }
 
 const WORD = Int32Array.BYTES_PER_ELEMENT;
+/**
+ * The cells of the page that is being searched. Arrays of this size, one a page, are what makes Node collect its garbage most.
+ */
+const CELLS = new Uint8Array(RECIPE.searchSide * (RECIPE.searchSide + 1));
 
 /** A row of cells, one byte each, as whole words. */
 function paddedColumns(columns: number): number {
   return WORD * Math.ceil(columns / WORD);
 }
 
-/** 1 where the mean of a cell x cell block of pixels is above the threshold. */
+/**
+ * 1 where the mean of a cell x cell block of pixels is above the threshold.
+ * @returns rows of {@link paddedColumns} cells, of which the first `columns` count, and one more that is empty; good until
+ * the next page is searched
+ */
 function thresholdCells(
   image: GreyImage,
   cell: number,
@@ -219,12 +242,12 @@ function thresholdCells(
 ): Uint8Array<ArrayBuffer> {
   const { width, height, pixels } = image;
   const stride = paddedColumns(columns);
-  const mask = new Uint8Array(stride * rows);
+  const mask = CELLS.fill(0, 0, stride * (rows + 1));
   if (cell === 1) {
     // No pixel is between the threshold and the integer below it.
     const below = Math.floor(threshold);
     if (image.depth === 8 && stride === columns && pixels.byteOffset % WORD === 0) {
-      compareWords(new Int32Array(pixels.buffer, pixels.byteOffset, mask.length / WORD), below, mask);
+      compareWords(new Int32Array(pixels.buffer, pixels.byteOffset, (stride * rows) / WORD), below, mask);
       return mask;
     }
     // The sign of a difference of integers: no branch that noise in the picture makes a processor mispredict.
@@ -257,9 +280,9 @@ function thresholdCells(
 
 /** 1 for every byte above `below` (0 to 255). Each byte of a word, with its neighbour's place to carry into. */
 function compareWords(words: Int32Array, below: number, mask: Uint8Array<ArrayBuffer>): void {
-  const result = new Int32Array(mask.buffer);
+  const result = new Int32Array(mask.buffer, 0, words.length);
   const carry = (255 - below) * 0x00010001;
-  for (let i = 0; i < result.length; i++) {
+  for (let i = 0; i < words.length; i++) {
     const word = words[i] as number;
     const even = (word & 0x00ff00ff) + carry;
     const odd = ((word >>> 8) & 0x00ff00ff) + carry;
@@ -276,73 +299,71 @@ interface Runs {
 }
 
 /**
- * Removes what is thinner than half the neighbourhood (text, lines) without moving straight edges.
- * @param mask rows of {@link paddedColumns} cells, of which the first `columns` count
+ * Removes what is thinner than half the neighbourhood (text, lines) without moving straight edges. Four cells are worked
+ * on at a time, one in each byte of a word, the first in its lowest bits (of the processors that Node is built for, nearly all
+ * are little-endian). The largest sum, (2r + 1) squared with r at most 2, leaves a byte's highest bit free.
+ * @param mask as of {@link thresholdCells}
  */
 function majority(mask: Uint8Array<ArrayBuffer>, columns: number, rows: number): Runs {
   const radius = Math.max(1, Math.round(RECIPE.smoothing * Math.max(columns, rows)));
   const runs: Runs = { left: [], right: [], rowStart: [] };
-  // Foreground of each column within the rows of the neighbourhood, with room for the neighbourhood at both ends. A sum
-  // is at most 2r + 1 and fits in a byte, so one addition of words moves four columns.
-  const padding = paddedColumns(radius);
   const stride = paddedColumns(columns);
-  const sums = new Uint8Array(padding + stride + padding);
-  const sumWords = new Int32Array(sums.buffer, padding, stride / WORD);
+  const words = stride / WORD;
+  // Foreground of each column within the rows of the neighbourhood; after the last there is none.
+  const sums = new Int32Array(words + 1);
   const maskWords = new Int32Array(mask.buffer);
-  const outside = new Int32Array(stride / WORD);
-  const rowOf = (y: number) =>
-    y < 0 || y >= rows ? outside : maskWords.subarray(y * outside.length, (y + 1) * outside.length);
-  const around = sums.subarray(padding - radius, padding + columns + radius);
-  const half = new Int32Array(columns);
-  let halfOf = 0;
+  const rowOf = (y: number) => words * (y < 0 || y >= rows ? rows : y);
+  // What lifts a byte to 128 or more if it is above half of its neighbourhood; beyond the last column nothing is.
+  const lift = new Uint8Array(stride);
+  const liftWords = new Int32Array(lift.buffer);
+  let liftOf = 0;
   for (let y = -radius; y < rows; y++) {
-    moveDown(sumWords, rowOf(y + radius), rowOf(y - radius - 1));
+    moveDown(sums, maskWords, rowOf(y + radius), rowOf(y - radius - 1), words);
     if (y < 0) continue;
     const height = Math.min(rows, y + radius + 1) - Math.max(0, y - radius);
-    if (height !== halfOf) {
+    if (height !== liftOf) {
       for (let x = 0; x < columns; x++) {
-        half[x] = (height * (Math.min(columns, x + radius + 1) - Math.max(0, x - radius))) >> 1;
+        const half = (height * (Math.min(columns, x + radius + 1) - Math.max(0, x - radius))) >> 1;
+        lift[x] = 127 - half;
       }
-      halfOf = height;
+      liftOf = height;
     }
     runs.rowStart.push(runs.left.length);
-    addRuns(around, half, runs);
+    addRuns(sums, radius, liftWords, columns, runs);
   }
   runs.rowStart.push(runs.left.length);
   return runs;
 }
 
 /** Takes the row that comes into the neighbourhood into the sums of the columns, and out the one that leaves it. */
-function moveDown(sums: Int32Array, coming: Int32Array, leaving: Int32Array): void {
-  for (let i = 0; i < sums.length; i++) {
-    sums[i] = ((sums[i] as number) + (coming[i] as number) - (leaving[i] as number)) | 0;
+function moveDown(sums: Int32Array, mask: Int32Array, coming: number, leaving: number, length: number): void {
+  for (let i = 0; i < length; i++) {
+    sums[i] = ((sums[i] as number) + (mask[coming + i] as number) - (mask[leaving + i] as number)) | 0;
   }
 }
 
 /** Adds the runs of one row: the cells of whose neighbourhood more than half is foreground. */
-function addRuns(sums: Uint8Array, half: Int32Array, runs: Runs): void {
-  const columns = half.length;
-  const reach = sums.length - columns;
+function addRuns(sums: Int32Array, radius: number, lift: Int32Array, columns: number, runs: Runs): void {
   let inside = 0;
-  for (let x = 0; x < reach; x++) inside += sums[x] as number;
-  for (let x = 0; x < columns; ) {
-    for (; x < columns; x++) {
-      inside = (inside + (sums[x + reach] as number)) | 0;
-      if (inside > (half[x] as number)) break;
-      inside = (inside - (sums[x] as number)) | 0;
+  let before = 0;
+  let word = sums[0] as number;
+  for (let i = 0; i < lift.length; i++) {
+    const after = sums[i + 1] as number;
+    let around = (lift[i] as number) + word + ((word << 8) | (before >>> 24)) + ((word >>> 8) | (after << 24));
+    if (radius === 2) around += ((word << 16) | (before >>> 16)) + ((word >>> 16) | (after << 16));
+    before = word;
+    word = after;
+    const foreground = (around >>> 7) & 0x01010101;
+    // Where all four cells are what the one before was, no run begins or ends.
+    if (foreground === inside) continue;
+    for (let cell = 0; cell < WORD; cell++) {
+      const now = ((foreground >>> (8 * cell)) & 1) * 0x01010101;
+      if (now === inside) continue;
+      (now === 0 ? runs.right : runs.left).push(WORD * i + cell);
+      inside = now;
     }
-    if (x === columns) return;
-    runs.left.push(x);
-    inside = (inside - (sums[x] as number)) | 0;
-    for (x++; x < columns; x++) {
-      inside = (inside + (sums[x + reach] as number)) | 0;
-      const foreground = inside > (half[x] as number);
-      inside = (inside - (sums[x] as number)) | 0;
-      if (!foreground) break;
-    }
-    runs.right.push(x);
-    x++;
   }
+  if (inside !== 0) runs.right.push(columns);
 }
 
 /** Box around every 4-connected region that is not a speck beside the largest one. */
@@ -389,8 +410,8 @@ function boxOfLargeRegions({ left, right, rowStart }: Runs): Box | undefined {
   return { left: box.left, top: box.top, width: box.right - box.left, height: box.bottom - box.top };
 }
 
-function intensityWindow(image: GreyImage, box: Box, threshold: number): { low: number; high: number } {
-  const histogram = countValues(image, box);
+/** @param histogram how often each value occurs in the box; it is changed */
+function intensityWindow(histogram: Uint32Array, box: Box, threshold: number): { low: number; high: number } {
   const count = box.width * box.height;
   const low = percentile(histogram, count, RECIPE.cropLow);
   let foreground = 0;
@@ -402,7 +423,10 @@ function intensityWindow(image: GreyImage, box: Box, threshold: number): { low: 
   return { low, high: Math.max(high, low + 1) };
 }
 
-/** Source positions and integer weights of each result position along one axis; the weights of each sum to `total`. */
+/**
+ * Source positions and integer weights of each result position along one axis; the weights of each sum to `total`. Each
+ * has room for `stride` weights, at least {@link LEAST_TAPS}, of which those after `count` are 0.
+ */
 interface Taps {
   readonly first: Int32Array;
   readonly count: Int32Array;
@@ -411,13 +435,15 @@ interface Taps {
   readonly total: number;
 }
 
+const LEAST_TAPS = 3;
+
 /** Area average when shrinking, linear interpolation when growing. */
 function taps(from: number, to: number): Taps {
   const first = new Int32Array(to);
   const count = new Int32Array(to);
   if (from >= to) {
     // In units of 1/(from * to) of the axis a source pixel is `to` wide and a result pixel `from` wide.
-    const stride = Math.ceil(from / to) + 1;
+    const stride = Math.max(LEAST_TAPS, Math.ceil(from / to) + 1);
     const weights = new Float64Array(to * stride);
     for (let i = 0; i < to; i++) {
       const begin = i * from;
@@ -433,36 +459,48 @@ function taps(from: number, to: number): Taps {
     return { first, count, weights, stride, total: from };
   }
   const unit = 2 * to;
-  const weights = new Float64Array(to * 2);
+  const stride = LEAST_TAPS;
+  const weights = new Float64Array(to * stride);
   for (let i = 0; i < to; i++) {
     const position = Math.min(Math.max((2 * i + 1) * from - to, 0), (from - 1) * unit);
     const start = Math.min(Math.floor(position / unit), Math.max(0, from - 2));
     first[i] = start;
     count[i] = from === 1 ? 1 : 2;
-    weights[2 * i] = from === 1 ? unit : unit - (position - start * unit);
-    weights[2 * i + 1] = position - start * unit;
+    weights[stride * i] = from === 1 ? unit : unit - (position - start * unit);
+    weights[stride * i + 1] = position - start * unit;
   }
-  return { first, count, weights, stride: 2, total: unit };
+  return { first, count, weights, stride, total: unit };
 }
 
 /** Weighted sum of the source rows below one result row: a value for each column of the box. */
 function mixRows(image: GreyImage, box: Box, down: Taps, y: number, lines: Float64Array): void {
   const { width, pixels } = image;
-  const columns = lines.length;
+  const columns = box.width;
   const n = down.count[y] as number;
-  const weightsAt = y * down.stride;
+  const at = y * down.stride;
   const from = (box.top + (down.first[y] as number)) * width + box.left;
-  const weight = down.weights[weightsAt] as number;
+  const [first, second, third] = [from, from + width, from + 2 * width];
+  const [one, two, three] = [
+    down.weights[at] as number,
+    down.weights[at + 1] as number,
+    down.weights[at + 2] as number,
+  ];
   if (n === 1) {
-    for (let x = 0; x < columns; x++) lines[x] = weight * (pixels[from + x] as number);
-    return;
+    for (let x = 0; x < columns; x++) lines[x] = one * (pixels[first + x] as number);
+  } else if (n === 2) {
+    for (let x = 0; x < columns; x++) {
+      lines[x] = one * (pixels[first + x] as number) + two * (pixels[second + x] as number);
+    }
+  } else {
+    for (let x = 0; x < columns; x++) {
+      lines[x] =
+        one * (pixels[first + x] as number) +
+        two * (pixels[second + x] as number) +
+        three * (pixels[third + x] as number);
+    }
   }
-  const next = down.weights[weightsAt + 1] as number;
-  for (let x = 0; x < columns; x++) {
-    lines[x] = weight * (pixels[from + x] as number) + next * (pixels[from + width + x] as number);
-  }
-  for (let k = 2; k < n; k++) {
-    const more = down.weights[weightsAt + k] as number;
+  for (let k = 3; k < n; k++) {
+    const more = down.weights[at + k] as number;
     const row = from + k * width;
     for (let x = 0; x < columns; x++) lines[x] = (lines[x] as number) + more * (pixels[row + x] as number);
   }
@@ -477,12 +515,15 @@ function writeLevels(
   grey: Uint8Array,
   at: number,
 ): void {
-  const { first, count, weights, stride } = across;
-  for (let x = 0; x < first.length; x++) {
+  const { first, weights, stride } = across;
+  for (let x = 0, tap = 0; x < first.length; x++, tap += stride) {
     const from = first[x] as number;
-    const n = count[x] as number;
-    let sum = 0;
-    for (let k = 0; k < n; k++) sum += (lines[from + k] as number) * (weights[x * stride + k] as number);
-    grey[at + x] = Math.max(0, Math.min(255, (255 * (sum - black)) / range + 0.5));
+    let sum =
+      (lines[from] as number) * (weights[tap] as number) +
+      (lines[from + 1] as number) * (weights[tap + 1] as number) +
+      (lines[from + 2] as number) * (weights[tap + 2] as number);
+    for (let k = LEAST_TAPS; k < stride; k++) sum += (lines[from + k] as number) * (weights[tap + k] as number);
+    const level = (255 * (sum - black)) / range + 0.5;
+    grey[at + x] = level <= 0 ? 0 : Math.min(255, level);
   }
 }

@@ -31,16 +31,20 @@ export interface ServiceContext {
 }
 
 const PLANE = RECIPE.side ** 2;
+/** Images of a shard that are under way at a time: reading one object overlaps with decoding another. */
+const AHEAD = 8;
 
 /**
- * What a Spark driver and its tasks ask of this code, one frame a request. A plan names the work, `pixels` does it for one
- * image, `write` and `score` store the result of many, `finish` ends the run. Nothing is kept between requests that a
- * process started anew would miss.
+ * What a Spark driver and its tasks ask of this code, one frame a request. A plan names the work, `make` does all of a
+ * shard. Where a process died of that, `pixels` does it for one image and `write` stores the result of many, so that the
+ * image it dies of can be found. `score` takes the answers of `pixels` too; `finish` ends the run. Nothing is kept between
+ * requests that a process started anew would miss.
  *
  * | request (type) | with | answer |
  * | --- | --- | --- |
  * | hello | | recipe |
  * | plan | listing: URI, optional | a frame a shard (name, cost, images; payload: the shard), then the rest of the plan |
+ * | make | payload: shard | a frame for every few images, which says that the process lives, then the outcome |
  * | pixels | object, sha256 | payload: 128 x 128 bytes; or rejection |
  * | write | shard, made: ids, rejections by id; payload: the pixels in the order of `made` | outcome |
  * | finish | payload: plan, outcomes | items, skipped, rejected, notes |
@@ -59,8 +63,10 @@ export class PreprocessService {
         return frame({ recipe: RECIPE.id });
       case "plan":
         return this.plan(header.listing as string | undefined);
+      case "make":
+        return this.make(payload);
       case "pixels":
-        return this.pixels(header.object as string, header.sha256 as string);
+        return this.pixels(header as unknown as Page);
       case "write":
         return this.write(header as unknown as WriteRequest, payload);
       case "finish":
@@ -97,20 +103,53 @@ export class PreprocessService {
     return planRows(this.context, rows, notes);
   }
 
-  private async pixels(object: string, sha256: string): Promise<Frame> {
-    const bytes = await readCuratedObject(this.context.workspace.buckets.curated, object);
-    if ("reason" in bytes) return frame({ rejection: bytes });
-    const pixels = await processPage({ bytes, sha256 });
-    return pixels ? frame({}, pixels) : frame({ rejection: differs(object) });
+  private async *make(payload: Uint8Array): AsyncGenerator<Frame> {
+    const shard = JSON.parse(Buffer.from(payload).toString("utf8")) as PlannedShard;
+    const pixels = new Map<string, Uint8Array>();
+    const rejections = new Map<string, Rejection>();
+    const waiting: Promise<Uint8Array | Rejection>[] = [];
+    for (let next = 0, done = 0; done < shard.fresh.length; done++) {
+      for (; next < shard.fresh.length && waiting.length < AHEAD; next++) {
+        const made = this.page(shard.fresh[next] as Page);
+        // Looked at in its turn; a failure before that must not count as unhandled.
+        made.catch(() => {});
+        waiting.push(made);
+      }
+      const made = (await waiting.shift()) as Uint8Array | Rejection;
+      const { id } = shard.fresh[done] as { id: string };
+      if ("reason" in made) rejections.set(id, made);
+      else pixels.set(id, made);
+      if (done % AHEAD === 0) yield frame({ more: true });
+    }
+    yield frame({ outcome: await this.store(shard, pixels, rejections) });
+  }
+
+  private async pixels(page: Page): Promise<Frame> {
+    const made = await this.page(page);
+    return "reason" in made ? frame({ rejection: made }) : frame({}, made);
   }
 
   private async write({ shard, made, rejections }: WriteRequest, payload: Uint8Array): Promise<Frame> {
+    const outcome = await this.store(shard, planes(made, payload), new Map(Object.entries(rejections)));
+    return frame({ outcome });
+  }
+
+  /** The recipe's pixels of a curated page, one channel of them, or what is wrong with it. Anything else is thrown. */
+  private async page({ object, sha256 }: Page): Promise<Uint8Array | Rejection> {
+    const bytes = await readCuratedObject(this.context.workspace.buckets.curated, object);
+    if ("reason" in bytes) return bytes;
+    return (await processPage({ bytes, sha256 })) ?? differs(object);
+  }
+
+  private async store(
+    shard: PlannedShard,
+    pixels: ReadonlyMap<string, Uint8Array>,
+    rejections: ReadonlyMap<string, Rejection>,
+  ): Promise<ShardOutcome> {
     const { curated, processed } = this.context.workspace.buckets;
     this.files ??= ShardFiles.open(processed);
-    const exists = await writePlannedShard(await this.files, curated, shard, planes(made, payload));
-    const rejects = rejectRows(shard.rows, new Map(Object.entries(rejections)));
-    const outcome: ShardOutcome = { name: shard.name, decoded: made.length, exists, rejects };
-    return frame({ outcome });
+    const exists = await writePlannedShard(await this.files, curated, shard, pixels);
+    return { name: shard.name, decoded: pixels.size, exists, rejects: rejectRows(shard.rows, rejections) };
   }
 
   private async finish(payload: Uint8Array): Promise<Frame> {
@@ -130,6 +169,12 @@ export class PreprocessService {
     }
     yield frame({}, Buffer.from(JSON.stringify(rest)));
   }
+}
+
+/** Where a page lies in the curated bucket, and the SHA-256 of what it shows. */
+interface Page {
+  readonly object: string;
+  readonly sha256: string;
 }
 
 interface WriteRequest {

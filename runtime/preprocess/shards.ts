@@ -137,6 +137,8 @@ export class ShardFiles {
        "source" VARCHAR, "generation" BIGINT, "mask" BLOB)`,
     );
     const appender = await connection.createAppender("shard");
+    // The appender copies what it is given, so one image's room is enough.
+    const pixels = new Uint8Array(PIXELS * CHANNELS);
     for (const row of shard.rows) {
       const planes = images.get(row.id);
       if (!planes) throw new Error(`No pixels for image ${row.id} of shard ${shard.name}.`);
@@ -148,7 +150,7 @@ export class ShardFiles {
       appender.appendInteger(RECIPE.side);
       appender.appendInteger(RECIPE.side);
       appender.appendInteger(RECIPE.channels);
-      appender.appendBlob(replicate(planes.grey));
+      appender.appendBlob(replicate(planes.grey, pixels));
       appender.appendVarchar(RECIPE.id);
       appender.appendVarchar(row.sha256);
       appender.appendVarchar(row.phash);
@@ -199,12 +201,13 @@ export function isUpToDate(stored: readonly ShardRow[], wanted: readonly ShardRo
   );
 }
 
-/** Side by side three times: grey to the recipe's HWC form. */
-export function replicate(grey: Uint8Array): Uint8Array {
-  const pixels = new Uint8Array(PIXELS * CHANNELS);
-  for (let i = 0, o = 0; i < PIXELS; i++) {
+/** Side by side three times: grey to the recipe's HWC form, in `pixels`. */
+export function replicate(grey: Uint8Array, pixels = new Uint8Array(PIXELS * CHANNELS)): Uint8Array {
+  for (let i = 0, o = 0; i < PIXELS; i++, o += CHANNELS) {
     const value = grey[i] as number;
-    for (let channel = 0; channel < CHANNELS; channel++) pixels[o++] = value;
+    pixels[o] = value;
+    pixels[o + 1] = value;
+    pixels[o + 2] = value;
   }
   return pixels;
 }

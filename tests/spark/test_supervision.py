@@ -126,6 +126,17 @@ def test_a_process_that_is_killed_from_outside_costs_no_image(placement: Placeme
     assert len(pids) > 1
 
 
+def test_an_attempt_gives_the_last_frame_and_leaves_no_dead_process_behind(placement: Placement) -> None:
+    supervised = Supervised(lambda: RuntimeProcess(placement))
+    assert supervised.attempt({"type": "count", "to": 5}).header["n"] == 5
+    with pytest.raises(RuntimeDied, match="exited with 3"):
+        supervised.attempt({"type": "exit", "code": 3})
+    with pytest.raises(RuntimeFailure, match="the bucket is gone"):
+        supervised.attempt({"type": "fail"})
+    assert supervised.attempt({"type": "count", "to": 2}).header["n"] == 2
+    supervised.close()
+
+
 def test_a_failure_of_the_runtime_is_raised_and_not_taken_for_a_bad_image(placement: Placement) -> None:
     supervised = Supervised(lambda: RuntimeProcess(placement))
     with pytest.raises(RuntimeFailure, match="the bucket is gone"):

@@ -10,6 +10,7 @@ import { openWorkspace, type Workspace } from "../../../runtime/platform/workspa
 import { preprocessContract, preprocessStep, readShards } from "../../../runtime/preprocess";
 import { main } from "../../../runtime/preprocess/main";
 import type { PlannedShard } from "../../../runtime/preprocess/plan";
+import { readRejects } from "../../../runtime/preprocess/rejects";
 import { PreprocessService } from "../../../runtime/preprocess/service";
 import { drawHead } from "../imaging/pictures";
 import { land } from "./landed";
@@ -44,28 +45,38 @@ async function ask(service: PreprocessService, header: Frame["header"], payload:
 const parse = (frame: Frame | undefined) => JSON.parse(Buffer.from(frame?.payload ?? "").toString("utf8"));
 
 /** What a driver does with the answers. */
-async function drive(service: PreprocessService, plan: Frame["header"] = { type: "plan" }) {
+async function drive(
+  service: PreprocessService,
+  plan: Frame["header"] = { type: "plan" },
+  make: typeof atOnce | typeof imageByImage = atOnce,
+) {
   const frames = await ask(service, plan);
   const rest = parse(frames.pop());
   const outcomes = [];
-  for (const planned of frames) {
-    const shard = parse(planned) as PlannedShard;
-    const made: string[] = [];
-    const pixels: Uint8Array[] = [];
-    const rejections: Record<string, unknown> = {};
-    for (const { id, object, sha256 } of shard.fresh) {
-      const [answer] = await ask(service, { type: "pixels", object, sha256 });
-      if (answer?.header.rejection) rejections[id] = answer.header.rejection;
-      else {
-        made.push(id);
-        pixels.push(answer?.payload as Uint8Array);
-      }
-    }
-    const [written] = await ask(service, { type: "write", shard, made, rejections }, Buffer.concat(pixels));
-    outcomes.push(written?.header.outcome);
-  }
+  for (const planned of frames) outcomes.push((await make(service, planned.payload))?.header.outcome);
   const [end] = await ask(service, { type: "finish" }, Buffer.from(JSON.stringify({ plan: rest, outcomes })));
   return end?.header;
+}
+
+async function atOnce(service: PreprocessService, shard: Uint8Array): Promise<Frame | undefined> {
+  return (await ask(service, { type: "make" }, shard)).at(-1);
+}
+
+async function imageByImage(service: PreprocessService, payload: Uint8Array): Promise<Frame | undefined> {
+  const shard = JSON.parse(Buffer.from(payload).toString("utf8")) as PlannedShard;
+  const made: string[] = [];
+  const pixels: Uint8Array[] = [];
+  const rejections: Record<string, unknown> = {};
+  for (const { id, object, sha256 } of shard.fresh) {
+    const [answer] = await ask(service, { type: "pixels", object, sha256 });
+    if (answer?.header.rejection) rejections[id] = answer.header.rejection;
+    else {
+      made.push(id);
+      pixels.push(answer?.payload as Uint8Array);
+    }
+  }
+  const [written] = await ask(service, { type: "write", shard, made, rejections }, Buffer.concat(pixels));
+  return written;
 }
 
 async function shardsOf(space: Workspace) {
@@ -75,7 +86,11 @@ async function shardsOf(space: Workspace) {
 }
 
 describe("the service of the Spark steps", () => {
-  test("asked frame by frame it does what the local step does, and then there is nothing to do", async () => {
+  test.each([
+    ["shard by shard", atOnce],
+    ["image by image", imageByImage],
+  ])("asked %s it does what the local step does, and then there is nothing to do", async (_, make) => {
+    const plan = { type: "plan" };
     const [here, there] = [await served(), await served()];
     for (let i = 0; i < 9; i++)
       for (const { space } of [here, there]) await land(space, `Cancer/${i}.png`, head(Math.floor(i / 2)));
@@ -84,12 +99,16 @@ describe("the service of the Spark steps", () => {
       const lesion = drawHead(51, 120, 140);
       await space.buckets.curated.write(`masks/${id}.png`, await encodePng(lesion));
     }
-    expect(await drive(here.service)).toMatchObject({ items: 6, skipped: 0, rejected: 0 });
+    expect(await drive(here.service, plan, make)).toMatchObject({ items: 6, skipped: 0, rejected: 0 });
     await preprocessStep({ workspace: there.space, progress: silentProgress, ...context() }, { threads: 1 });
     expect(await shardsOf(here.space)).toEqual(await shardsOf(there.space));
-    expect(await drive(here.service)).toMatchObject({ items: 0, skipped: 6, rejected: 0 });
-    await land(here.space, "Cancer/more.png", head(77));
-    expect(await drive(here.service)).toMatchObject({ items: 1, skipped: 6 });
+    expect(await drive(here.service, plan, make)).toMatchObject({ items: 0, skipped: 6, rejected: 0 });
+    const more = await land(here.space, "Cancer/more.png", head(77));
+    const gone = await land(here.space, "Cancer/gone.png", head(78));
+    await here.space.buckets.curated.delete(`images/${gone.sha256}.png`);
+    expect(await drive(here.service, plan, make)).toMatchObject({ items: 1, skipped: 6, rejected: 1 });
+    expect((await shardsOf(here.space)).map(({ id }) => id)).toContain(more.id);
+    expect(await readRejects(here.space.buckets.processed)).toMatchObject([{ id: gone.id, reason: "curated-missing" }]);
   });
 
   test("says what is wrong with one image, whatever it is, before reading what is too large", async () => {
