@@ -144,6 +144,11 @@ function describe({ pointing, sanity }: ExplainReport): string[] {
       `rank correlation of the maps of ${sanity.images} scans with hiding parts of the picture: ${value(sanity.occlusion)}; with the maps of drawn weights: ${value(sanity.randomisedWeights)}; with those for Non-Cancer: ${value(sanity.otherLabel)}.`,
     );
   }
+  if (sanity.hidingThePeak !== null) {
+    lines.push(
+      `hiding the map's maximum costs Cancer more than hiding ${percent(sanity.hidingThePeak)} of the head's other places; at random it would be 50 %.`,
+    );
+  }
   return lines;
 }
 

@@ -1,7 +1,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { RECIPE } from "../imaging";
 import { mixSeed, normal, uniform } from "../platform/random";
-import { type Classifier, logit } from "../registry";
+import { type Classifier, labelOf, logit } from "../registry";
 import { gradCam } from "./gradcam";
 
 /** Cells of a side of the grid on which maps are compared. */
@@ -22,6 +22,12 @@ export interface SanityReport {
   readonly otherLabel: number | null;
   /** Of the map with how much the log odds of Cancer fall when a patch of the picture is hidden. */
   readonly occlusion: number | null;
+  /**
+   * Of the images that are called Cancer: the share of the head's other places whose hiding costs Cancer less than hiding
+   * the map's maximum does (the mean; ties count half). 0.5 is chance, and at 1 the map points where it matters most. A
+   * rank correlation over all places weighs the many that hardly matter as much as the few that do.
+   */
+  readonly hidingThePeak: number | null;
 }
 
 /**
@@ -44,12 +50,17 @@ export async function checkSanity(
     signal?.throwIfAborted();
     hidden.push(await occlusionMap(classifier, image));
   }
+  const probabilities = await classifier.predict(images);
+  const suspicious = images.flatMap((_, i) =>
+    labelOf(probabilities[i] as number, classifier.metadata.threshold) === "Cancer" ? [i] : [],
+  );
   const drawn = await withDrawnWeights(classifier, seed, () => mapsOf(classifier, images));
   return {
     images: images.length,
     randomisedWeights: meanOf(learnt.map((map, i) => spearman(map, drawn[i] as Float64Array))),
     otherLabel: meanOf(rectified.map((map, i) => spearman(map, opposite[i] as Float64Array))),
     occlusion: meanOf(learnt.map((map, i) => spearman(map, hidden[i] as Float64Array))),
+    hidingThePeak: meanOf(suspicious.map((i) => rankOfPeak(learnt[i] as Float64Array, hidden[i] as Float64Array))),
   };
 }
 
@@ -96,6 +107,19 @@ export async function occlusionMap(classifier: Classifier, image: Uint8Array): P
   const [whole, ...parts] = await classifier.predict([image, ...variants]);
   const logOdds = (p: number) => logit(Math.min(1 - 1e-7, Math.max(1e-7, p)));
   return Float64Array.from(parts, (part) => logOdds(whole as number) - logOdds(part));
+}
+
+/** Where nothing of the head was hidden, log odds change by less than this: by rounding alone. */
+const UNCHANGED = 1e-5;
+
+/** See {@link SanityReport.hidingThePeak}; undefined where the map's maximum lies beside the head. */
+export function rankOfPeak(map: Float64Array, falls: Float64Array): number | undefined {
+  const peak = map.indexOf(Math.max(...map));
+  const fall = falls[peak] as number;
+  const others = Array.from(falls).filter((value, cell) => cell !== peak && Math.abs(value) > UNCHANGED);
+  if (Math.abs(fall) <= UNCHANGED || others.length === 0) return undefined;
+  const below = others.reduce((sum, value) => sum + (value < fall ? 1 : value === fall ? 0.5 : 0), 0);
+  return below / others.length;
 }
 
 /** Runs `work` while every weight is drawn with its own mean and spread; puts the learnt ones back. */

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import sharp from "sharp";
 import { type ExplainReport, explainFolder } from "../../../runtime/explain";
 import { dilate } from "../../../runtime/explain/pointing";
-import { checkSanity, occlusionMap, spearman } from "../../../runtime/explain/sanity";
+import { checkSanity, occlusionMap, rankOfPeak, spearman } from "../../../runtime/explain/sanity";
 import { applyRecipe } from "../../../runtime/imaging";
 import { type Classifier, loadClassifier, useBackend } from "../../../runtime/registry";
 import { headPixels, headPng, saveBrightSpot } from "../../support/bright-spot-model";
@@ -33,6 +33,7 @@ describe("whether a map can be trusted", () => {
     const report = await checkSanity(classifier, [head()], 4);
     expect(report.images).toBe(1);
     expect(report.occlusion).toBeGreaterThan(0.3);
+    expect(report.hidingThePeak).toBe(1);
     expect(report.otherLabel).toBeLessThan(0.2);
     expect(report.randomisedWeights).toBeLessThan(0.9);
     expect(await classifier.predict([head()])).toEqual(before);
@@ -52,6 +53,8 @@ describe("whether a map can be trusted", () => {
     expect(spearman(Float64Array.of(1, 2, 3), Float64Array.of(3, 2, 1))).toBe(-1);
     expect(spearman(Float64Array.of(1, 1, 1), Float64Array.of(3, 2, 1))).toBe(0);
     expect(spearman(Float64Array.of(1, 1, 1), Float64Array.of(2, 2, 2))).toBeUndefined();
+    expect(rankOfPeak(Float64Array.of(0, 9, 1, 0), Float64Array.of(-1, 2, 3, 0))).toBe(0.5);
+    expect(rankOfPeak(Float64Array.of(0, 9, 1, 0), Float64Array.of(1, 0, 3, 1))).toBeUndefined();
     const point = new Uint8Array(121);
     point[60] = 1;
     expect(dilate(point, 11, 11, 5).reduce((sum, value) => sum + value, 0)).toBe(81);
