@@ -1,27 +1,31 @@
 import { EXIT, ifMain, runTool, tool } from "../tools/command";
 import { benchSpark } from "./spark";
 import { benchSynth } from "./synth";
+import { benchTrain } from "./train";
 
 /** What can be measured, by its name. */
 const BENCHMARKS: Readonly<Record<string, (options: BenchOptions) => void | Promise<void>>> = {
   spark: benchSpark,
   synth: benchSynth,
+  train: benchTrain,
 };
 
 export interface BenchOptions {
   /** A file for the results as JSON. */
   readonly json?: string;
   readonly seed?: string;
-  /** spark: an input folder; phantoms are drawn without it. */
+  /** spark, train: an input folder; phantoms are drawn without it. */
   readonly data?: string;
-  /** spark: a workspace with curated images, in place of {@link data}. */
+  /** spark, train: a workspace with curated (train: processed) images, in place of {@link data}. */
   readonly workspace?: string;
   /** spark: images of each run, with commas between. */
   readonly sizes?: string;
-  /** spark: what of it, with commas between. */
+  /** spark, train: what of it, with commas between. */
   readonly parts?: string;
   /** spark: memory of the JVM, of both sides. */
   readonly memory?: string;
+  /** train: epochs of ours. */
+  readonly epochs?: string;
 }
 
 /** The command `npm run bench`. */
@@ -30,12 +34,13 @@ export async function bench(args: readonly string[]): Promise<number> {
   const program = tool("bench", "Measures, on this machine, and prints what it measured.")
     .argument("<name>", `which benchmark: ${names}`)
     .option("--json <file>", "write the results to this file as well")
-    .option("--seed <n>", "spark: decides the phantoms and hashes; accepted by all")
-    .option("--data <dir>", "spark: an input folder (Cancer/, Non-Cancer/, ...); without it phantoms are drawn")
-    .option("--workspace <dir>", "spark: a workspace with curated images, in place of --data")
+    .option("--seed <n>", "spark, train: decides the phantoms, hashes and first weights; accepted by all")
+    .option("--data <dir>", "spark, train: an input folder (Cancer/, Non-Cancer/, ...); without it phantoms are drawn")
+    .option("--workspace <dir>", "spark, train: a workspace with curated (train: processed) images, in place of --data")
     .option("--sizes <list>", "spark: images of each run, such as 3000,12000,48000")
-    .option("--parts <list>", "spark: preprocess, grouping, pca; all without it")
-    .option("--memory <size>", "spark: memory of the JVM, the same for both sides; 2g without it");
+    .option("--parts <list>", "spark: preprocess, grouping, pca; train: accuracy, step; all without it")
+    .option("--memory <size>", "spark: memory of the JVM, the same for both sides; 2g without it")
+    .option("--epochs <n>", "train: epochs of ours; 6 without it");
   return runTool(
     program,
     async () => {

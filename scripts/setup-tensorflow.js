@@ -39,12 +39,12 @@ function install(keras) {
   const problems = missing(works);
   if (problems.length > 0) throw new Error(problems.join(" "));
   if (!environment.has(set)) {
-    const begin = (python) => {
-      const where = python ? `for Python ${python} into` : "into";
+    const begin = (python) =>
       console.error(
-        `TensorFlow: installing ${what(set)} ${where} .parts/tensorflow; that is a download of 300 MB or so.`,
+        python
+          ? `TensorFlow: installing ${what(set)} for Python ${python} into .parts/tensorflow; that is a download of 300 MB or so.`
+          : "TensorFlow: adding what Keras runs with to .parts/tensorflow.",
       );
-    };
     // The library needs no Python package; Keras needs those that it depends on.
     environment.install(set, begin, keras ? [] : ["--no-deps"]);
   }
