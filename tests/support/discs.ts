@@ -1,4 +1,5 @@
 import { uniform } from "../../runtime/platform/random";
+import type { Checkpoints } from "../../runtime/train/checkpoints";
 import { trainingConfiguration } from "../../runtime/train/configuration";
 import { NO_LESION } from "../../runtime/train/lesions";
 import type { TrainingSet, trainNetwork } from "../../runtime/train/trainer";
@@ -46,4 +47,20 @@ export function weightsOf(result: Awaited<ReturnType<typeof trainNetwork>>): Flo
 export function sameBits(one: readonly Float32Array[], other: readonly Float32Array[]): boolean {
   const bytes = (values: Float32Array) => Buffer.from(values.buffer, values.byteOffset, values.byteLength);
   return one.length === other.length && one.every((values, i) => bytes(values).equals(bytes(other[i] as Float32Array)));
+}
+
+/** Checkpoints that end the training once so many epochs are saved. */
+export function interruptAfter(
+  epochs: number,
+  watched: Checkpoints,
+): { checkpoints: Checkpoints; signal: AbortSignal } {
+  const stop = new AbortController();
+  const checkpoints: Checkpoints = {
+    ...watched,
+    async save(checkpoint) {
+      await watched.save(checkpoint);
+      if (checkpoint.curve.length === epochs) stop.abort();
+    },
+  };
+  return { checkpoints, signal: stop.signal };
 }

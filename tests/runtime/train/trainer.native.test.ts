@@ -10,7 +10,7 @@ import { type Checkpoints, checkpointsIn } from "../../../runtime/train/checkpoi
 import { NETWORK_SIZE, Optimizer } from "../../../runtime/train/optimizer";
 import { EXCHANGE_SIZE, Replica } from "../../../runtime/train/replica";
 import { trainNetwork } from "../../../runtime/train/trainer";
-import { CONFIGURATION, discs, sameBits, weightsOf } from "../../support/discs";
+import { CONFIGURATION, discs, interruptAfter, sameBits, weightsOf } from "../../support/discs";
 
 async function train(checkpoints: Checkpoints, signal = new AbortController().signal) {
   return trainNetwork(discs(), CONFIGURATION, "tfjs-node", { checkpoints, progress: silentProgress, signal });
@@ -29,16 +29,9 @@ describe("the trainer on native TensorFlow", () => {
     const second = await train(checkpointsIn(directory, "second"));
     expect(sameBits(weightsOf(second), weightsOf(first))).toBe(true);
 
-    const stop = new AbortController();
     const watched = checkpointsIn(directory, "third");
-    const interrupting: Checkpoints = {
-      ...watched,
-      async save(checkpoint) {
-        await watched.save(checkpoint);
-        if (checkpoint.curve.length === 2) stop.abort();
-      },
-    };
-    await expect(train(interrupting, stop.signal)).rejects.toThrow(/interrupted in epoch 3/);
+    const interrupting = interruptAfter(2, watched);
+    await expect(train(interrupting.checkpoints, interrupting.signal)).rejects.toThrow(/interrupted in epoch 3/);
     const resumed = await train(watched);
     expect(resumed.resumedFrom).toBe(2);
     expect(sameBits(weightsOf(resumed), weightsOf(first))).toBe(true);

@@ -26,7 +26,7 @@ import { NETWORK_SIZE, Optimizer, PARAMETER_COUNT, STATE_SIZE, splitNetwork } fr
 import { type PlantedLesion, plantLesion } from "../../../runtime/train/plant-lesion";
 import { EXCHANGE_SIZE, Replica } from "../../../runtime/train/replica";
 import { trainNetwork } from "../../../runtime/train/trainer";
-import { CONFIGURATION, discs, SIDE, sameBits, weightsOf } from "../../support/discs";
+import { CONFIGURATION, discs, interruptAfter, SIDE, sameBits, weightsOf } from "../../support/discs";
 
 async function train(checkpoints: Checkpoints, signal = new AbortController().signal) {
   return trainNetwork(discs(), CONFIGURATION, "wasm", { checkpoints, progress: silentProgress, signal });
@@ -45,16 +45,9 @@ describe("the trainer", () => {
     const second = await train(checkpointsIn(directory, "second"));
     expect(sameBits(weightsOf(second), weightsOf(first))).toBe(true);
 
-    const stop = new AbortController();
     const watched = checkpointsIn(directory, "third");
-    const interrupting: Checkpoints = {
-      ...watched,
-      async save(checkpoint) {
-        await watched.save(checkpoint);
-        if (checkpoint.curve.length === 2) stop.abort();
-      },
-    };
-    await expect(train(interrupting, stop.signal)).rejects.toThrow(/interrupted in epoch 3/);
+    const interrupting = interruptAfter(2, watched);
+    await expect(train(interrupting.checkpoints, interrupting.signal)).rejects.toThrow(/interrupted in epoch 3/);
     const resumed = await train(watched);
     expect(resumed.resumedFrom).toBe(2);
     expect(sameBits(weightsOf(resumed), weightsOf(first))).toBe(true);
@@ -84,16 +77,9 @@ describe("the trainer", () => {
     expect(first.epoch).toBe(aucs.indexOf(Math.max(...aucs)) + 1);
     expect(first.curve.length).toBe(Math.min(12, first.epoch + 2));
 
-    const stop = new AbortController();
     const watched = checkpointsIn(directory, "impatient");
-    const interrupting: Checkpoints = {
-      ...watched,
-      async save(checkpoint) {
-        await watched.save(checkpoint);
-        if (checkpoint.curve.length === first.epoch) stop.abort();
-      },
-    };
-    await expect(trainNetwork(...tools(interrupting, stop.signal))).rejects.toThrow(/interrupted/);
+    const { checkpoints, signal } = interruptAfter(first.epoch, watched);
+    await expect(trainNetwork(...tools(checkpoints, signal))).rejects.toThrow(/interrupted/);
     const resumed = await trainNetwork(...tools(watched));
     expect(resumed.epoch).toBe(first.epoch);
     expect(sameBits(weightsOf(resumed), weightsOf(first))).toBe(true);
