@@ -154,20 +154,32 @@ function printAccuracy(results: Readonly<Record<string, TrainingMeasurement>>): 
   );
   print(table([left("SIDE"), ...["EPOCH", "SECONDS", "CPU SECONDS", "VALIDATION AUC"].map(right)], rows));
   print("");
-  const target = peer.epochs.at(-1)?.auc as number;
   const summary = Object.entries(results).map(([side, { images, parameters, epochs }]) => [
     side,
     String(parameters),
     ((images * epochs.length) / total(epochs, "seconds")).toFixed(0),
-    ...(side === "peer"
-      ? ["1.00", "1.00"]
-      : (["seconds", "cpuSeconds"] as const).map((of) =>
-          ratio(spentUntil(epochs, target, of), total(peer.epochs, of)),
-        )),
+    ...(side === "peer" ? [] : compare(epochs, peer.epochs)),
   ]);
-  print(table([left("SIDE"), ...["PARAMETERS", "IMAGES/S", "TIME TO AUC", "CPU TIME TO AUC"].map(right)], summary));
-  print(`to the validation AUC that the peer ends at, ${target.toFixed(4)}, over the peer's whole training`);
+  const titles = ["TO LAST AUC", "CPU TO LAST AUC", "TO BEST AUC", "CPU TO BEST AUC"];
+  print(table([left("SIDE"), ...["PARAMETERS", "IMAGES/S", ...titles].map(right)], summary));
+  const { last, best } = targets(peer.epochs);
+  print(`the peer ends at ${last.toFixed(4)}; its best epoch had ${best.toFixed(4)}`);
   print("");
+}
+
+/** Validation AUC of the last and of the best epoch. */
+function targets(epochs: TrainingMeasurement["epochs"]): { readonly last: number; readonly best: number } {
+  return { last: epochs.at(-1)?.auc as number, best: Math.max(...epochs.map(({ auc }) => auc)) };
+}
+
+/** Ours up to an AUC of the peer's, over the peer's whole training for its last one, and over its way there for its best one. */
+function compare(ours: TrainingMeasurement["epochs"], peer: TrainingMeasurement["epochs"]): string[] {
+  const { last, best } = targets(peer);
+  const spent = ["seconds", "cpuSeconds"] as const;
+  return [
+    ...spent.map((of) => ratio(spentUntil(ours, last, of), total(peer, of))),
+    ...spent.map((of) => ratio(spentUntil(ours, best, of), spentUntil(peer, best, of) as number)),
+  ];
 }
 
 async function measureSteps(cores: readonly number[]): Promise<Record<string, StepMeasurement[]>> {
