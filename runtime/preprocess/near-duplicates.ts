@@ -17,8 +17,6 @@ const BANDS = 13;
 const KEYS = 2 ** Math.ceil(BITS / BANDS);
 /** Of hashes within the distance, at least one band differs in at most as many bits. */
 const RADIUS = Math.floor(NEAR_DUPLICATE_DISTANCE / BANDS);
-/** 2^32 over the golden ratio: its multiples have well mixed leading bits (Knuth, TAOCP 3, 6.4). */
-const SPREAD = 0x9e3779b1;
 /** What to XOR to a hash's words to have the hash of the mirrored picture: two of the last three quarters inverted. */
 const MIRRORINGS = [
   [0, 0, 0, 0, 0, 0, 0, 0],
@@ -40,12 +38,11 @@ export function uniteNearDuplicates(images: readonly Hashed[], unite: (a: number
   const words = packHashes(pictures.map(({ phash }) => phash));
   const count = pictures.length;
   const isNew = Uint8Array.from(pictures, (picture) => (picture.isNew ? 1 : 0));
+  if (!isNew.includes(1)) return;
   const strict = Uint8Array.from(pictures, (picture) => (picture.allKnown ? 1 : 0));
 
   const keys = new Uint32Array(count);
-  // Values of a band are spread over a table that fits the number of hashes.
-  const shift = 32 - Math.min(Math.log2(KEYS), Math.ceil(Math.log2(count + 1)) + 3);
-  const starts = new Uint32Array(2 ** (32 - shift) + 1);
+  const starts = new Uint32Array(KEYS + 1);
   const members = new Uint32Array(count);
   /** The hashes in the order of `members`. */
   const lined = new Uint32Array(count * WORDS);
@@ -54,7 +51,7 @@ export function uniteNearDuplicates(images: readonly Hashed[], unite: (a: number
   const mirrored = new Uint32Array(WORDS);
   for (let band = 0; band < BANDS; band++) {
     for (let i = 0; i < count; i++) keys[i] = bandKey(words, i * WORDS, band);
-    index(keys, shift, starts, members);
+    index(keys, starts, members);
     for (let at = 0; at < count; at++) {
       const from = (members[at] as number) * WORDS;
       for (let w = 0; w < WORDS; w++) lined[at * WORDS + w] = words[from + w] as number;
@@ -67,16 +64,17 @@ export function uniteNearDuplicates(images: readonly Hashed[], unite: (a: number
     const probes = probesOf(band);
     for (const mirroring of MIRRORINGS) {
       const mirroredKey = bandKey(mirroring, 0, band);
-      for (let i = 0; i < count; i++) {
+      // In the order of their keys: what one hash looks up lies beside what the one before did, and is in the cache.
+      for (let place = 0; place < count; place++) {
+        const i = members[place] as number;
         if (!isNew[i]) continue;
-        for (let w = 0; w < WORDS; w++) mirrored[w] = (words[i * WORDS + w] as number) ^ (mirroring[w] as number);
+        for (let w = 0; w < WORDS; w++) mirrored[w] = (lined[place * WORDS + w] as number) ^ (mirroring[w] as number);
         const key = (keys[i] as number) ^ mirroredKey;
         for (let p = 0; p < probes.length; p++) {
           const probe = key ^ (probes[p] as number);
           if ((((occupied[probe >>> 5] as number) >>> (probe & 31)) & 1) === 0) continue;
-          const slot = Math.imul(probe, SPREAD) >>> shift;
-          const end = starts[slot + 1] as number;
-          for (let at = starts[slot] as number; at < end; at++) {
+          const end = starts[probe + 1] as number;
+          for (let at = starts[probe] as number; at < end; at++) {
             const j = members[at] as number;
             // A pair of two new pictures is met from both sides.
             if (j <= i && (j === i || isNew[j])) continue;
@@ -138,18 +136,19 @@ function bandKey(words: Uint32Array, at: number, band: number): number {
   return key;
 }
 
-/** Counting sort: `members` from `starts[s]` to `starts[s + 1]` are the positions whose key is spread to slot s. */
-function index(keys: Uint32Array, shift: number, starts: Uint32Array, members: Uint32Array): void {
+/** Counting sort: `members` from `starts[key]` to `starts[key + 1]` are the positions whose key it is. */
+function index(keys: Uint32Array, starts: Uint32Array, members: Uint32Array): void {
   starts.fill(0);
-  const slotOf = (i: number) => Math.imul(keys[i] as number, SPREAD) >>> shift;
-  for (let i = 0; i < keys.length; i++) (starts[slotOf(i) + 1] as number)++;
-  for (let slot = 1; slot < starts.length; slot++)
-    starts[slot] = (starts[slot] as number) + (starts[slot - 1] as number);
+  for (let i = 0; i < keys.length; i++) {
+    const next = (keys[i] as number) + 1;
+    starts[next] = (starts[next] as number) + 1;
+  }
+  for (let key = 1; key < starts.length; key++) starts[key] = (starts[key] as number) + (starts[key - 1] as number);
   const next = starts.slice();
   for (let i = 0; i < keys.length; i++) {
-    const slot = slotOf(i);
-    members[next[slot] as number] = i;
-    next[slot] = (next[slot] as number) + 1;
+    const key = keys[i] as number;
+    members[next[key] as number] = i;
+    next[key] = (next[key] as number) + 1;
   }
 }
 
