@@ -17,10 +17,11 @@ export const usesAllCores = (backend: Backend): boolean => backend !== "wasm";
 export async function useBackend(preferred?: Backend): Promise<Backend> {
   const problems: string[] = [];
   for (const backend of preferred ? [preferred] : BACKENDS) {
+    const registered = nativeKernels();
     const problem = backend === "wasm" ? await useWasm() : await useNative(backend);
     if (problem === undefined) return backend;
     problems.push(`${backend}: ${problem}`);
-    forgetNativeKernels();
+    forgetNativeKernels(registered);
   }
   throw new ConfigurationError("The TensorFlow.js backend", problems);
 }
@@ -48,11 +49,14 @@ async function useNative(backend: "tfjs-node-gpu" | "tfjs-node"): Promise<string
   return undefined;
 }
 
-/** Both native packages register the same kernels: the second would warn about each that the first left behind. */
-function forgetNativeKernels(): void {
-  for (const { kernelName, backendName } of tf.getKernelsForBackend("tensorflow")) {
-    tf.unregisterKernel(kernelName, backendName);
-  }
+const nativeKernels = () => new Set(tf.getKernelsForBackend("tensorflow").map(({ kernelName }) => kernelName));
+
+/**
+ * Both native packages register the same kernels: the second would warn about each that the first left behind. What is
+ * registered already stays: a package that was loaded before does not register its kernels again.
+ */
+function forgetNativeKernels(registered: ReadonlySet<string>): void {
+  for (const name of nativeKernels()) if (!registered.has(name)) tf.unregisterKernel(name, "tensorflow");
 }
 
 function firstLine(error: unknown): string {
