@@ -51,7 +51,8 @@ export interface TrainingOptions extends StepOptions {
 /** Trains, then evaluates on the untouched test split and promotes the model if it is not worse than the current one. */
 export async function runTraining(options: TrainingOptions): Promise<TrainOutcome> {
   const backend = await useBackend(options.backend);
-  process.stderr.write(`train: TensorFlow.js backend ${backend}\n`);
+  const quicker = backend === "wasm" && !options.backend ? "; npm run setup:tensorflow brings a quicker one" : "";
+  process.stderr.write(`train: TensorFlow.js backend ${backend}${quicker}\n`);
   const trained = await runStep("train", options, async (context) => {
     const outcome = await trainStep(context, { ...options, backend });
     const { id, recipe, parameters, synthetic } = outcome.metadata;
