@@ -14,7 +14,11 @@ import type { SparkStep } from "./spark";
 
 const out = () => new Option("--out <dir>", "workspace").default(DEFAULT_WORKSPACE);
 const seed = () => new Option("--seed <n>", "decides everything that is drawn by chance").argParser(wholeNumber());
-const epochs = () => new Option("--epochs <n>", "times that every training image is seen; 60 by default, more where there are few").argParser(wholeNumber(1));
+const epochs = () =>
+  new Option(
+    "--epochs <n>",
+    "times that every training image is seen; 60 by default, more where there are few",
+  ).argParser(wholeNumber(1));
 const backend = () =>
   new Option("--backend <name>", "TensorFlow.js backend; default: the best present").choices(BACKENDS);
 const port = () => new Option("--port <n>", "port on 127.0.0.1; 0: a free one").argParser(portNumber).env("PORT");
