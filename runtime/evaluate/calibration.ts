@@ -1,4 +1,4 @@
-import { logit } from "../registry";
+import { logit, SUREST } from "../registry";
 
 const COLDEST = 0.1;
 const HOTTEST = 10;
@@ -6,8 +6,6 @@ const HOTTEST = 10;
 const FARTHEST = 6;
 /** Newton's steps: it converges in a handful. */
 const STEPS = 50;
-/** Keeps the log odds of an answer of exactly 0 or 1 finite: the resolution of float32 below 1. */
-const SUREST = 6e-8;
 
 /** By what log odds are divided, and what is then added. */
 export interface FittedCalibration {

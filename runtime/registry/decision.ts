@@ -18,6 +18,9 @@ export function decisionOf(
   return labelOf(probability, threshold);
 }
 
+/** Keeps the log odds of an answer of exactly 0 or 1 finite: the resolution of float32 below 1. */
+export const SUREST = 6e-8;
+
 /** Log odds; infinite at 0 and 1. */
 export const logit = (probability: number): number => Math.log(probability) - Math.log1p(-probability);
 

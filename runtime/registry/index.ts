@@ -9,6 +9,7 @@ export {
   labelOf,
   logit,
   type ScanDecision,
+  SUREST,
   sigmoid,
   uncalibrate,
 } from "./decision";

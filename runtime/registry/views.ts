@@ -1,5 +1,6 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { LayersModel } from "@tensorflow/tfjs-layers";
+import { SUREST } from "./decision";
 import type { ModelMetadata } from "./metadata";
 
 /** Axes of [n, rows, columns, channels] that a view is mirrored along. */
@@ -16,9 +17,6 @@ export const viewsOf = (views: Views = "plain"): readonly View[] => (views === "
 
 /** Mirrors a tensor [n, rows, columns, channels] as a view asks; mirroring twice gives it back. */
 export const mirrorAs = (view: View, x: tf.Tensor4D): tf.Tensor4D => (view.length > 0 ? tf.reverse(x, [...view]) : x);
-
-/** Keeps the log odds of an answer of exactly 0 or 1 finite: the resolution of float32 below 1. */
-const SUREST = 6e-8;
 
 /**
  * Probability of Cancer before calibration: log odds, averaged over the views of an image.
