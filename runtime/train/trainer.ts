@@ -75,7 +75,8 @@ export async function trainNetwork(
       const trained = await trainEpoch(set.train, configuration, epoch, pool, optimizer, signal);
       const record = { ...trained, validation: await validate(set, pool, optimizer.average) };
       curve.push(record);
-      if (configuration.patience > 0 && bestEpoch(curve) === epoch + 1) best = Float32Array.from(optimizer.average);
+      if (configuration.patience > 0 && record.validation && bestEpoch(curve) === epoch + 1)
+        best = Float32Array.from(optimizer.average);
       await checkpoints.save({ curve, state: optimizer.state(), ...(best ? { best } : {}) });
       progress.advance(1, describe(record));
     }
@@ -105,7 +106,8 @@ function bestEpoch(curve: readonly EpochRecord[]): number {
 }
 
 function isOver(curve: readonly EpochRecord[], { patience }: TrainingConfiguration): boolean {
-  return patience > 0 && curve.length > 0 && curve.length - bestEpoch(curve) >= patience;
+  // Without a validation AUC there is nothing to wait for.
+  return patience > 0 && curve.at(-1)?.validation != null && curve.length - bestEpoch(curve) >= patience;
 }
 
 async function validate(

@@ -85,6 +85,17 @@ describe("the trainer", () => {
     expect(sameBits(weightsOf(resumed), weightsOf(first))).toBe(true);
   });
 
+  it("runs to the end where no validation image could stop it", async () => {
+    const set = { ...discs(), validation: new Int32Array() };
+    const { curve, epoch } = await trainNetwork(set, { ...CONFIGURATION, patience: 1 }, "wasm", {
+      checkpoints: checkpointsIn(directory, "blind"),
+      progress: silentProgress,
+      signal: new AbortController().signal,
+    });
+    expect(curve.map(({ validation }) => validation)).toEqual([null, null, null]);
+    expect(epoch).toBe(3);
+  });
+
   it("learns from what it is shown", async () => {
     const set = discs();
     const configuration = { ...CONFIGURATION, epochs: 25 };
