@@ -1,5 +1,14 @@
 import { Argument, Command, InvalidArgumentError, Option } from "commander";
-import { EXIT, interruptible, portNumber, reportFailure, runStep, wholeNumber } from "./platform/command-line";
+import {
+  EXIT,
+  interruptible,
+  makeOutputFolder,
+  portNumber,
+  reportFailure,
+  requireWorkspace,
+  runStep,
+  wholeNumber,
+} from "./platform/command-line";
 import { ConfigurationError } from "./platform/config";
 import { DISCLAIMER } from "./platform/labels";
 import { createProgress, type Progress } from "./platform/progress";
@@ -58,6 +67,7 @@ async function main(): Promise<void> {
     .addOption(out())
     .addOption(seed())
     .action(async (options: { out: string; seed?: number }) => {
+      requireWorkspace(options.out);
       const { preprocessStep } = await import("./preprocess/index.js");
       await runStep("preprocess", options, (context) => preprocessStep(context));
     });
@@ -69,6 +79,7 @@ async function main(): Promise<void> {
     .addOption(seed())
     .option("--components <n>", "how many; 64 without it", wholeNumber(1))
     .action(async ({ components, ...options }: { out: string; seed?: number; components?: number }) => {
+      requireWorkspace(options.out);
       const { featuresStep } = await import("./features/index.js");
       await runStep("features", options, (context) =>
         featuresStep(context, components === undefined ? {} : { components }),
@@ -86,6 +97,7 @@ async function main(): Promise<void> {
     .option("--listing <file>", "preprocess: a file with a line of JSON an image, instead of the table images")
     .option("--components <n>", "pca: how many; 64 without it", wholeNumber(1))
     .action(async (step: SparkStep, { listing, components, ...options }: SparkFlags) => {
+      requireWorkspace(options.out);
       const { checkedListing, runSparkStep } = await import("./spark.js");
       if (listing !== undefined && step !== "preprocess") throw misplaced("--listing", "preprocess");
       if (components !== undefined && step !== "pca") throw misplaced("--components", "pca");
@@ -110,6 +122,7 @@ async function main(): Promise<void> {
       wholeNumber(),
     )
     .action(async (options: TrainFlags) => {
+      requireWorkspace(options.out);
       const { runTraining } = await import("./demo.js");
       await runTraining(options);
     });
@@ -215,6 +228,7 @@ async function overFolder<R extends { readonly rejected: number; readonly notes:
     options: FolderFlags & { readonly seed: number; readonly progress: Progress; readonly signal: AbortSignal },
   ) => Promise<R>,
 ): Promise<R> {
+  await makeOutputFolder(options.out);
   const interruption = interruptible();
   try {
     const progress = createProgress(name);

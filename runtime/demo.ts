@@ -56,12 +56,15 @@ export async function runTraining(options: TrainingOptions): Promise<TrainOutcom
   const trained = await runStep("train", options, async (context) => {
     const outcome = await trainStep(context, { ...options, backend });
     const { id, recipe, parameters, synthetic } = outcome.metadata;
-    return { ...outcome, summary: { backend, model: { id, recipe, parameters, synthetic } } };
+    const model = { id, recipe, parameters, synthetic };
+    return { ...outcome, summary: { backend, model, test: null, promotion: null } };
   });
   await runStep("evaluate", options, async (context) => {
     const outcome = await evaluateStep(context, { model: trained.metadata.id });
     const { n, threshold, accuracy, precision, recall, specificity, f1, auc, ece } = outcome.evaluation.test;
-    return { ...outcome, summary: { test: { n, threshold, accuracy, precision, recall, specificity, f1, auc, ece } } };
+    const { current, reason } = outcome.decision;
+    const test = { n, threshold, accuracy, precision, recall, specificity, f1, auc, ece };
+    return { ...outcome, summary: { test, promotion: { current, reason } } };
   });
   return trained;
 }

@@ -13,7 +13,7 @@ const METRICS = [
 
 /** The summary of a workspace as text for a terminal. */
 export function renderSummary(summary: Summary, directory: string): string {
-  const { steps, dataset, model, test } = summary;
+  const { steps, dataset, model, test, promotion } = summary;
   const lines = [
     table([
       ["step", "items", "done before", "refused", "seconds", "items/s *"],
@@ -36,6 +36,7 @@ export function renderSummary(summary: Summary, directory: string): string {
     );
   }
   if (model) lines.push(`model ${model.id}, ${model.parameters} parameters, backend ${summary.backend}`);
+  if (promotion && !promotion.current) lines.push(`not promoted, another model is served: ${promotion.reason}`);
   if (model?.synthetic)
     lines.push("", "SYNTHETIC: these images are drawn phantoms. The numbers say nothing about patients.");
   if (model && test) {

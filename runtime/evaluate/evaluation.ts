@@ -53,7 +53,7 @@ export type Measured = {
 } & Readonly<Record<MetricName, Metric>>;
 
 /** Grows when `evaluation.json` holds something else: an earlier one is then made again. */
-export const EVALUATION_VERSION = 2;
+export const EVALUATION_VERSION = 3;
 
 /** `evaluation.json`. */
 export interface Evaluation {
@@ -193,7 +193,15 @@ export function evaluateScored(input: {
       plain && learn && learn.length > 0
         ? BASELINES.map((recipe) => classicalResult(recipe, classicalScores(recipe, plain, learn, seed), plain, seed))
         : [],
-    shortcuts: plain ? auditShortcuts(scores, plain, learn, seed) : null,
+    shortcuts: plain
+      ? auditShortcuts(
+          scores,
+          plain,
+          learn,
+          seed,
+          test.map(({ collection }) => collection ?? undefined),
+        )
+      : null,
     confusion: confusionAt(scores, threshold),
     roc: thin(roc),
     precisionRecall: thin(precisionRecall),

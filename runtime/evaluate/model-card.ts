@@ -73,12 +73,13 @@ export function renderModelCard(metadata: ModelMetadata, evaluation: Evaluation,
           bullets([
             ...shortcuts.probes.map(({ name, auc }) => `a probe that sees only the ${name}: AUC ${text(auc)}`),
             `this model when border and histogram tell nothing: AUC ${text(shortcuts.matched.auc)}`,
+            ...shortcuts.matchedByCollection.map(({ name, auc }) => `the same within ${name}: AUC ${text(auc)}`),
           ]),
         ]
       : []),
     "## What the numbers do not say",
     bullets([
-      "They hold for these groups. Intervals do not cover the step to another hospital, scanner or population.",
+      "They hold for these groups, as far as none of these images was used to train: nothing in a folder can tell. Intervals do not cover the step to another hospital, scanner or population.",
       "Grad-CAM shows where evidence was found. It is a hint, not a contour; `npm run explain` measures how often it points into lesion masks.",
     ]),
   ];

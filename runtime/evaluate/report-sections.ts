@@ -96,13 +96,16 @@ export function baselineSection({ baselines, test }: Evaluation): string {
 
 export function shortcutSection({ shortcuts, test }: Evaluation): string {
   if (!shortcuts) return "";
-  const { probes, matched, fitted } = shortcuts;
+  const { probes, matched, matchedByCollection, fitted } = shortcuts;
   const rows = [
     `<tr><th scope="row">This model, all images</th><td class="number">${cell(test.auc)}</td><td class="muted">The network.</td></tr>`,
     described(
       "This model, shortcut-matched",
       matched.auc,
       `Images weighted so that both classes have the same distribution over the deciles of the probe of border and histogram (overlap ${percentage(matched.overlap)}; that probe's own AUC falls to ${matched.probe === null ? "nothing that can be computed" : matched.probe.toFixed(3)}).`,
+    ),
+    ...matchedByCollection.map(({ name, auc, overlap }) =>
+      described(`The same within ${name}`, auc, `Deciles of this collection alone (overlap ${percentage(overlap)}).`),
     ),
     ...probes.map(({ name, auc, description }) => described(`Probe: ${name}`, auc, description)),
   ];

@@ -11,17 +11,21 @@ export interface ShortcutAudit {
   readonly fitted: string;
   /** AUC of each probe on the measured images; 0.5 is nothing learnt. */
   readonly probes: readonly ClassicalResult[];
-  readonly matched: {
-    /**
-     * The model's AUC when Cancer and Non-Cancer images are weighted to have the same distribution over the deciles of
-     * the joint probe's score: what remains when that shortcut tells nothing.
-     */
-    readonly auc: Metric;
-    /** The joint probe's own AUC under the same weights: near 0.5 if the matching worked. */
-    readonly probe: number | null;
-    /** Share of the images that both classes have in common; a small one leaves little to measure on. */
-    readonly overlap: number;
-  };
+  readonly matched: MatchedAuc;
+  /** The same within each collection, with deciles of its own, where there is more than one. */
+  readonly matchedByCollection: readonly ({ readonly name: string } & MatchedAuc)[];
+}
+
+export interface MatchedAuc {
+  /**
+   * The model's AUC when Cancer and Non-Cancer images are weighted to have the same distribution over the deciles of
+   * the joint probe's score: what remains when that shortcut tells nothing.
+   */
+  readonly auc: Metric;
+  /** The joint probe's own AUC under the same weights: near 0.5 if the matching worked. */
+  readonly probe: number | null;
+  /** Share of the images that both classes have in common; a small one leaves little to measure on. */
+  readonly overlap: number;
 }
 
 /**
@@ -29,12 +33,14 @@ export interface ShortcutAudit {
  *
  * @param scores the network's, of the same images in the same order as `set`
  * @param learn training images; without them the probes are cross-validated by group on the set itself
+ * @param collections of the images of `set`, as far as they are known
  */
 export function auditShortcuts(
   scores: Scores,
   set: readonly PlainImage[],
   learn: readonly PlainImage[] | undefined,
   seed: number,
+  collections: readonly (string | undefined)[] = [],
 ): ShortcutAudit {
   let joint: Float64Array | undefined;
   const probes = PROBES.map((probe) => {
@@ -47,12 +53,37 @@ export function auditShortcuts(
     : "on these images, cross-validated by group (five parts)";
   if (!joint) {
     const reason = "The joint probe could not be fitted: there are too few images of a class.";
-    return { fitted, probes, matched: { auc: { value: null, reason }, probe: null, overlap: 0 } };
+    const matched = { auc: { value: null, reason }, probe: null, overlap: 0 };
+    return { fitted, probes, matched, matchedByCollection: [] };
   }
+  const answers = joint;
+  const names = [...new Set(collections.filter((name) => name !== undefined))].sort();
+  return {
+    fitted,
+    probes,
+    matched: matchedAuc(scores, answers, seed),
+    matchedByCollection:
+      names.length < 2
+        ? []
+        : names.map((name) => {
+            const rows = [...scores.labels.keys()].filter((i) => collections[i] === name);
+            const probe = Float64Array.from(rows, (i) => answers[i] as number);
+            return { name, ...matchedAuc(subset(scores, rows), probe, seed) };
+          }),
+  };
+}
+
+function matchedAuc(scores: Scores, joint: Float64Array, seed: number): MatchedAuc {
   const { weights, overlap } = matchingWeights(scores.labels, joint);
   const probe = auc({ ...scores, probabilities: joint }, ascending(joint), weights);
-  return { fitted, probes, matched: { auc: aucInterval(scores, { seed, weights }), probe: probe.value, overlap } };
+  return { auc: aucInterval(scores, { seed, weights }), probe: probe.value, overlap };
 }
+
+const subset = ({ labels, probabilities, groups }: Scores, rows: readonly number[]): Scores => ({
+  labels: Uint8Array.from(rows, (i) => labels[i] as number),
+  probabilities: Float64Array.from(rows, (i) => probabilities[i] as number),
+  groups: rows.map((i) => groups[i] as string),
+});
 
 /**
  * Weights under which both classes have the same distribution over the deciles of a score: in each decile the class

@@ -18,7 +18,8 @@ export type EvaluateContext = ContextWith<"processed" | "models" | "reports">;
 
 export interface EvaluateStepOutcome extends StepCounts {
   readonly evaluation: Evaluation;
-  readonly decision: Decision;
+  /** What became of the model, and whether it is the current one now. */
+  readonly decision: Decision & { readonly current: boolean };
 }
 
 /**
@@ -139,7 +140,7 @@ async function challenge(
   context: EvaluateContext,
   evaluation: Evaluation,
   bench: TestBench,
-): Promise<Decision & { readonly notes: readonly string[] }> {
+): Promise<EvaluateStepOutcome["decision"] & { readonly notes: readonly string[] }> {
   const { models } = context.workspace.buckets;
   const seen = await currentModel(models);
   const notes: string[] = [];
@@ -159,10 +160,11 @@ async function challenge(
     const moved = await setCurrent(models, { model: evaluation.model, reason: decision.reason }, seen, new Date());
     if (!moved) {
       const reason = "Another process promoted a model meanwhile: start this step again to compare with that one.";
-      return { promoted: false, reason, notes: [...notes, reason] };
+      return { promoted: false, current: false, reason, notes: [...notes, reason] };
     }
   }
-  return { ...decision, notes: [...notes, decision.reason] };
+  const current = decision.promoted || seen?.model === evaluation.model;
+  return { ...decision, current, notes: [...notes, decision.reason] };
 }
 
 function contender({ model, dataset, test }: Evaluation): Contender {

@@ -1,10 +1,12 @@
+import { existsSync } from "node:fs";
+import { resolve } from "node:path";
 import { CommanderError, InvalidArgumentError } from "commander";
 import { ConfigurationError } from "./config";
 import { createLogger } from "./logging";
 import { createProgress } from "./progress";
 import type { StepContext, StepCounts } from "./step";
 import { countDataset, readSummary, type SummaryChange, updateSummary } from "./summary";
-import { openWorkspace } from "./workspace";
+import { makeFolder, openWorkspace } from "./workspace";
 
 /** Exit codes of every command. */
 export const EXIT = { done: 0, failed: 1, usage: 2, interrupted: 130 } as const;
@@ -29,10 +31,9 @@ export async function runStep<O extends StepOutcome>(
   options: StepOptions,
   work: (context: StepContext) => Promise<O>,
 ): Promise<O> {
-  const workspace = await openWorkspace(options.out).catch((error: NodeJS.ErrnoException) => {
-    if (error.syscall !== "mkdir") throw error;
-    throw new ConfigurationError("The workspace", [`--out ${options.out} cannot be a folder here (${error.code}).`]);
-  });
+  const workspace = await openWorkspace(options.out).catch((error) =>
+    rejectFolder("The workspace", options.out, error),
+  );
   const interruption = interruptible();
   try {
     const seed = options.seed ?? (await readSummary(workspace)).seed;
@@ -59,6 +60,30 @@ export async function runStep<O extends StepOutcome>(
     interruption.release();
     await workspace.close();
   }
+}
+
+/**
+ * Makes the folder of a command's results, before any work is done for them.
+ *
+ * @throws {ConfigurationError} if it cannot be a folder
+ */
+export async function makeOutputFolder(out: string): Promise<void> {
+  await makeFolder(resolve(out)).catch((error) => rejectFolder("The results", out, error));
+}
+
+/**
+ * @throws {ConfigurationError} if there is no folder: a mistyped name must not become an empty workspace
+ */
+export function requireWorkspace(out: string): void {
+  if (existsSync(out)) return;
+  throw new ConfigurationError("The workspace", [
+    `--out ${out} is not there. npm run demo, or npm run ingest -- --data DIR --out ${out}, makes one.`,
+  ]);
+}
+
+function rejectFolder(subject: string, out: string, error: NodeJS.ErrnoException): never {
+  if (error.syscall !== "mkdir") throw error;
+  throw new ConfigurationError(subject, [`--out ${out} cannot be a folder here (${error.code}).`]);
 }
 
 /** Ctrl-C asks a step to stop at a safe point; a second one ends the process at once. */

@@ -44,12 +44,14 @@ export interface Summary {
         Record<"accuracy" | "precision" | "recall" | "specificity" | "f1" | "auc" | "ece", Metric>
       >)
     | null;
+  /** Whether the model above is the current one, which alone is served, and why. */
+  readonly promotion: { readonly current: boolean; readonly reason: string } | null;
 }
 
 export type SummaryChange = Partial<Omit<Summary, "steps">>;
 
 const FILE = "summary.json";
-const EMPTY: Summary = { seed: 0, backend: null, steps: [], dataset: null, model: null, test: null };
+const EMPTY: Summary = { seed: 0, backend: null, steps: [], dataset: null, model: null, test: null, promotion: null };
 
 export async function readSummary(workspace: Pick<Workspace, "directory">): Promise<Summary> {
   try {

@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { mkdir } from "node:fs/promises";
+import { mkdir, stat } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { BUCKETS, type BucketName } from "./contract";
 import type { ObjectStore } from "./object-store";
@@ -29,8 +29,12 @@ export async function openWorkspace(directory: string = DEFAULT_WORKSPACE): Prom
   return { directory: root, buckets, warehouse, close: () => warehouse.close() };
 }
 
-/** A folder and those above it. Node's own recursive form never ends where a file system knows no new folders (/proc). */
-async function makeFolder(path: string): Promise<void> {
+/**
+ * A folder and those above it. Node's own recursive form never ends where a file system knows no new folders (/proc).
+ *
+ * @throws {NodeJS.ErrnoException} of the call `mkdir`, if there cannot be one
+ */
+export async function makeFolder(path: string): Promise<void> {
   const missing: string[] = [];
   for (let at = path; !existsSync(at); at = dirname(at)) missing.unshift(at);
   for (const folder of missing) {
@@ -38,4 +42,5 @@ async function makeFolder(path: string): Promise<void> {
       if (error.code !== "EEXIST") throw error;
     });
   }
+  if (!(await stat(path)).isDirectory()) await mkdir(path);
 }

@@ -159,6 +159,7 @@ describe("the demo", () => {
     expect(modelFiles(out)).toEqual(modelFiles(whole));
     expect(Object.keys(modelFiles(out))).toHaveLength(3);
     expect(summaryOf(out).test).toEqual(summaryOf(whole).test);
+    expect(summaryOf(whole).promotion).toMatchObject({ current: true });
     expect(readdirSync(out).filter((name) => name.startsWith("summary.json"))).toEqual(["summary.json"]);
   });
 
@@ -193,6 +194,8 @@ describe("the demo", () => {
       const after = await predict();
       const { model } = JSON.parse(readFileSync(join(out, "models", "current.json"), "utf8")) as { model: string };
       expect([before.model, model]).toContain(after.model);
+      const { model: trained, promotion } = summaryOf(out);
+      expect(promotion?.current).toBe(trained?.id === model);
       const workspace = await openWorkspace(out);
       const audited = await workspace.warehouse.query<{ n: number }>("select count(*) as n from predictions");
       await workspace.close();
@@ -248,6 +251,24 @@ describe("the command line", () => {
     expect({ code, stderr }).toEqual({ code: 2, stderr: expect.stringMatching(/A model is a folder with/) });
   });
 
+  it.each(["preprocess", "features", "train", "spark"])(
+    "%s does not make a workspace of a mistyped name",
+    async (step) => {
+      const mistyped = join(root, "mistyped");
+      const { code, stderr } = await run(step, ...(step === "spark" ? ["pca"] : []), "--out", mistyped);
+      expect({ code, stderr }).toEqual({ code: 2, stderr: expect.stringContaining(`${mistyped} is not there`) });
+      expect(existsSync(mistyped)).toBe(false);
+    },
+  );
+
+  it.each(["evaluate", "explain"])("%s says at once that its results cannot go into a file", async (command) => {
+    const file = join(root, "a-file");
+    writeFileSync(file, "kept");
+    const { code, stderr } = await run(command, "--model", join(root, "no-model"), "--data", data, "--out", file);
+    expect({ code, stderr }).toEqual({ code: 2, stderr: expect.stringMatching(/a-file cannot be a folder here/) });
+    expect(readFileSync(file, "utf8")).toBe("kept");
+  });
+
   it("shows the options of every command", async () => {
     for (const command of ["demo", "upload", "ingest", "preprocess", "train", "evaluate", "explain", "serve"]) {
       const { code, stdout } = await run(command, "--help");
@@ -259,6 +280,7 @@ describe("the command line", () => {
 
   it("says what is missing when there is nothing to train on", async () => {
     const empty = join(root, "empty");
+    mkdirSync(empty);
     const { code, stderr } = await run("train", "--out", empty, "--backend", "wasm");
     expect({ code, stderr }).toEqual({ code: 1, stderr: expect.stringContaining("npm run preprocess") });
     expect(existsSync(join(empty, "models", "current.json"))).toBe(false);

@@ -77,6 +77,30 @@ describe("the shortcut audit", () => {
     expect(audit.matched.auc.value).toBeNull();
   });
 
+  it("matches within each collection too, by deciles of its own", () => {
+    const set = pictures(120, "nothing");
+    const collections = set.map((_, i) => (i % 4 < 2 ? "north" : "south"));
+    // In the north the answers are the label itself, in the south they are drawn.
+    const random = uniform(5);
+    const drawn = set.map(() => random());
+    const scores = scoresOf(set, (image, i) => (collections[i] === "north" ? image.label : (drawn[i] as number)));
+    const { matched, matchedByCollection } = auditShortcuts(scores, set, undefined, 1, collections);
+    expect(matchedByCollection.map(({ name }) => name)).toEqual(["north", "south"]);
+    const [north, south] = matchedByCollection.map(({ auc }) => auc.value as number) as [number, number];
+    expect(north).toBe(1);
+    expect(Math.abs(south - 0.5)).toBeLessThan(0.25);
+    expect(matched.auc.value).toBeLessThan(north);
+    expect(
+      auditShortcuts(
+        scores,
+        set,
+        undefined,
+        1,
+        set.map(() => "north"),
+      ).matchedByCollection,
+    ).toEqual([]);
+  });
+
   it("matching takes a shortcut's part out of a result: a model that is the shortcut falls to chance", () => {
     const random = uniform(3);
     const gaussian = normal(random);
