@@ -45,7 +45,13 @@ function productStep(): () => void {
     lesions: new Float32Array(BATCH * MAP_SIDE * MAP_SIDE),
     lesionImportance: new Float32Array(BATCH).fill(1),
   };
-  const none = { side, pixels: new Uint8Array(0), labels: new Uint8Array(0), masks: new Uint8Array(0) };
+  const none = {
+    side,
+    pixels: new Uint8Array(0),
+    labels: new Uint8Array(0),
+    masks: new Uint8Array(0),
+    donors: new Int32Array(0),
+  };
   const replica = new Replica({ ...none, maskOf: new Int32Array(0), classWeights: [1, 1] });
   return () => {
     replica.gradients(network, batch, exchange);

@@ -1,4 +1,5 @@
 import { normal, uniform } from "../platform/random";
+import { bilinear } from "./bilinear";
 
 /** How far a training image may be moved and changed. Angles in radians, shifts in pixels, the rest relative. */
 export interface Augmentation {
@@ -16,6 +17,8 @@ export interface Augmentation {
   readonly noise: number;
   /** Chance that a healthy head is shown with a planted lesion, as Cancer. */
   readonly lesionChance: number;
+  /** Chance that this lesion is one of another patient, where lesions are outlined; else it is drawn. */
+  readonly transplantChance: number;
 }
 
 export const AUGMENTATION: Augmentation = {
@@ -28,7 +31,8 @@ export const AUGMENTATION: Augmentation = {
   bias: 0.3,
   noiseChance: 0.3,
   noise: 0.05,
-  lesionChance: 0.1,
+  lesionChance: 0.15,
+  transplantChance: 0.5,
 };
 
 /** The lesion mask that moves with an image. */
@@ -85,7 +89,7 @@ export function augment(
 
   for (let y = 0, out = 0; y < side; y++) {
     for (let x = 0; x < side; x++, out += 3) {
-      const grey = sample(pixels, side, offsetX + xx * x + xy * y, offsetY + yx * x + yy * y);
+      const grey = bilinear(pixels, side, offsetX + xx * x + xy * y, offsetY + yx * x + yy * y);
       const field = gain * (1 + slopeX * (x - centre) + slopeY * (y - centre));
       let value = (curve[Math.round(grey)] as number) * field;
       if (deviation > 0) value += gaussian() * deviation;
@@ -95,19 +99,6 @@ export function augment(
       target[out + 2] = value;
     }
   }
-}
-
-/** Bilinear; outside the image it is black. */
-function sample(pixels: Uint8Array, side: number, x: number, y: number): number {
-  const left = Math.floor(x);
-  const top = Math.floor(y);
-  if (left < -1 || top < -1 || left >= side || top >= side) return 0;
-  const [fx, fy] = [x - left, y - top];
-  const at = (column: number, row: number) =>
-    column < 0 || row < 0 || column >= side || row >= side ? 0 : (pixels[row * side + column] as number);
-  const upper = at(left, top) * (1 - fx) + at(left + 1, top) * fx;
-  const lower = at(left, top + 1) * (1 - fx) + at(left + 1, top + 1) * fx;
-  return upper * (1 - fy) + lower * fy;
 }
 
 function moveMask(
@@ -121,7 +112,7 @@ function moveMask(
   for (let y = 0; y < side; y++) {
     for (let x = 0; x < side; x++) {
       const at = Math.floor(y / cell) * cells + Math.floor(x / cell);
-      target[at] = (target[at] as number) + sample(mask, side, ...place(x, y));
+      target[at] = (target[at] as number) + bilinear(mask, side, ...place(x, y));
     }
   }
   const full = 255 * cell * cell;

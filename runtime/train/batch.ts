@@ -2,7 +2,7 @@ import { mixSeed, uniform } from "../platform/random";
 import { MAP_SIDE } from "./architecture";
 import { AUGMENTATION, augment } from "./augment";
 import { LESION_WEIGHT, NO_LESION, UNKNOWN_LESION } from "./lesions";
-import { plantLesion } from "./plant-lesion";
+import { plantLesion } from "./planting";
 
 /** The images that batches are drawn from. Shared memory, where several threads draw. */
 export interface TrainingImages {
@@ -16,6 +16,8 @@ export interface TrainingImages {
   readonly masks: Uint8Array;
   /** Number of each row's mask in {@link masks}, or `NO_LESION`, or `UNKNOWN_LESION`. */
   readonly maskOf: Int32Array;
+  /** Training rows whose outlined lesion may be shown in another patient's healthy head. */
+  readonly donors: Int32Array;
   /** Importance of a Non-Cancer and of a Cancer row in the loss. */
   readonly classWeights: readonly [number, number];
 }
@@ -44,8 +46,18 @@ export interface Batch {
  * @param seed of the epoch
  */
 export function drawBatch(images: TrainingImages, rows: Int32Array, seed: number): Batch {
-  const { side, pixels, labels, classWeights, masks, maskOf } = images;
+  const { side, pixels, labels, classWeights, masks, maskOf, donors } = images;
   const area = side * side;
+  const pixelsOf = (row: number) => pixels.subarray(row * area, (row + 1) * area);
+  const maskAt = (at: number) => masks.subarray(at * area, (at + 1) * area);
+  const lesionsOfOthers = {
+    count: donors.length,
+    chance: AUGMENTATION.transplantChance,
+    at(number: number) {
+      const row = donors[number] as number;
+      return { pixels: pixelsOf(row), mask: maskAt(maskOf[row] as number) };
+    },
+  };
   const cells = MAP_SIDE * MAP_SIDE;
   const drawn = new Float32Array(rows.length * area * 3);
   const lesions = new Float32Array(rows.length * cells);
@@ -53,11 +65,11 @@ export function drawBatch(images: TrainingImages, rows: Int32Array, seed: number
   rows.forEach((row, i) => {
     const target = drawn.subarray(i * area * 3, (i + 1) * area * 3);
     const at = maskOf[row] as number;
-    let image = pixels.subarray(row * area, (row + 1) * area);
-    let mask = at < 0 ? null : masks.subarray(at * area, (at + 1) * area);
+    let image = pixelsOf(row);
+    let mask = at < 0 ? null : maskAt(at);
     const variation = mixSeed(seed, row);
     if (at === NO_LESION && uniform(mixSeed(variation, 1))() < AUGMENTATION.lesionChance) {
-      const planted = plantLesion(image, side, mixSeed(variation, 2));
+      const planted = plantLesion(image, side, lesionsOfOthers, mixSeed(variation, 2));
       if (planted) {
         image = planted.pixels;
         mask = planted.mask;

@@ -5,6 +5,7 @@ import type { ContextWith } from "../platform/step";
 import { readShardRows, readShards, type Split } from "../preprocess";
 import { findLeaks, splitMembers } from "./leaks";
 import { NO_LESION, UNKNOWN_LESION } from "./lesions";
+import { SMALLEST_DONATED } from "./planting";
 import type { TrainingSet } from "./trainer";
 
 type TrainingWorkspace = ContextWith<"processed">["workspace"];
@@ -67,6 +68,7 @@ export async function loadTrainingSet(workspace: TrainingWorkspace): Promise<Tra
   const labels: number[] = [];
   const masks: Uint8Array[] = [];
   const maskOf: number[] = [];
+  const donors: number[] = [];
   const rows: Record<Split, number[]> = { train: [], validation: [], test: [] };
   for (const split of ["train", "validation"] as const) {
     for await (const image of readShards(workspace, { split, channels: 1 })) {
@@ -76,8 +78,10 @@ export async function loadTrainingSet(workspace: TrainingWorkspace): Promise<Tra
       labels.push(image.label === "Cancer" ? 1 : 0);
       // An empty mask of a tumour says that nobody drew it, not that it is nowhere.
       if (image.label === "Non-Cancer") maskOf.push(NO_LESION);
-      else if (image.mask?.some((share) => share > 0)) maskOf.push(masks.push(image.mask) - 1);
-      else maskOf.push(UNKNOWN_LESION);
+      else if (image.mask?.some((share) => share > 0)) {
+        if (split === "train" && areaOf(image.mask) >= SMALLEST_DONATED) donors.push(maskOf.length);
+        maskOf.push(masks.push(image.mask) - 1);
+      } else maskOf.push(UNKNOWN_LESION);
     }
   }
   return {
@@ -87,11 +91,15 @@ export async function loadTrainingSet(workspace: TrainingWorkspace): Promise<Tra
       labels: Uint8Array.from(labels),
       masks: concatenate(masks),
       maskOf: Int32Array.from(maskOf),
+      donors: Int32Array.from(donors),
     },
     train: Int32Array.from(rows.train),
     validation: Int32Array.from(rows.validation),
   };
 }
+
+/** Pixels that a mask covers. */
+const areaOf = (mask: Uint8Array) => mask.reduce((sum, share) => sum + share, 0) / 255;
 
 function concatenate(planes: readonly Uint8Array[]): Uint8Array {
   const area = RECIPE.side * RECIPE.side;

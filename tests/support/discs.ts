@@ -30,6 +30,7 @@ export function discs(): TrainingSet {
       labels,
       masks,
       maskOf: Int32Array.from(rows, (row) => (row % 2 ? (row - 1) / 2 : NO_LESION)),
+      donors: Int32Array.from(rows.filter((row) => row % 2 === 1 && row < 12)),
     },
     train: Int32Array.from(rows.slice(0, 12)),
     validation: Int32Array.from(rows.slice(12)),

@@ -23,7 +23,6 @@ import { batchNormRelu } from "../../../runtime/train/gradients/batch-norm";
 import { installConvolutionGradients } from "../../../runtime/train/gradients/convolution";
 import { UNKNOWN_LESION } from "../../../runtime/train/lesions";
 import { NETWORK_SIZE, Optimizer, PARAMETER_COUNT, STATE_SIZE, splitNetwork } from "../../../runtime/train/optimizer";
-import { type PlantedLesion, plantLesion } from "../../../runtime/train/plant-lesion";
 import { EXCHANGE_SIZE, Replica } from "../../../runtime/train/replica";
 import { trainNetwork } from "../../../runtime/train/trainer";
 import { CONFIGURATION, discs, interruptAfter, SIDE, sameBits, weightsOf } from "../../support/discs";
@@ -271,6 +270,7 @@ describe("augmentation", () => {
       noiseChance: 0,
       noise: 0,
       lesionChance: 0,
+      transplantChance: 0,
     };
     const target = new Float32Array(SIDE * SIDE * 3);
     augment(pixels, target, SIDE, 1, none);
@@ -333,43 +333,6 @@ describe("a lesion mask", () => {
     expect(lossOf({ maskOf: images.maskOf.map(() => UNKNOWN_LESION), masks: new Uint8Array(0) }, 1)).toBe(unknown);
     // Another mask is another loss.
     expect(lossOf({ masks: images.masks.map((share) => 255 - share) }, 1)).not.toBeCloseTo(lossOf({}, 1), 2);
-  });
-});
-
-describe("a planted lesion", () => {
-  const head = Uint8Array.from({ length: SIDE * SIDE }, (_, i) =>
-    Math.hypot((i % SIDE) - 64, Math.floor(i / SIDE) - 64) < 56 ? 90 + (i % 7) : 0,
-  );
-
-  it("differs from the head inside its mask and hardly elsewhere, and lies in the head", () => {
-    const seen = new Set<number>();
-    for (let seed = 1; seed <= 30; seed++) {
-      const { pixels, mask } = plantLesion(head, SIDE, seed) as PlantedLesion;
-      let [inside, changed, beyond] = [0, 0, 0];
-      mask.forEach((value, i) => {
-        const fromCentre = Math.hypot((i % SIDE) - 64, Math.floor(i / SIDE) - 64);
-        if (value) {
-          inside++;
-          changed += Math.abs((pixels[i] as number) - (head[i] as number));
-        }
-        if (fromCentre > 62) beyond += value + (pixels[i] as number);
-      });
-      expect(beyond).toBe(0);
-      expect(inside).toBeGreaterThan(20);
-      expect(changed / inside).toBeGreaterThan(15);
-      seen.add(mask.indexOf(255));
-    }
-    expect(seen.size).toBeGreaterThan(20);
-  });
-
-  it("depends on the seed alone and leaves the head as it was", () => {
-    const before = Uint8Array.from(head);
-    expect(plantLesion(head, SIDE, 7)).toEqual(plantLesion(head, SIDE, 7));
-    expect(head).toEqual(before);
-  });
-
-  it("is not planted where there is no head", () => {
-    expect(plantLesion(new Uint8Array(SIDE * SIDE), SIDE, 1)).toBeUndefined();
   });
 });
 

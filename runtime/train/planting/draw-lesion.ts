@@ -1,9 +1,7 @@
-import { normal, uniform } from "../platform/random";
+import { normal, uniform } from "../../platform/random";
+import { headOf, medianOf, windowMeans } from "./head";
 
-/** A grey value from which a pixel's neighbourhood is head and not background, 0 to 255. */
-const HEAD = 31;
-/** Half the side of the neighbourhood that tells head from background, and of the one that must be head around a lesion, pixels. */
-const NEAR = 4;
+/** Half the side of the neighbourhood that must be head around a lesion, pixels. */
 const AROUND = 10;
 /** Share of the wide neighbourhood that must be head. */
 const INSIDE = 0.97;
@@ -11,6 +9,9 @@ const INSIDE = 0.97;
 const TRIES = 50;
 /** Radius of a lesion, pixels. */
 const RADIUS = [4, 16] as const;
+
+/** Half the side of the neighbourhood whose median is the tissue that a lesion differs from, pixels. */
+const TISSUE = 20;
 
 export interface PlantedLesion {
   /** The image with the lesion, side x side grey values. */
@@ -32,11 +33,10 @@ export interface PlantedLesion {
  * @param seed the same seed gives the same lesion
  * @returns undefined where there is no head to plant it in
  */
-export function plantLesion(pixels: Uint8Array, side: number, seed: number): PlantedLesion | undefined {
+export function drawLesion(pixels: Uint8Array, side: number, seed: number): PlantedLesion | undefined {
   const random = uniform(seed);
   const between = (low: number, high: number) => low + (high - low) * random();
-  const near = windowMeans(pixels, side, NEAR);
-  const head = Uint8Array.from(near, (mean) => (mean > HEAD ? 1 : 0));
+  const head = headOf(pixels, side);
   const around = windowMeans(head, side, AROUND);
   let place: number | undefined;
   for (let tries = 0; tries < TRIES && place === undefined; tries++) {
@@ -46,7 +46,7 @@ export function plantLesion(pixels: Uint8Array, side: number, seed: number): Pla
   if (place === undefined) return undefined;
   const [centreX, centreY] = [place % side, Math.floor(place / side)];
   const outline = drawOutline(random, between(...RADIUS));
-  const tissue = medianAround(pixels, side, centreX, centreY) / 255;
+  const tissue = medianOf(pixels, (i) => near(i % side, centreX) && near(Math.floor(i / side), centreY)) / 255;
   const softness = between(0.5, 2);
   const opacity = between(0.8, 1);
   const look = random();
@@ -116,43 +116,5 @@ function coarseNoise(random: () => number, side: number, deviation: number): Flo
   return noise;
 }
 
-function medianAround(pixels: Uint8Array, side: number, centreX: number, centreY: number): number {
-  const reach = 20;
-  const values: number[] = [];
-  for (let y = Math.max(0, centreY - reach); y < Math.min(side, centreY + reach); y++) {
-    for (let x = Math.max(0, centreX - reach); x < Math.min(side, centreX + reach); x++) {
-      values.push(pixels[y * side + x] as number);
-    }
-  }
-  values.sort((a, b) => a - b);
-  return values[Math.floor(values.length / 2)] as number;
-}
-
-/** Mean of the (2 reach + 1) squared window around each pixel; outside the image it is zero. */
-function windowMeans(values: Uint8Array, side: number, reach: number): Float32Array {
-  const stride = side + 1;
-  const integral = new Float64Array(stride * stride);
-  for (let y = 0; y < side; y++) {
-    let sum = 0;
-    for (let x = 0; x < side; x++) {
-      sum += values[y * side + x] as number;
-      integral[(y + 1) * stride + x + 1] = (integral[y * stride + x + 1] as number) + sum;
-    }
-  }
-  const means = new Float32Array(values.length);
-  for (let y = 0; y < side; y++) {
-    const [top, bottom] = [Math.max(0, y - reach) * stride, Math.min(side, y + reach + 1) * stride];
-    for (let x = 0; x < side; x++) {
-      const [left, right] = [Math.max(0, x - reach), Math.min(side, x + reach + 1)];
-      const sum =
-        (integral[bottom + right] as number) -
-        (integral[top + right] as number) -
-        (integral[bottom + left] as number) +
-        (integral[top + left] as number);
-      means[y * side + x] = sum / (2 * reach + 1) ** 2;
-    }
-  }
-  return means;
-}
-
+const near = (at: number, centre: number) => at >= centre - TISSUE && at < centre + TISSUE;
 const logistic = (x: number) => 1 / (1 + Math.exp(-x));

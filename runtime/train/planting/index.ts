@@ -1,0 +1,36 @@
+import { mixSeed, uniform } from "../../platform/random";
+import { drawLesion, type PlantedLesion } from "./draw-lesion";
+import { type Donor, transplantLesion } from "./transplant-lesion";
+
+export type { PlantedLesion } from "./draw-lesion";
+export { type Donor, SMALLEST as SMALLEST_DONATED } from "./transplant-lesion";
+
+/** Donors that are tried, until the lesion of one fits. */
+const TRIES = 6;
+
+/** The scans of other patients whose lesions may be planted. */
+export interface Donors {
+  readonly count: number;
+  /** Chance that a lesion is one of theirs, if there are any; else it is drawn. */
+  readonly chance: number;
+  at(number: number): Donor;
+}
+
+/**
+ * Shows a healthy head with a lesion: one of another patient, or a drawn one.
+ *
+ * @param pixels side x side grey values, uint8; they stay as they are
+ * @param seed the same seed gives the same lesion
+ * @returns undefined where there is no head to plant it in
+ */
+export function plantLesion(pixels: Uint8Array, side: number, donors: Donors, seed: number): PlantedLesion | undefined {
+  const random = uniform(mixSeed(seed, 1));
+  if (donors.count > 0 && random() < donors.chance) {
+    for (let attempt = 0; attempt < TRIES; attempt++) {
+      const donor = donors.at(Math.floor(random() * donors.count));
+      const planted = transplantLesion(pixels, donor, side, mixSeed(seed, 2, attempt));
+      if (planted) return planted;
+    }
+  }
+  return drawLesion(pixels, side, seed);
+}
