@@ -68,7 +68,7 @@ export interface Evaluation {
   /** How the 95 % intervals were made. */
   readonly intervals: string;
   readonly test: Measured;
-  /** The split that the threshold was chosen on, where it is known. */
+  /** The split that the model was calibrated on, where it is known. */
   readonly validation: Measured | null;
   /** The test images again, collection by collection, where there is more than one. */
   readonly collections: readonly ({ readonly name: string } & Measured)[];
@@ -178,7 +178,8 @@ export function evaluateScored(input: {
     dataset: input.dataset,
     synthetic: metadata.synthetic,
     disclaimer: DISCLAIMER,
-    intervals: "95 %: percentiles of 2,000 bootstrap resamples of groups",
+    intervals:
+      "95 %: percentiles of 2,000 bootstrap resamples of groups; exact binomial over groups where a share is 0 or 1",
     test: measure(test, threshold, seed),
     validation: validation ? measure(validation, threshold, seed) : null,
     collections: by("collection"),

@@ -151,7 +151,7 @@ async function evaluateFiles(
     lines,
     subject: "a folder of labelled images",
     notes: [
-      "The threshold is the model's own: it was chosen on its validation split, not on this folder.",
+      "Calibration and threshold are the model's own: they come from its validation split, not from this folder.",
       "Images of this folder that were also used to train the model make these numbers worthless; nothing here can tell.",
       "Groups are slices of one patient (where manifest.csv names patients) and near-duplicates within this folder.",
       ...notes,

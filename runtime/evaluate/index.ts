@@ -5,4 +5,4 @@ export { auc, METRICS, type Metric, type MetricName } from "./metrics";
 export { chooseBand, REFERRED, type UncertainBand } from "./selective";
 export { type EvaluateStepOutcome, evaluateStep } from "./step";
 export { type EvaluationRow, evaluateTestSplit, evaluationPrefix, readEvaluation } from "./test-split";
-export { chooseThreshold } from "./threshold";
+export { costThreshold } from "./threshold";

@@ -1,6 +1,7 @@
 import type { ModelMetadata } from "../registry";
 import type { Evaluation } from "./evaluation";
 import type { Metric, MetricName } from "./metrics";
+import { COST_OF_A_MISS } from "./threshold";
 
 const METRIC_NAMES: readonly (readonly [MetricName, string])[] = [
   ["auc", "AUC"],
@@ -41,7 +42,7 @@ export function renderModelCard(metadata: ModelMetadata, evaluation: Evaluation,
     ]),
     "## How it decides",
     bullets([
-      `Log odds are divided by the temperature ${calibration.temperature.toFixed(3)}, and ${calibration.offset.toFixed(3)} is added; from ${metadata.threshold.toFixed(3)} on the label is Cancer. All three were chosen on validation images.`,
+      `Log odds are divided by the temperature ${calibration.temperature.toFixed(3)}, and ${calibration.offset.toFixed(3)} is added; from ${metadata.threshold.toFixed(3)} on the label is Cancer. Temperature and offset were fitted to validation images; at the threshold a missed tumour counts as much as ${COST_OF_A_MISS} false alarms, were both classes as frequent.`,
       metadata.uncertain
         ? `From ${metadata.uncertain.low.toFixed(3)} to ${metadata.uncertain.high.toFixed(3)} it refers to a person. On validation that was ${share(metadata.uncertain.validation.referred)} of the images, and accuracy on the rest ${metadata.uncertain.validation.kept.toFixed(3)} instead of ${metadata.uncertain.validation.all.toFixed(3)}.`
         : "It decides every image: it has no uncertain band.",

@@ -92,7 +92,7 @@ ${evaluation.synthetic ? SYNTHETIC : ""}
 <thead><tr><th scope="col">Set</th><th scope="col">Images</th><th scope="col">Cancer</th><th scope="col">Non-Cancer</th><th scope="col">Groups</th></tr></thead>
 <tbody>${dataRow("Test", test)}${validation ? dataRow("Validation", validation) : ""}</tbody>
 </table>
-<p class="muted">The model was trained on ${count(metadata.counts.train, "image")}; ${count(metadata.counts.validation, "validation image")} chose its calibration, threshold and uncertain band. ${evaluation.unlabelled > 0 ? `${count(evaluation.unlabelled, "unlabelled image")} got a probability and count in no metric. ` : ""}${rejectedSentence(evaluation.rejected)}</p>
+<p class="muted">The model was trained on ${count(metadata.counts.train, "image")}; ${count(metadata.counts.validation, "validation image")} calibrated it, and with that chose threshold and uncertain band. ${evaluation.unlabelled > 0 ? `${count(evaluation.unlabelled, "unlabelled image")} got a probability and count in no metric. ` : ""}${rejectedSentence(evaluation.rejected)}</p>
 ${groupTables(evaluation)}
 </section>
 
@@ -150,7 +150,7 @@ function meaning({ test, intervals }: Evaluation): string[] {
     auc.value === null
       ? `AUC is not given: ${auc.reason}`
       : `AUC ${percent(auc)}: shown one Cancer and one Non-Cancer image of this set, the model gives the Cancer image the higher probability about ${Math.round(100 * auc.value)} times in 100.`,
-    `Intervals: ${intervals}, because images of one group are not independent. They cover the chance of drawing these groups, and not the difference to another hospital, scanner or population, where the model can be much worse.`,
+    `Intervals: ${intervals}, because images of one group are not independent. They cover the chance of drawing these groups, and not the difference to another hospital, scanner or population, where the model can be much worse. Resampling raises the ECE, so its interval reaches farther up than down.`,
   ];
   return sentences;
 }

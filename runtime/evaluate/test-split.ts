@@ -59,7 +59,7 @@ export async function earlierEvaluation(
  *
  * Every image counts, whatever the input guard says of it: that is reported beside.
  *
- * @param options.validation the split that chose the threshold, reported beside
+ * @param options.validation the split that calibrated the model, reported beside
  * @param options.learn the training split: baselines and probes are fitted to it
  */
 export async function evaluateTestSplit(options: {
@@ -90,7 +90,7 @@ export async function evaluateTestSplit(options: {
     subject: "the untouched test split",
     notes: [
       "No group crosses train, validation and test: slices of one patient (where patients are known) and near-duplicates stay together. Scores of random splits, which leak both, are not comparable with these and are usually higher.",
-      "The threshold was chosen on validation images alone, before any test image was looked at.",
+      "Calibration and threshold come from validation images alone, before any test image was looked at.",
       ...(options.notes ?? []),
     ],
     seed,

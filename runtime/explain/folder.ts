@@ -7,6 +7,7 @@ import { DISCLAIMER } from "../platform/labels";
 import { type Progress, silentProgress } from "../platform/progress";
 import { uniform } from "../platform/random";
 import { type Backend, loadClassifier, scoreFolder, useBackend } from "../registry";
+import { doubts } from "./doubts";
 import { gradCam } from "./gradcam";
 import { peakInOriginal, renderOverlay } from "./overlay";
 import { DILATION, type PointingTrial, pointingTrial, readMask } from "./pointing";
@@ -48,6 +49,8 @@ export interface ExplainReport {
     readonly chance: number | null;
   };
   readonly sanity: SanityReport;
+  /** What speaks against showing these maps to anyone, in sentences; empty where nothing does. */
+  readonly doubts: readonly string[];
 }
 
 /**
@@ -107,17 +110,19 @@ export async function explainFolder(options: ExplainFolderOptions): Promise<{
   } finally {
     classifier.dispose();
   }
+  const pointing: ExplainReport["pointing"] = {
+    scans: trials.length,
+    dilation: DILATION,
+    hits: trials.length > 0 ? trials.filter(({ hit }) => hit).length / trials.length : null,
+    chance: trials.length > 0 ? trials.reduce((sum, { chance }) => sum + chance, 0) / trials.length : null,
+  };
   const report: ExplainReport = {
     model: classifier.metadata.id,
     disclaimer: DISCLAIMER,
     explained: explained.length - 1,
-    pointing: {
-      scans: trials.length,
-      dilation: DILATION,
-      hits: trials.length > 0 ? trials.filter(({ hit }) => hit).length / trials.length : null,
-      chance: trials.length > 0 ? trials.reduce((sum, { chance }) => sum + chance, 0) / trials.length : null,
-    },
+    pointing,
     sanity,
+    doubts: doubts({ pointing, sanity }),
   };
   await writeFile(join(out, "rejected.csv"), stringify(rejected));
   await writeFile(join(out, "explain.csv"), stringify(explained));
@@ -130,7 +135,7 @@ export async function explainFolder(options: ExplainFolderOptions): Promise<{
   };
 }
 
-function describe({ pointing, sanity }: ExplainReport): string[] {
+function describe({ pointing, sanity, doubts }: ExplainReport): string[] {
   const percent = (share: number) => `${Math.round(100 * share)} %`;
   const lines: string[] = [];
   if (pointing.hits !== null && pointing.chance !== null) {
@@ -149,7 +154,7 @@ function describe({ pointing, sanity }: ExplainReport): string[] {
       `hiding the map's maximum costs Cancer more than hiding ${percent(sanity.hidingThePeak)} of the head's other places; at random it would be 50 %.`,
     );
   }
-  return lines;
+  return [...lines, ...doubts.map((doubt) => `do not rely on these maps: ${doubt}`)];
 }
 
 /** Finds the lesion mask of a scan: the one that the manifest names, or else the one of the same name. */

@@ -1,7 +1,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { LayersModel, SymbolicTensor } from "@tensorflow/tfjs-layers";
 import { type Geometry, RECIPE } from "../imaging";
-import { type Classifier, imagesToTensor, mirrorAs, viewsOf } from "../registry";
+import { type Classifier, imagesToTensor, showAs, unshow, viewsOf } from "../registry";
 
 /** Where a model looked when it spoke for Cancer. */
 export interface Explanation {
@@ -23,7 +23,7 @@ export interface Explanation {
  * Grad-CAM (Selvaraju et al. 2017, https://arxiv.org/abs/1610.02391) for the class Cancer: the activations of
  * `metadata.gradCamLayer`, weighted by the spatial mean of the gradient of the logit with respect to them.
  *
- * Where a model answers for several views of an image, this is the mean of their maps, each mirrored back.
+ * Where a model answers for several views of an image, this is the mean of their maps, each brought back over the image.
  *
  * The gradient is of the logit, not of the probability, whose gradient vanishes where the model is sure. Only what lies
  * behind the layer is differentiated, so no gradient of a convolution is needed, which the WebAssembly backend lacks.
@@ -37,7 +37,7 @@ export async function gradCam(classifier: Classifier, pixels: Uint8Array, geomet
     const graph = new EagerGraph(network);
     const x = imagesToTensor([pixels]);
     const views = viewsOf(metadata.views);
-    const maps = views.map((view) => mirrorAs(view, mapOf(graph, mirrorAs(view, x), metadata.gradCamLayer)));
+    const maps = views.map((view) => unshow(view, mapOf(graph, showAs(view, x), metadata.gradCamLayer)));
     return tf.squeeze(tf.div(tf.addN(maps), views.length), [0, 3]) as tf.Tensor2D;
   });
   const [rows, columns] = cam.shape;

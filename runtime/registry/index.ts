@@ -34,4 +34,4 @@ export { type ModelMetadata, modelMetadataSchema } from "./metadata";
 export { isPublished, publishModel } from "./publish";
 export { type ScoredScan, scoreScan } from "./score";
 export { type FileResult, scoreFolder } from "./score-folder";
-export { mirrorAs, predictViews, type Views, viewsOf } from "./views";
+export { predictViews, showAs, unshow, type Views, viewsOf } from "./views";

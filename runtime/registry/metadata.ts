@@ -9,11 +9,11 @@ export const modelMetadataSchema = z.object({
   /** Trainable parameters of the inference graph. */
   parameters: z.number().int().positive(),
   /**
-   * What the network is shown of an image: the image alone (the default), or its mirror images too, whose log odds are
-   * averaged.
+   * What the network is shown of an image: the image alone (the default), its mirror images too, or these at two sizes;
+   * log odds are averaged.
    */
-  views: z.enum(["plain", "mirrored"]).optional(),
-  /** Calibrated probability from which the label is Cancer; chosen on the validation split alone. */
+  views: z.enum(["plain", "mirrored", "mirrored-two-sizes"]).optional(),
+  /** Calibrated probability from which the label is Cancer; it follows from the validation split alone. */
   threshold: z.number().min(0).max(1),
   /**
    * By what the network's log odds are divided before they are a probability: fitted on the validation split alone.

@@ -52,8 +52,8 @@ export const STAGES: readonly Stage[] = [
   ...residual(OUTPUT_CHANNELS),
 ];
 
-/** What the trained network is shown of each image: training mirrors at random, so no view is foreign to it. */
-export const VIEWS: Views = "mirrored";
+/** What the trained network is shown of each image: training mirrors and resizes at random, so no view is foreign to it. */
+export const VIEWS: Views = "mirrored-two-sizes";
 
 const SIDE = 128;
 const CHANNELS = 3;

@@ -1,14 +1,14 @@
-import { chooseBand, chooseThreshold, fitCalibration } from "../evaluate";
+import { chooseBand, costThreshold, fitCalibration } from "../evaluate";
 import { type FittedGuard, fitGuard, type GuardScan } from "../guard";
 import { readShards } from "../preprocess";
 import { calibrate, type ModelMetadata } from "../registry";
 import type { TrainContext } from "./step";
 
 /** Named in a model's id: another rule makes another model. */
-export const DECISION_RULE = "temperature and offset, balanced threshold, band 0.2, guard 1";
+export const DECISION_RULE = "temperature and offset, a miss costs 3 false alarms, band 0.2, guard 1";
 
 /**
- * What turns a network's answers into decisions, all chosen on the validation split: temperature and offset, then the
+ * What turns a network's answers into decisions, all from the validation split: temperature and offset, then the
  * threshold and the uncertain band in calibrated probability.
  *
  * @param probabilities of the validation images, as the network gives them
@@ -21,7 +21,7 @@ export function fitDecision(
   const calibration = fitCalibration(probabilities, labels);
   // Float32, as the loaded model will answer.
   const calibrated = probabilities.map((probability) => calibrate(probability, calibration));
-  const threshold = chooseThreshold(calibrated, labels);
+  const threshold = costThreshold(labels);
   const uncertain = chooseBand(calibrated, labels, threshold);
   return { threshold, ...calibration, ...(uncertain ? { uncertain } : {}) };
 }

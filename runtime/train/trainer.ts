@@ -16,7 +16,7 @@ export interface TrainingSet {
   readonly images: Omit<TrainingImages, "classWeights">;
   /** Rows of `images` to learn from. */
   readonly train: Int32Array;
-  /** Rows of `images` that choose the threshold. Never learnt from. */
+  /** Rows of `images` that calibrate the answers. Never learnt from. */
   readonly validation: Int32Array;
 }
 

@@ -14,7 +14,7 @@ import {
   type Scores,
   specificity,
 } from "../../../runtime/evaluate/metrics";
-import { chooseThreshold } from "../../../runtime/evaluate/threshold";
+import { COST_OF_A_MISS, costThreshold } from "../../../runtime/evaluate/threshold";
 
 function scores(labels: readonly number[], probabilities: readonly number[], groups?: readonly string[]): Scores {
   return {
@@ -189,32 +189,30 @@ describe("bootstrap intervals", () => {
   });
 });
 
-describe("threshold choice", () => {
-  const balanced = (probabilities: readonly number[], labels: readonly number[], threshold: number) => {
-    const c = confusionAt(scores(labels, probabilities), threshold);
-    return ((recall(c).value as number) + (specificity(c).value as number)) / 2;
-  };
-
-  test("separable: the middle of the gap", () => {
-    expect(chooseThreshold([0.1, 0.3, 0.7, 0.9], [0, 0, 1, 1])).toBeCloseTo(0.5);
-    expect(chooseThreshold([0.9, 0.02, 0.7, 0.04], [1, 0, 1, 0])).toBeCloseTo(0.37);
+describe("the threshold", () => {
+  test("is where a miss and three false alarms cost the same, each class counted as a whole", () => {
+    expect(costThreshold([1, 0, 1, 0])).toBeCloseTo(0.25);
+    // Tumours a tenth: at the threshold the image speaks for Cancer as much as 1 : 3 against, at any share.
+    const labels = Array.from({ length: 100 }, (_, i) => (i < 10 ? 1 : 0));
+    const threshold = costThreshold(labels);
+    const [odds, prior] = [threshold / (1 - threshold), 10 / 90];
+    expect(odds / prior).toBeCloseTo(1 / COST_OF_A_MISS);
   });
 
-  test("no other threshold has a better balanced accuracy", () => {
-    for (const separation of [-0.4, 0.1, 0.3, 0.6]) {
-      const s = noisy(151, separation);
-      const probabilities = [...s.probabilities];
-      const labels = [...s.labels];
-      const chosen = balanced(probabilities, labels, chooseThreshold(probabilities, labels));
-      for (const candidate of [0, 1, ...probabilities, ...probabilities.map((p) => p + 1e-9)]) {
-        expect(balanced(probabilities, labels, candidate)).toBeLessThanOrEqual(chosen + 1e-9);
-      }
-    }
+  test("has the lowest expected cost of all", () => {
+    // Calibrated by construction: of the images with probability p a share p is Cancer.
+    const probabilities = Array.from({ length: 99 }, (_, i) => (i + 1) / 100);
+    const total = probabilities.reduce((sum, p) => sum + p, 0);
+    const cost = (threshold: number) =>
+      probabilities.reduce(
+        (sum, p) => sum + (p < threshold ? (COST_OF_A_MISS * p) / total : (1 - p) / (probabilities.length - total)),
+        0,
+      );
+    const chosen = cost(costThreshold([1, 0]));
+    for (const other of probabilities) expect(chosen).toBeLessThanOrEqual(cost(other) + 1e-9);
   });
 
-  test("a missing class leaves one half; lengths must agree", () => {
-    expect(chooseThreshold([0.1, 0.2], [0, 0])).toBe(0.5);
-    expect(chooseThreshold([], [])).toBe(0.5);
-    expect(() => chooseThreshold([0.1], [])).toThrow(RangeError);
+  test("is one half where a class is missing", () => {
+    for (const labels of [[], [0, 0], [1]]) expect(costThreshold(labels)).toBe(0.5);
   });
 });

@@ -67,29 +67,33 @@ describe("Grad-CAM", () => {
     });
   });
 
-  test("of a model that answers for mirror images is the mean of their maps, mirrored back", async () => {
-    const { pixels } = applyRecipe(head(200, 200, { x: 93, y: 121, radius: 9 }));
-    const { side } = RECIPE;
-    const turned = pixels.map(
-      (_, at) => pixels[(side * (side - 1 - Math.floor(at / (3 * side))) + (Math.floor(at / 3) % side)) * 3] as number,
-    );
-    await saveNetwork(join(folder, "lopsided"), lopsidedNetwork());
-    const lopsided = await loadClassifier(join(folder, "lopsided"));
-    const mirrored: Classifier = { ...lopsided, metadata: { ...lopsided.metadata, views: "mirrored" } };
-    const { coarse } = await gradCam(mirrored, pixels);
-    const { coarse: other } = await gradCam(mirrored, turned);
-    const { rows, columns, values } = coarse;
-    values.forEach((value, at) => {
-      const row = rows - 1 - Math.floor(at / columns);
-      expect(other.values[row * columns + (at % columns)]).toBeCloseTo(value, 4);
-    });
-    expect(Math.max(...values)).toBeGreaterThan(0);
-    const { coarse: plain } = await gradCam(lopsided, pixels);
-    expect(Math.max(...values.map((value, at) => Math.abs(value - (plain.values[at] as number))))).toBeGreaterThan(
-      1e-3,
-    );
-    lopsided.dispose();
-  });
+  test.each(["mirrored", "mirrored-two-sizes"] as const)(
+    "of a model that answers for %s views is the mean of their maps, brought back",
+    async (views) => {
+      const { pixels } = applyRecipe(head(200, 200, { x: 93, y: 121, radius: 9 }));
+      const { side } = RECIPE;
+      const turned = pixels.map(
+        (_, at) =>
+          pixels[(side * (side - 1 - Math.floor(at / (3 * side))) + (Math.floor(at / 3) % side)) * 3] as number,
+      );
+      await saveNetwork(join(folder, "lopsided"), lopsidedNetwork());
+      const lopsided = await loadClassifier(join(folder, "lopsided"));
+      const mirrored: Classifier = { ...lopsided, metadata: { ...lopsided.metadata, views } };
+      const { coarse } = await gradCam(mirrored, pixels);
+      const { coarse: other } = await gradCam(mirrored, turned);
+      const { rows, columns, values } = coarse;
+      values.forEach((value, at) => {
+        const row = rows - 1 - Math.floor(at / columns);
+        expect(other.values[row * columns + (at % columns)]).toBeCloseTo(value, 4);
+      });
+      expect(Math.max(...values)).toBeGreaterThan(0);
+      const { coarse: plain } = await gradCam(lopsided, pixels);
+      expect(Math.max(...values.map((value, at) => Math.abs(value - (plain.values[at] as number))))).toBeGreaterThan(
+        1e-3,
+      );
+      lopsided.dispose();
+    },
+  );
 
   test("leaves no tensor behind", async () => {
     const { pixels } = applyRecipe(head(200, 200));

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import sharp from "sharp";
 import { type ExplainReport, explainFolder } from "../../../runtime/explain";
+import { doubts } from "../../../runtime/explain/doubts";
 import { dilate } from "../../../runtime/explain/pointing";
 import { checkSanity, occlusionMap, rankOfPeak, spearman } from "../../../runtime/explain/sanity";
 import { applyRecipe } from "../../../runtime/imaging";
@@ -59,6 +60,22 @@ describe("whether a map can be trusted", () => {
     point[60] = 1;
     expect(dilate(point, 11, 11, 5).reduce((sum, value) => sum + value, 0)).toBe(81);
     expect(dilate(point, 11, 11, 0)).toEqual(point);
+  });
+
+  it("says what speaks against the maps, and nothing where nothing does", () => {
+    const pointing = { scans: 40, dilation: 5, hits: 0.9, chance: 0.1 };
+    const sanity = { images: 12, randomisedWeights: 0.2, otherLabel: 0, occlusion: 0.1, hidingThePeak: 0.96 };
+    expect(doubts({ pointing, sanity })).toEqual([]);
+    const none = { images: 0, randomisedWeights: null, otherLabel: null, occlusion: null, hidingThePeak: null };
+    expect(doubts({ pointing: { ...pointing, scans: 0, hits: null, chance: null }, sanity: none })).toEqual([]);
+    expect(doubts({ pointing: { ...pointing, hits: 0.2 }, sanity })).toEqual([expect.stringMatching(/chance/)]);
+    expect(doubts({ pointing: { ...pointing, hits: 0.2, scans: 3 }, sanity })).toEqual([]);
+    const useless = { ...sanity, randomisedWeights: 0.8, otherLabel: 0.9, hidingThePeak: 0.5 };
+    expect(doubts({ pointing, sanity: useless })).toEqual([
+      expect.stringMatching(/another place/),
+      expect.stringMatching(/drawn/),
+      expect.stringMatching(/much the same/),
+    ]);
   });
 
   it("explain.json tells how often maps point into masks, beside chance; odd masks are passed over", async () => {
