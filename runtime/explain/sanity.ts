@@ -1,7 +1,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { RECIPE } from "../imaging";
 import { mixSeed, normal, uniform } from "../platform/random";
-import { type Classifier, labelOf, logit } from "../registry";
+import { type Classifier, labelOf, logit, SUREST } from "../registry";
 import { gradCam } from "./gradcam";
 
 /** Cells of a side of the grid on which maps are compared. */
@@ -105,7 +105,7 @@ export async function occlusionMap(classifier: Classifier, image: Uint8Array): P
     return variant;
   });
   const [whole, ...parts] = await classifier.predict([image, ...variants]);
-  const logOdds = (p: number) => logit(Math.min(1 - 1e-7, Math.max(1e-7, p)));
+  const logOdds = (p: number) => logit(Math.min(1 - SUREST, Math.max(SUREST, p)));
   return Float64Array.from(parts, (part) => logOdds(whole as number) - logOdds(part));
 }
 

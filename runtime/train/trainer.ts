@@ -2,6 +2,7 @@ import type { LayersModel } from "@tensorflow/tfjs-layers";
 import { auc } from "../evaluate";
 import type { Progress } from "../platform/progress";
 import { mixSeed, shuffle, uniform } from "../platform/random";
+import { SUREST } from "../registry";
 import type { Backend } from "../registry/backend-names";
 import { inferenceNetwork, initialWeights, VIEWS } from "./architecture";
 import { AUGMENTATION } from "./augment";
@@ -119,8 +120,7 @@ async function validate(
   if (!labels.includes(0) || !labels.includes(1)) return null;
   const probabilities = Float64Array.from(await pool.predict(network, set.validation, "plain"));
   const area = auc({ labels, probabilities, groups: Array.from(labels, String) });
-  const surest = 1e-7;
-  const loss = probabilities.reduce((sum, p, i) => sum - Math.log(Math.max(surest, labels[i] === 1 ? p : 1 - p)), 0);
+  const loss = probabilities.reduce((sum, p, i) => sum - Math.log(Math.max(SUREST, labels[i] === 1 ? p : 1 - p)), 0);
   return { loss: loss / labels.length, auc: area.value as number };
 }
 
