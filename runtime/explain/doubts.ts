@@ -19,7 +19,7 @@ export function doubts({ pointing, sanity }: Pick<ExplainReport, "pointing" | "s
     found.push("hiding a map's maximum costs Cancer hardly more than hiding another place.");
   }
   if (sanity.randomisedWeights !== null && sanity.randomisedWeights > ALIKE) {
-    found.push("the maps hardly change when the weights are drawn: they show the picture, not what was learnt.");
+    found.push("the maps hardly change when the weights are random: they show the picture, not what was learnt.");
   }
   if (sanity.otherLabel !== null && sanity.otherLabel > ALIKE) {
     found.push("the maps for Cancer and for Non-Cancer are much the same.");

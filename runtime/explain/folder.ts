@@ -146,7 +146,7 @@ function describe({ pointing, sanity, doubts }: ExplainReport): string[] {
   if (sanity.occlusion !== null) {
     const value = (correlation: number | null) => (correlation === null ? "not defined" : correlation.toFixed(2));
     lines.push(
-      `rank correlation of the maps of ${sanity.images} scans with hiding parts of the picture: ${value(sanity.occlusion)}; with the maps of drawn weights: ${value(sanity.randomisedWeights)}; with those for Non-Cancer: ${value(sanity.otherLabel)}.`,
+      `rank correlation of the maps of ${sanity.images} scans with hiding parts of the picture: ${value(sanity.occlusion)}; with the maps of random weights: ${value(sanity.randomisedWeights)}; with those for Non-Cancer: ${value(sanity.otherLabel)}.`,
     );
   }
   if (sanity.hidingThePeak !== null) {
