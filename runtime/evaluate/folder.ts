@@ -1,6 +1,13 @@
 import { readFile } from "node:fs/promises";
 import { applyRecipe, decodeScan, perceptualHash } from "../imaging";
-import { type InputFile, MANIFEST, readInputFolder, readManifest, requireLabelFolders } from "../platform/input-folder";
+import {
+  type InputFile,
+  MANIFEST,
+  readInputFolder,
+  readManifest,
+  requireLabelFolders,
+  unmatchedRows,
+} from "../platform/input-folder";
 import { type Progress, silentProgress } from "../platform/progress";
 import { assignGroups } from "../preprocess";
 import { type Backend, type Classifier, loadClassifier, scoreFolder, useBackend } from "../registry";
@@ -64,6 +71,9 @@ async function evaluateFiles(
   const notes = [...folder.notes];
   const { manifest, problem } = await readManifest(folder.files);
   if (problem) notes.push(`${MANIFEST} was not used, so patients are not known. ${problem}`);
+  const names = new Set(folder.files.map(({ name }) => name));
+  const lost = unmatchedRows(manifest, (path) => names.has(path));
+  if (lost) notes.push(lost);
   const lines: PredictionLine[] = [];
   const candidates: Candidate[] = [];
   const rejected: Record<string, number> = {};

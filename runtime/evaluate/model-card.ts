@@ -1,4 +1,4 @@
-import type { ModelMetadata } from "../registry";
+import { type ModelMetadata, type Views, viewsOf } from "../registry";
 import type { Evaluation } from "./evaluation";
 import type { Metric, MetricName } from "./metrics";
 import { COST_OF_A_MISS } from "./threshold";
@@ -12,6 +12,12 @@ const METRIC_NAMES: readonly (readonly [MetricName, string])[] = [
   ["f1", "F1"],
   ["ece", "ECE"],
 ];
+
+const VIEWS_IN_WORDS: Readonly<Record<Views, string>> = {
+  plain: "the image itself",
+  mirrored: "the image and its mirror images",
+  "mirrored-two-sizes": "the image and its mirror images, each a tenth larger and a tenth smaller",
+};
 
 /**
  * `model-card.md` (Mitchell et al. 2019): what a model is for, what it learnt from, how it decides and how it did, out
@@ -42,6 +48,7 @@ export function renderModelCard(metadata: ModelMetadata, evaluation: Evaluation,
     ]),
     "## How it decides",
     bullets([
+      `It is shown ${VIEWS_IN_WORDS[metadata.views ?? "plain"]}, and answers with the mean of their log odds (${viewsOf(metadata.views).length} in all).`,
       `Log odds are divided by the temperature ${calibration.temperature.toFixed(3)}, and ${calibration.offset.toFixed(3)} is added; from ${metadata.threshold.toFixed(3)} on the label is Cancer. Temperature and offset were fitted to validation images; at the threshold a missed tumour counts as much as ${COST_OF_A_MISS} false alarms, were both classes as frequent.`,
       metadata.uncertain
         ? `From ${metadata.uncertain.low.toFixed(3)} to ${metadata.uncertain.high.toFixed(3)} it refers to a person. On validation that was ${share(metadata.uncertain.validation.referred)} of the images, and accuracy on the rest ${metadata.uncertain.validation.kept.toFixed(3)} instead of ${metadata.uncertain.validation.all.toFixed(3)}.`
@@ -73,8 +80,8 @@ export function renderModelCard(metadata: ModelMetadata, evaluation: Evaluation,
           "### Shortcuts",
           bullets([
             ...shortcuts.probes.map(({ name, auc }) => `a probe that sees only the ${name}: AUC ${text(auc)}`),
-            `this model when border and histogram tell nothing: AUC ${text(shortcuts.matched.auc)}`,
-            ...shortcuts.matchedByCollection.map(({ name, auc }) => `the same within ${name}: AUC ${text(auc)}`),
+            `this model when border and histogram tell nothing: AUC ${reasoned(shortcuts.matched.auc)}`,
+            ...shortcuts.matchedByCollection.map(({ name, auc }) => `the same within ${name}: AUC ${reasoned(auc)}`),
           ]),
         ]
       : []),
@@ -110,6 +117,8 @@ function text(metric: Metric): string {
   const [point, range] = value(metric);
   return metric.value === null ? point : `${point} (${range})`;
 }
+
+const reasoned = (metric: Metric) => (metric.value === null ? `not defined: ${metric.reason}` : text(metric));
 
 const bullets = (items: readonly string[]) => items.map((item) => `- ${item}`).join("\n");
 

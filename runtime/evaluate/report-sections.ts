@@ -102,7 +102,7 @@ export function shortcutSection({ shortcuts, test }: Evaluation): string {
     described(
       "This model, shortcut-matched",
       matched.auc,
-      `Images weighted so that both classes have the same distribution over the deciles of the probe of border and histogram (overlap ${percentage(matched.overlap)}; that probe's own AUC falls to ${matched.probe === null ? "nothing that can be computed" : matched.probe.toFixed(3)}).`,
+      `Images weighted so that both classes have the same distribution over the deciles of the probe of border and histogram (overlap ${percentage(matched.overlap)}${matched.probe === null ? "" : `; that probe's own AUC falls to ${matched.probe.toFixed(3)}`}).`,
     ),
     ...matchedByCollection.map(({ name, auc, overlap }) =>
       described(`The same within ${name}`, auc, `Deciles of this collection alone (overlap ${percentage(overlap)}).`),

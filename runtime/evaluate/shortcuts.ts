@@ -75,6 +75,10 @@ export function auditShortcuts(
 
 function matchedAuc(scores: Scores, joint: Float64Array, seed: number): MatchedAuc {
   const { weights, overlap } = matchingWeights(scores.labels, joint);
+  if (overlap === 0) {
+    const reason = "In no decile of the probe's score are there images of both classes.";
+    return { auc: { value: null, reason }, probe: null, overlap };
+  }
   const probe = auc({ ...scores, probabilities: joint }, ascending(joint), weights);
   return { auc: aucInterval(scores, { seed, weights }), probe: probe.value, overlap };
 }

@@ -1,7 +1,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { RECIPE } from "../imaging";
 import { mixSeed, normal, uniform } from "../platform/random";
-import { type Classifier, labelOf, logit, SUREST } from "../registry";
+import { type Classifier, imagesToTensor, labelOf, logit, predictViews, SUREST } from "../registry";
 import { gradCam } from "./gradcam";
 
 /** Cells of a side of the grid on which maps are compared. */
@@ -18,7 +18,10 @@ export interface SanityReport {
    * the map shows what was learnt, near 1 if it shows edges whatever was learnt.
    */
   readonly randomisedWeights: number | null;
-  /** Of the map for Cancer with the map for Non-Cancer. */
+  /**
+   * Of the map for Cancer with the map for Non-Cancer. With one output the latter is the former's negative part, so this
+   * is at most 0 by construction: it says that the maps differ, and is no evidence for either.
+   */
   readonly otherLabel: number | null;
   /** Of the map with how much the log odds of Cancer fall when a patch of the picture is hidden. */
   readonly occlusion: number | null;
@@ -87,7 +90,10 @@ function toGrid({ rows, columns, values }: { rows: number; columns: number; valu
   return sums;
 }
 
-/** Fall of the log odds of Cancer, cell by cell, when a patch over the cell shows the picture's mean grey. */
+/**
+ * Fall of the log odds of Cancer, cell by cell, when a patch over the cell shows the picture's mean grey. The network is
+ * shown the picture as it is, whatever views the model answers for: of 65 pictures, these would be many.
+ */
 export async function occlusionMap(classifier: Classifier, image: Uint8Array): Promise<Float64Array> {
   const side = RECIPE.side;
   const lit = image.filter((value) => value > 255 * RECIPE.foreground);
@@ -104,7 +110,9 @@ export async function occlusionMap(classifier: Classifier, image: Uint8Array): P
     }
     return variant;
   });
-  const [whole, ...parts] = await classifier.predict([image, ...variants]);
+  const answers = tf.tidy(() => predictViews(classifier.network, imagesToTensor([image, ...variants])));
+  const [whole, ...parts] = await answers.data();
+  answers.dispose();
   const logOdds = (p: number) => logit(Math.min(1 - SUREST, Math.max(SUREST, p)));
   return Float64Array.from(parts, (part) => logOdds(whole as number) - logOdds(part));
 }

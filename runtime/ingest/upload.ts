@@ -10,6 +10,7 @@ import {
   pickScans,
   readInputFolder,
   requireLabelFolders,
+  unmatchedRows,
 } from "../platform/input-folder";
 import {
   ChecksumMismatchError,
@@ -54,7 +55,7 @@ export async function uploadFolder(options: UploadOptions): Promise<UploadCounts
   const { store, signal, progress = silentProgress } = options;
   const folder = readInputFolder(options.data);
   requireLabelFolders(folder);
-  const { manifest, rest } = await selectFiles(folder, options.limit);
+  const { manifest, entries, rest } = await selectFiles(folder, options.limit);
   const present = new Map<string, { size: number; crc32c: string }>();
   for await (const { name, size, crc32c } of store.listAll()) present.set(name, { size, crc32c });
 
@@ -92,7 +93,10 @@ export async function uploadFolder(options: UploadOptions): Promise<UploadCounts
   progress.finish();
   signal?.throwIfAborted();
   refused.sort();
-  return { ...counts, rejected: refused.length, refused, notes: [...folder.notes, ...refused] };
+  const names = new Set(folder.files.map(({ name }) => name));
+  const lost = entries && unmatchedRows(entries, (path) => names.has(path) || present.has(path));
+  const notes = [...folder.notes, ...(lost ? [lost] : []), ...refused];
+  return { ...counts, rejected: refused.length, refused, notes };
 }
 
 type Outcome =
@@ -107,11 +111,11 @@ async function selectFiles(folder: InputFolder, limit: number | undefined) {
   // Read before anything is sent: a manifest with mistakes would spoil every scan after it.
   const entries = manifest ? parseManifest(await readFile(manifest.path)) : undefined;
   const others = folder.files.filter((file) => file !== manifest);
-  if (limit === undefined) return { manifest, rest: others };
+  if (limit === undefined) return { manifest, entries, rest: others };
 
   const scans = pickScans(others, limit);
   const masks = new Set(scans.flatMap(({ name }) => [entries?.get(name)?.mask ?? "", `masks/${stemOf(name)}.png`]));
-  return { manifest, rest: [...others.filter((file) => isMask(file) && masks.has(file.name)), ...scans] };
+  return { manifest, entries, rest: [...others.filter((file) => isMask(file) && masks.has(file.name)), ...scans] };
 }
 
 function stemOf(name: string): string {

@@ -261,6 +261,14 @@ export function parseManifest(content: Buffer | string): Manifest {
   return entries;
 }
 
+/** A sentence where a manifest names files that are not there, so that what it says of them reaches no scan. */
+export function unmatchedRows(manifest: Manifest, isThere: (path: string) => boolean): string | undefined {
+  const lost = [...manifest.keys()].filter((path) => !isThere(path));
+  const [first] = lost;
+  if (first === undefined) return undefined;
+  return `${MANIFEST} names ${lost.length} of its ${manifest.size} files in vain, ${first} the first: there is no such file. Paths are relative to the folder, such as Cancer/a.png.`;
+}
+
 type Problem = { readonly line: number; readonly text: string };
 
 type ManifestTable = {

@@ -33,16 +33,23 @@ export const viewsOf = (views: Views = "plain"): readonly View[] => VIEWS[views]
 
 /** Shows images [n, side, side, channels] as a view asks; outside of an image it is black. */
 export function showAs({ mirror, extent }: View, x: tf.Tensor4D): tf.Tensor4D {
-  return mirrored(mirror, extent === 1 ? x : resized(x, extent, "black"));
+  return mirrored(mirror, extent === 1 ? x : resized(x, extent));
 }
 
 /**
  * Brings a map of what a view showed, [n, side, side, channels] of any side, back over the image. Where the view did not
- * reach, the nearest value that it has stands in.
+ * reach, its edge stands in.
  */
 export function unshow({ mirror, extent }: View, map: tf.Tensor4D): tf.Tensor4D {
   const upright = mirrored(mirror, map);
-  return extent === 1 ? upright : resized(upright, 1 / extent, "nearest");
+  if (extent === 1) return upright;
+  return tf.tidy(() => {
+    const side = map.shape[1];
+    const edge = Math.max(1, Math.ceil(((side - 1) / 2) * (1 / extent - 1)));
+    const around = [edge, edge] as [number, number];
+    const padded = tf.mirrorPad(upright, [[0, 0], around, around, [0, 0]], "symmetric");
+    return tf.slice(resized(padded, 1 / extent), [0, edge, edge, 0], upright.shape);
+  });
 }
 
 /**
@@ -66,32 +73,13 @@ export function predictViews(network: LayersModel, x: tf.Tensor4D, views?: Views
 
 const mirrored = (axes: View["mirror"], x: tf.Tensor4D) => (axes.length > 0 ? tf.reverse(x, [...axes]) : x);
 
-/** Bilinear, around the centre, by a matrix for the rows and the same for the columns: every backend has that. */
-function resized(x: tf.Tensor4D, extent: number, outside: "black" | "nearest"): tf.Tensor4D {
+/** Bilinear, around the centre; 0 where it reaches past the middle of the outermost pixels. */
+function resized(x: tf.Tensor4D, extent: number): tf.Tensor4D {
   return tf.tidy(() => {
-    const [n, side, , channels] = x.shape;
-    const weights = tf.tensor3d(resamplingMatrix(side, extent, outside), [1, side, side]);
-    const rows = (t: tf.Tensor) =>
-      tf.reshape(tf.matMul(weights, tf.reshape(t, [n, side, side * channels])), [n, side, side, channels]);
-    const swapped = (t: tf.Tensor) => tf.transpose(t, [0, 2, 1, 3]);
-    return swapped(rows(swapped(rows(x)))) as tf.Tensor4D;
+    const [n, side] = x.shape;
+    const [from, to] = [(1 - extent) / 2, (1 + extent) / 2];
+    const boxes = tf.tile(tf.tensor2d([[from, from, to, to]]), [n, 1]) as tf.Tensor2D;
+    const all = tf.range(0, n, 1, "int32") as tf.Tensor1D;
+    return tf.image.cropAndResize(x, boxes, all, [side, side], "bilinear", 0);
   });
-}
-
-/** What each of the values in a row of the result takes from a row of the source: side x side. */
-function resamplingMatrix(side: number, extent: number, outside: "black" | "nearest"): Float32Array {
-  const matrix = new Float32Array(side * side);
-  const centre = (side - 1) / 2;
-  for (let to = 0; to < side; to++) {
-    const exact = centre + (to - centre) * extent;
-    const from = outside === "nearest" ? Math.min(side - 1, Math.max(0, exact)) : exact;
-    const left = Math.floor(from);
-    for (const [column, share] of [
-      [left, 1 - (from - left)],
-      [left + 1, from - left],
-    ] as const) {
-      if (column >= 0 && column < side) matrix[to * side + column] = share;
-    }
-  }
-  return matrix;
 }

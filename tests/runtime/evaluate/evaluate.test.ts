@@ -186,6 +186,21 @@ describe("evaluateFolder", () => {
     expect(await readFile(join(folder, "o1", "report.html"), "utf8")).toContain("not defined");
   });
 
+  test("a manifest whose paths lead nowhere is said to: patients would be lost in silence", async () => {
+    const before = data;
+    data = join(folder, "elsewhere");
+    await put("Cancer/a.png", await headPng(WIDTH, HEIGHT, { x: 90, y: 90, radius: 16 }));
+    await put("Non-Cancer/b.png", await headPng(WIDTH, HEIGHT));
+    await put("manifest.csv", "path,patient_id\nscans/Cancer/a.png,p1\nscans/Non-Cancer/b.png,p1\n");
+    const out = join(folder, "o-elsewhere");
+    const { evaluation, notes } = await evaluateFolder({ model, data, out, seed: 1, backend: "wasm" });
+    data = before;
+    expect(notes.join(" ")).toMatch(/2 of its 2 files in vain/);
+    // Two images are too few for the probes.
+    expect(evaluation.shortcuts?.matched.auc).toEqual({ value: null, reason: expect.any(String) });
+    expect(await readFile(join(out, "model-card.md"), "utf8")).toMatch(/tell nothing: AUC not defined: \S/);
+  });
+
   test("nothing but bad files is still an answer; a missing folder and a missing model are errors", async () => {
     const before = data;
     data = join(folder, "bad");

@@ -77,6 +77,19 @@ describe("the shortcut audit", () => {
     expect(audit.matched.auc.value).toBeNull();
   });
 
+  it("says so where the classes share no decile of the probe's score", () => {
+    const set = pictures(40, "border").map((image) => ({
+      ...image,
+      grey: image.grey.map(() => (image.label ? 200 : 40)),
+    }));
+    const scores = scoresOf(set, () => 0.5);
+    expect(auditShortcuts(scores, set, undefined, 1).matched).toEqual({
+      auc: { value: null, reason: expect.stringMatching(/no decile/) },
+      probe: null,
+      overlap: 0,
+    });
+  });
+
   it("matches within each collection too, by deciles of its own", () => {
     const set = pictures(120, "nothing");
     const collections = set.map((_, i) => (i % 4 < 2 ? "north" : "south"));

@@ -10,6 +10,7 @@ import {
   pickScans,
   readInputFolder,
   requireLabelFolders,
+  unmatchedRows,
 } from "../../../runtime/platform/input-folder";
 import { KmsPseudonymiser, openPseudonymiser } from "../../../runtime/platform/pseudonym";
 
@@ -182,6 +183,15 @@ describe("manifest.csv", () => {
       ["Cancer/c.png", undefined, "p3"],
     ]);
     expect(mergeManifests(merged, merged).equals(merged)).toBe(true);
+  });
+
+  test("says which rows name a file that is not there", () => {
+    const manifest = parseManifest("path,patient_id\nscans/Cancer/a.png,p1\nCancer/b.png,p2\n");
+    const there = new Set(["Cancer/a.png", "Cancer/b.png"]);
+    expect(unmatchedRows(manifest, (path) => there.has(path))).toMatch(
+      /1 of its 2 files in vain, scans\/Cancer\/a.png/,
+    );
+    expect(unmatchedRows(manifest, () => true)).toBeUndefined();
   });
 });
 
