@@ -106,6 +106,9 @@ beforeAll(async () => {
 });
 afterAll(() => rmSync(root, { recursive: true, force: true }));
 
+// Whole processes that train and explain: minutes, where other work runs beside.
+jest.setTimeout(300_000);
+
 describe("the demo", () => {
   it("goes the whole way, and the second time repeats nothing", async () => {
     const out = join(root, "whole");
