@@ -1,8 +1,10 @@
 import { Argument, Command, InvalidArgumentError, Option } from "commander";
 import {
   EXIT,
+  folderProblems,
   interruptible,
   makeOutputFolder,
+  outputProblems,
   portNumber,
   reportFailure,
   requireWorkspace,
@@ -228,6 +230,12 @@ async function overFolder<R extends { readonly rejected: number; readonly notes:
     options: FolderFlags & { readonly seed: number; readonly progress: Progress; readonly signal: AbortSignal },
   ) => Promise<R>,
 ): Promise<R> {
+  const problems = [
+    ...folderProblems("--model", options.model, "npm run train makes one: WORKSPACE/models/ID."),
+    ...folderProblems("--data", options.data, "It holds Cancer/ and Non-Cancer/, with scans."),
+    ...outputProblems("--out", options.out),
+  ];
+  if (problems.length > 0) throw new ConfigurationError("The command", problems);
   await makeOutputFolder(options.out);
   const interruption = interruptible();
   try {

@@ -53,7 +53,7 @@ export type Measured = {
 } & Readonly<Record<MetricName, Metric>>;
 
 /** Grows when `evaluation.json` holds something else: an earlier one is then made again. */
-export const EVALUATION_VERSION = 3;
+export const EVALUATION_VERSION = 4;
 
 /** `evaluation.json`. */
 export interface Evaluation {
@@ -186,7 +186,7 @@ export function evaluateScored(input: {
     subtypes: by("subtype"),
     views: by("view"),
     calibration: calibrationReport(metadata, scores, validation && toScores(validation)),
-    operatingPoints: operatingPoints(scores, validation && toScores(validation), seed),
+    operatingPoints: operatingPoints(scores, metadata, seed),
     selective: metadata.uncertain ? selectiveReport(scores, metadata.uncertain, threshold, seed) : null,
     riskCoverage: thin(riskCoverage(scores, threshold)),
     guard: metadata.guard ? guardReport(input.guarded ?? guardedOf(test), seed) : null,

@@ -55,7 +55,7 @@ export interface ExplainReport {
 
 /**
  * Writes, for every scan of a folder, the place that speaks most for Cancer (`explain.csv`: path, x and y in pixels of
- * the original, then overlay, page and probability) and a PNG of the original's size with the map over it. Of a
+ * the original, then overlay, page, probability, the folder's label and the model's decision) and a PNG of the original's size with the map over it. Of a
  * multi-page file the most suspicious page is explained. Files that cannot be used stand in `rejected.csv`. What the
  * maps are worth stands in `explain.json`: how often they point into lesion masks (`masks/`, or the manifest's), and
  * whether they change with the weights and the label and agree with hiding parts of the picture.
@@ -74,7 +74,7 @@ export async function explainFolder(options: ExplainFolderOptions): Promise<{
   requireLabelFolders(folder);
   await useBackend(options.backend);
   const classifier = await loadClassifier(options.model);
-  const explained: (string | number)[][] = [["path", "x", "y", "overlay", "page", "probability"]];
+  const explained: (string | number)[][] = [["path", "x", "y", "overlay", "page", "probability", "label", "decision"]];
   const rejected: string[][] = [["path", "reason", "message"]];
   const notes = [...folder.notes];
   const masks = await maskFinder(folder.files, notes);
@@ -90,7 +90,7 @@ export async function explainFolder(options: ExplainFolderOptions): Promise<{
       if ("rejected" in result) {
         rejected.push([path, result.rejected.code, result.rejected.message]);
       } else {
-        const { image, pixels, geometry, page, probability, label } = result.scored;
+        const { image, pixels, geometry, page, probability, label, decision } = result.scored;
         const explanation = await gradCam(classifier, pixels, geometry);
         const peak = peakInOriginal(explanation, geometry, image);
         const overlay = `${OVERLAYS}/${overlayName(path)}`;
@@ -101,7 +101,10 @@ export async function explainFolder(options: ExplainFolderOptions): Promise<{
           const trial = mask && pointingTrial(image, geometry, mask, peak);
           if (trial) trials.push(trial);
         }
-        explained.push([path, peak.x, peak.y, overlay, page, Number(probability.toPrecision(9))]);
+        explained.push([
+          ...[path, peak.x, peak.y, overlay, page, Number(probability.toPrecision(9))],
+          ...[result.label ?? "", decision],
+        ]);
       }
       progress.advance();
     }

@@ -1,4 +1,4 @@
-import { existsSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { resolve } from "node:path";
 import { CommanderError, InvalidArgumentError } from "commander";
 import { ConfigurationError } from "./config";
@@ -75,10 +75,21 @@ export async function makeOutputFolder(out: string): Promise<void> {
  * @throws {ConfigurationError} if there is no folder: a mistyped name must not become an empty workspace
  */
 export function requireWorkspace(out: string): void {
-  if (existsSync(out)) return;
-  throw new ConfigurationError("The workspace", [
-    `--out ${out} is not there. npm run demo, or npm run ingest -- --data DIR --out ${out}, makes one.`,
-  ]);
+  const advice = `npm run demo, or npm run ingest -- --data DIR --out ${out}, makes one.`;
+  const problems = folderProblems("--out", out, advice);
+  if (problems.length > 0) throw new ConfigurationError("The workspace", problems);
+}
+
+/** What is wrong with an option that has to name a folder: at most one sentence, with the advice. */
+export function folderProblems(option: string, folder: string, advice: string): string[] {
+  if (!existsSync(folder)) return [`${option} ${folder} is not there. ${advice}`];
+  return statSync(folder).isDirectory() ? [] : [`${option} ${folder} is no folder. ${advice}`];
+}
+
+/** What is wrong with an option that names a folder for results, which need not be there yet. */
+export function outputProblems(option: string, folder: string): string[] {
+  if (!existsSync(folder) || statSync(folder).isDirectory()) return [];
+  return [`${option} ${folder} cannot be a folder here: it is a file.`];
 }
 
 function rejectFolder(subject: string, out: string, error: NodeJS.ErrnoException): never {

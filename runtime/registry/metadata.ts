@@ -32,6 +32,13 @@ export const modelMetadataSchema = z.object({
     })
     .refine(({ low, high }) => low <= high, "low must not lie above high")
     .optional(),
+  /**
+   * The lowest thresholds that hold the false alarms among the validation split's Non-Cancer images to a share: for who
+   * needs another trade than `threshold`. Absent where there was no such image.
+   */
+  operatingPoints: z
+    .array(z.object({ specificity: z.number().min(0).max(1), threshold: z.number().min(0).max(1) }))
+    .optional(),
   /** The input guard in `guard.bin`; absent where a model takes every picture. */
   guard: z
     .object({

@@ -250,8 +250,12 @@ describe("the command line", () => {
 
   it("exits with 2 where no model lies, and says what a model is", async () => {
     const missing = join(root, "no-model");
-    const { code, stderr } = await run("evaluate", "--model", missing, "--data", data, "--out", join(root, "usage"));
-    expect({ code, stderr }).toEqual({ code: 2, stderr: expect.stringMatching(/A model is a folder with/) });
+    const out = join(root, "nothing-measured");
+    const { code, stderr } = await run("evaluate", "--model", missing, "--data", data, "--out", out);
+    expect({ code, stderr }).toEqual({ code: 2, stderr: expect.stringContaining(`--model ${missing} is not there`) });
+    expect(existsSync(out)).toBe(false);
+    const other = await run("evaluate", "--model", data, "--data", data, "--out", out);
+    expect(other).toMatchObject({ code: 2, stderr: expect.stringMatching(/A model is a folder with/) });
   });
 
   it.each(["preprocess", "features", "train", "spark"])(
@@ -264,12 +268,18 @@ describe("the command line", () => {
     },
   );
 
-  it.each(["evaluate", "explain"])("%s says at once that its results cannot go into a file", async (command) => {
+  it.each(["evaluate", "explain"])("%s lists every folder that cannot be used, at once", async (command) => {
     const file = join(root, "a-file");
     writeFileSync(file, "kept");
-    const { code, stderr } = await run(command, "--model", join(root, "no-model"), "--data", data, "--out", file);
-    expect({ code, stderr }).toEqual({ code: 2, stderr: expect.stringMatching(/a-file cannot be a folder here/) });
+    const [model, scans] = [join(root, "no-model"), join(root, "no-scans")];
+    const { code, stderr } = await run(command, "--model", model, "--data", scans, "--out", file);
+    expect(code).toBe(2);
+    expect(stderr).toContain(`--model ${model} is not there`);
+    expect(stderr).toContain(`--data ${scans} is not there`);
+    expect(stderr).toContain(`--out ${file} cannot be a folder here`);
     expect(readFileSync(file, "utf8")).toBe("kept");
+    const below = await run(command, "--model", data, "--data", data, "--out", join(file, "below"));
+    expect(below).toMatchObject({ code: 2, stderr: expect.stringContaining("cannot be a folder here") });
   });
 
   it("shows the options of every command", async () => {

@@ -1,6 +1,6 @@
 import { fitCalibration } from "../../../runtime/evaluate/calibration";
 import { auc, ece } from "../../../runtime/evaluate/metrics";
-import { operatingPoints, thresholdFor } from "../../../runtime/evaluate/operating-points";
+import { fitOperatingPoints, operatingPoints, thresholdFor } from "../../../runtime/evaluate/operating-points";
 import { chooseBand, riskCoverage } from "../../../runtime/evaluate/selective";
 import { normal, uniform } from "../../../runtime/platform/random";
 import { calibrate, decisionOf, logit, sigmoid, uncalibrate } from "../../../runtime/registry";
@@ -93,19 +93,33 @@ describe("operating points", () => {
   it("hold the false alarms to what is asked, ties included", () => {
     const labels = Uint8Array.from({ length: 40 }, (_, i) => (i < 20 ? 0 : 1));
     const probabilities = Float64Array.from({ length: 40 }, (_, i) => (i < 20 ? Math.floor(i / 2) / 20 : i / 40));
-    const threshold = thresholdFor({ labels, probabilities, groups: [] }, 0.95) as number;
+    const threshold = thresholdFor({ labels, probabilities }, 0.95) as number;
     const alarms = Array.from(probabilities).filter((p, i) => labels[i] === 0 && p >= threshold).length;
     expect(alarms).toBeLessThanOrEqual(1);
     const scores = { labels, probabilities, groups: Array.from(labels, (_, i) => `g${i}`) };
-    const [loose, strict] = operatingPoints(scores, sample(500, 1), 1);
+    const validation = sample(500, 1);
+    const fitted = fitOperatingPoints(Float32Array.from(validation.probabilities), validation.labels);
+    const [loose, strict] = operatingPoints(scores, { operatingPoints: fitted }, 1);
     expect(loose?.inHindsight?.specificity.value).toBeGreaterThanOrEqual(0.95);
     expect(strict?.inHindsight?.specificity.value).toBeGreaterThanOrEqual(0.99);
     expect(loose?.inHindsight?.sensitivity.value).toBeGreaterThanOrEqual(
       strict?.inHindsight?.sensitivity.value as number,
     );
-    expect(loose?.fromValidation?.threshold).not.toBe(loose?.inHindsight?.threshold);
-    expect(
-      thresholdFor({ labels: Uint8Array.of(1), probabilities: Float64Array.of(0.4), groups: [] }, 0.95),
-    ).toBeUndefined();
+    expect(fitted.map(({ specificity }) => specificity)).toEqual([0.95, 0.99]);
+    for (const { specificity, threshold } of fitted) {
+      const negatives = Array.from(validation.probabilities).filter((_, i) => validation.labels[i] === 0);
+      const kept = negatives.filter((p) => Math.fround(p) < threshold).length / negatives.length;
+      expect(kept).toBeGreaterThanOrEqual(specificity);
+      expect(kept).toBeLessThan(specificity + 0.02);
+    }
+    expect(loose?.fromValidation?.threshold).toBe(fitted[0]?.threshold);
+    expect(strict?.fromValidation?.threshold).toBe(fitted[1]?.threshold);
+  });
+
+  it("are left out where there is no Non-Cancer image, or the model has none", () => {
+    expect(fitOperatingPoints(Float32Array.of(0.4), Uint8Array.of(1))).toEqual([]);
+    const [loose] = operatingPoints(sample(50, 1), {}, 1);
+    expect(loose?.inHindsight).not.toBeNull();
+    expect(loose?.fromValidation).toBeNull();
   });
 });
