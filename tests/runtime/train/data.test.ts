@@ -28,9 +28,9 @@ interface Slice {
   readonly name: string;
   readonly patient: number | null;
   readonly split: string;
-  /** The picture of another slice, larger and as a JPEG, or its very bytes. */
   /** A lesion mask is sent with it: a square, or nothing. */
   readonly mask?: "square" | "empty";
+  /** The picture of another slice, larger and as a JPEG, or its very bytes. */
   readonly copy?: { readonly of: string; readonly as: "bytes" | "jpeg" };
 }
 
@@ -118,6 +118,20 @@ describe("the data that a model learns from", () => {
 
     const bare = await prepare("bare", [{ name: "Cancer/a.png", patient: 1, split: "train" }, ...slices.slice(1)]);
     expect((await describeTrainingData(bare)).digest).not.toBe(digest);
+  });
+
+  it("offer the outlined lesions of training patients, and of no others, to be planted", async () => {
+    const workspace = await prepare("donors", [
+      { name: "Cancer/a.png", patient: 1, split: "train", mask: "square" },
+      { name: "Cancer/b.png", patient: 2, split: "train" },
+      { name: "Cancer/c.png", patient: 3, split: "validation", mask: "square" },
+      { name: "Cancer/d.png", patient: 4, split: "test", mask: "square" },
+      { name: "Non-Cancer/e.png", patient: 5, split: "train" },
+    ]);
+    const { images, train, validation } = await loadTrainingSet(workspace);
+    expect(images.donors).toHaveLength(1);
+    expect(train).toContain(images.donors[0]);
+    expect(images.maskOf[validation[0] as number]).toBeGreaterThanOrEqual(0);
   });
 
   it("are refused where the manifest puts one patient into two splits", async () => {
