@@ -233,7 +233,7 @@ async function overFolder<R extends { readonly rejected: number; readonly notes:
   const problems = [
     ...folderProblems("--model", options.model, "npm run train makes one: WORKSPACE/models/ID."),
     ...folderProblems("--data", options.data, "It holds Cancer/ and Non-Cancer/, with scans."),
-    ...outputProblems("--out", options.out),
+    ...outputProblems(options.out),
   ];
   if (problems.length > 0) throw new ConfigurationError("The command", problems);
   await makeOutputFolder(options.out);

@@ -55,10 +55,11 @@ export interface ExplainReport {
 
 /**
  * Writes, for every scan of a folder, the place that speaks most for Cancer (`explain.csv`: path, x and y in pixels of
- * the original, then overlay, page, probability, the folder's label and the model's decision) and a PNG of the original's size with the map over it. Of a
- * multi-page file the most suspicious page is explained. Files that cannot be used stand in `rejected.csv`. What the
- * maps are worth stands in `explain.json`: how often they point into lesion masks (`masks/`, or the manifest's), and
- * whether they change with the weights and the label and agree with hiding parts of the picture.
+ * the original, then overlay, page, probability, the folder's label and the model's decision) and a PNG of the
+ * original's size with the map over it. Of a multi-page file the most suspicious page is explained. Files that cannot
+ * be used stand in `rejected.csv`. What the maps are worth stands in `explain.json`: how often they point into lesion
+ * masks (`masks/`, or the manifest's), and whether they change with the weights and the label and agree with hiding
+ * parts of the picture.
  *
  * @throws {ConfigurationError} if the folder cannot be read or has no scan in a label folder
  * @throws {UnusableModelError} if the model cannot be used

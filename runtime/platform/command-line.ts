@@ -86,15 +86,16 @@ export function folderProblems(option: string, folder: string, advice: string): 
   return statSync(folder).isDirectory() ? [] : [`${option} ${folder} is no folder. ${advice}`];
 }
 
-/** What is wrong with an option that names a folder for results, which need not be there yet. */
-export function outputProblems(option: string, folder: string): string[] {
-  if (!existsSync(folder) || statSync(folder).isDirectory()) return [];
-  return [`${option} ${folder} cannot be a folder here: it is a file.`];
+/** What is wrong with the folder for results, which need not be there yet: at most one sentence. */
+export function outputProblems(out: string): string[] {
+  return !existsSync(out) || statSync(out).isDirectory() ? [] : [cannotBeFolder(out, "it is a file")];
 }
+
+const cannotBeFolder = (out: string, why: string) => `--out ${out} cannot be a folder here (${why}).`;
 
 function rejectFolder(subject: string, out: string, error: NodeJS.ErrnoException): never {
   if (error.syscall !== "mkdir") throw error;
-  throw new ConfigurationError(subject, [`--out ${out} cannot be a folder here (${error.code}).`]);
+  throw new ConfigurationError(subject, [cannotBeFolder(out, String(error.code))]);
 }
 
 /** Ctrl-C asks a step to stop at a safe point; a second one ends the process at once. */

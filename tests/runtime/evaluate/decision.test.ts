@@ -112,12 +112,15 @@ describe("operating points", () => {
       expect(kept).toBeGreaterThanOrEqual(specificity);
       expect(kept).toBeLessThan(specificity + 0.02);
     }
+    expect(loose?.fromValidation?.threshold).not.toBe(loose?.inHindsight?.threshold);
     expect(loose?.fromValidation?.threshold).toBe(fitted[0]?.threshold);
     expect(strict?.fromValidation?.threshold).toBe(fitted[1]?.threshold);
   });
 
   it("are left out where there is no Non-Cancer image, or the model has none", () => {
-    expect(fitOperatingPoints(Float32Array.of(0.4), Uint8Array.of(1))).toEqual([]);
+    const tumour = { labels: Uint8Array.of(1), probabilities: Float32Array.of(0.4) };
+    expect(thresholdFor(tumour, 0.95)).toBeUndefined();
+    expect(fitOperatingPoints(tumour.probabilities, tumour.labels)).toEqual([]);
     const [loose] = operatingPoints(sample(50, 1), {}, 1);
     expect(loose?.inHindsight).not.toBeNull();
     expect(loose?.fromValidation).toBeNull();
