@@ -1,5 +1,5 @@
+import { assignGroups, type Groupable } from "../runtime/dataset";
 import { uniform } from "../runtime/platform/random";
-import { assignGroups, type Groupable } from "../runtime/preprocess";
 
 /** What one grouping, in a process of its own, measures: node grouping-once.js IMAGES SEED prints it as JSON. */
 export interface GroupingMeasurement {

@@ -1,10 +1,10 @@
 import { existsSync } from "node:fs";
 import { delimiter, join, resolve } from "node:path";
-import { localSettings } from "../runtime/spark";
+import { localSettings } from "../runtime/cli/spark";
 import { measureTree, type TreeMeasurement } from "./process-tree";
 
 export const ROOT = resolve(__dirname, "../..");
-export const CLI = join(ROOT, "dist", "runtime", "cli.js");
+export const CLI = join(ROOT, "dist", "runtime", "cli", "main.js");
 const ENVIRONMENT = join(ROOT, ".parts", "spark", "bin");
 export const PYTHON = join(ENVIRONMENT, "python");
 export const PEERS = join(ROOT, "bench", "peers");

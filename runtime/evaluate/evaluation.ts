@@ -1,5 +1,5 @@
-import { DISCLAIMER, type Label } from "../platform/labels";
-import { type Calibration, decisionOf, type ModelMetadata, uncalibrate } from "../registry";
+import { DISCLAIMER, type Label } from "../intake";
+import { type Calibration, decisionOf, type ModelMetadata, type UncertainBand, uncalibrate } from "../model";
 import { shareInterval, withIntervals } from "./bootstrap";
 import { BASELINES, type ClassicalResult, classicalResult, classicalScores, type PlainImage } from "./classical";
 import {
@@ -18,7 +18,7 @@ import {
   type Scores,
 } from "./metrics";
 import { type OperatingPoint, operatingPoints } from "./operating-points";
-import { type RiskPoint, riskCoverage, type UncertainBand } from "./selective";
+import { type RiskPoint, riskCoverage } from "./risk-coverage";
 import { auditShortcuts, type ShortcutAudit } from "./shortcuts";
 
 /** One labelled image with the model's answer. */

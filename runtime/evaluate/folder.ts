@@ -1,16 +1,9 @@
 import { readFile } from "node:fs/promises";
+import { assignGroups } from "../dataset";
 import { applyRecipe, decodeScan, perceptualHash } from "../imaging";
-import {
-  type InputFile,
-  MANIFEST,
-  readInputFolder,
-  readManifest,
-  requireLabelFolders,
-  unmatchedRows,
-} from "../platform/input-folder";
+import { type InputFile, MANIFEST, readInputFolder, readManifest, requireLabelFolders, unmatchedRows } from "../intake";
+import { type Backend, type Classifier, loadClassifier, scoreFolder, useBackend } from "../model";
 import { type Progress, silentProgress } from "../platform/progress";
-import { assignGroups } from "../preprocess";
-import { type Backend, type Classifier, loadClassifier, scoreFolder, useBackend } from "../registry";
 import { type Evaluation, evaluateScored, type GuardedScan, type ScoredImage } from "./evaluation";
 import { datasetHash, directoryDestination, oneChannel, type PredictionLine, writeOutputs } from "./outputs";
 

@@ -1,7 +1,6 @@
-import { type ModelMetadata, type Views, viewsOf } from "../registry";
+import { COST_OF_A_MISS, type ModelMetadata, type Views, viewsOf } from "../model";
 import type { Evaluation } from "./evaluation";
 import type { Metric, MetricName } from "./metrics";
-import { COST_OF_A_MISS } from "./threshold";
 
 const METRIC_NAMES: readonly (readonly [MetricName, string])[] = [
   ["auc", "AUC"],

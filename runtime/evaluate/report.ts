@@ -1,5 +1,5 @@
-import { DISCLAIMER } from "../platform/labels";
-import type { ModelMetadata } from "../registry";
+import { DISCLAIMER } from "../intake";
+import type { ModelMetadata } from "../model";
 import type { Evaluation, Measured } from "./evaluation";
 import { cell, count, escapeHtml, percent } from "./html";
 import type { Metric, MetricName } from "./metrics";

@@ -1,15 +1,8 @@
+import { readShardRows, readShards, type Split } from "../dataset";
+import { loadClassifier, modelFilesInStore } from "../model";
 import { mixSeed, uniform } from "../platform/random";
 import type { ContextWith, StepCounts } from "../platform/step";
-import { readShardRows, readShards, type Split } from "../preprocess";
-import {
-  type Contender,
-  currentModel,
-  type Decision,
-  decide,
-  loadClassifier,
-  modelFilesInStore,
-  setCurrent,
-} from "../registry";
+import { type Contender, currentModel, type Decision, decide, setCurrent } from "../registry";
 import { type Header, MOST_ROWS, type PlainImage } from "./classical";
 import type { Evaluation } from "./evaluation";
 import { type EvaluationRow, earlierEvaluation, evaluateTestSplit, setsHash } from "./test-split";

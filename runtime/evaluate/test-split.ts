@@ -1,6 +1,6 @@
-import type { Label } from "../platform/labels";
-import type { ObjectStore } from "../platform/object-store";
-import type { Classifier } from "../registry";
+import type { Label } from "../intake";
+import type { Classifier } from "../model";
+import type { ObjectStore } from "../platform/stores";
 import type { Header, PlainImage } from "./classical";
 import { EVALUATION_VERSION, type Evaluation, evaluateScored, type ScoredImage } from "./evaluation";
 import { datasetHash, oneChannel, storeDestination, writeOutputs } from "./outputs";

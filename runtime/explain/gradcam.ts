@@ -1,7 +1,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { LayersModel, SymbolicTensor } from "@tensorflow/tfjs-layers";
 import { type Geometry, RECIPE } from "../imaging";
-import { type Classifier, imagesToTensor, showAs, unshow, viewsOf } from "../registry";
+import { type Classifier, imagesToTensor, showAs, unshow, viewsOf } from "../model";
 
 /** Where a model looked when it spoke for Cancer. */
 export interface Explanation {

@@ -1,7 +1,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { RECIPE } from "../imaging";
+import { type Classifier, imagesToTensor, labelOf, logit, predictViews, SUREST } from "../model";
 import { mixSeed, normal, uniform } from "../platform/random";
-import { type Classifier, imagesToTensor, labelOf, logit, predictViews, SUREST } from "../registry";
 import { gradCam } from "./gradcam";
 
 /** Cells of a side of the grid on which maps are compared. */

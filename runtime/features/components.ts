@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { z } from "zod";
 import { RECIPE } from "../imaging";
-import { type ObjectStore, PreconditionFailedError } from "../platform/object-store";
+import { type ObjectStore, PreconditionFailedError } from "../platform/stores";
 import { decodeNpz, encodeNpz, type NumericArray } from "./npy";
 
 /** Values of one channel. The recipe's three are equal: the other two would add nothing but a factor. */

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { RECIPE } from "../imaging";
 import { type Frame, frame } from "../platform/framed";
-import type { ObjectStore } from "../platform/object-store";
+import type { ObjectStore } from "../platform/stores";
 import type { Warehouse } from "../platform/warehouse/warehouse";
 import { type FitRequest, isFitted, loadPca, type Pca, PIXELS, pcaId, storePca } from "./components";
 import { digestOfBatches } from "./fitted-rows";

@@ -1,7 +1,7 @@
+import { readShardRows, readShards } from "../dataset";
 import { RECIPE } from "../imaging";
+import { useBackend } from "../model";
 import type { ContextWith, StepCounts } from "../platform/step";
-import { readShardRows, readShards } from "../preprocess";
-import { useBackend } from "../registry";
 import { type FitRequest, isFitted, loadPca, type Pca, PIXELS, pcaId, storePca } from "./components";
 import { digestOfRows } from "./fitted-rows";
 import { PixelSpool } from "./pixel-spool";

@@ -1,9 +1,4 @@
-import {
-  ChecksumMismatchError,
-  type ObjectInfo,
-  type ObjectStore,
-  PreconditionFailedError,
-} from "../platform/object-store";
+import { ChecksumMismatchError, type ObjectInfo, type ObjectStore, PreconditionFailedError } from "../platform/stores";
 import type { ImageRow } from "../platform/warehouse/tables";
 import type { IngestContext } from "./context";
 import { batchName, type Examined, type ExaminedPage, PageReader } from "./examine";

@@ -1,8 +1,8 @@
 import { DEFAULT_LIMITS, type ImageLimits } from "../imaging";
-import { EMPTY_MANIFEST, MANIFEST, type Manifest, parseManifest } from "../platform/input-folder";
+import type { Pseudonymiser } from "../intake";
+import { EMPTY_MANIFEST, MANIFEST, type Manifest, parseManifest } from "../intake";
 import type { Logger } from "../platform/logging";
-import type { ObjectInfo, ObjectStore } from "../platform/object-store";
-import type { Pseudonymiser } from "../platform/pseudonym";
+import type { ObjectInfo, ObjectStore } from "../platform/stores";
 import type { Warehouse } from "../platform/warehouse/warehouse";
 import type { LandingEvent } from "./event";
 import { batchName } from "./examine";

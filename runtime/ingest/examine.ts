@@ -9,9 +9,9 @@ import {
   pixelSha256,
   RejectedImage,
 } from "../imaging";
-import { classify, type InputKind } from "../platform/input-folder";
-import type { Label } from "../platform/labels";
-import { ChecksumMismatchError, type ObjectInfo } from "../platform/object-store";
+import type { Label } from "../intake";
+import { classify, type InputKind } from "../intake";
+import { ChecksumMismatchError, type ObjectInfo } from "../platform/stores";
 import type { IngestContext } from "./context";
 import type { LandingEvent } from "./event";
 

@@ -1,8 +1,8 @@
 import type { IncomingMessage } from "node:http";
+import { openPseudonymiser } from "../intake";
 import { parseEnv } from "../platform/config";
 import { createLogger } from "../platform/logging";
-import { openStore } from "../platform/open-store";
-import { openPseudonymiser } from "../platform/pseudonym";
+import { openStore } from "../platform/stores";
 import { ObjectStoreWarehouse } from "../platform/warehouse/object-store-warehouse";
 import { commit } from "./commit";
 import { IngestContext } from "./context";

@@ -1,8 +1,8 @@
-export { ingestCommand, ingestStep, type LandedCounts, uploadCommand, uploadStep } from "./command";
 export { type Committed, commit } from "./commit";
 export { IngestContext, type IngestOptions } from "./context";
 export { ingestContract } from "./contract";
 export { fromCloudEvent, fromPush, type LandingEvent, UnusableEventError } from "./event";
 export { batchName, type Examined, examine, INGEST_CODES, identify } from "./examine";
 export { type IngestAllOptions, ingestAll } from "./ingest-all";
+export { ingestStep, type LandedCounts, uploadStep } from "./step";
 export { type UploadCounts, type UploadOptions, uploadFolder } from "./upload";

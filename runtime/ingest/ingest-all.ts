@@ -1,5 +1,4 @@
-import { classify } from "../platform/input-folder";
-import { LOCAL_PSEUDONYM_KEY, openPseudonymiser } from "../platform/pseudonym";
+import { classify, LOCAL_PSEUDONYM_KEY, openPseudonymiser } from "../intake";
 import type { StepContext, StepCounts } from "../platform/step";
 import { commit } from "./commit";
 import { IngestContext } from "./context";

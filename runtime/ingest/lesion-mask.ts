@@ -1,5 +1,5 @@
 import { decodeScan, encodePng, type GreyImage, RejectedImage } from "../imaging";
-import { ChecksumMismatchError, ObjectNotFoundError } from "../platform/object-store";
+import { ChecksumMismatchError, ObjectNotFoundError } from "../platform/stores";
 import type { IngestContext } from "./context";
 
 /**

@@ -1,6 +1,5 @@
 import { createReadStream } from "node:fs";
 import { readFile } from "node:fs/promises";
-import { crc32cOf, crc32cOfFile } from "../platform/crc32c";
 import {
   type InputFile,
   type InputFolder,
@@ -11,15 +10,17 @@ import {
   readInputFolder,
   requireLabelFolders,
   unmatchedRows,
-} from "../platform/input-folder";
+} from "../intake";
+import { type Progress, silentProgress } from "../platform/progress";
+import type { StepCounts } from "../platform/step";
 import {
   ChecksumMismatchError,
+  crc32cOf,
+  crc32cOfFile,
   InvalidObjectNameError,
   type ObjectStore,
   PreconditionFailedError,
-} from "../platform/object-store";
-import { type Progress, silentProgress } from "../platform/progress";
-import type { StepCounts } from "../platform/step";
+} from "../platform/stores";
 
 export interface UploadOptions {
   /** The input folder. */

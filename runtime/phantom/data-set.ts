@@ -1,7 +1,7 @@
 import { mkdir, rename, rm, stat, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import sharp from "sharp";
-import { LABELS, type Label } from "../platform/labels";
+import { LABELS, type Label } from "../intake";
 import { mixSeed, uniform } from "../platform/random";
 import { drawPhantom, type PhantomSlice } from "./draw";
 

@@ -2,8 +2,8 @@ import { existsSync } from "node:fs";
 import { mkdir, stat } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { BUCKETS, type BucketName } from "./contract";
-import type { ObjectStore } from "./object-store";
-import { openStore } from "./open-store";
+import type { ObjectStore } from "./stores";
+import { openStore } from "./stores";
 import { ObjectStoreWarehouse } from "./warehouse/object-store-warehouse";
 import type { Warehouse } from "./warehouse/warehouse";
 

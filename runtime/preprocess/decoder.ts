@@ -1,9 +1,9 @@
 import { Piscina } from "piscina";
-import type { ObjectStore } from "../platform/object-store";
+import type { Rejection } from "../dataset";
+import { differs, readCuratedObject } from "../dataset";
+import type { ObjectStore } from "../platform/stores";
 import { workerFile } from "../platform/worker-file";
-import { differs, readCuratedObject } from "./curated-object";
 import type { PlannedShard } from "./plan";
-import type { Rejection } from "./rejects";
 import type { RecipeTask } from "./worker";
 
 /** Tasks waiting a thread: enough to keep it busy, few enough to keep the files of a shard out of memory. */

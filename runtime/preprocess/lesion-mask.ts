@@ -1,6 +1,6 @@
+import { readCuratedObject } from "../dataset";
 import { applyRecipeGrey, applyRecipeToMask, decodeCurated, type GreyImage } from "../imaging";
-import type { ObjectStore } from "../platform/object-store";
-import { readCuratedObject } from "./curated-object";
+import type { ObjectStore } from "../platform/stores";
 
 /**
  * A lesion mask where the recipe puts the page's pixels: 128 x 128 shares of lesion, 0 to 255. Null where one of the two

@@ -1,9 +1,7 @@
 import { z } from "zod";
+import { assignGroups, curatedName, decodedBytes, type PlannedRow, SPLITS, withGroups } from "../dataset";
+import { LABELS } from "../intake";
 import { ConfigurationError } from "../platform/config";
-import { LABELS } from "../platform/labels";
-import { curatedName } from "./curated-object";
-import { assignGroups, SPLITS } from "./groups";
-import { decodedBytes, type PlannedRow, withGroups } from "./images";
 
 /**
  * A line of a listing: an image that is curated, under the name one gives it. Columns are those of the table `images`;

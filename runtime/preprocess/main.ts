@@ -1,7 +1,7 @@
 import { parseEnv } from "../platform/config";
 import { serveFrames } from "../platform/framed";
 import { reportJobFailure, runJob } from "../platform/job";
-import { openStore } from "../platform/open-store";
+import { openStore } from "../platform/stores";
 import { ObjectStoreWarehouse } from "../platform/warehouse/object-store-warehouse";
 import { preprocessContract } from "./contract";
 import { PreprocessService } from "./service";

@@ -1,11 +1,25 @@
+import {
+  assignGroups,
+  curatedMasks,
+  groupables,
+  isUpToDate,
+  liveRows,
+  onePerPicture,
+  type Planes,
+  type PlannedRow,
+  planShards,
+  type RejectRow,
+  rejectsName,
+  type Shard,
+  ShardFiles,
+  type ShardRow,
+  storeGroups,
+  withGroups,
+  writeRejects,
+} from "../dataset";
 import type { StepContext } from "../platform/step";
 import type { Workspace } from "../platform/workspace";
-import { curatedMasks } from "./curated-object";
-import { assignGroups } from "./groups";
-import { groupables, liveRows, onePerPicture, type PlannedRow, storeGroups, withGroups } from "./images";
 import { makeMask } from "./lesion-mask";
-import { type RejectRow, rejectsName, writeRejects } from "./rejects";
-import { isUpToDate, type Planes, planShards, type Shard, ShardFiles, type ShardRow } from "./shards";
 
 /** What planning needs of {@link StepContext}. */
 export interface PlanContext extends Pick<StepContext, "log" | "signal"> {

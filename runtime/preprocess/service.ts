@@ -1,11 +1,12 @@
 import { readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
+import { differs, type Rejection, readCuratedObject, rejectRows, ShardFiles } from "../dataset";
 import { RECIPE } from "../imaging";
 import { type Answer, type Frame, frame } from "../platform/framed";
 import type { Logger } from "../platform/logging";
-import { openStore } from "../platform/open-store";
+import { openStore } from "../platform/stores";
 import type { Workspace } from "../platform/workspace";
-import { differs, readCuratedObject } from "./curated-object";
+import type { Scorer, ScoringBatch } from "../score/scoring";
 import { parseListing } from "./listing";
 import {
   finishPlan,
@@ -16,9 +17,6 @@ import {
   type ShardOutcome,
   writePlannedShard,
 } from "./plan";
-import { type Rejection, rejectRows } from "./rejects";
-import type { Scorer, ScoringBatch } from "./scoring";
-import { ShardFiles } from "./shards";
 import processPage from "./worker";
 
 export interface ServiceContext {
@@ -76,7 +74,7 @@ export class PreprocessService {
       case "score": {
         const { batch, made } = header as unknown as { batch: ScoringBatch; made: string[] };
         // TensorFlow.js alone takes a second: only who scores waits for it.
-        this.scorer ??= new (await import("./scoring.js")).Scorer(this.context.workspace);
+        this.scorer ??= new (await import("../score/scoring.js")).Scorer(this.context.workspace);
         return frame({ refused: await this.scorer.score(batch, planes(made, payload), new Date()) });
       }
       default:
@@ -161,7 +159,7 @@ export class PreprocessService {
   }
 
   private async *planScoring(): AsyncGenerator<Frame> {
-    const { planScoring } = await import("./scoring.js");
+    const { planScoring } = await import("../score/scoring.js");
     const { batches, ...rest } = await planScoring(this.context.workspace);
     for (const batch of batches) {
       const { name, cost, pictures } = batch;

@@ -1,10 +1,9 @@
 import { availableParallelism } from "node:os";
+import { rejectRows, ShardFiles } from "../dataset";
 import type { StepContext, StepCounts } from "../platform/step";
 import type { Workspace } from "../platform/workspace";
 import { Decoder } from "./decoder";
 import { finishPlan, planFromTable, type ShardOutcome, writePlannedShard } from "./plan";
-import { rejectRows } from "./rejects";
-import { ShardFiles } from "./shards";
 
 /** What the step needs of {@link StepContext}. */
 export interface PreprocessContext extends Pick<StepContext, "log" | "progress" | "signal"> {

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { type ObjectStore, PreconditionFailedError } from "../platform/object-store";
+import { type ObjectStore, PreconditionFailedError } from "../platform/stores";
 
 const CURRENT = "current.json";
 

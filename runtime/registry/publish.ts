@@ -1,5 +1,5 @@
-import { type ObjectStore, PreconditionFailedError } from "../platform/object-store";
-import { METADATA_FILE } from "./load-classifier";
+import { METADATA_FILE } from "../model";
+import { type ObjectStore, PreconditionFailedError } from "../platform/stores";
 
 /**
  * Stores a model under `<id>/`. Models are immutable: a file that is there already must have the same bytes.

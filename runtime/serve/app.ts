@@ -1,8 +1,8 @@
 import { randomUUID } from "node:crypto";
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from "fastify";
-import { DISCLAIMER } from "../platform/labels";
+import { DISCLAIMER } from "../intake";
 import type { Logger } from "../platform/logging";
-import type { ObjectStore } from "../platform/object-store";
+import type { ObjectStore } from "../platform/stores";
 import type { Warehouse } from "../platform/warehouse/warehouse";
 import { Admission } from "./admission";
 import { createMetrics } from "./metrics";

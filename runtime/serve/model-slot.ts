@@ -1,8 +1,9 @@
 import { gradCam } from "../explain";
 import { RECIPE } from "../imaging";
+import { type Classifier, loadClassifier, modelFilesInStore, UnusableModelError } from "../model";
 import type { Logger } from "../platform/logging";
-import { type ObjectStore, ObjectStoreError } from "../platform/object-store";
-import { type Classifier, currentModel, loadClassifier, modelFilesInStore, UnusableModelError } from "../registry";
+import { type ObjectStore, ObjectStoreError } from "../platform/stores";
+import { currentModel } from "../registry";
 
 /** A model that could not be used is tried again after this, e.g. once its files are copied whole. */
 const SECONDS_BEFORE_RETRY = 30;

@@ -1,10 +1,10 @@
 import type { FastifyInstance } from "fastify";
+import { useBackend } from "../model";
 import { ConfigurationError, parseEnv } from "../platform/config";
 import { createLogger, type Logger } from "../platform/logging";
-import { openStore } from "../platform/open-store";
+import { openStore } from "../platform/stores";
 import { ObjectStoreWarehouse } from "../platform/warehouse/object-store-warehouse";
 import { openWorkspace, type Workspace } from "../platform/workspace";
-import { useBackend } from "../registry";
 import { buildServer } from "./app";
 import { serveContract } from "./contract";
 

@@ -1,7 +1,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import * as layers from "@tensorflow/tfjs-layers";
+import type { Views } from "../model";
 import { normal, uniform } from "../platform/random";
-import type { Views } from "../registry/views";
 import { batchNormRelu, EPSILON } from "./gradients/batch-norm";
 
 /** One stage: convolution, batch normalisation, ReLU; somewhere in it perhaps a shortcut and 2 x 2 max pooling. */

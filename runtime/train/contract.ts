@@ -1,7 +1,7 @@
 import { z } from "zod";
+import { BACKENDS } from "../model/backend-names";
 import { defineContract } from "../platform/contract";
 import { bucketUri, gcsEndpoint, logLevel, wholeNumberVariable } from "../platform/environment";
-import { BACKENDS } from "../registry/backend-names";
 
 /** What the training job needs; see {@link RuntimeContract}. */
 export const trainContract = defineContract({

@@ -1,9 +1,8 @@
 import { createHash } from "node:crypto";
+import { findLeaks, readShardRows, readShards, type Split, splitMembers } from "../dataset";
 import { RECIPE } from "../imaging";
-import { LABELS } from "../platform/labels";
+import { LABELS } from "../intake";
 import type { ContextWith } from "../platform/step";
-import { readShardRows, readShards, type Split } from "../preprocess";
-import { findLeaks, splitMembers } from "./leaks";
 import { NO_LESION, UNKNOWN_LESION } from "./lesions";
 import { SMALLEST_DONATED } from "./planting";
 import type { TrainingSet } from "./trainer";

@@ -1,11 +1,11 @@
 import { mkdir } from "node:fs/promises";
 import { evaluateStep } from "../evaluate";
+import { useBackend } from "../model";
 import { parseEnv } from "../platform/config";
 import { reportJobFailure, runJob } from "../platform/job";
-import { openStore } from "../platform/open-store";
 import { createProgress } from "../platform/progress";
+import { openStore } from "../platform/stores";
 import { ObjectStoreWarehouse } from "../platform/warehouse/object-store-warehouse";
-import { useBackend } from "../registry";
 import { trainContract } from "./contract";
 import { trainStep } from "./step";
 

@@ -1,5 +1,5 @@
 import { parentPort, workerData } from "node:worker_threads";
-import { useBackend } from "../registry/backend";
+import { useBackend } from "../model";
 import { drawBatch } from "./batch";
 import { Replica } from "./replica";
 import type { ReplicaReply, ReplicaRequest, ReplicaSetup } from "./replica-pool";

@@ -1,6 +1,5 @@
 import * as tf from "@tensorflow/tfjs-core";
-import { imagesToTensor } from "../registry/load-classifier";
-import { predictViews, type Views } from "../registry/views";
+import { imagesToTensor, predictViews, type Views } from "../model";
 import { inferenceNetwork, MAP_SIDE, PARAMETERS, trainingForward } from "./architecture";
 import type { Batch, TrainingImages } from "./batch";
 import { installConvolutionGradients } from "./gradients/convolution";

@@ -1,23 +1,24 @@
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { RECIPE } from "../imaging";
-import { PHANTOM_COLLECTION } from "../phantom";
-import type { ContextWith, StepCounts } from "../platform/step";
 import {
   type Backend,
-  isPublished,
+  DECISION_RULE,
+  fitDecision,
   type ModelMetadata,
   modelFileContents,
   modelFilesInStore,
-  publishModel,
   readMetadata,
-} from "../registry";
+} from "../model";
+import { PHANTOM_COLLECTION } from "../phantom";
+import type { ContextWith, StepCounts } from "../platform/step";
+import { isPublished, publishModel } from "../registry";
 import { GRAD_CAM_LAYER, PARAMETERS, STAGES, VIEWS } from "./architecture";
 import { AUGMENTATION } from "./augment";
 import { checkpointsIn } from "./checkpoints";
 import { type TrainingConfiguration, trainingConfiguration } from "./configuration";
 import { describeTrainingData, loadTrainingSet } from "./data";
-import { DECISION_RULE, fitDecision, fitInputGuard } from "./decision";
+import { fitInputGuard } from "./input-guard";
 import { LESION_WEIGHT } from "./lesions";
 import { trainNetwork } from "./trainer";
 

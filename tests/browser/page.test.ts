@@ -4,8 +4,9 @@ import { join } from "node:path";
 import pino from "pino";
 import { type Browser, chromium, type Page } from "playwright-core";
 import sharp from "sharp";
+import { modelFileContents } from "../../runtime/model";
 import { openWorkspace } from "../../runtime/platform/workspace";
-import { modelFileContents, setCurrent } from "../../runtime/registry";
+import { setCurrent } from "../../runtime/registry";
 import { type RunningServer, serveWorkspace } from "../../runtime/serve";
 import { BRIGHT_SPOT, brightSpotNetwork, headPixels, headPng } from "../support/bright-spot-model";
 

@@ -10,7 +10,7 @@ import type { Summary } from "../../runtime/platform/summary";
 import { openWorkspace } from "../../runtime/platform/workspace";
 import { stopProcess } from "../support/gcs-server";
 
-const CLI = resolve(__dirname, "../../dist/runtime/cli.js");
+const CLI = resolve(__dirname, "../../dist/runtime/cli/main.js");
 const PATIENTS = 12;
 
 let root: string;

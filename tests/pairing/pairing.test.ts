@@ -5,10 +5,10 @@ import { pino } from "pino";
 import { z } from "zod";
 import type { ImageLock } from "../../constructs/core/container-image";
 import { bundleRuntime } from "../../constructs/core/runtime-bundle";
+import { localSubmission, type SparkStep } from "../../runtime/cli/spark";
 import type { RuntimeContract } from "../../runtime/platform/contract";
 import { openWorkspace } from "../../runtime/platform/workspace";
 import { buildServer } from "../../runtime/serve/app";
-import { localSubmission, type SparkStep } from "../../runtime/spark";
 import { type Json, PROD, PUSHED, type Resource, stackOf, synthesize, TEST } from "../stacks/synthesize";
 import {
   accessProblems,

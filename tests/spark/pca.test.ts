@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { runSparkStep } from "../../runtime/cli/spark";
 import { featuresStep } from "../../runtime/features";
 import { loadPca } from "../../runtime/features/components";
 import { projectPixels } from "../../runtime/features/project";
@@ -8,7 +9,6 @@ import { createLogger } from "../../runtime/platform/logging";
 import { silentProgress } from "../../runtime/platform/progress";
 import { readSummary } from "../../runtime/platform/summary";
 import { openWorkspace, type Workspace } from "../../runtime/platform/workspace";
-import { runSparkStep } from "../../runtime/spark";
 import { fields, largestAngle, process as processImages } from "../runtime/features/processed";
 
 let workspace: Workspace;

@@ -5,21 +5,22 @@ import { cpSync, readdirSync, readFileSync, renameSync, rmSync, truncateSync, wr
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
+import { localSubmission, sparkCommand } from "../../runtime/cli/spark";
+import { type ProcessedImage, readShards } from "../../runtime/dataset";
+import { readRejects } from "../../runtime/dataset/rejects";
 import { encodePng } from "../../runtime/imaging";
+import { loadClassifier, modelFilesInStore, useBackend } from "../../runtime/model";
 import type { Summary } from "../../runtime/platform/summary";
 import type { PredictionRow } from "../../runtime/platform/warehouse/tables";
 import { openWorkspace, type Workspace } from "../../runtime/platform/workspace";
-import { type ProcessedImage, readShards } from "../../runtime/preprocess";
-import { readRejects } from "../../runtime/preprocess/rejects";
-import { loadClassifier, modelFilesInStore, setCurrent, useBackend } from "../../runtime/registry";
-import { localSubmission, sparkCommand } from "../../runtime/spark";
+import { setCurrent } from "../../runtime/registry";
 import { drawHead } from "../runtime/imaging/pictures";
 import { BRIGHT_SPOT, saveBrightSpot } from "../support/bright-spot-model";
 import { drawScans } from "./scans";
 
 const ROOT = resolve(__dirname, "../..");
 const RUNTIME = `${process.execPath} ${join(ROOT, "dist", "runtime", "preprocess", "main.js")}`;
-const CLI = join(ROOT, "dist", "runtime", "cli.js");
+const CLI = join(ROOT, "dist", "runtime", "cli", "main.js");
 
 let scratch: string;
 /** A workspace in which everything is ingested and nothing preprocessed; tests copy it. */

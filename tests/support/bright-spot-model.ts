@@ -2,7 +2,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import * as tfl from "@tensorflow/tfjs-layers";
 import sharp from "sharp";
 import { RECIPE } from "../../runtime/imaging";
-import { type ModelMetadata, saveClassifier } from "../../runtime/registry";
+import { type ModelMetadata, saveClassifier } from "../../runtime/model";
 
 /**
  * A real network with weights set by hand: it calls Cancer what has a spot of at least 8 x 8 nearly white pixels.

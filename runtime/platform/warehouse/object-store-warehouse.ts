@@ -2,8 +2,8 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { DuckDBConnection, DuckDBInstance } from "@duckdb/node-api";
-import { DirectoryStore } from "../directory-store";
-import type { ObjectStore } from "../object-store";
+import type { ObjectStore } from "../stores";
+import { DirectoryStore } from "../stores";
 import { type Column, type Row, TABLES, type TableName } from "./tables";
 import type { Warehouse } from "./warehouse";
 

@@ -1,4 +1,4 @@
-import { DISCLAIMER } from "../../platform/labels";
+import { DISCLAIMER } from "../../intake";
 
 export const ICON = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32"><rect width="32" height="32" rx="7" fill="#17384f"/><path d="M16 6c5.6 0 9 4.3 9 10s-3.4 10-9 10-9-4.3-9-10 3.4-10 9-10z" fill="none" stroke="#fff" stroke-width="2.2"/><circle cx="19.5" cy="13" r="2.8" fill="#f0a35e"/></svg>`;
 

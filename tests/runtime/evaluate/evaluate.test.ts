@@ -6,9 +6,9 @@ import sharp from "sharp";
 import { type Evaluation, evaluateFolder, evaluateTestSplit, readEvaluation } from "../../../runtime/evaluate";
 import { explainFolder } from "../../../runtime/explain";
 import { applyRecipe } from "../../../runtime/imaging";
+import { type Classifier, loadClassifier, UnusableModelError, useBackend } from "../../../runtime/model";
 import { ConfigurationError } from "../../../runtime/platform/config";
 import { openWorkspace } from "../../../runtime/platform/workspace";
-import { type Classifier, loadClassifier, UnusableModelError, useBackend } from "../../../runtime/registry";
 import { BRIGHT_SPOT, headPixels, headPng, saveBrightSpot } from "../../support/bright-spot-model";
 
 const WIDTH = 240;

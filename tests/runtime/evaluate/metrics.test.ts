@@ -14,7 +14,7 @@ import {
   type Scores,
   specificity,
 } from "../../../runtime/evaluate/metrics";
-import { COST_OF_A_MISS, costThreshold } from "../../../runtime/evaluate/threshold";
+import { COST_OF_A_MISS, costThreshold } from "../../../runtime/model/threshold";
 
 function scores(labels: readonly number[], probabilities: readonly number[], groups?: readonly string[]): Scores {
   return {

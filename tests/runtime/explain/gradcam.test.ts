@@ -9,7 +9,7 @@ import { INFERNO } from "../../../runtime/explain/colormap";
 import { gradCam } from "../../../runtime/explain/gradcam";
 import { peakInOriginal, renderOriginal, renderOverlay } from "../../../runtime/explain/overlay";
 import { applyRecipe, type GreyImage, RECIPE } from "../../../runtime/imaging";
-import { type Classifier, loadClassifier, saveClassifier, useBackend } from "../../../runtime/registry";
+import { type Classifier, loadClassifier, saveClassifier, useBackend } from "../../../runtime/model";
 import { BRIGHT_SPOT, headPixels, lopsidedNetwork, saveBrightSpot, saveNetwork } from "../../support/bright-spot-model";
 
 let folder: string;

@@ -7,7 +7,7 @@ import { doubts } from "../../../runtime/explain/doubts";
 import { dilate } from "../../../runtime/explain/pointing";
 import { checkSanity, occlusionMap, rankOfPeak, spearman } from "../../../runtime/explain/sanity";
 import { applyRecipe } from "../../../runtime/imaging";
-import { type Classifier, loadClassifier, useBackend } from "../../../runtime/registry";
+import { type Classifier, loadClassifier, useBackend } from "../../../runtime/model";
 import { headPixels, headPng, saveBrightSpot } from "../../support/bright-spot-model";
 
 const SPOT = { x: 110, y: 80, radius: 14 };

@@ -1,10 +1,10 @@
 import { createHash } from "node:crypto";
+import type { Split } from "../../../runtime/dataset";
+import { planShards, ShardFiles, type ShardRow } from "../../../runtime/dataset/shards";
 import { type Pca, PIXELS } from "../../../runtime/features/components";
 import { symmetricEigen } from "../../../runtime/features/linear-algebra";
 import { mixSeed, normal, uniform } from "../../../runtime/platform/random";
 import type { Workspace } from "../../../runtime/platform/workspace";
-import type { Split } from "../../../runtime/preprocess";
-import { planShards, ShardFiles, type ShardRow } from "../../../runtime/preprocess/shards";
 
 /** Images as preprocess leaves them, drawn and never scanned. */
 export interface Drawn {

@@ -15,11 +15,11 @@ import {
   ingestAll,
   UnusableEventError,
 } from "../../../runtime/ingest";
+import { openPseudonymiser } from "../../../runtime/intake/pseudonym";
 import { createLogger } from "../../../runtime/platform/logging";
-import type { ObjectStore } from "../../../runtime/platform/object-store";
 import { silentProgress } from "../../../runtime/platform/progress";
-import { openPseudonymiser } from "../../../runtime/platform/pseudonym";
 import type { StepContext } from "../../../runtime/platform/step";
+import type { ObjectStore } from "../../../runtime/platform/stores/object-store";
 import type { ImageRow } from "../../../runtime/platform/warehouse/tables";
 import { openWorkspace, type Workspace } from "../../../runtime/platform/workspace";
 import { writeTiff } from "../imaging/tiff-writer";

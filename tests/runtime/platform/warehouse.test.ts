@@ -1,9 +1,9 @@
 import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { DirectoryStore } from "../../../runtime/platform/directory-store";
-import { GcsStore } from "../../../runtime/platform/gcs-store";
-import type { ObjectStore } from "../../../runtime/platform/object-store";
+import { DirectoryStore } from "../../../runtime/platform/stores/directory-store";
+import { GcsStore } from "../../../runtime/platform/stores/gcs-store";
+import type { ObjectStore } from "../../../runtime/platform/stores/object-store";
 import { ObjectStoreWarehouse } from "../../../runtime/platform/warehouse/object-store-warehouse";
 import type { ImageRow } from "../../../runtime/platform/warehouse/tables";
 import { type GcsServer, startGcsServer } from "../../support/gcs-server";

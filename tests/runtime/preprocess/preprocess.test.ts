@@ -3,13 +3,14 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DuckDBInstance } from "@duckdb/node-api";
+import { type ProcessedImage, readShards } from "../../../runtime/dataset";
+import { readRejects } from "../../../runtime/dataset/rejects";
 import { applyRecipe, encodePng, type GreyImage, RECIPE, toOriginal } from "../../../runtime/imaging";
 import { createLogger } from "../../../runtime/platform/logging";
 import { silentProgress } from "../../../runtime/platform/progress";
 import type { ImageRow } from "../../../runtime/platform/warehouse/tables";
 import { openWorkspace, type Workspace } from "../../../runtime/platform/workspace";
-import { type ProcessedImage, preprocessStep, readShards } from "../../../runtime/preprocess";
-import { readRejects } from "../../../runtime/preprocess/rejects";
+import { preprocessStep } from "../../../runtime/preprocess";
 import { drawHead, mapPixels, mirror, shift } from "../imaging/pictures";
 import { land } from "./landed";
 

@@ -1,8 +1,8 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { ObjectStore } from "../../../runtime/platform/object-store";
-import { openStore } from "../../../runtime/platform/open-store";
+import type { ObjectStore } from "../../../runtime/platform/stores/object-store";
+import { openStore } from "../../../runtime/platform/stores/open-store";
 import { currentModel, decide, isPublished, publishModel, setCurrent } from "../../../runtime/registry";
 
 let directory: string;

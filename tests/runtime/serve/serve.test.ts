@@ -5,9 +5,10 @@ import * as tf from "@tensorflow/tfjs-core";
 import type { FastifyInstance } from "fastify";
 import pino from "pino";
 import sharp from "sharp";
+import { modelFileContents, useBackend } from "../../../runtime/model";
 import { ConfigurationError, parseEnv } from "../../../runtime/platform/config";
 import { openWorkspace, type Workspace } from "../../../runtime/platform/workspace";
-import { currentModel, modelFileContents, setCurrent, useBackend } from "../../../runtime/registry";
+import { currentModel, setCurrent } from "../../../runtime/registry";
 import { buildServer, type Prediction, serveContract, serveWorkspace } from "../../../runtime/serve";
 import { BRIGHT_SPOT, brightSpotNetwork, headPixels, headPng } from "../../support/bright-spot-model";
 

@@ -4,9 +4,9 @@ import { join } from "node:path";
 import * as tf from "@tensorflow/tfjs-core";
 import * as layers from "@tensorflow/tfjs-layers";
 import { gradCam } from "../../../runtime/explain";
+import { type Classifier, useBackend } from "../../../runtime/model";
 import { silentProgress } from "../../../runtime/platform/progress";
 import { mixSeed } from "../../../runtime/platform/random";
-import { type Classifier, useBackend } from "../../../runtime/registry";
 import {
   GRAD_CAM_LAYER,
   inferenceNetwork,

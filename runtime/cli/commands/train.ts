@@ -1,0 +1,31 @@
+import { Command } from "commander";
+import type { Backend } from "../../model";
+import { requireWorkspace, wholeNumber } from "../command-line";
+import { backend, epochs, out, seed } from "../options";
+
+interface TrainFlags {
+  readonly out: string;
+  readonly seed?: number;
+  readonly epochs?: number;
+  readonly patience?: number;
+  readonly backend?: Backend;
+}
+
+export function trainCommand(): Command {
+  return new Command("train")
+    .description("train a model, evaluate it on the untouched test split, and promote it if it is not worse")
+    .addOption(out())
+    .addOption(seed())
+    .addOption(epochs())
+    .addOption(backend())
+    .option(
+      "--patience <n>",
+      "stop after so many epochs without a higher validation AUC, and take the best epoch; 0, the default: never",
+      wholeNumber(),
+    )
+    .action(async (options: TrainFlags) => {
+      requireWorkspace(options.out);
+      const { runTraining } = await import("../demo.js");
+      await runTraining(options);
+    });
+}

@@ -1,0 +1,60 @@
+import { Command, InvalidArgumentError } from "commander";
+import type { UploadCounts } from "../../ingest";
+import { createProgress } from "../../platform/progress";
+import { openStore } from "../../platform/stores";
+import { DEFAULT_WORKSPACE } from "../../platform/workspace";
+import { interruptible, runStep, wholeNumber } from "../command-line";
+
+/** `upload --data DIR --bucket gs://BUCKET | --out DIR [--limit N]` */
+export function uploadCommand(): Command {
+  return new Command("upload")
+    .description("send a folder of scans to a landing bucket: resumable, checked, never overwriting")
+    .requiredOption(
+      "--data <dir>",
+      "folder with Cancer/, Non-Cancer/, Unlabelled/, and optionally manifest.csv, masks/",
+    )
+    .option("--bucket <uri>", "landing bucket, gs://BUCKET", bucketUri)
+    .option("--out <dir>", "workspace to land in, instead of a bucket", DEFAULT_WORKSPACE)
+    .option("--limit <n>", "at most this many scans, balanced over the label folders", wholeNumber())
+    .option("--seed <n>", "accepted by every step; an upload has no chance in it", wholeNumber())
+    .action(async (options: { data: string; bucket?: string; out: string; limit?: number }) => {
+      const { uploadStep } = await import("../../ingest/index.js");
+      const { bucket, out, ...rest } = options;
+      const selection = { data: rest.data, ...(rest.limit === undefined ? {} : { limit: rest.limit }) };
+      const { refused } =
+        bucket === undefined
+          ? await runStep("upload", { out }, (context) => uploadStep(context, selection))
+          : await toBucket(bucket, selection);
+      if (refused.length > 0) process.exitCode = 1;
+    });
+}
+
+/** A bucket has no workspace, and so no summary: what was done is said on the terminal. */
+async function toBucket(uri: string, selection: { data: string; limit?: number }): Promise<UploadCounts> {
+  const { uploadFolder } = await import("../../ingest/index.js");
+  const store = await openStore(uri);
+  const { signal, release } = interruptible();
+  try {
+    const counts = await uploadFolder({ ...selection, store, signal, progress: createProgress("upload") });
+    for (const note of counts.notes ?? []) process.stderr.write(`${note}\n`);
+    const { items, skipped, rejected, bytes } = counts;
+    process.stdout.write(
+      `${store.uri}: ${items} sent (${(bytes / 1e6).toFixed(1)} MB), ${skipped} there already, ${rejected} refused.\n`,
+    );
+    return counts;
+  } catch (error) {
+    // A request that the interruption cut off fails in its own words.
+    signal.throwIfAborted();
+    throw error;
+  } finally {
+    release();
+  }
+}
+
+/** A name without gs:// would quietly become a folder here. */
+function bucketUri(text: string): string {
+  if (!/^gs:\/\/[^/]+\/?$/.test(text)) {
+    throw new InvalidArgumentError(`"${text}" is not gs://BUCKET. For a workspace on this machine use --out.`);
+  }
+  return text;
+}

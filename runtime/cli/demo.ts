@@ -1,0 +1,70 @@
+import { join, resolve } from "node:path";
+import { evaluateStep } from "../evaluate";
+import { ingestStep, uploadStep } from "../ingest";
+import { type Backend, useBackend } from "../model";
+import { drawPhantomFolder } from "../phantom";
+import { readSummary, type Summary } from "../platform/summary";
+import { preprocessStep } from "../preprocess";
+import { type TrainOutcome, trainStep } from "../train";
+import { runStep, type StepOptions } from "./command-line";
+import { renderSummary } from "./summary-table";
+
+/** Phantoms are easily told apart: they need no more. */
+const PHANTOM_EPOCHS = 30;
+
+export interface DemoOptions extends StepOptions {
+  /** Folder of scans; without one, phantoms are drawn. */
+  readonly data?: string;
+  readonly limit?: number;
+  readonly epochs?: number;
+  readonly backend?: Backend;
+}
+
+/**
+ * The whole way of a scan over one folder: upload, ingest, preprocess, train, evaluate. Every step goes on where an
+ * earlier run stopped, and repeats nothing that is done.
+ */
+export async function runDemo(options: DemoOptions): Promise<Summary> {
+  const seed = options.seed ?? 0;
+  const steps = { out: options.out, seed };
+  const data = options.data ?? (await drawPhantomFolder(join(resolve(options.out), "phantoms"), seed));
+  const selection = { data, ...(options.limit === undefined ? {} : { limit: options.limit }) };
+
+  await runStep("upload", steps, (context) => uploadStep(context, selection));
+  await runStep("ingest", steps, (context) => ingestStep(context));
+  await runStep("preprocess", steps, (context) => preprocessStep(context));
+  const epochs = options.epochs ?? (options.data ? undefined : PHANTOM_EPOCHS);
+  const { backend } = options;
+  await runTraining({ ...steps, ...(backend ? { backend } : {}), ...(epochs === undefined ? {} : { epochs }) });
+
+  const summary = await readSummary({ directory: resolve(options.out) });
+  process.stdout.write(`${renderSummary(summary, resolve(options.out))}\n`);
+  return summary;
+}
+
+export interface TrainingOptions extends StepOptions {
+  readonly epochs?: number;
+  readonly patience?: number;
+  readonly backend?: Backend;
+}
+
+/** Trains, then evaluates on the untouched test split and promotes the model if it is not worse than the current one. */
+export async function runTraining(options: TrainingOptions): Promise<TrainOutcome> {
+  const backend = await useBackend(options.backend);
+  const quicker = backend === "wasm" && !options.backend ? "; npm run setup:tensorflow brings a quicker one" : "";
+  process.stderr.write(`train: TensorFlow.js backend ${backend}${quicker}\n`);
+  const trained = await runStep("train", options, async (context) => {
+    const outcome = await trainStep(context, { ...options, backend });
+    const { id, recipe, parameters, synthetic } = outcome.metadata;
+    const model = { id, recipe, parameters, synthetic };
+    return { ...outcome, summary: { backend, model, test: null, promotion: null } };
+  });
+  await runStep("evaluate", options, async (context) => {
+    const outcome = await evaluateStep(context, { model: trained.metadata.id });
+    const { n, threshold, accuracy, precision, recall, specificity, f1, auc, ece } = outcome.evaluation.test;
+    const { current, reason } = outcome.decision;
+    const test = { n, threshold, accuracy, precision, recall, specificity, f1, auc, ece };
+    return { ...outcome, summary: { test, promotion: { current, reason } } };
+  });
+  return trained;
+}

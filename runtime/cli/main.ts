@@ -1,0 +1,43 @@
+import { Command } from "commander";
+import { reportFailure } from "./command-line";
+import { demoCommand } from "./commands/demo";
+import { evaluateCommand } from "./commands/evaluate";
+import { explainCommand } from "./commands/explain";
+import { featuresCommand } from "./commands/features";
+import { ingestCommand } from "./commands/ingest";
+import { preprocessCommand } from "./commands/preprocess";
+import { serveCommand } from "./commands/serve";
+import { sparkCommand } from "./commands/spark";
+import { trainCommand } from "./commands/train";
+import { uploadCommand } from "./commands/upload";
+
+/*
+ * Every step by hand, and `demo`, which runs them all. A command loads what it needs when it is called: TensorFlow.js
+ * alone takes a second.
+ */
+
+const COMMANDS = [
+  demoCommand,
+  uploadCommand,
+  ingestCommand,
+  preprocessCommand,
+  featuresCommand,
+  sparkCommand,
+  trainCommand,
+  evaluateCommand,
+  explainCommand,
+  serveCommand,
+];
+
+async function main(): Promise<void> {
+  const program = new Command("brain-tumor-stack")
+    .description("One hospital's brain-MRI tumour service on this machine. For research only. Not for diagnostic use.")
+    .exitOverride()
+    .configureHelp({ showGlobalOptions: true });
+  for (const command of COMMANDS) program.addCommand(command().copyInheritedSettings(program));
+  await program.parseAsync();
+}
+
+main().catch((error: unknown) => {
+  process.exitCode = reportFailure(error);
+});

@@ -1,0 +1,21 @@
+import { Option } from "commander";
+import { BACKENDS } from "../model/backend-names";
+import { DEFAULT_WORKSPACE } from "../platform/workspace";
+import { portNumber, wholeNumber } from "./command-line";
+
+/** Options that several commands share: each is described once. */
+
+export const out = () => new Option("--out <dir>", "workspace").default(DEFAULT_WORKSPACE);
+export const seed = () =>
+  new Option("--seed <n>", "decides everything that is drawn by chance").argParser(wholeNumber());
+export const epochs = () =>
+  new Option(
+    "--epochs <n>",
+    "times that every training image is seen; 60 by default, more where there are few",
+  ).argParser(wholeNumber(1));
+export const backend = () =>
+  new Option("--backend <name>", "TensorFlow.js backend; default: the best present").choices(BACKENDS);
+export const port = () =>
+  new Option("--port <n>", "port on 127.0.0.1; 0: a free one").argParser(portNumber).env("PORT");
+
+export const DEFAULT_PORT = 8080;

@@ -1,0 +1,73 @@
+import { DISCLAIMER } from "../intake";
+import type { Metric, Summary } from "../platform/summary";
+
+const METRICS = [
+  ["accuracy", "accuracy"],
+  ["precision", "precision"],
+  ["recall", "recall (sensitivity)"],
+  ["specificity", "specificity"],
+  ["f1", "F1"],
+  ["auc", "AUC"],
+  ["ece", "ECE"],
+] as const;
+
+/** The summary of a workspace as text for a terminal. */
+export function renderSummary(summary: Summary, directory: string): string {
+  const { steps, dataset, model, test, promotion } = summary;
+  const lines = [
+    table([
+      ["step", "items", "done before", "refused", "seconds", "items/s *"],
+      ...steps.map(({ name, items, skipped, rejected, seconds, itemsPerSecond }) => [
+        name,
+        String(items),
+        String(skipped),
+        String(rejected),
+        seconds.toFixed(1),
+        itemsPerSecond === null ? "" : itemsPerSecond.toFixed(1),
+      ]),
+    ]),
+  ];
+  lines.push("* of the last run that had something to do; for training, images learnt from, epoch after epoch");
+  if (dataset) {
+    const { images, curated, quarantined, groups, split } = dataset;
+    lines.push(
+      `${images} images: ${curated} curated, ${quarantined} in quarantine (reasons: ${directory}/quarantine)`,
+      `${groups} groups: ${split.train} images to train on, ${split.validation} to validate, ${split.test} to test`,
+    );
+  }
+  if (model) lines.push(`model ${model.id}, ${model.parameters} parameters, backend ${summary.backend}`);
+  if (promotion && !promotion.current) lines.push(`not promoted, another model is served: ${promotion.reason}`);
+  if (model?.synthetic)
+    lines.push("", "SYNTHETIC: these images are drawn phantoms. The numbers say nothing about patients.");
+  if (model && test) {
+    lines.push(
+      "",
+      renderMetrics(`test split, ${test.n} images`, test),
+      `threshold ${test.threshold.toFixed(3)} of a probability that was calibrated on the validation split`,
+      `report: ${directory}/reports/evaluation/${model.id}/report.html`,
+    );
+  }
+  return ["", ...lines, DISCLAIMER, ""].join("\n");
+}
+
+/** Metrics with their intervals, a line each. */
+export function renderMetrics(title: string, metrics: NonNullable<Summary["test"]>): string {
+  return table([[title, "value", "95 % interval"], ...METRICS.map(([key, name]) => [name, ...describe(metrics[key])])]);
+}
+
+function describe(metric: Metric): [string, string] {
+  if (metric.value === null) return ["none", metric.reason];
+  return [metric.value.toFixed(3), `${metric.low.toFixed(3)} to ${metric.high.toFixed(3)}`];
+}
+
+/** Columns as wide as their widest cell; the first to the left, the others to the right. */
+function table(rows: readonly (readonly string[])[]): string {
+  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
+  const line = (row: readonly string[]) =>
+    row
+      .map((cell, column) => (column === 0 ? cell.padEnd(widths[0] ?? 0) : cell.padStart(widths[column] ?? 0)))
+      .join("  ")
+      .trimEnd();
+  const [head = [], ...body] = rows;
+  return [line(head), "-".repeat(widths.reduce((sum, width) => sum + width + 2, -2)), ...body.map(line), ""].join("\n");
+}

@@ -1,0 +1,44 @@
+export { curatedMasks, curatedName, differs, readCuratedObject } from "./curated-object";
+export {
+  type Assignment,
+  assignGroups,
+  type Groupable,
+  type Grouping,
+  SPLITS,
+  type Split,
+  splitOfNewGroup,
+} from "./groups";
+export { findLeaks, type SplitMember, splitMembers } from "./leaks";
+export {
+  asSplit,
+  type CuratedRow,
+  decodedBytes,
+  type GroupedRow,
+  groupables,
+  liveRows,
+  onePerPicture,
+  type PlannedRow,
+  type StoredRow,
+  storeGroups,
+  withGroups,
+} from "./live-images";
+export { type ProcessedImage, type ReadShardsOptions, readShardRows, readShards } from "./read-shards";
+export {
+  type Rejection,
+  type RejectionReason,
+  type RejectRow,
+  readRejects,
+  rejectRows,
+  rejectsName,
+  writeRejects,
+} from "./rejects";
+export {
+  isUpToDate,
+  oneChannel,
+  type Planes,
+  planShards,
+  replicate,
+  type Shard,
+  ShardFiles,
+  type ShardRow,
+} from "./shards";

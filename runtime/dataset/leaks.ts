@@ -1,0 +1,78 @@
+import { hashDistance, NEAR_DUPLICATE_DISTANCE } from "../imaging";
+import type { Workspace } from "../platform/workspace";
+import type { Split } from "./groups";
+
+/** One curated page with its split. */
+export interface SplitMember {
+  readonly source: string;
+  readonly sha256: string;
+  /** 64 hex digits. */
+  readonly phash: string;
+  readonly patient: string | null;
+  readonly group: string;
+  readonly split: Split;
+}
+
+/**
+ * Every group that stands in more than one split, as a sentence that names two of its images and why they belong
+ * together. Groups are what must not be torn: patients and near-duplicates.
+ */
+export function findLeaks(members: readonly SplitMember[]): string[] {
+  const groups = new Map<string, SplitMember[]>();
+  for (const member of members) {
+    const group = groups.get(member.group);
+    if (group) group.push(member);
+    else groups.set(member.group, [member]);
+  }
+  const torn = [...groups.values()].filter((group) => group.some(({ split }) => split !== group[0]?.split));
+  return torn.map((group) => describeClosestPair(group));
+}
+
+/** Prefers what needs no measuring: one patient, then equal pixels, then the pair whose pictures differ least. */
+function describeClosestPair(group: readonly SplitMember[]): string {
+  const sorted = [...group].sort((a, b) => (a.source < b.source ? -1 : 1));
+  let best: { a: SplitMember; b: SplitMember; rank: number; why: string } | undefined;
+  for (const [i, a] of sorted.entries()) {
+    for (const b of sorted.slice(i + 1)) {
+      if (a.split === b.split) continue;
+      const kinship = kinshipOf(a, b);
+      if (!best || kinship.rank < best.rank) best = { a, b, ...kinship };
+      if (best.rank === 0) return sentence(best);
+    }
+  }
+  if (!best) throw new Error("A group in one split alone cannot leak.");
+  return sentence(best);
+}
+
+function kinshipOf(a: SplitMember, b: SplitMember): { rank: number; why: string } {
+  if (a.patient !== null && a.patient === b.patient) return { rank: 0, why: "are of the same patient" };
+  if (a.sha256 === b.sha256) return { rank: 1, why: "have the same pixels" };
+  const distance = hashDistance(a.phash, b.phash);
+  const rank = 2 + distance;
+  if (distance > NEAR_DUPLICATE_DISTANCE) {
+    return { rank, why: "belong to one group by way of other images that link them" };
+  }
+  const bits = distance === 1 ? "1 bit" : `${distance} bits`;
+  return {
+    rank,
+    why: `are near-duplicates (distance ${bits} of 256; up to ${NEAR_DUPLICATE_DISTANCE} count as the same picture)`,
+  };
+}
+
+function sentence({ a, b, why }: { a: SplitMember; b: SplitMember; why: string }): string {
+  return `${a.source} (${a.split}) and ${b.source} (${b.split}) ${why}.`;
+}
+
+/**
+ * Every curated page of the latest generation of its file that has been given a split, second names of equal pixels
+ * included: a shard holds those once, and would hide that they were asked for on both sides.
+ */
+export function splitMembers({ warehouse }: Pick<Workspace, "warehouse">): Promise<SplitMember[]> {
+  return warehouse.query<SplitMember & Record<string, unknown>>(
+    `select source, sha256, phash, patient, "group", split from (
+       select *, max(generation) over (partition by regexp_replace(source, '#page=\\d+$', '')) as latest from images)
+     where generation = latest and status = 'curated' and "group" is not null and split is not null
+       and sha256 is not null and phash is not null
+     order by source`,
+  );
+}

@@ -1,0 +1,236 @@
+import { createHash } from "node:crypto";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { DuckDBConnection, DuckDBInstance } from "@duckdb/node-api";
+import { RECIPE } from "../imaging";
+import type { Label } from "../intake";
+import type { ObjectStore } from "../platform/stores";
+import type { Split } from "./groups";
+
+/** Most rows of a shard on average: 512 images of 48 KiB are 24 MiB of pixels. */
+const ROWS = 512;
+const PIXELS = RECIPE.side * RECIPE.side;
+const CHANNELS = RECIPE.channels;
+
+/** One row of a shard without its pixels; null where it is not known. */
+export interface ShardRow {
+  readonly id: string;
+  readonly label: Label | null;
+  readonly group: string;
+  readonly split: Split;
+  readonly sha256: string;
+  readonly phash: string;
+  readonly source: string;
+  readonly generation: number;
+  /** A lesion mask is stored beside the pixels. */
+  readonly masked: boolean;
+}
+
+/** What is stored of an image beside its row, 128 x 128 bytes each. */
+export interface Planes {
+  /** One channel of the pixels. */
+  readonly grey: Uint8Array;
+  /** Share of lesion in each pixel, 0 to 255; null where no mask is known. */
+  readonly mask: Uint8Array | null;
+}
+
+const COLUMNS = ["id", "label", "group", "split", "sha256", "phash", "source", "generation"] as const;
+const SELECTED = [...COLUMNS.map((column) => `"${column}"`), `"mask" IS NOT NULL AS "masked"`].join(", ");
+
+/** A shard that is to be: its name depends on the ids in it and on nothing else. */
+export interface Shard<R extends ShardRow = ShardRow> {
+  readonly name: string;
+  /** Ascending by id. */
+  readonly rows: readonly R[];
+}
+
+/**
+ * Distributes rows over shards by the leading bits of a hash of their id, so that the same set of images is always cut
+ * in the same way, whatever arrived first, and one more image changes one shard.
+ */
+export function planShards<R extends ShardRow>(rows: readonly R[]): Shard<R>[] {
+  const bits = Math.max(0, Math.ceil(Math.log2(rows.length / ROWS)));
+  const buckets = new Map<number, R[]>();
+  for (const row of rows) {
+    const hash = createHash("sha256").update(row.id).digest().readUInt32BE(0);
+    const bucket = bits === 0 ? 0 : hash >>> (32 - bits);
+    const members = buckets.get(bucket);
+    if (members) members.push(row);
+    else buckets.set(bucket, [row]);
+  }
+  return [...buckets.entries()]
+    .sort(([a], [b]) => a - b)
+    .map(([, members]) => {
+      const sorted = members.sort((a, b) => (a.id < b.id ? -1 : 1));
+      const key = createHash("sha256").update(sorted.map(({ id }) => id).join("\n"));
+      return { name: `${RECIPE.id}/part-${key.digest("hex").slice(0, 20)}.parquet`, rows: sorted };
+    });
+}
+
+/** Parquet through DuckDB, in memory, one thread: the same rows give the same bytes. */
+export class ShardFiles {
+  private constructor(
+    private readonly store: ObjectStore,
+    private readonly instance: DuckDBInstance,
+    private readonly connection: DuckDBConnection,
+    private readonly folder: string,
+  ) {}
+
+  static async open(store: ObjectStore): Promise<ShardFiles> {
+    const { DuckDBInstance } = await import("@duckdb/node-api");
+    const instance = await DuckDBInstance.create(":memory:", { threads: "1", memory_limit: "512MB" });
+    return new ShardFiles(store, instance, await instance.connect(), await mkdtemp(join(tmpdir(), "shards-")));
+  }
+
+  async close(): Promise<void> {
+    this.connection.closeSync();
+    this.instance.closeSync();
+    await rm(this.folder, { recursive: true, force: true });
+  }
+
+  /** Names of the recipe's shards, ascending. */
+  async names(recipe: string = RECIPE.id): Promise<string[]> {
+    const names: string[] = [];
+    for await (const { name } of this.store.listAll(`${recipe}/part-`)) if (name.endsWith(".parquet")) names.push(name);
+    return names;
+  }
+
+  /** Rows of a shard without their pixels. */
+  async rows(name: string): Promise<ShardRow[]> {
+    return this.query(name, `SELECT ${SELECTED} FROM $FILE ORDER BY file_row_number`, (row) => rowOf(row));
+  }
+
+  /** The planes of some of a shard's images by id. */
+  async planes(name: string, ids: ReadonlySet<string>): Promise<Map<string, Planes>> {
+    const found = await this.query(name, `SELECT "id", "pixels", "mask" FROM $FILE`, (row) =>
+      ids.has(row.id as string)
+        ? ([row.id as string, { grey: oneChannel(blob(row.pixels)), mask: blobOrNull(row.mask) }] as const)
+        : undefined,
+    );
+    return new Map(found.filter((entry) => entry !== undefined));
+  }
+
+  /** Every row with its pixels and its mask as stored, in the order of the file. */
+  async rowsWithPixels(
+    name: string,
+    split: Split | undefined,
+  ): Promise<{ row: ShardRow; pixels: Uint8Array; mask: Uint8Array | null }[]> {
+    const where = split === undefined ? "" : `WHERE "split" = '${split}'`;
+    return this.query(
+      name,
+      `SELECT *, "mask" IS NOT NULL AS "masked" FROM $FILE ${where} ORDER BY file_row_number`,
+      (row) => ({
+        row: rowOf(row),
+        pixels: blob(row.pixels),
+        mask: blobOrNull(row.mask),
+      }),
+    );
+  }
+
+  /** Writes a shard, atomically. */
+  async write(shard: Shard, images: ReadonlyMap<string, Planes>): Promise<void> {
+    const { connection } = this;
+    await connection.run(
+      `CREATE OR REPLACE TABLE shard ("id" VARCHAR, "label" VARCHAR, "group" VARCHAR, "split" VARCHAR, "width" INTEGER,
+       "height" INTEGER, "channels" INTEGER, "pixels" BLOB, "recipe" VARCHAR, "sha256" VARCHAR, "phash" VARCHAR,
+       "source" VARCHAR, "generation" BIGINT, "mask" BLOB)`,
+    );
+    const appender = await connection.createAppender("shard");
+    // The appender copies what it is given, so one image's room is enough.
+    const pixels = new Uint8Array(PIXELS * CHANNELS);
+    for (const row of shard.rows) {
+      const planes = images.get(row.id);
+      if (!planes) throw new Error(`No pixels for image ${row.id} of shard ${shard.name}.`);
+      appender.appendVarchar(row.id);
+      if (row.label === null) appender.appendNull();
+      else appender.appendVarchar(row.label);
+      appender.appendVarchar(row.group);
+      appender.appendVarchar(row.split);
+      appender.appendInteger(RECIPE.side);
+      appender.appendInteger(RECIPE.side);
+      appender.appendInteger(RECIPE.channels);
+      appender.appendBlob(replicate(planes.grey, pixels));
+      appender.appendVarchar(RECIPE.id);
+      appender.appendVarchar(row.sha256);
+      appender.appendVarchar(row.phash);
+      appender.appendVarchar(row.source);
+      appender.appendBigInt(BigInt(row.generation));
+      if (planes.mask === null) appender.appendNull();
+      else appender.appendBlob(planes.mask);
+      appender.endRow();
+    }
+    appender.closeSync();
+    const path = join(this.folder, "shard.parquet");
+    await connection.run(`COPY shard TO ${quote(path)} (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 2048)`);
+    await connection.run("DROP TABLE shard");
+    const content = await readFile(path);
+    await rm(path);
+    await this.store.write(shard.name, content, { contentType: "application/vnd.apache.parquet" });
+  }
+
+  private async query<T>(name: string, sql: string, map: (row: Record<string, unknown>) => T): Promise<T[]> {
+    const { path, release } = await this.store.materialize(name);
+    try {
+      const file = `read_parquet(${quote(path)}, file_row_number = true)`;
+      const result = await this.connection.stream(sql.replace("$FILE", file));
+      const names = result.columnNames();
+      const rows: T[] = [];
+      for (;;) {
+        const chunk = await result.fetchChunk();
+        if (!chunk || chunk.rowCount === 0) return rows;
+        for (const values of chunk.getRows()) rows.push(map(Object.fromEntries(names.map((n, i) => [n, values[i]]))));
+      }
+    } catch (error) {
+      throw new Error(
+        `The shard ${this.store.uri}/${name} cannot be read: ${(error as Error).message} ` +
+          "Delete it and run preprocess again.",
+        { cause: error },
+      );
+    } finally {
+      await release();
+    }
+  }
+}
+
+/** True if a stored shard says of every image what it is to say. */
+export function isUpToDate(stored: readonly ShardRow[], wanted: readonly ShardRow[]): boolean {
+  return (
+    stored.length === wanted.length &&
+    wanted.every((row, index) => [...COLUMNS, "masked" as const].every((key) => stored[index]?.[key] === row[key]))
+  );
+}
+
+/** Side by side three times: grey to the recipe's HWC form, in `pixels`. */
+export function replicate(grey: Uint8Array, pixels = new Uint8Array(PIXELS * CHANNELS)): Uint8Array {
+  for (let i = 0, o = 0; i < PIXELS; i++, o += CHANNELS) {
+    const value = grey[i] as number;
+    pixels[o] = value;
+    pixels[o + 1] = value;
+    pixels[o + 2] = value;
+  }
+  return pixels;
+}
+
+export function oneChannel(pixels: Uint8Array): Uint8Array {
+  const grey = new Uint8Array(PIXELS);
+  for (let i = 0; i < PIXELS; i++) grey[i] = pixels[i * CHANNELS] as number;
+  return grey;
+}
+
+function rowOf(row: Record<string, unknown>): ShardRow {
+  const values = Object.fromEntries(COLUMNS.map((column) => [column, row[column] ?? null]));
+  return { ...values, generation: Number(row.generation), masked: row.masked === true } as unknown as ShardRow;
+}
+
+function blobOrNull(value: unknown): Uint8Array | null {
+  return value === null ? null : Uint8Array.from(blob(value));
+}
+
+function blob(value: unknown): Uint8Array {
+  return (value as { readonly bytes: Uint8Array }).bytes;
+}
+
+function quote(text: string): string {
+  return `'${text.replaceAll("'", "''")}'`;
+}

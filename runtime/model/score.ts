@@ -1,0 +1,96 @@
+import { createHash } from "node:crypto";
+import {
+  applyRecipe,
+  decodeScan,
+  type Geometry,
+  type GreyImage,
+  type ImageFormat,
+  type ImageLimits,
+  pixelSha256,
+  RejectedImage,
+} from "../imaging";
+import type { Label } from "../intake";
+import type { Classifier } from "./classifier";
+import { decisionOf, labelOf, type ScanDecision } from "./decision";
+
+/** A file with a model's answer. */
+export interface ScoredScan {
+  /** SHA-256 over the model and the pixels of every page: the same image under the same model has the same id. */
+  readonly id: string;
+  /** Of Cancer, 0 to 1: that of the most suspicious page. */
+  readonly probability: number;
+  readonly label: Label;
+  readonly decision: ScanDecision;
+  /** Number of the most suspicious page, from 1. */
+  readonly page: number;
+  /** Pages that the answer is drawn from. */
+  readonly pages: number;
+  /** Pages of the file that could not be used; the others were. */
+  readonly rejectedPages: readonly { readonly page: number; readonly reason: RejectedImage }[];
+  /** The most suspicious page, its SHA-256 and what the recipe made of it. */
+  readonly image: GreyImage;
+  /** What the file's bytes are. */
+  readonly format: ImageFormat;
+  readonly sha256: string;
+  readonly pixels: Uint8Array;
+  readonly geometry: Geometry;
+}
+
+/**
+ * Decodes a file, sends every page through the recipe and the model, and answers for the most suspicious page: one
+ * suspicious slice makes a suspicious scan.
+ *
+ * @throws {RejectedImage} if no page can be used
+ */
+export async function scoreScan(
+  bytes: Buffer,
+  classifier: Classifier,
+  limits: Partial<ImageLimits> = {},
+): Promise<ScoredScan> {
+  const { metadata } = classifier;
+  const identity = createHash("sha256").update(metadata.id);
+  const rejectedPages: { page: number; reason: RejectedImage }[] = [];
+  let pages = 0;
+  let best:
+    | Pick<ScoredScan, "probability" | "page" | "image" | "format" | "sha256" | "pixels" | "geometry">
+    | undefined;
+  for await (const decoded of decodeScan(bytes, limits)) {
+    if ("rejected" in decoded) {
+      rejectedPages.push({ page: decoded.page, reason: decoded.rejected });
+      continue;
+    }
+    const { image, page } = decoded;
+    const sha256 = pixelSha256(image);
+    identity.update(sha256);
+    const { pixels, geometry } = applyRecipe(image);
+    if (classifier.guard?.judge(pixels).refused) {
+      rejectedPages.push({ page, reason: notABrainScan() });
+      continue;
+    }
+    pages++;
+    const [probability] = await classifier.predict([pixels]);
+    if (probability === undefined) throw new Error(`Model ${metadata.id} gave no answer.`);
+    if (!best || probability > best.probability)
+      best = { probability, page, image, format: decoded.format, sha256, pixels, geometry };
+  }
+  if (!best) {
+    const first = rejectedPages[0];
+    if (first) throw first.reason;
+    throw new Error("The decoder gave neither a page nor a reason.");
+  }
+  return {
+    id: identity.digest("hex"),
+    label: labelOf(best.probability, metadata.threshold),
+    decision: decisionOf(best.probability, metadata),
+    pages,
+    rejectedPages,
+    ...best,
+  };
+}
+
+function notABrainScan(): RejectedImage {
+  return new RejectedImage(
+    "not-a-brain-scan",
+    "The picture does not look like the brain MRI scans that the model was trained on, so it gives no probability. If it is one, check that it shows a single slice, upright and without a frame of text, and have a person read it.",
+  );
+}

@@ -1,0 +1,17 @@
+import { readShards } from "../dataset";
+import { type FittedGuard, fitGuard, type GuardScan } from "../guard";
+import type { TrainContext } from "./step";
+
+/** Fits the input guard to the training and validation scans; test images are not looked at. */
+export async function fitInputGuard({
+  workspace,
+  signal,
+}: Pick<TrainContext, "workspace" | "signal">): Promise<FittedGuard | undefined> {
+  const scans: GuardScan[] = [];
+  for (const split of ["train", "validation"] as const) {
+    for await (const { pixels, group, label } of readShards(workspace, { split, channels: 1 })) {
+      if (label !== null) scans.push({ grey: pixels, group });
+    }
+  }
+  return fitGuard(scans, { signal });
+}

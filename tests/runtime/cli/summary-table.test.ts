@@ -1,0 +1,54 @@
+import { renderSummary } from "../../../runtime/cli/summary-table";
+import type { Summary } from "../../../runtime/platform/summary";
+
+const metric = { value: 0.9, low: 0.8, high: 0.95 };
+const SUMMARY: Summary = {
+  seed: 0,
+  backend: "wasm",
+  steps: [{ name: "train", seconds: 2, items: 10, skipped: 0, rejected: 1, itemsPerSecond: 5 }],
+  dataset: {
+    images: 9,
+    curated: 8,
+    quarantined: 1,
+    groups: 4,
+    split: { train: 4, validation: 2, test: 2 },
+  },
+  model: { id: "cnn-1", recipe: "fg128-1", parameters: 7, synthetic: false },
+  test: {
+    n: 2,
+    threshold: 0.4,
+    accuracy: metric,
+    precision: { value: null, reason: "no call" },
+    recall: metric,
+    specificity: metric,
+    f1: metric,
+    auc: metric,
+    ece: metric,
+  },
+  promotion: { current: true, reason: "cnn-1 is the first model." },
+};
+
+describe("the summary on a terminal", () => {
+  it("gives every metric with its interval, or why there is none", () => {
+    const text = renderSummary(SUMMARY, "/there");
+    expect(text).toMatch(/AUC +0\.900 +0\.800 to 0\.950/);
+    expect(text).toMatch(/precision +none +no call/);
+    expect(text).toContain("threshold 0.400");
+    expect(text).toContain("/there/reports/evaluation/cnn-1/report.html");
+    expect(text).not.toContain("SYNTHETIC");
+  });
+
+  it("says that a model was refused, and that phantoms are phantoms", () => {
+    const text = renderSummary(
+      {
+        ...SUMMARY,
+        model: { id: "cnn-1", recipe: "fg128-1", parameters: 7, synthetic: true },
+        promotion: { current: false, reason: "the champion stays." },
+      },
+      "/there",
+    );
+    expect(text).toContain("not promoted, another model is served: the champion stays.");
+    expect(text).toContain("SYNTHETIC");
+    expect(renderSummary(SUMMARY, "/there")).not.toContain("not promoted");
+  });
+});

@@ -1,0 +1,120 @@
+import { type Hashed, uniteNearDuplicates } from "../../../runtime/dataset/near-duplicates";
+import { hashDistance, NEAR_DUPLICATE_DISTANCE, SAME_PICTURE_DISTANCE } from "../../../runtime/imaging";
+import { uniform } from "../../../runtime/platform/random";
+
+/** Connected components by the definition, pair by pair. Old pairs count as united. */
+function byEveryPair(images: readonly Hashed[]): string {
+  return components(images, (unite) => {
+    images.forEach((a, i) => {
+      images.slice(0, i).forEach((b, j) => {
+        if (areNear(a, b)) unite(i, j);
+      });
+    });
+  });
+}
+
+function areNear(a: Hashed, b: Hashed): boolean {
+  const distance = hashDistance(a.phash, b.phash);
+  const strangers = a.patient !== null && b.patient !== null && a.patient !== b.patient;
+  return distance <= (strangers ? SAME_PICTURE_DISTANCE : NEAR_DUPLICATE_DISTANCE);
+}
+
+function byIndex(images: readonly Hashed[]): string {
+  return components(images, (unite) => {
+    images.forEach((a, i) => {
+      images.slice(0, i).forEach((b, j) => {
+        if (!a.isNew && !b.isNew && areNear(a, b)) unite(i, j);
+      });
+    });
+    uniteNearDuplicates(images, unite);
+  });
+}
+
+/** The smallest position of everyone's component, after what groups do with patients. */
+function components(images: readonly Hashed[], unions: (unite: (a: number, b: number) => void) => void): string {
+  const parent = images.map((_, i) => i);
+  const find = (i: number): number => (parent[i] === i ? i : find(parent[i] as number));
+  const unite = (a: number, b: number) => {
+    const [x, y] = [find(a), find(b)];
+    parent[Math.max(x, y)] = Math.min(x, y);
+  };
+  images.forEach(({ patient }, i) => {
+    const first = images.findIndex((other) => patient !== null && other.patient === patient);
+    if (first >= 0) unite(first, i);
+  });
+  unions(unite);
+  return images.map((_, i) => find(i)).join();
+}
+
+const random = uniform(20);
+const below = (limit: number) => Math.floor(random() * limit);
+const randomHash = () => Array.from({ length: 64 }, () => below(16).toString(16)).join("");
+
+/** The hash with exactly `count` bits inverted. */
+function withErrors(hash: string, count: number): string {
+  const bytes = Buffer.from(hash, "hex");
+  const bits = Array.from({ length: 256 }, (_, bit) => bit);
+  for (let left = count; left > 0; left--) {
+    const [bit = 0] = bits.splice(below(bits.length), 1);
+    bytes[bit >> 3] = (bytes[bit >> 3] as number) ^ (1 << (bit & 7));
+  }
+  return bytes.toString("hex");
+}
+
+/** The hash of the mirrored picture: two of the last three quarters inverted. */
+function mirrored(hash: string, axis: number): string {
+  const quarters = [[], [1, 3], [2, 3], [1, 2]][axis] as number[];
+  const bytes = Buffer.from(hash, "hex");
+  for (const quarter of quarters) for (let i = 8 * quarter; i < 8 * quarter + 8; i++) bytes[i] = ~(bytes[i] as number);
+  return bytes.toString("hex");
+}
+
+describe("near-duplicates by multi-index hashing", () => {
+  test.each([
+    0,
+    SAME_PICTURE_DISTANCE,
+    SAME_PICTURE_DISTANCE + 1,
+    NEAR_DUPLICATE_DISTANCE,
+    NEAR_DUPLICATE_DISTANCE + 1,
+  ])("a pair at distance %i is found exactly when it is within the limit, however mirrored", (distance) => {
+    for (let trial = 0; trial < 60; trial++) {
+      const hash = randomHash();
+      const twin = mirrored(withErrors(hash, distance), trial % 4);
+      const united = (patients: [string | null, string | null]) => {
+        let found = false;
+        const pair = [hash, twin].map((phash, i) => ({ phash, patient: patients[i] ?? null, isNew: i === trial % 2 }));
+        uniteNearDuplicates(pair, () => {
+          found = true;
+        });
+        return found;
+      };
+      expect(united([null, "p"])).toBe(distance <= NEAR_DUPLICATE_DISTANCE);
+      expect(united(["q", "p"])).toBe(distance <= SAME_PICTURE_DISTANCE);
+    }
+  });
+
+  test("groups are those of a comparison of all pairs, with patients, mirrorings, and new images among old ones", () => {
+    for (let trial = 0; trial < 8; trial++) {
+      const bases = Array.from({ length: 12 }, randomHash);
+      const images = Array.from({ length: 90 }, () => ({
+        phash: mirrored(withErrors(bases[below(12)] as string, below(30)), below(4)),
+        patient: random() < 0.8 ? null : `p${below(40)}`,
+        isNew: trial === 0 || random() < 0.5,
+      }));
+      expect(byIndex(images)).toBe(byEveryPair(images));
+      expect(new Set(byIndex(images).split(",")).size).toBeGreaterThan(1);
+    }
+  });
+
+  test("equal hashes are one picture: many names of it cost no pairs", () => {
+    const [one, other] = [randomHash(), randomHash()];
+    let calls = 0;
+    const images = Array.from({ length: 4000 }, (_, i) => ({
+      phash: i % 2 ? one : other,
+      patient: `p${i}`,
+      isNew: true,
+    }));
+    uniteNearDuplicates(images, () => calls++);
+    expect(calls).toBe(3998);
+  });
+});
