@@ -1,5 +1,6 @@
 import { DISCLAIMER } from "../intake";
-import type { Metric, Summary } from "../platform/summary";
+import type { Metric } from "../platform/metric";
+import type { Summary } from "../platform/summary";
 
 const METRICS = [
   ["accuracy", "accuracy"],

@@ -1,9 +1,9 @@
 import { createHash } from "node:crypto";
+import type { Split } from "../intake";
 import { uniteNearDuplicates } from "./near-duplicates";
 
-/** In the order in which they win where groups meet: what was ever tested on is never trained on. */
-export const SPLITS = ["test", "validation", "train"] as const;
-export type Split = (typeof SPLITS)[number];
+/** The order in which splits win where groups meet: what was ever tested on is never trained on. */
+const PRECEDENCE: readonly Split[] = ["test", "validation", "train"];
 
 /** Shares of new groups. */
 const TEST_SHARE = 0.15;
@@ -105,7 +105,7 @@ export function splitOfNewGroup(name: string): Split {
 
 function splitOfGroup(set: readonly Groupable[]): Split | undefined {
   const decided = new Set(set.map((image) => image.givenSplit ?? image.split));
-  return SPLITS.find((split) => decided.has(split));
+  return PRECEDENCE.find((split) => decided.has(split));
 }
 
 function describe(tally: { moved: number; joined: number; conflicts: number; conflicting: number }): string[] {

@@ -4,13 +4,10 @@ export {
   assignGroups,
   type Groupable,
   type Grouping,
-  SPLITS,
-  type Split,
   splitOfNewGroup,
 } from "./groups";
 export { findLeaks, type SplitMember, splitMembers } from "./leaks";
 export {
-  asSplit,
   type CuratedRow,
   decodedBytes,
   type GroupedRow,
@@ -34,10 +31,8 @@ export {
 } from "./rejects";
 export {
   isUpToDate,
-  oneChannel,
   type Planes,
   planShards,
-  replicate,
   type Shard,
   ShardFiles,
   type ShardRow,

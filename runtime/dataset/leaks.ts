@@ -1,6 +1,6 @@
 import { hashDistance, NEAR_DUPLICATE_DISTANCE } from "../imaging";
+import type { Split } from "../intake";
 import type { Workspace } from "../platform/workspace";
-import type { Split } from "./groups";
 
 /** One curated page with its split. */
 export interface SplitMember {

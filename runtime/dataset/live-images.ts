@@ -1,9 +1,9 @@
-import { LABELS, type Label } from "../intake";
+import { asSplit, LABELS, type Label, type Split } from "../intake";
 import type { Logger } from "../platform/logging";
 import type { ImageRow } from "../platform/warehouse/tables";
 import type { Warehouse } from "../platform/warehouse/warehouse";
 import { curatedName } from "./curated-object";
-import { type Groupable, type Grouping, SPLITS, type Split } from "./groups";
+import type { Groupable, Grouping } from "./groups";
 import type { ShardRow } from "./shards";
 
 export interface StoredRow {
@@ -87,10 +87,6 @@ export function withGroups<R extends { readonly id: string }>(rows: readonly R[]
     const { group, split } = assignments.get(row.id) as { group: string; split: Split };
     return { ...row, group, split };
   });
-}
-
-export function asSplit(value: string | null | undefined): Split | null {
-  return SPLITS.find((split) => split === value) ?? null;
 }
 
 /** Writes group and split into the batches whose rows lack them or say something else. */

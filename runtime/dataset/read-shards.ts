@@ -1,7 +1,7 @@
-import { RECIPE } from "../imaging";
+import { oneChannel, RECIPE } from "../imaging";
+import type { Split } from "../intake";
 import type { Workspace } from "../platform/workspace";
-import type { Split } from "./groups";
-import { oneChannel, ShardFiles, type ShardRow } from "./shards";
+import { ShardFiles, type ShardRow } from "./shards";
 
 export interface ProcessedImage extends ShardRow {
   /** 0 to 255, row by row: 128 x 128 x 3 with the channels of a pixel side by side, or 128 x 128 with `channels: 1`. */

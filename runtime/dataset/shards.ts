@@ -3,10 +3,9 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { DuckDBConnection, DuckDBInstance } from "@duckdb/node-api";
-import { RECIPE } from "../imaging";
-import type { Label } from "../intake";
+import { oneChannel, RECIPE, replicate } from "../imaging";
+import type { Label, Split } from "../intake";
 import type { ObjectStore } from "../platform/stores";
-import type { Split } from "./groups";
 
 /** Most rows of a shard on average: 512 images of 48 KiB are 24 MiB of pixels. */
 const ROWS = 512;
@@ -199,23 +198,6 @@ export function isUpToDate(stored: readonly ShardRow[], wanted: readonly ShardRo
     stored.length === wanted.length &&
     wanted.every((row, index) => [...COLUMNS, "masked" as const].every((key) => stored[index]?.[key] === row[key]))
   );
-}
-
-/** Side by side three times: grey to the recipe's HWC form, in `pixels`. */
-export function replicate(grey: Uint8Array, pixels = new Uint8Array(PIXELS * CHANNELS)): Uint8Array {
-  for (let i = 0, o = 0; i < PIXELS; i++, o += CHANNELS) {
-    const value = grey[i] as number;
-    pixels[o] = value;
-    pixels[o + 1] = value;
-    pixels[o + 2] = value;
-  }
-  return pixels;
-}
-
-export function oneChannel(pixels: Uint8Array): Uint8Array {
-  const grey = new Uint8Array(PIXELS);
-  for (let i = 0; i < PIXELS; i++) grey[i] = pixels[i * CHANNELS] as number;
-  return grey;
 }
 
 function rowOf(row: Record<string, unknown>): ShardRow {

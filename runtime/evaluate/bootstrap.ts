@@ -1,3 +1,4 @@
+import type { Metric } from "../platform/metric";
 import { uniform } from "../platform/random";
 import {
   accuracy,
@@ -9,7 +10,6 @@ import {
   estimates,
   f1,
   METRICS,
-  type Metric,
   type MetricName,
   precision,
   recall,

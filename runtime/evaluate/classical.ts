@@ -1,8 +1,8 @@
 import { RECIPE } from "../imaging";
+import type { Metric } from "../platform/metric";
 import { mixSeed, shuffle, uniform } from "../platform/random";
 import { aucInterval } from "./bootstrap";
 import { logisticRegression, nearestNeighbours, type Predictor, type Rows, randomizedPca } from "./linear";
-import type { Metric } from "./metrics";
 
 /** What the file itself says, before a pixel is looked at. */
 export interface Header {

@@ -1,5 +1,6 @@
 import { DISCLAIMER, type Label } from "../intake";
 import { type Calibration, decisionOf, type ModelMetadata, type UncertainBand, uncalibrate } from "../model";
+import type { Metric } from "../platform/metric";
 import { shareInterval, withIntervals } from "./bootstrap";
 import { BASELINES, type ClassicalResult, classicalResult, classicalScores, type PlainImage } from "./classical";
 import {
@@ -10,7 +11,6 @@ import {
   curves,
   type Estimate,
   ece,
-  type Metric,
   type MetricName,
   type PrecisionRecallPoint,
   type RocPoint,

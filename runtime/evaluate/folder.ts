@@ -1,11 +1,11 @@
 import { readFile } from "node:fs/promises";
 import { assignGroups } from "../dataset";
-import { applyRecipe, decodeScan, perceptualHash } from "../imaging";
+import { applyRecipe, decodeScan, oneChannel, perceptualHash } from "../imaging";
 import { type InputFile, MANIFEST, readInputFolder, readManifest, requireLabelFolders, unmatchedRows } from "../intake";
 import { type Backend, type Classifier, loadClassifier, scoreFolder, useBackend } from "../model";
 import { type Progress, silentProgress } from "../platform/progress";
 import { type Evaluation, evaluateScored, type GuardedScan, type ScoredImage } from "./evaluation";
-import { datasetHash, directoryDestination, oneChannel, type PredictionLine, writeOutputs } from "./outputs";
+import { datasetHash, directoryDestination, type PredictionLine, writeOutputs } from "./outputs";
 
 export interface EvaluateFolderOptions {
   /** Directory of the model. */

@@ -1,4 +1,4 @@
-import type { Metric } from "./metrics";
+import type { Metric } from "../platform/metric";
 
 /** Pieces of HTML that every section of the report is made of. */
 

@@ -1,10 +1,5 @@
 /** Binary metrics of probabilities against labels. The positive class is Cancer. */
 
-/** A metric with its 95 % interval, or the reason why the data cannot give it. */
-export type Metric =
-  | { readonly value: number; readonly low: number; readonly high: number }
-  | { readonly value: null; readonly reason: string };
-
 /** A metric before its interval is known. */
 export type Estimate = { readonly value: number } | { readonly value: null; readonly reason: string };
 

@@ -1,6 +1,7 @@
 import { COST_OF_A_MISS, type ModelMetadata, type Views, viewsOf } from "../model";
+import type { Metric } from "../platform/metric";
 import type { Evaluation } from "./evaluation";
-import type { Metric, MetricName } from "./metrics";
+import type { MetricName } from "./metrics";
 
 const METRIC_NAMES: readonly (readonly [MetricName, string])[] = [
   ["auc", "AUC"],

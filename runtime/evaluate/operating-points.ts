@@ -1,6 +1,7 @@
 import { type ModelMetadata, SPECIFICITIES, thresholdFor } from "../model";
+import type { Metric } from "../platform/metric";
 import { shareInterval } from "./bootstrap";
-import type { Metric, Scores } from "./metrics";
+import type { Scores } from "./metrics";
 
 /** What a threshold gives. */
 export interface Operation {

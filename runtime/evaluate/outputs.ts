@@ -4,7 +4,7 @@ import { dirname, join } from "node:path";
 import { stringify } from "csv-stringify/sync";
 import sharp from "sharp";
 import { gradCam, renderOverlay } from "../explain";
-import { type Geometry, RECIPE } from "../imaging";
+import { type Geometry, oneChannel, RECIPE } from "../imaging";
 import { type Classifier, decisionOf, labelOf } from "../model";
 import { uniform } from "../platform/random";
 import type { ObjectStore } from "../platform/stores";
@@ -145,11 +145,6 @@ const SQUARE: Geometry = {
   padLeft: 0,
   padTop: 0,
 };
-
-/** One of the equal channels of the recipe's result. */
-export function oneChannel(pixels: Uint8Array): Uint8Array<ArrayBuffer> {
-  return Uint8Array.from({ length: pixels.length / RECIPE.channels }, (_, i) => pixels[i * RECIPE.channels] as number);
-}
 
 function thumbnail(pixels: Uint8Array): Promise<Buffer> {
   return sharp(oneChannel(pixels), { raw: { width: RECIPE.side, height: RECIPE.side, channels: 1 } })

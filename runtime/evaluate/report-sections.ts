@@ -1,6 +1,7 @@
+import type { Metric } from "../platform/metric";
 import type { Evaluation, Measured } from "./evaluation";
 import { cell, count, escapeHtml } from "./html";
-import type { Estimate, Metric } from "./metrics";
+import type { Estimate } from "./metrics";
 import type { Operation } from "./operating-points";
 
 /** The test images again, by what the manifest says of them. */

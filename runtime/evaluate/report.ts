@@ -1,8 +1,9 @@
 import { DISCLAIMER } from "../intake";
 import type { ModelMetadata } from "../model";
+import type { Metric } from "../platform/metric";
 import type { Evaluation, Measured } from "./evaluation";
 import { cell, count, escapeHtml, percent } from "./html";
-import type { Metric, MetricName } from "./metrics";
+import type { MetricName } from "./metrics";
 import { PLOTS, type PlotName } from "./plots";
 import { baselineSection, decisionSection, groupTables, guardSection, shortcutSection } from "./report-sections";
 

@@ -1,6 +1,7 @@
+import type { Metric } from "../platform/metric";
 import { aucInterval } from "./bootstrap";
 import { type ClassicalResult, classicalResult, classicalScores, type PlainImage, PROBES } from "./classical";
-import { ascending, auc, type Metric, type Scores } from "./metrics";
+import { ascending, auc, type Scores } from "./metrics";
 
 const BINS = 10;
 const JOINT = "border + histogram";

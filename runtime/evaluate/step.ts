@@ -1,8 +1,9 @@
-import { readShardRows, readShards, type Split } from "../dataset";
+import { readShardRows, readShards } from "../dataset";
+import type { Split } from "../intake";
 import { loadClassifier, modelFilesInStore } from "../model";
 import { mixSeed, uniform } from "../platform/random";
 import type { ContextWith, StepCounts } from "../platform/step";
-import { type Contender, currentModel, type Decision, decide, setCurrent } from "../registry";
+import { type Contender, currentModel, decide, type PromotionDecision, setCurrent } from "../registry";
 import { type Header, MOST_ROWS, type PlainImage } from "./classical";
 import type { Evaluation } from "./evaluation";
 import { type EvaluationRow, earlierEvaluation, evaluateTestSplit, setsHash } from "./test-split";
@@ -12,7 +13,7 @@ export type EvaluateContext = ContextWith<"processed" | "models" | "reports">;
 export interface EvaluateStepOutcome extends StepCounts {
   readonly evaluation: Evaluation;
   /** What became of the model, and whether it is the current one now. */
-  readonly decision: Decision & { readonly current: boolean };
+  readonly decision: PromotionDecision & { readonly current: boolean };
 }
 
 /**

@@ -1,9 +1,10 @@
+import { oneChannel } from "../imaging";
 import type { Label } from "../intake";
 import type { Classifier } from "../model";
 import type { ObjectStore } from "../platform/stores";
 import type { Header, PlainImage } from "./classical";
 import { EVALUATION_VERSION, type Evaluation, evaluateScored, type ScoredImage } from "./evaluation";
-import { datasetHash, oneChannel, storeDestination, writeOutputs } from "./outputs";
+import { datasetHash, storeDestination, writeOutputs } from "./outputs";
 
 /** One image of a processed shard. */
 export interface EvaluationRow {

@@ -2,7 +2,15 @@ import { createHash } from "node:crypto";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { stringify } from "csv-stringify/sync";
-import { DISCLAIMER, type InputFile, MANIFEST, readInputFolder, readManifest, requireLabelFolders } from "../intake";
+import {
+  DISCLAIMER,
+  type InputFile,
+  MANIFEST,
+  maskBeside,
+  readInputFolder,
+  readManifest,
+  requireLabelFolders,
+} from "../intake";
 import { type Backend, loadClassifier, scoreFolder, useBackend } from "../model";
 import { type Progress, silentProgress } from "../platform/progress";
 import { uniform } from "../platform/random";
@@ -166,8 +174,7 @@ async function maskFinder(files: readonly InputFile[], notes: string[]) {
   const { manifest, problem } = await readManifest(present.size > 0 ? files : []);
   if (problem) notes.push(`${MANIFEST} was not used. ${problem}`);
   return async (path: string, width: number, height: number): Promise<Uint8Array | undefined> => {
-    const stem = path.slice(path.lastIndexOf("/") + 1).replace(/\.[^.]+$/, "");
-    const file = present.get(manifest.get(path)?.mask ?? `masks/${stem}.png`);
+    const file = present.get(manifest.get(path)?.mask ?? maskBeside(path));
     return file && readMask(await readFile(file.path), width, height);
   };
 }

@@ -1,4 +1,4 @@
-import { RECIPE } from "../imaging";
+import { oneChannel, RECIPE } from "../imaging";
 import { DESCRIPTOR_SIZE, describePicture } from "./descriptor";
 
 /** Names the descriptor: a guard fitted to another one measures nothing. Grows when the descriptor changes. */
@@ -37,7 +37,10 @@ export class InputGuard {
 
   /** @param pixels recipe output, 128 x 128 x 3, or one channel of it */
   judge(pixels: Uint8Array): GuardVerdict {
-    const distance = distanceOf(this.parameters, describePicture(oneChannel(pixels)));
+    const distance = distanceOf(
+      this.parameters,
+      describePicture(pixels.length === RECIPE.side ** 2 ? pixels : oneChannel(pixels)),
+    );
     return { distance, refused: distance > this.threshold };
   }
 }
@@ -79,12 +82,4 @@ export function parseGuard(bytes: Uint8Array): GuardParameters {
     scale: values.slice(DESCRIPTOR_SIZE, 2 * DESCRIPTOR_SIZE),
     factor: values.slice(2 * DESCRIPTOR_SIZE),
   };
-}
-
-function oneChannel(pixels: Uint8Array): Uint8Array {
-  const area = RECIPE.side * RECIPE.side;
-  if (pixels.length === area) return pixels;
-  const grey = new Uint8Array(area);
-  for (let i = 0; i < area; i++) grey[i] = pixels[i * RECIPE.channels] as number;
-  return grey;
 }

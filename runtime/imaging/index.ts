@@ -1,3 +1,4 @@
+export { oneChannel, replicate } from "./channels";
 export { type DecodedPage, decodeScan } from "./decode";
 export {
   hashDistance,

@@ -10,7 +10,7 @@ import {
   RejectedImage,
 } from "../imaging";
 import type { Label } from "../intake";
-import { classify, type InputKind } from "../intake";
+import { classify, type InputKind, maskBeside } from "../intake";
 import { ChecksumMismatchError, type ObjectInfo } from "../platform/stores";
 import type { IngestContext } from "./context";
 import type { LandingEvent } from "./event";
@@ -258,7 +258,6 @@ async function findMask(
 ): Promise<string | undefined> {
   if (named !== undefined) return named;
   if (label === "Non-Cancer") return undefined;
-  const stem = name.slice(name.lastIndexOf("/") + 1).replace(/\.[^.]+$/, "");
-  const mask = `masks/${stem}.png`;
+  const mask = maskBeside(name);
   return (await landing.stat(mask)) ? mask : undefined;
 }

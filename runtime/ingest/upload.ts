@@ -4,6 +4,7 @@ import {
   type InputFile,
   type InputFolder,
   MANIFEST,
+  maskBeside,
   mergeManifests,
   parseManifest,
   pickScans,
@@ -115,12 +116,8 @@ async function selectFiles(folder: InputFolder, limit: number | undefined) {
   if (limit === undefined) return { manifest, entries, rest: others };
 
   const scans = pickScans(others, limit);
-  const masks = new Set(scans.flatMap(({ name }) => [entries?.get(name)?.mask ?? "", `masks/${stemOf(name)}.png`]));
+  const masks = new Set(scans.flatMap(({ name }) => [entries?.get(name)?.mask ?? "", maskBeside(name)]));
   return { manifest, entries, rest: [...others.filter((file) => isMask(file) && masks.has(file.name)), ...scans] };
-}
-
-function stemOf(name: string): string {
-  return name.slice(name.lastIndexOf("/") + 1).replace(/\.[^.]+$/, "");
 }
 
 async function sendFile(

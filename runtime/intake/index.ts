@@ -7,6 +7,7 @@ export {
   MANIFEST,
   type Manifest,
   type ManifestEntry,
+  maskBeside,
   mergeManifests,
   parseManifest,
   pickScans,
@@ -24,3 +25,4 @@ export {
   type Pseudonymiser,
   type Request,
 } from "./pseudonym";
+export { asSplit, SPLITS, type Split } from "./splits";

@@ -6,10 +6,17 @@ import { stringify } from "csv-stringify/sync";
 import { ConfigurationError } from "../platform/config";
 import { compareNames } from "../platform/stores";
 import { LABEL_FOLDERS, LABELS, type Label } from "./labels";
+import { asSplit, SPLITS, type Split } from "./splits";
 
 /** The table beside the label folders that says more about the scans. */
 export const MANIFEST = "manifest.csv";
 const MASKS = "masks/";
+
+/** Where the lesion mask of a scan lies unless the manifest says otherwise: `masks/<the scan's name, without ending>.png`. */
+export function maskBeside(scan: string): string {
+  const stem = scan.slice(scan.lastIndexOf("/") + 1).replace(/\.[^.]+$/, "");
+  return `${MASKS}${stem}.png`;
+}
 
 /** What a path below an input folder, or an object's name below landing, stands for. */
 export type InputKind =
@@ -197,9 +204,6 @@ export interface ManifestEntry {
   readonly split: Split | undefined;
 }
 
-export const SPLITS = ["train", "validation", "test"] as const;
-export type Split = (typeof SPLITS)[number];
-
 /** Entries by path. */
 export type Manifest = ReadonlyMap<string, ManifestEntry>;
 
@@ -223,7 +227,7 @@ export function parseManifest(content: Buffer | string): Manifest {
     const problem = (text: string) => problems.push({ line, text });
     const path = normalise(said("path") ?? "");
     const label = said("label");
-    const split = said("split");
+    const given = said("split");
     const mask = said("mask");
     if (path === "") {
       problem("path is empty.");
@@ -234,7 +238,8 @@ export function parseManifest(content: Buffer | string): Manifest {
     }
     if (label !== undefined && !isLabel(label))
       problem(`label is "${label}"; write ${LABELS.join(" or ")}, or nothing.`);
-    if (split !== undefined && !isSplit(split)) problem(`split is "${split}"; write ${SPLITS.join(", ")}, or nothing.`);
+    const split = asSplit(given);
+    if (given !== undefined && split === null) problem(`split is "${given}"; write ${SPLITS.join(", ")}, or nothing.`);
     const entry: ManifestEntry = {
       path,
       label: isLabel(label) ? label : undefined,
@@ -243,7 +248,7 @@ export function parseManifest(content: Buffer | string): Manifest {
       subtype: said("subtype"),
       view: said("view"),
       mask: mask && normalise(mask),
-      split: isSplit(split) ? split : undefined,
+      split: split ?? undefined,
     };
     const before = entries.get(path);
     if (before && JSON.stringify(before) !== JSON.stringify(entry)) {
@@ -331,10 +336,6 @@ function normalise(path: string): string {
 
 function isLabel(text: string | undefined): text is Label {
   return (LABELS as readonly (string | undefined)[]).includes(text);
-}
-
-function isSplit(text: string | undefined): text is Split {
-  return (SPLITS as readonly (string | undefined)[]).includes(text);
 }
 
 /**

@@ -1,12 +1,8 @@
 import { randomBytes } from "node:crypto";
 import { readFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import type { Metric } from "./metric";
 import type { Workspace } from "./workspace";
-
-/** A measured value with its 95 % interval, or why the data cannot give one. */
-export type Metric =
-  | { readonly value: number; readonly low: number; readonly high: number }
-  | { readonly value: null; readonly reason: string };
 
 /** What one step did the last time it ran. */
 export interface StepSummary {

@@ -1,6 +1,6 @@
 import { z } from "zod";
-import { assignGroups, curatedName, decodedBytes, type PlannedRow, SPLITS, withGroups } from "../dataset";
-import { LABELS } from "../intake";
+import { assignGroups, curatedName, decodedBytes, type PlannedRow, withGroups } from "../dataset";
+import { LABELS, SPLITS } from "../intake";
 import { ConfigurationError } from "../platform/config";
 
 /**

@@ -24,7 +24,7 @@ export interface Contender {
   readonly auc: number | null;
 }
 
-export interface Decision {
+export interface PromotionDecision {
   readonly promoted: boolean;
   readonly reason: string;
 }
@@ -43,7 +43,7 @@ export async function currentModel(
  * The rule: a challenger takes over if, on the same test set, its AUC is not below the champion's. Without a champion it
  * takes over; a champion that cannot be measured on this test set does not stand in its way.
  */
-export function decide(challenger: Contender, champion: Contender | undefined): Decision {
+export function decide(challenger: Contender, champion: Contender | undefined): PromotionDecision {
   if (!champion) return { promoted: true, reason: `${challenger.model} is the first model.` };
   if (champion.model === challenger.model)
     return { promoted: false, reason: `${challenger.model} is current already.` };

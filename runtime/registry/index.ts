@@ -1,2 +1,2 @@
-export { type Contender, type CurrentModel, currentModel, type Decision, decide, setCurrent } from "./current";
+export { type Contender, type CurrentModel, currentModel, decide, type PromotionDecision, setCurrent } from "./current";
 export { isPublished, publishModel } from "./publish";

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
-import { curatedName, decodedBytes, liveRows, replicate } from "../dataset";
+import { curatedName, decodedBytes, liveRows } from "../dataset";
+import { replicate } from "../imaging";
 import { type Classifier, decisionOf, labelOf, loadClassifier, modelFilesInStore, useBackend } from "../model";
 import type { Workspace } from "../platform/workspace";
 import { currentModel } from "../registry";

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
-import { findLeaks, readShardRows, readShards, type Split, splitMembers } from "../dataset";
+import { findLeaks, readShardRows, readShards, splitMembers } from "../dataset";
 import { RECIPE } from "../imaging";
-import { LABELS } from "../intake";
+import { LABELS, type Split } from "../intake";
 import type { ContextWith } from "../platform/step";
 import { NO_LESION, UNKNOWN_LESION } from "./lesions";
 import { SMALLEST_DONATED } from "./planting";

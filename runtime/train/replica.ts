@@ -1,4 +1,5 @@
 import * as tf from "@tensorflow/tfjs-core";
+import { replicate } from "../imaging";
 import { imagesToTensor, predictViews, type Views } from "../model";
 import { inferenceNetwork, MAP_SIDE, PARAMETERS, trainingForward } from "./architecture";
 import type { Batch, TrainingImages } from "./batch";
@@ -62,7 +63,7 @@ export class Replica {
     const batch = 32;
     for (let from = 0; from < rows.length; from += batch) {
       const images = Array.from(rows.subarray(from, from + batch), (row) =>
-        replicateChannels(pixels.subarray(row * area, (row + 1) * area)),
+        replicate(pixels.subarray(row * area, (row + 1) * area)),
       );
       tf.tidy(() => {
         probabilities.set(predictViews(model, imagesToTensor(images), views).dataSync() as Float32Array, from);
@@ -77,10 +78,4 @@ export class Replica {
 function binaryCrossEntropy<T extends tf.Tensor>(labels: T, logits: T): T {
   const tail = tf.log1p(tf.exp(tf.neg(tf.abs(logits))));
   return tf.add(tf.sub(tf.relu(logits), tf.mul(logits, labels)), tail) as T;
-}
-
-function replicateChannels(grey: Uint8Array): Uint8Array {
-  const pixels = new Uint8Array(grey.length * 3);
-  for (let i = 0; i < grey.length; i++) pixels.fill(grey[i] as number, 3 * i, 3 * i + 3);
-  return pixels;
 }
