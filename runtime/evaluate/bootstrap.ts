@@ -32,9 +32,9 @@ function quantile(sorted: Float64Array, q: number): number {
  * Every metric with a 95 % percentile interval from resampling *groups* with replacement: images of one patient, or
  * near-duplicates, are not independent, and resampling images would make the interval too narrow.
  *
- * Two cases where resampling says less than is known to be unknown are widened. A share that is exactly 0 or 1 in every
- * resample gets the exact binomial bound over its groups (31 of 31 groups right: 0.888 to 1). With one group there is no
- * spread at all to learn from, and the interval is 0 to 1.
+ * Two cases where resampling says less than is known to be unknown are widened. A share, or an AUC, that is exactly 0 or
+ * 1 is so in every resample and gets the exact binomial bound over its groups; see {@link exactBound}. With one group
+ * there is no spread at all to learn from, and the interval is 0 to 1.
  *
  * Resamples in which a metric is undefined (no Cancer drawn, say) do not count for that metric.
  */
@@ -133,18 +133,7 @@ export function withIntervals(
   const interval = (name: MetricName): Metric => {
     const estimate = point[name];
     if (estimate.value === null) return estimate;
-    const { value } = estimate;
-    if (filled[name] === 0) return { value, low: 0, high: 1 };
-    const sorted = samples[name].subarray(0, filled[name]).sort();
-    let low = Math.min(value, quantile(sorted, TAIL));
-    let high = Math.max(value, quantile(sorted, 1 - TAIL));
-    const independent = trials[name];
-    if (independent !== null && low === high && (value === 0 || value === 1)) {
-      const bound = TAIL ** (1 / Math.max(1, independent));
-      if (value === 1) low = bound;
-      else high = 1 - bound;
-    }
-    return { value, low, high };
+    return bounded(estimate.value, samples[name].subarray(0, filled[name]), trials[name]);
   };
   return Object.fromEntries(METRICS.map((name) => [name, interval(name)])) as Record<MetricName, Metric>;
 }
@@ -153,7 +142,7 @@ export function withIntervals(
 const AUC_RESAMPLES = 1000;
 
 /**
- * AUC with a 95 % percentile interval from resampling groups.
+ * AUC with a 95 % percentile interval from resampling groups; where it is 0 or 1, with the exact bound.
  *
  * @param options.weights of each image; default 1
  */
@@ -168,10 +157,15 @@ export function aucInterval(
     const weights = options.weights ? times.map((count, i) => count * (options.weights?.[i] as number)) : times;
     return auc(scores, order, weights).value;
   });
-  return interval(point.value, values);
+  const groupsOf = (label: number) =>
+    new Set(scores.groups.filter((_, i) => scores.labels[i] === label && options.weights?.[i] !== 0)).size;
+  return bounded(point.value, Float64Array.from(values), Math.min(groupsOf(0), groupsOf(1)));
 }
 
-/** A share of the images that a test holds for, with its interval over groups; null with a reason where there is none. */
+/**
+ * A share of the images that a test holds for, with its interval over groups, exact where it is 0 or 1; null with a reason
+ * where there is no image.
+ */
 export function shareInterval(
   holds: readonly boolean[],
   groups: readonly string[],
@@ -187,21 +181,35 @@ export function shareInterval(
     });
     return whole > 0 ? part / whole : null;
   });
-  const { low, high } = interval(value, values);
-  if (low < high || (value > 0 && value < 1)) return { value, low, high };
-  // No resample can differ: the exact binomial bound over groups instead.
-  const bound = TAIL ** (1 / Math.max(1, new Set(groups).size));
-  return value === 1 ? { value, low: bound, high: 1 } : { value, low: 0, high: 1 - bound };
+  return bounded(value, Float64Array.from(values), new Set(groups).size);
 }
 
-function interval(value: number, values: number[]): { value: number; low: number; high: number } {
-  if (values.length === 0) return { value, low: 0, high: 1 };
-  const sorted = Float64Array.from(values).sort();
+/**
+ * A value with its interval: percentiles of its resamples, held within 0 and 1, and wide enough to hold the value.
+ *
+ * @param samples are sorted in place; empty: nothing is known, and the interval is 0 to 1
+ * @param trials independent trials behind the value; null where it is neither a share nor an AUC
+ */
+function bounded(value: number, samples: Float64Array, trials: number | null): Metric {
+  if (samples.length === 0) return { value, low: 0, high: 1 };
+  if (trials !== null && value === 1) return { value, low: exactBound(trials), high: 1 };
+  if (trials !== null && value === 0) return { value, low: 0, high: 1 - exactBound(trials) };
+  const sorted = samples.sort();
   return {
     value,
-    low: Math.min(value, quantile(sorted, TAIL)),
-    high: Math.max(value, quantile(sorted, 1 - TAIL)),
+    low: Math.max(0, Math.min(value, quantile(sorted, TAIL))),
+    high: Math.min(1, Math.max(value, quantile(sorted, 1 - TAIL))),
   };
+}
+
+/**
+ * The lower limit of Clopper and Pearson (1934) for a share of 1 of n independent trials, the two-sided 95 % one:
+ * 0.025 ^ (1/n); 31 of 31 groups right: 0.888. That of an AUC of 1 is the same: as many disjoint pairs of a Cancer and a
+ * Non-Cancer group as there can be, which is the number of groups of the rarer class, are so many trials, each a
+ * success.
+ */
+function exactBound(trials: number): number {
+  return TAIL ** (1 / Math.max(1, trials));
 }
 
 /** A statistic of each resample, whose images are counted as often as their group was drawn; nulls are left out. */

@@ -108,8 +108,9 @@ export function ascending(probabilities: Float64Array): Uint32Array {
 export function auc(scores: Scores, order = ascending(scores.probabilities), weights?: Float64Array): Estimate {
   const { labels, probabilities } = scores;
   let negativesBelow = 0;
-  let positives = 0;
+  let positivesBelow = 0;
   let wins = 0;
+  let losses = 0;
   for (let start = 0; start < order.length; ) {
     const value = probabilities[order[start] as number] as number;
     let tiedPositives = 0;
@@ -123,13 +124,15 @@ export function auc(scores: Scores, order = ascending(scores.probabilities), wei
       end++;
     }
     wins += tiedPositives * (negativesBelow + tiedNegatives / 2);
+    losses += tiedNegatives * (positivesBelow + tiedPositives / 2);
     negativesBelow += tiedNegatives;
-    positives += tiedPositives;
+    positivesBelow += tiedPositives;
     start = end;
   }
-  if (positives === 0) return undefinedBecause(NO_POSITIVE);
+  if (positivesBelow === 0) return undefinedBecause(NO_POSITIVE);
   if (negativesBelow === 0) return undefinedBecause(NO_NEGATIVE);
-  return { value: wins / (positives * negativesBelow) };
+  // Not over the product of the totals: with fractional weights, rounding would take a perfect order past 1.
+  return { value: wins / (wins + losses) };
 }
 
 /** One bar of the reliability curve. */

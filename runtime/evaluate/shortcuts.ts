@@ -116,5 +116,12 @@ export function matchingWeights(
     const at = bin[i] as number;
     return (common[at] as number) / (share[label as 0 | 1][at] as number);
   });
-  return { weights, overlap: common.reduce((sum, value) => sum + value, 0) };
+  // Sums of shares round to a little more than 1.
+  return {
+    weights,
+    overlap: Math.min(
+      1,
+      common.reduce((sum, value) => sum + value, 0),
+    ),
+  };
 }

@@ -1,4 +1,4 @@
-import { withIntervals } from "../../../runtime/evaluate/bootstrap";
+import { aucInterval, shareInterval, withIntervals } from "../../../runtime/evaluate/bootstrap";
 import {
   accuracy,
   auc,
@@ -186,6 +186,61 @@ describe("bootstrap intervals", () => {
     expect(perfect.auc).toEqual({ value: 1, low: expect.closeTo(0.025 ** (1 / 10), 3), high: 1 });
     const oneGroup = withIntervals(scores([1, 0, 1], [0.9, 0.2, 0.4], ["a", "a", "a"]), 0.5, { seed: 1 });
     expect(oneGroup.accuracy).toEqual({ value: expect.closeTo(2 / 3), low: 0, high: 1 });
+  });
+});
+
+describe("exact bounds where every resample is the same", () => {
+  const labels = Array.from({ length: 20 }, (_, i) => i % 2);
+  const bound = 0.025 ** (1 / 10);
+
+  test("of an AUC of 1 or 0, also of one among weighted images", () => {
+    const right = scores(labels, labels);
+    const wrong = scores(
+      labels,
+      labels.map((label) => 1 - label),
+    );
+    expect(aucInterval(right, { seed: 1 })).toEqual({ value: 1, low: expect.closeTo(bound, 10), high: 1 });
+    expect(aucInterval(wrong, { seed: 1 })).toEqual({ value: 0, low: 0, high: expect.closeTo(1 - bound, 10) });
+    // Images without weight are no trials: five of each class are left.
+    const weights = Float64Array.from(labels, (_, i) => (i < 10 ? 0.3 : 0));
+    expect(aucInterval(right, { seed: 1, weights })).toEqual({
+      value: 1,
+      low: expect.closeTo(0.025 ** (1 / 5), 10),
+      high: 1,
+    });
+  });
+
+  test("an AUC among images of fractional weight never leaves 0 to 1, and a perfect order is exactly 1", () => {
+    const random = drawer(5);
+    const many = Array.from({ length: 40 }, (_, i) => i % 2);
+    // No two alike: wins are summed image by image.
+    const perfect = scores(
+      many,
+      many.map((label, i) => (label + i / 100) / 2),
+    );
+    let weights = new Float64Array();
+    for (let round = 0; round < 200; round++) {
+      weights = Float64Array.from({ length: 40 }, () => 0.05 + random());
+      expect(auc(perfect, undefined, weights).value).toBe(1);
+    }
+    expect(aucInterval(perfect, { seed: 1, weights })).toEqual({
+      value: 1,
+      low: expect.closeTo(0.025 ** (1 / 20), 10),
+      high: 1,
+    });
+  });
+
+  test("of a share of 0 or 1", () => {
+    const groups = labels.map((_, i) => `g${i >> 1}`);
+    const share = (holds: boolean) =>
+      shareInterval(
+        labels.map(() => holds),
+        groups,
+        { seed: 1, reason: "none" },
+      );
+    expect(share(true)).toEqual({ value: 1, low: expect.closeTo(bound, 10), high: 1 });
+    expect(share(false)).toEqual({ value: 0, low: 0, high: expect.closeTo(1 - bound, 10) });
+    expect(shareInterval([true], ["a"], { seed: 1, reason: "none" })).toEqual({ value: 1, low: 0, high: 1 });
   });
 });
 

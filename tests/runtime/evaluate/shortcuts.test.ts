@@ -65,6 +65,25 @@ describe("the shortcut audit", () => {
     for (const name of ["header", "border", "histogram"]) expect(probe(quiet, name)).toBeLessThan(0.75);
   });
 
+  it("bounds a probe that is never wrong by the number of its groups", () => {
+    const set = pictures(40, "header");
+    const sure = set.map((image) => ({
+      ...image,
+      header: { width: 200, height: 200, bytes: image.label ? 90_000 : 5000, format: "png" },
+    }));
+    const audit = auditShortcuts(
+      scoresOf(sure, () => 0.5),
+      sure,
+      undefined,
+      1,
+    );
+    const header = audit.probes.find(({ name }) => name === "header")?.auc;
+    const groups = (label: number) =>
+      new Set(sure.filter((image) => image.label === label).map(({ group }) => group)).size;
+    const trials = Math.min(groups(0), groups(1));
+    expect(header).toEqual({ value: 1, low: expect.closeTo(0.025 ** (1 / trials), 10), high: 1 });
+  });
+
   it("says why where a class is missing or a header is not known", () => {
     const set = pictures(20, "nothing").map((image) => ({ ...image, label: 1, header: undefined }));
     const audit = auditShortcuts(
@@ -101,6 +120,10 @@ describe("the shortcut audit", () => {
     expect(matchedByCollection.map(({ name }) => name)).toEqual(["north", "south"]);
     const [north, south] = matchedByCollection.map(({ auc }) => auc.value as number) as [number, number];
     expect(north).toBe(1);
+    const perfect = matchedByCollection[0]?.auc;
+    if (perfect?.value !== 1) throw new Error("The north's AUC is not 1.");
+    expect(perfect.high).toBe(1);
+    expect(perfect.low).toBeLessThan(0.98);
     expect(Math.abs(south - 0.5)).toBeLessThan(0.25);
     expect(matched.auc.value).toBeLessThan(north);
     expect(
