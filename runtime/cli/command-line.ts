@@ -4,8 +4,8 @@ import { CommanderError, InvalidArgumentError } from "commander";
 import { ConfigurationError } from "../platform/config";
 import { createLogger } from "../platform/logging";
 import { createProgress } from "../platform/progress";
-import type { StepContext, StepCounts } from "../platform/step";
-import { countDataset, readSummary, type SummaryChange, updateSummary } from "../platform/summary";
+import type { StepContext, StepOutcome } from "../platform/step";
+import { countDataset, readSummary, updateSummary } from "../platform/summary";
 import { makeFolder, openWorkspace } from "../platform/workspace";
 
 /** Exit codes of every command. */
@@ -15,11 +15,6 @@ export interface StepOptions {
   /** Workspace. */
   readonly out: string;
   readonly seed?: number;
-}
-
-/** A step's counts, with what else it changes in the summary. */
-export interface StepOutcome extends StepCounts {
-  readonly summary?: SummaryChange;
 }
 
 /**

@@ -1,11 +1,10 @@
 import { join, resolve } from "node:path";
-import { evaluateStep } from "../evaluate";
 import { ingestStep, uploadStep } from "../ingest";
 import { type Backend, useBackend } from "../model";
 import { drawPhantomFolder } from "../phantom";
 import { readSummary, type Summary } from "../platform/summary";
 import { preprocessStep } from "../preprocess";
-import { type TrainOutcome, trainStep } from "../train";
+import { type TrainingRun, trainEvaluatePromote } from "../train";
 import { runStep, type StepOptions } from "./command-line";
 import { renderSummary } from "./summary-table";
 
@@ -48,23 +47,8 @@ export interface TrainingOptions extends StepOptions {
   readonly backend?: Backend;
 }
 
-/** Trains, then evaluates on the untouched test split and promotes the model if it is not worse than the current one. */
-export async function runTraining(options: TrainingOptions): Promise<TrainOutcome> {
+/** Trains, then evaluates on the untouched test split and promotes the model if the registry's rule says so. */
+export async function runTraining(options: TrainingOptions): Promise<TrainingRun> {
   const backend = await useBackend(options.backend);
-  const quicker = backend === "wasm" && !options.backend ? "; npm run setup:tensorflow brings a quicker one" : "";
-  process.stderr.write(`train: TensorFlow.js backend ${backend}${quicker}\n`);
-  const trained = await runStep("train", options, async (context) => {
-    const outcome = await trainStep(context, { ...options, backend });
-    const { id, recipe, parameters, synthetic } = outcome.metadata;
-    const model = { id, recipe, parameters, synthetic };
-    return { ...outcome, summary: { backend, model, test: null, promotion: null } };
-  });
-  await runStep("evaluate", options, async (context) => {
-    const outcome = await evaluateStep(context, { model: trained.metadata.id });
-    const { n, threshold, accuracy, precision, recall, specificity, f1, auc, ece } = outcome.evaluation.test;
-    const { current, reason } = outcome.decision;
-    const test = { n, threshold, accuracy, precision, recall, specificity, f1, auc, ece };
-    return { ...outcome, summary: { test, promotion: { current, reason } } };
-  });
-  return trained;
+  return trainEvaluatePromote({ ...options, backend }, (name, work) => runStep(name, options, work));
 }

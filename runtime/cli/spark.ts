@@ -8,11 +8,11 @@ import { featuresContract } from "../features/contract";
 import { ConfigurationError } from "../platform/config";
 import type { RuntimeContract } from "../platform/contract";
 import { type SparkSubmission, sparkSubmission } from "../platform/spark-submission";
-import type { StepContext } from "../platform/step";
+import type { StepContext, StepOutcome } from "../platform/step";
 import { workerFile } from "../platform/worker-file";
 import { checkListing } from "../preprocess";
 import { preprocessContract } from "../preprocess/contract";
-import { runStep, type StepOutcome } from "./command-line";
+import { runStep } from "./command-line";
 
 /** What runs on Spark: the capability whose contract names the driver, and the line of the summary it counts for. */
 export const SPARK_STEPS = {

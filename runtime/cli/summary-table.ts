@@ -14,7 +14,7 @@ const METRICS = [
 
 /** The summary of a workspace as text for a terminal. */
 export function renderSummary(summary: Summary, directory: string): string {
-  const { steps, dataset, model, test, promotion } = summary;
+  const { steps, dataset, model, verdict, test, promotion } = summary;
   const lines = [
     table([
       ["step", "items", "done before", "refused", "seconds", "items/s *"],
@@ -36,6 +36,7 @@ export function renderSummary(summary: Summary, directory: string): string {
       `${groups} groups: ${split.train} images to train on, ${split.validation} to validate, ${split.test} to test`,
     );
   }
+  if (verdict) lines.push("", verdict.sentence);
   if (model) lines.push(`model ${model.id}, ${model.parameters} parameters, backend ${summary.backend}`);
   if (promotion && !promotion.current) lines.push(`not promoted, another model is served: ${promotion.reason}`);
   if (model?.synthetic)
@@ -51,9 +52,23 @@ export function renderSummary(summary: Summary, directory: string): string {
   return ["", ...lines, DISCLAIMER, ""].join("\n");
 }
 
-/** Metrics with their intervals, a line each. */
+/** Metrics with their intervals, a line each; beside the sensitivity, what becomes of it by the input guard. */
 export function renderMetrics(title: string, metrics: NonNullable<Summary["test"]>): string {
-  return table([[title, "value", "95 % interval"], ...METRICS.map(([key, name]) => [name, ...describe(metrics[key])])]);
+  const { tumours } = metrics;
+  return table([
+    [title, "value", "95 % interval"],
+    ...METRICS.flatMap(([key, name]) => [
+      [name, ...describe(metrics[key])],
+      ...(key === "recall" && tumours ? refused(tumours) : []),
+    ]),
+  ]);
+}
+
+function refused({ scans, refused, found }: NonNullable<NonNullable<Summary["test"]>["tumours"]>): string[][] {
+  return [
+    ["  tumours the guard refuses", `${refused} of ${scans}`, ""],
+    ["  recall, those as missed", ...describe(found)],
+  ];
 }
 
 function describe(metric: Metric): [string, string] {

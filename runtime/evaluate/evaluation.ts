@@ -1,5 +1,14 @@
 import { DISCLAIMER, type Label } from "../intake";
-import { type Calibration, decisionOf, type ModelMetadata, type UncertainBand, uncalibrate } from "../model";
+import {
+  type Calibration,
+  decisionOf,
+  labelOf,
+  type ModelMetadata,
+  type UncertainBand,
+  uncalibrate,
+  type Verdict,
+  verdictOf,
+} from "../model";
 import type { Metric } from "../platform/metric";
 import { shareInterval, withIntervals } from "./bootstrap";
 import { BASELINES, type ClassicalResult, classicalResult, classicalScores, type PlainImage } from "./classical";
@@ -53,11 +62,13 @@ export type Measured = {
 } & Readonly<Record<MetricName, Metric>>;
 
 /** Grows when `evaluation.json` holds something else: an earlier one is then made again. */
-export const EVALUATION_VERSION = 4;
+export const EVALUATION_VERSION = 5;
 
 /** `evaluation.json`. */
 export interface Evaluation {
   readonly version: number;
+  /** Whether the model is fit for use, by `test`. */
+  readonly verdict: Verdict;
   readonly model: string;
   readonly recipe: string;
   readonly seed: number;
@@ -67,7 +78,8 @@ export interface Evaluation {
   readonly disclaimer: string;
   /** How the 95 % intervals were made. */
   readonly intervals: string;
-  readonly test: Measured;
+  /** With `tumours` where the model has an input guard. */
+  readonly test: Measured & { readonly tumours?: GuardedTumours };
   /** The split that the model was calibrated on, where it is known. */
   readonly validation: Measured | null;
   /** The test images again, collection by collection, where there is more than one. */
@@ -125,6 +137,16 @@ export interface GuardReport {
   readonly refusedCancer: Metric;
 }
 
+/** What becomes of tumours where the guard has a say, which the sensitivity does not know of. */
+export interface GuardedTumours {
+  /** Cancer scans that the guard judged. */
+  readonly scans: number;
+  /** How many of them it refuses. */
+  readonly refused: number;
+  /** Share of them that is not refused and called Cancer at the threshold: a refused one counts as missed. */
+  readonly found: Metric;
+}
+
 /** Points of a curve that are kept in `evaluation.json` and drawn. */
 const CURVE_POINTS = 1000;
 
@@ -170,8 +192,11 @@ export function evaluateScored(input: {
   const { roc, precisionRecall } = curves(scores);
   const by = (key: "collection" | "subtype" | "view") => measureBy(test, key, threshold, seed);
   const plain = plainImages(test);
+  const measured = measure(test, threshold, seed);
+  const guarded = metadata.guard && (input.guarded ?? guardedOf(test, threshold));
   return {
     version: EVALUATION_VERSION,
+    verdict: verdictOf(measured, metadata),
     model: metadata.id,
     recipe: metadata.recipe,
     seed,
@@ -179,8 +204,8 @@ export function evaluateScored(input: {
     synthetic: metadata.synthetic,
     disclaimer: DISCLAIMER,
     intervals:
-      "95 %: percentiles of 2,000 bootstrap resamples of groups; exact binomial over groups where a share is 0 or 1",
-    test: measure(test, threshold, seed),
+      "95 %: percentiles of 2,000 bootstrap resamples of groups; exact binomial over groups where a share or an AUC is 0 or 1",
+    test: { ...measured, ...(guarded ? { tumours: guardedTumours(guarded, seed) } : {}) },
     validation: validation ? measure(validation, threshold, seed) : null,
     collections: by("collection"),
     subtypes: by("subtype"),
@@ -189,7 +214,7 @@ export function evaluateScored(input: {
     operatingPoints: operatingPoints(scores, metadata, seed),
     selective: metadata.uncertain ? selectiveReport(scores, metadata.uncertain, threshold, seed) : null,
     riskCoverage: thin(riskCoverage(scores, threshold)),
-    guard: metadata.guard ? guardReport(input.guarded ?? guardedOf(test), seed) : null,
+    guard: guarded ? guardReport(guarded, seed) : null,
     baselines:
       plain && learn && learn.length > 0
         ? BASELINES.map((recipe) => classicalResult(recipe, classicalScores(recipe, plain, learn, seed), plain, seed))
@@ -299,28 +324,54 @@ export interface GuardedScan {
   readonly cancer: boolean;
   readonly group: string;
   readonly refused: boolean;
+  /** Whether the model, where it was asked, calls it Cancer. */
+  readonly called: boolean;
 }
 
-const guardedOf = (images: readonly ScoredImage[]): GuardedScan[] =>
-  images.flatMap(({ label, group, refused }) =>
-    refused === undefined ? [] : [{ cancer: label === "Cancer", group, refused }],
-  );
+const guardedOf = (images: readonly ScoredImage[], threshold: number): GuardedScan[] =>
+  images.flatMap(({ refused, ...image }) => (refused === undefined ? [] : [guardedScan(image, refused, threshold)]));
+
+/** What a guard's verdict on a labelled image with an answer means. */
+export function guardedScan(
+  { label, group, probability }: Pick<ScoredImage, "label" | "group" | "probability">,
+  refused: boolean,
+  threshold: number,
+): GuardedScan {
+  return { cancer: label === "Cancer", group, refused, called: labelOf(probability, threshold) === "Cancer" };
+}
 
 function guardReport(scans: readonly GuardedScan[], seed: number): GuardReport {
-  const share = (some: readonly GuardedScan[], reason: string) =>
-    shareInterval(
-      some.map(({ refused }) => refused),
-      some.map(({ group }) => group),
-      { seed, reason },
-    );
+  const reason = "The guard judged no labelled scan.";
   return {
     scans: scans.length,
-    refused: share(scans, "The guard judged no labelled scan."),
-    refusedCancer: share(
-      scans.filter(({ cancer }) => cancer),
-      "The guard judged no Cancer scan.",
-    ),
+    refused: shareOf(scans, isRefused, { seed, reason }),
+    refusedCancer: shareOf(scans.filter(isCancer), isRefused, { seed, reason: NO_TUMOUR }),
   };
+}
+
+function guardedTumours(scans: readonly GuardedScan[], seed: number): GuardedTumours {
+  const tumours = scans.filter(isCancer);
+  return {
+    scans: tumours.length,
+    refused: tumours.filter(isRefused).length,
+    found: shareOf(tumours, ({ called, refused }) => called && !refused, { seed, reason: NO_TUMOUR }),
+  };
+}
+
+const NO_TUMOUR = "The guard judged no Cancer scan.";
+const isRefused = ({ refused }: GuardedScan) => refused;
+const isCancer = ({ cancer }: GuardedScan) => cancer;
+
+function shareOf(
+  scans: readonly GuardedScan[],
+  holds: (scan: GuardedScan) => boolean,
+  options: { readonly seed: number; readonly reason: string },
+): Metric {
+  return shareInterval(
+    scans.map(holds),
+    scans.map(({ group }) => group),
+    options,
+  );
 }
 
 /** Evenly spaced points, with the first and the last. */

@@ -4,7 +4,7 @@ import { applyRecipe, decodeScan, oneChannel, perceptualHash } from "../imaging"
 import { type InputFile, MANIFEST, readInputFolder, readManifest, requireLabelFolders, unmatchedRows } from "../intake";
 import { type Backend, type Classifier, loadClassifier, scoreFolder, useBackend } from "../model";
 import { type Progress, silentProgress } from "../platform/progress";
-import { type Evaluation, evaluateScored, type GuardedScan, type ScoredImage } from "./evaluation";
+import { type Evaluation, evaluateScored, type GuardedScan, guardedScan, type ScoredImage } from "./evaluation";
 import { datasetHash, directoryDestination, type PredictionLine, writeOutputs } from "./outputs";
 
 export interface EvaluateFolderOptions {
@@ -70,7 +70,7 @@ async function evaluateFiles(
   const lines: PredictionLine[] = [];
   const candidates: Candidate[] = [];
   const rejected: Record<string, number> = {};
-  const guarded: GuardedScan[] = [];
+  const refused: { readonly label: ScoredImage["label"]; readonly path: string }[] = [];
   let rejectedPages = 0;
 
   progress.start(folder.files.filter(({ input }) => input.kind === "scan" || input.kind === "stray").length);
@@ -81,13 +81,7 @@ async function evaluateFiles(
       const { code } = result.rejected;
       rejected[code] = (rejected[code] ?? 0) + 1;
       lines.push({ path, label: result.label ?? "", probability: null, reason: code });
-      if (code === "not-a-brain-scan" && result.label) {
-        guarded.push({
-          cancer: result.label === "Cancer",
-          group: manifest.get(path)?.patientId ?? path,
-          refused: true,
-        });
-      }
+      if (code === "not-a-brain-scan" && result.label) refused.push({ label: result.label, path });
       continue;
     }
     const { scored, label } = result;
@@ -135,7 +129,18 @@ async function evaluateFiles(
     ...image,
     group: assignments.get(image.path)?.group ?? image.path,
   }));
-  for (const { label, group } of test) guarded.push({ cancer: label === "Cancer", group, refused: false });
+  // A refused scan stands with its patient's other ones, which have a group by now.
+  const groupOf = new Map(
+    labelled.map(({ path, patient }) => [patient, assignments.get(path)?.group ?? path] as const),
+  );
+  const guarded: GuardedScan[] = [
+    ...refused.map(({ label, path }) => {
+      const patient = manifest.get(path)?.patientId ?? null;
+      const group = (patient === null ? undefined : groupOf.get(patient)) ?? patient ?? path;
+      return { cancer: label === "Cancer", group, refused: true, called: false };
+    }),
+    ...test.map((image) => guardedScan(image, false, classifier.metadata.threshold)),
+  ];
   const evaluation = evaluateScored({
     metadata: classifier.metadata,
     dataset: datasetHash([test]),

@@ -1,5 +1,5 @@
 export { type Evaluation, evaluateScored, type Measured, measure, type ScoredImage } from "./evaluation";
 export { type EvaluateFolderOptions, evaluateFolder, type FolderEvaluation } from "./folder";
 export { auc, METRICS, type MetricName } from "./metrics";
-export { type EvaluateStepOutcome, evaluateStep } from "./test-bench";
+export { type EvaluateContext, TestBench } from "./test-bench";
 export { type EvaluationRow, evaluateTestSplit, evaluationPrefix, readEvaluation } from "./test-split";

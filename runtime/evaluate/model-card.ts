@@ -28,6 +28,7 @@ export function renderModelCard(metadata: ModelMetadata, evaluation: Evaluation,
   const { counts } = metadata;
   const lines = [
     `# Model ${metadata.id}`,
+    `**${evaluation.verdict.sentence}**`,
     `**${evaluation.disclaimer}**`,
     ...(metadata.synthetic
       ? [
@@ -69,6 +70,11 @@ export function renderModelCard(metadata: ModelMetadata, evaluation: Evaluation,
         ]
       : []),
     ...(guard ? [`The input guard refuses ${text(guard.refused)} of ${guard.scans} scans of this set.`] : []),
+    ...(test.tumours
+      ? [
+          `Of ${test.tumours.scans} tumours it refuses ${test.tumours.refused}; were those counted as missed, sensitivity would be ${text(test.tumours.found)}.`,
+        ]
+      : []),
     ...groups("collection", evaluation.collections),
     ...groups("subtype", evaluation.subtypes),
     ...groups("view", evaluation.views),

@@ -61,6 +61,7 @@ export function renderReport(input: ReportInput): string {
 <header>
 <p class="kicker">Model evaluation</p>
 <h1>${escapeHtml(metadata.id)}</h1>
+<p class="verdict${evaluation.verdict.fit ? " fit" : ""}" role="note"><strong>${escapeHtml(evaluation.verdict.sentence)}</strong></p>
 <p class="lead">Measured on ${escapeHtml(input.subject)}: ${count(test.n, "labelled image")} in ${count(test.groups, "group")}.</p>
 <p class="disclaimer" role="note"><strong>${escapeHtml(DISCLAIMER)}</strong></p>
 ${evaluation.synthetic ? SYNTHETIC : ""}
@@ -75,7 +76,7 @@ ${evaluation.synthetic ? SYNTHETIC : ""}
 <tbody>${(Object.keys(NAMES) as MetricName[])
     .map(
       (name) =>
-        `<tr><th scope="row">${NAMES[name][0]}</th><td class="number">${cell(test[name])}</td>${validation ? `<td class="number muted">${cell(validation[name])}</td>` : ""}<td class="muted">${NAMES[name][1]}</td></tr>`,
+        `<tr><th scope="row">${NAMES[name][0]}</th><td class="number">${cell(test[name])}</td>${validation ? `<td class="number muted">${cell(validation[name])}</td>` : ""}<td class="muted">${NAMES[name][1]}</td></tr>${name === "recall" ? guardedRow(evaluation) : ""}`,
     )
     .join("\n")}</tbody>
 </table>
@@ -156,6 +157,12 @@ function meaning({ test, intervals }: Evaluation): string[] {
   return sentences;
 }
 
+function guardedRow({ test: { tumours }, validation }: Evaluation): string {
+  if (!tumours) return "";
+  const what = `The same if the ${tumours.refused} of ${count(tumours.scans, "tumour")} that the input guard refuses count as missed.`;
+  return `<tr><th scope="row">Sensitivity behind the guard</th><td class="number">${cell(tumours.found)}</td>${validation ? "<td></td>" : ""}<td class="muted">${what}</td></tr>`;
+}
+
 function tile(name: MetricName, metric: Metric): string {
   const value = metric.value === null ? "–" : metric.value.toFixed(3);
   const range =
@@ -202,8 +209,8 @@ main{max-width:1080px;margin:0 auto;padding:32px 24px 48px}
 section,header{background:var(--paper);border:1px solid var(--line);border-radius:10px;padding:22px 26px;margin-bottom:18px}
 h1{font-size:26px;line-height:1.25;margin:0 0 6px;overflow-wrap:anywhere}h2{font-size:18px;margin:0 0 12px}
 .kicker{margin:0;color:var(--accent);font-weight:600;letter-spacing:.02em}.lead{margin:0 0 12px;font-size:16px}
-.disclaimer,.synthetic{margin:12px 0 0;padding:10px 14px;border-radius:8px;border-left:4px solid var(--warm);background:#fbf1ef}
-.synthetic{border-color:#b7860b;background:#fdf7e6}
+.verdict,.disclaimer,.synthetic{margin:12px 0 0;padding:10px 14px;border-radius:8px;border-left:4px solid var(--warm);background:#fbf1ef}
+.verdict{margin:12px 0}.synthetic{border-color:#b7860b;background:#fdf7e6}.fit{border-color:#2f6b4f;background:#eef7f1}
 .muted,small{color:var(--muted)}small{font-size:12px}
 .tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(190px,1fr));gap:12px;margin-bottom:18px}
 .tile{border:1px solid var(--line);border-radius:8px;padding:12px 14px;display:flex;flex-direction:column}

@@ -2,36 +2,12 @@ import { readShardRows, readShards } from "../dataset";
 import type { Split } from "../intake";
 import { loadClassifier, modelFilesInStore } from "../model";
 import { mixSeed, uniform } from "../platform/random";
-import type { ContextWith, StepCounts } from "../platform/step";
-import { type Contender, currentModel, decide, type PromotionDecision, setCurrent } from "../registry";
+import type { ContextWith } from "../platform/step";
 import { type Header, MOST_ROWS, type PlainImage } from "./classical";
 import type { Evaluation } from "./evaluation";
-import { type EvaluationRow, earlierEvaluation, evaluateTestSplit, setsHash } from "./test-split";
+import { type EvaluationRow, earlierEvaluation, evaluateTestSplit, evaluationPrefix, setsHash } from "./test-split";
 
 export type EvaluateContext = ContextWith<"processed" | "models" | "reports">;
-
-export interface EvaluateStepOutcome extends StepCounts {
-  readonly evaluation: Evaluation;
-  /** What became of the model, and whether it is the current one now. */
-  readonly decision: PromotionDecision & { readonly current: boolean };
-}
-
-/**
- * Evaluates a model on the workspace's untouched test split and, if it is not worse than the current model on the same
- * images, makes it the current one. The backend must have been chosen.
- */
-export async function evaluateStep(
-  context: EvaluateContext,
-  options: { readonly model: string },
-): Promise<EvaluateStepOutcome> {
-  const { workspace } = context;
-  const bench = await TestBench.open(context);
-  const { evaluation, skipped } = await bench.evaluate(options.model);
-  const decision = await challenge(context, evaluation, bench);
-  const test = evaluation.test.n;
-  const notes = [...decision.notes, `report: ${workspace.buckets.reports.uri}/evaluation/${options.model}/report.html`];
-  return { evaluation, decision, items: skipped ? 0 : test, skipped: skipped ? test : 0, rejected: 0, notes };
-}
 
 type Sets = Readonly<Record<"test" | "validation", readonly EvaluationRow[]>> & {
   readonly learn: readonly PlainImage[];
@@ -51,8 +27,11 @@ interface FactsRow extends Record<string, unknown> {
   readonly format: string | null;
 }
 
-/** The workspace's images, split by split. Their pixels are read only if a model has not been evaluated on them. */
-class TestBench {
+/**
+ * Measures models of a workspace on its untouched test split, all on the same images. Pixels are read only if a model
+ * has not been evaluated on them. The backend must have been chosen.
+ */
+export class TestBench {
   private sets: Promise<Sets> | undefined;
 
   private constructor(
@@ -88,6 +67,16 @@ class TestBench {
     return new TestBench(context, facts, dataset, rows.filter(({ split }) => split === "train").length);
   }
 
+  /** Where the report of a model lies. */
+  reportOf(model: string): string {
+    return `${this.context.workspace.buckets.reports.uri}/${evaluationPrefix(model)}report.html`;
+  }
+
+  /**
+   * The evaluation of a model, stored below `evaluation/<model>/` of the reports bucket; `skipped` if it was there.
+   *
+   * @throws {UnusableModelError} if the model cannot be used
+   */
   async evaluate(model: string): Promise<{ readonly evaluation: Evaluation; readonly skipped: boolean }> {
     const { seed, workspace } = this.context;
     const { models, reports } = workspace.buckets;
@@ -127,40 +116,4 @@ class TestBench {
     }
     return images;
   }
-}
-
-/** Compares with the champion on the same images, and moves the pointer unless another process has moved it meanwhile. */
-async function challenge(
-  context: EvaluateContext,
-  evaluation: Evaluation,
-  bench: TestBench,
-): Promise<EvaluateStepOutcome["decision"] & { readonly notes: readonly string[] }> {
-  const { models } = context.workspace.buckets;
-  const seen = await currentModel(models);
-  const notes: string[] = [];
-  let champion: Contender | undefined;
-  if (seen) {
-    try {
-      champion =
-        seen.model === evaluation.model
-          ? contender(evaluation)
-          : contender((await bench.evaluate(seen.model)).evaluation);
-    } catch (error) {
-      notes.push(`The current model ${seen.model} cannot be measured: ${(error as Error).message}`);
-    }
-  }
-  const decision = decide(contender(evaluation), champion);
-  if (decision.promoted) {
-    const moved = await setCurrent(models, { model: evaluation.model, reason: decision.reason }, seen, new Date());
-    if (!moved) {
-      const reason = "Another process promoted a model meanwhile: start this step again to compare with that one.";
-      return { promoted: false, current: false, reason, notes: [...notes, reason] };
-    }
-  }
-  const current = decision.promoted || seen?.model === evaluation.model;
-  return { ...decision, current, notes: [...notes, decision.reason] };
-}
-
-function contender({ model, dataset, test }: Evaluation): Contender {
-  return { model, testSet: dataset, auc: test.auc.value };
 }

@@ -37,4 +37,5 @@ export { type ScoredScan, scoreScan } from "./score";
 export { type FileResult, scoreFolder } from "./score-folder";
 export { chooseBand, keptBy, REFERRED, type UncertainBand } from "./selective";
 export { COST_OF_A_MISS, costThreshold } from "./threshold";
+export { LEAST_STEPS, NOT_EVALUATED, type Verdict, type VerdictReason, verdictOf, verdictSchema } from "./verdict";
 export { predictViews, showAs, unshow, type View, type Views, viewsOf } from "./views";

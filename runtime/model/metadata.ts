@@ -60,6 +60,8 @@ export const modelMetadataSchema = z.object({
   dataset: z.string(),
   /** Rows of each split that the trainer saw. */
   counts: z.object({ train: z.number(), validation: z.number(), test: z.number() }),
+  /** Epochs that its weights have had; fewer than it was told where training stopped early. Absent in older models. */
+  epochs: z.number().int().positive().optional(),
   /** Everything the trainer was told. */
   configuration: z.record(z.string(), z.unknown()),
   /** True when it was trained on drawn phantoms only. */

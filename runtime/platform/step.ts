@@ -1,6 +1,7 @@
 import type { BucketName } from "./contract";
 import type { Logger } from "./logging";
 import type { Progress } from "./progress";
+import type { SummaryChange } from "./summary";
 import type { Workspace } from "./workspace";
 
 /** What every step of the path works with. */
@@ -30,4 +31,9 @@ export interface StepCounts {
   readonly rejected: number;
   /** Sentences for the person who started the step. */
   readonly notes?: readonly string[];
+}
+
+/** A step's counts, with what else it changes in the summary of a workspace. */
+export interface StepOutcome extends StepCounts {
+  readonly summary?: SummaryChange;
 }

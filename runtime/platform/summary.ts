@@ -35,10 +35,23 @@ export interface Summary {
     readonly parameters: number;
     readonly synthetic: boolean;
   } | null;
+  /** Whether the model is fit for use, by `test`: what is said before any of its numbers. */
+  readonly verdict: {
+    readonly fit: boolean;
+    readonly sentence: string;
+    /** Stable codes; empty where it is fit. */
+    readonly reasons: readonly string[];
+  } | null;
   readonly test:
-    | ({ readonly n: number; readonly threshold: number } & Readonly<
-        Record<"accuracy" | "precision" | "recall" | "specificity" | "f1" | "auc" | "ece", Metric>
-      >)
+    | ({
+        readonly n: number;
+        readonly threshold: number;
+        /**
+         * Where the model has an input guard: how many of the Cancer images it refuses, and the share of all of them that
+         * is found if a refused one counts as missed. `recall` knows nothing of the guard.
+         */
+        readonly tumours?: { readonly scans: number; readonly refused: number; readonly found: Metric };
+      } & Readonly<Record<"accuracy" | "precision" | "recall" | "specificity" | "f1" | "auc" | "ece", Metric>>)
     | null;
   /** Whether the model above is the current one, which alone is served, and why. */
   readonly promotion: { readonly current: boolean; readonly reason: string } | null;
@@ -47,7 +60,16 @@ export interface Summary {
 export type SummaryChange = Partial<Omit<Summary, "steps">>;
 
 const FILE = "summary.json";
-const EMPTY: Summary = { seed: 0, backend: null, steps: [], dataset: null, model: null, test: null, promotion: null };
+const EMPTY: Summary = {
+  seed: 0,
+  backend: null,
+  steps: [],
+  dataset: null,
+  model: null,
+  verdict: null,
+  test: null,
+  promotion: null,
+};
 
 export async function readSummary(workspace: Pick<Workspace, "directory">): Promise<Summary> {
   try {

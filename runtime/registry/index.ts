@@ -1,2 +1,3 @@
-export { type Contender, type CurrentModel, currentModel, decide, type PromotionDecision, setCurrent } from "./current";
+export { type CurrentModel, currentModel, setCurrent } from "./current";
+export { type Contender, decide, type Promotion, promote } from "./promotion";
 export { isPublished, publishModel } from "./publish";

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { LEAST_STEPS } from "../model";
 
 /** What a training run is told: with the data and the backend it decides every weight. */
 export const trainingConfigurationSchema = z.object({
@@ -16,8 +17,6 @@ export const trainingConfigurationSchema = z.object({
 export type TrainingConfiguration = z.infer<typeof trainingConfigurationSchema>;
 
 export const DEFAULT_EPOCHS = 60;
-/** A small data set is gone through more often: fewer steps than these teach nothing. */
-export const MINIMUM_STEPS = 180;
 
 export function trainingConfiguration(
   rows: number,
@@ -27,7 +26,8 @@ export function trainingConfiguration(
   const steps = Math.max(1, Math.floor(rows / batch));
   return {
     seed: options.seed,
-    epochs: options.epochs ?? Math.max(DEFAULT_EPOCHS, Math.ceil(MINIMUM_STEPS / steps)),
+    // A small data set is gone through more often: fewer steps teach nothing.
+    epochs: options.epochs ?? Math.max(DEFAULT_EPOCHS, Math.ceil(LEAST_STEPS / steps)),
     batch,
     learningRate: 4e-3,
     weightDecay: 0.02,

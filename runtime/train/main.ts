@@ -1,5 +1,4 @@
 import { mkdir } from "node:fs/promises";
-import { evaluateStep } from "../evaluate";
 import { useBackend } from "../model";
 import { parseEnv } from "../platform/config";
 import { reportJobFailure, runJob } from "../platform/job";
@@ -7,9 +6,9 @@ import { createProgress } from "../platform/progress";
 import { openStore } from "../platform/stores";
 import { ObjectStoreWarehouse } from "../platform/warehouse/object-store-warehouse";
 import { trainContract } from "./contract";
-import { trainStep } from "./step";
+import { trainEvaluatePromote } from "./run";
 
-/** The training job: trains, evaluates on the untouched test split, promotes if not worse. One run, then it exits. */
+/** The training job: trains, evaluates on the untouched test split, promotes by the registry's rule. One run, then it exits. */
 export async function main(env: NodeJS.ProcessEnv = process.env): Promise<void> {
   const settings = parseEnv(trainContract.env, env);
   const backend = await useBackend(settings.BACKEND);
@@ -25,10 +24,14 @@ export async function main(env: NodeJS.ProcessEnv = process.env): Promise<void> 
       const workspace = { directory: settings.SCRATCH_DIRECTORY, warehouse, buckets: { processed, models, reports } };
       const context = { workspace, seed: settings.SEED, log, progress: createProgress("train"), signal };
       const epochs = settings.EPOCHS === undefined ? {} : { epochs: settings.EPOCHS };
-      const { metadata, notes: trained = [] } = await trainStep(context, { backend, ...epochs });
-      const { evaluation, decision, notes: evaluated = [] } = await evaluateStep(context, { model: metadata.id });
-      for (const note of [...trained, ...evaluated]) log.info(note);
-      log.info({ model: metadata.id, test: evaluation.test, ...decision }, "trained and evaluated");
+      const { trained, evaluation, promotion } = await trainEvaluatePromote({ backend, ...epochs }, async (_, work) => {
+        const outcome = await work(context);
+        for (const note of outcome.notes ?? []) log.info(note);
+        return outcome;
+      });
+      const { verdict, test } = evaluation;
+      const { promoted, current, reason } = promotion;
+      log.info({ model: trained.metadata.id, verdict, test, promoted, current, reason }, "trained and evaluated");
     } finally {
       await warehouse.close();
     }

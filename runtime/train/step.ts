@@ -77,6 +77,7 @@ export async function trainStep(context: TrainContext, options: TrainOptions): P
     seed,
     dataset: digest,
     counts,
+    epochs: result.epoch,
     configuration: { ...configuration },
     synthetic,
   };

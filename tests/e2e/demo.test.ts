@@ -137,6 +137,23 @@ describe("the demo", () => {
       summary.steps.map(({ name }) => ({ name, items: 0 })),
     );
     expect(summaryOf(out)).toMatchObject({ dataset: summary.dataset, model: summary.model, test: summary.test });
+    // As after a kill between promotion and summary: the reason is the one that it was promoted for.
+    expect(summary.promotion).toEqual({ current: true, reason: `${model} is the first model.` });
+    expect(summaryOf(out).promotion).toEqual(summary.promotion);
+
+    // Unfit, it serves all the same, and says so first.
+    expect(summary.verdict).toMatchObject({
+      fit: false,
+      reasons: expect.arrayContaining(["few-groups", "few-epochs"]),
+    });
+    expect(summaryOf(out).verdict).toEqual(summary.verdict);
+    for (const { stdout } of [first, again]) {
+      expect(stdout.indexOf(summary.verdict?.sentence as string)).toBeGreaterThan(0);
+      expect(stdout.indexOf(summary.verdict?.sentence as string)).toBeLessThan(stdout.indexOf("AUC "));
+    }
+    expect(JSON.parse(readFileSync(join(out, "models", "current.json"), "utf8"))).toMatchObject({
+      verdict: summary.verdict,
+    });
   });
 
   it("killed at random moments and started again, ends byte for byte where an undisturbed run ends", async () => {

@@ -10,7 +10,8 @@ export function evaluateCommand(): Command {
     const { evaluateFolder } = await import("../../evaluate/index.js");
     const { renderMetrics } = await import("../summary-table.js");
     const { evaluation } = await overFolder("evaluate", options, evaluateFolder);
-    process.stdout.write(`\n${renderMetrics(`${evaluation.test.n} labelled images`, evaluation.test)}`);
+    const { verdict, test } = evaluation;
+    process.stdout.write(`\n${verdict.sentence}\n\n${renderMetrics(`${test.n} labelled images`, test)}`);
     process.stdout.write(`report: ${options.out}/report.html\n${DISCLAIMER}\n`);
   });
 }

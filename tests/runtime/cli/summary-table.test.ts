@@ -1,4 +1,4 @@
-import { renderSummary } from "../../../runtime/cli/summary-table";
+import { renderMetrics, renderSummary } from "../../../runtime/cli/summary-table";
 import type { Summary } from "../../../runtime/platform/summary";
 
 const metric = { value: 0.9, low: 0.8, high: 0.95 };
@@ -14,6 +14,7 @@ const SUMMARY: Summary = {
     split: { train: 4, validation: 2, test: 2 },
   },
   model: { id: "cnn-1", recipe: "fg128-1", parameters: 7, synthetic: false },
+  verdict: { fit: false, sentence: "Not fit for use: it was measured on 2 groups only.", reasons: ["few-groups"] },
   test: {
     n: 2,
     threshold: 0.4,
@@ -36,6 +37,23 @@ describe("the summary on a terminal", () => {
     expect(text).toContain("threshold 0.400");
     expect(text).toContain("/there/reports/evaluation/cnn-1/report.html");
     expect(text).not.toContain("SYNTHETIC");
+  });
+
+  it("gives the verdict before any number of the model", () => {
+    const text = renderSummary(SUMMARY, "/there");
+    const at = text.indexOf("Not fit for use: it was measured on 2 groups only.");
+    expect(at).toBeGreaterThan(0);
+    expect(at).toBeLessThan(text.indexOf("cnn-1"));
+    expect(at).toBeLessThan(text.indexOf("AUC"));
+  });
+
+  it("says beside the sensitivity which tumours the guard refuses, where there is one", () => {
+    const tumours = { scans: 78, refused: 2, found: { value: 74 / 78, low: 0.9, high: 0.98 } };
+    const text = renderMetrics("78 images", { ...(SUMMARY.test as NonNullable<Summary["test"]>), tumours });
+    expect(text).toMatch(
+      /\nrecall \(sensitivity\) .*\n +tumours the guard refuses +2 of 78\n +recall, those as missed +0\.949 +0\.900 to 0\.980\nspecificity/,
+    );
+    expect(renderSummary(SUMMARY, "/there")).not.toContain("guard");
   });
 
   it("says that a model was refused, and that phantoms are phantoms", () => {

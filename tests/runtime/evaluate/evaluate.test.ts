@@ -131,6 +131,27 @@ describe("evaluateFolder", () => {
     expect(evaluation.test.groups).toBeGreaterThan(1);
   });
 
+  test("the verdict stands before the numbers, in evaluation.json, report and card", async () => {
+    const { verdict } = evaluation;
+    expect(verdict).toEqual({
+      fit: false,
+      sentence: expect.stringMatching(/^Not fit for use: .*phantoms.*; .* independent groups only/),
+      reasons: ["phantoms", "few-groups", "no-guard", "few-epochs"],
+    });
+    expect(Object.keys(evaluation).indexOf("verdict")).toBeLessThan(Object.keys(evaluation).indexOf("test"));
+    const report = await readFile(join(out, "report.html"), "utf8");
+    const card = await readFile(join(out, "model-card.md"), "utf8");
+    for (const [text, number] of [
+      [report, 'class="tiles"'],
+      [card, "## Results"],
+    ] as const) {
+      expect(text).toContain(verdict.sentence);
+      expect(text.indexOf(verdict.sentence)).toBeLessThan(text.indexOf(number));
+    }
+    // Above everything but the name of the model.
+    expect(card.split("\n\n")[1]).toBe(`**${verdict.sentence}**`);
+  });
+
   test("plots are SVG and PNG", async () => {
     const names = (await readdir(join(out, "plots"))).sort();
     const plots = ["confusion", "precision-recall", "probabilities", "reliability", "risk-coverage", "roc"];

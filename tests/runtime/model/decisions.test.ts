@@ -150,6 +150,10 @@ describe("a model that calibrates, refers and refuses", () => {
     expect(evaluation.test.n).toBe(9);
     expect(evaluation.rejected).toEqual({ "not-a-brain-scan": 2 });
     expect(evaluation.guard).toMatchObject({ scans: 10, refused: { value: 0.1 }, refusedCancer: { value: 1 / 6 } });
+    // The faint one lies above the threshold; the refused one is in no other metric.
+    const { recall, tumours } = evaluation.test;
+    expect(tumours).toMatchObject({ scans: 6, refused: 1, found: { value: ((recall.value as number) * 5) / 6 } });
+    expect(evaluation.verdict.reasons).not.toContain("no-guard");
     expect(evaluation.selective).toMatchObject({
       referred: { value: expect.closeTo(1 / 9) },
       accuracyKept: { value: 1 },
@@ -168,6 +172,8 @@ describe("a model that calibrates, refers and refuses", () => {
     expect(card).toMatch(/not for diagnostic use/i);
     expect(card).toMatch(/a probe that sees only the border: AUC/);
     expect(card).toMatch(/it refers to a person/);
+    expect(card).toMatch(/Of 6 tumours it refuses 1; were those counted as missed/);
+    expect(report).toMatch(/Sensitivity behind the guard.*the 1 of 6 tumours that the input guard refuses/);
     expect(card).not.toMatch(/undefined|NaN|null/);
     for (const title of ["From probability to decision", "Input guard", "Shortcut audit", "False alarms", "Missed"]) {
       expect(report).toContain(title);

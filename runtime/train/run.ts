@@ -1,0 +1,60 @@
+import { type Evaluation, TestBench } from "../evaluate";
+import type { ContextWith, StepOutcome } from "../platform/step";
+import { type Contender, type Promotion, promote } from "../registry";
+import { type TrainOptions, type TrainOutcome, trainStep } from "./step";
+
+export interface TrainingRun {
+  readonly trained: TrainOutcome;
+  readonly evaluation: Evaluation;
+  readonly promotion: Promotion;
+}
+
+/** Runs one step: gives it its context, tells its notes, and keeps what it did. */
+export type RunStep = <O extends StepOutcome>(
+  name: "train" | "evaluate",
+  work: (context: ContextWith<"processed" | "models" | "reports">) => Promise<O>,
+) => Promise<O>;
+
+/**
+ * Trains a model, evaluates it on the untouched test split, and makes it the current one if the registry's rule says so:
+ * one way for the command line, the job, and whatever trains again. Each step goes on where an earlier run stopped. The
+ * backend must have been chosen.
+ */
+export async function trainEvaluatePromote(options: TrainOptions, run: RunStep): Promise<TrainingRun> {
+  const trained = await run("train", async (context) => {
+    const outcome = await trainStep(context, options);
+    const { id, recipe, parameters, synthetic } = outcome.metadata;
+    const model = { id, recipe, parameters, synthetic };
+    return { ...outcome, summary: { backend: options.backend, model, verdict: null, test: null, promotion: null } };
+  });
+  const { evaluation, promotion } = await run("evaluate", (context) =>
+    evaluateAndPromote(context, trained.metadata.id),
+  );
+  return { trained, evaluation, promotion };
+}
+
+async function evaluateAndPromote(context: ContextWith<"processed" | "models" | "reports">, model: string) {
+  const bench = await TestBench.open(context);
+  const { evaluation, skipped } = await bench.evaluate(model);
+  const promotion = await promote(context.workspace.buckets.models, contender(evaluation), async (champion) =>
+    contender((await bench.evaluate(champion)).evaluation),
+  );
+  const { verdict } = evaluation;
+  const { n, threshold, accuracy, precision, recall, specificity, f1, auc, ece, tumours } = evaluation.test;
+  const { current, reason } = promotion;
+  const metrics = { n, threshold, accuracy, precision, recall, specificity, f1, auc, ece };
+  const test = { ...metrics, ...(tumours ? { tumours } : {}) };
+  return {
+    evaluation,
+    promotion,
+    items: skipped ? 0 : n,
+    skipped: skipped ? n : 0,
+    rejected: 0,
+    notes: [verdict.sentence, ...promotion.notes, `report: ${bench.reportOf(model)}`],
+    summary: { verdict, test, promotion: { current, reason } },
+  };
+}
+
+function contender({ model, dataset, test, verdict }: Evaluation): Contender {
+  return { model, testSet: dataset, auc: test.auc.value, verdict };
+}
