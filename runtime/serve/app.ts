@@ -88,6 +88,7 @@ export async function buildServer(dependencies: ServerDependencies): Promise<Fas
     const { id, recipe, threshold, parameters, synthetic, uncertain, guard } = metadata;
     return {
       id,
+      verdict: slot.verdict,
       recipe,
       threshold,
       uncertain: uncertain ? { low: uncertain.low, high: uncertain.high } : null,

@@ -1,15 +1,17 @@
 import { gradCam } from "../explain";
 import { RECIPE } from "../imaging";
-import { type Classifier, loadClassifier, modelFilesInStore, UnusableModelError } from "../model";
+import { type Classifier, loadClassifier, modelFilesInStore, UnusableModelError, type Verdict } from "../model";
 import type { Logger } from "../platform/logging";
 import { type ObjectStore, ObjectStoreError } from "../platform/stores";
-import { currentModel } from "../registry";
+import { type CurrentModel, currentModel } from "../registry";
 
 /** A model that could not be used is tried again after this, e.g. once its files are copied whole. */
 const SECONDS_BEFORE_RETRY = 30;
 
 interface Loaded {
   readonly classifier: Classifier;
+  /** By the newest evaluation. */
+  verdict: Verdict;
   users: number;
   retired: boolean;
 }
@@ -40,6 +42,11 @@ export class ModelSlot {
     return this.loaded?.classifier;
   }
 
+  /** What stands before every answer of the current model. */
+  get verdict(): Verdict | undefined {
+    return this.loaded?.verdict;
+  }
+
   /** Looks at the pointer now and then every so many seconds. */
   async start(refreshSeconds: number): Promise<void> {
     await this.refresh();
@@ -56,12 +63,12 @@ export class ModelSlot {
   }
 
   /** Runs `work` with the current model, which is not freed before the work is done. Undefined if there is none. */
-  async use<T>(work: (classifier: Classifier) => Promise<T>): Promise<T | undefined> {
+  async use<T>(work: (classifier: Classifier, verdict: Verdict) => Promise<T>): Promise<T | undefined> {
     const { loaded } = this;
     if (!loaded) return undefined;
     loaded.users++;
     try {
-      return await work(loaded.classifier);
+      return await work(loaded.classifier, loaded.verdict);
     } finally {
       loaded.users--;
       disposeIfUnused(loaded);
@@ -94,7 +101,8 @@ export class ModelSlot {
       generation = current.generation;
       if (generation === this.generation) return;
       if (generation === this.failed?.generation && Date.now() - this.failed.at < SECONDS_BEFORE_RETRY * 1000) return;
-      if (current.model !== this.loaded?.classifier.metadata.id) await this.swap(current.model);
+      if (current.model === this.loaded?.classifier.metadata.id) this.loaded.verdict = current.verdict;
+      else await this.swap(current);
       this.generation = generation;
       this.failed = undefined;
       this.problem = undefined;
@@ -112,7 +120,7 @@ export class ModelSlot {
     }
   }
 
-  private async swap(id: string): Promise<void> {
+  private async swap({ model: id, verdict }: CurrentModel): Promise<void> {
     const classifier = await loadClassifier(modelFilesInStore(this.models, id));
     const blank = new Uint8Array(RECIPE.side * RECIPE.side * RECIPE.channels);
     try {
@@ -127,7 +135,7 @@ export class ModelSlot {
       return;
     }
     this.retire();
-    this.loaded = { classifier, users: 0, retired: false };
+    this.loaded = { classifier, verdict, users: 0, retired: false };
     this.log.info({ model: id }, "Model loaded, verified and warm");
   }
 }

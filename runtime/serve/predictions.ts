@@ -4,7 +4,7 @@ import type { FastifyInstance, FastifyRequest } from "fastify";
 import { gradCam, peakInOriginal, renderOriginal, renderOverlay } from "../explain";
 import { RejectedImage } from "../imaging";
 import { DISCLAIMER, type Label } from "../intake";
-import { type Classifier, type ScanDecision, type ScoredScan, scoreScan } from "../model";
+import { type Classifier, type ScanDecision, type ScoredScan, scoreScan, type Verdict } from "../model";
 import type { Logger } from "../platform/logging";
 import { type ObjectStore, PreconditionFailedError } from "../platform/stores";
 import type { Warehouse } from "../platform/warehouse/warehouse";
@@ -17,6 +17,8 @@ import { Problem, rejectionProblem } from "./problem";
 export interface Prediction {
   /** The same image under the same model has the same id. */
   readonly id: string;
+  /** Whether the model is fit for use: read it before the rest. */
+  readonly verdict: Verdict;
   readonly model: string;
   readonly recipe: string;
   /** Of Cancer, 0 to 1. */
@@ -181,7 +183,7 @@ async function predict(
   bytes: Buffer,
 ): Promise<Prediction> {
   if (!slot.current) await slot.refresh();
-  const prediction = await slot.use(async (classifier) => {
+  const prediction = await slot.use(async (classifier, verdict) => {
     const scored = await score(bytes, classifier);
     const { metadata } = classifier;
     const { id, image, geometry, probability, label, decision } = scored;
@@ -210,6 +212,7 @@ async function predict(
     const url = (picture: Picture) => `${request.protocol}://${request.host}${PATH}/${id}/${picture}`;
     return {
       id,
+      verdict,
       model: metadata.id,
       recipe: metadata.recipe,
       probability,

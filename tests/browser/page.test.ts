@@ -29,7 +29,8 @@ beforeAll(async () => {
     await workspace.buckets.models.write(`${BRIGHT_SPOT.id}/${name}`, content);
   }
   network.dispose();
-  const next = { model: BRIGHT_SPOT.id, reason: "The test says so." };
+  const verdict = { fit: false, sentence: "Not fit for use: it is <b>a test</b>.", reasons: ["few-groups"] };
+  const next = { model: BRIGHT_SPOT.id, reason: "The test says so.", verdict };
   await setCurrent(workspace.buckets.models, next, undefined, new Date(0));
   await workspace.close();
   browser = await chromium.launch({
@@ -90,6 +91,8 @@ async function expectResult(label: string): Promise<void> {
   expect(await page.locator("#probability").textContent()).toMatch(/^\d+\.\d %$/);
   expect(await page.locator("#disclaimer").textContent()).toMatch(/not for diagnostic use/i);
   expect(await page.locator("#status").textContent()).toContain(label);
+  expect(await page.locator("#status").textContent()).toMatch(/^Of a model that is not fit for use: /);
+  expect(await page.locator("#result-verdict").isVisible()).toBe(true);
   expect(await page.locator("#error").isVisible()).toBe(false);
   // The bar is as long as the probability says, and the mark stands at the threshold.
   const box = async (selector: string) => (await page.locator(selector).boundingBox()) ?? { x: 0, width: 0 };
@@ -144,6 +147,8 @@ test("a file can be chosen with the keyboard alone, and the page says that it is
   await page.locator("#model", { hasText: BRIGHT_SPOT.id }).waitFor();
   expect(await page.locator("main").textContent()).toMatch(/not for diagnostic use/i);
   expect(await page.locator("#synthetic").isVisible()).toBe(true);
+  expect(await page.locator("#verdict").textContent()).toBe("Not fit for use: it is <b>a test</b>.");
+  expect(await page.locator("#verdict").isVisible()).toBe(true);
   // Waiting begins before the keys, so that the browser knows by then that nobody will see its dialog.
   const dialog = page.waitForEvent("filechooser");
   await page.keyboard.press("Tab");

@@ -22,6 +22,7 @@ export const MARKUP = `<!doctype html>
 </header>
 <main>
   <p class="note" role="note"><strong>${DISCLAIMER}</strong></p>
+  <p class="note" id="verdict" role="note" hidden></p>
   <p class="note synthetic" id="synthetic" role="note" hidden><strong>Synthetic model.</strong> It was trained on drawn phantoms, not on scans of people. Its answers mean nothing in medicine.</p>
 
   <section class="card" aria-labelledby="choose-title">
@@ -38,6 +39,7 @@ export const MARKUP = `<!doctype html>
 
   <section class="card result" id="result" aria-labelledby="result-title" tabindex="-1" hidden>
     <h2 id="result-title">Result</h2>
+    <p class="note" id="result-verdict" role="note" hidden>The model is not fit for use; the reasons stand at the top of this page.</p>
     <div class="answer">
       <div>
         <p class="label" id="label"></p>

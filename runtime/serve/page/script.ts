@@ -6,12 +6,20 @@ export const SCRIPT = `"use strict";
   const input = at("file");
   let turn = 0;
 
+  const showVerdict = (verdict) => {
+    at("verdict").textContent = verdict.sentence;
+    at("verdict").classList.toggle("fit", verdict.fit);
+    at("verdict").hidden = false;
+    at("result-verdict").hidden = verdict.fit;
+  };
+
   const showModel = async () => {
     try {
       const response = await fetch("/v1/model");
       const answer = await response.json();
       if (!response.ok) throw new Error(answer.detail);
       at("model").textContent = "Model " + answer.id;
+      showVerdict(answer.verdict);
       at("synthetic").hidden = !answer.synthetic;
     } catch (error) {
       at("model").textContent = error instanceof TypeError ? "The server does not answer." : error.message;
@@ -46,6 +54,7 @@ export const SCRIPT = `"use strict";
 
   const show = async (answer, file) => {
     const percent = (value) => (100 * value).toFixed(1) + " %";
+    showVerdict(answer.verdict);
     at("label").textContent = answer.decision;
     at("label").className = "label " + answer.decision.toLowerCase();
     const band = answer.uncertain;
@@ -105,6 +114,7 @@ export const SCRIPT = `"use strict";
       await show(answer, file);
       if (mine !== turn) return;
       at("status").textContent =
+        (answer.verdict.fit ? "" : "Of a model that is not fit for use: ") +
         file.name + ": " + answer.decision + ", probability of Cancer " + (100 * answer.probability).toFixed(1) + " %.";
       at("result").hidden = false;
       at("result").scrollIntoView({ block: "nearest" });

@@ -17,6 +17,8 @@ p { margin: 0; }
 .top .model { margin-left: auto; font-size: 0.8125rem; color: #cfdde7; overflow-wrap: anywhere; text-align: right; }
 main { max-width: 960px; margin: 0 auto; padding: 20px 24px 56px; display: grid; gap: 16px; }
 .note { padding: 10px 14px; background: #fff8ea; border: 1px solid #ecd9ad; border-radius: 8px; font-size: 0.9375rem; }
+#verdict.fit { background: #eef7f1; border-color: #c3dfcf; }
+#result-verdict { margin-bottom: 16px; }
 .synthetic { background: #eef4f9; border-color: #c6d9e8; }
 .card { background: var(--card); border: 1px solid var(--line); border-radius: 12px; padding: 20px 24px 24px; }
 .card:focus { outline: none; }

@@ -8,7 +8,7 @@ import sharp from "sharp";
 import { modelFileContents, useBackend } from "../../../runtime/model";
 import { ConfigurationError, parseEnv } from "../../../runtime/platform/config";
 import { openWorkspace, type Workspace } from "../../../runtime/platform/workspace";
-import { currentModel, setCurrent } from "../../../runtime/registry";
+import { currentModel, promote as promoteByRule, setCurrent } from "../../../runtime/registry";
 import { buildServer, type Prediction, serveContract, serveWorkspace } from "../../../runtime/serve";
 import { BRIGHT_SPOT, brightSpotNetwork, headPixels, headPng } from "../../support/bright-spot-model";
 
@@ -379,6 +379,45 @@ describe("the promoted model", () => {
     const ready = await own.inject("/readyz");
     expect(ready.statusCode).toBe(503);
     expect(ready.json()).toMatchObject({ detail: expect.stringMatching(/weights.bin is not the file that was saved/) });
+    await own.close();
+    await other.close();
+  });
+});
+
+describe("the verdict on the model", () => {
+  const FIT = { fit: true, sentence: "Fit for research.", reasons: [] };
+
+  test("of a pointer without one is that nothing is known; it is in every answer", async () => {
+    const model = (await app.inject("/v1/model")).json<{ verdict: unknown }>();
+    const unknown = { fit: false, sentence: expect.stringMatching(/^Not fit for use: /), reasons: ["not-evaluated"] };
+    expect(model.verdict).toEqual(unknown);
+    expect((await post(ill)).json<Prediction>().verdict).toEqual(unknown);
+  });
+
+  test("follows the pointer, of the same model without loading it again, and keeps to the model that is served", async () => {
+    const other = await openWorkspace(join(folder, "verdict"));
+    const { models } = other.buckets;
+    await storeModel(other, "model-one");
+    await promote(other, "model-one");
+    const own = await server(other);
+    const verdict = async () => (await own.inject("/v1/model")).json<{ verdict: Prediction["verdict"] }>().verdict;
+    expect((await verdict()).fit).toBe(false);
+
+    const challenger = { model: "model-one", testSet: "a", auc: 0.9, verdict: FIT };
+    await promoteByRule(models, challenger, () => Promise.reject(new Error("not asked for")));
+    // Were it loaded again, this would be noticed.
+    await models.write("model-one/weights.bin", Buffer.alloc(100));
+    await until(verdict, ({ fit }) => fit);
+    expect((await post(ill, {}, own)).json<Prediction>()).toMatchObject({ model: "model-one", verdict: FIT });
+
+    // The next one cannot be used: answers stay those of the first, and so does the verdict.
+    const bad = { model: "model-bad", testSet: "a", auc: 0.9, verdict: { ...FIT, sentence: "Of another model." } };
+    await promoteByRule(models, bad, async () => challenger);
+    await until(
+      () => own.inject("/metrics"),
+      ({ body }) => /serve_promotion_failures_total [1-9]/.test(body),
+    );
+    expect((await post(ill, {}, own)).json<Prediction>()).toMatchObject({ model: "model-one", verdict: FIT });
     await own.close();
     await other.close();
   });
