@@ -52,14 +52,7 @@ export class HospitalAppStack extends BaseStack {
       source,
       maxInstances: hospital.ingest.maxInstances,
       removal: hospital.removal,
-      bindings: {
-        LANDING_BUCKET: buckets.landing.uri,
-        CURATED_BUCKET: buckets.curated.uri,
-        QUARANTINE_BUCKET: buckets.quarantine.uri,
-        WAREHOUSE_BUCKET: buckets.warehouse.uri,
-        PSEUDONYM_KEY: keys.pseudonym.uri,
-        LOG_LEVEL: logLevel,
-      },
+      bindings: { PSEUDONYM_KEY: keys.pseudonym.uri, LOG_LEVEL: logLevel },
     });
 
     const network = new Network(this, "network", { hospital, ...hospital.network });
@@ -70,24 +63,13 @@ export class HospitalAppStack extends BaseStack {
       source,
       network,
       ...hospital.preprocess,
-      bindings: {
-        CURATED_BUCKET: buckets.curated.uri,
-        PROCESSED_BUCKET: buckets.processed.uri,
-        MODELS_BUCKET: buckets.models.uri,
-        WAREHOUSE_BUCKET: buckets.warehouse.uri,
-        LOG_LEVEL: logLevel,
-      },
+      bindings: { LOG_LEVEL: logLevel },
     });
     new Features(this, "features", {
       buckets,
       source,
       preprocess: this.preprocess,
-      bindings: {
-        PROCESSED_BUCKET: buckets.processed.uri,
-        MODELS_BUCKET: buckets.models.uri,
-        WAREHOUSE_BUCKET: buckets.warehouse.uri,
-        LOG_LEVEL: logLevel,
-      },
+      bindings: { LOG_LEVEL: logLevel },
     });
 
     const trainImage = this.image("train", images);
@@ -99,13 +81,7 @@ export class HospitalAppStack extends BaseStack {
         network,
         ...hospital.train,
         image: trainImage,
-        bindings: {
-          PROCESSED_BUCKET: buckets.processed.uri,
-          MODELS_BUCKET: buckets.models.uri,
-          REPORTS_BUCKET: buckets.reports.uri,
-          WAREHOUSE_BUCKET: buckets.warehouse.uri,
-          LOG_LEVEL: logLevel,
-        },
+        bindings: { LOG_LEVEL: logLevel },
       });
 
     const serveImage = this.image("serve", images);
@@ -117,12 +93,7 @@ export class HospitalAppStack extends BaseStack {
         image: serveImage,
         sharedProject: hospital.tier === "ephemeral",
         ...hospital.serve,
-        bindings: {
-          MODELS_BUCKET: buckets.models.uri,
-          REPORTS_BUCKET: buckets.reports.uri,
-          WAREHOUSE_BUCKET: buckets.warehouse.uri,
-          LOG_LEVEL: logLevel,
-        },
+        bindings: { LOG_LEVEL: logLevel },
       });
 
     const watched = [this.ingest, this.preprocess, this.train, this.serve].flatMap((part) =>

@@ -1,19 +1,32 @@
 import type { z } from "zod";
-import type { Bindings, RuntimeContract } from "../../runtime/platform/contract";
+import {
+  type Bindings,
+  type BucketName,
+  bucketEnvironment,
+  type RuntimeContract,
+} from "../../runtime/platform/contract";
 import { Token } from "./cdktf";
 
 /**
- * A process's environment, from the bindings of its contract, in the order of their names. Values that are known while
- * synthesizing are checked by the contract's own schema: the process would refuse them at its start.
- * @throws if a variable is missing, unknown, or has a value that the process would not accept.
+ * A process's environment, in the order of its names: its buckets, which follow from the rights that its contract declares,
+ * and what is bound by hand. Values that are known while synthesizing are checked by the contract's own schema: the process
+ * would refuse them at its start.
+ * @throws if a variable is missing, unknown, a bucket's, or has a value that the process would not accept.
  */
-export function bindEnvironment<C extends RuntimeContract>(contract: C, bindings: Bindings<C>): Record<string, string> {
+export function bindEnvironment<C extends RuntimeContract>(
+  contract: C,
+  buckets: Readonly<Record<BucketName, { readonly uri: string }>>,
+  bindings: Bindings<C>,
+): Record<string, string> {
   const shape = contract.env.shape as Record<string, z.ZodType>;
-  const given = bindings as Readonly<Record<string, string | undefined>>;
-  const problems = Object.keys(given)
-    .filter((key) => !(key in shape))
-    .map((key) => `${key} is not in the contract.`);
+  const derived = bucketEnvironment(contract, buckets);
+  const byHand = bindings as Readonly<Record<string, string | undefined>>;
+  const problems = Object.keys(byHand).flatMap((key) => {
+    if (key in derived) return [`${key} follows from the contract's rights and is not bound by hand.`];
+    return key in shape ? [] : [`${key} is not in the contract.`];
+  });
 
+  const given = { ...byHand, ...derived };
   const environment: Record<string, string> = {};
   for (const key of Object.keys(shape).sort()) {
     const value = given[key];

@@ -14,7 +14,7 @@ export interface FeaturesProps {
   readonly source: SecureBucket;
   /** Whose workflow it is a step of: it runs on that cluster, under that identity. */
   readonly preprocess: Preprocess;
-  /** Every environment variable of `runtime/features/contract.ts`. */
+  /** The environment variables of `runtime/features/contract.ts` that are no bucket's. */
   readonly bindings: Bindings<typeof featuresContract>;
 }
 
@@ -23,7 +23,7 @@ export class Features extends Construct {
   constructor(scope: Construct, id: string, props: FeaturesProps) {
     super(scope, id);
     const { buckets, source, preprocess } = props;
-    const environment = bindEnvironment(featuresContract, props.bindings);
+    const environment = bindEnvironment(featuresContract, buckets, props.bindings);
     grantDeclaredAccess(featuresContract, preprocess.identity, buckets);
 
     const bundle = new RuntimeBundle(this, "bundle", featuresContract);

@@ -20,7 +20,7 @@ export interface IngestProps {
   readonly keys: KeyRefs;
   /** Where the function's code is uploaded. */
   readonly source: SecureBucket;
-  /** Every environment variable of `runtime/ingest/contract.ts`. */
+  /** The environment variables of `runtime/ingest/contract.ts` that are no bucket's. */
   readonly bindings: Bindings<typeof ingestContract>;
   /** The limit on what an avalanche of uploads can cost. */
   readonly maxInstances: number;
@@ -39,7 +39,7 @@ export class Ingest extends Construct {
   constructor(scope: Construct, id: string, props: IngestProps) {
     super(scope, id);
     const { hospital, buckets, keys, removal } = props;
-    const environment = bindEnvironment(ingestContract, props.bindings);
+    const environment = bindEnvironment(ingestContract, buckets, props.bindings);
 
     this.identity = new Identity(this, "identity", {
       hospital,

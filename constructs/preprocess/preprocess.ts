@@ -24,7 +24,7 @@ export interface PreprocessProps {
   readonly keys: KeyRefs;
   /** Where code is uploaded. */
   readonly source: SecureBucket;
-  /** Every environment variable of `runtime/preprocess/contract.ts`. */
+  /** The environment variables of `runtime/preprocess/contract.ts` that are no bucket's. */
   readonly bindings: Bindings<typeof preprocessContract>;
   /** Where the nodes run, without external addresses. */
   readonly network: Network;
@@ -47,7 +47,7 @@ export class Preprocess extends Construct {
   constructor(scope: Construct, id: string, props: PreprocessProps) {
     super(scope, id);
     const { hospital, buckets, keys, source } = props;
-    const environment = bindEnvironment(preprocessContract, props.bindings);
+    const environment = bindEnvironment(preprocessContract, buckets, props.bindings);
 
     // What Dataproc would otherwise make by itself, share among clusters, and leave behind.
     const own = (name: "staging" | "temp") =>

@@ -30,7 +30,7 @@ export interface ServeProps {
   readonly buckets: BucketRefs;
   readonly keys: KeyRefs;
   readonly image: ContainerImage;
-  /** Every environment variable of `runtime/serve/contract.ts` but PORT, which Cloud Run sets. */
+  /** The environment variables of `runtime/serve/contract.ts` that are no bucket's, without PORT, which Cloud Run sets. */
   readonly bindings: Bindings<typeof serveContract>;
   /** The limit on what a flood of requests can cost. */
   readonly maxInstances: number;
@@ -69,7 +69,7 @@ export class Serve extends Construct {
     super(scope, id);
     const { hospital, buckets, image, keys, publicAccess } = props;
     const { memoryGiB, cpu, timeoutSeconds } = serveContract.resources;
-    const { PORT: _PORT, ...environment } = bindEnvironment(serveContract, props.bindings);
+    const { PORT: _PORT, ...environment } = bindEnvironment(serveContract, buckets, props.bindings);
 
     this.identity = new Identity(this, "identity", {
       hospital,

@@ -21,7 +21,7 @@ export interface TrainProps {
   readonly buckets: BucketRefs;
   readonly keys: KeyRefs;
   readonly image: ContainerImage;
-  /** Every environment variable of `runtime/train/contract.ts`. */
+  /** The environment variables of `runtime/train/contract.ts` that are no bucket's. */
   readonly bindings: Bindings<typeof trainContract>;
   /** Where the machine runs, without an external address. */
   readonly network: Network;
@@ -53,7 +53,7 @@ export class Train extends Construct {
   constructor(scope: Construct, id: string, props: TrainProps) {
     super(scope, id);
     const { hospital, buckets, image, keys, network } = props;
-    const environment = bindEnvironment(trainContract, props.bindings);
+    const environment = bindEnvironment(trainContract, buckets, props.bindings);
     const spot = props.spot ?? false;
 
     this.identity = new Identity(this, "identity", {

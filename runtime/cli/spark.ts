@@ -6,7 +6,7 @@ import { createInterface } from "node:readline";
 import { z } from "zod";
 import { featuresContract } from "../features/contract";
 import { ConfigurationError } from "../platform/config";
-import type { RuntimeContract } from "../platform/contract";
+import { bucketEnvironment, type RuntimeContract } from "../platform/contract";
 import { type SparkSubmission, sparkSubmission } from "../platform/spark-submission";
 import type { StepContext, StepOutcome } from "../platform/step";
 import { workerFile } from "../platform/worker-file";
@@ -66,17 +66,9 @@ export async function checkedListing(path: string): Promise<string> {
 /** What is submitted for a step over a workspace. */
 export function localSubmission(step: SparkStep, buckets: StepContext["workspace"]["buckets"]): SparkSubmission {
   const { contract } = SPARK_STEPS[step];
-  const known: Record<string, string> = {
-    CURATED_BUCKET: buckets.curated.uri,
-    PROCESSED_BUCKET: buckets.processed.uri,
-    MODELS_BUCKET: buckets.models.uri,
-    WAREHOUSE_BUCKET: buckets.warehouse.uri,
-    LOG_LEVEL: process.env.LOG_LEVEL ?? "info",
-  };
-  const wanted = Object.keys(contract.env.shape);
   const [folder, file] = [join(ROOT, contract.entry, ".."), contract.entry.replace(/^.*\/(.*)\.ts$/, "$1")];
   return sparkSubmission(contract, step, {
-    environment: Object.fromEntries(Object.entries(known).filter(([key]) => wanted.includes(key))),
+    environment: { ...bucketEnvironment(contract, buckets), LOG_LEVEL: process.env.LOG_LEVEL ?? "info" },
     node: process.execPath,
     runtime: workerFile(folder, file),
   });

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { defineContract } from "../platform/contract";
-import { bucketUri, gcsEndpoint, logLevel } from "../platform/environment";
+import { gcsEndpoint, logLevel } from "../platform/environment";
 
 /** What the features job needs; see {@link RuntimeContract}. */
 export const featuresContract = defineContract({
@@ -9,9 +9,6 @@ export const featuresContract = defineContract({
   drivers: { pca: "spark/pca.py" },
   target: "main",
   env: z.object({
-    PROCESSED_BUCKET: bucketUri("that holds the recipe's pixels"),
-    MODELS_BUCKET: bucketUri("of the models, beside which principal components are kept"),
-    WAREHOUSE_BUCKET: bucketUri("that holds the tables"),
     LOG_LEVEL: logLevel,
     GCS_API_ENDPOINT: gcsEndpoint,
   }),

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { defineContract } from "../platform/contract";
-import { bucketUri, gcsEndpoint, logLevel, wholeNumberVariable } from "../platform/environment";
+import { gcsEndpoint, logLevel, wholeNumberVariable } from "../platform/environment";
 
 /** What the ingest function needs; see {@link RuntimeContract}. */
 export const ingestContract = defineContract({
@@ -10,10 +10,6 @@ export const ingestContract = defineContract({
   packages: ["@google-cloud/functions-framework"],
   target: "ingest",
   env: z.object({
-    LANDING_BUCKET: bucketUri("in which scans land"),
-    CURATED_BUCKET: bucketUri("for decoded, de-identified scans"),
-    QUARANTINE_BUCKET: bucketUri("for what is refused"),
-    WAREHOUSE_BUCKET: bucketUri("that holds the tables"),
     PSEUDONYM_KEY: z
       .string()
       .regex(

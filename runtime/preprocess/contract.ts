@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { defineContract } from "../platform/contract";
-import { bucketUri, gcsEndpoint, logLevel } from "../platform/environment";
+import { gcsEndpoint, logLevel } from "../platform/environment";
 
 /** What the preprocess job needs; see {@link RuntimeContract}. */
 export const preprocessContract = defineContract({
@@ -9,10 +9,6 @@ export const preprocessContract = defineContract({
   drivers: { preprocess: "spark/preprocess.py", score: "spark/score.py" },
   target: "main",
   env: z.object({
-    CURATED_BUCKET: bucketUri("of decoded, de-identified scans"),
-    PROCESSED_BUCKET: bucketUri("for the recipe's pixels"),
-    MODELS_BUCKET: bucketUri("of the models, for scoring with the current one"),
-    WAREHOUSE_BUCKET: bucketUri("that holds the tables"),
     LOG_LEVEL: logLevel,
     GCS_API_ENDPOINT: gcsEndpoint,
   }),

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { defineContract } from "../platform/contract";
-import { bucketUri, gcsEndpoint, logLevel, wholeNumberVariable } from "../platform/environment";
+import { gcsEndpoint, logLevel, wholeNumberVariable } from "../platform/environment";
 
 /** What the serving process needs; see {@link RuntimeContract}. */
 export const serveContract = defineContract({
@@ -8,9 +8,6 @@ export const serveContract = defineContract({
   entry: "runtime/serve/server.ts",
   target: "main",
   env: z.object({
-    MODELS_BUCKET: bucketUri("that holds the models"),
-    REPORTS_BUCKET: bucketUri("that keeps the overlays of predictions"),
-    WAREHOUSE_BUCKET: bucketUri("that holds the tables"),
     PORT: wholeNumberVariable("Port to listen on", 0, 65_535, 8080),
     HOST: z.string().min(1).default("0.0.0.0").describe("Address to listen on (default 0.0.0.0)."),
     MAX_BODY_MIB: wholeNumberVariable("Largest request body, mebibytes", 1, 256, 64),

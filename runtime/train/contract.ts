@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { BACKENDS } from "../model/backend-names";
 import { defineContract } from "../platform/contract";
-import { bucketUri, gcsEndpoint, logLevel, wholeNumberVariable } from "../platform/environment";
+import { gcsEndpoint, logLevel, wholeNumberVariable } from "../platform/environment";
 
 /** What the training job needs; see {@link RuntimeContract}. */
 export const trainContract = defineContract({
@@ -12,10 +12,6 @@ export const trainContract = defineContract({
   packages: ["@tensorflow/tfjs-node-gpu"],
   target: "main",
   env: z.object({
-    PROCESSED_BUCKET: bucketUri("of processed images"),
-    MODELS_BUCKET: bucketUri("for models"),
-    REPORTS_BUCKET: bucketUri("for evaluation reports"),
-    WAREHOUSE_BUCKET: bucketUri("that holds the tables"),
     BACKEND: z
       .enum(BACKENDS)
       .default("tfjs-node-gpu")

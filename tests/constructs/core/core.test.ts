@@ -14,7 +14,7 @@ import { bundleFiles, bundleRuntime, hashFiles, zipFiles } from "../../../constr
 import { escapeTemplate, readScript } from "../../../constructs/core/script";
 import { SERVICE_AGENTS, serviceAgentMember } from "../../../constructs/core/service-agents";
 import { ingestContract } from "../../../runtime/ingest/contract";
-import { defineContract, type RuntimeContract } from "../../../runtime/platform/contract";
+import { type Bindings, BUCKETS, defineContract, type RuntimeContract } from "../../../runtime/platform/contract";
 import { preprocessContract } from "../../../runtime/preprocess/contract";
 import { serveContract } from "../../../runtime/serve/contract";
 import { trainContract } from "../../../runtime/train/contract";
@@ -27,7 +27,7 @@ const contract = defineContract({
   entry: "runtime/sample/main.ts",
   target: "main",
   env: z.object({
-    BUCKET: z.string().regex(/^gs:\/\//, "must start with gs://"),
+    KEY: z.string().regex(/^kms:/, "must start with kms:"),
     LEVEL: z.enum(["low", "high"]).default("low"),
   }),
   reads: ["landing", "warehouse"],
@@ -89,23 +89,46 @@ test("removal is one switch: retain protects, destroy leaves nothing", () => {
 });
 
 describe("bindings", () => {
-  const bind = (bindings: Record<string, string>) =>
-    bindEnvironment(contract, bindings as Parameters<typeof bindEnvironment<typeof contract>>[1]);
+  const buckets = Object.fromEntries(BUCKETS.map((name) => [name, { uri: `gs://anna-${name}` }])) as Parameters<
+    typeof bindEnvironment
+  >[1];
+  const bind = (bindings: Record<string, string>, of = buckets) =>
+    bindEnvironment(contract, of, bindings as Bindings<typeof contract>);
+  const derived = {
+    CURATED_BUCKET: "gs://anna-curated",
+    LANDING_BUCKET: "gs://anna-landing",
+    MODELS_BUCKET: "gs://anna-models",
+    WAREHOUSE_BUCKET: "gs://anna-warehouse",
+  };
 
-  test("become the environment, sorted, without what was left to its default", () => {
-    expect(bind({ BUCKET: "gs://a" })).toEqual({ BUCKET: "gs://a" });
-    expect(Object.keys(bind({ LEVEL: "high", BUCKET: "gs://a" }))).toEqual(["BUCKET", "LEVEL"]);
+  test("become the environment beside the buckets of the contract, sorted, without what was left to its default", () => {
+    expect(bind({ KEY: "kms:a" })).toEqual({ ...derived, KEY: "kms:a" });
+    const all = Object.keys(bind({ LEVEL: "high", KEY: "kms:a" }));
+    expect(all).toEqual([...Object.keys(derived), "KEY", "LEVEL"].sort());
   });
 
   test("that the process would refuse are refused, all at once", () => {
-    expect(() => bind({ BUCKET: "a", LEVEL: "middle", OTHER: "x" })).toThrow(
-      /OTHER is not in the contract.*BUCKET is "a": must start with gs:\/\/.*LEVEL is "middle"/,
+    expect(() => bind({ KEY: "a", LEVEL: "middle", OTHER: "x" })).toThrow(
+      /OTHER is not in the contract.*KEY is "a": must start with kms:.*LEVEL is "middle"/,
     );
-    expect(() => bind({})).toThrow(/BUCKET is not bound/);
+    expect(() => bind({})).toThrow(/KEY is not bound/);
+    expect(() => bind({ KEY: "kms:a" }, { ...buckets, models: { uri: "s3://x" } })).toThrow(
+      /MODELS_BUCKET is "s3:\/\/x": must be gs:/,
+    );
+  });
+
+  test("of a bucket are not made by hand, neither here nor in a contract", () => {
+    expect(() => bind({ KEY: "kms:a", LANDING_BUCKET: "gs://other" })).toThrow(
+      /LANDING_BUCKET follows from the contract's rights and is not bound by hand/,
+    );
+    const env = z.object({ REPORTS_BUCKET: z.string() });
+    expect(() => defineContract({ ...contract, env })).toThrow(
+      /The contract of sample names REPORTS_BUCKET: its rights on buckets say that already/,
+    );
   });
 
   test("that are known only to Terraform pass", () => {
-    expect(() => bind({ BUCKET: ref("TfToken[TOKEN.0]") })).not.toThrow();
+    expect(() => bind({ KEY: ref("TfToken[TOKEN.0]") })).not.toThrow();
   });
 });
 
