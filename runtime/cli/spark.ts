@@ -12,13 +12,14 @@ import type { StepContext, StepOutcome } from "../platform/step";
 import { workerFile } from "../platform/worker-file";
 import { checkListing } from "../preprocess";
 import { preprocessContract } from "../preprocess/contract";
+import { scoreContract } from "../score/contract";
 import { runStep } from "./command-line";
 
 /** What runs on Spark: the capability whose contract names the driver, and the line of the summary it counts for. */
 export const SPARK_STEPS = {
   preprocess: { contract: preprocessContract, summary: "preprocess", computesInJava: false },
   pca: { contract: featuresContract, summary: "features", computesInJava: true },
-  score: { contract: preprocessContract, summary: "score", computesInJava: false },
+  score: { contract: scoreContract, summary: "score", computesInJava: false },
 } as const satisfies Record<
   string,
   { readonly contract: RuntimeContract; readonly summary: string; readonly computesInJava: boolean }

@@ -1,5 +1,10 @@
 import { DEFAULT_LIMITS } from "../imaging";
-import { ChecksumMismatchError, ObjectNotFoundError, type ObjectStore, ObjectTooLargeError } from "../platform/stores";
+import {
+  ChecksumMismatchError,
+  ObjectNotFoundError,
+  ObjectTooLargeError,
+  type ReadableStore,
+} from "../platform/stores";
 import type { Rejection } from "./rejects";
 
 /** Most bytes of a curated object: the samples of the largest page that ingest takes, which a PNG hardly exceeds. */
@@ -13,14 +18,14 @@ export function curatedName(sha256: string): string {
 const MASKS = "masks/";
 
 /** The lesion masks in the curated bucket: object name by image id. */
-export async function curatedMasks(curated: ObjectStore): Promise<Map<string, string>> {
+export async function curatedMasks(curated: ReadableStore): Promise<Map<string, string>> {
   const masks = new Map<string, string>();
   for await (const { name } of curated.listAll(MASKS)) masks.set(name.slice(MASKS.length).replace(/\.png$/, ""), name);
   return masks;
 }
 
 /** The bytes of a curated object, or what is wrong with it. What is wrong with the store is thrown. */
-export async function readCuratedObject(curated: ObjectStore, name: string): Promise<Buffer | Rejection> {
+export async function readCuratedObject(curated: ReadableStore, name: string): Promise<Buffer | Rejection> {
   try {
     return await curated.read(name, { atMost: LARGEST });
   } catch (error) {

@@ -1,4 +1,5 @@
-export { curatedMasks, curatedName, differs, readCuratedObject } from "./curated-object";
+export { curatedMasks, curatedName, readCuratedObject } from "./curated-object";
+export { type CuratedPlace, curatedPixels, pixelsAnswer, planesByKey } from "./curated-page";
 export {
   type Assignment,
   assignGroups,

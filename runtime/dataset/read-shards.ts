@@ -1,6 +1,6 @@
 import { oneChannel, RECIPE } from "../imaging";
 import type { Split } from "../intake";
-import type { Workspace } from "../platform/workspace";
+import type { ReadableStore } from "../platform/stores";
 import { ShardFiles, type ShardRow } from "./shards";
 
 export interface ProcessedImage extends ShardRow {
@@ -21,7 +21,7 @@ export interface ReadShardsOptions {
 
 /** Every processed image of a recipe, shard after shard, always in the same order. Holds one shard in memory. */
 export async function* readShards(
-  workspace: { readonly buckets: Pick<Workspace["buckets"], "processed"> },
+  workspace: { readonly buckets: { readonly processed: ReadableStore } },
   options: ReadShardsOptions = {},
 ): AsyncGenerator<ProcessedImage> {
   const files = await ShardFiles.open(workspace.buckets.processed);
@@ -38,7 +38,7 @@ export async function* readShards(
 
 /** Every processed image of the current recipe without its pixels, in the order of {@link readShards}. */
 export async function readShardRows(workspace: {
-  readonly buckets: Pick<Workspace["buckets"], "processed">;
+  readonly buckets: { readonly processed: ReadableStore };
 }): Promise<ShardRow[]> {
   const files = await ShardFiles.open(workspace.buckets.processed);
   try {

@@ -1,5 +1,5 @@
 import { RECIPE } from "../imaging";
-import { ObjectNotFoundError, type ObjectStore } from "../platform/stores";
+import { ObjectNotFoundError, type ObjectStore, type ReadableStore } from "../platform/stores";
 
 /** Why an image that is curated has no pixels in the shards. */
 export const REJECTION_REASONS = [
@@ -58,7 +58,7 @@ export async function writeRejects(processed: ObjectStore, rows: readonly Reject
 }
 
 /** The lines of the rejects file. */
-export async function readRejects(processed: ObjectStore): Promise<RejectRow[]> {
+export async function readRejects(processed: ReadableStore): Promise<RejectRow[]> {
   if (!(await processed.stat(rejectsName()))) return [];
   const content = (await processed.read(rejectsName())).toString("utf8");
   return content

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import type { DuckDBConnection, DuckDBInstance } from "@duckdb/node-api";
 import { oneChannel, RECIPE, replicate } from "../imaging";
 import type { Label, Split } from "../intake";
-import type { ObjectStore } from "../platform/stores";
+import type { ObjectStore, ReadableStore } from "../platform/stores";
 
 /** Most rows of a shard on average: 512 images of 48 KiB are 24 MiB of pixels. */
 const ROWS = 512;
@@ -67,16 +67,16 @@ export function planShards<R extends ShardRow>(rows: readonly R[]): Shard<R>[] {
     });
 }
 
-/** Parquet through DuckDB, in memory, one thread: the same rows give the same bytes. */
-export class ShardFiles {
+/** Parquet through DuckDB, in memory, one thread: the same rows give the same bytes. Who may only read the bucket only reads. */
+export class ShardFiles<S extends ReadableStore = ReadableStore> {
   private constructor(
-    private readonly store: ObjectStore,
+    private readonly store: S,
     private readonly instance: DuckDBInstance,
     private readonly connection: DuckDBConnection,
     private readonly folder: string,
   ) {}
 
-  static async open(store: ObjectStore): Promise<ShardFiles> {
+  static async open<S extends ReadableStore>(store: S): Promise<ShardFiles<S>> {
     const { DuckDBInstance } = await import("@duckdb/node-api");
     const instance = await DuckDBInstance.create(":memory:", { threads: "1", memory_limit: "512MB" });
     return new ShardFiles(store, instance, await instance.connect(), await mkdtemp(join(tmpdir(), "shards-")));
@@ -128,7 +128,7 @@ export class ShardFiles {
   }
 
   /** Writes a shard, atomically. */
-  async write(shard: Shard, images: ReadonlyMap<string, Planes>): Promise<void> {
+  async write(this: ShardFiles<ObjectStore>, shard: Shard, images: ReadonlyMap<string, Planes>): Promise<void> {
     const { connection } = this;
     await connection.run(
       `CREATE OR REPLACE TABLE shard ("id" VARCHAR, "label" VARCHAR, "group" VARCHAR, "split" VARCHAR, "width" INTEGER,

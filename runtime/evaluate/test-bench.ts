@@ -3,11 +3,12 @@ import type { Split } from "../intake";
 import { loadClassifier, modelFilesInStore } from "../model";
 import { mixSeed, uniform } from "../platform/random";
 import type { ContextWith } from "../platform/step";
+import type { ObjectStore, ReadableStore } from "../platform/stores";
 import { type Header, MOST_ROWS, type PlainImage } from "./classical";
 import type { Evaluation } from "./evaluation";
 import { type EvaluationRow, earlierEvaluation, evaluateTestSplit, evaluationPrefix, setsHash } from "./test-split";
 
-export type EvaluateContext = ContextWith<"processed" | "models" | "reports">;
+export type EvaluateContext = ContextWith<{ processed: ReadableStore; models: ObjectStore; reports: ObjectStore }>;
 
 type Sets = Readonly<Record<"test" | "validation", readonly EvaluationRow[]>> & {
   readonly learn: readonly PlainImage[];

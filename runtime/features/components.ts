@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { z } from "zod";
 import { RECIPE } from "../imaging";
-import { type ObjectStore, PreconditionFailedError } from "../platform/stores";
+import { type CreatableStore, PreconditionFailedError, type ReadableStore } from "../platform/stores";
 import { decodeNpz, encodeNpz, type NumericArray } from "./npy";
 
 /** Values of one channel. The recipe's three are equal: the other two would add nothing but a factor. */
@@ -80,7 +80,7 @@ export function pcaId({ recipe, method, components, fitted }: FitRequest): strin
 const folderOf = (id: string) => `features/${id}`;
 
 /** Whether a fit was stored whole. */
-export async function isFitted(models: ObjectStore, id: string): Promise<boolean> {
+export async function isFitted(models: ReadableStore, id: string): Promise<boolean> {
   return (await models.stat(`${folderOf(id)}/${METADATA_FILE}`)) !== undefined;
 }
 
@@ -88,7 +88,11 @@ export async function isFitted(models: ObjectStore, id: string): Promise<boolean
  * Stores a fit under `features/<id>/`: arrays under the name of their hash, then what describes them. Whoever comes
  * second with the same id leaves what the first one stored, and uses it.
  */
-export async function storePca(models: ObjectStore, request: FitRequest, fit: FittedPca): Promise<Pca> {
+export async function storePca(
+  models: ReadableStore & CreatableStore,
+  request: FitRequest,
+  fit: FittedPca,
+): Promise<Pca> {
   const id = pcaId(request);
   const components = fit.components.map(withFixedSign);
   const arrays = encodeNpz({
@@ -119,7 +123,7 @@ export async function storePca(models: ObjectStore, request: FitRequest, fit: Fi
 }
 
 /** @throws {Error} if the fit is not there or not what was stored */
-export async function loadPca(models: ObjectStore, id: string): Promise<Pca> {
+export async function loadPca(models: ReadableStore, id: string): Promise<Pca> {
   const folder = folderOf(id);
   const where = `${models.uri}/${folder}`;
   try {
@@ -166,9 +170,9 @@ function concatenated(rows: readonly Float64Array[]): Float64Array {
 }
 
 /** False if the object was there already. */
-async function create(store: ObjectStore, name: string, content: Buffer | string, contentType: string) {
+async function create(store: CreatableStore, name: string, content: Buffer | string, contentType: string) {
   try {
-    await store.write(name, content, { ifGenerationMatch: 0, contentType });
+    await store.create(name, content, { contentType });
     return true;
   } catch (error) {
     if (error instanceof PreconditionFailedError) return false;

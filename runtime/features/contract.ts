@@ -15,7 +15,8 @@ export const featuresContract = defineContract({
   reads: ["processed", "models", "warehouse"],
   // Components are immutable: what is there is never replaced.
   creates: ["models"],
-  writes: [],
+  // Batches of scores are replaced when components are fitted anew.
+  writes: ["warehouse"],
   appends: ["features_pca"],
   health: null,
   resources: { memoryGiB: 8, cpu: 4, timeoutSeconds: 7200 },

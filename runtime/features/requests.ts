@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { RECIPE } from "../imaging";
 import { type Frame, frame } from "../platform/framed";
-import type { ObjectStore } from "../platform/stores";
+import type { CreatableStore, ReadableStore } from "../platform/stores";
 import type { Warehouse } from "../platform/warehouse/warehouse";
 import { type FitRequest, isFitted, loadPca, type Pca, PIXELS, pcaId, storePca } from "./components";
 import { digestOfBatches } from "./fitted-rows";
@@ -12,8 +12,8 @@ import { shortfall, TooFewImagesError } from "./too-few-images";
 
 /** What the requests of spark/pca.py are answered from. */
 export interface RequestContext {
-  readonly processed: ObjectStore;
-  readonly models: ObjectStore;
+  readonly processed: ReadableStore;
+  readonly models: ReadableStore & CreatableStore;
   readonly warehouse: Warehouse;
 }
 

@@ -1,8 +1,10 @@
 import { readShardRows, readShards } from "../dataset";
 import { RECIPE } from "../imaging";
 import { useBackend } from "../model";
+import type { StoresOf } from "../platform/open-stores";
 import type { ContextWith, StepCounts } from "../platform/step";
 import { type FitRequest, isFitted, loadPca, type Pca, PIXELS, pcaId, storePca } from "./components";
+import type { featuresContract } from "./contract";
 import { digestOfRows } from "./fitted-rows";
 import { PixelSpool } from "./pixel-spool";
 import { projectPixels } from "./project";
@@ -10,7 +12,7 @@ import { fitRandomizedPca, MAX_PASSES } from "./randomized-pca";
 import { appendScores, BATCHES, batchOf, missingScores } from "./score-table";
 import { shortfall, TooFewImagesError } from "./too-few-images";
 
-export type FeaturesContext = ContextWith<"processed" | "models">;
+export type FeaturesContext = ContextWith<Pick<StoresOf<typeof featuresContract>, "processed" | "models">>;
 
 export const DEFAULT_COMPONENTS = 64;
 /** Images whose scores are held before they are stored. */

@@ -1,4 +1,5 @@
 export { oneChannel, replicate } from "./channels";
+export { type RecipeTask, recipeOfCurated } from "./curated";
 export { type DecodedPage, decodeScan } from "./decode";
 export {
   hashDistance,

@@ -1,4 +1,11 @@
-import { ChecksumMismatchError, type ObjectInfo, type ObjectStore, PreconditionFailedError } from "../platform/stores";
+import {
+  ChecksumMismatchError,
+  type CreatableStore,
+  type CreateOptions,
+  type ObjectContent,
+  type ObjectInfo,
+  PreconditionFailedError,
+} from "../platform/stores";
 import type { ImageRow } from "../platform/warehouse/tables";
 import type { IngestContext } from "./context";
 import { batchName, type Examined, type ExaminedPage, PageReader } from "./examine";
@@ -99,8 +106,7 @@ async function storeCurated(
     const stored = await curated.stat(name);
     if (stored) return stored.metadata.id ?? page.id;
     try {
-      await curated.write(name, png ?? (await again.encode(page.page)), {
-        ifGenerationMatch: 0,
+      await curated.create(name, png ?? (await again.encode(page.page)), {
         contentType: "image/png",
         metadata: { id: page.id },
       });
@@ -172,13 +178,13 @@ async function explain(
 
 /** Creates an object that, when it exists, has this content already: its name holds a hash of where it comes from. */
 async function createOnce(
-  store: ObjectStore,
+  store: CreatableStore,
   name: string,
-  make: () => Promise<{ content: Parameters<ObjectStore["write"]>[1]; options: object }>,
+  make: () => Promise<{ content: ObjectContent; options: CreateOptions }>,
 ): Promise<void> {
   const { content, options } = await make();
   try {
-    await store.write(name, content, { ...options, ifGenerationMatch: 0 });
+    await store.create(name, content, options);
   } catch (error) {
     if (!(error instanceof PreconditionFailedError)) throw error;
   }

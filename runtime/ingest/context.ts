@@ -2,15 +2,15 @@ import { DEFAULT_LIMITS, type ImageLimits } from "../imaging";
 import type { Pseudonymiser } from "../intake";
 import { EMPTY_MANIFEST, MANIFEST, type Manifest, parseManifest } from "../intake";
 import type { Logger } from "../platform/logging";
-import type { ObjectInfo, ObjectStore } from "../platform/stores";
+import type { CreatableStore, ObjectInfo, ReadableStore } from "../platform/stores";
 import type { Warehouse } from "../platform/warehouse/warehouse";
 import type { LandingEvent } from "./event";
 import { batchName } from "./examine";
 
 export interface IngestOptions {
-  readonly landing: ObjectStore;
-  readonly curated: ObjectStore;
-  readonly quarantine: ObjectStore;
+  readonly landing: ReadableStore;
+  readonly curated: ReadableStore & CreatableStore;
+  readonly quarantine: CreatableStore;
   readonly warehouse: Warehouse;
   readonly pseudonymiser: Pseudonymiser;
   readonly log: Logger;
@@ -24,9 +24,9 @@ export interface IngestOptions {
 
 /** What handling one object needs from its surroundings. */
 export class IngestContext {
-  readonly landing: ObjectStore;
-  readonly curated: ObjectStore;
-  readonly quarantine: ObjectStore;
+  readonly landing: ReadableStore;
+  readonly curated: ReadableStore & CreatableStore;
+  readonly quarantine: CreatableStore;
   readonly warehouse: Warehouse;
   readonly pseudonymiser: Pseudonymiser;
   readonly log: Logger;

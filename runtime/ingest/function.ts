@@ -2,7 +2,7 @@ import type { IncomingMessage } from "node:http";
 import { openPseudonymiser } from "../intake";
 import { parseEnv } from "../platform/config";
 import { createLogger } from "../platform/logging";
-import { openStore } from "../platform/stores";
+import { openStores } from "../platform/open-stores";
 import { ObjectStoreWarehouse } from "../platform/warehouse/object-store-warehouse";
 import { commit } from "./commit";
 import { IngestContext } from "./context";
@@ -115,16 +115,9 @@ function open(): Promise<IngestContext> {
 }
 
 async function createContext(): Promise<IngestContext> {
-  const [landing, curated, quarantine, warehouse] = await Promise.all([
-    openStore(env.LANDING_BUCKET),
-    openStore(env.CURATED_BUCKET),
-    openStore(env.QUARANTINE_BUCKET),
-    openStore(env.WAREHOUSE_BUCKET),
-  ]);
+  const { warehouse, ...buckets } = await openStores(ingestContract, env);
   return new IngestContext({
-    landing,
-    curated,
-    quarantine,
+    ...buckets,
     warehouse: new ObjectStoreWarehouse(warehouse),
     pseudonymiser: openPseudonymiser(env.PSEUDONYM_KEY),
     log,

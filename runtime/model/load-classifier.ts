@@ -5,7 +5,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import { type LayersModel, loadLayersModel } from "@tensorflow/tfjs-layers";
 import { DESCRIPTOR_ID, type FittedGuard, InputGuard, parseGuard, serializeGuard } from "../guard";
 import { RECIPE } from "../imaging";
-import type { ObjectStore } from "../platform/stores";
+import type { ReadableStore } from "../platform/stores";
 import type { Classifier } from "./classifier";
 import { calibrate } from "./decision";
 import { type ModelMetadata, modelMetadataSchema } from "./metadata";
@@ -47,7 +47,7 @@ export function modelFilesInDirectory(directory: string): ModelFiles {
 }
 
 /** A model below `models/` of a hospital: bucket models, prefix `<id>/`. */
-export function modelFilesInStore(models: ObjectStore, id: string): ModelFiles {
+export function modelFilesInStore(models: ReadableStore, id: string): ModelFiles {
   return { location: `${models.uri}/${id}`, read: (name) => models.read(`${id}/${name}`) };
 }
 

@@ -17,6 +17,9 @@ const CONTENTS: Readonly<Record<BucketName, string>> = {
   warehouse: "that holds the tables",
 };
 
+/** Where the rows of a table lie in the warehouse bucket. */
+export const tableFolder = (table: TableName): string => `${table}/`;
+
 /** The environment variable by which a process is told where a bucket is. */
 export type BucketVariable<B extends BucketName = BucketName> = `${Uppercase<B>}_BUCKET`;
 

@@ -1,6 +1,7 @@
 import type { BucketName } from "./contract";
 import type { Logger } from "./logging";
 import type { Progress } from "./progress";
+import type { NamedStore } from "./stores";
 import type { SummaryChange } from "./summary";
 import type { Workspace } from "./workspace";
 
@@ -14,11 +15,9 @@ export interface StepContext {
   readonly signal: AbortSignal;
 }
 
-/** The context of a step that sees some of the buckets only. */
-export type ContextWith<B extends BucketName> = Omit<StepContext, "workspace"> & {
-  readonly workspace: Pick<Workspace, "directory" | "warehouse"> & {
-    readonly buckets: Pick<Workspace["buckets"], B>;
-  };
+/** The context of a step that sees some of the buckets only, each with what it does there. */
+export type ContextWith<S extends Partial<Record<BucketName, NamedStore>>> = Omit<StepContext, "workspace"> & {
+  readonly workspace: Pick<Workspace, "directory" | "warehouse"> & { readonly buckets: Readonly<S> };
 };
 
 /** What a step did: a line of the summary. */

@@ -6,17 +6,17 @@ import { gcsEndpoint, logLevel } from "../platform/environment";
 export const preprocessContract = defineContract({
   name: "preprocess",
   entry: "runtime/preprocess/main.ts",
-  drivers: { preprocess: "spark/preprocess.py", score: "spark/score.py" },
+  drivers: { preprocess: "spark/preprocess.py" },
   target: "main",
   env: z.object({
     LOG_LEVEL: logLevel,
     GCS_API_ENDPOINT: gcsEndpoint,
   }),
-  reads: ["curated", "processed", "models", "warehouse"],
+  reads: ["curated", "processed", "warehouse"],
   creates: [],
   // Shards are replaced and deleted; batches of images are replaced once their group and split are known.
   writes: ["processed", "warehouse"],
-  appends: ["images", "predictions"],
+  appends: ["images"],
   health: null,
   resources: { memoryGiB: 4, cpu: 4, timeoutSeconds: 3600 },
 });

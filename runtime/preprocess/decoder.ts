@@ -1,10 +1,9 @@
 import { Piscina } from "piscina";
-import type { Rejection } from "../dataset";
-import { differs, readCuratedObject } from "../dataset";
-import type { ObjectStore } from "../platform/stores";
+import { curatedPixels, type Rejection } from "../dataset";
+import type { RecipeTask } from "../imaging";
+import type { ReadableStore } from "../platform/stores";
 import { workerFile } from "../platform/worker-file";
 import type { PlannedShard } from "./plan";
-import type { RecipeTask } from "./worker";
 
 /** Tasks waiting a thread: enough to keep it busy, few enough to keep the files of a shard out of memory. */
 const QUEUE = 4;
@@ -16,7 +15,7 @@ export class Decoder {
   private pool: Piscina<RecipeTask, Uint8Array | undefined> | undefined;
 
   constructor(
-    private readonly curated: ObjectStore,
+    private readonly curated: ReadableStore,
     private readonly threads: number,
   ) {}
 
@@ -49,15 +48,14 @@ export class Decoder {
     await this.pool?.destroy();
   }
 
-  /** The pixels, or what is wrong with this one page. Anything else is thrown. */
-  private async page({ object, sha256 }: Fresh): Promise<Uint8Array | Rejection> {
-    const bytes = await readCuratedObject(this.curated, object);
-    if ("reason" in bytes) return bytes;
-    this.pool ??= new Piscina({
-      filename: workerFile(__dirname, "worker"),
-      minThreads: this.threads,
-      maxThreads: this.threads,
+  private page(page: Fresh): Promise<Uint8Array | Rejection> {
+    return curatedPixels(this.curated, page, ({ bytes, sha256 }) => {
+      this.pool ??= new Piscina({
+        filename: workerFile(__dirname, "worker"),
+        minThreads: this.threads,
+        maxThreads: this.threads,
+      });
+      return this.pool.run({ bytes: new Uint8Array(bytes), sha256 });
     });
-    return (await this.pool.run({ bytes: new Uint8Array(bytes), sha256 })) ?? differs(object);
   }
 }

@@ -1,32 +1,16 @@
-import { parseEnv } from "../platform/config";
-import { serveFrames } from "../platform/framed";
-import { reportJobFailure, runJob } from "../platform/job";
-import { openStore } from "../platform/stores";
-import { ObjectStoreWarehouse } from "../platform/warehouse/object-store-warehouse";
+import { runFrameService } from "../platform/frame-service";
+import { reportJobFailure } from "../platform/job";
 import { preprocessContract } from "./contract";
 import { PreprocessService } from "./service";
 
-/**
- * A process of the Spark steps: answers the frames of its standard input (see {@link PreprocessService}) until that ends.
- * What it logs goes to standard error.
- */
-export async function main(env: NodeJS.ProcessEnv = process.env): Promise<void> {
-  const { CURATED_BUCKET, PROCESSED_BUCKET, MODELS_BUCKET, WAREHOUSE_BUCKET } = parseEnv(preprocessContract.env, env);
-  await runJob("preprocess", async ({ log, signal }) => {
-    const warehouse = new ObjectStoreWarehouse(await openStore(WAREHOUSE_BUCKET));
-    const buckets = {
-      curated: await openStore(CURATED_BUCKET),
-      processed: await openStore(PROCESSED_BUCKET),
-      models: await openStore(MODELS_BUCKET),
-    };
-    const service = new PreprocessService({ workspace: { buckets, warehouse }, log, signal });
-    try {
-      await serveFrames(process.stdin, process.stdout, (request) => service.handle(request));
-    } finally {
-      await service.close();
-      await warehouse.close();
-    }
-  });
+/** A process of the Spark step `preprocess`, see {@link PreprocessService}. */
+export function main(env: NodeJS.ProcessEnv = process.env): Promise<void> {
+  return runFrameService(
+    preprocessContract,
+    env,
+    ({ stores, warehouse, log, signal }) =>
+      new PreprocessService({ workspace: { buckets: stores, warehouse }, log, signal }),
+  );
 }
 
 if (require.main === module) main().catch(reportJobFailure);

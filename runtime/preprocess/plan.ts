@@ -17,14 +17,17 @@ import {
   withGroups,
   writeRejects,
 } from "../dataset";
+import type { StoresOf } from "../platform/open-stores";
 import type { StepContext } from "../platform/step";
+import type { ObjectStore, ReadableStore } from "../platform/stores";
 import type { Workspace } from "../platform/workspace";
+import type { preprocessContract } from "./contract";
 import { makeMask } from "./lesion-mask";
 
 /** What planning needs of {@link StepContext}. */
 export interface PlanContext extends Pick<StepContext, "log" | "signal"> {
   readonly workspace: {
-    readonly buckets: Pick<Workspace["buckets"], "curated" | "processed">;
+    readonly buckets: Pick<StoresOf<typeof preprocessContract>, "curated" | "processed">;
     readonly warehouse: Workspace["warehouse"];
   };
 }
@@ -165,8 +168,8 @@ function planShard(
  * @returns false where there is nothing to write
  */
 export async function writePlannedShard(
-  files: ShardFiles,
-  curated: Workspace["buckets"]["curated"],
+  files: ShardFiles<ObjectStore>,
+  curated: ReadableStore,
   shard: Omit<PlannedShard, "cost">,
   pixels: ReadonlyMap<string, Uint8Array>,
 ): Promise<boolean> {
@@ -190,7 +193,7 @@ export async function writePlannedShard(
 
 /** Deletes the shards that the new ones replace and stores which images were left out. Gives the step's counts. */
 export async function finishPlan(
-  processed: Workspace["buckets"]["processed"],
+  processed: ObjectStore,
   { before, kept, skipped, notes }: Omit<Plan, "shards">,
   outcomes: readonly ShardOutcome[],
 ): Promise<{ items: number; skipped: number; rejected: number; notes: readonly string[] }> {

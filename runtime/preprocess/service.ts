@@ -1,42 +1,37 @@
 import { readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
-import { differs, type Rejection, readCuratedObject, rejectRows, ShardFiles } from "../dataset";
+import {
+  type CuratedPlace,
+  curatedPixels,
+  pixelsAnswer,
+  planesByKey,
+  type Rejection,
+  rejectRows,
+  ShardFiles,
+} from "../dataset";
 import { RECIPE } from "../imaging";
 import { type Answer, type Frame, frame } from "../platform/framed";
-import type { Logger } from "../platform/logging";
-import { openStore } from "../platform/stores";
-import type { Workspace } from "../platform/workspace";
-import type { Scorer, ScoringBatch } from "../score/scoring";
+import { type ObjectStore, openStore } from "../platform/stores";
 import { parseListing } from "./listing";
 import {
   finishPlan,
   type Plan,
+  type PlanContext,
   type PlannedShard,
   planFromTable,
   planRows,
   type ShardOutcome,
   writePlannedShard,
 } from "./plan";
-import processPage from "./worker";
 
-export interface ServiceContext {
-  readonly workspace: {
-    readonly buckets: Pick<Workspace["buckets"], "curated" | "processed" | "models">;
-    readonly warehouse: Workspace["warehouse"];
-  };
-  readonly log: Logger;
-  readonly signal: AbortSignal;
-}
-
-const PLANE = RECIPE.side ** 2;
 /** Images of a shard that are under way at a time: reading one object overlaps with decoding another. */
 const AHEAD = 8;
 
 /**
  * What a Spark driver and its tasks ask of this code, one frame a request. A plan names the work, `make` does all of a
  * shard. Where a process died of that, `pixels` does it for one image and `write` stores the result of many, so that the
- * image it dies of can be found. `score` takes the answers of `pixels` too; `finish` ends the run. Nothing is kept between
- * requests that a process started anew would miss.
+ * image it dies of can be found. `finish` ends the run. Nothing is kept between requests that a process started anew would
+ * miss.
  *
  * | request (type) | with | answer |
  * | --- | --- | --- |
@@ -46,14 +41,11 @@ const AHEAD = 8;
  * | pixels | object, sha256 | payload: 128 x 128 bytes; or rejection |
  * | write | shard, made: ids, rejections by id; payload: the pixels in the order of `made` | outcome |
  * | finish | payload: plan, outcomes | items, skipped, rejected, notes |
- * | plan-scoring | | a frame a batch, then skipped and notes |
- * | score | batch, made: SHA-256s; payload: the pixels in the order of `made` | refused: SHA-256s |
  */
 export class PreprocessService {
-  private files: Promise<ShardFiles> | undefined;
-  private scorer: Scorer | undefined;
+  private files: Promise<ShardFiles<ObjectStore>> | undefined;
 
-  constructor(private readonly context: ServiceContext) {}
+  constructor(private readonly context: PlanContext) {}
 
   async handle({ header, payload }: Frame): Promise<Answer> {
     switch (header.type) {
@@ -64,19 +56,11 @@ export class PreprocessService {
       case "make":
         return this.make(payload);
       case "pixels":
-        return this.pixels(header as unknown as Page);
+        return pixelsAnswer(await this.page(header as unknown as CuratedPlace));
       case "write":
         return this.write(header as unknown as WriteRequest, payload);
       case "finish":
         return this.finish(payload);
-      case "plan-scoring":
-        return this.planScoring();
-      case "score": {
-        const { batch, made } = header as unknown as { batch: ScoringBatch; made: string[] };
-        // TensorFlow.js alone takes a second: only who scores waits for it.
-        this.scorer ??= new (await import("../score/scoring.js")).Scorer(this.context.workspace);
-        return frame({ refused: await this.scorer.score(batch, planes(made, payload), new Date()) });
-      }
       default:
         throw new Error(`There is no request of the type ${JSON.stringify(header.type)}.`);
     }
@@ -84,7 +68,6 @@ export class PreprocessService {
 
   async close(): Promise<void> {
     await (await this.files?.catch(() => undefined))?.close();
-    await this.scorer?.close();
   }
 
   private async *plan(listing: string | undefined): AsyncGenerator<Frame> {
@@ -108,7 +91,7 @@ export class PreprocessService {
     const waiting: Promise<Uint8Array | Rejection>[] = [];
     for (let next = 0, done = 0; done < shard.fresh.length; done++) {
       for (; next < shard.fresh.length && waiting.length < AHEAD; next++) {
-        const made = this.page(shard.fresh[next] as Page);
+        const made = this.page(shard.fresh[next] as CuratedPlace);
         // Looked at in its turn; a failure before that must not count as unhandled.
         made.catch(() => {});
         waiting.push(made);
@@ -122,21 +105,13 @@ export class PreprocessService {
     yield frame({ outcome: await this.store(shard, pixels, rejections) });
   }
 
-  private async pixels(page: Page): Promise<Frame> {
-    const made = await this.page(page);
-    return "reason" in made ? frame({ rejection: made }) : frame({}, made);
-  }
-
   private async write({ shard, made, rejections }: WriteRequest, payload: Uint8Array): Promise<Frame> {
-    const outcome = await this.store(shard, planes(made, payload), new Map(Object.entries(rejections)));
+    const outcome = await this.store(shard, planesByKey(made, payload), new Map(Object.entries(rejections)));
     return frame({ outcome });
   }
 
-  /** The recipe's pixels of a curated page, one channel of them, or what is wrong with it. Anything else is thrown. */
-  private async page({ object, sha256 }: Page): Promise<Uint8Array | Rejection> {
-    const bytes = await readCuratedObject(this.context.workspace.buckets.curated, object);
-    if ("reason" in bytes) return bytes;
-    return (await processPage({ bytes, sha256 })) ?? differs(object);
+  private page(page: CuratedPlace): Promise<Uint8Array | Rejection> {
+    return curatedPixels(this.context.workspace.buckets.curated, page);
   }
 
   private async store(
@@ -157,35 +132,12 @@ export class PreprocessService {
     };
     return frame(await finishPlan(this.context.workspace.buckets.processed, plan, outcomes));
   }
-
-  private async *planScoring(): AsyncGenerator<Frame> {
-    const { planScoring } = await import("../score/scoring.js");
-    const { batches, ...rest } = await planScoring(this.context.workspace);
-    for (const batch of batches) {
-      const { name, cost, pictures } = batch;
-      yield frame({ name, cost, images: pictures.length, more: true }, Buffer.from(JSON.stringify(batch)));
-    }
-    yield frame({}, Buffer.from(JSON.stringify(rest)));
-  }
-}
-
-/** Where a page lies in the curated bucket, and the SHA-256 of what it shows. */
-interface Page {
-  readonly object: string;
-  readonly sha256: string;
 }
 
 interface WriteRequest {
   readonly shard: PlannedShard;
   readonly made: readonly string[];
   readonly rejections: Readonly<Record<string, Rejection>>;
-}
-
-/** One channel of each image by its key. */
-function planes(keys: readonly string[], payload: Uint8Array): Map<string, Uint8Array> {
-  if (payload.length !== keys.length * PLANE)
-    throw new Error(`The pixels of ${keys.length} images have ${keys.length * PLANE} bytes, not ${payload.length}.`);
-  return new Map(keys.map((key, index) => [key, payload.subarray(index * PLANE, (index + 1) * PLANE)]));
 }
 
 /** A text by its URI: `gs://bucket/name`, `file:///path` or a path on this machine. */

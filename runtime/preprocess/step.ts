@@ -1,14 +1,16 @@
 import { availableParallelism } from "node:os";
 import { rejectRows, ShardFiles } from "../dataset";
+import type { StoresOf } from "../platform/open-stores";
 import type { StepContext, StepCounts } from "../platform/step";
 import type { Workspace } from "../platform/workspace";
+import type { preprocessContract } from "./contract";
 import { Decoder } from "./decoder";
 import { finishPlan, planFromTable, type ShardOutcome, writePlannedShard } from "./plan";
 
 /** What the step needs of {@link StepContext}. */
 export interface PreprocessContext extends Pick<StepContext, "log" | "progress" | "signal"> {
   readonly workspace: {
-    readonly buckets: Pick<Workspace["buckets"], "curated" | "processed">;
+    readonly buckets: Pick<StoresOf<typeof preprocessContract>, "curated" | "processed">;
     readonly warehouse: Workspace["warehouse"];
   };
 }

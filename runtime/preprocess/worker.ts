@@ -1,20 +1,2 @@
-import { applyRecipeGrey, decodeCurated, pixelSha256 } from "../imaging";
-
-export interface RecipeTask {
-  /** The curated PNG. */
-  readonly bytes: Uint8Array;
-  /** What {@link pixelSha256} must be. */
-  readonly sha256: string;
-}
-
-/**
- * One curated page to the recipe's pixels, one channel of them: 128 x 128 bytes. Undefined if the page is damaged or is
- * not the expected one.
- */
-export default async function processPage({ bytes, sha256 }: RecipeTask): Promise<Uint8Array | undefined> {
-  const image = await decodeCurated(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)).catch(
-    () => undefined,
-  );
-  if (!image || pixelSha256(image) !== sha256) return undefined;
-  return applyRecipeGrey(image).grey;
-}
+/** The file that a worker thread of the {@link Decoder} starts with. */
+export { recipeOfCurated as default } from "../imaging";

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { NOT_EVALUATED, type Verdict, verdictSchema } from "../model";
-import { type ObjectStore, PreconditionFailedError } from "../platform/stores";
+import { type ObjectStore, PreconditionFailedError, type ReadableStore } from "../platform/stores";
 
 const CURRENT = "current.json";
 
@@ -22,7 +22,7 @@ export type CurrentModel = z.infer<typeof currentSchema>;
 export type SeenModel = CurrentModel & { readonly generation: number };
 
 /** Which model is served, with the generation of the pointer; undefined before the first promotion. */
-export async function currentModel(models: ObjectStore): Promise<SeenModel | undefined> {
+export async function currentModel(models: ReadableStore): Promise<SeenModel | undefined> {
   const info = await models.stat(CURRENT);
   if (!info) return undefined;
   const content = await models.read(CURRENT, { generation: info.generation });

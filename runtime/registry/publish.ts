@@ -1,5 +1,5 @@
 import { METADATA_FILE } from "../model";
-import { type ObjectStore, PreconditionFailedError } from "../platform/stores";
+import { type CreatableStore, PreconditionFailedError, type ReadableStore } from "../platform/stores";
 
 /**
  * Stores a model under `<id>/`. Models are immutable: a file that is there already must have the same bytes.
@@ -7,12 +7,16 @@ import { type ObjectStore, PreconditionFailedError } from "../platform/stores";
  *
  * @throws {Error} if another model has taken the id
  */
-export async function publishModel(models: ObjectStore, id: string, files: ReadonlyMap<string, Buffer>): Promise<void> {
+export async function publishModel(
+  models: ReadableStore & CreatableStore,
+  id: string,
+  files: ReadonlyMap<string, Buffer>,
+): Promise<void> {
   const names = [...files.keys()].sort((a, b) => Number(a === METADATA_FILE) - Number(b === METADATA_FILE));
   for (const name of names) {
     const content = files.get(name) as Buffer;
     try {
-      await models.write(`${id}/${name}`, content, { ifGenerationMatch: 0 });
+      await models.create(`${id}/${name}`, content);
     } catch (error) {
       if (!(error instanceof PreconditionFailedError)) throw error;
       const present = await models.read(`${id}/${name}`);
@@ -26,6 +30,6 @@ export async function publishModel(models: ObjectStore, id: string, files: Reado
 }
 
 /** Whether a model was published whole. */
-export async function isPublished(models: ObjectStore, id: string): Promise<boolean> {
+export async function isPublished(models: ReadableStore, id: string): Promise<boolean> {
   return (await models.stat(`${id}/${METADATA_FILE}`)) !== undefined;
 }

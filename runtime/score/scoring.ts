@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { curatedName, decodedBytes, liveRows } from "../dataset";
 import { replicate } from "../imaging";
 import { type Classifier, decisionOf, labelOf, loadClassifier, modelFilesInStore, useBackend } from "../model";
+import type { ReadableStore } from "../platform/stores";
 import type { Workspace } from "../platform/workspace";
 import { currentModel } from "../registry";
 
@@ -34,7 +35,7 @@ export interface ScoringPlan {
 
 /** Which curated pictures the current model has not scored, equal pixels once. */
 export async function planScoring(workspace: {
-  readonly buckets: Pick<Workspace["buckets"], "models">;
+  readonly buckets: { readonly models: ReadableStore };
   readonly warehouse: Workspace["warehouse"];
 }): Promise<ScoringPlan> {
   const current = await currentModel(workspace.buckets.models);
@@ -75,7 +76,7 @@ export class Scorer {
 
   constructor(
     private readonly workspace: {
-      readonly buckets: Pick<Workspace["buckets"], "models">;
+      readonly buckets: { readonly models: ReadableStore };
       readonly warehouse: Workspace["warehouse"];
     },
   ) {}

@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from "fastify";
 import { DISCLAIMER } from "../intake";
 import type { Logger } from "../platform/logging";
-import type { ObjectStore } from "../platform/stores";
+import type { CreatableStore, ReadableStore } from "../platform/stores";
 import type { Warehouse } from "../platform/warehouse/warehouse";
 import { Admission } from "./admission";
 import { createMetrics } from "./metrics";
@@ -12,8 +12,8 @@ import { predictionRoutes } from "./predictions";
 import { Problem, sendProblem } from "./problem";
 
 export interface ServerDependencies {
-  readonly models: ObjectStore;
-  readonly reports: ObjectStore;
+  readonly models: ReadableStore;
+  readonly reports: ReadableStore & CreatableStore;
   readonly warehouse: Warehouse;
   readonly log: Logger;
   /** @default 64 MiB */

@@ -2,7 +2,7 @@ import { gradCam } from "../explain";
 import { RECIPE } from "../imaging";
 import { type Classifier, loadClassifier, modelFilesInStore, UnusableModelError, type Verdict } from "../model";
 import type { Logger } from "../platform/logging";
-import { type ObjectStore, ObjectStoreError } from "../platform/stores";
+import { ObjectStoreError, type ReadableStore } from "../platform/stores";
 import { type CurrentModel, currentModel } from "../registry";
 
 /** A model that could not be used is tried again after this, e.g. once its files are copied whole. */
@@ -34,7 +34,7 @@ export class ModelSlot {
   failures = 0;
 
   constructor(
-    private readonly models: ObjectStore,
+    private readonly models: ReadableStore,
     private readonly log: Logger,
   ) {}
 

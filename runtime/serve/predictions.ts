@@ -6,7 +6,7 @@ import { RejectedImage } from "../imaging";
 import { DISCLAIMER, type Label } from "../intake";
 import { type Classifier, type ScanDecision, type ScoredScan, scoreScan, type Verdict } from "../model";
 import type { Logger } from "../platform/logging";
-import { type ObjectStore, PreconditionFailedError } from "../platform/stores";
+import { type CreatableStore, PreconditionFailedError, type ReadableStore } from "../platform/stores";
 import type { Warehouse } from "../platform/warehouse/warehouse";
 import type { Admission } from "./admission";
 import type { createMetrics } from "./metrics";
@@ -54,7 +54,7 @@ export interface PredictionDependencies {
   readonly slot: ModelSlot;
   readonly admission: Admission;
   readonly metrics: ReturnType<typeof createMetrics>;
-  readonly reports: ObjectStore;
+  readonly reports: ReadableStore & CreatableStore;
   readonly warehouse: Warehouse;
   readonly log: Logger;
   readonly maxBodyBytes: number;
@@ -250,10 +250,10 @@ async function score(bytes: Buffer, classifier: Classifier): Promise<ScoredScan>
 }
 
 /** Stores a picture once: the same id always shows the same. */
-async function keep(store: ObjectStore, name: string, render: () => Promise<Buffer>): Promise<void> {
+async function keep(store: ReadableStore & CreatableStore, name: string, render: () => Promise<Buffer>): Promise<void> {
   if (await store.stat(name)) return;
   try {
-    await store.write(name, await render(), { ifGenerationMatch: 0, contentType: "image/png" });
+    await store.create(name, await render(), { contentType: "image/png" });
   } catch (error) {
     if (!(error instanceof PreconditionFailedError)) throw error;
   }

@@ -2,7 +2,7 @@ import type { FastifyInstance } from "fastify";
 import { useBackend } from "../model";
 import { ConfigurationError, parseEnv } from "../platform/config";
 import { createLogger, type Logger } from "../platform/logging";
-import { openStore } from "../platform/stores";
+import { openStores } from "../platform/open-stores";
 import { ObjectStoreWarehouse } from "../platform/warehouse/object-store-warehouse";
 import { openWorkspace, type Workspace } from "../platform/workspace";
 import { buildServer } from "./app";
@@ -66,10 +66,7 @@ async function listen(app: FastifyInstance, port: number, host: string): Promise
 export async function main(): Promise<void> {
   const env = parseEnv(serveContract.env);
   const log = createLogger("serve");
-  const [models, reports, tables] = await Promise.all(
-    [env.MODELS_BUCKET, env.REPORTS_BUCKET, env.WAREHOUSE_BUCKET].map((uri) => openStore(uri)),
-  );
-  if (!models || !reports || !tables) throw new Error("A bucket was not opened.");
+  const { models, reports, warehouse: tables } = await openStores(serveContract, env);
   const warehouse = new ObjectStoreWarehouse(tables);
   await useBackend("wasm");
   const app = await buildServer({

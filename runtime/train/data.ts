@@ -3,11 +3,12 @@ import { findLeaks, readShardRows, readShards, splitMembers } from "../dataset";
 import { RECIPE } from "../imaging";
 import { LABELS, type Split } from "../intake";
 import type { ContextWith } from "../platform/step";
+import type { ReadableStore } from "../platform/stores";
 import { NO_LESION, UNKNOWN_LESION } from "./lesions";
 import { SMALLEST_DONATED } from "./planting";
 import type { TrainingSet } from "./trainer";
 
-type TrainingWorkspace = ContextWith<"processed">["workspace"];
+type TrainingWorkspace = ContextWith<{ processed: ReadableStore }>["workspace"];
 
 /** What is known of a data set without looking at a pixel. */
 export interface TrainingDescription {

@@ -2,8 +2,8 @@ import { mkdir } from "node:fs/promises";
 import { useBackend } from "../model";
 import { parseEnv } from "../platform/config";
 import { reportJobFailure, runJob } from "../platform/job";
+import { openStores } from "../platform/open-stores";
 import { createProgress } from "../platform/progress";
-import { openStore } from "../platform/stores";
 import { ObjectStoreWarehouse } from "../platform/warehouse/object-store-warehouse";
 import { trainContract } from "./contract";
 import { trainEvaluatePromote } from "./run";
@@ -13,15 +13,11 @@ export async function main(env: NodeJS.ProcessEnv = process.env): Promise<void> 
   const settings = parseEnv(trainContract.env, env);
   const backend = await useBackend(settings.BACKEND);
   await runJob("train", async ({ log, signal }) => {
-    const warehouse = new ObjectStoreWarehouse(await openStore(settings.WAREHOUSE_BUCKET));
+    const { warehouse: tables, ...buckets } = await openStores(trainContract, settings);
+    const warehouse = new ObjectStoreWarehouse(tables);
     try {
       await mkdir(settings.SCRATCH_DIRECTORY, { recursive: true });
-      const [processed, models, reports] = await Promise.all([
-        openStore(settings.PROCESSED_BUCKET),
-        openStore(settings.MODELS_BUCKET),
-        openStore(settings.REPORTS_BUCKET),
-      ]);
-      const workspace = { directory: settings.SCRATCH_DIRECTORY, warehouse, buckets: { processed, models, reports } };
+      const workspace = { directory: settings.SCRATCH_DIRECTORY, warehouse, buckets };
       const context = { workspace, seed: settings.SEED, log, progress: createProgress("train"), signal };
       const epochs = settings.EPOCHS === undefined ? {} : { epochs: settings.EPOCHS };
       const { trained, evaluation, promotion } = await trainEvaluatePromote({ backend, ...epochs }, async (_, work) => {

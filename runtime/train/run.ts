@@ -1,6 +1,8 @@
 import { type Evaluation, TestBench } from "../evaluate";
+import type { StoresOf } from "../platform/open-stores";
 import type { ContextWith, StepOutcome } from "../platform/step";
 import { type Contender, type Promotion, promote } from "../registry";
+import type { trainContract } from "./contract";
 import { type TrainOptions, type TrainOutcome, trainStep } from "./step";
 
 export interface TrainingRun {
@@ -9,10 +11,12 @@ export interface TrainingRun {
   readonly promotion: Promotion;
 }
 
+type RunContext = ContextWith<Omit<StoresOf<typeof trainContract>, "warehouse">>;
+
 /** Runs one step: gives it its context, tells its notes, and keeps what it did. */
 export type RunStep = <O extends StepOutcome>(
   name: "train" | "evaluate",
-  work: (context: ContextWith<"processed" | "models" | "reports">) => Promise<O>,
+  work: (context: RunContext) => Promise<O>,
 ) => Promise<O>;
 
 /**
@@ -33,7 +37,7 @@ export async function trainEvaluatePromote(options: TrainOptions, run: RunStep):
   return { trained, evaluation, promotion };
 }
 
-async function evaluateAndPromote(context: ContextWith<"processed" | "models" | "reports">, model: string) {
+async function evaluateAndPromote(context: RunContext, model: string) {
   const bench = await TestBench.open(context);
   const { evaluation, skipped } = await bench.evaluate(model);
   const promotion = await promote(context.workspace.buckets.models, contender(evaluation), async (champion) =>

@@ -11,18 +11,20 @@ import {
   readMetadata,
 } from "../model";
 import { PHANTOM_COLLECTION } from "../phantom";
+import type { StoresOf } from "../platform/open-stores";
 import type { ContextWith, StepCounts } from "../platform/step";
 import { isPublished, publishModel } from "../registry";
 import { GRAD_CAM_LAYER, PARAMETERS, STAGES, VIEWS } from "./architecture";
 import { AUGMENTATION } from "./augment";
 import { checkpointsIn } from "./checkpoints";
 import { type TrainingConfiguration, trainingConfiguration } from "./configuration";
+import type { trainContract } from "./contract";
 import { describeTrainingData, loadTrainingSet } from "./data";
 import { fitInputGuard } from "./input-guard";
 import { LESION_WEIGHT } from "./lesions";
 import { trainNetwork } from "./trainer";
 
-export type TrainContext = ContextWith<"processed" | "models">;
+export type TrainContext = ContextWith<Pick<StoresOf<typeof trainContract>, "processed" | "models">>;
 
 export interface TrainOptions {
   readonly backend: Backend;

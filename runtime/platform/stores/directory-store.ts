@@ -27,9 +27,11 @@ import { Crc32cStream, crc32cOf, crc32cOfFile } from "./crc32c";
 import { checkObjectName, compareNames } from "./object-name";
 import {
   ChecksumMismatchError,
+  type CreateOptions,
   InvalidObjectNameError,
   type ListOptions,
   type ListPage,
+  type ObjectContent,
   type ObjectInfo,
   ObjectNotFoundError,
   type ObjectStore,
@@ -118,11 +120,11 @@ export class DirectoryStore implements ObjectStore {
     return { path, release: async () => {} };
   }
 
-  async write(
-    name: string,
-    content: Buffer | Uint8Array | string | Readable,
-    options: WriteOptions = {},
-  ): Promise<ObjectInfo> {
+  create(name: string, content: ObjectContent, options: CreateOptions = {}): Promise<ObjectInfo> {
+    return this.write(name, content, { ...options, ifGenerationMatch: 0 });
+  }
+
+  async write(name: string, content: ObjectContent, options: WriteOptions = {}): Promise<ObjectInfo> {
     try {
       return await this.store(name, content, options);
     } catch (error) {
@@ -131,11 +133,7 @@ export class DirectoryStore implements ObjectStore {
     }
   }
 
-  private async store(
-    name: string,
-    content: Buffer | Uint8Array | string | Readable,
-    options: WriteOptions,
-  ): Promise<ObjectInfo> {
+  private async store(name: string, content: ObjectContent, options: WriteOptions): Promise<ObjectInfo> {
     checkObjectName(this.uri, name);
     this.checkSegments(name);
     this.expect(name, (await this.resolve(name)).live, options.ifGenerationMatch);

@@ -11,8 +11,10 @@ import { Crc32cStream, crc32cOf } from "./crc32c";
 import { checkObjectName } from "./object-name";
 import {
   ChecksumMismatchError,
+  type CreateOptions,
   type ListOptions,
   type ListPage,
+  type ObjectContent,
   type ObjectInfo,
   ObjectNotFoundError,
   type ObjectStore,
@@ -93,11 +95,11 @@ export class GcsStore implements ObjectStore {
     return this.verified(await this.metadata(name, options.generation));
   }
 
-  async write(
-    name: string,
-    content: Buffer | Uint8Array | string | Readable,
-    options: WriteOptions = {},
-  ): Promise<ObjectInfo> {
+  create(name: string, content: ObjectContent, options: CreateOptions = {}): Promise<ObjectInfo> {
+    return this.write(name, content, { ...options, ifGenerationMatch: 0 });
+  }
+
+  async write(name: string, content: ObjectContent, options: WriteOptions = {}): Promise<ObjectInfo> {
     checkObjectName(this.uri, name);
     if (!(content instanceof Readable)) {
       const bytes = typeof content === "string" ? Buffer.from(content) : Buffer.from(content);

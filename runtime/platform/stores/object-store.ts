@@ -32,6 +32,11 @@ export interface WriteOptions {
   readonly crc32c?: string;
 }
 
+/** Of a write that never replaces anything. */
+export type CreateOptions = Omit<WriteOptions, "ifGenerationMatch">;
+
+export type ObjectContent = Buffer | Uint8Array | string | Readable;
+
 export interface ReadOptions {
   /** Read this generation; without it, the live one. */
   readonly generation?: number;
@@ -52,19 +57,16 @@ export interface ListPage {
   readonly nextPageToken: string | undefined;
 }
 
-/**
- * One bucket. Two adapters behave alike: a directory ({@link file://./directory-store.ts}) and Google Cloud Storage
- * ({@link file://./gcs-store.ts}); `tests/runtime/platform` runs one suite against both.
- *
- * Names are slash-separated UTF-8 strings of 1 to 1,024 bytes with no empty, `.` or `..` segment and no control character.
- * Every operation on another name throws {@link InvalidObjectNameError}.
- */
-export interface ObjectStore {
+/** Which bucket it is, whatever one may do with it. */
+export interface NamedStore {
   /** `gs://bucket` or `file:///directory`. */
   readonly uri: string;
   /** The bucket's name: what notification events carry. */
   readonly bucket: string;
+}
 
+/** A bucket whose objects may be listed and read. */
+export interface ReadableStore extends NamedStore {
   /** The live object, or the generation that is asked for; undefined where there is none. */
   stat(name: string, options?: ReadOptions): Promise<ObjectInfo | undefined>;
 
@@ -77,15 +79,6 @@ export interface ObjectStore {
   /** The content as a stream; it errors with {@link ChecksumMismatchError} at its end if the bytes are not what was stored. */
   createReadStream(name: string, options?: ReadOptions): Promise<Readable>;
 
-  /**
-   * Creates or replaces an object, atomically: a reader sees the old content or the new, also after a crash.
-   * @throws {PreconditionFailedError} {@link ChecksumMismatchError}
-   */
-  write(name: string, content: Buffer | Uint8Array | string | Readable, options?: WriteOptions): Promise<ObjectInfo>;
-
-  /** Deletes the live object. False if there was none. @throws {PreconditionFailedError} */
-  delete(name: string, options?: { readonly ifGenerationMatch?: number }): Promise<boolean>;
-
   list(options?: ListOptions): Promise<ListPage>;
 
   /** Every object below a prefix, page after page. */
@@ -96,6 +89,34 @@ export interface ObjectStore {
    * Read-only. A remote adapter downloads and verifies; `release` frees what it took.
    */
   materialize(name: string, options?: ReadOptions): Promise<{ readonly path: string; release(): Promise<void> }>;
+}
+
+/** A bucket to which objects may be added. */
+export interface CreatableStore extends NamedStore {
+  /**
+   * Adds an object, atomically, and never replaces one.
+   * @throws {PreconditionFailedError} if there is one of that name; {@link ChecksumMismatchError}
+   */
+  create(name: string, content: ObjectContent, options?: CreateOptions): Promise<ObjectInfo>;
+}
+
+/**
+ * One bucket. Two adapters behave alike: a directory ({@link file://./directory-store.ts}) and Google Cloud Storage
+ * ({@link file://./gcs-store.ts}); `tests/runtime/platform` runs one suite against both. Code asks for the least that it
+ * needs: {@link ReadableStore}, {@link CreatableStore}, both, or all of this.
+ *
+ * Names are slash-separated UTF-8 strings of 1 to 1,024 bytes with no empty, `.` or `..` segment and no control character.
+ * Every operation on another name throws {@link InvalidObjectNameError}.
+ */
+export interface ObjectStore extends ReadableStore, CreatableStore {
+  /**
+   * Creates or replaces an object, atomically: a reader sees the old content or the new, also after a crash.
+   * @throws {PreconditionFailedError} {@link ChecksumMismatchError}
+   */
+  write(name: string, content: ObjectContent, options?: WriteOptions): Promise<ObjectInfo>;
+
+  /** Deletes the live object. False if there was none. @throws {PreconditionFailedError} */
+  delete(name: string, options?: { readonly ifGenerationMatch?: number }): Promise<boolean>;
 }
 
 export class ObjectStoreError extends Error {
@@ -154,6 +175,17 @@ export class ObjectTooLargeError extends ObjectStoreError {
   /** @throws if an object is larger than the limit. */
   static check(store: string, { name, size }: Pick<ObjectInfo, "name" | "size">, atMost: number | undefined): void {
     if (atMost !== undefined && size > atMost) throw new ObjectTooLargeError(store, name, size, atMost);
+  }
+}
+
+/** An object that the process has no right to add. */
+export class OutsideRightsError extends ObjectStoreError {
+  constructor(store: string, object: string, below: readonly string[]) {
+    super(
+      store,
+      object,
+      `${store}/${object} is not added: this process may add objects below ${below.join(", ")} only.`,
+    );
   }
 }
 

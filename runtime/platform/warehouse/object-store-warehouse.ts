@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { DuckDBConnection, DuckDBInstance } from "@duckdb/node-api";
-import type { ObjectStore } from "../stores";
+import type { CreatableStore, ObjectStore, ReadableStore } from "../stores";
 import { DirectoryStore } from "../stores";
 import { type Column, type Row, TABLES, type TableName } from "./tables";
 import type { Warehouse } from "./warehouse";
@@ -30,11 +30,18 @@ export class ObjectStoreWarehouse implements Warehouse {
 
   private last: Promise<unknown> = Promise.resolve();
 
-  constructor(private readonly store: ObjectStore) {}
+  private readonly store: ObjectStore;
+
+  /** @param store with the methods of the caller's rights: one that cannot be read answers no question */
+  constructor(store: ReadableStore | CreatableStore) {
+    this.store = store as ObjectStore;
+  }
 
   async append<T extends TableName>(table: T, name: string, rows: readonly Row<T>[]): Promise<void> {
     const content = rows.map((row) => `${JSON.stringify(inOrder(table, row))}\n`).join("");
-    await this.store.write(objectName(table, name), content, { contentType: "application/x-ndjson" });
+    const how = { contentType: "application/x-ndjson" };
+    if ("write" in this.store) await this.store.write(objectName(table, name), content, how);
+    else await (this.store as CreatableStore).create(objectName(table, name), content, how);
   }
 
   async batches(table: TableName, prefix = ""): Promise<readonly string[]> {

@@ -1,0 +1,19 @@
+import { z } from "zod";
+import { defineContract } from "../platform/contract";
+import { gcsEndpoint, logLevel } from "../platform/environment";
+
+/** What the job of batch scoring needs; see {@link RuntimeContract}. */
+export const scoreContract = defineContract({
+  name: "score",
+  entry: "runtime/score/main.ts",
+  drivers: { score: "spark/score.py" },
+  target: "main",
+  env: z.object({ LOG_LEVEL: logLevel, GCS_API_ENDPOINT: gcsEndpoint }),
+  // Which pictures there are, and which of them the current model has answered for.
+  reads: ["curated", "models", "warehouse"],
+  creates: [],
+  writes: [],
+  appends: ["predictions"],
+  health: null,
+  resources: { memoryGiB: 4, cpu: 4, timeoutSeconds: 3600 },
+});

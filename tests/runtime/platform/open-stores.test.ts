@@ -1,0 +1,197 @@
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { Readable } from "node:stream";
+import { pathToFileURL } from "node:url";
+import { z } from "zod";
+import { featuresContract } from "../../../runtime/features/contract";
+import { ingestContract } from "../../../runtime/ingest/contract";
+import { parseEnv } from "../../../runtime/platform/config";
+import { BUCKETS, bucketVariable, defineContract, type RuntimeContract } from "../../../runtime/platform/contract";
+import { openStores } from "../../../runtime/platform/open-stores";
+import { GcsStore, OutsideRightsError, openStore, PreconditionFailedError } from "../../../runtime/platform/stores";
+import { preprocessContract } from "../../../runtime/preprocess/contract";
+import { scoreContract } from "../../../runtime/score/contract";
+import { serveContract } from "../../../runtime/serve/contract";
+import { trainContract } from "../../../runtime/train/contract";
+import { type GcsServer, startGcsServer } from "../../support/gcs-server";
+
+const ROOT = resolve(__dirname, "../../..");
+const READS = ["stat", "read", "createReadStream", "list", "listAll", "materialize"];
+
+/** One bucket for each right, and one for reading and creating. */
+const contract = defineContract({
+  name: "sample",
+  entry: "runtime/sample/main.ts",
+  target: "main",
+  env: z.object({ LEVEL: z.string().default("low") }),
+  reads: ["landing", "curated"],
+  creates: ["curated", "quarantine"],
+  writes: ["models"],
+  appends: ["images"],
+  health: null,
+  resources: { memoryGiB: 1, cpu: 1, timeoutSeconds: 60 },
+});
+
+let scratch: string;
+let server: GcsServer;
+const endpoint = process.env.GCS_API_ENDPOINT;
+
+beforeAll(async () => {
+  scratch = mkdtempSync(join(tmpdir(), "open-stores-"));
+  server = await startGcsServer();
+  process.env.GCS_API_ENDPOINT = server.endpoint;
+  for (const bucket of BUCKETS) await server.createBucket(`anna-${bucket}`);
+});
+afterAll(async () => {
+  if (endpoint === undefined) delete process.env.GCS_API_ENDPOINT;
+  else process.env.GCS_API_ENDPOINT = endpoint;
+  await server.stop();
+  rmSync(scratch, { recursive: true, force: true });
+});
+
+const places: Record<string, (bucket: string) => string> = {
+  directories: (bucket) => pathToFileURL(join(scratch, bucket)).href,
+  "Google Cloud Storage": (bucket) => `gs://anna-${bucket}`,
+};
+
+const methodsOf = (store: object | undefined) => {
+  const own = Object.entries(store ?? {}).filter(([, value]) => typeof value === "function");
+  const inherited = Object.getOwnPropertyNames(Object.getPrototypeOf(store)).filter((name) => name !== "constructor");
+  return [...own.map(([name]) => name), ...(Object.getPrototypeOf(store) === Object.prototype ? [] : inherited)].sort();
+};
+
+describe.each(Object.entries(places))("the stores of a contract in %s", (_where, place) => {
+  const variables = () => Object.fromEntries(BUCKETS.map((bucket) => [bucketVariable(bucket), place(bucket)]));
+  const open = () => openStores(contract, parseEnv(contract.env, variables()));
+
+  test("are its buckets and no other, each with the methods of its right and no other", async () => {
+    const stores = await open();
+    expect(Object.keys(stores).sort()).toEqual(["curated", "landing", "models", "quarantine", "warehouse"]);
+    expect(methodsOf(stores.landing)).toEqual([...READS].sort());
+    expect(methodsOf(stores.curated)).toEqual([...READS, "create"].sort());
+    expect(methodsOf(stores.quarantine)).toEqual(["create"]);
+    expect(methodsOf(stores.warehouse)).toEqual(["create"]);
+    expect(methodsOf(stores.models)).toEqual(expect.arrayContaining([...READS, "create", "delete", "write"]));
+    for (const [bucket, { uri, bucket: name }] of Object.entries(stores))
+      expect([uri, name]).toEqual([place(bucket), place(bucket).replace(/^.*\//, "")]);
+  });
+
+  test("never replace where they only create, whatever they are told", async () => {
+    const { curated, quarantine } = await open();
+    for (const store of [curated, quarantine]) {
+      const first = await store.create("a.txt", "first", { contentType: "text/plain", metadata: { by: "one" } });
+      expect(first).toMatchObject({ contentType: "text/plain", metadata: { by: "one" } });
+      const tricked = { ifGenerationMatch: first.generation } as object;
+      for (const content of ["second", Buffer.from("second"), Readable.from([Buffer.from("second")])])
+        await expect(store.create("a.txt", content, tricked)).rejects.toThrow(PreconditionFailedError);
+    }
+    expect((await curated.read("a.txt")).toString()).toBe("first");
+    const all = await openStore(place("quarantine"));
+    expect((await all.read("a.txt")).toString()).toBe("first");
+  });
+
+  test("add rows to the tables of the contract only", async () => {
+    const { warehouse } = await open();
+    await warehouse.create("images/b.jsonl", "{}\n");
+    for (const name of ["predictions/b.jsonl", "images.jsonl", "b.jsonl", "imagesb/c.jsonl"])
+      await expect(warehouse.create(name, "{}\n")).rejects.toThrow(
+        new RegExp(`/${name} is not added: this process may add objects below images/ only`),
+      );
+    await expect(warehouse.create("predictions/b.jsonl", "")).rejects.toThrow(OutsideRightsError);
+    await expect(warehouse.create("images/../predictions/b.jsonl", "")).rejects.toThrow(/cannot be the name/);
+    expect(await (await openStore(place("warehouse"))).list({ prefix: "predictions" })).toMatchObject({ objects: [] });
+  });
+
+  test("read through what they are narrowed from", async () => {
+    const landing = await openStore(place("landing"));
+    await landing.write("Cancer/a.txt", "one");
+    const { generation } = await landing.write("Cancer/a.txt", "two");
+    const { landing: narrow } = await open();
+    expect(await narrow.stat("Cancer/a.txt")).toMatchObject({ generation, size: 3 });
+    expect((await narrow.read("Cancer/a.txt", { generation })).toString()).toBe("two");
+    await expect(narrow.read("Cancer/a.txt", { atMost: 2 })).rejects.toThrow(/at most 2 are read/);
+    const names: string[] = [];
+    for await (const { name } of narrow.listAll("Cancer/")) names.push(name);
+    expect(names).toEqual(["Cancer/a.txt"]);
+    expect((await narrow.list({ pageSize: 1 })).objects).toHaveLength(1);
+    const { path, release } = await narrow.materialize("Cancer/a.txt");
+    expect(readFileSync(path, "utf8")).toBe("two");
+    await release();
+    let streamed = "";
+    for await (const chunk of await narrow.createReadStream("Cancer/a.txt")) streamed += String(chunk);
+    expect(streamed).toBe("two");
+  });
+});
+
+const CONTRACTS = [ingestContract, preprocessContract, featuresContract, scoreContract, trainContract, serveContract];
+
+test.each(CONTRACTS.map((one: RuntimeContract) => [one.name, one] as const))(
+  "%s is told of the buckets that it has a right on, and of no other",
+  (_name, { reads, creates, writes, appends, env }) => {
+    const used = new Set([...reads, ...creates, ...writes, ...(appends.length > 0 ? ["warehouse"] : [])]);
+    const told = Object.keys(env.shape).filter((key) => key.endsWith("_BUCKET"));
+    expect(told.sort()).toEqual([...used].map((bucket) => `${bucket.toUpperCase()}_BUCKET`).sort());
+    for (const key of told) expect(env.shape[key]?.description).toMatch(/^Set it to the bucket .+: gs:\/\/BUCKET or/);
+  },
+);
+
+test("GcsStore creates as the port says", async () => {
+  const store = await GcsStore.open("gs://anna-reports", server.endpoint);
+  await store.create("a", "1");
+  await expect(store.create("a", "2")).rejects.toThrow(/exists already and is not overwritten/);
+});
+
+test("what a right does not give does not compile", () => {
+  const folder = mkdtempSync(join(scratch, "types-"));
+  const file = join(folder, "rights.ts");
+  const line = (code: string) => `export const _${code.replace(/\W/g, "_")} = stores.${code};`;
+  const wrong = [
+    ...["landing.write", "landing.create", "landing.delete", "curated.write", "curated.delete"],
+    ...["quarantine.read", "quarantine.write", "warehouse.read", "warehouse.delete", "processed", "reports"],
+  ];
+  const right = [
+    "landing.read",
+    "curated.create",
+    "curated.stat",
+    "quarantine.create",
+    "models.delete",
+    "warehouse.create",
+  ];
+  writeFileSync(
+    file,
+    [
+      `import type { StoresOf } from "${ROOT}/runtime/platform/open-stores";`,
+      "declare const stores: StoresOf<{",
+      '  reads: readonly ["landing", "curated"]; creates: readonly ["curated", "quarantine"];',
+      '  writes: readonly ["models"]; appends: readonly ["images"] }>;',
+      ...[...wrong, ...right].map(line),
+    ].join("\n"),
+  );
+  const config = join(folder, "tsconfig.json");
+  const compilerOptions = {
+    noEmit: true,
+    incremental: false,
+    rootDir: "/",
+    typeRoots: [join(ROOT, "node_modules/@types")],
+  };
+  writeFileSync(
+    config,
+    JSON.stringify({ extends: join(ROOT, "tsconfig.json"), compilerOptions, files: [file], include: [] }),
+  );
+  const { stdout } = spawnSync(join(ROOT, "node_modules/.bin/tsc"), ["-p", config, "--pretty", "false"], {
+    cwd: ROOT,
+    encoding: "utf8",
+  });
+  const found = [...stdout.matchAll(/rights\.ts\((\d+),\d+\): error TS2339: Property '(\w+)'/g)];
+  expect(found.map(([, at, name]) => [Number(at), name])).toEqual(
+    wrong.map((code, index) => [index + 5, code.replace(/^.*\./, "")]),
+  );
+  expect(
+    stdout
+      .trim()
+      .split("\n")
+      .filter((text) => text.includes("error TS")),
+  ).toHaveLength(wrong.length);
+});

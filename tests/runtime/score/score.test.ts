@@ -1,0 +1,161 @@
+import { spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { type GreyImage, RECIPE } from "../../../runtime/imaging";
+import { loadClassifier, modelFilesInStore, useBackend } from "../../../runtime/model";
+import type { Frame } from "../../../runtime/platform/framed";
+import { openWorkspace, type Workspace } from "../../../runtime/platform/workspace";
+import { setCurrent } from "../../../runtime/registry";
+import { scoreContract } from "../../../runtime/score/contract";
+import { main } from "../../../runtime/score/main";
+import type { ScoringBatch } from "../../../runtime/score/scoring";
+import { ScoreService } from "../../../runtime/score/service";
+import { BRIGHT_SPOT, headPixels, saveBrightSpot } from "../../support/bright-spot-model";
+import { land } from "../preprocess/landed";
+
+const ROOT = resolve(__dirname, "../../..");
+const folders: string[] = [];
+const opened: { close(): Promise<void> }[] = [];
+afterAll(async () => {
+  for (const one of opened) await one.close();
+  for (const folder of folders) await rm(folder, { recursive: true, force: true });
+});
+
+async function served(): Promise<{ space: Workspace; service: ScoreService }> {
+  const folder = await mkdtemp(join(tmpdir(), "score-"));
+  folders.push(folder);
+  const space = await openWorkspace(folder);
+  const service = new ScoreService(space);
+  opened.push(service, space);
+  return { space, service };
+}
+
+/** Makes the bright-spot model the one that is served. */
+async function promote(space: Workspace): Promise<void> {
+  await useBackend("wasm");
+  await saveBrightSpot(join(fileURLToPath(space.buckets.models.uri), BRIGHT_SPOT.id));
+  const next = { model: BRIGHT_SPOT.id, reason: "The test says so." };
+  await setCurrent(space.buckets.models, next, undefined, new Date(0));
+}
+
+function head(variant: number, bright: boolean): GreyImage {
+  const [width, height] = [120, 140];
+  const spot = bright ? { x: 60, y: 70, radius: 22 } : undefined;
+  return { width, height, depth: 8, pixels: new Uint8Array(headPixels(width, height, spot, variant)) };
+}
+
+async function ask(service: ScoreService, header: Frame["header"], payload: Uint8Array = Buffer.alloc(0)) {
+  const answer = await service.handle({ header, payload });
+  if (!(Symbol.asyncIterator in answer)) return [answer];
+  const frames: Frame[] = [];
+  for await (const one of answer) frames.push(one);
+  return frames;
+}
+
+const parse = (frame: Frame | undefined) => JSON.parse(Buffer.from(frame?.payload ?? "").toString("utf8"));
+
+/** What spark/score.py does with the answers. */
+async function drive(service: ScoreService) {
+  const frames = await ask(service, { type: "plan-scoring" });
+  const rest = parse(frames.pop()) as { skipped: number; notes: string[] };
+  const rejections: unknown[] = [];
+  let scored = 0;
+  for (const planned of frames) {
+    const batch = parse(planned) as ScoringBatch;
+    const made: [string, Uint8Array][] = [];
+    for (const { object, sha256 } of batch.pictures) {
+      const [answer] = await ask(service, { type: "pixels", object, sha256 });
+      if (answer?.header.rejection) rejections.push(answer.header.rejection);
+      else made.push([sha256, answer?.payload as Uint8Array]);
+    }
+    const request = { type: "score", batch, made: made.map(([sha256]) => sha256) };
+    const [answer] = await ask(service, request, Buffer.concat(made.map(([, pixels]) => pixels)));
+    scored += made.length - ((answer as Frame).header.refused as string[]).length;
+  }
+  return { scored, rejections, ...rest };
+}
+
+describe("the service of the Spark step", () => {
+  test("answers once for every picture that lies there, as the current model does, and for new ones only", async () => {
+    const { space, service } = await served();
+    expect(await drive(service)).toMatchObject({ scored: 0, notes: [expect.stringMatching(/no model here yet/)] });
+    await promote(space);
+    expect(await drive(service)).toMatchObject({ scored: 0, notes: [expect.stringMatching(/no curated image here/)] });
+
+    for (const bright of [true, false])
+      for (const variant of [1, 2]) await land(space, `Cancer/${bright}-${variant}.png`, head(variant, bright));
+    // A second name of the same pixels, and a file that is gone.
+    await land(space, "Non-Cancer/again.png", head(1, true));
+    const gone = await land(space, "Cancer/gone.png", head(3, true));
+    await space.buckets.curated.delete(`images/${gone.sha256}.png`);
+    expect(await drive(service)).toMatchObject({
+      scored: 4,
+      skipped: 0,
+      rejections: [{ reason: "curated-missing", message: expect.stringContaining(String(gone.sha256)) }],
+    });
+
+    const rows = (await space.warehouse.rows("predictions")).map(({ row }) => row);
+    expect(new Set(rows.map(({ sha256 }) => sha256)).size).toBe(4);
+    expect(rows.map(({ label }) => label).sort()).toEqual(["Cancer", "Cancer", "Non-Cancer", "Non-Cancer"]);
+    const classifier = await loadClassifier(modelFilesInStore(space.buckets.models, BRIGHT_SPOT.id));
+    opened.push({ close: async () => classifier.dispose() });
+    for (const row of rows) {
+      expect(row).toMatchObject({ model: BRIGHT_SPOT.id, recipe: RECIPE.id, threshold: classifier.metadata.threshold });
+      // That of serve's answer for the same pixels.
+      expect(row.id).toBe(createHash("sha256").update(BRIGHT_SPOT.id).update(row.sha256).digest("hex"));
+    }
+
+    expect(await drive(service)).toMatchObject({ scored: 0, skipped: 4, rejections: [{ reason: "curated-missing" }] });
+    await land(space, "Cancer/new.png", head(7, false));
+    expect(await drive(service)).toMatchObject({ scored: 1, skipped: 4 });
+  });
+
+  test("takes no pixels that are not those of the keys, no other model's batch and no request that it does not know", async () => {
+    const { space, service } = await served();
+    await promote(space);
+    const row = await land(space, "Cancer/a.png", head(1, true));
+    const [planned] = await ask(service, { type: "plan-scoring" });
+    const batch = parse(planned) as ScoringBatch;
+    const made = [row.sha256];
+    await expect(ask(service, { type: "score", batch, made }, Buffer.alloc(5))).rejects.toThrow(
+      /The pixels of 1 images have 16384 bytes, not 5/,
+    );
+    const other = { ...batch, model: "another" };
+    await expect(ask(service, { type: "score", batch: other, made }, Buffer.alloc(16_384))).rejects.toThrow();
+    await expect(ask(service, { type: "make" })).rejects.toThrow(/no request of the type "make"/);
+    expect((await ask(service, { type: "hello" }))[0]?.header).toEqual({ recipe: RECIPE.id });
+  });
+});
+
+describe("its process", () => {
+  test("names every variable that is missing, and no bucket that is not its own", async () => {
+    const failure = await main({}).catch((error: Error) => error.message);
+    expect(failure).toMatch(/CURATED_BUCKET[\s\S]*MODELS_BUCKET[\s\S]*WAREHOUSE_BUCKET/);
+    expect(failure).not.toMatch(/PROCESSED|LANDING|QUARANTINE|REPORTS/);
+    expect(scoreContract.target).toBe(main.name);
+  });
+
+  test("answers frames on its pipes under the environment of its contract, and exits with 0 when they end", async () => {
+    const { space } = await served();
+    const { curated, models, warehouse } = space.buckets;
+    const requests = [{ type: "hello" }, { type: "plan-scoring" }];
+    const input = Buffer.concat(
+      requests.map((header) => {
+        const text = Buffer.from(JSON.stringify(header));
+        const head = Buffer.alloc(8);
+        head.writeUInt32BE(text.length, 0);
+        return Buffer.concat([head, text]);
+      }),
+    );
+    const run = spawnSync(process.execPath, [join(ROOT, "dist/runtime/score/main.js")], {
+      input,
+      env: { CURATED_BUCKET: curated.uri, MODELS_BUCKET: models.uri, WAREHOUSE_BUCKET: warehouse.uri },
+    });
+    expect([run.status, run.stderr.toString()]).toEqual([0, ""]);
+    expect(run.stdout.toString()).toContain(RECIPE.id);
+    expect(run.stdout.toString()).toContain("there is no model here yet");
+  });
+});

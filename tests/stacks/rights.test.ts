@@ -1,0 +1,77 @@
+import type { SynthesizedStack } from "../../tools/synthesized";
+import { withTierStacks } from "../../tools/tiers";
+import type { Json } from "./synthesize";
+
+/** What runs as an identity, or lets something call as one. */
+const WORKLOADS = [
+  "google_cloudfunctions2_function",
+  "google_cloud_run_v2_service",
+  "google_compute_instance_template",
+  "google_dataproc_workflow_template",
+  "google_pubsub_subscription",
+];
+
+/** `type.id` of every resource, with its configuration. */
+function resourcesOf({ json }: Pick<SynthesizedStack, "json">): Map<string, Json> {
+  const byType = json.resource as Record<string, Record<string, Json>>;
+  return new Map(
+    Object.entries(byType).flatMap(([type, instances]) =>
+      Object.entries(instances).map(([id, config]): [string, Json] => [`${type}.${id}`, config]),
+    ),
+  );
+}
+
+/** What a resource waits for, by `depends_on` or by a reference, and what that waits for. */
+function waitsFor(address: string, resources: ReadonlyMap<string, Json>, found = new Set<string>()): Set<string> {
+  const config = resources.get(address);
+  const named = JSON.stringify(config).match(/google_\w+\.[\w-]+/g) ?? [];
+  const explicit = (config?.depends_on as string[] | undefined) ?? [];
+  for (const next of [...named, ...explicit])
+    if (next !== address && resources.has(next) && !found.has(next)) {
+      found.add(next);
+      waitsFor(next, resources, found);
+    }
+  return found;
+}
+
+/** Each workload that starts while a grant of an identity that it names may not be there yet: a sentence a grant. */
+function unawaited(stack: Pick<SynthesizedStack, "json">): string[] {
+  const resources = resourcesOf(stack);
+  return [...resources].flatMap(([address, config]) => {
+    if (!WORKLOADS.some((type) => address.startsWith(`${type}.`))) return [];
+    const accounts = new Set(JSON.stringify(config).match(/google_service_account\.[\w-]+(?=\.(?:email|id|name)\b)/g));
+    const awaited = waitsFor(address, resources);
+    return [...resources].flatMap(([grant, { member }]) =>
+      grant.includes("_iam_member.") && [...accounts].some((account) => member === `\${${account}.member}`)
+        ? awaited.has(grant)
+          ? []
+          : [`${address} does not wait for ${grant}`]
+        : [],
+    );
+  });
+}
+
+withTierStacks(undefined, (stacks) => {
+  const apps = stacks.filter(({ name }) => name.endsWith("-app")).map(({ name, json }) => ({ name, json }));
+
+  test.each(apps)("every workload of $name waits for every grant of its identities", (stack) => {
+    const workloads = [...resourcesOf(stack).keys()].filter((address) =>
+      WORKLOADS.some((type) => address.startsWith(type)),
+    );
+    expect(workloads).toHaveLength(6);
+    expect(unawaited(stack)).toEqual([]);
+  });
+
+  test("one that does not is found", () => {
+    const [stack] = structuredClone(apps) as [(typeof apps)[number]];
+    const functions = (stack.json.resource as Record<string, Record<string, Json>>).google_cloudfunctions2_function;
+    for (const config of Object.values(functions ?? {})) config.depends_on = [];
+    expect(unawaited(stack)).toContainEqual(
+      expect.stringMatching(/^google_cloudfunctions2_function\.\w+ does not wait for google_storage_bucket_iam_member/),
+    );
+  });
+
+  test("there is an app of every tier", () => {
+    expect(apps.map(({ name }) => name).sort()).toEqual(["ephemeral-app", "prod-app", "test-app"]);
+  });
+});
