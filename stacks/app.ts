@@ -1,6 +1,5 @@
 import { mkdirSync } from "node:fs";
 import { Annotations, App } from "../constructs/core/cdktf";
-import { type ImageLock, readImageLock } from "../constructs/core/container-image";
 import { withoutCreationStacks } from "../constructs/core/creation-stacks";
 import { BootstrapStack } from "./bootstrap-stack";
 import { type CiVariables, ciEnvironment } from "./ci-environment";
@@ -8,6 +7,7 @@ import { type Hospital, type HospitalContext, type HospitalLine, parseHospitals 
 import { HospitalAppStack } from "./hospital-app-stack";
 import { HospitalDataStack } from "./hospital-data-stack";
 import { platform as shippedPlatform } from "./hospitals";
+import { type ImageLock, readImageLock } from "./images";
 import { type Platform, type PlatformLine, parsePlatform, stateBucketName } from "./platform-config";
 import { PlatformStack } from "./platform-stack";
 

@@ -1,6 +1,6 @@
 import type { Construct } from "constructs";
 import { Annotations, TerraformOutput } from "../constructs/core/cdktf";
-import { ContainerImage, IMAGE_CONTRACTS, type ImageLock, type ImageName } from "../constructs/core/container-image";
+import { ContainerImage } from "../constructs/core/container-image";
 import { bucketName } from "../constructs/core/naming";
 import { bundleRuntime } from "../constructs/core/runtime-bundle";
 import { Features } from "../constructs/features";
@@ -8,6 +8,7 @@ import { Ingest } from "../constructs/ingest";
 import { Network, networkMonitoring } from "../constructs/network";
 import { Observability } from "../constructs/observability";
 import { Preprocess } from "../constructs/preprocess";
+import { Score } from "../constructs/score";
 import { hospitalKeysFromNames, keysMonitoring } from "../constructs/security";
 import { Serve } from "../constructs/serve";
 import { hospitalBucketsFromNames, SecureBucket, storageMonitoring } from "../constructs/storage";
@@ -15,6 +16,7 @@ import { Train } from "../constructs/train";
 import { warehouseMonitoring } from "../constructs/warehouse";
 import { BaseStack, hospitalSettings, keyChoice } from "./base-stack";
 import type { Hospital } from "./config";
+import { IMAGE_CONTRACTS, type ImageLock, type ImageName } from "./images";
 import type { Platform } from "./platform-config";
 
 /**
@@ -65,12 +67,9 @@ export class HospitalAppStack extends BaseStack {
       ...hospital.preprocess,
       bindings: { LOG_LEVEL: logLevel },
     });
-    new Features(this, "features", {
-      buckets,
-      source,
-      preprocess: this.preprocess,
-      bindings: { LOG_LEVEL: logLevel },
-    });
+    const onCluster = { buckets, source, preprocess: this.preprocess, bindings: { LOG_LEVEL: logLevel } };
+    new Score(this, "score", onCluster);
+    new Features(this, "features", onCluster);
 
     const trainImage = this.image("train", images);
     if (trainImage)

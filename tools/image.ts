@@ -3,19 +3,12 @@ import { copyFileSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "no
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Argument, Option } from "commander";
-import {
-  IMAGE_CONTRACTS,
-  IMAGE_LOCK,
-  IMAGES,
-  type ImageLock,
-  type ImageName,
-  type LockedImage,
-  readImageLock,
-} from "../constructs/core/container-image";
+import type { LockedImage } from "../constructs/core/container-image";
 import { repositoryRoot } from "../constructs/core/repository";
 import { bundleFiles, bundleRuntime } from "../constructs/core/runtime-bundle";
 import { ConfigurationError } from "../runtime/platform/config";
 import { platform } from "../stacks/hospitals";
+import { IMAGE_CONTRACTS, IMAGE_LOCK, IMAGES, type ImageLock, type ImageName, readImageLock } from "../stacks/images";
 import { IMAGE_REPOSITORY } from "../stacks/platform-config";
 import { EXIT, ifMain, print, runTool, tool } from "./command";
 

@@ -1,6 +1,6 @@
-import type { ImageLock } from "../constructs/core/container-image";
 import { buildApp } from "../stacks/app";
 import type { HospitalLine } from "../stacks/config";
+import type { ImageLock } from "../stacks/images";
 import type { PlatformLine } from "../stacks/platform-config";
 import { readStacks, type SynthesizedStack, withScratch } from "./synthesized";
 

@@ -8,6 +8,7 @@ export {
   App,
   Aspects,
   AssetType,
+  dependable,
   GcsBackend,
   type IAspect,
   type ITerraformDependable,

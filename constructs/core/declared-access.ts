@@ -1,39 +1,45 @@
-import type { BucketName, RuntimeContract } from "../../runtime/platform/contract";
+import { type BucketName, type RuntimeContract, tableFolder } from "../../runtime/platform/contract";
+import type { ITerraformDependable } from "./cdktf";
 import type { Identity } from "./identity";
 
-/** What an identity may do with a bucket's objects, from the least to the most. */
-export type Access = "read" | "create" | "write";
+/** What an identity may do with a bucket's objects. `append`: add some below the folders that it is given. */
+export type Access = "read" | "append" | "create" | "write";
 
-/** Something with grant methods: a bucket of this stack or a reference to one of another. */
+/** Something with grant methods: a bucket of this stack or a reference to one of another. Each gives what a consumer waits for. */
 export interface Grantable {
-  grantRead(grantee: Identity): void;
-  grantCreate(grantee: Identity): void;
-  grantWrite(grantee: Identity): void;
+  grantRead(grantee: Identity): readonly ITerraformDependable[];
+  /** @param folders each with a slash at its end */
+  grantAppend(grantee: Identity, folders: readonly string[]): readonly ITerraformDependable[];
+  grantCreate(grantee: Identity): readonly ITerraformDependable[];
+  grantWrite(grantee: Identity): readonly ITerraformDependable[];
 }
 
 /**
- * A contract's access as pairs of bucket and right. Tables lie in the warehouse bucket, where a batch that is delivered
- * again replaces itself: appending to one needs the right to write there.
+ * A contract's access as pairs of bucket and right. Tables lie in the warehouse bucket: appending to one is the right to add
+ * objects to its folder, and neither to replace nor to delete any.
  */
 export function declaredAccess(contract: RuntimeContract): readonly (readonly [BucketName, Access])[] {
-  const writes = new Set<BucketName>(contract.writes);
-  if (contract.appends.length > 0) writes.add("warehouse");
-  const pairs: [BucketName, Access][] = [...writes].map((bucket) => [bucket, "write"]);
-  // Writing includes reading and creating: no second role where one says it all.
-  for (const bucket of contract.reads) if (!writes.has(bucket)) pairs.push([bucket, "read"]);
-  for (const bucket of contract.creates) if (!writes.has(bucket)) pairs.push([bucket, "create"]);
+  const { reads, creates, writes, appends } = contract;
+  const pairs: [BucketName, Access][] = writes.map((bucket) => [bucket, "write"]);
+  // Writing includes reading and creating, and creating includes appending: no second role where one says it all.
+  for (const bucket of reads) if (!writes.includes(bucket)) pairs.push([bucket, "read"]);
+  for (const bucket of creates) if (!writes.includes(bucket)) pairs.push([bucket, "create"]);
+  if (appends.length > 0 && !writes.includes("warehouse") && !creates.includes("warehouse"))
+    pairs.push(["warehouse", "append"]);
   return pairs.sort(([a, x], [b, y]) => `${a} ${x}`.localeCompare(`${b} ${y}`, "en"));
 }
 
-/** Grants exactly what the contract declares. */
+/** Grants exactly what the contract declares. @returns what a consumer waits for */
 export function grantDeclaredAccess(
   contract: RuntimeContract,
   grantee: Identity,
   buckets: Readonly<Record<BucketName, Grantable>>,
-): void {
-  for (const [bucket, access] of declaredAccess(contract)) {
-    if (access === "read") buckets[bucket].grantRead(grantee);
-    else if (access === "create") buckets[bucket].grantCreate(grantee);
-    else buckets[bucket].grantWrite(grantee);
-  }
+): readonly ITerraformDependable[] {
+  const grants: Readonly<Record<Access, (bucket: Grantable) => readonly ITerraformDependable[]>> = {
+    read: (bucket) => bucket.grantRead(grantee),
+    append: (bucket) => bucket.grantAppend(grantee, contract.appends.map(tableFolder)),
+    create: (bucket) => bucket.grantCreate(grantee),
+    write: (bucket) => bucket.grantWrite(grantee),
+  };
+  return declaredAccess(contract).flatMap(([bucket, access]) => grants[access](buckets[bucket]));
 }

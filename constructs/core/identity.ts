@@ -1,7 +1,7 @@
 import { ServiceAccount } from "@cdktf/provider-google/lib/service-account";
 import { ServiceAccountIamMember } from "@cdktf/provider-google/lib/service-account-iam-member";
 import { Construct } from "constructs";
-import type { ITerraformDependable } from "./cdktf";
+import { dependable, type ITerraformDependable, Lazy, TerraformResource } from "./cdktf";
 import { type HospitalRef, serviceAccountId } from "./naming";
 
 export interface IdentityProps {
@@ -12,14 +12,15 @@ export interface IdentityProps {
   readonly description: string;
 }
 
-/** One service account, for one purpose. What it may do is granted to it by the resources it uses. */
+/**
+ * One service account, for one purpose. What it may do is granted to it by the resources it uses; every grant stands below
+ * it, whoever makes it.
+ */
 export class Identity extends Construct {
   readonly account: ServiceAccount;
   /** `serviceAccount:...` as IAM names it. */
   readonly member: string;
   readonly email: string;
-  /** What must exist before the first resource that runs as this identity: put it into `dependsOn`. */
-  readonly ready: readonly ITerraformDependable[];
 
   constructor(scope: Construct, id: string, props: IdentityProps) {
     super(scope, id);
@@ -29,17 +30,35 @@ export class Identity extends Construct {
       displayName: `${props.hospital.name}: ${props.role}`,
       description: props.description,
     });
-    this.ready = props.hospital.deployer ? [this.grantDeployer(props.hospital.deployer)] : [];
     this.member = this.account.member;
     this.email = this.account.email;
+    if (props.hospital.deployer) this.grantDeployer(props.hospital.deployer);
+  }
+
+  /** What it has been granted so far, and the right to deploy as it. */
+  get rights(): readonly ITerraformDependable[] {
+    return this.node
+      .findAll()
+      .filter((child) => TerraformResource.isTerraformResource(child))
+      .filter(({ terraformResourceType }) => terraformResourceType.endsWith("_iam_member"));
   }
 
   /** Whoever deploys a workload has to be allowed to act as what the workload runs as. */
-  private grantDeployer(member: string): ITerraformDependable {
-    return new ServiceAccountIamMember(this, "deployer", {
+  private grantDeployer(member: string): void {
+    new ServiceAccountIamMember(this, "deployer", {
       serviceAccountId: this.account.name,
       role: "roles/iam.serviceAccountUser",
       member,
     });
   }
+}
+
+/**
+ * Says that something runs, or is called, as some identities, once: it waits for every right of theirs, also for those that
+ * are granted later. What starts before its rights are there fails at random.
+ */
+export function runsAs(workload: TerraformResource, ...identities: readonly Identity[]): void {
+  const others = workload.dependsOn ?? [];
+  const rights = () => identities.flatMap((identity) => identity.rights);
+  workload.dependsOn = Lazy.listValue({ produce: () => [...others, ...rights().map(dependable)] });
 }

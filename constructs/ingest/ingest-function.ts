@@ -8,7 +8,7 @@ import { StorageBucketObject } from "@cdktf/provider-google/lib/storage-bucket-o
 import { Construct } from "constructs";
 import type { RuntimeContract } from "../../runtime/platform/contract";
 import type { ITerraformDependable } from "../core/cdktf";
-import { Identity } from "../core/identity";
+import { Identity, runsAs } from "../core/identity";
 import { dataClass } from "../core/labels";
 import { type HospitalRef, resourceName } from "../core/naming";
 import { RuntimeBundle } from "../core/runtime-bundle";
@@ -72,7 +72,7 @@ export class IngestFunction extends Construct {
       role: "ingest-build",
       description: "Builds the ingest function's image",
     });
-    const mayBuild = grantBuild(builder, { hospital, repository, source: props.source });
+    grantBuild(builder, { hospital, repository, source: props.source });
 
     this.resource = new Cloudfunctions2Function(this, "function", {
       project: hospital.project,
@@ -101,8 +101,8 @@ export class IngestFunction extends Construct {
         maxInstanceRequestConcurrency: 1,
         environmentVariables: { ...props.environment },
       },
-      dependsOn: [...mayBuild, ...builder.ready, ...props.identity.ready],
     });
+    runsAs(this.resource, builder, props.identity);
   }
 
   /** `https://...run.app` */
@@ -111,8 +111,8 @@ export class IngestFunction extends Construct {
   }
 
   /** Lets an identity call the function. */
-  grantInvoke(grantee: Identity): CloudRunV2ServiceIamMember {
-    return new CloudRunV2ServiceIamMember(grantee, "invoke-ingest", {
+  grantInvoke(grantee: Identity): readonly ITerraformDependable[] {
+    const member = new CloudRunV2ServiceIamMember(grantee, "invoke-ingest", {
       project: this.resource.project,
       location: this.resource.location,
       // A function of the second generation is a Cloud Run service of the same name.
@@ -120,6 +120,7 @@ export class IngestFunction extends Construct {
       role: "roles/run.invoker",
       member: grantee.member,
     });
+    return [member];
   }
 }
 
@@ -131,38 +132,36 @@ function grantBuild(
     readonly repository: ArtifactRegistryRepository;
     readonly source: SecureBucket;
   },
-): ITerraformDependable[] {
+): void {
   const { hospital, repository, source } = props;
-  return [
-    new ProjectIamMember(builder, "log", {
-      project: hospital.project,
-      role: "roles/logging.logWriter",
-      member: builder.member,
-    }),
-    new ArtifactRegistryRepositoryIamMember(builder, "push", {
-      project: hospital.project,
-      location: hospital.region,
-      repository: repository.name,
-      role: "roles/artifactregistry.writer",
-      member: builder.member,
-    }),
-    new StorageBucketIamMember(builder, "source", {
-      bucket: source.resource.name,
-      role: "roles/storage.objectViewer",
-      member: builder.member,
-    }),
-    // Cloud Functions copies the code into a bucket that it makes itself: no other bucket of the project is opened.
-    new ProjectIamMember(builder, "staged-source", {
-      project: hospital.project,
-      role: "roles/storage.objectViewer",
-      member: builder.member,
-      condition: {
-        title: "function-sources",
-        description: "Only what Cloud Functions stages for a build",
-        expression: `resource.name.startsWith("projects/_/buckets/gcf-v2-sources-${hospital.projectNumber}-${hospital.region}")`,
-      },
-    }),
-  ];
+  new ProjectIamMember(builder, "log", {
+    project: hospital.project,
+    role: "roles/logging.logWriter",
+    member: builder.member,
+  });
+  new ArtifactRegistryRepositoryIamMember(builder, "push", {
+    project: hospital.project,
+    location: hospital.region,
+    repository: repository.name,
+    role: "roles/artifactregistry.writer",
+    member: builder.member,
+  });
+  new StorageBucketIamMember(builder, "source", {
+    bucket: source.resource.name,
+    role: "roles/storage.objectViewer",
+    member: builder.member,
+  });
+  // Cloud Functions copies the code into a bucket that it makes itself: no other bucket of the project is opened.
+  new ProjectIamMember(builder, "staged-source", {
+    project: hospital.project,
+    role: "roles/storage.objectViewer",
+    member: builder.member,
+    condition: {
+      title: "function-sources",
+      description: "Only what Cloud Functions stages for a build",
+      expression: `resource.name.startsWith("projects/_/buckets/gcf-v2-sources-${hospital.projectNumber}-${hospital.region}")`,
+    },
+  });
 }
 
 /** Smallest number of vCPUs for a limit of memory. https://cloud.google.com/run/docs/configuring/services/memory-limits */

@@ -4,7 +4,7 @@ import type { PubsubTopic } from "@cdktf/provider-google/lib/pubsub-topic";
 import { PubsubTopicIamMember } from "@cdktf/provider-google/lib/pubsub-topic-iam-member";
 import { ServiceAccountIamMember } from "@cdktf/provider-google/lib/service-account-iam-member";
 import { Construct } from "constructs";
-import { Identity } from "../core/identity";
+import { Identity, runsAs } from "../core/identity";
 import { dataClass } from "../core/labels";
 import { type HospitalRef, resourceName } from "../core/naming";
 import { type Removal, removalPolicy } from "../core/removal";
@@ -44,7 +44,7 @@ export class PushSubscription extends Construct {
       role: "ingest-push",
       description: "Pub/Sub calls the ingest function as this account",
     });
-    const invoke = props.target.grantInvoke(pusher);
+    props.target.grantInvoke(pusher);
     const mintTokens = new ServiceAccountIamMember(this, "pubsub-mints-tokens", {
       serviceAccountId: pusher.account.name,
       role: "roles/iam.serviceAccountTokenCreator",
@@ -94,10 +94,11 @@ export class PushSubscription extends Construct {
       deadLetterPolicy: { deadLetterTopic: this.deadLetterTopic.id, maxDeliveryAttempts: MAX_DELIVERY_ATTEMPTS },
       labels: dataClass("phi"),
       // A dead-letter topic without a subscription drops what is sent to it.
-      dependsOn: [invoke, mintTokens, forward, deadLetters, ...pusher.ready],
+      dependsOn: [mintTokens, forward, deadLetters],
       ...lifecycle,
     });
     this.resource.overrideLogicalId("ingest");
+    runsAs(this.resource, pusher);
     // Forwarding acknowledges the message on the subscription that it came from.
     new PubsubSubscriptionIamMember(this, "pubsub-acknowledges", {
       project: hospital.project,

@@ -1,3 +1,4 @@
+export { runOnCluster, type SparkCapabilityProps } from "./capability";
 export { Preprocess, type PreprocessProps } from "./preprocess";
 export type { WorkflowStep } from "./steps";
 export { PreprocessWorkflow, type PreprocessWorkflowProps } from "./workflow";

@@ -3,16 +3,15 @@ import { StorageBucketObject } from "@cdktf/provider-google/lib/storage-bucket-o
 import { Construct } from "constructs";
 import type { Bindings } from "../../runtime/platform/contract";
 import { preprocessContract } from "../../runtime/preprocess/contract";
-import { bindEnvironment } from "../core/binding";
 import { Identity } from "../core/identity";
 import { dataClass } from "../core/labels";
 import type { MonitoringContribution } from "../core/monitoring";
 import { bucketName, type HospitalRef, resourceName } from "../core/naming";
-import { RuntimeBundle } from "../core/runtime-bundle";
 import { readScript } from "../core/script";
 import type { Network } from "../network";
 import type { KeyRefs } from "../security";
 import { type BucketRefs, SecureBucket } from "../storage";
+import { runOnCluster } from "./capability";
 import { preprocessMonitoring } from "./monitoring";
 import { NODE_PACKAGE, NPM_PACKAGE } from "./node-packages";
 import { grantPreprocess } from "./permissions";
@@ -36,8 +35,8 @@ export interface PreprocessProps {
 const NODE_TAG = "preprocess";
 
 /**
- * A workflow template that starts a Spark cluster, turns everything that is curated into shards, scores it, and deletes
- * the cluster. Other capabilities add steps of their own.
+ * A workflow template that starts a Spark cluster, turns everything that is curated into shards, and deletes the cluster.
+ * Other capabilities add steps of their own.
  */
 export class Preprocess extends Construct {
   readonly identity: Identity;
@@ -47,7 +46,6 @@ export class Preprocess extends Construct {
   constructor(scope: Construct, id: string, props: PreprocessProps) {
     super(scope, id);
     const { hospital, buckets, keys, source } = props;
-    const environment = bindEnvironment(preprocessContract, buckets, props.bindings);
 
     // What Dataproc would otherwise make by itself, share among clusters, and leave behind.
     const own = (name: "staging" | "temp") =>
@@ -83,15 +81,8 @@ export class Preprocess extends Construct {
       role: preprocessContract.name,
       description: "Runs the nodes of preprocess clusters",
     });
-    const permissions = grantPreprocess(this.identity, { hospital, buckets, source, staging, temp, packages });
+    grantPreprocess(this.identity, { hospital, source, staging, temp, packages });
 
-    const bundle = new RuntimeBundle(this, "bundle", preprocessContract);
-    const archive = new StorageBucketObject(this, "archive", {
-      bucket: source.resource.name,
-      name: bundle.objectName,
-      source: bundle.path,
-      contentType: "application/zip",
-    });
     const script = readScript("constructs/preprocess/install-runtime.sh");
     const installer = new StorageBucketObject(this, "installer", {
       bucket: source.resource.name,
@@ -116,16 +107,9 @@ export class Preprocess extends Construct {
         "npm-package": NPM_PACKAGE,
       },
       maxSpotWorkers: props.maxSpotWorkers ?? 8,
-      dependsOn: [
-        ...this.identity.ready,
-        ...permissions,
-        ...props.network.ready,
-        ...props.network.allowWithin(NODE_TAG),
-      ],
+      dependsOn: [...props.network.ready, ...props.network.allowWithin(NODE_TAG)],
     });
-    this.workflow.addRuntime(preprocessContract.name, `gs://${source.name}/${archive.name}`);
-    this.workflow.addStep({ contract: preprocessContract, step: "preprocess", environment });
-    this.workflow.addStep({ contract: preprocessContract, step: "score", environment, after: ["preprocess"] });
+    runOnCluster(this, preprocessContract, { buckets, source, preprocess: this, bindings: props.bindings });
     this.monitoring = preprocessMonitoring(this.workflow.clusterPrefix);
   }
 }

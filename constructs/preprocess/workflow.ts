@@ -6,7 +6,7 @@ import {
 import { Construct } from "constructs";
 import { sparkSubmission } from "../../runtime/platform/spark-submission";
 import { type ITerraformDependable, Lazy } from "../core/cdktf";
-import type { Identity } from "../core/identity";
+import { type Identity, runsAs } from "../core/identity";
 import { dataClass } from "../core/labels";
 import { type HospitalRef, resourceName } from "../core/naming";
 import type { EncryptionKey } from "../security";
@@ -160,6 +160,7 @@ export class PreprocessWorkflow extends Construct {
       jobs: [],
       dependsOn: [...props.key.ready, ...props.dependsOn],
     });
+    runsAs(this.template, props.identity);
     this.node.addValidation({
       validate: () => (this.steps.length === 0 ? [`The workflow of ${hospital.name} has no steps.`] : []),
     });

@@ -20,9 +20,10 @@ export interface EncryptionKey {
   readonly id: string;
   /** What must exist before the first resource that is encrypted with the key: put it into `dependsOn`. */
   readonly ready: readonly ITerraformDependable[];
-  grantDecrypt(grantee: Identity): void;
-  grantEncrypt(grantee: Identity): void;
-  grantEncryptDecrypt(grantee: Identity): void;
+  /** Each grant gives what a consumer waits for. */
+  grantDecrypt(grantee: Identity): readonly ITerraformDependable[];
+  grantEncrypt(grantee: Identity): readonly ITerraformDependable[];
+  grantEncryptDecrypt(grantee: Identity): readonly ITerraformDependable[];
 }
 
 /** Refers to a key that these stacks do not own. */
@@ -109,15 +110,15 @@ export class DataKey extends Construct implements EncryptionKey {
     this.reference = encryptionKeyFromId(props.keyId, grants.all);
   }
 
-  grantDecrypt(grantee: Identity): void {
-    this.reference.grantDecrypt(grantee);
+  grantDecrypt(grantee: Identity): readonly ITerraformDependable[] {
+    return this.reference.grantDecrypt(grantee);
   }
 
-  grantEncrypt(grantee: Identity): void {
-    this.reference.grantEncrypt(grantee);
+  grantEncrypt(grantee: Identity): readonly ITerraformDependable[] {
+    return this.reference.grantEncrypt(grantee);
   }
 
-  grantEncryptDecrypt(grantee: Identity): void {
-    this.reference.grantEncryptDecrypt(grantee);
+  grantEncryptDecrypt(grantee: Identity): readonly ITerraformDependable[] {
+    return this.reference.grantEncryptDecrypt(grantee);
   }
 }

@@ -1,6 +1,7 @@
 import { KmsCryptoKey } from "@cdktf/provider-google/lib/kms-crypto-key";
 import type { KmsKeyRing } from "@cdktf/provider-google/lib/kms-key-ring";
 import { Construct } from "constructs";
+import type { ITerraformDependable } from "../core/cdktf";
 import type { Identity } from "../core/identity";
 import { type Removal, removalPolicy } from "../core/removal";
 import { DESTROY_SCHEDULED_DURATION } from "./data-key";
@@ -12,8 +13,8 @@ export interface PseudonymKeyRef {
   readonly versionId: string;
   /** What a runtime takes as its key: `gcp-kms://` and the version. */
   readonly uri: string;
-  /** Lets an identity compute pseudonyms. It never sees the key itself. */
-  grantSign(grantee: Identity): void;
+  /** Lets an identity compute pseudonyms. It never sees the key itself. @returns what a consumer waits for */
+  grantSign(grantee: Identity): readonly ITerraformDependable[];
 }
 
 /** Refers to a key version that exists, or will, under a known name. */

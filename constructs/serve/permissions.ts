@@ -4,7 +4,6 @@ import type { ComputeBackendService } from "@cdktf/provider-google/lib/compute-b
 import { IapWebBackendServiceIamMember } from "@cdktf/provider-google/lib/iap-web-backend-service-iam-member";
 import type { Construct } from "constructs";
 import { serveContract } from "../../runtime/serve/contract";
-import type { ITerraformDependable } from "../core/cdktf";
 import type { ContainerImage } from "../core/container-image";
 import { grantDeclaredAccess } from "../core/declared-access";
 import type { Identity } from "../core/identity";
@@ -15,7 +14,7 @@ import type { BucketRefs } from "../storage";
 /** A person or a group that may open the page, as IAM names it. */
 export type Viewer = `user:${string}` | `group:${string}` | `domain:${string}`;
 
-/** Everything that the identity of the service may do, and the pull of its image. The service does not start without them. */
+/** Everything that the identity of the service may do, and the pull of its image. */
 export function grantServe(
   identity: Identity,
   props: {
@@ -24,11 +23,10 @@ export function grantServe(
     readonly image: ContainerImage;
     readonly sharedProject: boolean;
   },
-): ITerraformDependable[] {
+): void {
   grantDeclaredAccess(serveContract, identity, props.buckets);
   // Cloud Run's own agent pulls. In a shared project one grant serves all environments and belongs to none of them.
-  if (props.sharedProject) return [];
-  return [props.image.grantPull(identity, "run-pulls", serviceAgentMember(props.hospital, "run"))];
+  if (!props.sharedProject) props.image.grantPull(identity, "run-pulls", serviceAgentMember(props.hospital, "run"));
 }
 
 /** Lets a member call the service. Nobody may by default. */

@@ -4,7 +4,7 @@ import type { Bindings } from "../../runtime/platform/contract";
 import { serveContract } from "../../runtime/serve/contract";
 import { bindEnvironment } from "../core/binding";
 import type { ContainerImage } from "../core/container-image";
-import { Identity } from "../core/identity";
+import { Identity, runsAs } from "../core/identity";
 import { dataClass } from "../core/labels";
 import type { MonitoringContribution } from "../core/monitoring";
 import { type HospitalRef, resourceName } from "../core/naming";
@@ -76,7 +76,7 @@ export class Serve extends Construct {
       role: serveContract.name,
       description: "Runs the prediction service",
     });
-    const permissions = grantServe(this.identity, {
+    grantServe(this.identity, {
       hospital,
       buckets,
       image,
@@ -120,8 +120,9 @@ export class Serve extends Construct {
         ],
       },
       traffic: [{ type: "TRAFFIC_TARGET_ALLOCATION_TYPE_LATEST", percent: 100 }],
-      dependsOn: [...keys.data.ready, ...this.identity.ready, ...permissions],
+      dependsOn: [...keys.data.ready],
     });
+    runsAs(this.service, this.identity);
 
     if (publicAccess) {
       this.loadBalancer = new LoadBalancer(this, "load-balancer", { hospital, service: this.service, ...publicAccess });

@@ -1,8 +1,10 @@
 import { StorageBucketIamMember } from "@cdktf/provider-google/lib/storage-bucket-iam-member";
 import type { Construct } from "constructs";
+import type { ITerraformDependable } from "../core/cdktf";
 import type { Access, Grantable } from "../core/declared-access";
 import type { Identity } from "../core/identity";
 import type { EncryptionKey } from "../security";
+import { belowFolders } from "./folder-condition";
 
 /** https://cloud.google.com/storage/docs/access-control/iam-roles */
 export type BucketRole = "roles/storage.objectViewer" | "roles/storage.objectCreator" | "roles/storage.objectUser";
@@ -21,7 +23,11 @@ export interface BucketRefProps {
   readonly key: EncryptionKey;
 }
 
-/** Every permission on a bucket is given here: additively, to one identity, on the bucket and on the key of its objects. */
+/**
+ * Every permission on a bucket is given here: additively, to one identity, on the bucket and on the key of its objects. A
+ * grant gives what a consumer waits for, until a wider right takes its place; what runs as the identity waits by
+ * {@link runsAs}, which knows of that.
+ */
 export class BucketGrants implements BucketRef {
   readonly name: string;
   readonly uri: string;
@@ -32,29 +38,70 @@ export class BucketGrants implements BucketRef {
   }
 
   /** List and read objects. */
-  grantRead(grantee: Identity): void {
-    this.grant(grantee, "read", "roles/storage.objectViewer");
-    this.props.key.grantDecrypt(grantee);
+  grantRead(grantee: Identity): readonly ITerraformDependable[] {
+    return [this.grant(grantee, "read"), ...this.props.key.grantDecrypt(grantee)];
+  }
+
+  /** Add objects below some folders, each with a slash at its end; the folders of all calls for an identity add up. */
+  grantAppend(grantee: Identity, folders: readonly string[]): readonly ITerraformDependable[] {
+    return [this.grant(grantee, "append", folders), ...this.props.key.grantEncrypt(grantee)];
   }
 
   /** Add objects; replacing one needs the right to delete, which this is not. */
-  grantCreate(grantee: Identity): void {
-    this.grant(grantee, "create", "roles/storage.objectCreator");
-    this.props.key.grantEncrypt(grantee);
+  grantCreate(grantee: Identity): readonly ITerraformDependable[] {
+    return [this.grant(grantee, "create"), ...this.props.key.grantEncrypt(grantee)];
   }
 
   /** Read, add, replace and delete objects. */
-  grantWrite(grantee: Identity): void {
-    this.grant(grantee, "write", "roles/storage.objectUser");
-    this.props.key.grantEncryptDecrypt(grantee);
+  grantWrite(grantee: Identity): readonly ITerraformDependable[] {
+    return [this.grant(grantee, "write"), ...this.props.key.grantEncryptDecrypt(grantee)];
   }
 
-  private grant(grantee: Identity, access: Access, role: BucketRole): void {
+  /** One member an identity and right; what a wider right says already is not said again, in whatever order they come. */
+  private grant(grantee: Identity, access: Access, folders: readonly string[] = []): ITerraformDependable {
     const id = (granted: Access) => `${this.props.id}-${granted}`;
-    // Who may write may read and create: no second role, in whatever order the grants come.
-    if (grantee.node.tryFindChild(id(access)) || grantee.node.tryFindChild(id("write"))) return;
-    if (access === "write") for (const lesser of ["read", "create"] as const) grantee.node.tryRemoveChild(id(lesser));
-    new StorageBucketIamMember(grantee, id(access), { bucket: this.props.name, role, member: grantee.member });
+    const known = (granted: Access) => grantee.node.tryFindChild(id(granted)) as BucketMember | undefined;
+    const wider = WIDER[access].flatMap((granted) => known(granted) ?? [])[0];
+    if (wider) return wider;
+    for (const lesser of ACCESSES) if (WIDER[lesser].includes(access)) grantee.node.tryRemoveChild(id(lesser));
+    const member = known(access) ?? new BucketMember(grantee, id(access), this.props.name, ROLES[access]);
+    member.open(folders);
+    return member;
+  }
+}
+
+const ACCESSES = ["read", "append", "create", "write"] as const satisfies readonly Access[];
+
+const ROLES: Readonly<Record<Access, BucketRole>> = {
+  read: "roles/storage.objectViewer",
+  append: "roles/storage.objectCreator",
+  create: "roles/storage.objectCreator",
+  write: "roles/storage.objectUser",
+};
+
+/** The rights that include a right. */
+const WIDER: Readonly<Record<Access, readonly Access[]>> = {
+  read: ["write"],
+  append: ["create", "write"],
+  create: ["write"],
+  write: [],
+};
+
+/** A role of an identity on a bucket: on all of it, or on some folders. */
+class BucketMember extends StorageBucketIamMember {
+  private readonly folders = new Set<string>();
+
+  constructor(grantee: Identity, id: string, bucket: string, role: BucketRole) {
+    super(grantee, id, { bucket, role, member: grantee.member });
+  }
+
+  /** Opens some folders more. No folder at all: the whole bucket. */
+  open(folders: readonly string[]): void {
+    for (const folder of folders) this.folders.add(folder);
+    if (this.folders.size === 0) return;
+    this.putCondition(belowFolders(String(this.bucketInput), [...this.folders]));
+    // Another condition is another member: the new one is there before the old one goes.
+    this.lifecycle = { createBeforeDestroy: true };
   }
 }
 

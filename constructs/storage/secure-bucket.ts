@@ -104,16 +104,20 @@ export class SecureBucket extends Construct implements BucketRef {
     this.uri = `gs://${props.name}`;
   }
 
-  grantRead(grantee: Identity): void {
-    this.grants.grantRead(grantee);
+  grantRead(grantee: Identity): readonly ITerraformDependable[] {
+    return this.grants.grantRead(grantee);
   }
 
-  grantCreate(grantee: Identity): void {
-    this.grants.grantCreate(grantee);
+  grantAppend(grantee: Identity, folders: readonly string[]): readonly ITerraformDependable[] {
+    return this.grants.grantAppend(grantee, folders);
   }
 
-  grantWrite(grantee: Identity): void {
-    this.grants.grantWrite(grantee);
+  grantCreate(grantee: Identity): readonly ITerraformDependable[] {
+    return this.grants.grantCreate(grantee);
+  }
+
+  grantWrite(grantee: Identity): readonly ITerraformDependable[] {
+    return this.grants.grantWrite(grantee);
   }
 }
 

@@ -1,25 +1,22 @@
 import { ProjectIamMember } from "@cdktf/provider-google/lib/project-iam-member";
 import { trainContract } from "../../runtime/train/contract";
-import type { ITerraformDependable } from "../core/cdktf";
 import type { ContainerImage } from "../core/container-image";
 import { grantDeclaredAccess } from "../core/declared-access";
 import type { Identity } from "../core/identity";
 import type { HospitalRef } from "../core/naming";
 import type { BucketRefs } from "../storage";
 
-/** Everything that the identity of a training machine may do. A machine does not start its job without what is returned. */
+/** Everything that the identity of a training machine may do. */
 export function grantTrain(
   identity: Identity,
   props: { readonly hospital: HospitalRef; readonly buckets: BucketRefs; readonly image: ContainerImage },
-): ITerraformDependable[] {
+): void {
   grantDeclaredAccess(trainContract, identity, props.buckets);
-  return [
-    props.image.grantPull(identity, "pull", identity.member),
-    // A machine has nobody who writes its logs for it, and log entries are granted on the project only.
-    new ProjectIamMember(identity, "log", {
-      project: props.hospital.project,
-      role: "roles/logging.logWriter",
-      member: identity.member,
-    }),
-  ];
+  props.image.grantPull(identity, "pull", identity.member);
+  // A machine has nobody who writes its logs for it, and log entries are granted on the project only.
+  new ProjectIamMember(identity, "log", {
+    project: props.hospital.project,
+    role: "roles/logging.logWriter",
+    member: identity.member,
+  });
 }

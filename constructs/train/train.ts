@@ -4,7 +4,7 @@ import type { Bindings } from "../../runtime/platform/contract";
 import { trainContract } from "../../runtime/train/contract";
 import { bindEnvironment } from "../core/binding";
 import type { ContainerImage } from "../core/container-image";
-import { Identity } from "../core/identity";
+import { Identity, runsAs } from "../core/identity";
 import { dataClass } from "../core/labels";
 import type { MonitoringContribution } from "../core/monitoring";
 import { type HospitalRef, resourceName } from "../core/naming";
@@ -61,7 +61,7 @@ export class Train extends Construct {
       role: trainContract.name,
       description: "Runs training machines",
     });
-    const permissions = grantTrain(this.identity, { hospital, buckets, image });
+    grantTrain(this.identity, { hospital, buckets, image });
 
     const prefix = `${resourceName(hospital, trainContract.name)}-`;
     this.template = new ComputeInstanceTemplate(this, "template", {
@@ -107,8 +107,9 @@ export class Train extends Construct {
       },
       labels: dataClass("phi"),
       lifecycle: { createBeforeDestroy: true },
-      dependsOn: [...keys.data.ready, ...network.ready, ...this.identity.ready, ...permissions],
+      dependsOn: [...keys.data.ready, ...network.ready],
     });
+    runsAs(this.template, this.identity);
     this.monitoring = trainMonitoring(hospital, prefix);
   }
 }

@@ -3,10 +3,10 @@ import { createHash } from "node:crypto";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import type { ImageLock, ImageName } from "../../constructs/core/container-image";
 import { type Bundle, bundleFiles } from "../../constructs/core/runtime-bundle";
 import type { RuntimeContract } from "../../runtime/platform/contract";
 import type { HospitalLine } from "../../stacks/config";
+import type { ImageLock, ImageName } from "../../stacks/images";
 import type { Json, Resource } from "../stacks/synthesize";
 
 /**
@@ -27,7 +27,7 @@ export interface Deployed {
 }
 
 /** The capability under whose identity another one runs: steps of one cluster. */
-const HOSTS: Readonly<Record<string, string>> = { features: "preprocess" };
+const HOSTS: Readonly<Record<string, string>> = { features: "preprocess", score: "preprocess" };
 export const hostOf = (name: string): string => HOSTS[name] ?? name;
 
 /** What the place where a capability runs asks for beside its contract, spelt out here and not taken from the constructs. */
@@ -95,7 +95,7 @@ export function accessProblems(deployed: Deployed): string[] {
   const granted = (type: string) => resources.filter((found) => found.type === type && found.config.member === member);
   const extra = PLATFORM[host];
   const buckets = granted("google_storage_bucket_iam_member").map(({ config }) => grantOnBucket(config, deployed));
-  const declared = [...declaredGrants([contract, ...beside]), ...(extra?.buckets ?? [])];
+  const declared = [...declaredGrants([contract, ...beside], hospital), ...(extra?.buckets ?? [])];
   const keys = granted("google_kms_crypto_key_iam_member").map(
     ({ config }) => `${String(config.crypto_key_id).replace(/^.*\//, "")} ${config.role}`,
   );
@@ -280,25 +280,46 @@ function runtimeIdentities(resources: readonly Resource[]): string[] {
   return [...new Set(found)];
 }
 
-/** `bucket role`; a condition makes it another grant. */
+/** `bucket role`, and for which objects, if not for all: another condition is another grant. */
 function grantOnBucket({ bucket, role, condition }: Json, { hospital }: Deployed): string {
   const name = String(bucket)
     .replace(`${hospital.project}-${hospital.name}-`, "")
     .replace(/^\$\{google_storage_bucket\.(\w+)\.name\}$/, "$1");
-  return `${name} ${role}${condition ? " on condition" : ""}`;
+  return `${name} ${role}${condition ? ` if ${(condition as Json).expression}` : ""}`;
 }
 
 /** What the words of contracts mean in roles, spelt out here and not taken from the constructs. */
-function declaredGrants(contracts: readonly RuntimeContract[]): string[] {
+function declaredGrants(contracts: readonly RuntimeContract[], { project, name }: HospitalLine): string[] {
   const all = (words: (contract: RuntimeContract) => readonly string[]) => new Set(contracts.flatMap(words));
-  const writable = all(({ writes, appends }) => (appends.length > 0 ? [...writes, "warehouse"] : writes));
+  const writable = all(({ writes }) => writes);
   const readable = all(({ reads }) => reads);
   const creatable = all(({ creates }) => creates);
+  const tables = [...all(({ appends }) => appends)].sort();
+  const inTables = tables.map(
+    (table) => `resource.name.startsWith("projects/_/buckets/${project}-${name}-warehouse/objects/${table}/")`,
+  );
   return [
     ...[...writable].map((bucket) => `${bucket} roles/storage.objectUser`),
     ...[...readable].filter((one) => !writable.has(one)).map((bucket) => `${bucket} roles/storage.objectViewer`),
     ...[...creatable].filter((one) => !writable.has(one)).map((bucket) => `${bucket} roles/storage.objectCreator`),
+    ...(tables.length === 0 || writable.has("warehouse") || creatable.has("warehouse")
+      ? []
+      : [`warehouse roles/storage.objectCreator if ${inTables.join(" || ")}`]),
   ];
+}
+
+/** Every grant that contracts declare on one identity, with the names of those that declare it. */
+export function whoseRights(contracts: readonly RuntimeContract[]): Readonly<Record<string, readonly string[]>> {
+  const owners: Record<string, string[]> = {};
+  for (const { name, reads, creates, writes, appends } of contracts) {
+    const rights = { read: reads, create: creates, write: writes, append: appends };
+    for (const [right, things] of Object.entries(rights))
+      for (const thing of things) {
+        owners[`${right} ${thing}`] ??= [];
+        owners[`${right} ${thing}`]?.push(name);
+      }
+  }
+  return owners;
 }
 
 /** The use of the key that goes with rights on buckets. */
@@ -308,7 +329,9 @@ function keyGrants(grants: readonly string[]): string[] {
     objectViewer: "cryptoKeyDecrypter",
     objectCreator: "cryptoKeyEncrypter",
   };
-  const used = Object.entries(roles).filter(([role]) => grants.some((grant) => grant.endsWith(`.${role}`)));
+  const used = Object.entries(roles).filter(([role]) =>
+    grants.some((grant) => grant.split(" ")[1]?.endsWith(`.${role}`)),
+  );
   return used.map(([, key]) => `data roles/cloudkms.${key}`);
 }
 

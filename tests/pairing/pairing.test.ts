@@ -3,12 +3,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pino } from "pino";
 import { z } from "zod";
-import type { ImageLock } from "../../constructs/core/container-image";
 import { bundleRuntime } from "../../constructs/core/runtime-bundle";
 import { localSubmission, type SparkStep } from "../../runtime/cli/spark";
 import type { RuntimeContract } from "../../runtime/platform/contract";
 import { openWorkspace } from "../../runtime/platform/workspace";
 import { buildServer } from "../../runtime/serve/app";
+import type { ImageLock } from "../../stacks/images";
 import { type Json, PROD, PUSHED, type Resource, stackOf, synthesize, TEST } from "../stacks/synthesize";
 import {
   accessProblems,
@@ -20,10 +20,11 @@ import {
   own,
   probeProblems,
   ROOT,
+  whoseRights,
 } from "./checks";
 
 /** What the architecture calls paired: a folder of this name in constructs/ and in runtime/, or in neither. */
-const PAIRED = ["ingest", "preprocess", "features", "train", "serve", "retrain", "monitor"];
+const PAIRED = ["ingest", "preprocess", "features", "score", "train", "serve", "retrain", "monitor"];
 
 const hasRuntime = (name: string) => existsSync(join(ROOT, "runtime", name));
 const hasConstruct = (name: string) => existsSync(join(ROOT, "constructs", name));
@@ -70,8 +71,25 @@ const deployed = (name: string, hospital = PROD): Deployed => ({
   beside: NAMES.filter((other) => other !== name && hostOf(other) === hostOf(name)).map(contractOf),
 });
 
-test("five capabilities are paired so far", () => {
-  expect(NAMES).toEqual(["ingest", "preprocess", "features", "train", "serve"]);
+test("six capabilities are paired so far", () => {
+  expect(NAMES).toEqual(["ingest", "preprocess", "features", "score", "train", "serve"]);
+});
+
+test("the identity of the cluster has the rights of three capabilities, and each right is somebody's", () => {
+  const onCluster = NAMES.filter((name) => hostOf(name) === "preprocess");
+  expect(onCluster).toEqual(["preprocess", "features", "score"]);
+  expect(whoseRights(onCluster.map(contractOf))).toEqual({
+    "read curated": ["preprocess", "score"],
+    "read processed": ["preprocess", "features"],
+    "read models": ["features", "score"],
+    "read warehouse": ["preprocess", "features", "score"],
+    "create models": ["features"],
+    "write processed": ["preprocess"],
+    "write warehouse": ["preprocess", "features"],
+    "append images": ["preprocess"],
+    "append features_pca": ["features"],
+    "append predictions": ["score"],
+  });
 });
 
 describe.each(NAMES)("%s", (name) => {
@@ -235,6 +253,61 @@ describe.each(NAMES)("a change in %s on one side only is found:", (name) => {
     });
     expect(accessProblems(project)).toEqual([expect.stringMatching(/^project: .* is deployed and not declared/)]);
   });
+
+  // Whoever may write there may append as well: no grant says so.
+  const mayWrite = [contract, ...before.beside].some(({ writes }) => writes.includes("warehouse"));
+  for (const table of mayWrite ? [] : contract.appends) {
+    test(`the table ${table} that the contract no longer appends to, and one in addition`, () => {
+      const others = before.beside.flatMap(({ appends }) => appends);
+      const less = changed(before, (copy) => {
+        copy.contract = { ...contract, appends: contract.appends.filter((one) => one !== table) };
+      });
+      if (!others.includes(table))
+        expect(accessProblems(less)).toContainEqual(
+          expect.stringMatching(
+            new RegExp(`^bucket: warehouse .*objectCreator if .*/${table}/.* is deployed and not decl`),
+          ),
+        );
+      const more = changed(before, (copy) => {
+        copy.contract = { ...contract, appends: [...contract.appends, "outcomes" as "images"] };
+      });
+      expect(accessProblems(more)).toContainEqual(
+        expect.stringMatching(/^bucket: warehouse .*objectCreator if .*\/outcomes\/"\).* is declared and not deployed/),
+      );
+    });
+
+    test(`a condition that is gone, or opens more than the folder of ${table}`, () => {
+      const edited = (edit: (config: Json) => void) =>
+        accessProblems(
+          changed(before, (copy) => {
+            for (const { type, path, config } of copy.resources)
+              if (
+                type === "google_storage_bucket_iam_member" &&
+                path.endsWith(`/${hostOf(name)}/identity/warehouse-append`)
+              )
+                edit(config);
+          }),
+        );
+      const found = [
+        expect.stringMatching(/^bucket: warehouse roles\/storage\.objectCreator.* is deployed and not declared/),
+        expect.stringMatching(/^bucket: warehouse roles\/storage\.objectCreator if .* is declared and not deployed/),
+      ];
+      expect(edited(() => {})).toEqual([]);
+      expect(edited((config) => delete config.condition)).toEqual(found);
+      for (const [from, to] of [
+        [`/${table}/"`, `/${table}"`],
+        [`/${table}/"`, '/"'],
+        ["-warehouse/", "-landing/"],
+      ] as const)
+        expect(
+          edited(({ condition }) => {
+            const { expression } = condition as { expression: string };
+            expect(expression).toContain(from);
+            (condition as Json).expression = expression.replace(from, to);
+          }),
+        ).toEqual(found);
+    });
+  }
 
   test("an identity that is not its own", () => {
     const after = replaced(before, /google_service_account\.\w+\.email/g, "google_service_account.other.email");

@@ -11,6 +11,8 @@ const WORKLOADS = [
   "google_pubsub_subscription",
 ];
 
+const isWorkload = (address: string) => WORKLOADS.some((type) => address.startsWith(`${type}.`));
+
 /** `type.id` of every resource, with its configuration. */
 function resourcesOf({ json }: Pick<SynthesizedStack, "json">): Map<string, Json> {
   const byType = json.resource as Record<string, Record<string, Json>>;
@@ -38,7 +40,7 @@ function waitsFor(address: string, resources: ReadonlyMap<string, Json>, found =
 function unawaited(stack: Pick<SynthesizedStack, "json">): string[] {
   const resources = resourcesOf(stack);
   return [...resources].flatMap(([address, config]) => {
-    if (!WORKLOADS.some((type) => address.startsWith(`${type}.`))) return [];
+    if (!isWorkload(address)) return [];
     const accounts = new Set(JSON.stringify(config).match(/google_service_account\.[\w-]+(?=\.(?:email|id|name)\b)/g));
     const awaited = waitsFor(address, resources);
     return [...resources].flatMap(([grant, { member }]) =>
@@ -54,12 +56,11 @@ function unawaited(stack: Pick<SynthesizedStack, "json">): string[] {
 withTierStacks(undefined, (stacks) => {
   const apps = stacks.filter(({ name }) => name.endsWith("-app")).map(({ name, json }) => ({ name, json }));
 
-  test.each(apps)("every workload of $name waits for every grant of its identities", (stack) => {
-    const workloads = [...resourcesOf(stack).keys()].filter((address) =>
-      WORKLOADS.some((type) => address.startsWith(type)),
-    );
-    expect(workloads).toHaveLength(6);
+  test.each(apps)("every workload of $name waits for every grant of its identities, and nothing for itself", (stack) => {
+    expect([...resourcesOf(stack).keys()].filter(isWorkload)).toHaveLength(6);
     expect(unawaited(stack)).toEqual([]);
+    const resources = resourcesOf(stack);
+    expect([...resources.keys()].filter((address) => waitsFor(address, resources).has(address))).toEqual([]);
   });
 
   test("one that does not is found", () => {

@@ -2,9 +2,9 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { App } from "../../constructs/core/cdktf";
-import type { ImageLock, ImageName } from "../../constructs/core/container-image";
 import { buildApp } from "../../stacks/app";
 import type { HospitalLine } from "../../stacks/config";
+import type { ImageLock, ImageName } from "../../stacks/images";
 
 export type Json = Record<string, unknown>;
 

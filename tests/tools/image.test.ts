@@ -1,10 +1,11 @@
 import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { ContainerImage, type ImageLock, type LockedImage, readImageLock } from "../../constructs/core/container-image";
+import { ContainerImage, type LockedImage } from "../../constructs/core/container-image";
 import { bundleFiles, bundleRuntime } from "../../constructs/core/runtime-bundle";
 import { serveContract } from "../../runtime/serve/contract";
 import { trainContract } from "../../runtime/train/contract";
+import { type ImageLock, readImageLock } from "../../stacks/images";
 import { image } from "../../tools/image";
 import { NOTHING_PUSHED, PROD, PUSHED, stackOf, synthesize } from "../stacks/synthesize";
 

@@ -1,5 +1,5 @@
 import { resourceRule } from "../rule";
-import { isGiven, leaves, strings } from "../stack-document";
+import { blocks, isGiven, leaves, strings } from "../stack-document";
 
 const PUBLIC = new Set(["allUsers", "allAuthenticatedUsers"]);
 const WIDE_IAM = /^google_(?:project|folder|organization)_iam_(?:member|binding)$/;
@@ -135,6 +135,28 @@ export const identityRules = [
     },
     /_iam_(?:binding|policy)$/,
     ({ type }) => `${type} replaces all other members`,
+  ),
+  resourceRule(
+    {
+      id: "condition-limits",
+      severity: "high",
+      title: "A condition of a grant limits it, and to whole folders.",
+      checkov: [],
+      cis: [],
+      remedy: "Name the resource in the expression; let the path of a folder of objects end in a slash.",
+    },
+    /_iam_member$/,
+    ({ config }) => {
+      for (const { expression } of blocks(config, "condition")) {
+        if (!isGiven(expression) || !/\b(?:resource|request|api)\b/.test(expression))
+          return `condition.expression is ${isGiven(expression) ? expression : "missing"}, which limits nothing`;
+        const open = [...expression.matchAll(/"projects\/_\/buckets\/[^"]+?\/objects\/[^"]*"/g)].find(
+          ([path]) => !path.endsWith('/"') || path.endsWith('/objects/"'),
+        );
+        if (open) return `condition.expression names ${open[0]}, which opens other folders too`;
+      }
+      return undefined;
+    },
   ),
   resourceRule(
     {

@@ -16,6 +16,7 @@ import { SERVICE_AGENTS, serviceAgentMember } from "../../../constructs/core/ser
 import { ingestContract } from "../../../runtime/ingest/contract";
 import { type Bindings, BUCKETS, defineContract, type RuntimeContract } from "../../../runtime/platform/contract";
 import { preprocessContract } from "../../../runtime/preprocess/contract";
+import { scoreContract } from "../../../runtime/score/contract";
 import { serveContract } from "../../../runtime/serve/contract";
 import { trainContract } from "../../../runtime/train/contract";
 import { ref } from "../../stacks/synthesize";
@@ -132,13 +133,17 @@ describe("bindings", () => {
   });
 });
 
-test("declared access: writing includes reading, and appending to a table means writing to the warehouse", () => {
+test("declared access: writing includes reading, and appending to a table is neither replacing nor deleting", () => {
   expect(declaredAccess(contract)).toEqual([
     ["curated", "create"],
     ["landing", "read"],
     ["models", "write"],
-    ["warehouse", "write"],
+    ["warehouse", "append"],
+    ["warehouse", "read"],
   ]);
+  const wider = { ...contract, reads: [], creates: ["warehouse"], writes: [] } as unknown as RuntimeContract;
+  expect(declaredAccess(wider)).toEqual([["warehouse", "create"]]);
+  expect(declaredAccess({ ...wider, creates: [], writes: ["warehouse"] })).toEqual([["warehouse", "write"]]);
 });
 
 describe("the hash and the zip of a bundle", () => {
@@ -311,8 +316,10 @@ describe("the bundles of the other capabilities", () => {
   });
 
   test("install what cannot be bundled and what the contract names, and nothing that they do not use", () => {
-    // Scoring is one of its steps.
-    expect(dependencies(preprocessContract)).toEqual(dependencies(serveContract));
+    expect(dependencies(scoreContract)).toEqual(dependencies(serveContract));
+    // It takes no model.
+    const withoutModels = dependencies(serveContract).filter((name) => !name.startsWith("@tensorflow/"));
+    expect(dependencies(preprocessContract)).toEqual(withoutModels);
     expect(dependencies(serveContract)).toEqual([
       "@duckdb/node-api",
       "@node-rs/crc32",

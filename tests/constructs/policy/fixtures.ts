@@ -49,6 +49,28 @@ export const FIXTURES: Readonly<Record<string, Fixture>> = {
       [RUN, { invoker_iam_disabled: true }],
     ],
   },
+  "condition-limits": {
+    passes: [
+      [
+        `${BUCKET}_iam_member`,
+        { condition: { expression: 'resource.name.startsWith("projects/_/buckets/b/objects/t/")' } },
+      ],
+      [MEMBER, { condition: [{ expression: 'resource.name.startsWith("projects/_/buckets/b-staging")' }] }],
+      [`${BUCKET}_iam_member`, { role: "roles/storage.objectViewer" }],
+    ],
+    fails: [
+      [
+        `${BUCKET}_iam_member`,
+        { condition: { expression: 'resource.name.startsWith("projects/_/buckets/b/objects/t")' } },
+      ],
+      [
+        `${BUCKET}_iam_member`,
+        { condition: { expression: 'resource.name.startsWith("projects/_/buckets/b/objects/")' } },
+      ],
+      [MEMBER, { condition: [{ title: "always", expression: "true" }] }],
+      [MEMBER, { condition: {} }],
+    ],
+  },
   "no-basic-role": one(MEMBER, { role: "roles/logging.logWriter" }, { role: "roles/editor" }),
   "no-admin-role-on-project": one(
     MEMBER,

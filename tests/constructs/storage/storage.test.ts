@@ -1,7 +1,10 @@
-import { App, TerraformStack } from "../../../constructs/core/cdktf";
-import { Identity } from "../../../constructs/core/identity";
+import { StorageBucketObject } from "@cdktf/provider-google/lib/storage-bucket-object";
+import type { IConstruct } from "constructs";
+import { App, type ITerraformDependable, TerraformStack } from "../../../constructs/core/cdktf";
+import { Identity, runsAs } from "../../../constructs/core/identity";
 import { hospitalKeysFromNames } from "../../../constructs/security";
 import { hospitalBucketsFromNames } from "../../../constructs/storage";
+import { belowFolders } from "../../../constructs/storage/folder-condition";
 import { BUCKETS } from "../../../runtime/platform/contract";
 import { type Json, PROD, ref, stackOf, synthesize, TEST } from "../../stacks/synthesize";
 
@@ -114,15 +117,111 @@ test("prod can be destroyed after a deploy with allowDestroys, and nothing is re
   }
 });
 
+/** An identity of its own, and the buckets of a hospital. */
+function granting() {
+  const stack = new TerraformStack(new App(), "s");
+  const identity = new Identity(stack, "identity", { hospital: PROD, role: "r", description: "d" });
+  const buckets = hospitalBucketsFromNames(PROD, hospitalKeysFromNames(PROD, { shared: false }).data);
+  const granted = (bucket: string) =>
+    identity.node.children.map(({ node }) => node.id).filter((id) => id.startsWith(`${bucket}-`));
+  const members = () =>
+    Object.values((stack.toTerraform() as Json).resource as Record<string, Record<string, Json>>)
+      .flatMap((instances) => Object.values(instances))
+      .filter(({ bucket }) => bucket !== undefined);
+  return { stack, identity, buckets, granted, members };
+}
+
 test.each([
   [["grantRead", "grantCreate", "grantWrite"]],
   [["grantWrite", "grantCreate", "grantRead"]],
   [["grantWrite", "grantWrite"]],
 ] as const)("who may write gets no second role: %j", (calls) => {
-  const stack = new TerraformStack(new App(), "s");
-  const identity = new Identity(stack, "identity", { hospital: PROD, role: "r", description: "d" });
-  const { models } = hospitalBucketsFromNames(PROD, hospitalKeysFromNames(PROD, { shared: false }).data);
-  for (const call of calls) models[call](identity);
-  const granted = identity.node.children.map(({ node }) => node.id).filter((id) => id.startsWith("models-"));
-  expect(granted).toEqual(["models-write"]);
+  const { identity, buckets, granted } = granting();
+  for (const call of calls) buckets.models[call](identity);
+  expect(granted("models")).toEqual(["models-write"]);
+});
+
+test.each([
+  ["create", ["grantAppend", "grantCreate"], ["warehouse-create"]],
+  ["create", ["grantCreate", "grantAppend"], ["warehouse-create"]],
+  ["write", ["grantAppend", "grantWrite", "grantAppend"], ["warehouse-write"]],
+  ["read and append", ["grantRead", "grantAppend"], ["warehouse-read", "warehouse-append"]],
+] as const)("who may %s after %j gets no second role", (_what, calls, expected) => {
+  const { identity, buckets, granted, members } = granting();
+  for (const call of calls) buckets.warehouse[call](identity, ["images/"]);
+  expect(granted("warehouse")).toEqual(expected);
+  for (const { role, condition } of members())
+    expect([role, condition === undefined]).toEqual([
+      role,
+      !expected.some((id) => id.endsWith("-append")) || /Viewer/.test(String(role)),
+    ]);
+});
+
+test("appending is creating below the folders that an identity was given, by one member whose condition grows", () => {
+  const { identity, buckets, members } = granting();
+  buckets.warehouse.grantAppend(identity, ["predictions/"]);
+  buckets.warehouse.grantAppend(identity, ["images/", "predictions/"]);
+  const below = (folder: string) =>
+    `resource.name.startsWith("projects/_/buckets/mri-st-anna-st-anna-warehouse/objects/${folder}")`;
+  expect(members()).toEqual([
+    expect.objectContaining({
+      bucket: "mri-st-anna-st-anna-warehouse",
+      role: "roles/storage.objectCreator",
+      condition: {
+        title: "adds below images/, predictions/",
+        description: expect.any(String),
+        expression: `${below("images/")} || ${below("predictions/")}`,
+      },
+      // Another table is another condition, and so another member: nobody is without one meanwhile.
+      lifecycle: { create_before_destroy: true },
+    }),
+  ]);
+});
+
+test("a folder that a condition would open too far is refused, and more of them than IAM takes", () => {
+  const { identity, buckets, members } = granting();
+  for (const open of ["images", "", "/", 'images/") || true || ("/', "images/*/"])
+    expect(() => belowFolders("b", [open])).toThrow(/is no folder that a condition can name: it must end in a slash/);
+  const tables = Array.from({ length: 13 }, (_, index) => `a_table_with_a_long_name_${index}/`);
+  expect(belowFolders("b", tables).title).toBe("adds below 13 folders");
+  expect(() => belowFolders("b", [...tables, "one-more/"])).toThrow(
+    /^14 folders of b are more than one condition may name \(13\): a_table/,
+  );
+  buckets.warehouse.grantAppend(identity, tables);
+  const [member] = members() as [{ condition: Record<string, string> }];
+  expect(String(member.condition.title).length).toBeLessThanOrEqual(100);
+  expect(String(member.condition.description).length).toBeLessThanOrEqual(256);
+});
+
+test("a grant gives what a consumer waits for: the member and the use of the key", () => {
+  const { identity, buckets } = granting();
+  const paths = (grants: readonly ITerraformDependable[]) =>
+    grants.map((grant) => (grant as unknown as IConstruct).node.path.replace("s/identity/", ""));
+  const { models } = buckets;
+  expect(paths(models.grantRead(identity))).toEqual(["models-read", "key-data-cryptoKeyDecrypter"]);
+  expect(paths(models.grantRead(identity))).toEqual(["models-read", "key-data-cryptoKeyDecrypter"]);
+  expect(paths(models.grantAppend(identity, ["a/"]))).toEqual(["models-append", "key-data-cryptoKeyEncrypter"]);
+  expect(paths(models.grantCreate(identity))).toEqual(["models-create", "key-data-cryptoKeyEncrypter"]);
+  expect(paths(models.grantWrite(identity))).toEqual(["models-write", "key-data-cryptoKeyEncrypterDecrypter"]);
+  expect(paths(models.grantCreate(identity))).toEqual(["models-write", "key-data-cryptoKeyEncrypter"]);
+});
+
+test("a workload waits for rights that are granted after it was made, and not for one that a wider one replaced", () => {
+  const { stack, identity, buckets } = granting();
+  const other = new Identity(stack, "other", { hospital: PROD, role: "o", description: "d" });
+  buckets.models.grantRead(identity);
+  const workload = new StorageBucketObject(stack, "workload", { bucket: "b", name: "n", dependsOn: [other.account] });
+  runsAs(workload, identity, other);
+  buckets.models.grantWrite(identity);
+  buckets.landing.grantRead(other);
+  const { resource } = stack.toTerraform() as { resource: Record<string, Record<string, Json>> };
+  const awaited = resource.google_storage_bucket_object?.workload?.depends_on as string[];
+  expect(awaited.map((address) => address.replace(/_[0-9A-F]{8}$/, ""))).toEqual([
+    "google_service_account.other_account",
+    "google_kms_crypto_key_iam_member.identity_key-data-cryptoKeyDecrypter",
+    "google_storage_bucket_iam_member.identity_models-write",
+    "google_kms_crypto_key_iam_member.identity_key-data-cryptoKeyEncrypterDecrypter",
+    "google_storage_bucket_iam_member.other_landing-read",
+    "google_kms_crypto_key_iam_member.other_key-data-cryptoKeyDecrypter",
+  ]);
 });

@@ -1,0 +1,50 @@
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { z } from "zod";
+import { lockedImageSchema } from "../constructs/core/container-image";
+import { repositoryRoot } from "../constructs/core/repository";
+import { ConfigurationError } from "../runtime/platform/config";
+import type { RuntimeContract } from "../runtime/platform/contract";
+import { serveContract } from "../runtime/serve/contract";
+import { trainContract } from "../runtime/train/contract";
+
+/** What runs as a container, by the name of its image: `images/<name>` has the Dockerfile. */
+export const IMAGE_CONTRACTS = {
+  serve: serveContract,
+  train: trainContract,
+} as const satisfies Record<string, RuntimeContract>;
+export type ImageName = keyof typeof IMAGE_CONTRACTS;
+export const IMAGES = Object.keys(IMAGE_CONTRACTS) as readonly ImageName[];
+
+const lockSchema = z.strictObject({
+  version: z.literal(1),
+  images: z.partialRecord(z.enum(IMAGES), lockedImageSchema),
+});
+/** The images that were pushed. `npm run image` writes it; none is committed. */
+export type ImageLock = z.infer<typeof lockSchema>;
+
+export const IMAGE_LOCK = "images.lock.json";
+
+/**
+ * Reads the lock file of a folder; without one there is no image.
+ * @throws {ConfigurationError} if it is damaged or was written by hand.
+ */
+export function readImageLock(folder: string = repositoryRoot()): ImageLock {
+  const file = join(folder, IMAGE_LOCK);
+  if (!existsSync(file)) return { version: 1, images: {} };
+  let content: unknown;
+  try {
+    content = JSON.parse(readFileSync(file, "utf8"));
+  } catch (error) {
+    throw new ConfigurationError(IMAGE_LOCK, [`it is not JSON (${(error as Error).message}). ${REPAIR}`]);
+  }
+  const parsed = lockSchema.safeParse(content);
+  if (parsed.success) return parsed.data;
+  throw new ConfigurationError(
+    IMAGE_LOCK,
+    parsed.error.issues.map((issue) => `${issue.path.join(".") || "it"}: ${issue.message}. ${REPAIR}`),
+  );
+}
+
+const [FIRST, ...OTHERS] = IMAGES;
+const REPAIR = `Delete the file and run npm run image -- ${FIRST}, and the same for ${OTHERS.join(", ")}.`;
