@@ -252,7 +252,7 @@ describe("npm run synth", () => {
       expect(found).toHaveLength(1);
       return readFileSync(join(stack, String(found[0]?.source)));
     };
-    for (const capability of ["ingest", "preprocess", "features"])
+    for (const capability of ["ingest", "preprocess", "features", "score"])
       expect(bytes(new RegExp(`^${capability}/[0-9a-f]{64}\\.zip$`)).toString("latin1", 0, 2)).toBe("PK");
     const driver = readFileSync(join(__dirname, "../../spark/preprocess.py"));
     expect(bytes(/^spark\/[0-9a-f]{32}\/preprocess\.py$/)).toEqual(driver);

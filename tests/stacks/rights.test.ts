@@ -56,12 +56,15 @@ function unawaited(stack: Pick<SynthesizedStack, "json">): string[] {
 withTierStacks(undefined, (stacks) => {
   const apps = stacks.filter(({ name }) => name.endsWith("-app")).map(({ name, json }) => ({ name, json }));
 
-  test.each(apps)("every workload of $name waits for every grant of its identities, and nothing for itself", (stack) => {
-    expect([...resourcesOf(stack).keys()].filter(isWorkload)).toHaveLength(6);
-    expect(unawaited(stack)).toEqual([]);
-    const resources = resourcesOf(stack);
-    expect([...resources.keys()].filter((address) => waitsFor(address, resources).has(address))).toEqual([]);
-  });
+  test.each(apps)(
+    "every workload of $name waits for every grant of its identities, and nothing for itself",
+    (stack) => {
+      expect([...resourcesOf(stack).keys()].filter(isWorkload)).toHaveLength(6);
+      expect(unawaited(stack)).toEqual([]);
+      const resources = resourcesOf(stack);
+      expect([...resources.keys()].filter((address) => waitsFor(address, resources).has(address))).toEqual([]);
+    },
+  );
 
   test("one that does not is found", () => {
     const [stack] = structuredClone(apps) as [(typeof apps)[number]];

@@ -180,6 +180,7 @@ describe("the steps", () => {
     const bundles = String((nodes.metadata as Json)["runtime-bundles"]).split(" ");
     expect(bundles).toEqual([
       expect.stringMatching(/^preprocess=gs:\/\/\S+preprocess_archive\S+$/),
+      expect.stringMatching(/^score=gs:\/\/\S+score_archive\S+$/),
       expect.stringMatching(/^features=gs:\/\/\S+features_archive\S+$/),
     ]);
   });
