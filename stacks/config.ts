@@ -1,200 +1,121 @@
 import { z } from "zod";
+import { type Filled, fill, type LinePart, linePart, objectWith, TIERS } from "../constructs/core/hospital-line";
 import { bucketNameProblem } from "../constructs/core/naming";
 import type { Removal } from "../constructs/core/removal";
-import { DEFAULT_CIDR, type EgressDestination } from "../constructs/network";
-import type { PublicAccess } from "../constructs/serve";
-import { GPUS, type Gpu } from "../constructs/train";
+import { ingestLine } from "../constructs/ingest";
+import { networkLine, networkProblems } from "../constructs/network";
+import { alertsLine } from "../constructs/observability";
+import { preprocessLine } from "../constructs/preprocess";
+import { budgetLine, keyLocation, keysLine } from "../constructs/security";
+import { type PublicAccess, publicAccess, serveLine, serveProblems } from "../constructs/serve";
+import { trainLine } from "../constructs/train";
+import { warehouseLine } from "../constructs/warehouse";
 import { ConfigurationError } from "../runtime/platform/config";
 import { BUCKETS } from "../runtime/platform/contract";
 import { asRecord, nameOf, sentences, show } from "./sentences";
-import {
-  AMOUNT,
-  BILLING_ACCOUNT,
-  DOMAIN,
-  EMAILS,
-  isDate,
-  isNarrowRange,
-  isPrivateRange,
-  isSourceRange,
-  KMS_KEY,
-  KMS_KEY_VERSION,
-  MEMBERS,
-  OWNER,
-  PROJECT,
-  PROJECT_NUMBER,
-  REGION,
-  STATE_BUCKET,
-  VIEWERS,
-} from "./values";
+import { isDate, OWNER, PROJECT, PROJECT_NUMBER, REGION, STATE_BUCKET } from "./values";
 
-export const TIERS = ["prod", "test", "ephemeral"] as const;
-export type Tier = (typeof TIERS)[number];
+/** What a line says of no construct: which hospital it is, where it lies and how long it stays. */
+const identityLine = linePart({
+  schema: z.strictObject({
+    name: z
+      .string()
+      .regex(/^[a-z](?:[a-z0-9]|-(?=[a-z0-9])){1,29}$/)
+      .describe(
+        "2 to 30 lower-case letters, digits and single hyphens, a letter first and no hyphen last, such as st-anna",
+      ),
+    tier: z.enum(TIERS).describe("prod, test or ephemeral"),
+    project: PROJECT,
+    projectNumber: PROJECT_NUMBER,
+    region: REGION,
+    owner: OWNER,
+    removal: z
+      .enum(["retain", "destroy"])
+      .optional()
+      .describe("retain (terraform destroy fails) or destroy (it leaves nothing but key versions)"),
+    allowDestroys: z.boolean().default(false).describe("true or false"),
+    stateBucket: STATE_BUCKET.optional(),
+    expiresAt: z.string().refine(isDate).optional().describe("a date such as 2027-01-31"),
+    deployer: z
+      .string()
+      .regex(/^serviceAccount:[a-z][a-z0-9-]{4,28}[a-z0-9]@[a-z][a-z0-9-]{4,28}[a-z0-9]\.iam\.gserviceaccount\.com$/)
+      .optional()
+      .describe("the service account that deploys: serviceAccount:NAME@PROJECT.iam.gserviceaccount.com"),
+  }),
+  purpose: {
+    name: "Part of the names of its stacks, buckets and accounts. Another name is another hospital.",
+    tier: "Decides every default of this table, and what a destroy may take along.",
+    project: "The project that holds this hospital and nothing else; ephemeral environments share one.",
+    projectNumber: "Google names the project's service agents by it.",
+    region: "Where everything lies.",
+    owner: "The label `owner` on every resource.",
+    removal: "What a destroy does with the data. Never `destroy` in tier prod, never `retain` in tier ephemeral.",
+    allowDestroys: "For the one deploy before a hospital is taken down: its data may be destroyed from then on.",
+    stateBucket: "Keeps the state of its stacks. Without it the platform's choice counts.",
+    expiresAt: "From when `npm run sweep` takes it away; tier ephemeral alone. Without it two days after the synth.",
+    deployer: "The account of a pipeline that deploys: it has to act as the identities that it deploys.",
+  },
+  defaults: {
+    prod: { removal: "retain" },
+    test: { removal: "retain" },
+    ephemeral: { removal: "destroy" },
+  },
+});
 
-/** One line of `hospitals.ts`. A description says what is allowed; errors quote it. */
+/** Every part of a line with the key that it stands under; those without one have keys of the line itself. */
+export const LINE_PARTS: readonly { readonly key?: string; readonly part: LinePart }[] = [
+  { part: identityLine },
+  { part: keysLine },
+  { part: budgetLine },
+  { part: alertsLine },
+  { part: warehouseLine },
+  { key: "network", part: networkLine },
+  { key: "ingest", part: ingestLine },
+  { key: "preprocess", part: preprocessLine },
+  { key: "train", part: trainLine },
+  { key: "serve", part: serveLine },
+];
+
+const { stateBucket, expiresAt, deployer, ...identity } = identityLine.schema.shape;
+
+/** One line of `hospitals.ts`. An error that lists the keys has them in this order. */
 const lineSchema = z.strictObject({
-  name: z
-    .string()
-    .regex(/^[a-z](?:[a-z0-9]|-(?=[a-z0-9])){1,29}$/)
-    .describe(
-      "2 to 30 lower-case letters, digits and single hyphens, a letter first and no hyphen last, such as st-anna",
-    ),
-  tier: z.enum(TIERS).describe("prod, test or ephemeral"),
-  project: PROJECT,
-  projectNumber: PROJECT_NUMBER,
-  region: REGION,
-  owner: OWNER,
-  removal: z
-    .enum(["retain", "destroy"])
-    .optional()
-    .describe("retain (terraform destroy fails) or destroy (it leaves nothing but key versions)"),
-  allowDestroys: z.boolean().default(false).describe("true or false"),
-  kmsKey: z
-    .string()
-    .regex(KMS_KEY)
-    .optional()
-    .describe("an existing encryption key in full: projects/P/locations/REGION/keyRings/R/cryptoKeys/K"),
-  pseudonymKey: z
-    .string()
-    .regex(KMS_KEY_VERSION)
-    .optional()
-    .describe(
-      "an existing MAC key version in full: projects/P/locations/REGION/keyRings/R/cryptoKeys/K/cryptoKeyVersions/N",
-    ),
-  stateBucket: STATE_BUCKET.optional(),
-  expiresAt: z.string().refine(isDate).optional().describe("a date such as 2027-01-31"),
-  billingAccount: BILLING_ACCOUNT.optional(),
-  budget: AMOUNT.optional(),
-  alertEmails: EMAILS.optional(),
-  analysts: MEMBERS.optional(),
-  deployer: z
-    .string()
-    .regex(/^serviceAccount:[a-z][a-z0-9-]{4,28}[a-z0-9]@[a-z][a-z0-9-]{4,28}[a-z0-9]\.iam\.gserviceaccount\.com$/)
-    .optional()
-    .describe("the service account that deploys: serviceAccount:NAME@PROJECT.iam.gserviceaccount.com"),
-  network: z
-    .strictObject({
-      cidr: z.string().refine(isPrivateRange).optional().describe("a private range of /16 to /24 such as 10.10.0.0/20"),
-      egress: z
-        .array(
-          z
-            .strictObject({
-              name: z
-                .string()
-                .regex(/^[a-z](?:[a-z0-9]|-(?=[a-z0-9])){1,19}$/)
-                .describe("2 to 20 lower-case letters, digits and single hyphens, a letter first"),
-              cidr: z
-                .string()
-                .refine(isNarrowRange)
-                .describe("a range of /16 or smaller such as 203.0.113.0/28, starting at its first address"),
-              ports: z
-                .array(z.int().min(1).max(65_535).describe("a whole number from 1 to 65535"))
-                .min(1)
-                .max(20)
-                .describe("a list of TCP ports"),
-            })
-            .describe("an object with name, cidr and ports"),
-        )
-        .max(20)
-        .optional()
-        .describe("a list of at most 20 destinations, each with name, cidr and ports"),
-    })
-    .default({})
-    .describe("an object with cidr and egress"),
-  ingest: z
-    .strictObject({
-      maxInstances: z.int().min(1).max(1000).optional().describe("a whole number from 1 to 1000"),
-    })
-    .default({})
-    .describe("an object with maxInstances"),
-  preprocess: z
-    .strictObject({
-      maxSpotWorkers: z.int().min(1).max(200).optional().describe("a whole number from 1 to 200"),
-    })
-    .default({})
-    .describe("an object with maxSpotWorkers"),
-  train: z
-    .strictObject({
-      gpu: z.enum(GPUS).optional().describe(GPUS.join(", ")),
-      spot: z.boolean().optional().describe("true or false"),
-    })
-    .default({})
-    .describe("an object with gpu and spot"),
-  serve: z
-    .strictObject({
-      maxInstances: z.int().min(1).max(1000).optional().describe("a whole number from 1 to 1000"),
-      domain: DOMAIN.optional(),
-      viewers: VIEWERS.optional(),
-      allowedRanges: z
-        .array(
-          z.string().refine(isSourceRange).describe("a range such as 198.51.100.0/24, starting at its first address"),
-        )
-        .min(1)
-        .max(10)
-        .optional()
-        .describe("a list of at most 10 ranges, such as 198.51.100.0/24"),
-    })
-    .default({})
-    .describe("an object with maxInstances, domain, viewers and allowedRanges"),
+  ...identity,
+  ...keysLine.schema.shape,
+  stateBucket,
+  expiresAt,
+  ...budgetLine.schema.shape,
+  ...alertsLine.schema.shape,
+  ...warehouseLine.schema.shape,
+  deployer,
+  network: networkLine.schema.default({}).describe(objectWith(networkLine)),
+  ingest: ingestLine.schema.default({}).describe(objectWith(ingestLine)),
+  preprocess: preprocessLine.schema.default({}).describe(objectWith(preprocessLine)),
+  train: trainLine.schema.default({}).describe(objectWith(trainLine)),
+  serve: serveLine.schema.default({}).describe(objectWith(serveLine)),
 });
 
 /** What an engineer writes. */
 export type HospitalLine = z.input<typeof lineSchema>;
 
 /** A validated line with every default filled in. */
-export interface Hospital {
-  readonly name: string;
-  readonly tier: Tier;
-  readonly project: string;
-  readonly projectNumber: string;
-  readonly region: string;
-  readonly owner: string;
+export interface Hospital
+  extends Omit<Filled<typeof identityLine>, "allowDestroys">,
+    Filled<typeof keysLine>,
+    Filled<typeof budgetLine>,
+    Filled<typeof alertsLine>,
+    Filled<typeof warehouseLine> {
   /** What a destroy does: the tier's choice, or the line's. `allowDestroys` makes it `destroy`. */
   readonly removal: Removal;
-  readonly kmsKey: string | undefined;
-  readonly pseudonymKey: string | undefined;
-  readonly stateBucket: string | undefined;
-  readonly expiresAt: string | undefined;
-  /** Where the budget is made; without one, there is none. */
-  readonly billingAccount: string | undefined;
-  /** A month, in the billing account's currency. */
-  readonly budget: number;
-  readonly alertEmails: readonly string[];
-  /** IAM members that may read the warehouse. */
-  readonly analysts: readonly string[];
-  /** Who has to act as the identities that it deploys. */
-  readonly deployer: string | undefined;
-  readonly network: { readonly cidr: string; readonly egress: readonly EgressDestination[] };
-  readonly ingest: { readonly maxInstances: number };
-  readonly preprocess: { readonly maxSpotWorkers: number };
-  readonly train: { readonly gpu: Gpu; readonly spot: boolean };
+  readonly network: Filled<typeof networkLine>;
+  readonly ingest: Filled<typeof ingestLine>;
+  readonly preprocess: Filled<typeof preprocessLine>;
+  readonly train: Filled<typeof trainLine>;
   readonly serve: {
     readonly maxInstances: number;
     /** How people reach the page; without it, there is no load balancer. */
     readonly publicAccess: PublicAccess | undefined;
   };
-}
-
-/** What a line that says nothing gets. */
-const TIER_DEFAULTS: Readonly<Record<Tier, TierDefaults>> = {
-  prod: { removal: "retain", maxInstances: 20, serveInstances: 10, spotWorkers: 8, spotTraining: false, budget: 2000 },
-  test: { removal: "retain", maxInstances: 5, serveInstances: 3, spotWorkers: 4, spotTraining: true, budget: 300 },
-  ephemeral: {
-    removal: "destroy",
-    maxInstances: 2,
-    serveInstances: 2,
-    spotWorkers: 2,
-    spotTraining: true,
-    budget: 100,
-  },
-};
-
-interface TierDefaults {
-  readonly removal: Removal;
-  readonly maxInstances: number;
-  readonly serveInstances: number;
-  readonly spotWorkers: number;
-  readonly spotTraining: boolean;
-  readonly budget: number;
 }
 
 /** Days that an ephemeral environment lives for, where its line does not say. */
@@ -243,38 +164,29 @@ export function parseHospitals(
   return hospitals;
 }
 
-function withDefaults(line: z.output<typeof lineSchema>, context: HospitalContext): Hospital {
-  const defaults = TIER_DEFAULTS[line.tier];
+function withDefaults(line: Line, context: HospitalContext): Hospital {
+  const { tier } = line;
+  const { allowDestroys, removal, ...identity } = fill(identityLine, tier, line);
+  const costs = fill(budgetLine, tier, line);
   return {
-    name: line.name,
-    tier: line.tier,
-    project: line.project,
-    projectNumber: line.projectNumber,
-    region: line.region,
-    owner: line.owner,
-    removal: line.allowDestroys ? "destroy" : (line.removal ?? defaults.removal),
-    kmsKey: line.kmsKey,
-    pseudonymKey: line.pseudonymKey,
-    stateBucket: line.stateBucket ?? context.stateBucket,
-    expiresAt: line.expiresAt ?? (line.tier === "ephemeral" ? expiry(context.now ?? new Date()) : undefined),
-    billingAccount: line.billingAccount ?? context.billingAccount,
-    budget: line.budget ?? defaults.budget,
-    alertEmails: line.alertEmails ?? [],
-    analysts: line.analysts ?? [],
-    deployer: line.deployer,
-    network: { cidr: line.network.cidr ?? DEFAULT_CIDR, egress: line.network.egress ?? [] },
-    ingest: { maxInstances: line.ingest.maxInstances ?? defaults.maxInstances },
-    preprocess: { maxSpotWorkers: line.preprocess.maxSpotWorkers ?? defaults.spotWorkers },
-    train: { gpu: line.train.gpu ?? "nvidia-tesla-t4", spot: line.train.spot ?? defaults.spotTraining },
+    ...identity,
+    removal: allowDestroys ? "destroy" : removal,
+    stateBucket: identity.stateBucket ?? context.stateBucket,
+    expiresAt: identity.expiresAt ?? (tier === "ephemeral" ? expiry(context.now ?? new Date()) : undefined),
+    ...costs,
+    billingAccount: costs.billingAccount ?? context.billingAccount,
+    ...fill(keysLine, tier, line),
+    ...fill(alertsLine, tier, line),
+    ...fill(warehouseLine, tier, line),
+    network: fill(networkLine, tier, line.network),
+    ingest: fill(ingestLine, tier, line.ingest),
+    preprocess: fill(preprocessLine, tier, line.preprocess),
+    train: fill(trainLine, tier, line.train),
     serve: {
-      maxInstances: line.serve.maxInstances ?? defaults.serveInstances,
+      maxInstances: fill(serveLine, tier, line.serve).maxInstances,
       publicAccess: publicAccess(line.serve),
     },
   };
-}
-
-function publicAccess({ domain, viewers = [], allowedRanges }: Line["serve"]): PublicAccess | undefined {
-  return domain === undefined ? undefined : { domain, viewers, allowedRanges };
 }
 
 /** The date from which an environment that is deployed now may be taken away. */
@@ -294,14 +206,9 @@ function usableKeys(line: unknown): Partial<Line> {
   return usable as Partial<Line>;
 }
 
-/** Rules over more than one key of a line. */
+/** Rules over more than one key of a line, those within a construct's part among them. */
 function crossFieldProblems(who: string, line: Partial<Line>): string[] {
-  const problems: string[] = [];
-  for (const key of ["viewers", "allowedRanges"] as const)
-    if (line.serve?.[key] && line.serve.domain === undefined)
-      problems.push(
-        `${who}: "serve.${key}" is given without "serve.domain"; allowed: with the domain that people open.`,
-      );
+  const problems = serveProblems(line.serve ?? {}).map((problem) => `${who}: ${problem}`);
   if (line.tier === "prod" && line.removal === "destroy" && !line.allowDestroys)
     problems.push(
       `${who}: "removal" is "destroy" in tier prod; allowed: retain. To take a prod hospital down, deploy it once with "allowDestroys": true.`,
@@ -314,15 +221,9 @@ function crossFieldProblems(who: string, line: Partial<Line>): string[] {
     problems.push(
       `${who}: "budget" is ${line.budget} in tier ephemeral; allowed: in tiers prod and test, as one project's environments share its budget.`,
     );
-  const egress = line.network?.egress ?? [];
-  for (const name of new Set(egress.map((destination) => destination.name)))
-    if (egress.filter((destination) => destination.name === name).length > 1)
-      problems.push(`${who}: "network.egress" has the name "${name}" twice; allowed: each name once.`);
-  for (const [key, value, pattern] of [
-    ["kmsKey", line.kmsKey, KMS_KEY],
-    ["pseudonymKey", line.pseudonymKey, KMS_KEY_VERSION],
-  ] as const) {
-    const location = value && pattern.exec(value)?.[1];
+  problems.push(...networkProblems(line.network ?? {}).map((problem) => `${who}: ${problem}`));
+  for (const key of ["kmsKey", "pseudonymKey"] as const) {
+    const location = keyLocation(line[key] ?? "");
     if (location && line.region && location !== line.region)
       problems.push(
         `${who}: "${key}" lies in "${location}"; allowed: the hospital's own region, ${line.region}, where its data is.`,

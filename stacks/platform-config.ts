@@ -1,9 +1,11 @@
 import { z } from "zod";
 import { bucketName, bucketNameProblem } from "../constructs/core/naming";
 import type { Removal } from "../constructs/core/removal";
+import { EMAILS } from "../constructs/observability";
+import { AMOUNT, BILLING_ACCOUNT } from "../constructs/security";
 import { ConfigurationError } from "../runtime/platform/config";
 import { asRecord, sentences, show } from "./sentences";
-import { AMOUNT, BILLING_ACCOUNT, EMAILS, OWNER, PROJECT, PROJECT_NUMBER, REGION } from "./values";
+import { OWNER, PROJECT, PROJECT_NUMBER, REGION } from "./values";
 
 /** The platform's line in `hospitals.ts`. A description says what is allowed; errors quote it. */
 const platformSchema = z.strictObject({

@@ -1,3 +1,4 @@
+export { ingestLine } from "./config";
 export { Ingest, type IngestProps } from "./ingest";
 export { IngestFunction, type IngestFunctionProps } from "./ingest-function";
 export { LandingEvents, type LandingEventsProps } from "./landing-events";

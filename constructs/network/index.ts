@@ -1,4 +1,5 @@
+export { DEFAULT_CIDR, networkLine, networkProblems } from "./config";
 export { type EgressDestination, FirewallRules } from "./firewall-rules";
 export { GOOGLE_APIS, GoogleApisDns } from "./google-apis-dns";
 export { networkMonitoring } from "./monitoring";
-export { DEFAULT_CIDR, Network, type NetworkProps } from "./network";
+export { Network, type NetworkProps } from "./network";

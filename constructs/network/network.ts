@@ -6,6 +6,7 @@ import { ComputeSubnetwork } from "@cdktf/provider-google/lib/compute-subnetwork
 import { Construct } from "constructs";
 import type { ITerraformDependable } from "../core/cdktf";
 import { type HospitalRef, resourceName } from "../core/naming";
+import { DEFAULT_CIDR } from "./config";
 import { type EgressDestination, FirewallRules } from "./firewall-rules";
 import { GOOGLE_APIS, GoogleApisDns } from "./google-apis-dns";
 
@@ -23,7 +24,6 @@ export interface NetworkProps {
   readonly egress?: readonly EgressDestination[];
 }
 
-export const DEFAULT_CIDR = "10.10.0.0/20";
 /** https://cloud.google.com/vpc/docs/routes#default-route */
 const INTERNET_GATEWAY = "default-internet-gateway";
 

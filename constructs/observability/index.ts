@@ -1,2 +1,3 @@
+export { alertsLine, EMAILS } from "./config";
 export { dashboardJson } from "./dashboard";
 export { Observability, type ObservabilityProps } from "./observability";

@@ -1,6 +1,7 @@
 export { AUDIT_LOG_TYPES, AuditConfig, type AuditLogType } from "./audit-config";
 export { AuditSink, type AuditSinkProps } from "./audit-sink";
 export { Budget, type BudgetProps } from "./budget";
+export { AMOUNT, BILLING_ACCOUNT, budgetLine, keyLocation, keysLine } from "./config";
 export { DataKey, type EncryptionKey, encryptionKeyFromId, KeyAgentGrants, ROTATION_PERIOD } from "./data-key";
 export { EphemeralKeys, type EphemeralKeysProps } from "./ephemeral-keys";
 export {

@@ -1,2 +1,3 @@
+export { trainLine } from "./config";
 export { GPUS, type Gpu } from "./machine";
 export { Train, type TrainProps } from "./train";

@@ -1,3 +1,4 @@
+export { warehouseLine } from "./config";
 export { warehouseMonitoring } from "./monitoring";
 export { LAYOUTS, type TableLayout, tableSchema } from "./table-schema";
 export { VIEWS, type ViewDefinition } from "./views";

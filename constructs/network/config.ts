@@ -1,0 +1,66 @@
+import { z } from "zod";
+import { inEveryTier, linePart } from "../core/hospital-line";
+import { parseRange } from "../core/ip-range";
+
+export const DEFAULT_CIDR = "10.10.0.0/20";
+
+const PRIVATE_ADDRESS = /^(?:10\.|172\.(?:1[6-9]|2\d|3[01])\.|192\.168\.)/;
+
+const isPrivateRange = (text: string) => {
+  const range = parseRange(text);
+  return range !== undefined && range.bits >= 16 && range.bits <= 24 && PRIVATE_ADDRESS.test(text);
+};
+
+/** Google's own range needs no line, and whatever is wider than /16 is no list of destinations any more. */
+const isNarrowRange = (text: string) => (parseRange(text)?.bits ?? 0) >= 16;
+
+const destination = linePart({
+  schema: z.strictObject({
+    name: z
+      .string()
+      .regex(/^[a-z](?:[a-z0-9]|-(?=[a-z0-9])){1,19}$/)
+      .describe("2 to 20 lower-case letters, digits and single hyphens, a letter first"),
+    cidr: z
+      .string()
+      .refine(isNarrowRange)
+      .describe("a range of /16 or smaller such as 203.0.113.0/28, starting at its first address"),
+    ports: z
+      .array(z.int().min(1).max(65_535).describe("a whole number from 1 to 65535"))
+      .min(1)
+      .max(20)
+      .describe("a list of TCP ports"),
+  }),
+  purpose: {
+    name: "Part of the names of the firewall's rule and of the route, each name once.",
+    cidr: "The addresses that may be reached.",
+    ports: "The TCP ports that may be reached there.",
+  },
+  defaults: inEveryTier({}),
+});
+
+/** `network` of a hospital's line. */
+export const networkLine = linePart({
+  schema: z.strictObject({
+    cidr: z.string().refine(isPrivateRange).optional().describe("a private range of /16 to /24 such as 10.10.0.0/20"),
+    egress: z
+      .array(destination.schema.describe("an object with name, cidr and ports"))
+      .max(20)
+      .optional()
+      .describe("a list of at most 20 destinations, each with name, cidr and ports"),
+  }),
+  purpose: {
+    cidr: "The subnet of the hospital's machines: one that overlaps no network it will be connected to.",
+    egress:
+      "What machines may reach beside Google's APIs. With none there is no way out; the first makes a NAT, which costs.",
+  },
+  elements: { egress: destination },
+  defaults: inEveryTier({ cidr: DEFAULT_CIDR, egress: [] }),
+});
+
+/** Rules over several values of the part, as ends of sentences that begin with the hospital. */
+export function networkProblems({ egress = [] }: Partial<z.output<typeof networkLine.schema>>): string[] {
+  const names = egress.map(({ name }) => name);
+  return [...new Set(names)]
+    .filter((name) => names.indexOf(name) !== names.lastIndexOf(name))
+    .map((name) => `"network.egress" has the name "${name}" twice; allowed: each name once.`);
+}
