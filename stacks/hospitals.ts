@@ -1,7 +1,7 @@
 import type { HospitalLine } from "./config";
 import type { PlatformLine } from "./platform-config";
 
-/** What all hospitals share. What this may say stands in platform-config.ts. */
+/** What all hospitals share. What this may say stands in docs/configuration.md. */
 export const platform: PlatformLine = {
   project: "bts-platform",
   projectNumber: "305817264490",
@@ -10,7 +10,7 @@ export const platform: PlatformLine = {
   ci: { project: "bts-ci", projectNumber: "918273645501" },
 };
 
-/** One line a hospital: this is the file to edit. What a line may say stands in config.ts. */
+/** One line a hospital: this is the file to edit. What a line may say stands in docs/configuration.md. */
 export const hospitals: HospitalLine[] = [
   { name: "st-anna", tier: "prod", project: "bts-st-anna", projectNumber: "483920174655", region: "europe-west4" },
   {

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { documentedKeys } from "../constructs/core/hospital-line";
 import { bucketName, bucketNameProblem } from "../constructs/core/naming";
 import type { Removal } from "../constructs/core/removal";
 import { EMAILS } from "../constructs/observability";
@@ -7,45 +8,73 @@ import { ConfigurationError } from "../runtime/platform/config";
 import { asRecord, sentences, show } from "./sentences";
 import { OWNER, PROJECT, PROJECT_NUMBER, REGION } from "./values";
 
-/** The platform's line in `hospitals.ts`. A description says what is allowed; errors quote it. */
-const platformSchema = z.strictObject({
-  project: PROJECT,
-  projectNumber: PROJECT_NUMBER,
-  region: REGION,
-  owner: OWNER,
-  state: z
-    .enum(["local", "gcs"])
-    .default("local")
-    .describe("local (beside the output folder) or gcs (in the bucket that the bootstrap stack makes)"),
-  billingAccount: BILLING_ACCOUNT.optional(),
-  budget: AMOUNT.default(200),
-  alertEmails: EMAILS.default([]),
-  allowDestroys: z.boolean().default(false).describe("true or false"),
-  lockLogArchive: z
-    .boolean()
-    .default(false)
-    .describe("true or false; true can never be taken back: no log of six years can be deleted any more"),
-  repository: z
-    .string()
-    .regex(/^[A-Za-z0-9](?:[A-Za-z0-9]|-(?=[A-Za-z0-9])){0,38}\/[A-Za-z0-9._-]{1,100}$/)
-    .optional()
-    .describe("the GitHub repository whose workflows may deploy to the CI project: OWNER/NAME"),
-  ci: z
-    .strictObject({
-      project: PROJECT,
-      projectNumber: PROJECT_NUMBER,
-      budget: AMOUNT.default(200),
-    })
-    .optional()
-    .describe("the project that ephemeral environments share: an object with project and projectNumber"),
-  ephemeralRegions: z
-    .array(REGION)
-    .min(1)
-    .max(10)
-    .refine((list) => new Set(list).size === list.length)
-    .optional()
-    .describe("a list of the regions in which ephemeral environments may lie, each once"),
+const ciKeys = documentedKeys({
+  schema: z.strictObject({
+    project: PROJECT,
+    projectNumber: PROJECT_NUMBER,
+    budget: AMOUNT.default(200),
+  }),
+  purpose: {
+    project: "The project that every ephemeral environment lies in, and nothing else.",
+    projectNumber: "Google names that project's service agents by it.",
+    budget: "The same as the platform's, for all environments together.",
+  },
 });
+
+/** The platform's line in `hospitals.ts`. */
+export const platformKeys = documentedKeys({
+  schema: z.strictObject({
+    project: PROJECT,
+    projectNumber: PROJECT_NUMBER,
+    region: REGION,
+    owner: OWNER,
+    state: z
+      .enum(["local", "gcs"])
+      .default("local")
+      .describe("local (beside the output folder) or gcs (in the bucket that the bootstrap stack makes)"),
+    billingAccount: BILLING_ACCOUNT.optional(),
+    budget: AMOUNT.default(200),
+    alertEmails: EMAILS.default([]),
+    allowDestroys: z.boolean().default(false).describe("true or false"),
+    lockLogArchive: z
+      .boolean()
+      .default(false)
+      .describe("true or false; true can never be taken back: no log of six years can be deleted any more"),
+    repository: z
+      .string()
+      .regex(/^[A-Za-z0-9](?:[A-Za-z0-9]|-(?=[A-Za-z0-9])){0,38}\/[A-Za-z0-9._-]{1,100}$/)
+      .optional()
+      .describe("the GitHub repository whose workflows may deploy to the CI project: OWNER/NAME"),
+    ci: ciKeys.schema
+      .optional()
+      .describe("the project that ephemeral environments share: an object with project and projectNumber"),
+    ephemeralRegions: z
+      .array(REGION)
+      .min(1)
+      .max(10)
+      .refine((list) => new Set(list).size === list.length)
+      .optional()
+      .describe("a list of the regions in which ephemeral environments may lie, each once"),
+  }),
+  purpose: {
+    project: "Holds what hospitals share: images, the log archive, the keys of ephemeral environments, the state.",
+    projectNumber: "Google names the project's service agents by it.",
+    region: "Where the platform lies.",
+    owner: "The label `owner` on the platform's resources.",
+    state: "Where the state of every stack is kept. `local` until the bootstrap stack stands.",
+    billingAccount: "Where budgets are made, those of hospitals too whose line names none. Without it there is none.",
+    budget: "Its administrators hear of it when the platform's costs come near it.",
+    alertEmails: "Who is written to when an alert of the platform fires.",
+    allowDestroys: "For the one deploy before the platform is taken down.",
+    lockLogArchive: "Locks the retention of the log archive.",
+    repository: "Whose workflows get into the CI project, without a key. Without it no account for CI is made.",
+    ci: "Without it there are no ephemeral environments but those whose variables name a project.",
+    ephemeralRegions: "Where the platform has keys for ephemeral environments. Without it the platform's own region.",
+  },
+  within: { ci: ciKeys },
+});
+
+const platformSchema = platformKeys.schema;
 
 /** What an engineer writes. */
 export type PlatformLine = z.input<typeof platformSchema>;

@@ -2,6 +2,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { repositoryRoot } from "../constructs/core/repository";
 import { EXIT, ifMain, print, runTool, tool } from "./command";
+import { markdownTable } from "./markdown";
 import type { Json, SynthesizedStack } from "./synthesized";
 import { withTierStacks } from "./tiers";
 
@@ -96,14 +97,6 @@ export function iamMatrix(stacks: readonly SynthesizedStack[]): string {
       return [`### ${stack}`, "", markdownTable(["identity", "role", "on"], rows)].join("\n");
     })
     .join("\n\n");
-}
-
-/** Padded, as the formatter of this repository would have it. */
-function markdownTable(titles: readonly string[], rows: readonly (readonly string[])[]): string {
-  const widths = titles.map((title, index) => Math.max(title.length, ...rows.map((row) => row[index]?.length ?? 0)));
-  const line = (cells: readonly string[]) =>
-    `| ${cells.map((cell, index) => cell.padEnd(widths[index] ?? 0)).join(" | ")} |`;
-  return [line(titles), line(widths.map((width) => "-".repeat(width))), ...rows.map(line)].join("\n");
 }
 
 const START = "<!-- iam-matrix: written by npm run docs:iam -->";

@@ -3,18 +3,26 @@ import type { z } from "zod";
 export const TIERS = ["prod", "test", "ephemeral"] as const;
 export type Tier = (typeof TIERS)[number];
 
-/**
- * One construct's part of a hospital's line: what may stand there, what it is for and what a line gets that says
- * nothing. `stacks/config.ts` puts the parts together, `docs/configuration.md` is written from them.
- */
-export interface LinePart<S extends z.ZodObject = z.ZodObject, K extends keyof z.output<S> = never> {
+/** Keys that a person writes: what is allowed, and what each decides. */
+export interface DocumentedKeys<S extends z.ZodObject = z.ZodObject> {
   /** A description says what is allowed; errors quote it. */
   readonly schema: S;
   /** What each key decides, in sentences. */
   readonly purpose: { readonly [Key in keyof S["shape"]]: string };
-  /** Of keys that hold a list of objects: what stands in one of them. */
-  readonly elements?: { readonly [Key in keyof S["shape"]]?: LinePart };
-  /** What a line gets that leaves the key out: for each tier, of the same keys. */
+  /** Of keys that hold an object or a list of them: what stands in one. */
+  readonly within?: { readonly [Key in keyof S["shape"]]?: DocumentedKeys };
+}
+
+/** Keeps the literal types while checking the shape. */
+export const documentedKeys = <S extends z.ZodObject>(keys: DocumentedKeys<S>): DocumentedKeys<S> => keys;
+
+/**
+ * One construct's part of a hospital's line, with what a line gets that says nothing. `stacks/config.ts` puts the parts
+ * together, `docs/configuration.md` is written from them.
+ */
+export interface LinePart<S extends z.ZodObject = z.ZodObject, K extends keyof z.output<S> = never>
+  extends DocumentedKeys<S> {
+  /** For each tier, of the same keys. */
   readonly defaults: Readonly<Record<Tier, { readonly [Key in K]-?: NonNullable<z.output<S>[Key]> }>>;
 }
 

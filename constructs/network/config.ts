@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { inEveryTier, linePart } from "../core/hospital-line";
+import { documentedKeys, inEveryTier, linePart } from "../core/hospital-line";
 import { parseRange } from "../core/ip-range";
 
 export const DEFAULT_CIDR = "10.10.0.0/20";
@@ -14,7 +14,7 @@ const isPrivateRange = (text: string) => {
 /** Google's own range needs no line, and whatever is wider than /16 is no list of destinations any more. */
 const isNarrowRange = (text: string) => (parseRange(text)?.bits ?? 0) >= 16;
 
-const destination = linePart({
+const destination = documentedKeys({
   schema: z.strictObject({
     name: z
       .string()
@@ -35,7 +35,6 @@ const destination = linePart({
     cidr: "The addresses that may be reached.",
     ports: "The TCP ports that may be reached there.",
   },
-  defaults: inEveryTier({}),
 });
 
 /** `network` of a hospital's line. */
@@ -53,7 +52,7 @@ export const networkLine = linePart({
     egress:
       "What machines may reach beside Google's APIs. With none there is no way out; the first makes a NAT, which costs.",
   },
-  elements: { egress: destination },
+  within: { egress: destination },
   defaults: inEveryTier({ cidr: DEFAULT_CIDR, egress: [] }),
 });
 

@@ -25,7 +25,7 @@ export const keysLine = linePart({
     kmsKey:
       "Encrypts everything at rest; in the hospital's own region. Without it the hospital gets a key of its own, an ephemeral environment the platform's.",
     pseudonymKey:
-      "Makes pseudonyms of patients; in the hospital's own region. Without it as above. Another key makes other pseudonyms: a patient's later scans are then no longer known to be hers.",
+      "Makes pseudonyms of patients; in the hospital's own region. Without it as above. Another key makes other pseudonyms: a patient's later scans no longer meet the earlier ones.",
   },
   defaults: inEveryTier({}),
 });
@@ -51,7 +51,7 @@ export const budgetLine = linePart({
   purpose: {
     billingAccount: "Where the budget is made. Without it the platform's; without that there is no budget.",
     budget:
-      "Its administrators hear of it when costs reach half of this, nine tenths, all of it, or are about to pass it.",
+      "Its administrators hear of it when costs reach half of this, nine tenths, all of it, or are about to pass it. Ephemeral environments have none of their own: `ci.budget` of the platform counts.",
   },
   defaults: { prod: { budget: 2000 }, test: { budget: 300 }, ephemeral: { budget: 100 } },
 });
