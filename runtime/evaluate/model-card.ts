@@ -1,6 +1,7 @@
 import { COST_OF_A_MISS, type ModelMetadata, type Views, viewsOf } from "../model";
 import type { Metric } from "../platform/metric";
 import type { Evaluation } from "./evaluation";
+import { codeSpan, escapeMarkdown } from "./markdown";
 import type { MetricName } from "./metrics";
 
 const METRIC_NAMES: readonly (readonly [MetricName, string])[] = [
@@ -21,14 +22,15 @@ const VIEWS_IN_WORDS: Readonly<Record<Views, string>> = {
 
 /**
  * `model-card.md` (Mitchell et al. 2019): what a model is for, what it learnt from, how it decides and how it did, out
- * of the run itself. Nothing in it is written by hand.
+ * of the run itself. Nothing in it is written by hand. Names that others gave (models, collections, subtypes) are text in
+ * it, never markup.
  */
 export function renderModelCard(metadata: ModelMetadata, evaluation: Evaluation, subject: string): string {
   const { test, selective, guard, shortcuts, baselines, calibration } = evaluation;
   const { counts } = metadata;
   const lines = [
-    `# Model ${metadata.id}`,
-    `**${evaluation.verdict.sentence}**`,
+    `# Model ${escapeMarkdown(metadata.id)}`,
+    `**${escapeMarkdown(evaluation.verdict.sentence)}**`,
     `**${evaluation.disclaimer}**`,
     ...(metadata.synthetic
       ? [
@@ -38,9 +40,9 @@ export function renderModelCard(metadata: ModelMetadata, evaluation: Evaluation,
     "## What it is",
     bullets([
       `A convolutional network with ${metadata.parameters.toLocaleString("en-US")} trainable parameters that gives one slice of a brain MRI a probability of Cancer.`,
-      `Input: ${metadata.recipe}, 128 x 128 grey. Trained with the ${metadata.backend} backend, seed ${metadata.seed}.`,
-      `Data set ${metadata.dataset.slice(0, 16)}: ${counts.train} images to learn from, ${counts.validation} to choose by, ${counts.test} kept for the test. Patients and near-duplicates never cross.`,
-      `Configuration: \`${JSON.stringify(metadata.configuration)}\`.`,
+      `Input: ${escapeMarkdown(metadata.recipe)}, 128 x 128 grey. Trained with the ${escapeMarkdown(metadata.backend)} backend, seed ${metadata.seed}.`,
+      `Data set ${escapeMarkdown(metadata.dataset.slice(0, 16))}: ${counts.train} images to learn from, ${counts.validation} to choose by, ${counts.test} kept for the test. Patients and near-duplicates never cross.`,
+      `Configuration: ${codeSpan(JSON.stringify(metadata.configuration))}.`,
     ]),
     "## For what, and for what not",
     bullets([
@@ -58,7 +60,7 @@ export function renderModelCard(metadata: ModelMetadata, evaluation: Evaluation,
         ? `An input guard, fitted to ${metadata.guard.scans} scans, refuses pictures that do not look like them.`
         : "It has no input guard: it answers for any picture.",
     ]),
-    `## Results on ${subject}`,
+    `## Results on ${escapeMarkdown(subject)}`,
     `${test.n} images (${test.cancer} Cancer) in ${test.groups} groups; ${evaluation.intervals}.`,
     table(
       ["metric", "value", "95 % interval"],
@@ -87,7 +89,9 @@ export function renderModelCard(metadata: ModelMetadata, evaluation: Evaluation,
           bullets([
             ...shortcuts.probes.map(({ name, auc }) => `a probe that sees only the ${name}: AUC ${text(auc)}`),
             `this model when border and histogram tell nothing: AUC ${reasoned(shortcuts.matched.auc)}`,
-            ...shortcuts.matchedByCollection.map(({ name, auc }) => `the same within ${name}: AUC ${reasoned(auc)}`),
+            ...shortcuts.matchedByCollection.map(
+              ({ name, auc }) => `the same within ${escapeMarkdown(name)}: AUC ${reasoned(auc)}`,
+            ),
           ]),
         ]
       : []),
@@ -103,7 +107,7 @@ export function renderModelCard(metadata: ModelMetadata, evaluation: Evaluation,
 function groups(kind: string, sets: Evaluation["collections"]): string[] {
   if (sets.length === 0) return [];
   const rows = sets.map((set) => [
-    set.name.replaceAll("|", "/"),
+    escapeMarkdown(set.name),
     String(set.n),
     text(set.auc),
     text(set.recall),

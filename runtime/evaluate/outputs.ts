@@ -1,11 +1,11 @@
 import { createHash } from "node:crypto";
 import { mkdir, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { stringify } from "csv-stringify/sync";
 import sharp from "sharp";
 import { gradCam, renderOverlay } from "../explain";
 import { type Geometry, oneChannel, RECIPE } from "../imaging";
 import { type Classifier, decisionOf, labelOf } from "../model";
+import { pathCell, toCsv } from "../platform/csv";
 import { uniform } from "../platform/random";
 import type { ObjectStore } from "../platform/stores";
 import type { Evaluation, ScoredImage } from "./evaluation";
@@ -48,13 +48,13 @@ export interface PredictionLine {
 
 export function predictionsCsv(lines: readonly PredictionLine[], classifier: Classifier): string {
   const { metadata } = classifier;
-  return stringify([
+  return toCsv([
     ["path", "label", "probability", "decision", "model", "recipe", "reason"],
     ...lines.map(({ path, label, probability, reason }) => [
-      path,
+      pathCell(path),
       label,
       // Nine digits tell any two float32 values apart.
-      probability === null ? "" : String(Number(probability.toPrecision(9))),
+      probability === null ? "" : Number(probability.toPrecision(9)),
       probability === null ? "Rejected" : decisionOf(probability, metadata),
       metadata.id,
       metadata.recipe,

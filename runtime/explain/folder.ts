@@ -1,7 +1,6 @@
 import { createHash } from "node:crypto";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { stringify } from "csv-stringify/sync";
 import {
   DISCLAIMER,
   type InputFile,
@@ -12,6 +11,7 @@ import {
   requireLabelFolders,
 } from "../intake";
 import { type Backend, loadClassifier, scoreFolder, useBackend } from "../model";
+import { pathCell, toCsv } from "../platform/csv";
 import { type Progress, silentProgress } from "../platform/progress";
 import { uniform } from "../platform/random";
 import { doubts } from "./doubts";
@@ -96,7 +96,7 @@ export async function explainFolder(options: ExplainFolderOptions): Promise<{
     for await (const result of scoreFolder(classifier, folder.files, signal)) {
       const path = result.file.name;
       if ("rejected" in result) {
-        rejected.push([path, result.rejected.code, result.rejected.message]);
+        rejected.push([pathCell(path), result.rejected.code, result.rejected.message]);
       } else {
         const { image, pixels, geometry, page, probability, label, decision } = result.scored;
         const explanation = await gradCam(classifier, pixels, geometry);
@@ -110,7 +110,7 @@ export async function explainFolder(options: ExplainFolderOptions): Promise<{
           if (trial) trials.push(trial);
         }
         explained.push([
-          ...[path, peak.x, peak.y, overlay, page, Number(probability.toPrecision(9))],
+          ...[pathCell(path), peak.x, peak.y, overlay, page, Number(probability.toPrecision(9))],
           ...[result.label ?? "", decision],
         ]);
       }
@@ -135,8 +135,8 @@ export async function explainFolder(options: ExplainFolderOptions): Promise<{
     sanity,
     doubts: doubts({ pointing, sanity }),
   };
-  await writeFile(join(out, "rejected.csv"), stringify(rejected));
-  await writeFile(join(out, "explain.csv"), stringify(explained));
+  await writeFile(join(out, "rejected.csv"), toCsv(rejected));
+  await writeFile(join(out, "explain.csv"), toCsv(explained));
   await writeFile(join(out, "explain.json"), `${JSON.stringify(report, null, 2)}\n`);
   return {
     explained: explained.length - 1,
