@@ -2,6 +2,7 @@ import { existsSync, statSync } from "node:fs";
 import { resolve } from "node:path";
 import { CommanderError, InvalidArgumentError } from "commander";
 import { ConfigurationError } from "../platform/config";
+import { diskError } from "../platform/disk";
 import { createLogger } from "../platform/logging";
 import { createProgress } from "../platform/progress";
 import type { StepContext, StepOutcome } from "../platform/step";
@@ -89,7 +90,9 @@ export function outputProblems(out: string): string[] {
 const cannotBeFolder = (out: string, why: string) => `--out ${out} cannot be a folder here (${why}).`;
 
 function rejectFolder(subject: string, out: string, error: NodeJS.ErrnoException): never {
-  if (error.syscall !== "mkdir") throw error;
+  // What is full now may be the right place all the same.
+  if (error.syscall !== "mkdir" || ["ENOSPC", "EDQUOT", "EMFILE", "ENFILE", "EIO"].includes(error.code ?? ""))
+    throw error;
   throw new ConfigurationError(subject, [cannotBeFolder(out, String(error.code))]);
 }
 
@@ -119,8 +122,8 @@ export function reportFailure(error: unknown): number {
     process.stderr.write("Interrupted. The same command goes on from here.\n");
     return EXIT.interrupted;
   }
-  const message = error instanceof Error ? error.message : String(error);
-  process.stderr.write(`${message}\n`);
+  const told = error instanceof ConfigurationError ? error : (diskError(error) ?? error);
+  process.stderr.write(`${told instanceof Error ? told.message : String(told)}\n`);
   if (process.env.DEBUG && error instanceof Error) process.stderr.write(`${error.stack}\n`);
   return error instanceof ConfigurationError || isMisdirected(error) ? EXIT.usage : EXIT.failed;
 }

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import type { DuckDBConnection, DuckDBInstance } from "@duckdb/node-api";
 import { oneChannel, RECIPE, replicate } from "../imaging";
 import type { Label, Split } from "../intake";
+import { onDisk } from "../platform/disk";
 import type { ObjectStore, ReadableStore } from "../platform/stores";
 
 /** Most rows of a shard on average: 512 images of 48 KiB are 24 MiB of pixels. */
@@ -161,7 +162,9 @@ export class ShardFiles<S extends ReadableStore = ReadableStore> {
     }
     appender.closeSync();
     const path = join(this.folder, "shard.parquet");
-    await connection.run(`COPY shard TO ${quote(path)} (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 2048)`);
+    await onDisk(path, () =>
+      connection.run(`COPY shard TO ${quote(path)} (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 2048)`),
+    );
     await connection.run("DROP TABLE shard");
     const content = await readFile(path);
     await rm(path);

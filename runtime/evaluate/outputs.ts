@@ -1,11 +1,12 @@
 import { createHash } from "node:crypto";
-import { mkdir, writeFile } from "node:fs/promises";
+import { mkdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import sharp from "sharp";
 import { gradCam, renderOverlay } from "../explain";
 import { type Geometry, oneChannel, RECIPE } from "../imaging";
 import { type Classifier, decisionOf, labelOf } from "../model";
 import { pathCell, toCsv } from "../platform/csv";
+import { onDisk, writeWhole } from "../platform/disk";
 import { uniform } from "../platform/random";
 import type { ObjectStore } from "../platform/stores";
 import type { Evaluation, ScoredImage } from "./evaluation";
@@ -22,8 +23,8 @@ export function directoryDestination(directory: string): Destination {
   return {
     async write(name, content) {
       const path = join(directory, name);
-      await mkdir(dirname(path), { recursive: true });
-      await writeFile(path, content);
+      await onDisk(path, () => mkdir(dirname(path), { recursive: true }));
+      await writeWhole(path, content);
     },
   };
 }

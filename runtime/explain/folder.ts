@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import {
   DISCLAIMER,
@@ -12,6 +12,7 @@ import {
 } from "../intake";
 import { type Backend, loadClassifier, scoreFolder, useBackend } from "../model";
 import { pathCell, toCsv } from "../platform/csv";
+import { onDisk, writeWhole } from "../platform/disk";
 import { type Progress, silentProgress } from "../platform/progress";
 import { uniform } from "../platform/random";
 import { doubts } from "./doubts";
@@ -91,7 +92,8 @@ export async function explainFolder(options: ExplainFolderOptions): Promise<{
   const checked = new Sample<Uint8Array>(CHECKED, seed);
   let sanity: SanityReport;
   try {
-    await mkdir(join(out, OVERLAYS), { recursive: true });
+    const overlays = join(out, OVERLAYS);
+    await onDisk(overlays, () => mkdir(overlays, { recursive: true }));
     progress.start(folder.files.filter(({ input }) => input.kind === "scan" || input.kind === "stray").length);
     for await (const result of scoreFolder(classifier, folder.files, signal)) {
       const path = result.file.name;
@@ -102,7 +104,7 @@ export async function explainFolder(options: ExplainFolderOptions): Promise<{
         const explanation = await gradCam(classifier, pixels, geometry);
         const peak = peakInOriginal(explanation, geometry, image);
         const overlay = `${OVERLAYS}/${overlayName(path)}`;
-        await writeFile(join(out, overlay), await renderOverlay(image, geometry, explanation));
+        await writeWhole(join(out, overlay), await renderOverlay(image, geometry, explanation));
         checked.offer(pixels);
         if (result.label === "Cancer" && label === "Cancer") {
           const mask = await masks(path, image.width, image.height);
@@ -135,9 +137,9 @@ export async function explainFolder(options: ExplainFolderOptions): Promise<{
     sanity,
     doubts: doubts({ pointing, sanity }),
   };
-  await writeFile(join(out, "rejected.csv"), toCsv(rejected));
-  await writeFile(join(out, "explain.csv"), toCsv(explained));
-  await writeFile(join(out, "explain.json"), `${JSON.stringify(report, null, 2)}\n`);
+  await writeWhole(join(out, "rejected.csv"), toCsv(rejected));
+  await writeWhole(join(out, "explain.csv"), toCsv(explained));
+  await writeWhole(join(out, "explain.json"), `${JSON.stringify(report, null, 2)}\n`);
   return {
     explained: explained.length - 1,
     rejected: rejected.length - 1,

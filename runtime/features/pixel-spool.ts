@@ -1,7 +1,11 @@
 import { type FileHandle, mkdtemp, open, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { onDisk } from "../platform/disk";
 import { PIXELS } from "./components";
+
+/** It has no name any more when it is written. */
+const SPOOL = `The temporary file of pixels in ${tmpdir()}`;
 
 /**
  * Images that are read again and again, outside of the heap: one channel each in a temporary file, which has no name as
@@ -27,7 +31,7 @@ export class PixelSpool {
 
   /** @param pixels 16,384 values of 0 to 255 */
   async add(pixels: Uint8Array): Promise<void> {
-    await this.file.write(pixels, 0, PIXELS, this.count * PIXELS);
+    await onDisk(SPOOL, () => this.file.write(pixels, 0, PIXELS, this.count * PIXELS));
     this.count++;
   }
 

@@ -55,13 +55,16 @@ async function scoreFile(classifier: Classifier, file: InputFile): Promise<FileR
   try {
     return { file, label, scored: await scoreScan(await readScan(file), classifier) };
   } catch (error) {
-    if (error instanceof UnusableModelError) throw error;
+    // What ails the machine or the model is no fault of the file.
+    if (error instanceof UnusableModelError || ["EMFILE", "ENFILE"].includes(codeOf(error))) throw error;
     if (error instanceof RejectedImage) return { file, label, rejected: { code: error.code, message: error.message } };
     const cause = error instanceof Error ? error.message : String(error);
     const code = (error as NodeJS.ErrnoException).syscall ? "unreadable" : "internal-error";
     return { file, label, rejected: { code, message: `The file could not be read: ${cause}` } };
   }
 }
+
+const codeOf = (error: unknown) => String((error as NodeJS.ErrnoException).code ?? "");
 
 /** @throws {RejectedImage} before anything is read of a file that is larger than the limit. */
 async function readScan(file: InputFile): Promise<Buffer> {

@@ -2,6 +2,7 @@ import { mkdir, rename, rm, stat, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import sharp from "sharp";
 import { LABELS, type Label } from "../intake";
+import { onDisk } from "../platform/disk";
 import { mixSeed, uniform } from "../platform/random";
 import { drawPhantom, type PhantomSlice } from "./draw";
 
@@ -38,11 +39,14 @@ export async function drawPhantomFolder(directory: string, seed: number, patient
   }
   for (const { path, content } of [...entries, ...notScans(entries)]) {
     const target = join(unfinished, path);
-    await mkdir(dirname(target), { recursive: true });
-    await writeFile(target, content);
+    await onDisk(target, async () => {
+      await mkdir(dirname(target), { recursive: true });
+      await writeFile(target, content);
+    });
   }
   const rows = entries.map(({ path, label, patient }) => [path, label, patient, PHANTOM_COLLECTION].join(","));
-  await writeFile(join(unfinished, "manifest.csv"), `${["path,label,patient_id,source", ...rows].join("\n")}\n`);
+  const manifest = join(unfinished, "manifest.csv");
+  await onDisk(manifest, () => writeFile(manifest, `${["path,label,patient_id,source", ...rows].join("\n")}\n`));
   await rename(unfinished, folder);
   return folder;
 }

@@ -1,6 +1,6 @@
-import { randomBytes } from "node:crypto";
-import { readFile, rename, writeFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { writeWhole } from "./disk";
 import type { Metric } from "./metric";
 import type { Workspace } from "./workspace";
 
@@ -100,10 +100,7 @@ export async function updateSummary(
   };
   const steps = earlier ? summary.steps.map((other) => (other === earlier ? entry : other)) : [...summary.steps, entry];
   const updated: Summary = { ...summary, ...change, steps };
-  const path = join(workspace.directory, FILE);
-  const next = `${path}.${process.pid}-${randomBytes(4).toString("hex")}`;
-  await writeFile(next, `${JSON.stringify(updated, null, 2)}\n`);
-  await rename(next, path);
+  await writeWhole(join(workspace.directory, FILE), `${JSON.stringify(updated, null, 2)}\n`);
   return updated;
 }
 

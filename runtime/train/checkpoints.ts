@@ -1,5 +1,6 @@
-import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { mkdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { onDisk, writeWhole } from "../platform/disk";
 import { NETWORK_SIZE, STATE_SIZE } from "./optimizer";
 import type { EpochRecord } from "./trainer";
 
@@ -26,6 +27,7 @@ export interface Checkpoints {
  */
 export function checkpointsIn(directory: string, modelId: string): Checkpoints {
   const path = join(directory, `${modelId}.checkpoint`);
+  const next = `${path}.next`;
   return {
     async load() {
       const content = await readFile(path).catch((error: NodeJS.ErrnoException) => {
@@ -45,16 +47,15 @@ export function checkpointsIn(directory: string, modelId: string): Checkpoints {
       };
     },
     async save({ curve, state, best }) {
-      await mkdir(directory, { recursive: true });
+      await onDisk(directory, () => mkdir(directory, { recursive: true }));
       const floats = [state, ...(best ? [best] : [])].map(({ buffer, byteOffset, byteLength }) =>
         Buffer.from(buffer, byteOffset, byteLength),
       );
-      await writeFile(`${path}.next`, Buffer.concat([Buffer.from(`${JSON.stringify(curve)}\n`), ...floats]));
-      await rename(`${path}.next`, path);
+      await writeWhole(path, Buffer.concat([Buffer.from(`${JSON.stringify(curve)}\n`), ...floats]), next);
     },
     async clear() {
       await rm(path, { force: true });
-      await rm(`${path}.next`, { force: true });
+      await rm(next, { force: true });
     },
   };
 }

@@ -23,6 +23,7 @@ import { basename, dirname, join, resolve, sep } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { pathToFileURL } from "node:url";
+import { type DiskError, diskError } from "../disk";
 import { Crc32cStream, crc32cOf, crc32cOfFile } from "./crc32c";
 import { checkObjectName, compareNames } from "./object-name";
 import {
@@ -129,7 +130,7 @@ export class DirectoryStore implements ObjectStore {
       return await this.store(name, content, options);
     } catch (error) {
       if (content instanceof Readable) content.destroy();
-      throw error;
+      throw this.refused(error, name) ?? error;
     }
   }
 
@@ -207,6 +208,13 @@ export class DirectoryStore implements ObjectStore {
       const { live } = await this.resolve(name);
       if (live) yield info(live);
     }
+  }
+
+  /** What the disk refuses, under the name that a person knows; what a stream is read from fails under its own. */
+  private refused(error: unknown, name: string): DiskError | undefined {
+    const { path } = error as NodeJS.ErrnoException;
+    const isOwn = path === undefined || [this.root, dirname(this.versions)].some((folder) => path.startsWith(folder));
+    return isOwn ? diskError(error, this.visible(name)) : undefined;
   }
 
   // Names ------------------------------------------------------------------------------------------------------------

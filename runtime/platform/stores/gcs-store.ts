@@ -7,6 +7,7 @@ import { pipeline } from "node:stream/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Bucket, File, FileMetadata } from "@google-cloud/storage";
 import { ConfigurationError } from "../config";
+import { onDisk } from "../disk";
 import { Crc32cStream, crc32cOf } from "./crc32c";
 import { checkObjectName } from "./object-name";
 import {
@@ -168,7 +169,7 @@ export class GcsStore implements ObjectStore {
     const release = () => rm(folder, { recursive: true, force: true });
     try {
       const path = join(folder, "data");
-      await pipeline(source, createWriteStream(path));
+      await onDisk(path, () => pipeline(source, createWriteStream(path)));
       return { path, release };
     } catch (error) {
       await release();

@@ -2,6 +2,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { DuckDBConnection, DuckDBInstance } from "@duckdb/node-api";
+import { onDisk } from "../disk";
 import type { CreatableStore, ObjectStore, ReadableStore } from "../stores";
 import { DirectoryStore } from "../stores";
 import { type Column, type Row, TABLES, type TableName } from "./tables";
@@ -114,7 +115,7 @@ export class ObjectStoreWarehouse implements Warehouse {
     for (let start = 0; start < batches.length; start += READS) {
       const part = batches.slice(start, start + READS);
       const contents = await Promise.all(part.map((name) => this.store.read(objectName(table, name))));
-      await writeFile(path, Buffer.concat(contents), { flag: "a" });
+      await onDisk(path, () => writeFile(path, Buffer.concat(contents), { flag: "a" }));
     }
     return path;
   }
