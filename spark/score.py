@@ -29,9 +29,9 @@ def work(where: Placement, batches: Iterable[Planned]) -> Iterator[tuple[int, li
         if made:
             request = {"type": "score", "batch": batch, "made": list(made)}
             refused = runtime.ask(request, b"".join(made.values())).header["refused"]
-        sources = {picture["sha256"]: picture["source"] for picture in batch["pictures"]}
-        notes = [f"{sources[key]} is not scored: {why['message']}" for key, why in rejections.items()]
-        notes += [f"{sources[key]} is not scored: it does not look like a brain scan." for key in refused]
+        # By the hash that the table images has of their pixels: names of files are none of a cluster's log.
+        notes = [f"The picture {key} is not scored: {why['message']}" for key, why in rejections.items()]
+        notes += [f"The picture {key} is not scored: it does not look like a brain scan." for key in refused]
         yield len(made) - len(refused), notes
 
 

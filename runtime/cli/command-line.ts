@@ -36,7 +36,7 @@ export async function runStep<O extends StepOutcome>(
     const context: StepContext = {
       workspace,
       seed,
-      log: createLogger(name),
+      log: createLogger(name, { keepNames: true }),
       progress: createProgress(name),
       signal: interruption.signal,
     };

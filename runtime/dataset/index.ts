@@ -7,7 +7,7 @@ export {
   type Grouping,
   splitOfNewGroup,
 } from "./groups";
-export { findLeaks, type SplitMember, splitMembers } from "./leaks";
+export { findLeaks, type Leak, type SplitMember, splitMembers } from "./leaks";
 export {
   type CuratedRow,
   decodedBytes,

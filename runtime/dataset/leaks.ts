@@ -13,11 +13,15 @@ export interface SplitMember {
   readonly split: Split;
 }
 
-/**
- * Every group that stands in more than one split, as a sentence that names two of its images and why they belong
- * together. Groups are what must not be torn: patients and near-duplicates.
- */
-export function findLeaks(members: readonly SplitMember[]): string[] {
+/** A group that stands in more than one split. */
+export interface Leak {
+  readonly group: string;
+  /** Names two of its images and says why they belong together. */
+  readonly sentence: string;
+}
+
+/** Every group that is torn. Groups are what must not be: patients and near-duplicates. */
+export function findLeaks(members: readonly SplitMember[]): Leak[] {
   const groups = new Map<string, SplitMember[]>();
   for (const member of members) {
     const group = groups.get(member.group);
@@ -25,7 +29,7 @@ export function findLeaks(members: readonly SplitMember[]): string[] {
     else groups.set(member.group, [member]);
   }
   const torn = [...groups.values()].filter((group) => group.some(({ split }) => split !== group[0]?.split));
-  return torn.map((group) => describeClosestPair(group));
+  return torn.map((group) => ({ group: group[0]?.group ?? "", sentence: describeClosestPair(group) }));
 }
 
 /** Prefers what needs no measuring: one patient, then equal pixels, then the pair whose pictures differ least. */

@@ -26,7 +26,8 @@ export interface Committed {
 export async function commit(context: IngestContext, examined: Examined): Promise<Committed> {
   const none = { curated: 0, quarantined: 0 };
   if (examined.kind === "nothing") {
-    context.log.debug({ source: examined.event.name, why: examined.why }, "nothing to ingest");
+    const { name: source, generation } = examined.event;
+    context.log.debug({ source, generation, why: examined.why }, "nothing to ingest");
     return none;
   }
   // Another delivery may have been faster, and what is known of a scan by now is not to be written over.
@@ -125,7 +126,10 @@ async function storeMask(context: IngestContext, scan: ExaminedScan, page: Exami
       ? `the scan has ${scan.pages.length} pages, and ${name} does not say which of them it belongs to.`
       : await curateMask(context, name, page.result as { width: number; height: number });
   if (typeof mask === "string") {
-    log.warn({ source: page.source, mask: name }, `The lesion mask of ${page.source} is left out: ${mask}`);
+    log.warn(
+      { image: page.id, source: page.source, mask: name },
+      `The lesion mask of ${page.source} is left out: ${mask}`,
+    );
     return;
   }
   await createOnce(curated, `masks/${page.id}.png`, async () => ({

@@ -1,11 +1,32 @@
 import { DEFAULT_LIMITS, type ImageLimits } from "../imaging";
 import type { Pseudonymiser } from "../intake";
 import { EMPTY_MANIFEST, MANIFEST, type Manifest, parseManifest } from "../intake";
+import { ConfigurationError } from "../platform/config";
 import type { Logger } from "../platform/logging";
+import type { WithMessageForLogs } from "../platform/names-in-logs";
 import type { CreatableStore, ObjectInfo, ReadableStore } from "../platform/stores";
 import type { Warehouse } from "../platform/warehouse/warehouse";
 import type { LandingEvent } from "./event";
 import { batchName } from "./examine";
+
+/** A manifest in landing that cannot be used; the lines that it names hold names. */
+class UnusableManifestError extends ConfigurationError implements WithMessageForLogs {
+  readonly forLogs: string;
+
+  constructor({ problems }: ConfigurationError) {
+    super(MANIFEST, problems);
+    const lines = problems.flatMap((problem) => /^line \d+/.exec(problem) ?? []);
+    this.forLogs = `${MANIFEST} cannot be used: ${lines.join(", ") || "see it"}. npm run ingest over a copy of it says why.`;
+  }
+}
+
+function readable(content: Buffer): Manifest {
+  try {
+    return parseManifest(content);
+  } catch (error) {
+    throw error instanceof ConfigurationError ? new UnusableManifestError(error) : error;
+  }
+}
 
 export interface IngestOptions {
   readonly landing: ReadableStore;
@@ -62,7 +83,7 @@ export class IngestContext {
     if (!object) return EMPTY_MANIFEST;
     const { generation } = object;
     if (this.known?.generation !== generation) {
-      const manifest = this.landing.read(MANIFEST, { generation }).then(parseManifest);
+      const manifest = this.landing.read(MANIFEST, { generation }).then(readable);
       this.known = { generation, manifest };
       manifest.catch(() => {
         this.known = undefined;

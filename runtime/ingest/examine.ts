@@ -11,6 +11,7 @@ import {
 } from "../imaging";
 import type { Label } from "../intake";
 import { classify, type InputKind, maskBeside } from "../intake";
+import { referenceOf } from "../platform/names-in-logs";
 import { ChecksumMismatchError, type ObjectInfo } from "../platform/stores";
 import type { IngestContext } from "./context";
 import type { LandingEvent } from "./event";
@@ -75,9 +76,9 @@ export type Examined =
       readonly pages: readonly ExaminedPage[];
     };
 
-/** Name of the batch that holds an object's rows: the same delivery has the same name. */
+/** Name of the batch that holds an object's rows: the same delivery has the same name, and log lines have it too. */
 export function batchName(name: string, generation: number): string {
-  return createHash("sha256").update(`${generation} ${name}`).digest("hex");
+  return referenceOf(name, generation);
 }
 
 /** The id of a page: SHA-256 over source, page and the SHA-256 of the file's bytes. Equal everywhere, at any time. */

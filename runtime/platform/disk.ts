@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { rename, rm, writeFile } from "node:fs/promises";
+import type { WithMessageForLogs } from "./names-in-logs";
 
 /** What a disk refuses, and what a person does about it. https://man7.org/linux/man-pages/man3/errno.3.html */
 const REFUSALS: Readonly<Record<string, { readonly what: string; readonly why: string; readonly todo: string }>> = {
@@ -34,7 +35,9 @@ const WORDS: Readonly<Record<string, string>> = {
 };
 
 /** A file that the disk does not give or take: which, why and what to do. What was done before is not lost. */
-export class DiskError extends Error {
+export class DiskError extends Error implements WithMessageForLogs {
+  readonly forLogs: string;
+
   constructor(
     /** Path; undefined where the system does not say. */
     readonly file: string | undefined,
@@ -42,7 +45,9 @@ export class DiskError extends Error {
     options?: ErrorOptions,
   ) {
     const { what, why, todo } = REFUSALS[code] ?? { what: "used", why: "the disk refuses it", todo: "Check the disk" };
-    super(`${file ?? "A file"} cannot be ${what}: ${why} (${code}). ${todo}; the same command then goes on.`, options);
+    const rest = `cannot be ${what}: ${why} (${code}). ${todo}; the same command then goes on.`;
+    super(`${file ?? "A file"} ${rest}`, options);
+    this.forLogs = `A file ${rest}`;
     this.name = "DiskError";
   }
 }

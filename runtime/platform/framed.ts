@@ -1,9 +1,12 @@
 import type { Readable, Writable } from "node:stream";
+import { diskError } from "./disk";
+import { messageForLogs } from "./names-in-logs";
 
 /**
  * Messages over a pipe. Each is two 32-bit big-endian lengths, a header (a JSON object, UTF-8) and a payload (bytes). A
  * request is answered by one or more frames, in the order of the requests; all but the last of an answer have
- * `more: true`. An answer `{error}` says that the request could not be worked on, for no fault of its subject.
+ * `more: true`. An answer `{error}` says that the request could not be worked on, for no fault of its subject; it goes to
+ * the log of a cluster, see {@link messageForLogs}.
  */
 export interface Frame {
   readonly header: Readonly<Record<string, unknown>>;
@@ -53,7 +56,7 @@ export async function serveFrames(
         if (Symbol.asyncIterator in answer) for await (const one of answer) await send(output, one);
         else await send(output, answer);
       } catch (error) {
-        await send(output, frame({ error: (error as Error).message }));
+        await send(output, frame({ error: messageForLogs(diskError(error) ?? error) }));
       }
       answers.shift();
       room();

@@ -1,5 +1,7 @@
 import { ConfigurationError } from "./config";
+import { diskError } from "./disk";
 import { createLogger, type Logger } from "./logging";
+import { messageForLogs } from "./names-in-logs";
 
 /** What a job of the cloud works with: no terminal, no workspace. */
 export interface JobTools {
@@ -22,8 +24,11 @@ export async function runJob(name: string, work: (tools: JobTools) => Promise<vo
   }
 }
 
-/** Says why a job's process could not do its work and gives it its exit code: 2 for its configuration, else 1. */
+/**
+ * Says why a job's process could not do its work and gives it its exit code: 2 for its configuration, else 1. What it
+ * says goes to a log, see {@link messageForLogs}.
+ */
 export function reportJobFailure(error: unknown): void {
-  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+  process.stderr.write(`${messageForLogs(diskError(error) ?? error)}\n`);
   process.exitCode = error instanceof ConfigurationError ? 2 : 1;
 }

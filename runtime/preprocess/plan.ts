@@ -191,11 +191,16 @@ export async function writePlannedShard(
   return true;
 }
 
-/** Deletes the shards that the new ones replace and stores which images were left out. Gives the step's counts. */
+/**
+ * Deletes the shards that the new ones replace and stores which images were left out. Gives the step's counts.
+ *
+ * @param call what the notes call an image: its file for the person whose terminal it is, its id in the log of a cluster
+ */
 export async function finishPlan(
   processed: ObjectStore,
   { before, kept, skipped, notes }: Omit<Plan, "shards">,
   outcomes: readonly ShardOutcome[],
+  call: (reject: RejectRow) => string,
 ): Promise<{ items: number; skipped: number; rejected: number; notes: readonly string[] }> {
   const live = new Set([...kept, ...outcomes.filter(({ exists }) => exists).map(({ name }) => name)]);
   for (const name of before) if (!live.has(name)) await processed.delete(name);
@@ -205,18 +210,18 @@ export async function finishPlan(
     items: outcomes.reduce((sum, { decoded }) => sum + decoded, 0),
     skipped,
     rejected: rejects.length,
-    notes: [...notes, ...describe(rejects)],
+    notes: [...notes, ...describe(rejects, call)],
   };
 }
 
 /** Most images that are named one by one to a person. */
 const NAMED = 20;
 
-function describe(rejects: readonly RejectRow[]): string[] {
+function describe(rejects: readonly RejectRow[], call: (reject: RejectRow) => string): string[] {
   const named = rejects
     .slice(0, NAMED)
     .map(
-      ({ source, message }) => `${source} is left out: ${message} Restore the file, or land the scan under a new name.`,
+      (reject) => `${call(reject)} is left out: ${reject.message} Restore the file, or land the scan under a new name.`,
     );
   const others = rejects.length - named.length;
   return others > 0 ? [...named, `and ${others} more: processed/${rejectsName()} names them all.`] : named;

@@ -130,7 +130,8 @@ export class PreprocessService {
       plan: Omit<Plan, "shards">;
       outcomes: ShardOutcome[];
     };
-    return frame(await finishPlan(this.context.workspace.buckets.processed, plan, outcomes));
+    const { processed } = this.context.workspace.buckets;
+    return frame(await finishPlan(processed, plan, outcomes, ({ id }) => `The image ${id}`));
   }
 }
 

@@ -38,7 +38,7 @@ export async function preprocessStep(context: PreprocessContext, options: Prepro
       const exists = await writePlannedShard(files, workspace.buckets.curated, shard, pixels);
       outcomes.push({ name: shard.name, decoded: pixels.size, exists, rejects: rejectRows(shard.rows, rejections) });
     }
-    return await finishPlan(workspace.buckets.processed, plan, outcomes);
+    return await finishPlan(workspace.buckets.processed, plan, outcomes, ({ source }) => source);
   } finally {
     progress.finish();
     await decoder.close();

@@ -13,8 +13,6 @@ const BATCH = 256;
 export interface Unscored {
   readonly object: string;
   readonly sha256: string;
-  /** One of its names. */
-  readonly source: string;
 }
 
 /** Pictures that are scored and stored together: the batch's name depends on them and on the model alone. */
@@ -48,9 +46,8 @@ export async function planScoring(workspace: {
   for (const { row } of await workspace.warehouse.rows("predictions")) if (row.model === model) scored.add(row.sha256);
   const pictures = new Map<string, Unscored & { readonly cost: number }>();
   for (const row of liveRows(await workspace.warehouse.rows("images"))) {
-    const { sha256, source } = row;
-    if (!pictures.has(sha256))
-      pictures.set(sha256, { object: curatedName(sha256), sha256, source, cost: decodedBytes(row) });
+    const { sha256 } = row;
+    if (!pictures.has(sha256)) pictures.set(sha256, { object: curatedName(sha256), sha256, cost: decodedBytes(row) });
   }
   const waiting = [...pictures.values()]
     .filter(({ sha256 }) => !scored.has(sha256))

@@ -36,7 +36,7 @@ export async function serveWorkspace(options: {
     models: workspace.buckets.models,
     reports: workspace.buckets.reports,
     warehouse: workspace.warehouse,
-    log: options.log ?? createLogger("serve"),
+    log: options.log ?? createLogger("serve", { keepNames: true }),
     ...(options.refreshSeconds === undefined ? {} : { refreshSeconds: options.refreshSeconds }),
   });
   if (own) app.addHook("onClose", () => workspace.close());

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { findLeaks, readShardRows, readShards, splitMembers } from "../dataset";
 import { RECIPE } from "../imaging";
 import { LABELS, type Split } from "../intake";
+import type { WithMessageForLogs } from "../platform/names-in-logs";
 import type { ContextWith } from "../platform/step";
 import type { ReadableStore } from "../platform/stores";
 import { NO_LESION, UNKNOWN_LESION } from "./lesions";
@@ -19,9 +20,14 @@ export interface TrainingDescription {
 }
 
 /** A data set that must not be trained on. The message says why, with examples. */
-export class UnusableTrainingDataError extends Error {
-  constructor(problem: string) {
-    super(`The processed images cannot be trained on: ${problem}`);
+export class UnusableTrainingDataError extends Error implements WithMessageForLogs {
+  readonly forLogs: string;
+
+  /** @param forLogs the problem without names of files, where it has some */
+  constructor(problem: string, forLogs = problem) {
+    const subject = "The processed images cannot be trained on:";
+    super(`${subject} ${problem}`);
+    this.forLogs = `${subject} ${forLogs}`;
     this.name = "UnusableTrainingDataError";
   }
 }
@@ -43,9 +49,12 @@ export async function describeTrainingData(workspace: TrainingWorkspace): Promis
   }
   const leaks = findLeaks(await splitMembers(workspace));
   if (leaks.length > 0) {
+    const shown = leaks.slice(0, 5);
     const others = leaks.length > 5 ? ` And ${leaks.length - 5} more.` : "";
+    const [why, remedy] = ["what is learnt would be tested on.", "Correct the column split of manifest.csv."];
     throw new UnusableTrainingDataError(
-      `what is learnt would be tested on. ${leaks.slice(0, 5).join(" ")}${others} Correct the column split of manifest.csv.`,
+      `${why} ${shown.map(({ sentence }) => sentence).join(" ")}${others} ${remedy}`,
+      `${why} Groups in two splits: ${shown.map(({ group }) => group).join(", ")}.${others} ${remedy}`,
     );
   }
   if (counts.train + counts.validation + counts.test === 0) {

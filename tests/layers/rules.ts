@@ -67,11 +67,6 @@ export const EXCEPTIONS: readonly Exception[] = [
     reason:
       "For now one service answers both steps of the workflow; goes when score has a contract and an entry of its own.",
   },
-  {
-    from: "runtime/evaluate/step.ts",
-    to: "runtime/registry",
-    reason: "For now the step that measures also promotes; goes when promotion is registry's.",
-  },
 ];
 
 /**

@@ -51,7 +51,7 @@ test("components and scores of Spark are those of one machine, and are used by i
   expect(rows.map(({ row }) => row.id).sort()).toEqual(first.map(({ row }) => row.id).sort());
   const spark = await loadPca(workspace.buckets.models, rows[0]?.row.pca ?? "");
 
-  const context = { log: createLogger("test", { write() {} }), progress: silentProgress };
+  const context = { log: createLogger("test", { destination: { write() {} } }), progress: silentProgress };
   const local = await openWorkspace(join(workspace.directory, "local"));
   await processImages(local, first);
   const signal = new AbortController().signal;

@@ -1,4 +1,5 @@
 import type { Readable } from "node:stream";
+import { REMOVED, type WithMessageForLogs } from "../names-in-logs";
 
 /**
  * What is known of one object without reading it.
@@ -119,7 +120,12 @@ export interface ObjectStore extends ReadableStore, CreatableStore {
   delete(name: string, options?: { readonly ifGenerationMatch?: number }): Promise<boolean>;
 }
 
-export class ObjectStoreError extends Error {
+/** Buckets in which no object is called as a person called a file. */
+const OWN_NAMES = /(?:curated|processed|models|reports|warehouse)$/;
+
+export class ObjectStoreError extends Error implements WithMessageForLogs {
+  readonly forLogs: string;
+
   constructor(
     readonly store: string,
     readonly object: string,
@@ -128,6 +134,7 @@ export class ObjectStoreError extends Error {
   ) {
     super(message, options);
     this.name = new.target.name;
+    this.forLogs = object === "" || OWN_NAMES.test(store) ? message : message.replaceAll(object, REMOVED);
   }
 }
 

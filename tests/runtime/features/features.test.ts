@@ -32,7 +32,7 @@ afterAll(async () => {
   }
 });
 
-const log = createLogger("test", { write() {} });
+const log = createLogger("test", { destination: { write() {} } });
 
 interface RunOptions {
   readonly seed?: number;

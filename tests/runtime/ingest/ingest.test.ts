@@ -32,7 +32,7 @@ const INGEST_ALL = join(__dirname, "fixtures", "ingest-all.js");
 let scratch: string;
 let workspace: Workspace;
 let context: IngestContext;
-const quiet = createLogger("test", { write() {} });
+const quiet = createLogger("test", { destination: { write() {} } });
 
 beforeEach(async () => {
   scratch = mkdtempSync(join(tmpdir(), "ingest-"));
@@ -325,7 +325,7 @@ test("the manifest says more of a scan, and must not contradict its folder", asy
 
 test("a lesion mask is curated beside its scan, and left out with a warning where it cannot be used", async () => {
   const lines: string[] = [];
-  const log = createLogger("test", { write: (line) => lines.push(line) });
+  const log = createLogger("test", { keepNames: true, destination: { write: (line) => lines.push(line) } });
   const grey = (pixels: Uint8Array, side: number) =>
     sharp(pixels, { raw: { width: side, height: side, channels: 1 } })
       .toColourspace("b-w")

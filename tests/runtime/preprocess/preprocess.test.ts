@@ -30,7 +30,7 @@ afterAll(async () => {
   for (const folder of folders) await rm(folder, { recursive: true, force: true });
 });
 
-const quiet = createLogger("test", { write() {} });
+const quiet = createLogger("test", { destination: { write() {} } });
 
 function run(space: Workspace, signal = new AbortController().signal) {
   return preprocessStep({ workspace: space, log: quiet, progress: silentProgress, signal }, { threads: 2 });

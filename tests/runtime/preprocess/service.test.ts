@@ -24,7 +24,10 @@ afterAll(async () => {
 });
 
 const head = (seed: number) => drawHead(seed, 120, 140);
-const context = () => ({ log: createLogger("test", { write() {} }), signal: new AbortController().signal });
+const context = () => ({
+  log: createLogger("test", { destination: { write() {} } }),
+  signal: new AbortController().signal,
+});
 
 async function served(): Promise<{ space: Workspace; service: PreprocessService }> {
   const folder = await mkdtemp(join(tmpdir(), "service-"));
