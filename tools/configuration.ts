@@ -7,6 +7,7 @@ import { featuresContract } from "../runtime/features/contract";
 import { ingestContract } from "../runtime/ingest/contract";
 import type { RuntimeContract } from "../runtime/platform/contract";
 import { preprocessContract } from "../runtime/preprocess/contract";
+import { scoreContract } from "../runtime/score/contract";
 import { serveContract } from "../runtime/serve/contract";
 import { trainContract } from "../runtime/train/contract";
 import { LINE_PARTS } from "../stacks/config";
@@ -21,6 +22,7 @@ const CONTRACTS: readonly RuntimeContract[] = [
   ingestContract,
   preprocessContract,
   featuresContract,
+  scoreContract,
   trainContract,
   serveContract,
 ];

@@ -16,11 +16,13 @@ const SOURCES: ReadonlyMap<string, string> = new Map(
   ),
 );
 
-/** What is wrong once a file has further lines. */
+/** What is wrong once a file has further lines, beside what is wrong already. */
 function problemsWith(file: string, lines: string): readonly string[] {
   const text = SOURCES.get(file);
   if (text === undefined) throw new Error(`There is no ${file}.`);
-  return layerProblems(new Map([...SOURCES, [file, `${text}${lines}\n`]]));
+  const before = new Set(layerProblems(SOURCES));
+  const after = layerProblems(new Map([...SOURCES, [file, `${text}${lines}\n`]]));
+  return after.filter((problem) => !before.has(problem));
 }
 
 /** Number of the first line behind a file. */

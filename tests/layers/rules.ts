@@ -37,8 +37,9 @@ const CONSTRUCTS: Readonly<Record<string, readonly string[]>> = {
   warehouse: ["security"],
   observability: ["security"],
   ...Object.fromEntries(PAIRED.map((name) => [name, ["storage", "network", "warehouse", "observability"]])),
-  // Its work is a step of the workflow that preprocess makes, on the same cluster.
+  // Their work is a step of the workflow that preprocess makes, on the same cluster.
   features: ["preprocess"],
+  score: ["preprocess"],
 };
 
 /** Folders without a door: each file is a small thing of its own, and is imported by its name. */
@@ -59,14 +60,9 @@ const DRIVERS = "It starts the drivers that the contract names, without loading 
 export const EXCEPTIONS: readonly Exception[] = [
   { from: "runtime/cli/spark.ts", to: "runtime/features/contract", reason: DRIVERS },
   { from: "runtime/cli/spark.ts", to: "runtime/preprocess/contract", reason: DRIVERS },
+  { from: "runtime/cli/spark.ts", to: "runtime/score/contract", reason: DRIVERS },
   { from: "runtime/cli/", to: "runtime/model/backend-names", reason: NAMES_ALONE },
   { from: "runtime/train/", to: "runtime/model/backend-names", reason: NAMES_ALONE },
-  {
-    from: "runtime/preprocess/service.ts",
-    to: "runtime/score/scoring",
-    reason:
-      "For now one service answers both steps of the workflow; goes when score has a contract and an entry of its own.",
-  },
 ];
 
 /**
