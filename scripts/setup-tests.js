@@ -1,15 +1,22 @@
 /**
- * Brings what the tests need besides npm packages, once: a Google Cloud Storage server and a browser. What can be
- * installed without rights goes into .parts/, which git ignores. Prints a line a part; exits 1 if one is missing.
+ * Brings what the tests need besides npm packages, once: a Google Cloud Storage server, a BigQuery server and a browser.
+ * What can be installed without rights goes into .parts/, which git ignores. Prints a line a part; exits 1 if one is
+ * missing.
  */
 const { execFileSync, spawnSync } = require("node:child_process");
 const { existsSync, mkdirSync } = require("node:fs");
 const { join } = require("node:path");
+const { PythonEnvironment, withLock } = require("./parts");
 
 const PARTS = join(__dirname, "..", ".parts");
 const FAKE_GCS_VERSION = "v1.56.1";
 
-const parts = { "fake-gcs-server": fakeGcsServer, Chromium: chromium };
+/** The wheels of the BigQuery server are made for these. */
+const BIGQUERY_PYTHON_MINORS = [11, 12, 13];
+/** What its DuckDB loads. It would fetch them from the network when it starts; the wheels bring them. */
+const BIGQUERY_EXTENSIONS = ["icu", "spatial"];
+
+const parts = { "fake-gcs-server": fakeGcsServer, "BigQuery server": bigQueryServer, Chromium: chromium };
 let missing = 0;
 for (const [name, bring] of Object.entries(parts)) {
   try {
@@ -36,6 +43,31 @@ function fakeGcsServer() {
   run(go, ["install", `github.com/fsouza/fake-gcs-server@${FAKE_GCS_VERSION}`], { GOBIN: bin });
   if (!existsSync(binary)) throw new Error(`go install left no ${binary}.`);
   return `${FAKE_GCS_VERSION}, installed`;
+}
+
+function bigQueryServer() {
+  const environment = new PythonEnvironment("bigquery", BIGQUERY_PYTHON_MINORS, {
+    base: ["scripts/requirements-bigquery.txt"],
+  });
+  // DuckDB keeps extensions below the home directory: one of its own, so that nothing of a person's changes.
+  const env = { HOME: join(environment.folder, "home") };
+  const python = (code) =>
+    spawnSync(environment.python, ["-c", code], { stdio: "ignore", env: { ...process.env, ...env } });
+  const load = BIGQUERY_EXTENSIONS.map((name) => `duckdb.execute("LOAD ${name}")`).join("; ");
+  return withLock("bigquery", () => {
+    const [version] = environment.pins("base");
+    if (environment.has("base") && python(`import duckdb; ${load}`).status === 0) return `${version}, already there`;
+    if (!environment.has("base"))
+      environment.install("base", (version) =>
+        console.error(
+          `BigQuery server: installing it for Python ${version} into .parts/bigquery; that takes a minute or two.`,
+        ),
+      );
+    mkdirSync(env.HOME, { recursive: true });
+    const bring = BIGQUERY_EXTENSIONS.map((name) => `import_extension("${name}")`).join("; ");
+    run(environment.python, ["-c", `from duckdb_extensions import import_extension; ${bring}`], env);
+    return `${version}, installed`;
+  });
 }
 
 function chromium() {
