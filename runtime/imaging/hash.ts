@@ -1,8 +1,30 @@
+import { createHash } from "node:crypto";
 import { applyRecipeGrey, RECIPE } from "./recipe";
 import type { GreyImage } from "./types";
 
-/** Bits of a perceptual hash. */
-const BITS = 256;
+const PARAMETERS = {
+  /** Grows when the arithmetic changes without a parameter changing. */
+  version: 1,
+  /** It is taken of the recipe's result: another recipe makes other hashes. */
+  recipe: RECIPE.id,
+  bits: 256,
+  /** Side of the normalised picture whose frequencies are taken. */
+  side: 64,
+  /** Half its width, in standard deviations of the picture's brightness around its centre. */
+  extent: 2,
+  /** What is darker than this counts as background where the centre is sought. */
+  background: 20,
+  /** What cosines are multiplied with before they are rounded to integers, so that every machine has the same table. */
+  cosineScale: 2 ** 20,
+} as const;
+
+/** What {@link perceptualHash} makes. Only hashes by one `id` can be compared. */
+export const PERCEPTUAL_HASH = {
+  id: `h${PARAMETERS.version}-${createHash("sha256").update(JSON.stringify(PARAMETERS)).digest("hex").slice(0, 10)}`,
+  ...PARAMETERS,
+} as const;
+
+const { bits: BITS, side: SIDE, extent: EXTENT, background: BACKGROUND, cosineScale: COSINE_SCALE } = PARAMETERS;
 const WORDS = BITS / 32;
 const QUARTER = BITS / 4;
 
@@ -18,13 +40,6 @@ export const NEAR_DUPLICATE_DISTANCE = 38;
  */
 export const SAME_PICTURE_DISTANCE = 12;
 
-/** Side of the normalised picture whose frequencies are taken. */
-const SIDE = 64;
-/** Half its width, in standard deviations of the picture's brightness around its centre. */
-const EXTENT = 2;
-/** What is darker than this counts as background where the centre is sought. */
-const BACKGROUND = 20;
-
 /**
  * The lowest horizontal (u) and vertical (v) frequencies, in the order of the bits: 64 with u and v even (without the
  * constant one), 64 with u odd, 64 with v odd, 64 with both odd. Mirroring a picture changes the sign of the odd ones
@@ -33,10 +48,10 @@ const BACKGROUND = 20;
 const FREQUENCIES: readonly { readonly u: number; readonly v: number }[] = lowestFrequencies();
 const HIGHEST = 1 + Math.max(...FREQUENCIES.map(({ u, v }) => Math.max(u, v)));
 
-/** cos(pi (2x + 1) k / 2n), rounded to integers so that every machine has the same table. */
+/** cos(pi (2x + 1) k / 2n) */
 const COSINES = Array.from({ length: HIGHEST }, (_, k) =>
   Float64Array.from({ length: SIDE }, (_, x) =>
-    Math.round(2 ** 20 * Math.cos((Math.PI * (2 * x + 1) * k) / (2 * SIDE))),
+    Math.round(COSINE_SCALE * Math.cos((Math.PI * (2 * x + 1) * k) / (2 * SIDE))),
   ),
 );
 

@@ -3,7 +3,9 @@ export { type RecipeTask, recipeOfCurated } from "./curated";
 export { type DecodedPage, decodeScan } from "./decode";
 export {
   hashDistance,
+  hashOfRecipe,
   NEAR_DUPLICATE_DISTANCE,
+  PERCEPTUAL_HASH,
   packHashes,
   perceptualHash,
   SAME_PICTURE_DISTANCE,
