@@ -23,7 +23,7 @@ function syntheticImages(count: number, seed: number): Groupable[] {
     else hash = flipped(hash, random);
     const id = i.toString(16).padStart(64, "0");
     images.push({
-      ...{ id, sha256: id, phash: hash.toString("hex") },
+      ...{ id, sha256: id, phash: hash.toString("hex"), compared: false },
       ...{ patient: null, givenSplit: null, group: null, split: null },
     });
   }

@@ -14,6 +14,7 @@ interface ListedImage {
   readonly label: string | null;
   readonly sha256: string;
   readonly phash: string;
+  readonly hash: string | null;
   readonly patient: string | null;
   readonly width: number | null;
   readonly height: number | null;
@@ -35,8 +36,8 @@ export async function curatedImages(directory: string): Promise<ListedImage[]> {
       .map(({ row }) => row)
       .filter(({ status, duplicate_of }) => status === "curated" && duplicate_of === null)
       .sort((a, b) => (a.id < b.id ? -1 : 1))
-      .map(({ id, source, generation, label, sha256, phash, patient, width, height }) => ({
-        ...{ id, source, generation, label, patient, width, height },
+      .map(({ id, source, generation, label, sha256, phash, hash, patient, width, height }) => ({
+        ...{ id, source, generation, label, hash, patient, width, height },
         sha256: sha256 as string,
         phash: phash as string,
         object: `images/${sha256}.png`,

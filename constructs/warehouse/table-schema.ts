@@ -1,4 +1,4 @@
-import { type Column, type ColumnType, TABLES, type TableName } from "../../runtime/platform/warehouse/tables";
+import { type Column, type ColumnType, TABLES, type TableName } from "../../runtime/platform/warehouse";
 
 /** The names under which BigQuery's API answers, so that a second plan finds what the first one wrote. */
 const API_TYPES: Readonly<Record<ColumnType, string>> = {
@@ -41,6 +41,13 @@ export const LAYOUTS: Readonly<Record<TableName, TableLayout>> = {
     // The state of the collection is asked for as a whole.
     requirePartitionFilter: false,
   },
+  assignments: {
+    description: "Group and split of every image: a row each time they change, of which the highest revision counts",
+    partition: { by: "assigned_at", granularity: "MONTH" },
+    clusterBy: ["id", "group"],
+    // What an image was assigned first and what last lie far apart.
+    requirePartitionFilter: false,
+  },
   predictions: {
     description: "One row for every answer that serve gave: the audit trail",
     partition: { by: "predicted_at", granularity: "DAY" },
@@ -50,6 +57,12 @@ export const LAYOUTS: Readonly<Record<TableName, TableLayout>> = {
   features_pca: {
     description: "One row for every processed image: its scores on the principal components of the training images",
     clusterBy: ["recipe", "pca", "id"],
+    requirePartitionFilter: false,
+  },
+  pca_fits: {
+    description: "Which fit of principal components is the current one: of a recipe the highest revision",
+    partition: { by: "fitted_at", granularity: "MONTH" },
+    clusterBy: ["recipe"],
     requirePartitionFilter: false,
   },
 };

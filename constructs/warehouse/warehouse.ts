@@ -1,7 +1,7 @@
 import { BigqueryDataset } from "@cdktf/provider-google/lib/bigquery-dataset";
 import { BigqueryTable } from "@cdktf/provider-google/lib/bigquery-table";
 import { Construct } from "constructs";
-import { TABLES, type TableName } from "../../runtime/platform/warehouse/tables";
+import { TABLES, type TableName } from "../../runtime/platform/warehouse";
 import type { ITerraformDependable } from "../core/cdktf";
 import { dataClass } from "../core/labels";
 import { datasetId, type HospitalRef } from "../core/naming";

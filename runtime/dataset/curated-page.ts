@@ -12,20 +12,32 @@ export interface CuratedPlace {
   readonly sha256: string;
 }
 
+/** The curated page of an image. */
+export interface CuratedPage extends CuratedPlace {
+  readonly id: string;
+}
+
 /**
  * The recipe's pixels of a curated page, one channel of them (128 x 128 bytes), or what is wrong with this one page.
  * Anything else is thrown.
- *
- * @param recipe where the page is decoded. Default: in this thread.
  */
-export async function curatedPixels(
+export function curatedPixels(curated: ReadableStore, page: CuratedPlace): Promise<Uint8Array | Rejection> {
+  return madeOfCurated(curated, page, recipeOfCurated);
+}
+
+/**
+ * What is made of a curated page, or what is wrong with this one page. Anything else is thrown.
+ *
+ * @param make gives nothing where the page is damaged or is not the expected one
+ */
+export async function madeOfCurated<T>(
   curated: ReadableStore,
   { object, sha256 }: CuratedPlace,
-  recipe: (task: RecipeTask) => Promise<Uint8Array | undefined> = recipeOfCurated,
-): Promise<Uint8Array | Rejection> {
+  make: (task: RecipeTask) => Promise<T | undefined>,
+): Promise<T | Rejection> {
   const bytes = await readCuratedObject(curated, object);
   if ("reason" in bytes) return bytes;
-  return (await recipe({ bytes, sha256 })) ?? differs(object);
+  return (await make({ bytes, sha256 })) ?? differs(object);
 }
 
 /** How a page's pixels are answered to spark/pixels.py. */

@@ -13,8 +13,10 @@ const VALIDATION_SHARE = 0.15;
 export interface Groupable {
   readonly id: string;
   readonly sha256: string;
-  /** 64 hex digits. */
-  readonly phash: string;
+  /** By the current perceptual hash, 64 hex digits; null where the picture cannot be read to make it. */
+  readonly phash: string | null;
+  /** An earlier run compared it, by this same hash, with all others that it knew. */
+  readonly compared: boolean;
   readonly patient: string | null;
   /** The split that the data's owner asks for. */
   readonly givenSplit: Split | null;
@@ -43,8 +45,8 @@ export interface Grouping {
  *   splits' order is test, validation, train.
  * - A given split holds for its image, and counts like a decided one for the rest of the group.
  *
- * The result does not depend on the order of the images. An image that has a group is compared with new ones only, so
- * of a run that was cut short those must be stored first whose group changes, and those that had none last.
+ * The result does not depend on the order of the images. An image that was compared before is compared only with those
+ * that were not, so of a run that was cut short it must be stored before these where its group changes.
  */
 export function assignGroups(unordered: readonly Groupable[]): Grouping {
   const images = [...unordered].sort((a, b) => (a.id < b.id ? -1 : a.id > b.id ? 1 : 0));
@@ -62,10 +64,10 @@ export function assignGroups(unordered: readonly Groupable[]): Grouping {
   uniteEqual((image) => image.group);
   uniteEqual((image) => image.patient);
   uniteEqual((image) => image.sha256);
-  uniteNearDuplicates(
-    images.map(({ phash, patient, group }) => ({ phash, patient, isNew: group === null })),
-    (a, b) => sets.unite(a, b),
+  const hashed = images.flatMap(({ phash, patient, compared }, index) =>
+    phash === null ? [] : [{ index, phash, patient, isNew: !compared }],
   );
+  uniteNearDuplicates(hashed, (a, b) => sets.unite((hashed[a] as Indexed).index, (hashed[b] as Indexed).index));
 
   const members = new Map<number, Groupable[]>();
   images.forEach((image, index) => {
@@ -95,6 +97,10 @@ export function assignGroups(unordered: readonly Groupable[]): Grouping {
     }
   }
   return { assignments, notes: describe(tally) };
+}
+
+interface Indexed {
+  readonly index: number;
 }
 
 /** 15 % test, 15 % validation, the rest train, by a hash of the group's name. */

@@ -1,5 +1,13 @@
+export { currentAssignments, type StoredAssignment, storeAssignments } from "./assignments";
 export { curatedMasks, curatedName, readCuratedObject } from "./curated-object";
-export { type CuratedPlace, curatedPixels, pixelsAnswer, planesByKey } from "./curated-page";
+export {
+  type CuratedPage,
+  type CuratedPlace,
+  curatedPixels,
+  madeOfCurated,
+  pixelsAnswer,
+  planesByKey,
+} from "./curated-page";
 export {
   type Assignment,
   assignGroups,
@@ -9,15 +17,14 @@ export {
 } from "./groups";
 export { findLeaks, type Leak, type SplitMember, splitMembers } from "./leaks";
 export {
-  type CuratedRow,
+  type CurrentImage,
+  currentImages,
   decodedBytes,
-  type GroupedRow,
+  type GroupedImage,
   groupables,
-  liveRows,
   onePerPicture,
   type PlannedRow,
-  type StoredRow,
-  storeGroups,
+  unhashedImages,
   withGroups,
 } from "./live-images";
 export { type ProcessedImage, type ReadShardsOptions, readShardRows, readShards } from "./read-shards";

@@ -1,13 +1,14 @@
 import { hashDistance, NEAR_DUPLICATE_DISTANCE } from "../imaging";
-import type { Split } from "../intake";
-import type { Workspace } from "../platform/workspace";
+import { asSplit, type Split } from "../intake";
+import { SPLIT_MEMBERS, type Warehouse } from "../platform/warehouse";
 
 /** One curated page with its split. */
 export interface SplitMember {
   readonly source: string;
   readonly sha256: string;
-  /** 64 hex digits. */
-  readonly phash: string;
+  /** Id of the perceptual hash by which it was compared with others, and that hash: 64 hex digits. */
+  readonly hash: string | null;
+  readonly phash: string | null;
   readonly patient: string | null;
   readonly group: string;
   readonly split: Split;
@@ -51,11 +52,12 @@ function describeClosestPair(group: readonly SplitMember[]): string {
 function kinshipOf(a: SplitMember, b: SplitMember): { rank: number; why: string } {
   if (a.patient !== null && a.patient === b.patient) return { rank: 0, why: "are of the same patient" };
   if (a.sha256 === b.sha256) return { rank: 1, why: "have the same pixels" };
+  const linked = "belong to one group by way of other images that link them";
+  // Hashes of two kinds say nothing of each other.
+  if (a.hash !== b.hash || a.phash === null || b.phash === null) return { rank: Number.MAX_VALUE, why: linked };
   const distance = hashDistance(a.phash, b.phash);
   const rank = 2 + distance;
-  if (distance > NEAR_DUPLICATE_DISTANCE) {
-    return { rank, why: "belong to one group by way of other images that link them" };
-  }
+  if (distance > NEAR_DUPLICATE_DISTANCE) return { rank, why: linked };
   const bits = distance === 1 ? "1 bit" : `${distance} bits`;
   return {
     rank,
@@ -68,15 +70,13 @@ function sentence({ a, b, why }: { a: SplitMember; b: SplitMember; why: string }
 }
 
 /**
- * Every curated page of the latest generation of its file that has been given a split, second names of equal pixels
- * included: a shard holds those once, and would hide that they were asked for on both sides.
+ * Every current image that has been given a split, second names of equal pixels included: a shard holds those once, and
+ * would hide that they were asked for on both sides.
  */
-export function splitMembers({ warehouse }: Pick<Workspace, "warehouse">): Promise<SplitMember[]> {
-  return warehouse.query<SplitMember & Record<string, unknown>>(
-    `select source, sha256, phash, patient, "group", split from (
-       select *, max(generation) over (partition by regexp_replace(source, '#page=\\d+$', '')) as latest from images)
-     where generation = latest and status = 'curated' and "group" is not null and split is not null
-       and sha256 is not null and phash is not null
-     order by source`,
-  );
+export async function splitMembers({ warehouse }: { readonly warehouse: Warehouse }): Promise<SplitMember[]> {
+  const members = await warehouse.ask(SPLIT_MEMBERS, {});
+  return members.flatMap((member) => {
+    const split = asSplit(member.split);
+    return split ? [{ ...member, split }] : [];
+  });
 }

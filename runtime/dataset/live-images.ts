@@ -1,20 +1,20 @@
+import { PERCEPTUAL_HASH } from "../imaging";
 import { asSplit, LABELS, type Label, type Split } from "../intake";
-import type { Logger } from "../platform/logging";
-import type { ImageRow } from "../platform/warehouse/tables";
-import type { Warehouse } from "../platform/warehouse/warehouse";
+import { CURRENT_IMAGES, type CurrentImage, type Warehouse } from "../platform/warehouse";
+import type { StoredAssignment } from "./assignments";
 import { curatedName } from "./curated-object";
+import type { CuratedPage } from "./curated-page";
 import type { Groupable, Grouping } from "./groups";
 import type { ShardRow } from "./shards";
 
-export interface StoredRow {
-  readonly batch: string;
-  readonly row: ImageRow;
-}
+export type { CurrentImage };
 
-/** A row of `images` whose pixels are curated. */
-export type CuratedRow = ImageRow & { readonly sha256: string; readonly phash: string };
-
-export type GroupedRow = CuratedRow & { readonly group: string; readonly split: Split };
+/** A current image with the group and split that it is to have, and its perceptual hash by the current one. */
+export type GroupedImage = Omit<CurrentImage, "group" | "split" | "phash"> & {
+  readonly group: string;
+  readonly split: Split;
+  readonly phash: string | null;
+};
 
 /** A row of a shard that is to be, with where its pixels come from. */
 export interface PlannedRow extends ShardRow {
@@ -40,43 +40,55 @@ export function decodedBytes({
   return width && height ? width * height : USUAL_COST;
 }
 
-/** Curated rows of the latest generation of each object, ascending by id. */
-export function liveRows(stored: readonly StoredRow[]): CuratedRow[] {
-  const latest = new Map<string, number>();
-  for (const { row } of stored) {
-    const object = objectOf(row.source);
-    latest.set(object, Math.max(latest.get(object) ?? 0, row.generation));
-  }
-  const live = new Map<string, CuratedRow>();
-  for (const { row } of stored) {
-    if (row.status !== "curated" || row.generation !== latest.get(objectOf(row.source))) continue;
-    if (row.sha256 !== null && row.phash !== null) live.set(row.id, row as CuratedRow);
-  }
-  return [...live.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
+/**
+ * The images that a data set is made of, ascending by id: every page that is curated in the newest generation of its
+ * object. What is the newest is defined in `platform/warehouse/definitions.ts`, for every engine.
+ */
+export function currentImages(warehouse: Warehouse): Promise<readonly CurrentImage[]> {
+  return warehouse.ask(CURRENT_IMAGES, {});
 }
 
-/** The object that a row's page lies in. */
-function objectOf(source: string): string {
-  return source.replace(/#page=\d+$/, "");
+/** The images whose perceptual hash is by another one than the current: their pictures have to be hashed anew. */
+export function unhashedImages(
+  images: readonly CurrentImage[],
+  assignments: ReadonlyMap<string, StoredAssignment>,
+): (CuratedPage & { readonly cost: number })[] {
+  return images
+    .filter((image) => knownHash(image, assignments.get(image.id)) === undefined)
+    .map(({ id, sha256, ...image }) => ({ id, object: curatedName(sha256), sha256, cost: decodedBytes(image) }));
 }
 
-/** What decides the groups of live rows. A scan that is uploaded again keeps its group: its id is the same, its new row has none yet. */
-export function groupables(live: readonly CuratedRow[], stored: readonly StoredRow[]): Groupable[] {
-  const known = new Map<string, ImageRow>();
-  for (const { row } of stored) {
-    const earlier = known.get(row.id);
-    if (row.group !== null && (!earlier || earlier.generation < row.generation)) known.set(row.id, row);
-  }
-  return live.map((row) => {
-    const decided = row.group === null ? known.get(row.id) : row;
+/**
+ * An image's hash by the current perceptual hash, from whoever made it: ingest, or a run that hashed it anew. Hashes by
+ * another one are not comparable and count for nothing.
+ */
+function knownHash(image: CurrentImage, assignment: StoredAssignment | undefined): string | undefined {
+  const [first] = [image, assignment].filter((row) => row?.hash === PERCEPTUAL_HASH.id);
+  return first?.phash ?? undefined;
+}
+
+/**
+ * What decides the groups of current images. A scan that is uploaded again keeps its group: its id is the same.
+ *
+ * @param hashes made anew, by image id
+ */
+export function groupables(
+  images: readonly CurrentImage[],
+  assignments: ReadonlyMap<string, StoredAssignment>,
+  hashes: ReadonlyMap<string, string>,
+): Groupable[] {
+  return images.map((image) => {
+    const { id, sha256, patient } = image;
+    const decided = assignments.get(id);
     return {
-      id: row.id,
-      sha256: row.sha256,
-      phash: row.phash,
-      patient: row.patient,
-      givenSplit: asSplit(row.given_split),
+      id,
+      sha256,
+      phash: knownHash(image, decided) ?? hashes.get(id) ?? null,
+      compared: decided !== undefined && decided.hash === PERCEPTUAL_HASH.id && !decided.disputed,
+      patient,
+      givenSplit: asSplit(image.given_split),
       group: decided?.group ?? null,
-      split: asSplit(decided?.split ?? null),
+      split: asSplit(decided?.split),
     };
   });
 }
@@ -89,45 +101,16 @@ export function withGroups<R extends { readonly id: string }>(rows: readonly R[]
   });
 }
 
-/** Writes group and split into the batches whose rows lack them or say something else. */
-export async function storeGroups(
-  { warehouse, signal, log }: { readonly warehouse: Warehouse; readonly signal: AbortSignal; readonly log: Logger },
-  stored: readonly StoredRow[],
-  grouped: readonly GroupedRow[],
-): Promise<void> {
-  const wanted = new Map(grouped.map((row) => [`${row.id} ${row.generation}`, row]));
-  const batches = new Map<string, { rows: ImageRow[]; changed: boolean; known: boolean }>();
-  for (const { batch, row } of stored) {
-    const now = wanted.get(`${row.id} ${row.generation}`);
-    const entry = batches.get(batch) ?? { rows: [], changed: false, known: false };
-    batches.set(batch, entry);
-    entry.rows.push(now ? { ...row, group: now.group, split: now.split } : row);
-    if (!now) continue;
-    if (row.group !== null) entry.known = true;
-    if (row.group !== now.group || row.split !== now.split) entry.changed = true;
-  }
-  // Images that had a group come first: as long as the others have none, they are compared with everything again.
-  const changed = [...batches].filter(([, entry]) => entry.changed);
-  for (const known of [true, false]) {
-    const now = changed.filter(([, entry]) => entry.known === known);
-    for (let start = 0; start < now.length; start += 16) {
-      signal.throwIfAborted();
-      await Promise.all(now.slice(start, start + 16).map(([name, { rows }]) => warehouse.append("images", name, rows)));
-    }
-  }
-  log.debug({ batches: changed.length }, "groups and splits stored");
-}
-
 /**
  * One row a picture: equal pixels under several names give one row, without a label where the names contradict.
  *
  * @param masks names of the lesion masks in the curated bucket by image id
  */
 export function onePerPicture(
-  grouped: readonly GroupedRow[],
+  grouped: readonly GroupedImage[],
   masks: ReadonlyMap<string, string>,
 ): { rows: PlannedRow[]; contradicting: number } {
-  const pictures = new Map<string, GroupedRow[]>();
+  const pictures = new Map<string, GroupedImage[]>();
   for (const row of grouped) {
     const same = pictures.get(row.sha256);
     if (same) same.push(row);
@@ -135,7 +118,7 @@ export function onePerPicture(
   }
   let contradicting = 0;
   const rows = [...pictures.values()].map((same) => {
-    const first = same.find((row) => row.duplicate_of === null) ?? (same[0] as GroupedRow);
+    const first = same.find((row) => row.duplicate_of === null) ?? (same[0] as GroupedImage);
     const labels = LABELS.filter((label) => same.some((row) => row.label === label));
     if (labels.length > 1) contradicting++;
     const label: Label | null = labels.length === 1 ? (labels[0] as Label) : null;

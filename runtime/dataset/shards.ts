@@ -20,7 +20,8 @@ export interface ShardRow {
   readonly group: string;
   readonly split: Split;
   readonly sha256: string;
-  readonly phash: string;
+  /** By the perceptual hash that goes with the shard's recipe. */
+  readonly phash: string | null;
   readonly source: string;
   readonly generation: number;
   /** A lesion mask is stored beside the pixels. */
@@ -153,7 +154,8 @@ export class ShardFiles<S extends ReadableStore = ReadableStore> {
       appender.appendBlob(replicate(planes.grey, pixels));
       appender.appendVarchar(RECIPE.id);
       appender.appendVarchar(row.sha256);
-      appender.appendVarchar(row.phash);
+      if (row.phash === null) appender.appendNull();
+      else appender.appendVarchar(row.phash);
       appender.appendVarchar(row.source);
       appender.appendBigInt(BigInt(row.generation));
       if (planes.mask === null) appender.appendNull();

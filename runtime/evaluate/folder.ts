@@ -119,6 +119,7 @@ async function evaluateFiles(
       id: path,
       sha256,
       phash,
+      compared: false,
       patient,
       givenSplit: null,
       group: null,

@@ -4,6 +4,7 @@ import { loadClassifier, modelFilesInStore } from "../model";
 import { mixSeed, uniform } from "../platform/random";
 import type { ContextWith } from "../platform/step";
 import type { ObjectStore, ReadableStore } from "../platform/stores";
+import { IMAGE_FACTS } from "../platform/warehouse";
 import { type Header, MOST_ROWS, type PlainImage } from "./classical";
 import type { Evaluation } from "./evaluation";
 import { type EvaluationRow, earlierEvaluation, evaluateTestSplit, evaluationPrefix, setsHash } from "./test-split";
@@ -16,17 +17,6 @@ type Sets = Readonly<Record<"test" | "validation", readonly EvaluationRow[]>> & 
 
 /** What the table of images says of one of them. */
 type Facts = Pick<EvaluationRow, "collection" | "subtype" | "view"> & { readonly header: Header };
-
-interface FactsRow extends Record<string, unknown> {
-  readonly id: string;
-  readonly collection: string | null;
-  readonly subtype: string | null;
-  readonly view: string | null;
-  readonly width: number;
-  readonly height: number;
-  readonly bytes: number;
-  readonly format: string | null;
-}
 
 /**
  * Measures models of a workspace on its untouched test split, all on the same images. Pixels are read only if a model
@@ -44,20 +34,9 @@ export class TestBench {
 
   static async open(context: EvaluateContext): Promise<TestBench> {
     const { workspace } = context;
-    const known = await workspace.warehouse.query<FactsRow>(
-      `select id, collection, subtype, view, width, height, bytes, format from images
-       where status = 'curated' and width is not null and height is not null`,
-    );
+    const known = await workspace.warehouse.ask(IMAGE_FACTS, {});
     const facts = new Map(
-      known.map(({ id, collection, subtype, view, width, height, bytes, format }) => [
-        id,
-        {
-          collection,
-          subtype,
-          view,
-          header: { width: Number(width), height: Number(height), bytes: Number(bytes), format },
-        },
-      ]),
+      known.map(({ id, collection, subtype, view, ...header }) => [id, { collection, subtype, view, header }]),
     );
     const rows = await readShardRows(workspace);
     const described = (split: Split) =>

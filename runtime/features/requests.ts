@@ -2,7 +2,7 @@ import { z } from "zod";
 import { RECIPE } from "../imaging";
 import { type Frame, frame } from "../platform/framed";
 import type { CreatableStore, ReadableStore } from "../platform/stores";
-import type { Warehouse } from "../platform/warehouse/warehouse";
+import type { Warehouse } from "../platform/warehouse";
 import { type FitRequest, isFitted, loadPca, type Pca, PIXELS, pcaId, storePca } from "./components";
 import { digestOfBatches } from "./fitted-rows";
 import { doubles, littleEndian } from "./npy";

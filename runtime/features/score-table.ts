@@ -1,6 +1,5 @@
 import { createHash } from "node:crypto";
-import type { FeaturesPcaRow } from "../platform/warehouse/tables";
-import type { Warehouse } from "../platform/warehouse/warehouse";
+import type { FeaturesPcaRow, Warehouse } from "../platform/warehouse";
 
 /** Digits of a score that are kept: more than float32 holds, and half the bytes of a double written out. */
 const DIGITS = 8;

@@ -1,3 +1,4 @@
+import { hashOfRecipe } from "./hash";
 import { decodeCurated, pixelSha256 } from "./png";
 import { applyRecipeGrey } from "./recipe";
 
@@ -18,4 +19,10 @@ export async function recipeOfCurated({ bytes, sha256 }: RecipeTask): Promise<Ui
   );
   if (!image || pixelSha256(image) !== sha256) return undefined;
   return applyRecipeGrey(image).grey;
+}
+
+/** The perceptual hash of one curated page, 64 hex digits; undefined where there are no pixels. */
+export async function hashOfCurated(task: RecipeTask): Promise<string | undefined> {
+  const grey = await recipeOfCurated(task);
+  return grey && hashOfRecipe(grey);
 }

@@ -1,5 +1,5 @@
 export { oneChannel, replicate } from "./channels";
-export { type RecipeTask, recipeOfCurated } from "./curated";
+export { hashOfCurated, type RecipeTask, recipeOfCurated } from "./curated";
 export { type DecodedPage, decodeScan } from "./decode";
 export {
   hashDistance,

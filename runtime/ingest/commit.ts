@@ -1,3 +1,4 @@
+import { PERCEPTUAL_HASH } from "../imaging";
 import {
   ChecksumMismatchError,
   type CreatableStore,
@@ -6,7 +7,7 @@ import {
   type ObjectInfo,
   PreconditionFailedError,
 } from "../platform/stores";
-import type { ImageRow } from "../platform/warehouse/tables";
+import { DifferentRowsError, type ImageRow } from "../platform/warehouse";
 import type { IngestContext } from "./context";
 import { batchName, type Examined, type ExaminedPage, PageReader } from "./examine";
 import { curateMask } from "./lesion-mask";
@@ -30,7 +31,7 @@ export async function commit(context: IngestContext, examined: Examined): Promis
     context.log.debug({ source, generation, why: examined.why }, "nothing to ingest");
     return none;
   }
-  // Another delivery may have been faster, and what is known of a scan by now is not to be written over.
+  // Another delivery may have been faster: its rows stand, and the manifest may have changed since.
   if (await context.isDone(examined.event)) return none;
 
   const rows: ImageRow[] = [];
@@ -48,7 +49,13 @@ export async function commit(context: IngestContext, examined: Examined): Promis
     await again.close();
   }
   const { name, generation } = examined.event;
-  await context.warehouse.append("images", batchName(name, generation), rows);
+  try {
+    await context.warehouse.append("images", batchName(name, generation), rows);
+  } catch (error) {
+    if (!(error instanceof DifferentRowsError)) throw error;
+    context.log.warn({ source: name, generation }, error.message);
+    return none;
+  }
 
   const quarantined = rows.filter(({ status }) => status === "quarantined").length;
   const { reason, message } = rows.find(({ status }) => status === "quarantined") ?? {};
@@ -72,10 +79,8 @@ async function rowOf(
     label: facts.label ?? null,
     format: scan.format ?? null,
     bytes: object.size,
-    group: null,
     patient: facts.patient ?? null,
     ingested_at: context.now().toISOString(),
-    split: null,
     given_split: facts.givenSplit ?? null,
     collection: facts.collection ?? null,
     subtype: facts.subtype ?? null,
@@ -84,14 +89,24 @@ async function rowOf(
   };
   if ("reason" in result) {
     const { code: reason, message } = result.reason;
-    const nothing = { width: null, height: null, sha256: null, phash: null, duplicate_of: null };
+    const nothing = {
+      width: null,
+      height: null,
+      sha256: null,
+      phash: null,
+      hash: null,
+      recipe: null,
+      duplicate_of: null,
+    };
     return { ...common, ...nothing, status: "quarantined", reason, message };
   }
   const { width, height, sha256, phash } = result;
   const first = await storeCurated(context, page, result.png, again);
   if (facts.mask !== undefined) await storeMask(context, scan, page, facts.mask);
   const duplicate_of = first === page.id ? null : first;
-  return { ...common, status: "curated", reason: null, message: null, width, height, sha256, phash, duplicate_of };
+  const { id: hash, recipe } = PERCEPTUAL_HASH;
+  const made = { width, height, sha256, phash, hash, recipe, duplicate_of };
+  return { ...common, ...made, status: "curated", reason: null, message: null };
 }
 
 /** Stores a page unless its pixels are stored already. Returns the id of the first image with these pixels. */

@@ -5,7 +5,7 @@ import { ConfigurationError } from "../platform/config";
 import type { Logger } from "../platform/logging";
 import type { WithMessageForLogs } from "../platform/names-in-logs";
 import type { CreatableStore, ObjectInfo, ReadableStore } from "../platform/stores";
-import type { Warehouse } from "../platform/warehouse/warehouse";
+import type { Warehouse } from "../platform/warehouse";
 import type { LandingEvent } from "./event";
 import { batchName } from "./examine";
 

@@ -3,7 +3,7 @@ import { openPseudonymiser } from "../intake";
 import { parseEnv } from "../platform/config";
 import { createLogger } from "../platform/logging";
 import { openStores } from "../platform/open-stores";
-import { ObjectStoreWarehouse } from "../platform/warehouse/object-store-warehouse";
+import { ObjectStoreWarehouse } from "../platform/warehouse";
 import { commit } from "./commit";
 import { IngestContext } from "./context";
 import { ingestContract } from "./contract";

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { bucketUri } from "./environment";
-import type { TableName } from "./warehouse/tables";
+import type { TableName } from "./warehouse";
 
 /** Buckets of one hospital: folders of a local workspace, `<project>-<hospital>-<bucket>` in the cloud. */
 export const BUCKETS = ["landing", "curated", "quarantine", "processed", "models", "reports", "warehouse"] as const;

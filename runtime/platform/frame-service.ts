@@ -3,8 +3,8 @@ import type { RuntimeContract } from "./contract";
 import { type Answer, type Frame, serveFrames } from "./framed";
 import { type JobTools, runJob } from "./job";
 import { openStores, type StoresOf } from "./open-stores";
-import { ObjectStoreWarehouse } from "./warehouse/object-store-warehouse";
-import type { Warehouse } from "./warehouse/warehouse";
+import type { Warehouse } from "./warehouse";
+import { ObjectStoreWarehouse } from "./warehouse";
 
 /** What answers the requests of a Spark driver and of its tasks. */
 export interface FrameService {

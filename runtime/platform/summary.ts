@@ -2,6 +2,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { writeWhole } from "./disk";
 import type { Metric } from "./metric";
+import { DATASET_COUNTS } from "./warehouse";
 import type { Workspace } from "./workspace";
 
 /** What one step did the last time it ran. */
@@ -104,18 +105,10 @@ export async function updateSummary(
   return updated;
 }
 
-/** Counts of the workspace's images, as the warehouse has them now. */
-export async function countDataset(workspace: Workspace): Promise<NonNullable<Summary["dataset"]>> {
-  const [counts] = await workspace.warehouse.query<Record<string, number>>(`
-    select
-      count(*) as images,
-      count(*) filter (status = 'curated') as curated,
-      count(*) filter (status = 'quarantined') as quarantined,
-      count(distinct "group") as groups,
-      count(*) filter (split = 'train' and duplicate_of is null) as train,
-      count(*) filter (split = 'validation' and duplicate_of is null) as validation,
-      count(*) filter (split = 'test' and duplicate_of is null) as test
-    from images`);
-  const { images = 0, curated = 0, quarantined = 0, groups = 0, train = 0, validation = 0, test = 0 } = counts ?? {};
-  return { images, curated, quarantined, groups, split: { train, validation, test } };
+/** Counts of the workspace's images: of the newest generation of everything that landed, as the warehouse has it now. */
+export async function countDataset({ warehouse }: Workspace): Promise<NonNullable<Summary["dataset"]>> {
+  const [counts] = await warehouse.ask(DATASET_COUNTS, {});
+  if (!counts) throw new Error("A count has one row.");
+  const { train, validation, test, ...images } = counts;
+  return { ...images, split: { train, validation, test } };
 }

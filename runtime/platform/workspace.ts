@@ -4,8 +4,8 @@ import { dirname, join, resolve } from "node:path";
 import { BUCKETS, type BucketName } from "./contract";
 import type { ObjectStore } from "./stores";
 import { openStore } from "./stores";
-import { ObjectStoreWarehouse } from "./warehouse/object-store-warehouse";
-import type { Warehouse } from "./warehouse/warehouse";
+import type { Warehouse } from "./warehouse";
+import { ObjectStoreWarehouse } from "./warehouse";
 
 /** One hospital's buckets and warehouse, as folders of one directory. */
 export interface Workspace {

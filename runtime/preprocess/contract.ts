@@ -14,9 +14,9 @@ export const preprocessContract = defineContract({
   }),
   reads: ["curated", "processed", "warehouse"],
   creates: [],
-  // Shards are replaced and deleted; batches of images are replaced once their group and split are known.
-  writes: ["processed", "warehouse"],
-  appends: ["images"],
+  // Shards are replaced and deleted.
+  writes: ["processed"],
+  appends: ["assignments"],
   health: null,
   resources: { memoryGiB: 4, cpu: 4, timeoutSeconds: 3600 },
 });

@@ -1,5 +1,6 @@
 import { z } from "zod";
-import { assignGroups, curatedName, decodedBytes, type PlannedRow, withGroups } from "../dataset";
+import { assignGroups, type CuratedPage, curatedName, decodedBytes, type PlannedRow, withGroups } from "../dataset";
+import { PERCEPTUAL_HASH } from "../imaging";
 import { LABELS, SPLITS } from "../intake";
 import { ConfigurationError } from "../platform/config";
 
@@ -14,6 +15,8 @@ const lineSchema = z.object({
   label: z.enum(LABELS).nullish(),
   sha256: z.string().regex(/^[0-9a-f]{64}$/, "must be 64 hex digits"),
   phash: z.string().regex(/^[0-9a-f]{64}$/, "must be 64 hex digits"),
+  /** Id of the perceptual hash that `phash` is by. One by another than the current is made anew, of the picture. */
+  hash: z.string().min(1).default(PERCEPTUAL_HASH.id),
   patient: z.string().nullish(),
   given_split: z.enum(SPLITS).nullish(),
   width: z.int().positive().nullish(),
@@ -34,7 +37,7 @@ type ListedImage = z.infer<typeof lineSchema>;
  * @param location what a person calls the listing
  * @throws {ConfigurationError} with the mistakes of the listing, by line
  */
-export function checkListing(text: string, location: string): ReadonlyMap<string, ListedImage> {
+export function checkListing(text: string, location: string): Listing {
   const images = new Map<string, ListedImage>();
   const mistakes: string[] = [];
   text.split("\n").forEach((line, index) => {
@@ -63,41 +66,50 @@ function problemsOf(line: string, images: Map<string, ListedImage>): string[] {
   return [];
 }
 
+type Listing = ReadonlyMap<string, ListedImage>;
+
+/** The images whose perceptual hash is by another one than the current: their pictures have to be hashed anew. */
+export function unhashedInListing(listing: Listing): (CuratedPage & { readonly cost: number })[] {
+  return [...listing.values()]
+    .filter(({ hash }) => hash !== PERCEPTUAL_HASH.id)
+    .map((image) => ({ id: image.id, object: objectOf(image), sha256: image.sha256, cost: decodedBytes(image) }));
+}
+
 /**
  * The rows of a listing, with groups and splits. Unlike the table, a listing is taken as it is: every line gives a row,
  * also where two lines name the same pixels (they are of one group).
  *
- * @throws {ConfigurationError} as {@link checkListing}
+ * @param hashes of the images that {@link unhashedInListing} names, by id; one without is compared by no hash
  */
-export function parseListing(text: string, location: string): { rows: PlannedRow[]; notes: readonly string[] } {
-  const images = checkListing(text, location);
-  const listed = [...images.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
+export function groupListing(
+  listing: Listing,
+  hashes: ReadonlyMap<string, string>,
+): { rows: PlannedRow[]; notes: readonly string[] } {
+  const listed = [...listing.values()]
+    .sort((a, b) => (a.id < b.id ? -1 : 1))
+    .map((image) => ({
+      ...image,
+      phash: image.hash === PERCEPTUAL_HASH.id ? image.phash : (hashes.get(image.id) ?? null),
+    }));
   const grouping = assignGroups(
     listed.map(({ id, sha256, phash, patient, given_split }) => ({
       id,
       sha256,
       phash,
+      compared: false,
       patient: patient ?? null,
       givenSplit: given_split ?? null,
       group: null,
       split: null,
     })),
   );
-  const rows = withGroups(listed, grouping).map(
-    ({ id, label, group, split, sha256, phash, source, generation, object, curated_mask, width, height }) => ({
-      id,
-      label: label ?? null,
-      group,
-      split,
-      sha256,
-      phash,
-      source,
-      generation,
-      object: object ?? curatedName(sha256),
-      mask: curated_mask ?? null,
-      masked: curated_mask != null,
-      cost: decodedBytes({ width, height }),
-    }),
-  );
+  const rows = withGroups(listed, grouping).map((image) => {
+    const { id, group, split, sha256, phash, source, generation, label, curated_mask } = image;
+    const own = { id, group, split, sha256, phash, source, generation, label: label ?? null };
+    const mask = curated_mask ?? null;
+    return { ...own, object: objectOf(image), mask, masked: mask !== null, cost: decodedBytes(image) };
+  });
   return { rows, notes: grouping.notes };
 }
+
+const objectOf = ({ object, sha256 }: Pick<ListedImage, "object" | "sha256">) => object ?? curatedName(sha256);

@@ -1,9 +1,12 @@
 import {
   assignGroups,
+  type CuratedPage,
+  type CurrentImage,
   curatedMasks,
+  currentAssignments,
+  currentImages,
   groupables,
   isUpToDate,
-  liveRows,
   onePerPicture,
   type Planes,
   type PlannedRow,
@@ -13,7 +16,8 @@ import {
   type Shard,
   ShardFiles,
   type ShardRow,
-  storeGroups,
+  type StoredAssignment,
+  storeAssignments,
   withGroups,
   writeRejects,
 } from "../dataset";
@@ -38,7 +42,7 @@ export interface PlannedShard {
   /** Ascending by id. */
   readonly rows: readonly ShardRow[];
   /** The rows whose pixels have to be made from the curated file. */
-  readonly fresh: readonly { readonly id: string; readonly object: string; readonly sha256: string }[];
+  readonly fresh: readonly CuratedPage[];
   /** The rows whose lesion masks have to be made, with the page and the mask in the curated bucket. */
   readonly masks: readonly { readonly id: string; readonly object: string; readonly mask: string }[];
   /** Which stored shard has the pixels of the others. */
@@ -71,17 +75,44 @@ export interface ShardOutcome {
   readonly rejects: readonly RejectRow[];
 }
 
-/** Groups and splits every curated image of the table `images`, stores that, and says what is to be done. */
-export async function planFromTable(context: PlanContext): Promise<Plan> {
+/** What the tables say of the images that a data set is made of. */
+export interface KnownImages {
+  readonly images: readonly CurrentImage[];
+  readonly assignments: ReadonlyMap<string, StoredAssignment>;
+}
+
+export async function readTables({ workspace }: Pick<PlanContext, "workspace">): Promise<KnownImages> {
+  const { warehouse } = workspace;
+  return { images: await currentImages(warehouse), assignments: await currentAssignments(warehouse) };
+}
+
+/**
+ * Groups and splits every current image of the table `images`, stores that, and says what is to be done.
+ *
+ * @param hashes of the images whose stored hash is not by the current perceptual hash, by id; one without is compared by none
+ */
+export async function planFromTable(
+  context: PlanContext,
+  { images, assignments }: KnownImages,
+  hashes: ReadonlyMap<string, string>,
+): Promise<Plan> {
   const { workspace, signal, log } = context;
-  const stored = await workspace.warehouse.rows("images");
-  const live = liveRows(stored);
-  const grouping = assignGroups(groupables(live, stored));
-  const grouped = withGroups(live, grouping);
-  await storeGroups({ warehouse: workspace.warehouse, signal, log }, stored, grouped);
+  const deciding = groupables(images, assignments, hashes);
+  const grouping = assignGroups(deciding);
+  const assigned = withGroups(deciding, grouping);
+  await storeAssignments({ warehouse: workspace.warehouse, signal, log }, assignments, assigned);
+  const grouped = assigned.map(({ group, split, phash }, index) => ({
+    ...(images[index] as (typeof images)[number]),
+    ...{ group, split, phash },
+  }));
   const { rows, contradicting } = onePerPicture(grouped, await curatedMasks(workspace.buckets.curated));
   const notes = [...grouping.notes];
-  if (live.length === 0) notes.push("there is no curated image here. Run npm run ingest on this workspace first.");
+  if (images.length === 0) notes.push("there is no curated image here. Run npm run ingest on this workspace first.");
+  if (hashes.size > 0) {
+    notes.push(
+      `${hashes.size} images were compared with all others anew: recipe or perceptual hash have changed since they were ingested.`,
+    );
+  }
   if (contradicting > 0) {
     notes.push(
       `${contradicting} pictures landed as Cancer and as Non-Cancer under different names. They are processed without ` +

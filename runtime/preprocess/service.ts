@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import {
+  type CuratedPage,
   type CuratedPlace,
   curatedPixels,
   pixelsAnswer,
@@ -8,11 +9,12 @@ import {
   type Rejection,
   rejectRows,
   ShardFiles,
+  unhashedImages,
 } from "../dataset";
-import { RECIPE } from "../imaging";
+import { hashOfRecipe, RECIPE } from "../imaging";
 import { type Answer, type Frame, frame } from "../platform/framed";
 import { type ObjectStore, openStore } from "../platform/stores";
-import { parseListing } from "./listing";
+import { checkListing, groupListing, unhashedInListing } from "./listing";
 import {
   finishPlan,
   type Plan,
@@ -20,12 +22,15 @@ import {
   type PlannedShard,
   planFromTable,
   planRows,
+  readTables,
   type ShardOutcome,
   writePlannedShard,
 } from "./plan";
 
 /** Images of a shard that are under way at a time: reading one object overlaps with decoding another. */
 const AHEAD = 8;
+/** Images that are hashed by one task. */
+const HASHED = 512;
 
 /**
  * What a Spark driver and its tasks ask of this code, one frame a request. A plan names the work, `make` does all of a
@@ -36,7 +41,8 @@ const AHEAD = 8;
  * | request (type) | with | answer |
  * | --- | --- | --- |
  * | hello | | recipe |
- * | plan | listing: URI, optional | a frame a shard (name, cost, images; payload: the shard), then the rest of the plan |
+ * | plan | listing: URI, optional; payload: hashes by id, or nothing | a frame a shard (name, cost, images; payload: the shard), then the rest of the plan. Without hashes, where some images have to be hashed first: a frame for some of them (name, cost, images; payload: the images), then `{unhashed}`, their number |
+ * | hash | made: ids; payload: the pixels in the order of `made` | hashes: by id |
  * | make | payload: shard | a frame for every few images, which says that the process lives, then the outcome |
  * | pixels | object, sha256 | payload: 128 x 128 bytes; or rejection |
  * | write | shard, made: ids, rejections by id; payload: the pixels in the order of `made` | outcome |
@@ -52,7 +58,11 @@ export class PreprocessService {
       case "hello":
         return frame({ recipe: RECIPE.id });
       case "plan":
-        return this.plan(header.listing as string | undefined);
+        return this.plan(header.listing as string | undefined, hashesOf(payload));
+      case "hash": {
+        const made = planesByKey(header.made as string[], payload);
+        return frame({ hashes: Object.fromEntries([...made].map(([id, grey]) => [id, hashOfRecipe(grey)])) });
+      }
       case "make":
         return this.make(payload);
       case "pixels":
@@ -70,8 +80,13 @@ export class PreprocessService {
     await (await this.files?.catch(() => undefined))?.close();
   }
 
-  private async *plan(listing: string | undefined): AsyncGenerator<Frame> {
-    const { shards, ...rest } = await (listing === undefined ? planFromTable(this.context) : this.planListed(listing));
+  private async *plan(listing: string | undefined, hashes: ReadonlyMap<string, string> | undefined) {
+    const { unhashed, plan } = await (listing === undefined ? this.planTable() : this.planListed(listing));
+    if (!hashes && unhashed.length > 0) {
+      yield* unhashedFrames(unhashed);
+      return;
+    }
+    const { shards, ...rest } = await plan(hashes ?? new Map());
     for (const shard of shards) {
       const { name, cost, fresh } = shard;
       yield frame({ name, cost, images: fresh.length, more: true }, Buffer.from(JSON.stringify(shard)));
@@ -79,9 +94,23 @@ export class PreprocessService {
     yield frame({}, Buffer.from(JSON.stringify(rest)));
   }
 
-  private async planListed(uri: string): Promise<Plan> {
-    const { rows, notes } = parseListing(await readText(uri), uri);
-    return planRows(this.context, rows, notes);
+  private async planTable(): Promise<Planning> {
+    const known = await readTables(this.context);
+    return {
+      unhashed: unhashedImages(known.images, known.assignments),
+      plan: (hashes) => planFromTable(this.context, known, hashes),
+    };
+  }
+
+  private async planListed(uri: string): Promise<Planning> {
+    const listed = checkListing(await readText(uri), uri);
+    return {
+      unhashed: unhashedInListing(listed),
+      plan: async (hashes) => {
+        const { rows, notes } = groupListing(listed, hashes);
+        return planRows(this.context, rows, notes);
+      },
+    };
   }
 
   private async *make(payload: Uint8Array): AsyncGenerator<Frame> {
@@ -133,6 +162,27 @@ export class PreprocessService {
     const { processed } = this.context.workspace.buckets;
     return frame(await finishPlan(processed, plan, outcomes, ({ id }) => `The image ${id}`));
   }
+}
+
+/** A plan that may have to wait for hashes. */
+interface Planning {
+  readonly unhashed: readonly (CuratedPage & { readonly cost: number })[];
+  readonly plan: (hashes: ReadonlyMap<string, string>) => Promise<Plan>;
+}
+
+function* unhashedFrames(unhashed: Planning["unhashed"]): Generator<Frame> {
+  for (let start = 0; start < unhashed.length; start += HASHED) {
+    const images = unhashed.slice(start, start + HASHED);
+    const cost = images.reduce((sum, image) => sum + image.cost, 0);
+    const header = { name: `unhashed-${start}`, cost, images: images.length, more: true };
+    yield frame(header, Buffer.from(JSON.stringify(images)));
+  }
+  yield frame({}, Buffer.from(JSON.stringify({ unhashed: unhashed.length })));
+}
+
+function hashesOf(payload: Uint8Array): ReadonlyMap<string, string> | undefined {
+  if (payload.length === 0) return undefined;
+  return new Map(Object.entries(JSON.parse(Buffer.from(payload).toString("utf8")) as Record<string, string>));
 }
 
 interface WriteRequest {

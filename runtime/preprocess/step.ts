@@ -1,11 +1,11 @@
 import { availableParallelism } from "node:os";
-import { rejectRows, ShardFiles } from "../dataset";
+import { rejectRows, ShardFiles, unhashedImages } from "../dataset";
 import type { StoresOf } from "../platform/open-stores";
 import type { StepContext, StepCounts } from "../platform/step";
 import type { Workspace } from "../platform/workspace";
 import type { preprocessContract } from "./contract";
 import { Decoder } from "./decoder";
-import { finishPlan, planFromTable, type ShardOutcome, writePlannedShard } from "./plan";
+import { finishPlan, planFromTable, readTables, type ShardOutcome, writePlannedShard } from "./plan";
 
 /** What the step needs of {@link StepContext}. */
 export interface PreprocessContext extends Pick<StepContext, "log" | "progress" | "signal"> {
@@ -26,10 +26,14 @@ export interface PreprocessOptions {
  */
 export async function preprocessStep(context: PreprocessContext, options: PreprocessOptions = {}): Promise<StepCounts> {
   const { progress, signal, workspace } = context;
-  const plan = await planFromTable(context);
   const files = await ShardFiles.open(workspace.buckets.processed);
   const decoder = new Decoder(workspace.buckets.curated, options.threads ?? availableParallelism());
   try {
+    const known = await readTables(context);
+    const unhashed = unhashedImages(known.images, known.assignments);
+    if (unhashed.length > 0) progress.start(unhashed.length);
+    const hashes = await decoder.hash(unhashed, signal, () => progress.advance());
+    const plan = await planFromTable(context, known, hashes);
     progress.start(plan.skipped + plan.shards.reduce((sum, { fresh }) => sum + fresh.length, 0), plan.skipped);
     const outcomes: ShardOutcome[] = [];
     for (const shard of plan.shards) {

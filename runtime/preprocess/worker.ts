@@ -1,2 +1,2 @@
 /** The file that a worker thread of the {@link Decoder} starts with. */
-export { recipeOfCurated as default } from "../imaging";
+export { hashOfCurated, recipeOfCurated as default } from "../imaging";

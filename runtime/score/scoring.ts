@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { curatedName, decodedBytes, liveRows } from "../dataset";
+import { curatedName, currentImages, decodedBytes } from "../dataset";
 import { replicate } from "../imaging";
 import { type Classifier, decisionOf, labelOf, loadClassifier, modelFilesInStore, useBackend } from "../model";
 import type { ReadableStore } from "../platform/stores";
@@ -45,7 +45,7 @@ export async function planScoring(workspace: {
   const scored = new Set<string>();
   for (const { row } of await workspace.warehouse.rows("predictions")) if (row.model === model) scored.add(row.sha256);
   const pictures = new Map<string, Unscored & { readonly cost: number }>();
-  for (const row of liveRows(await workspace.warehouse.rows("images"))) {
+  for (const row of await currentImages(workspace.warehouse)) {
     const { sha256 } = row;
     if (!pictures.has(sha256)) pictures.set(sha256, { object: curatedName(sha256), sha256, cost: decodedBytes(row) });
   }

@@ -3,7 +3,7 @@ import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } 
 import { DISCLAIMER } from "../intake";
 import type { Logger } from "../platform/logging";
 import type { CreatableStore, ReadableStore } from "../platform/stores";
-import type { Warehouse } from "../platform/warehouse/warehouse";
+import type { Warehouse } from "../platform/warehouse";
 import { Admission } from "./admission";
 import { createMetrics } from "./metrics";
 import { ModelSlot } from "./model-slot";

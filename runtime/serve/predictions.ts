@@ -7,7 +7,7 @@ import { DISCLAIMER, type Label } from "../intake";
 import { type Classifier, type ScanDecision, type ScoredScan, scoreScan, type Verdict } from "../model";
 import type { Logger } from "../platform/logging";
 import { type CreatableStore, PreconditionFailedError, type ReadableStore } from "../platform/stores";
-import type { Warehouse } from "../platform/warehouse/warehouse";
+import type { Warehouse } from "../platform/warehouse";
 import type { Admission } from "./admission";
 import type { createMetrics } from "./metrics";
 import type { ModelSlot } from "./model-slot";
@@ -194,20 +194,19 @@ async function predict(
       ),
       keep(reports, pictureObject(id, "original"), () => renderOriginal(image, { maxSide: SHOWN_SIDE })),
     ]);
-    await warehouse.append("predictions", request.id, [
-      {
-        request: request.id,
-        id,
-        model: metadata.id,
-        recipe: metadata.recipe,
-        probability,
-        label,
-        decision,
-        threshold: metadata.threshold,
-        sha256: scored.sha256,
-        predicted_at: new Date().toISOString(),
-      },
-    ]);
+    const answer = {
+      request: request.id,
+      id,
+      model: metadata.id,
+      recipe: metadata.recipe,
+      probability,
+      label,
+      decision,
+      threshold: metadata.threshold,
+      sha256: scored.sha256,
+      predicted_at: new Date().toISOString(),
+    };
+    await warehouse.append("predictions", request.id, [answer], { unique: true });
     log.info({ request: request.id, prediction: id, model: metadata.id, label, decision, probability }, "Prediction");
     const url = (picture: Picture) => `${request.protocol}://${request.host}${PATH}/${id}/${picture}`;
     return {

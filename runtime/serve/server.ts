@@ -3,7 +3,7 @@ import { useBackend } from "../model";
 import { ConfigurationError, parseEnv } from "../platform/config";
 import { createLogger, type Logger } from "../platform/logging";
 import { openStores } from "../platform/open-stores";
-import { ObjectStoreWarehouse } from "../platform/warehouse/object-store-warehouse";
+import { ObjectStoreWarehouse } from "../platform/warehouse";
 import { openWorkspace, type Workspace } from "../platform/workspace";
 import { buildServer } from "./app";
 import { serveContract } from "./contract";

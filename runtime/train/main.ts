@@ -4,7 +4,7 @@ import { parseEnv } from "../platform/config";
 import { reportJobFailure, runJob } from "../platform/job";
 import { openStores } from "../platform/open-stores";
 import { createProgress } from "../platform/progress";
-import { ObjectStoreWarehouse } from "../platform/warehouse/object-store-warehouse";
+import { ObjectStoreWarehouse } from "../platform/warehouse";
 import { trainContract } from "./contract";
 import { trainEvaluatePromote } from "./run";
 

@@ -13,6 +13,7 @@ import {
 import { PHANTOM_COLLECTION } from "../phantom";
 import type { StoresOf } from "../platform/open-stores";
 import type { ContextWith, StepCounts } from "../platform/step";
+import { LABELLED_IMAGES, UNASSIGNED_IMAGES } from "../platform/warehouse";
 import { isPublished, publishModel } from "../registry";
 import { GRAD_CAM_LAYER, PARAMETERS, STAGES, VIEWS } from "./architecture";
 import { AUGMENTATION } from "./augment";
@@ -121,10 +122,8 @@ function modelId(dataset: string, configuration: TrainingConfiguration, backend:
 
 /** A sentence where scans were ingested that the shards do not have yet. */
 async function unprocessed({ workspace }: TrainContext): Promise<string[]> {
-  const [counts] = await workspace.warehouse.query<{ waiting: number }>(
-    `select count(*) as waiting from images where status = 'curated' and "group" is null`,
-  );
-  const waiting = counts?.waiting ?? 0;
+  const [counts] = await workspace.warehouse.ask(UNASSIGNED_IMAGES, {});
+  const waiting = counts?.images ?? 0;
   return waiting === 0
     ? []
     : [`${waiting} ingested images are not preprocessed and take no part: run npm run preprocess.`];
@@ -132,9 +131,6 @@ async function unprocessed({ workspace }: TrainContext): Promise<string[]> {
 
 /** Whether every labelled image was drawn: such a model must say so wherever it is shown. */
 async function isSynthetic({ workspace }: TrainContext): Promise<boolean> {
-  const [counts] = await workspace.warehouse.query<{ drawn: number; labelled: number }>(
-    `select count(*) filter (collection = '${PHANTOM_COLLECTION}') as drawn, count(*) as labelled
-     from images where status = 'curated' and label is not null`,
-  );
-  return counts !== undefined && counts.labelled > 0 && counts.drawn === counts.labelled;
+  const [counts] = await workspace.warehouse.ask(LABELLED_IMAGES, { collection: PHANTOM_COLLECTION });
+  return counts !== undefined && counts.labelled > 0 && counts.collected === counts.labelled;
 }

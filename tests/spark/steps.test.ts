@@ -11,7 +11,7 @@ import { readRejects } from "../../runtime/dataset/rejects";
 import { encodePng } from "../../runtime/imaging";
 import { loadClassifier, modelFilesInStore, useBackend } from "../../runtime/model";
 import type { Summary } from "../../runtime/platform/summary";
-import type { PredictionRow } from "../../runtime/platform/warehouse/tables";
+import type { PredictionRow } from "../../runtime/platform/warehouse";
 import { openWorkspace, type Workspace } from "../../runtime/platform/workspace";
 import { setCurrent } from "../../runtime/registry";
 import { drawHead } from "../runtime/imaging/pictures";

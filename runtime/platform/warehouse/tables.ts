@@ -10,6 +10,10 @@ export interface Column {
   /** REPEATED: any number of values, none of them null. */
   readonly mode: "REQUIRED" | "NULLABLE" | "REPEATED";
   readonly description: string;
+  /** Says when the row was made, and nothing of its subject: rows that differ in it alone are equal. */
+  readonly clock?: true;
+  /** Once written here, now elsewhere. Kept so that no table is made anew, readable by SQL, and not part of a row. */
+  readonly superseded?: true;
 }
 
 const required = <const N extends string, const T extends ColumnType>(name: N, type: T, description: string) =>
@@ -18,8 +22,12 @@ const nullable = <const N extends string, const T extends ColumnType>(name: N, t
   ({ name, type, mode: "NULLABLE", description }) as const;
 const repeated = <const N extends string, const T extends ColumnType>(name: N, type: T, description: string) =>
   ({ name, type, mode: "REPEATED", description }) as const;
+const clock = <const N extends string>(name: N, description: string) =>
+  ({ name, type: "TIMESTAMP", mode: "REQUIRED", description, clock: true }) as const;
+const superseded = <const N extends string, const T extends ColumnType>(name: N, type: T, description: string) =>
+  ({ name, type, mode: "NULLABLE", description, superseded: true }) as const;
 
-/** One row a page of every file that ever landed, good or bad. Key: `id`. */
+/** One row a page of every file that ever landed, good or bad, written once, by ingest. Key: `id` and `generation`. */
 export const IMAGES = [
   required("id", "STRING", "SHA-256 over source, page and bytes of the file: the same scan has the same id everywhere"),
   required("source", "STRING", "Object name below landing; page n of a multi-page file is name#page=n"),
@@ -33,17 +41,34 @@ export const IMAGES = [
   required("bytes", "INT64", "Size of the landing object"),
   nullable("sha256", "STRING", "SHA-256 of width, height, depth and the decoded grey pixels; names the curated file"),
   nullable("phash", "STRING", "256-bit perceptual hash, 64 hex digits"),
-  nullable("group", "STRING", "Near-duplicates and slices of one patient share it; set by preprocess"),
+  superseded("group", "STRING", "Written by earlier versions; now in assignments"),
   nullable("patient", "STRING", "Keyed pseudonym of the patient id in manifest.csv"),
   nullable("duplicate_of", "STRING", "id of the first image with equal pixels"),
-  required("ingested_at", "TIMESTAMP", "When the row was first written"),
+  clock("ingested_at", "When the row was first written"),
   nullable("message", "STRING", "The reason as a sentence for a person"),
-  nullable("split", "STRING", "train, validation or test; set by preprocess and then kept"),
+  superseded("split", "STRING", "Written by earlier versions; now in assignments"),
   nullable("given_split", "STRING", "The split that manifest.csv asks for"),
   nullable("collection", "STRING", "Where the file comes from: column source of manifest.csv"),
   nullable("subtype", "STRING", "Tumour subtype: column subtype of manifest.csv"),
   nullable("view", "STRING", "axial, coronal or sagittal: column view of manifest.csv"),
   nullable("mask", "STRING", "Object name, below landing, of the lesion mask"),
+  nullable("hash", "STRING", "Id of the perceptual hash that phash is by: hashes of two ids are not comparable"),
+  nullable("recipe", "STRING", "Pixel recipe id that phash was made with"),
+] as const satisfies readonly Column[];
+
+/**
+ * Which group and split an image is in. A row for every time that this changes; of an image the highest `revision`
+ * counts. Key: `id` and `revision`.
+ */
+export const ASSIGNMENTS = [
+  required("id", "STRING", "id of the image, as in images"),
+  required("group", "STRING", "Near-duplicates and slices of one patient share it"),
+  required("split", "STRING", "train, validation or test"),
+  required("recipe", "STRING", "Pixel recipe id of the run that decided"),
+  nullable("hash", "STRING", "Id of the perceptual hash by which it was compared; null if its picture cannot be read"),
+  nullable("phash", "STRING", "Its perceptual hash by that, 64 hex digits"),
+  required("revision", "INT64", "1 for the image's first row, then one more than the highest that was seen"),
+  clock("assigned_at", "When"),
 ] as const satisfies readonly Column[];
 
 /** One row for every answer that serve gave: the audit trail. Key: `request`. */
@@ -57,10 +82,13 @@ export const PREDICTIONS = [
   required("decision", "STRING", "Cancer, Non-Cancer or Uncertain"),
   required("threshold", "FLOAT64", "Probability from which the label is Cancer"),
   required("sha256", "STRING", "SHA-256 of the decoded pixels"),
-  required("predicted_at", "TIMESTAMP", "When"),
+  clock("predicted_at", "When"),
 ] as const satisfies readonly Column[];
 
-/** One row for every processed image: where it lies among the principal components. Key: `id` and `recipe`. */
+/**
+ * One row for every processed image and every fit: where it lies among the principal components. Key: `id` and `pca`.
+ * The rows that count are those of the current fit, see {@link PCA_FITS}.
+ */
 export const FEATURES_PCA = [
   required("id", "STRING", "id of the image, as in images"),
   required("recipe", "STRING", "Pixel recipe id"),
@@ -68,18 +96,42 @@ export const FEATURES_PCA = [
   repeated("values", "FLOAT64", "Score on each component, by descending variance; 8 significant digits"),
 ] as const satisfies readonly Column[];
 
-export const TABLES = { images: IMAGES, predictions: PREDICTIONS, features_pca: FEATURES_PCA } as const;
+/**
+ * Which fit of principal components is the current one. A row for every time that another becomes it, once all images
+ * have their scores; of a recipe the highest `revision` counts. Key: `recipe` and `revision`.
+ */
+export const PCA_FITS = [
+  required("recipe", "STRING", "Pixel recipe id"),
+  required("revision", "INT64", "1 for the recipe's first row, then one more each time"),
+  required("pca", "STRING", "Id of the fitted components, as in features_pca"),
+  clock("fitted_at", "When it became the current one"),
+] as const satisfies readonly Column[];
+
+export const TABLES = {
+  images: IMAGES,
+  assignments: ASSIGNMENTS,
+  predictions: PREDICTIONS,
+  features_pca: FEATURES_PCA,
+  pca_fits: PCA_FITS,
+} as const;
 export type TableName = keyof typeof TABLES;
 
 type Value<T extends ColumnType> = T extends "INT64" | "FLOAT64" ? number : T extends "BOOL" ? boolean : string;
-type RowOf<C extends readonly Column[]> = {
-  [K in C[number] as K["name"]]: K["mode"] extends "REPEATED"
+type RowOf<C extends Column> = {
+  [K in Exclude<C, { readonly superseded: true }> as K["name"]]: K["mode"] extends "REPEATED"
     ? readonly Value<K["type"]>[]
     : K["mode"] extends "REQUIRED"
       ? Value<K["type"]>
       : Value<K["type"]> | null;
 };
-export type Row<T extends TableName> = RowOf<(typeof TABLES)[T]>;
+export type Row<T extends TableName> = RowOf<(typeof TABLES)[T][number]>;
 export type ImageRow = Row<"images">;
+export type AssignmentRow = Row<"assignments">;
 export type PredictionRow = Row<"predictions">;
 export type FeaturesPcaRow = Row<"features_pca">;
+
+/** The columns that a row of a table has, in their order. */
+export function columnsOf(table: TableName): readonly Column[] {
+  const columns: readonly Column[] = TABLES[table];
+  return columns.filter(({ superseded }) => !superseded);
+}

@@ -1,24 +1,43 @@
+import type { Question } from "./question";
 import type { Row, TableName } from "./tables";
 
+export interface AppendOptions {
+  /**
+   * The name was made for these rows and can be that of no others (the id of a request): if it is taken, an attempt
+   * whose answer was lost took it. Nothing is read to see that, so a process that may only add needs no more rights.
+   * @default false
+   */
+  readonly unique?: boolean;
+}
+
 /**
- * Append-only tables. Rows arrive in named batches: a batch that is appended again under its name replaces itself, so
- * a repeated delivery or a resumed step never doubles a row.
+ * Tables to which rows are added and in which none is ever changed. Rows arrive in named batches; a name is a stable key
+ * of what the rows describe, never a clock, so that a repeated delivery or a resumed step finds its rows there.
  */
 export interface Warehouse {
-  /** Writes one batch, atomically. `name` is a stable key of what the rows describe, never random and never a clock. */
-  append<T extends TableName>(table: T, name: string, rows: readonly Row<T>[]): Promise<void>;
+  /**
+   * Adds one batch of one or more rows, atomically. Adding equal rows again is success: equal apart from the columns that
+   * say when ({@link file://./tables.ts}, `clock`), of which the first stays.
+   *
+   * @throws {DifferentRowsError} if other rows have that name
+   * @throws {DamagedRowsError} if what has that name cannot be read
+   */
+  append<T extends TableName>(table: T, name: string, rows: readonly Row<T>[], options?: AppendOptions): Promise<void>;
 
   /** Names of a table's batches that start with `prefix`, in ascending order. */
   batches(table: TableName, prefix?: string): Promise<readonly string[]>;
 
-  /** One batch, or undefined. */
+  /** One batch, or undefined. @throws {DamagedRowsError} */
   batch<T extends TableName>(table: T, name: string): Promise<readonly Row<T>[] | undefined>;
 
-  /** All rows of a table with the batch each lies in, ordered by batch name. */
+  /** All rows of a table with the batch each lies in, ordered by batch name. @throws {DamagedRowsError} */
   rows<T extends TableName>(table: T): Promise<readonly { readonly batch: string; readonly row: Row<T> }[]>;
 
-  /** Runs SQL in which every table of `tables.ts` is a view. */
-  query<R extends Record<string, unknown>>(sql: string, parameters?: readonly (string | number)[]): Promise<R[]>;
+  /**
+   * Answers a question over the tables as they are now; see {@link file://./questions.ts}.
+   * @throws {DamagedRowsError}
+   */
+  ask<P, R>(question: Question<P, R>, parameters: P): Promise<readonly R[]>;
 
   close(): Promise<void>;
 }

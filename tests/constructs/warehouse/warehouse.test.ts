@@ -1,5 +1,5 @@
 import { VIEWS } from "../../../constructs/warehouse";
-import { type Column, TABLES, type TableName } from "../../../runtime/platform/warehouse/tables";
+import { type Column, TABLES, type TableName } from "../../../runtime/platform/warehouse";
 import { type Json, PROD, ref, stackOf, synthesize, TEST } from "../../stacks/synthesize";
 
 const { stacks } = synthesize([{ ...PROD, analysts: ["group:analysts@example.org"] }, TEST]);

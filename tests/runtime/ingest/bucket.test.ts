@@ -8,7 +8,7 @@ import { crc32cOf } from "../../../runtime/platform/stores/crc32c";
 import { DirectoryStore } from "../../../runtime/platform/stores/directory-store";
 import { GcsStore } from "../../../runtime/platform/stores/gcs-store";
 import type { ObjectStore } from "../../../runtime/platform/stores/object-store";
-import { ObjectStoreWarehouse } from "../../../runtime/platform/warehouse/object-store-warehouse";
+import { ObjectStoreWarehouse } from "../../../runtime/platform/warehouse";
 import { answering, freePort, type GcsServer, startGcsServer, stopProcess } from "../../support/gcs-server";
 import { drawScan } from "./scans";
 

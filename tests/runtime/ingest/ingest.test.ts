@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { Readable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import sharp from "sharp";
-import { decodeCurated } from "../../../runtime/imaging";
+import { decodeCurated, PERCEPTUAL_HASH, RECIPE } from "../../../runtime/imaging";
 import {
   commit,
   examine,
@@ -20,7 +20,7 @@ import { createLogger } from "../../../runtime/platform/logging";
 import { silentProgress } from "../../../runtime/platform/progress";
 import type { StepContext } from "../../../runtime/platform/step";
 import type { ObjectStore } from "../../../runtime/platform/stores/object-store";
-import type { ImageRow } from "../../../runtime/platform/warehouse/tables";
+import type { ImageRow } from "../../../runtime/platform/warehouse";
 import { openWorkspace, type Workspace } from "../../../runtime/platform/workspace";
 import { writeTiff } from "../imaging/tiff-writer";
 import { drawPixels, drawScan } from "./scans";
@@ -116,6 +116,7 @@ test("a good scan is curated without its metadata, and has a row", async () => {
   });
   expect(row?.id).toMatch(/^[0-9a-f]{64}$/);
   expect(row?.phash).toMatch(/^[0-9a-f]{64}$/);
+  expect(row).toMatchObject({ hash: PERCEPTUAL_HASH.id, recipe: RECIPE.id });
   expect(await names(workspace.buckets.curated)).toEqual([`images/${row?.sha256}.png`]);
   const png = await workspace.buckets.curated.read(`images/${row?.sha256}.png`);
   expect(png.includes("Jane Doe")).toBe(false);
@@ -123,15 +124,29 @@ test("a good scan is curated without its metadata, and has a row", async () => {
   expect(await names(workspace.buckets.quarantine)).toEqual([]);
 });
 
-test("a delivery that is repeated, also after others have filled in the row, changes nothing", async () => {
+test("a delivery that is repeated, by two at once or later, changes nothing", async () => {
   const event = await land("Cancer/a.png", await drawScan(1));
   const twice = await Promise.all([examine(context, event), examine(context, event)]);
-  for (const examined of twice) await commit(context, examined);
+  expect(await Promise.all(twice.map((examined) => commit(context, examined)))).toContainEqual({
+    curated: 1,
+    quarantined: 0,
+  });
   const [row] = (await rows()) as [ImageRow];
-  const [batch] = (await workspace.warehouse.batches("images")) as [string];
-  await workspace.warehouse.append("images", batch, [{ ...row, group: "g", split: "train" }]);
   expect(await deliver(event)).toEqual({ curated: 0, quarantined: 0 });
-  expect(await rows()).toEqual([{ ...row, group: "g", split: "train" }]);
+  expect(await rows()).toEqual([row]);
+});
+
+test("of two deliveries between which the manifest changed, the rows that were first stand", async () => {
+  const event = await land("Cancer/a.png", await drawScan(1));
+  const early = await examine(context, event);
+  await workspace.buckets.landing.write("manifest.csv", "path,patient_id\nCancer/a.png,p1\n");
+  const late = await examine(context, event);
+  expect(late).toMatchObject({ facts: { patient: expect.any(String) } });
+  const isDone = jest.spyOn(context, "isDone").mockResolvedValue(false);
+  expect(await commit(context, early)).toEqual({ curated: 1, quarantined: 0 });
+  expect(await commit(context, late)).toEqual({ curated: 0, quarantined: 0 });
+  isDone.mockRestore();
+  expect(await rows()).toMatchObject([{ source: "Cancer/a.png", patient: null }]);
 });
 
 test("an attempt that died before its rows is made up for", async () => {

@@ -200,8 +200,8 @@ describe("a model that calibrates, refers and refuses", () => {
         code: "not-a-brain-scan",
         detail: expect.stringMatching(/does not look like/),
       });
-      const audit = await workspace.warehouse.query<{ decision: string }>("select decision from predictions");
-      expect(audit).toEqual([{ decision: "Uncertain" }]);
+      const audit = await workspace.warehouse.rows("predictions");
+      expect(audit.map(({ row }) => row.decision)).toEqual(["Uncertain"]);
       const model = (await app.inject({ method: "GET", url: "/v1/model" })).json<{
         guard: boolean;
         uncertain: object;

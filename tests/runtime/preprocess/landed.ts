@@ -1,7 +1,8 @@
 import { createHash } from "node:crypto";
 import { encodePng, type GreyImage, perceptualHash, pixelSha256 } from "../../../runtime/imaging";
-import type { ImageRow } from "../../../runtime/platform/warehouse/tables";
+import type { AssignmentRow, ImageRow } from "../../../runtime/platform/warehouse";
 import type { Workspace } from "../../../runtime/platform/workspace";
+import { assignmentRow, imageRow } from "../../support/image-row";
 
 /** What ingest would have written of one scan. */
 export async function land(
@@ -12,33 +13,27 @@ export async function land(
 ): Promise<ImageRow> {
   const sha256 = pixelSha256(image);
   const generation = facts.generation ?? 1;
-  const row: ImageRow = {
-    id: createHash("sha256").update(`${name} ${sha256}`).digest("hex"),
+  const row = imageRow(createHash("sha256").update(`${name} ${sha256}`).digest("hex"), {
     source: name,
     generation,
     label: name.startsWith("Cancer/") ? "Cancer" : name.startsWith("Non-Cancer/") ? "Non-Cancer" : null,
-    status: "curated",
-    reason: null,
-    format: "png",
     width: image.width,
     height: image.height,
-    bytes: 1,
     sha256,
     phash: perceptualHash(image),
-    group: null,
-    patient: null,
-    duplicate_of: null,
-    ingested_at: "2026-01-01T00:00:00.000Z",
-    message: null,
-    split: null,
-    given_split: null,
-    collection: null,
-    subtype: null,
-    view: null,
-    mask: null,
     ...facts,
-  };
+  });
   await space.buckets.curated.write(`images/${sha256}.png`, await encodePng(image));
   await space.warehouse.append("images", `${name.replaceAll("/", "-")}-${generation}`, [row]);
   return row;
+}
+
+/** What an earlier run would have written of an image. */
+export async function assign(
+  space: Workspace,
+  image: ImageRow,
+  given: Pick<AssignmentRow, "group" | "split"> & Partial<AssignmentRow>,
+): Promise<void> {
+  const row = assignmentRow(image, given);
+  await space.warehouse.append("assignments", `${image.id}-${row.revision}`, [row]);
 }

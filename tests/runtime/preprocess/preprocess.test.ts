@@ -3,16 +3,24 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DuckDBInstance } from "@duckdb/node-api";
-import { type ProcessedImage, readShards } from "../../../runtime/dataset";
+import { currentAssignments, currentImages, type ProcessedImage, readShards } from "../../../runtime/dataset";
 import { readRejects } from "../../../runtime/dataset/rejects";
-import { applyRecipe, encodePng, type GreyImage, RECIPE, toOriginal } from "../../../runtime/imaging";
+import {
+  applyRecipe,
+  encodePng,
+  type GreyImage,
+  PERCEPTUAL_HASH,
+  perceptualHash,
+  RECIPE,
+  toOriginal,
+} from "../../../runtime/imaging";
 import { createLogger } from "../../../runtime/platform/logging";
 import { silentProgress } from "../../../runtime/platform/progress";
-import type { ImageRow } from "../../../runtime/platform/warehouse/tables";
+import type { ImageRow } from "../../../runtime/platform/warehouse";
 import { openWorkspace, type Workspace } from "../../../runtime/platform/workspace";
 import { preprocessStep } from "../../../runtime/preprocess";
 import { drawHead, mapPixels, mirror, shift } from "../imaging/pictures";
-import { land } from "./landed";
+import { assign, land } from "./landed";
 
 const folders: string[] = [];
 const opened: Workspace[] = [];
@@ -37,8 +45,8 @@ function run(space: Workspace, signal = new AbortController().signal) {
 }
 
 async function groupsOf(space: Workspace): Promise<Map<string, { group: string | null; split: string | null }>> {
-  const rows = await space.warehouse.rows("images");
-  return new Map(rows.map(({ row }) => [row.source, { group: row.group, split: row.split }]));
+  const images = await currentImages(space.warehouse);
+  return new Map(images.map(({ source, group, split }) => [source, { group, split }]));
 }
 
 async function shardsOf(space: Workspace): Promise<ProcessedImage[]> {
@@ -106,14 +114,13 @@ describe("groups and splits", () => {
   test("where an image joins groups, test comes before validation before train, and it is said", async () => {
     const space = await workspace();
     const [one, two] = [head(70), head(71)];
-    const first = await land(space, "Cancer/one.png", one, { group: "b", split: "train" });
-    await land(space, "Cancer/two.png", two, { group: "a", split: "test" });
+    await assign(space, await land(space, "Cancer/one.png", one), { group: "b", split: "train" });
+    await assign(space, await land(space, "Cancer/two.png", two), { group: "a", split: "test" });
     await land(space, "Cancer/bridge-1.png", mirror(one, "horizontal"), { patient: "p" });
     await land(space, "Cancer/bridge-2.png", mirror(two, "vertical"), { patient: "p" });
     const { notes } = await run(space);
     for (const { group, split } of (await groupsOf(space)).values()) expect([group, split]).toEqual(["a", "test"]);
     expect(notes?.join(" ")).toMatch(/2 groups .* joined.*1 images changed their split/);
-    expect(first.split).toBe("train");
     expect((await run(space)).notes).toEqual([]);
   });
 
@@ -151,6 +158,73 @@ describe("groups and splits", () => {
     expect(groups.get("Cancer/left.png")?.split).toBe("train");
     expect(groups.get("Cancer/right.png")?.split).toBe("test");
     expect(notes?.join(" ")).toMatch(/1 groups \(2 images\).*Training refuses/);
+  });
+});
+
+describe("images whose hash is by another perceptual hash", () => {
+  /** Hashes by the one before: equal for all pictures, and without a meaning for the current one. */
+  const before = { hash: "h0-0123456789", phash: "0".repeat(64) };
+  const stored = async (space: Workspace) => new Map([...(await currentAssignments(space.warehouse))]);
+
+  test("are hashed anew, once, and compared with everything: what was tested on is never trained on", async () => {
+    const space = await workspace();
+    const tested = await land(space, "Cancer/tested.png", head(1), before);
+    const learnt = await land(space, "Cancer/learnt.png", mirror(head(1), "vertical"), before);
+    const alone = await land(space, "Cancer/alone.png", head(2), before);
+    await assign(space, tested, { group: "t", split: "test", ...before });
+    await assign(space, learnt, { group: "l", split: "train", ...before });
+    await assign(space, alone, { group: "a", split: "validation", ...before });
+    const twin = await land(space, "Unlabelled/twin.png", mirror(head(1), "horizontal"));
+    const { notes } = await run(space);
+    expect(notes?.join(" ")).toMatch(/2 groups .* joined.* 1 images changed their split.* 3 images were compared/s);
+    const groups = await groupsOf(space);
+    for (const { source } of [tested, learnt, twin]) expect(groups.get(source)).toEqual({ group: "l", split: "test" });
+    expect(groups.get(alone.source)).toEqual({ group: "a", split: "validation" });
+    const assigned = await stored(space);
+    expect(assigned.get(tested.id)).toMatchObject({
+      hash: PERCEPTUAL_HASH.id,
+      phash: perceptualHash(head(1)),
+      revision: 2,
+    });
+    expect(assigned.get(twin.id)).toMatchObject({ hash: PERCEPTUAL_HASH.id, phash: twin.phash, revision: 1 });
+    expect((await shardsOf(space)).find(({ id }) => id === tested.id)?.phash).toBe(perceptualHash(head(1)));
+
+    // What was hashed anew is known by now: the next run reads no picture for it.
+    for await (const { name } of space.buckets.curated.listAll("images/")) await space.buckets.curated.delete(name);
+    const batches = await space.warehouse.batches("assignments");
+    expect(await run(space)).toMatchObject({ items: 0, skipped: 4, notes: [] });
+    expect(await space.warehouse.batches("assignments")).toEqual(batches);
+    const late = await land(space, "Unlabelled/late.png", mirror(head(2), "vertical"));
+    await run(space);
+    expect((await groupsOf(space)).get(late.source)).toEqual({ group: "a", split: "validation" });
+  });
+
+  test("keep their group where the picture cannot be read, and are compared once it can", async () => {
+    const space = await workspace();
+    const lost = await land(space, "Cancer/lost.png", head(1), before);
+    await assign(space, lost, { group: "t", split: "test", ...before });
+    const file = `images/${lost.sha256}.png`;
+    const content = await space.buckets.curated.read(file);
+    await space.buckets.curated.delete(file);
+    const twin = await land(space, "Cancer/twin.png", mirror(head(1), "horizontal"));
+    expect(await run(space)).toMatchObject({ items: 1, rejected: 1 });
+    expect((await groupsOf(space)).get(lost.source)).toEqual({ group: "t", split: "test" });
+    expect((await groupsOf(space)).get(twin.source)?.group).toBe(twin.id);
+    await space.buckets.curated.write(file, content);
+    await run(space);
+    for (const split of (await groupsOf(space)).values()) expect(split.split).toBe("test");
+    expect(new Set([...(await groupsOf(space)).values()].map(({ group }) => group)).size).toBe(1);
+  });
+
+  test("of a workspace that an earlier version made keep the group that its rows have", async () => {
+    const space = await workspace();
+    const { hash: _, recipe: __, ...row } = await land(space, "Cancer/a.png", head(1));
+    const [batch] = await space.warehouse.batches("images");
+    const early = { ...row, group: "early", split: "test" };
+    await space.buckets.warehouse.write(`images/${batch}.jsonl`, `${JSON.stringify(early)}\n`);
+    await land(space, "Cancer/twin.png", mirror(head(1), "horizontal"));
+    await run(space);
+    expect([...(await groupsOf(space)).values()]).toEqual(Array(2).fill({ group: "early", split: "test" }));
   });
 });
 
@@ -270,8 +344,8 @@ describe("shards", () => {
     await run(space);
     const before = await shardsOf(space);
     for (const { sha256 } of [row, other]) await space.buckets.curated.delete(`images/${sha256}.png`);
-    const moved = { ...row, label: "Cancer", patient: "p" };
-    await space.warehouse.append("images", "Unlabelled-a.png-1", [{ ...moved, group: "zz", split: "test" }]);
+    await space.warehouse.append("images", "again", [{ ...row, generation: 2, label: "Cancer", patient: "p" }]);
+    await assign(space, row, { group: "zz", split: "test", revision: 2 });
     expect(await run(space)).toMatchObject({ items: 0, skipped: 2, rejected: 0 });
     const after = await shardsOf(space);
     const find = (rows: ProcessedImage[]) => rows.find(({ id }) => id === row.id) as ProcessedImage;
@@ -293,9 +367,7 @@ describe("shards", () => {
     expect(shards.find(({ id }) => id === first.id)?.label).toBeNull();
     expect(shards.find(({ id }) => id === renewed.id)).toMatchObject({ generation: 2, label: "Cancer" });
     expect(notes?.join(" ")).toContain("1 pictures landed as Cancer and as Non-Cancer");
-    await space.warehouse.append("images", "Cancer-old.png-3", [
-      { ...renewed, generation: 3, status: "quarantined", group: null, split: null },
-    ]);
+    await space.warehouse.append("images", "Cancer-old.png-3", [{ ...renewed, generation: 3, status: "quarantined" }]);
     await run(space);
     expect((await shardsOf(space)).map(({ id }) => id)).toEqual([first.id]);
   });

@@ -2,7 +2,7 @@ import { mkdtemp, rm, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { readShards } from "../../../runtime/dataset";
+import { type CuratedPage, currentAssignments, readShards } from "../../../runtime/dataset";
 import { readRejects } from "../../../runtime/dataset/rejects";
 import { applyRecipeGrey, encodePng, RECIPE } from "../../../runtime/imaging";
 import type { Frame } from "../../../runtime/platform/framed";
@@ -13,8 +13,8 @@ import { preprocessContract, preprocessStep } from "../../../runtime/preprocess"
 import { main } from "../../../runtime/preprocess/main";
 import type { PlannedShard } from "../../../runtime/preprocess/plan";
 import { PreprocessService } from "../../../runtime/preprocess/service";
-import { drawHead } from "../imaging/pictures";
-import { land } from "./landed";
+import { drawHead, mirror } from "../imaging/pictures";
+import { assign, land } from "./landed";
 
 const folders: string[] = [];
 const opened: { close(): Promise<void> }[] = [];
@@ -54,12 +54,31 @@ async function drive(
   plan: Frame["header"] = { type: "plan" },
   make: typeof atOnce | typeof imageByImage = atOnce,
 ) {
-  const frames = await ask(service, plan);
-  const rest = parse(frames.pop());
+  let frames = await ask(service, plan);
+  let rest = parse(frames.pop());
+  if (rest.unhashed) {
+    const hashes: Record<string, string> = {};
+    for (const { payload } of frames) Object.assign(hashes, await hashed(service, payload));
+    frames = await ask(service, plan, Buffer.from(JSON.stringify(hashes)));
+    rest = parse(frames.pop());
+  }
   const outcomes = [];
   for (const planned of frames) outcomes.push((await make(service, planned.payload))?.header.outcome);
   const [end] = await ask(service, { type: "finish" }, Buffer.from(JSON.stringify({ plan: rest, outcomes })));
   return end?.header;
+}
+
+async function hashed(service: PreprocessService, payload: Uint8Array): Promise<object> {
+  const made: string[] = [];
+  const pixels: Uint8Array[] = [];
+  for (const { id, object, sha256 } of JSON.parse(Buffer.from(payload).toString("utf8")) as CuratedPage[]) {
+    const [answer] = await ask(service, { type: "pixels", object, sha256 });
+    if (answer?.header.rejection) continue;
+    made.push(id);
+    pixels.push(answer?.payload as Uint8Array);
+  }
+  const [answer] = await ask(service, { type: "hash", made }, Buffer.concat(pixels));
+  return answer?.header.hashes as object;
 }
 
 async function atOnce(service: PreprocessService, shard: Uint8Array): Promise<Frame | undefined> {
@@ -155,6 +174,37 @@ describe("the service of the Spark steps", () => {
     await expect(drive(service, { type: "plan", listing })).rejects.toThrow(
       /line 2: source: .*sha256: [\s\S]*line 3: is not JSON[\s\S]*line 4: the id one stands twice/,
     );
+  });
+
+  test("hashes pictures anew whose hash is by another, and then does what the local step does", async () => {
+    const [here, there] = [await served(), await served()];
+    for (const { space } of [here, there]) {
+      const old = await land(space, "Cancer/old.png", head(1), { hash: "h0", phash: "0".repeat(64) });
+      await assign(space, old, { group: "first", split: "test", hash: "h0", phash: "0".repeat(64) });
+      await land(space, "Cancer/twin.png", mirror(head(1), "horizontal"));
+      await land(space, "Cancer/other.png", head(2), { hash: "h0", phash: "0".repeat(64) });
+      const gone = await land(space, "Cancer/gone.png", head(3), { hash: "h0", phash: "0".repeat(64) });
+      await space.buckets.curated.delete(`images/${gone.sha256}.png`);
+    }
+    expect(await drive(here.service)).toMatchObject({
+      items: 3,
+      rejected: 1,
+      notes: expect.arrayContaining([expect.stringMatching(/^2 images were compared with all others anew/)]),
+    });
+    await preprocessStep({ workspace: there.space, progress: silentProgress, ...context() }, { threads: 1 });
+    const rows = await shardsOf(here.space);
+    expect(rows).toEqual(await shardsOf(there.space));
+    expect(await currentAssignments(here.space.warehouse)).toEqual(await currentAssignments(there.space.warehouse));
+    const twins = rows.filter(({ source }) => source !== "Cancer/other.png");
+    expect(twins.map(({ group, split }) => [group, split])).toEqual(Array(2).fill(["first", "test"]));
+
+    const listing = join(fileURLToPath(here.space.buckets.reports.uri), "listing.ndjson");
+    const lines = rows.map(({ id, source, sha256 }) => ({ id, source, sha256, hash: "h0", phash: "0".repeat(64) }));
+    await writeFile(listing, lines.map((line) => JSON.stringify(line)).join("\n"));
+    expect(await drive(here.service, { type: "plan", listing })).toMatchObject({ items: 0, skipped: 3 });
+    const listed = await shardsOf(here.space);
+    expect(listed.map(({ phash }) => phash)).toEqual(rows.map(({ phash }) => phash));
+    expect(new Set(listed.map(({ group }) => group)).size).toBe(2);
   });
 
   test("its process names every variable that is missing", async () => {

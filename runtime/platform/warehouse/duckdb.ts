@@ -1,0 +1,64 @@
+import type { DuckDBConnection, DuckDBInstance } from "@duckdb/node-api";
+import { DUCKDB } from "./question";
+import { type Column, TABLES, type TableName } from "./tables";
+
+const TYPES: Readonly<Record<Column["type"], string>> = {
+  STRING: "VARCHAR",
+  INT64: "BIGINT",
+  FLOAT64: "DOUBLE",
+  BOOL: "BOOLEAN",
+  TIMESTAMP: "TIMESTAMP",
+};
+
+/** A DuckDB in memory that reads tables from files. */
+export class DuckDb {
+  private constructor(
+    private readonly instance: DuckDBInstance,
+    private readonly connection: DuckDBConnection,
+  ) {}
+
+  /** Loads DuckDB, which takes a moment. */
+  static async open(): Promise<DuckDb> {
+    const { DuckDBInstance } = await import("@duckdb/node-api");
+    const instance = await DuckDBInstance.create(":memory:", { threads: "2" });
+    return new DuckDb(instance, await instance.connect());
+  }
+
+  /** Makes a table a view of a file with a JSON object a line; without a file, of nothing. */
+  async view(table: TableName, file: string | undefined): Promise<void> {
+    const columns: readonly Column[] = TABLES[table];
+    const select =
+      file === undefined
+        ? `${columns.map((column) => `CAST(NULL AS ${typeOf(column)}) AS ${DUCKDB.column(column.name)}`).join(", ")} WHERE false`
+        : `* FROM read_json('${file.replaceAll("'", "''")}', format = 'newline_delimited', columns = {${columns
+            .map((column) => `"${column.name}": '${typeOf(column)}'`)
+            .join(", ")}})`;
+    await this.connection.run(`CREATE OR REPLACE VIEW ${DUCKDB.table(table)} AS SELECT ${select}`);
+  }
+
+  async query(sql: string, parameters: Readonly<Record<string, string | number>>): Promise<Record<string, unknown>[]> {
+    const values = Object.fromEntries(Object.entries(parameters).map(([name, value]) => [name, bindable(value)]));
+    const result = await this.connection.runAndReadAll(sql, values);
+    return result
+      .getRowObjectsJS()
+      .map((row) => Object.fromEntries(Object.entries(row).map(([key, value]) => [key, plain(value)])));
+  }
+
+  close(): void {
+    this.connection.closeSync();
+    this.instance.closeSync();
+  }
+}
+
+const typeOf = ({ type, mode }: Column) => `${TYPES[type]}${mode === "REPEATED" ? "[]" : ""}`;
+
+function bindable(value: string | number): string | number | bigint {
+  return typeof value === "number" && Number.isSafeInteger(value) ? BigInt(value) : value;
+}
+
+function plain(value: unknown): unknown {
+  if (typeof value === "bigint") return Number(value);
+  if (value instanceof Date) return value.toISOString();
+  if (Array.isArray(value)) return value.map(plain);
+  return value;
+}

@@ -1,0 +1,48 @@
+import type { TableName } from "./tables";
+
+/** What a person can do about rows that cannot be read. */
+const REPAIR: Readonly<Record<TableName, string>> = {
+  images:
+    "Restore it from a backup or an earlier generation, or delete it and run npm run ingest again, which writes it anew.",
+  assignments:
+    "Restore it from a backup or an earlier generation. Only where there is none, delete it and run npm run preprocess " +
+    "again: images in it may change their group and split then, so train again before comparing models.",
+  predictions:
+    "Restore it from a backup or an earlier generation: it is part of the audit trail, and nothing writes it anew.",
+  features_pca: "Delete it and run npm run features again, which writes it anew.",
+  pca_fits: "Delete it and run npm run features again, which writes it anew.",
+};
+
+/** Stored rows that are not what was written: cut short, overwritten, edited. */
+export class DamagedRowsError extends Error {
+  /**
+   * @param location the object, with its store
+   * @param what completes "ROWS cannot be read: "
+   */
+  constructor(
+    readonly table: TableName,
+    readonly location: string,
+    what: string,
+    options?: ErrorOptions,
+  ) {
+    super(`The rows of ${table} in ${location} cannot be read: ${what}. ${REPAIR[table]}`, options);
+    this.name = new.target.name;
+  }
+}
+
+/** Rows are added and never replaced: other ones have the name already. */
+export class DifferentRowsError extends Error {
+  /** @param difference completes "other rows of that name are there already: " and holds no value of a row */
+  constructor(
+    readonly table: TableName,
+    readonly batch: string,
+    location: string,
+    difference: string,
+  ) {
+    super(
+      `Rows of ${table} were not added as ${batch}: other rows of that name are in ${location} already: ${difference}. ` +
+        "Rows are never replaced; start the step again, which goes by what is there.",
+    );
+    this.name = new.target.name;
+  }
+}

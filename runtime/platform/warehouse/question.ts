@@ -1,0 +1,35 @@
+import type { z } from "zod";
+import type { TableName } from "./tables";
+
+/** How an engine writes what SQL leaves open. All else that questions use, both engines read alike. */
+export interface Dialect {
+  readonly table: (name: TableName) => string;
+  /** Every column is quoted: some are words of SQL in one engine or the other (`group`, `hash`, `values`, `view`). */
+  readonly column: (name: string) => string;
+  readonly parameter: (name: string) => string;
+}
+
+/** A table is a view of that name. */
+export const DUCKDB: Dialect = {
+  table: (name) => `"${name}"`,
+  column: (name) => `"${name}"`,
+  parameter: (name) => `$${name}`,
+};
+
+/** @param dataset `project.dataset` */
+export const bigQuery = (dataset: string): Dialect => ({
+  table: (name) => `\`${dataset}.${name}\``,
+  column: (name) => `\`${name}\``,
+  parameter: (name) => `@${name}`,
+});
+
+/** Something that is asked of the warehouse: one text for every engine, typed on both sides. */
+export interface Question<P, R> {
+  readonly name: string;
+  /** Every table that it reads. */
+  readonly tables: readonly TableName[];
+  /** Text and numbers, by the names that the SQL has for them. */
+  readonly parameters: z.ZodType<P>;
+  readonly row: z.ZodType<R>;
+  readonly sql: (dialect: Dialect) => string;
+}

@@ -1,0 +1,197 @@
+import { z } from "zod";
+import { currentAssignments, currentFeatures, currentFits, currentImages, newestImages } from "./definitions";
+import type { Question } from "./question";
+import { type Column, columnsOf, type Row, type TableName } from "./tables";
+
+/**
+ * Everything that is asked of the warehouse. Each text is read by DuckDB and by BigQuery alike;
+ * `tests/runtime/platform/warehouse` puts the same rows to both and compares the answers.
+ */
+
+function question<P, R>(
+  name: string,
+  tables: readonly TableName[],
+  parameters: z.ZodType<P>,
+  row: z.ZodType<R>,
+  sql: Question<P, R>["sql"],
+): Question<P, R> {
+  return { name, tables, parameters, row, sql };
+}
+
+const VALUES: Readonly<Record<Column["type"], z.ZodType>> = {
+  STRING: z.string(),
+  INT64: z.int(),
+  FLOAT64: z.number(),
+  BOOL: z.boolean(),
+  TIMESTAMP: z.string(),
+};
+
+function shapeOf(table: TableName): Record<string, z.ZodType> {
+  const shape = columnsOf(table).map(({ name, type, mode }) => {
+    const value = VALUES[type];
+    return [name, mode === "REPEATED" ? z.array(value) : mode === "NULLABLE" ? value.nullable() : value];
+  });
+  return Object.fromEntries(shape);
+}
+
+/** A row of `images` that is curated and current. */
+export type CurrentImage = Row<"images"> & {
+  readonly sha256: string;
+  readonly group: string | null;
+  readonly split: string | null;
+};
+
+const text = z.string().nullable();
+const nothing = z.strictObject({});
+const DATASET = ["images", "assignments"] as const;
+/** `(...) AS name` */
+const as = (sql: string, name: string) => `(\n${sql}\n) AS ${name}`;
+
+/** Every current image with its group and split, ascending by id; see {@link currentImages}. */
+export const CURRENT_IMAGES = question(
+  "current images",
+  DATASET,
+  nothing,
+  z.object({
+    ...shapeOf("images"),
+    sha256: z.string(),
+    group: text,
+    split: text,
+  }) as unknown as z.ZodType<CurrentImage>,
+  (dialect) => `SELECT * FROM ${as(currentImages(dialect), "images")} ORDER BY id`,
+);
+
+/** Group and split of every image that has them; see {@link currentAssignments}. */
+export const CURRENT_ASSIGNMENTS = question(
+  "current assignments",
+  DATASET,
+  nothing,
+  z.object({
+    id: z.string(),
+    group: z.string(),
+    split: z.string(),
+    hash: text,
+    phash: text,
+    revision: z.int(),
+    disputed: z.boolean(),
+  }),
+  (dialect) => `SELECT * FROM ${as(currentAssignments(dialect), "assigned")} ORDER BY id`,
+);
+
+/** What the summary counts: pages of the newest generation of everything that landed, and pictures by split. One row. */
+export const DATASET_COUNTS = question(
+  "dataset counts",
+  DATASET,
+  nothing,
+  z.object({
+    images: z.int(),
+    curated: z.int(),
+    quarantined: z.int(),
+    groups: z.int(),
+    train: z.int(),
+    validation: z.int(),
+    test: z.int(),
+  }),
+  (dialect) => {
+    const pictures = (split: string) =>
+      `COUNT(DISTINCT CASE WHEN current_images.split = '${split}' THEN current_images.sha256 END) AS ${split}`;
+    return `SELECT
+  COUNT(*) AS images,
+  COUNT(CASE WHEN newest.status = 'curated' THEN 1 END) AS curated,
+  COUNT(CASE WHEN newest.status = 'quarantined' THEN 1 END) AS quarantined,
+  COUNT(DISTINCT current_images.${dialect.column("group")}) AS ${dialect.column("groups")},
+  ${["train", "validation", "test"].map(pictures).join(",\n  ")}
+FROM ${as(newestImages(dialect), "newest")}
+LEFT JOIN ${as(currentImages(dialect), "current_images")} ON current_images.source = newest.source`;
+  },
+);
+
+/** Every current image that has a split, by source, with the hash it was compared by. */
+export const SPLIT_MEMBERS = question(
+  "split members",
+  DATASET,
+  nothing,
+  z.object({
+    source: z.string(),
+    sha256: z.string(),
+    hash: text,
+    phash: text,
+    patient: text,
+    group: z.string(),
+    split: z.string(),
+  }),
+  (dialect) => {
+    const { column } = dialect;
+    return `SELECT images.source, images.sha256, assigned.${column("hash")}, assigned.phash, images.patient,
+  assigned.${column("group")}, assigned.split
+FROM ${as(currentImages(dialect), "images")}
+JOIN ${as(currentAssignments(dialect), "assigned")} ON assigned.id = images.id
+ORDER BY images.source`;
+  },
+);
+
+/** How many current images have no group yet. One row. */
+export const UNASSIGNED_IMAGES = question(
+  "unassigned images",
+  DATASET,
+  nothing,
+  z.object({ images: z.int() }),
+  (dialect) =>
+    `SELECT COUNT(*) AS images FROM ${as(currentImages(dialect), "images")} WHERE images.${dialect.column("group")} IS NULL`,
+);
+
+/** How many current images have a label, and how many of these are of one collection. One row. */
+export const LABELLED_IMAGES = question(
+  "labelled images",
+  DATASET,
+  z.strictObject({ collection: z.string() }),
+  z.object({ labelled: z.int(), collected: z.int() }),
+  (dialect) => `SELECT
+  COUNT(*) AS labelled,
+  COUNT(CASE WHEN images.collection = ${dialect.parameter("collection")} THEN 1 END) AS collected
+FROM ${as(currentImages(dialect), "images")}
+WHERE images.label IS NOT NULL`,
+);
+
+/** What is known of the files of current images beside their pixels. */
+export const IMAGE_FACTS = question(
+  "image facts",
+  DATASET,
+  nothing,
+  z.object({
+    id: z.string(),
+    collection: text,
+    subtype: text,
+    view: text,
+    width: z.int(),
+    height: z.int(),
+    bytes: z.int(),
+    format: text,
+  }),
+  (
+    dialect,
+  ) => `SELECT id, collection, subtype, ${dialect.column("view")}, width, height, ${dialect.column("bytes")}, format
+FROM ${as(currentImages(dialect), "images")}
+WHERE width IS NOT NULL AND height IS NOT NULL
+ORDER BY id`,
+);
+
+/** The current fit of a recipe: one row or none; see {@link currentFits}. */
+export const CURRENT_FIT = question(
+  "current fit",
+  ["pca_fits"],
+  z.strictObject({ recipe: z.string() }),
+  z.object({ pca: z.string(), revision: z.int() }),
+  (dialect) =>
+    `SELECT pca, revision FROM ${as(currentFits(dialect), "fits")} WHERE recipe = ${dialect.parameter("recipe")}`,
+);
+
+/** The scores of a recipe's images on the components of its current fit, ascending by id; see {@link currentFeatures}. */
+export const CURRENT_FEATURES = question(
+  "current features",
+  ["features_pca", "pca_fits"],
+  z.strictObject({ recipe: z.string() }),
+  z.object(shapeOf("features_pca")) as unknown as z.ZodType<Row<"features_pca">>,
+  (dialect) =>
+    `SELECT * FROM ${as(currentFeatures(dialect), "features")} WHERE recipe = ${dialect.parameter("recipe")} ORDER BY id`,
+);

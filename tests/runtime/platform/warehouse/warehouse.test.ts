@@ -1,0 +1,231 @@
+import { mkdtempSync, readdirSync, rmSync, statSync, truncateSync, utimesSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { DirectoryStore, GcsStore, type ObjectStore } from "../../../../runtime/platform/stores";
+import {
+  CURRENT_IMAGES,
+  DATASET_COUNTS,
+  DamagedRowsError,
+  DifferentRowsError,
+  type ImageRow,
+  LABELLED_IMAGES,
+  ObjectStoreWarehouse,
+  TABLES,
+} from "../../../../runtime/platform/warehouse";
+import { type GcsServer, startGcsServer } from "../../../support/gcs-server";
+import { imageRow } from "../../../support/image-row";
+
+let server: GcsServer;
+let scratch: string;
+beforeAll(async () => {
+  server = await startGcsServer();
+  await server.createBucket("warehouse");
+  scratch = mkdtempSync(join(tmpdir(), "warehouse [1]* it's-"));
+});
+afterAll(async () => {
+  await server.stop();
+  rmSync(scratch, { recursive: true, force: true });
+});
+
+const image = (id: string, more: Partial<ImageRow> = {}) =>
+  imageRow(id, { source: `Cancer/${id} "quoted", 🧠.png`, generation: 1_790_000_000_123_456, ...more });
+
+const stores: Record<string, () => Promise<ObjectStore>> = {
+  "a directory": async () => new DirectoryStore(join(scratch, "warehouse")),
+  "a bucket": async () => GcsStore.open("gs://warehouse", server.endpoint),
+};
+
+describe.each(Object.entries(stores))("tables in %s", (_name, open) => {
+  let store: ObjectStore;
+  let warehouse: ObjectStoreWarehouse;
+  beforeAll(async () => {
+    store = await open();
+    warehouse = new ObjectStoreWarehouse(store);
+  });
+  afterAll(() => warehouse.close());
+
+  const counted = async () => (await warehouse.ask(DATASET_COUNTS, {}))[0]?.images;
+
+  test("an empty table has no rows and can be asked", async () => {
+    expect(await warehouse.rows("images")).toEqual([]);
+    expect(await warehouse.batch("images", "none")).toBeUndefined();
+    expect(await warehouse.ask(CURRENT_IMAGES, {})).toEqual([]);
+    expect(await counted()).toBe(0);
+  });
+
+  test("rows come back as they were appended", async () => {
+    await warehouse.append("images", "b", [image("b1"), image("b2", { label: null, width: null })]);
+    await warehouse.append("images", "a", [image("a1")]);
+    expect(await warehouse.batches("images")).toEqual(["a", "b"]);
+    expect(await warehouse.batches("images", "b")).toEqual(["b"]);
+    expect(await warehouse.rows("images")).toEqual([
+      { batch: "a", row: image("a1") },
+      { batch: "b", row: image("b1") },
+      { batch: "b", row: image("b2", { label: null, width: null }) },
+    ]);
+    expect(await warehouse.ask(CURRENT_IMAGES, {})).toEqual([
+      { ...image("a1"), group: null, split: null },
+      { ...image("b1"), group: null, split: null },
+      { ...image("b2", { label: null, width: null }), group: null, split: null },
+    ]);
+  });
+
+  test("equal rows can be added again, at another time too; what stands stays as it is", async () => {
+    const before = await store.stat("images/a.jsonl");
+    await warehouse.append("images", "a", [Object.fromEntries(Object.entries(image("a1")).reverse()) as ImageRow]);
+    await warehouse.append("images", "a", [image("a1", { ingested_at: "2030-01-01T00:00:00.000Z" })]);
+    expect(await store.stat("images/a.jsonl")).toEqual(before);
+    expect(await warehouse.batch("images", "a")).toEqual([image("a1")]);
+  });
+
+  test("other rows under a name that is taken are an error that names them and none of their values", async () => {
+    const before = await store.read("images/b.jsonl");
+    const other = warehouse.append("images", "b", [
+      image("b1"),
+      image("b2", { label: null, width: null, patient: "Jane", source: "Cancer/Jane Doe.png" }),
+    ]);
+    await expect(other).rejects.toThrow(DifferentRowsError);
+    await expect(other).rejects.toThrow(
+      /^Rows of images were not added as b: .*warehouse\/images\/b\.jsonl already: row 2 has another source, patient\. /,
+    );
+    await expect(other).rejects.not.toThrow(/Jane/);
+    await expect(warehouse.append("images", "b", [image("b1")])).rejects.toThrow(/2 rows instead of 1/);
+    expect(await store.read("images/b.jsonl")).toEqual(before);
+  });
+
+  test("of many who add rows under one name at once, one wins and no row is lost or mixed", async () => {
+    const writers = Array.from({ length: 6 }, (_, i) =>
+      image(`w${i % 2}`, { ingested_at: `2026-01-0${i + 1}T00:00:00Z` }),
+    );
+    const outcomes = await Promise.allSettled(writers.map((row) => warehouse.append("images", "race", [row])));
+    const [won] = (await warehouse.batch("images", "race")) as [ImageRow];
+    for (const [i, outcome] of outcomes.entries())
+      expect(outcome.status).toBe(writers[i]?.id === won.id ? "fulfilled" : "rejected");
+    await store.delete("images/race.jsonl");
+  });
+
+  test("a row under a name that can be that of no other is added without reading", async () => {
+    const blind = new ObjectStoreWarehouse(withoutReading(store));
+    const row = image("u");
+    await blind.append("images", "unique", [row], { unique: true });
+    await blind.append("images", "unique", [row], { unique: true });
+    await expect(blind.append("images", "unique", [row])).rejects.toThrow("may not read");
+    expect(await warehouse.batch("images", "unique")).toEqual([row]);
+    await store.delete("images/unique.jsonl");
+  });
+
+  test("a question has typed parameters, and its answer plain values", async () => {
+    expect(await warehouse.ask(LABELLED_IMAGES, { collection: "' or 1=1 --" })).toEqual([
+      { labelled: 2, collected: 0 },
+    ]);
+    await expect(warehouse.ask(LABELLED_IMAGES, {} as { collection: string })).rejects.toThrow(/collection/);
+  });
+
+  test("rows that others append meanwhile are seen by the next question", async () => {
+    const other = new ObjectStoreWarehouse(await open());
+    await other.append("images", "c", [image("c1")]);
+    await other.close();
+    expect(await counted()).toBe(4);
+  });
+
+  test("questions are asked side by side", async () => {
+    expect(await Promise.all(Array.from({ length: 5 }, counted))).toEqual(Array(5).fill(4));
+  });
+
+  test("a row without a required value is refused, and so is one of another type, and a batch of none", async () => {
+    const add = (row: object) => warehouse.append("images", "bad", [{ ...image("x"), ...row } as ImageRow]);
+    await expect(add({ source: undefined })).rejects.toThrow("A row of images has no source.");
+    await expect(add({ width: "256" })).rejects.toThrow("A row of images has a width that is no INT64.");
+    await expect(add({ ingested_at: "yesterday" })).rejects.toThrow("that is no TIMESTAMP");
+    await expect(warehouse.append("images", "bad", [])).rejects.toThrow("one or more rows");
+    expect(await warehouse.batches("images")).toEqual(["a", "b", "c"]);
+  });
+
+  const line = `${JSON.stringify(image("z"))}\n`;
+  test.each([
+    ["cut within a row", line.slice(0, 200), "line 1 is cut short"],
+    ["cut within the second row", line + line.slice(0, 40), "line 2 is cut short"],
+    ["cut before the last line feed", line + line.trimEnd(), "line 2 is cut short"],
+    ["empty", "", "it is empty"],
+    ["garbage", "\0\0\0\0\n", "line 1 is no JSON"],
+    ["another text", "ERROR 503: try again later\n", "line 1 is no JSON"],
+    ["of another kind", `${line}[1, 2]\n`, "line 2 is no JSON object"],
+    ["a row that lacks what every row has", `${line}{"id":"z"}\n`, "line 2 is damaged (A row of images has no source)"],
+    [
+      "a row of other values",
+      line.replace("256", '"wide"'),
+      "line 1 is damaged (A row of images has a width that is no INT64)",
+    ],
+  ])("a file that is %s is named, with what to do, by whoever reads it", async (_, content, what) => {
+    await store.write("images/damaged.jsonl", content);
+    for (const read of [
+      () => warehouse.rows("images"),
+      () => warehouse.batch("images", "damaged"),
+      () => warehouse.ask(DATASET_COUNTS, {}),
+      () => warehouse.append("images", "damaged", [image("z")]),
+    ]) {
+      const outcome = await read().catch((error: unknown) => error);
+      expect(outcome).toBeInstanceOf(DamagedRowsError);
+      expect((outcome as Error).message).toBe(
+        `The rows of images in ${store.uri}/images/damaged.jsonl cannot be read: ${what}. Restore it from a backup or an ` +
+          "earlier generation, or delete it and run npm run ingest again, which writes it anew.",
+      );
+    }
+    await store.delete("images/damaged.jsonl");
+    expect(await counted()).toBe(4);
+  });
+
+  test("rows of an earlier version lack what came later; what no version knows is left out", async () => {
+    const { recipe: _, hash: __, ...early } = image("early");
+    await store.write("images/early.jsonl", `${JSON.stringify({ ...early, group: "g", split: "test", more: 1 })}\n`);
+    expect(await warehouse.batch("images", "early")).toEqual([image("early", { recipe: null, hash: null })]);
+    await store.delete("images/early.jsonl");
+  });
+});
+
+test("bytes that a machine's death changed under a directory store are named too", async () => {
+  const folder = join(scratch, "dead");
+  const store = new DirectoryStore(join(folder, "warehouse"));
+  const warehouse = new ObjectStoreWarehouse(store);
+  await warehouse.append("images", "a", [image("a1")]);
+  const path = join(folder, "warehouse", "images", "a.jsonl");
+  truncateSync(path, 100);
+  await expect(warehouse.ask(DATASET_COUNTS, {})).rejects.toThrow(
+    /images\/a\.jsonl cannot be read: line 1 is cut short/,
+  );
+
+  // Of the same size and time: only the checksum tells.
+  await warehouse.append("images", "b", [image("b1")]);
+  await store.delete("images/a.jsonl");
+  const file = join(folder, "warehouse", "images", "b.jsonl");
+  const { mtimeMs, size } = statSync(file);
+  writeFileSync(file, "x".repeat(size));
+  utimesSync(file, mtimeMs / 1000, mtimeMs / 1000);
+  await expect(warehouse.rows("images")).rejects.toThrow(
+    /images\/b\.jsonl cannot be read: its bytes are not those that were stored\. Restore it/,
+  );
+  await warehouse.close();
+});
+
+test("every table says what can be done about rows that cannot be read", () => {
+  for (const table of Object.keys(TABLES) as (keyof typeof TABLES)[])
+    expect(new DamagedRowsError(table, "x", "it is empty").message).toMatch(/^The rows of .*\. (Restore|Delete) /);
+});
+
+test("questions leave nothing on the disk", () => {
+  expect(readdirSync(tmpdir()).filter((name) => name.startsWith(`warehouse-${process.pid}-`))).toEqual([]);
+});
+
+/** The store as an identity sees it that may add objects and do nothing else. */
+function withoutReading(store: ObjectStore): ObjectStore {
+  const refuse = () => {
+    throw new Error("This identity may not read.");
+  };
+  return new Proxy(store, {
+    get: (target, key) => {
+      if (["read", "stat", "createReadStream", "materialize", "list", "listAll"].includes(String(key))) return refuse;
+      const value = Reflect.get(target, key) as unknown;
+      return typeof value === "function" ? value.bind(target) : value;
+    },
+  });
+}
