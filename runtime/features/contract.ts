@@ -15,9 +15,8 @@ export const featuresContract = defineContract({
   reads: ["processed", "models", "warehouse"],
   // Components are immutable: what is there is never replaced.
   creates: ["models"],
-  // Batches of scores are replaced when components are fitted anew.
-  writes: ["warehouse"],
-  appends: ["features_pca"],
+  writes: [],
+  appends: ["features_pca", "pca_fits"],
   health: null,
   resources: { memoryGiB: 8, cpu: 4, timeoutSeconds: 7200 },
 });

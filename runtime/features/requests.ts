@@ -7,7 +7,7 @@ import { type FitRequest, isFitted, loadPca, type Pca, PIXELS, pcaId, storePca }
 import { digestOfBatches } from "./fitted-rows";
 import { doubles, littleEndian } from "./npy";
 import { projectPixels } from "./project";
-import { appendScores, missingScores } from "./score-table";
+import { appendScores, makeCurrent, missingScores } from "./score-table";
 import { shortfall, TooFewImagesError } from "./too-few-images";
 
 /** What the requests of spark/pca.py are answered from. */
@@ -45,6 +45,8 @@ const requestSchema = z.discriminatedUnion("type", [
   z.object({ type: z.literal("score"), pca: z.string() }),
   /** Payload: scores of the images, as little-endian doubles. */
   z.object({ type: z.literal("append"), pca: z.string(), batch: batchName, ids: z.array(z.string()) }),
+  /** Every image has its scores. */
+  z.object({ type: z.literal("complete"), pca: z.string() }),
 ]);
 type Request = z.infer<typeof requestSchema>;
 type RequestOf<T extends Request["type"]> = Extract<Request, { readonly type: T }>;
@@ -79,6 +81,9 @@ export function requestHandler(context: RequestContext): (request: Frame) => Pro
         return frame({}, littleEndian(projectPixels(await pcaOf(request.pca), payload)));
       case "append":
         return append(context, request, await pcaOf(request.pca), payload);
+      case "complete":
+        await makeCurrent(context.warehouse, { recipe: RECIPE.id, pca: request.pca }, new Date());
+        return frame({});
     }
   };
 }

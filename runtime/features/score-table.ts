@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import type { FeaturesPcaRow, Warehouse } from "../platform/warehouse";
+import { CURRENT_FIT, DifferentRowsError, type FeaturesPcaRow, type Warehouse } from "../platform/warehouse";
 
 /** Digits of a score that are kept: more than float32 holds, and half the bytes of a double written out. */
 const DIGITS = 8;
@@ -11,8 +11,8 @@ export interface ScoredBy {
 }
 
 /**
- * The batch that an image's row lies in: two hex digits that depend on its id alone. So a batch keeps its name whatever
- * arrives, and the rows of one batch can be replaced without a look at the others.
+ * The part of the table that an image's row lies in: two hex digits that depend on its id alone. Whatever arrives, an
+ * image's part is the same, and one part can be worked on without a look at the others.
  */
 export function batchOf(id: string): string {
   return createHash("sha256").update(id).digest("hex").slice(0, 2);
@@ -22,10 +22,9 @@ export function batchOf(id: string): string {
 export const BATCHES: readonly string[] = Array.from({ length: 256 }, (_, i) => i.toString(16).padStart(2, "0"));
 
 /**
- * Which of a batch's images have no scores by these components yet. Rows of images that are no longer among the
- * processed ones are taken out.
+ * Which of a part's images have no scores by these components yet.
  *
- * @param ids every processed image that belongs to the batch
+ * @param ids every processed image that belongs to the part
  */
 export async function missingScores(
   warehouse: Warehouse,
@@ -33,18 +32,15 @@ export async function missingScores(
   batch: string,
   ids: readonly string[],
 ): Promise<string[]> {
-  const stored = await warehouse.batch("features_pca", nameOf(by, batch));
-  if (!stored) return [...ids];
-  const wanted = new Set(ids);
-  const live = stored.filter(({ id }) => wanted.has(id));
-  if (live.length < stored.length) await warehouse.append("features_pca", nameOf(by, batch), live);
-  const done = new Set(live.filter(({ pca }) => pca === by.pca).map(({ id }) => id));
+  const done = new Set<string>();
+  for (const name of await warehouse.batches("features_pca", prefixOf(by, batch)))
+    for (const { id } of (await warehouse.batch("features_pca", name)) ?? []) done.add(id);
   return ids.filter((id) => !done.has(id));
 }
 
 /**
- * Adds rows to a batch, in place of earlier ones of the same images. Rows by other components stay until their images
- * are scored anew.
+ * Adds the scores of some of a part's images by one fit. Rows by other components stay: {@link makeCurrent} says which
+ * count.
  *
  * @param scores values by image id
  */
@@ -54,13 +50,31 @@ export async function appendScores(
   batch: string,
   scores: ReadonlyMap<string, ArrayLike<number>>,
 ): Promise<void> {
-  const stored = (await warehouse.batch("features_pca", nameOf(by, batch))) ?? [];
-  const rows: FeaturesPcaRow[] = stored.filter(({ id }) => !scores.has(id));
-  for (const [id, values] of scores) rows.push({ id, ...by, values: Array.from(values, rounded) });
-  rows.sort((a, b) => (a.id < b.id ? -1 : 1));
-  await warehouse.append("features_pca", nameOf(by, batch), rows);
+  const { recipe, pca } = by;
+  const rows: FeaturesPcaRow[] = [...scores]
+    .map(([id, values]) => ({ id, recipe, pca, values: Array.from(values, rounded) }))
+    .sort((a, b) => (a.id < b.id ? -1 : 1));
+  const images = createHash("sha256").update(rows.map(({ id }) => id).join("\n"));
+  await warehouse.append("features_pca", `${prefixOf(by, batch)}${images.digest("hex").slice(0, 20)}`, rows);
 }
 
-const nameOf = ({ recipe }: ScoredBy, batch: string) => `${recipe}/${batch}`;
+/** Makes a fit the current one of its recipe, once every processed image has its scores by it. Nothing happens if it is. */
+export async function makeCurrent(warehouse: Warehouse, { recipe, pca }: ScoredBy, now: Date): Promise<void> {
+  for (;;) {
+    const [current] = await warehouse.ask(CURRENT_FIT, { recipe });
+    if (current?.pca === pca) return;
+    const revision = (current?.revision ?? 0) + 1;
+    const name = `${recipe}/${String(revision).padStart(8, "0")}`;
+    try {
+      await warehouse.append("pca_fits", name, [{ recipe, revision, pca, fitted_at: now.toISOString() }]);
+      return;
+    } catch (error) {
+      // Another run made its fit the current one meanwhile: this one comes after it.
+      if (!(error instanceof DifferentRowsError)) throw error;
+    }
+  }
+}
+
+const prefixOf = ({ recipe, pca }: ScoredBy, batch: string) => `${recipe}/${pca}/${batch}/`;
 
 const rounded = (value: number) => Number(value.toPrecision(DIGITS));

@@ -9,7 +9,7 @@ import { digestOfRows } from "./fitted-rows";
 import { PixelSpool } from "./pixel-spool";
 import { projectPixels } from "./project";
 import { fitRandomizedPca, MAX_PASSES } from "./randomized-pca";
-import { appendScores, BATCHES, batchOf, missingScores } from "./score-table";
+import { appendScores, BATCHES, batchOf, makeCurrent, missingScores } from "./score-table";
 import { shortfall, TooFewImagesError } from "./too-few-images";
 
 export type FeaturesContext = ContextWith<Pick<StoresOf<typeof featuresContract>, "processed" | "models">>;
@@ -33,8 +33,8 @@ export interface FeaturesOutcome extends StepCounts {
 /**
  * Principal components of the processed images: fitted to the training split, and to nothing else, then every processed
  * image gets its scores on them. They are fitted again when the training images change (one more, one less, other
- * pixels), when another number of components or another seed is asked for, and when the recipe changes; all scores are
- * computed anew then. Otherwise only images without scores are read.
+ * pixels), when another number of components or another seed is asked for, and when the recipe changes; every image gets
+ * scores by the new fit then, which becomes the current one. Otherwise only images without scores are read.
  *
  * @throws {TooFewImagesError}
  */
@@ -61,6 +61,7 @@ export async function featuresStep(context: FeaturesContext, options: FeaturesOp
     rows.map((row) => row.id),
   );
   await score(context, pca, missing);
+  await makeCurrent(workspace.warehouse, { recipe: RECIPE.id, pca: id }, new Date());
   return { items: missing.size, skipped: rows.length - missing.size, rejected: 0, notes, pca: id };
 }
 

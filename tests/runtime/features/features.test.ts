@@ -13,6 +13,7 @@ import { frame } from "../../../runtime/platform/framed";
 import { createLogger } from "../../../runtime/platform/logging";
 import { type Progress, silentProgress } from "../../../runtime/platform/progress";
 import { uniform } from "../../../runtime/platform/random";
+import { CURRENT_FEATURES } from "../../../runtime/platform/warehouse";
 import { openWorkspace, type Workspace } from "../../../runtime/platform/workspace";
 import { type Drawn, drawField, drawn, exactPca, fields, largestAngle, process, product } from "./processed";
 
@@ -46,9 +47,10 @@ function run(workspace: Workspace, options: RunOptions = {}) {
   return featuresStep({ workspace, seed, log, progress, signal }, { components });
 }
 
+/** What a reader sees: the scores by the current fit. */
 async function rowsOf(workspace: Workspace) {
-  const rows = await workspace.warehouse.rows("features_pca");
-  return new Map(rows.map(({ row }) => [row.id, row]));
+  const rows = await workspace.warehouse.ask(CURRENT_FEATURES, { recipe: RECIPE.id });
+  return new Map(rows.map((row) => [row.id, row]));
 }
 
 /** Names and generations: an object that was written again has another. */
@@ -163,11 +165,6 @@ describe("components", () => {
         expect(stored?.values[k]).toBeCloseTo(product(standardised, component), 4);
       }
     }
-    const sql = 'select count(*) as n, avg("values"[1]) as first, max(len("values")) as width from features_pca';
-    const [asked] = await workspace.warehouse.query<Record<string, number>>(sql);
-    expect(asked).toMatchObject({ n: 80, width: 8 });
-    const firsts = [...rows.values()].map(({ values }) => values[0] as number);
-    expect(asked?.first).toBeCloseTo(firsts.reduce((sum, value) => sum + value, 0) / 80, 6);
   });
 
   test("learn nothing from validation and test", async () => {
@@ -244,6 +241,30 @@ describe("a second run", () => {
     }
   });
 
+  test("of a fit that was there before makes it the current one again, and computes nothing", async () => {
+    const workspace = await workspaceOf(training);
+    const [eight, four] = [await run(workspace), await run(workspace, { components: 4 })];
+    expect([...(await rowsOf(workspace)).values()].map(({ pca }) => pca)).toEqual(Array(20).fill(four.pca));
+    const before = await workspace.warehouse.rows("features_pca");
+    expect(before).toHaveLength(40);
+    expect(await run(workspace)).toMatchObject({ pca: eight.pca, items: 0, skipped: 20 });
+    expect([...(await rowsOf(workspace)).values()].map(({ pca }) => pca)).toEqual(Array(20).fill(eight.pca));
+    expect(await workspace.warehouse.rows("features_pca")).toEqual(before);
+  });
+
+  test("at the same time as another leaves one of the two current, and no row lost", async () => {
+    const workspace = await workspaceOf(training);
+    const other = await openWorkspace(workspace.directory);
+    opened.push(other);
+    const [eight, four] = await Promise.all([run(workspace), run(other, { components: 4 })]);
+    const current = new Set([...(await rowsOf(workspace)).values()].map(({ pca }) => pca));
+    expect([eight.pca, four.pca]).toEqual(expect.arrayContaining([...current]));
+    expect(current.size).toBe(1);
+    const fits = (await workspace.warehouse.rows("pca_fits")).map(({ row }) => row);
+    expect(fits.map(({ revision }) => revision)).toEqual([1, 2]);
+    expect((await rowsOf(workspace)).size).toBe(20);
+  });
+
   test.each(["fitting", "scoring"])("goes on where one was interrupted while %s", async (phase) => {
     const images = [...training, ...fields("test", 60, 50)];
     const workspace = await workspaceOf(images);
@@ -255,7 +276,9 @@ describe("a second run", () => {
       },
     };
     await expect(run(workspace, { progress, signal: stop.signal })).rejects.toMatchObject({ name: "AbortError" });
-    const kept = (await rowsOf(workspace)).size;
+    // Nobody reads the scores of a fit before all are there.
+    expect((await rowsOf(workspace)).size).toBe(0);
+    const kept = (await workspace.warehouse.rows("features_pca")).length;
     if (phase === "fitting") expect(await objectsOf(workspace)).toEqual([]);
     else expect([kept > 0, kept < 80]).toEqual([true, true]);
     const { pca, items } = await run(workspace);
@@ -341,7 +364,12 @@ describe("requests of the Spark driver", () => {
     expect((await ask({ type: "missing", ...batch })).header.ids).toEqual(["a", "b"]);
     await ask({ type: "append", ...batch }, scores.payload);
     expect((await ask({ type: "missing", ...batch, ids: ["b", "c"] })).header.ids).toEqual(["c"]);
-    expect([...(await rowsOf(workspace)).keys()]).toEqual(["b"]);
+    // A task that is worked on twice adds its rows once.
+    await ask({ type: "append", ...batch }, scores.payload);
+    expect((await rowsOf(workspace)).size).toBe(0);
+    for (let i = 0; i < 2; i++) await ask({ type: "complete", pca: planned.header.pca });
+    expect([...(await rowsOf(workspace)).keys()]).toEqual(["a", "b"]);
+    expect(await workspace.warehouse.rows("pca_fits")).toHaveLength(1);
   });
 
   test("are refused when they make no sense", async () => {
