@@ -1,3 +1,5 @@
+import { bigQuery, currentFeatures, currentImages } from "../../runtime/platform/warehouse";
+
 /** A saved question over the tables. */
 export interface ViewDefinition {
   readonly name: string;
@@ -10,11 +12,8 @@ export interface ViewDefinition {
 export const VIEWS: readonly ViewDefinition[] = [
   {
     name: "current_images",
-    description: "Of every object that landed its newest generation, if it was curated",
-    query: (dataset) => `SELECT *
-FROM \`${dataset}.images\`
-WHERE status = 'curated'
-QUALIFY ROW_NUMBER() OVER (PARTITION BY source ORDER BY generation DESC, ingested_at DESC) = 1`,
+    description: "Every curated page of the newest generation of what landed, with its group and split",
+    query: (dataset) => currentImages(bigQuery(dataset)),
   },
   {
     name: "label_counts",
@@ -26,6 +25,11 @@ QUALIFY ROW_NUMBER() OVER (PARTITION BY source ORDER BY generation DESC, ingeste
   COUNT(DISTINCT \`group\`) AS \`groups\`
 FROM \`${dataset}.current_images\`
 GROUP BY 1, 2`,
+  },
+  {
+    name: "current_features_pca",
+    description: "Scores on the current fit of principal components; join it with current_images",
+    query: (dataset) => currentFeatures(bigQuery(dataset)),
   },
   {
     name: "quarantine_reasons",

@@ -1,0 +1,297 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { tableSchema, VIEWS } from "../../../../constructs/warehouse";
+import { mixSeed, uniform } from "../../../../runtime/platform/random";
+import { DirectoryStore } from "../../../../runtime/platform/stores";
+import {
+  type AssignmentRow,
+  CURRENT_ASSIGNMENTS,
+  CURRENT_FEATURES,
+  CURRENT_FIT,
+  CURRENT_IMAGES,
+  DATASET_COUNTS,
+  type FeaturesPcaRow,
+  IMAGE_FACTS,
+  type ImageRow,
+  LABELLED_IMAGES,
+  ObjectStoreWarehouse,
+  type Question,
+  type Row,
+  SPLIT_MEMBERS,
+  TABLES,
+  type TableName,
+  UNASSIGNED_IMAGES,
+} from "../../../../runtime/platform/warehouse";
+import { BigQueryServer } from "../../../support/bigquery-server";
+import { assignmentRow, imageRow } from "../../../support/image-row";
+
+type Rows = { readonly [T in TableName]?: readonly Row<T>[] };
+
+let server: BigQueryServer;
+let scratch: string;
+let made = 0;
+const open: ObjectStoreWarehouse[] = [];
+beforeAll(async () => {
+  server = await BigQueryServer.start();
+  scratch = mkdtempSync(join(tmpdir(), "questions-"));
+});
+afterAll(async () => {
+  for (const warehouse of open) await warehouse.close();
+  await server.stop();
+  rmSync(scratch, { recursive: true, force: true });
+});
+
+/** The same rows in both engines. Asks both, and holds their answers together. */
+async function both(rows: Rows) {
+  const name = `d${made++}`;
+  const warehouse = new ObjectStoreWarehouse(new DirectoryStore(join(scratch, name, "warehouse")));
+  open.push(warehouse);
+  const dataset = await server.createDataset(name);
+  for (const table of Object.keys(TABLES) as TableName[]) {
+    await server.createTable(dataset, table, tableSchema(table));
+    const content = (rows[table] ?? []) as readonly Row<typeof table>[];
+    for (const [i, row] of content.entries()) await warehouse.append<TableName>(table, `${(i * 7919) % 1009}`, [row]);
+    if (content.length > 0) await server.insert(dataset, table, content);
+  }
+  return {
+    warehouse,
+    dataset,
+    async ask<P, R>(question: Question<P, R>, parameters: P): Promise<readonly R[]> {
+      const [local, cloud] = [
+        await warehouse.ask(question, parameters),
+        await server.ask(dataset, question, parameters),
+      ];
+      expect({ question: question.name, rows: cloud }).toEqual({ question: question.name, rows: local });
+      return local;
+    },
+  };
+}
+
+const sources = (images: readonly { readonly source: string }[]) => images.map(({ source }) => source).sort();
+
+describe("what is current", () => {
+  const old = imageRow("a1", { source: "Cancer/a.tif", generation: 1 });
+
+  test.each([
+    ["one that was sent again", [imageRow("a2", { source: "Cancer/a.tif", generation: 2 })], ["a2"]],
+    [
+      "one that was sent again and is in quarantine now",
+      [imageRow("a2", { source: "Cancer/a.tif", generation: 2, status: "quarantined", sha256: null, phash: null })],
+      [],
+    ],
+    [
+      "one that has pages now",
+      [1, 2].map((n) => imageRow(`p${n}`, { source: `Cancer/a.tif#page=${n}`, generation: 2 })),
+      ["p1", "p2"],
+    ],
+    [
+      "one that had pages and lost one, and of whose others one is in quarantine",
+      [
+        ...[1, 2, 3].map((n) => imageRow(`p${n}`, { source: `Cancer/a.tif#page=${n}`, generation: 2 })),
+        imageRow("q1", { source: "Cancer/a.tif#page=1", generation: 3 }),
+        imageRow("q2", { source: "Cancer/a.tif#page=2", generation: 3, status: "quarantined", sha256: null }),
+      ],
+      ["q1"],
+    ],
+    [
+      "one that is sent back as it was",
+      [imageRow("a2", { source: "Cancer/a.tif", generation: 2 }), { ...old, generation: 3 }],
+      ["a1"],
+    ],
+  ] as const)("%s", async (_, more, ids) => {
+    const other = imageRow("b", { source: "Cancer/a.tif.png" });
+    const { ask, dataset } = await both({ images: [old, ...more, other] });
+    expect((await ask(CURRENT_IMAGES, {})).map(({ id }) => id)).toEqual([...ids, "b"].sort());
+    const [view] = VIEWS.filter(({ name }) => name === "current_images");
+    const seen = await server.query((view as (typeof VIEWS)[number]).query(dataset));
+    expect(seen.map(({ id }) => id).sort()).toEqual([...ids, "b"].sort());
+  });
+
+  test.each([1, 2, 3])(
+    "is what a plain reading of the rule gives, whatever landed in whatever order (seed %i)",
+    async (seed) => {
+      const random = uniform(mixSeed(seed, 99));
+      const below = (limit: number) => Math.floor(random() * limit);
+      const images: ImageRow[] = [];
+      // Names that look like pages, or hold what patterns and SQL mind.
+      const names = [
+        "Cancer/a.tif",
+        "Cancer/a.tif#page=1.png",
+        'Unlabelled/it\'s [*] 100% "é" #page=x',
+        "Cancer/b",
+        "c",
+        "Cancer/#page=",
+        "Cancer/a",
+      ];
+      for (const [n, name] of names.entries()) {
+        for (let generation = 1 + below(3); generation < 6; generation += 1 + below(3)) {
+          const pages = below(4);
+          for (let page = 1; page <= Math.max(1, pages); page++) {
+            const curated = random() < 0.7;
+            images.push(
+              imageRow(`${n}-${generation}-${page}`, {
+                source: pages > 1 ? `${name}#page=${page}` : name,
+                generation,
+                label: ([null, "Cancer", "Non-Cancer"] as const)[below(3)] ?? null,
+                status: curated ? "curated" : "quarantined",
+                sha256: curated ? `pixels-${below(9)}` : null,
+                phash: curated ? `hash-${below(9)}` : null,
+                width: random() < 0.8 ? 10 + below(5) : null,
+                patient: random() < 0.5 ? null : `p${below(3)}`,
+                collection: random() < 0.5 ? "drawn" : null,
+              }),
+            );
+          }
+        }
+      }
+      const assignments: AssignmentRow[] = images.flatMap((image) =>
+        Array.from({ length: below(4) }, () =>
+          assignmentRow(image, {
+            group: `g${below(4)}`,
+            split: ["train", "validation", "test"][below(3)] as string,
+            revision: 1 + below(2),
+            hash: random() < 0.3 ? null : `h${below(2)}`,
+            phash: random() < 0.3 ? null : `x${below(3)}`,
+          }),
+        ),
+      );
+      const { ask } = await both({ images: shuffled(images, random), assignments: shuffled(assignments, random) });
+
+      // The rule, row by row.
+      const object = (source: string) => /^(.*?)(?:#page=\d+)?$/s.exec(source)?.[1] as string;
+      const newest = images.filter((row) =>
+        images.every((other) => object(other.source) !== object(row.source) || other.generation <= row.generation),
+      );
+      const curated = newest.filter(({ status }) => status === "curated");
+      const found = await ask(CURRENT_IMAGES, {});
+      expect(found.map(({ id }) => id)).toEqual(curated.map(({ id }) => id).sort());
+      const best = (id: string) => {
+        const mine = assignments.filter((row) => row.id === id);
+        const top = mine.filter(({ revision }) => revision === Math.max(...mine.map((row) => row.revision)));
+        const [first] = [...top].sort(
+          (a, b) =>
+            ["test", "validation", "train"].indexOf(a.split) - ["test", "validation", "train"].indexOf(b.split) ||
+            (a.group < b.group ? -1 : 1),
+        );
+        return first && { ...first, disputed: new Set(top.map(({ group, split }) => `${group} ${split}`)).size > 1 };
+      };
+      for (const { id, group, split } of found) {
+        expect([id, group, split]).toEqual([id, best(id)?.group ?? null, best(id)?.split ?? null]);
+      }
+      for (const { id, group, split, disputed } of await ask(CURRENT_ASSIGNMENTS, {})) {
+        const wanted = best(id);
+        expect([id, group, split, disputed]).toEqual([id, wanted?.group, wanted?.split, wanted?.disputed]);
+      }
+
+      expect(await ask(DATASET_COUNTS, {})).toMatchObject([
+        { images: newest.length, curated: curated.length, quarantined: newest.length - curated.length },
+      ]);
+      expect(sources(await ask(SPLIT_MEMBERS, {}))).toEqual(sources(found.filter(({ split }) => split !== null)));
+      expect(await ask(UNASSIGNED_IMAGES, {})).toEqual([
+        { images: found.filter(({ group }) => group === null).length },
+      ]);
+      const labelled = found.filter(({ label }) => label !== null);
+      expect(await ask(LABELLED_IMAGES, { collection: "drawn" })).toEqual([
+        { labelled: labelled.length, collected: labelled.filter(({ collection }) => collection === "drawn").length },
+      ]);
+      expect((await ask(IMAGE_FACTS, {})).map(({ id }) => id)).toEqual(
+        found.filter(({ width }) => width !== null).map(({ id }) => id),
+      );
+    },
+  );
+
+  test("pictures are counted once, however many names they have, and superseded ones not at all", async () => {
+    const images = [
+      imageRow("a", { sha256: "one" }),
+      imageRow("b", { sha256: "one", duplicate_of: "a" }),
+      imageRow("c", { sha256: "two", duplicate_of: "gone" }),
+      imageRow("d", { sha256: "three", source: "Cancer/d.png" }),
+      imageRow("e", { sha256: null, source: "Cancer/d.png", generation: 2, status: "quarantined" }),
+    ];
+    const [a, b, c, d] = images as [ImageRow, ImageRow, ImageRow, ImageRow];
+    const assignments = [
+      ...[a, b].map((image) => assignmentRow(image, { group: "a", split: "train" })),
+      ...[c, d].map((image) => assignmentRow(image, { group: image.id, split: "test" })),
+    ];
+    expect(await (await both({ images, assignments })).ask(DATASET_COUNTS, {})).toEqual([
+      { images: 4, curated: 3, quarantined: 1, groups: 2, train: 1, validation: 0, test: 1 },
+    ]);
+  });
+
+  test("of nothing is nothing", async () => {
+    const { ask } = await both({});
+    expect(await ask(CURRENT_IMAGES, {})).toEqual([]);
+    expect(await ask(CURRENT_ASSIGNMENTS, {})).toEqual([]);
+    expect(await ask(DATASET_COUNTS, {})).toEqual([
+      { images: 0, curated: 0, quarantined: 0, groups: 0, train: 0, validation: 0, test: 0 },
+    ]);
+    expect(await ask(CURRENT_FEATURES, { recipe: "r" })).toEqual([]);
+  });
+});
+
+test("what an earlier version wrote into images counts until there is a row in assignments", async () => {
+  const { warehouse, dataset, ask } = await both({});
+  const [a, b] = [imageRow("a"), imageRow("b")].map((row) => ({ ...row, group: "g", split: "test" })) as unknown as [
+    ImageRow,
+    ImageRow,
+  ];
+  const store = new DirectoryStore(join(scratch, dataset.slice(dataset.indexOf(".") + 1), "warehouse"));
+  // Without the columns that came later, and with those that have gone.
+  const early = [a, b].map(({ hash: _, recipe: __, ...row }) => row);
+  await store.write("images/early.jsonl", early.map((row) => `${JSON.stringify(row)}\n`).join(""));
+  await server.insert(dataset, "images", early);
+  const now = assignmentRow(b, { group: "h", split: "train" });
+  await warehouse.append("assignments", "now", [now]);
+  await server.insert(dataset, "assignments", [now]);
+  expect(await ask(CURRENT_IMAGES, {})).toMatchObject([
+    { id: "a", group: "g", split: "test", hash: null, recipe: null },
+    { id: "b", group: "h", split: "train" },
+  ]);
+  expect(await ask(CURRENT_ASSIGNMENTS, {})).toMatchObject([
+    { id: "a", revision: 0, hash: null, disputed: false },
+    { id: "b", revision: 1, disputed: false },
+  ]);
+});
+
+test("features are those of the current fit of the recipe that is asked for", async () => {
+  const row = (id: string, pca: string, recipe = "r1"): FeaturesPcaRow => ({ id, recipe, pca, values: [1.5, -2e-7] });
+  const fitOf = (recipe: string, revision: number, pca: string) => ({
+    ...{ recipe, revision, pca },
+    fitted_at: "2026-01-01T00:00:00.000Z",
+  });
+  const { ask } = await both({
+    features_pca: [row("b", "old"), row("a", "new"), row("b", "new"), row("b", "new"), row("a", "other", "r2")],
+    // A fit that was current before is so again.
+    pca_fits: [fitOf("r1", 3, "new"), fitOf("r1", 2, "old"), fitOf("r1", 1, "new"), fitOf("r2", 1, "other")],
+  });
+  expect(await ask(CURRENT_FIT, { recipe: "r1" })).toEqual([{ pca: "new", revision: 3 }]);
+  expect(await ask(CURRENT_FIT, { recipe: "r3" })).toEqual([]);
+  expect(await ask(CURRENT_FEATURES, { recipe: "r1" })).toEqual([row("a", "new"), row("b", "new")]);
+  expect(await ask(CURRENT_FEATURES, { recipe: "r2" })).toEqual([row("a", "other", "r2")]);
+});
+
+test("every saved view can be made and asked, each on those before it", async () => {
+  const image = imageRow("a");
+  const { dataset } = await both({
+    images: [image, imageRow("q", { status: "quarantined", reason: "not-an-image", sha256: null })],
+    assignments: [assignmentRow(image, { group: "g", split: "test" })],
+  });
+  const answers: Record<string, Record<string, unknown>[]> = {};
+  for (const { name, query } of VIEWS) {
+    await server.createView(dataset, name, query(dataset));
+    answers[name] = await server.query(`SELECT * FROM \`${dataset}.${name}\``);
+  }
+  expect(answers.current_images).toMatchObject([{ id: "a", group: "g", split: "test" }]);
+  expect(answers.label_counts).toEqual([{ label: "Cancer", split: "test", images: 1, groups: 1 }]);
+  expect(answers.quarantine_reasons).toMatchObject([{ reason: "not-an-image", files: 1 }]);
+  expect(answers.daily_predictions).toEqual([]);
+  expect(answers.current_features_pca).toEqual([]);
+});
+
+function shuffled<T>(values: readonly T[], random: () => number): T[] {
+  return values
+    .map((value) => ({ value, key: random() }))
+    .sort((a, b) => a.key - b.key)
+    .map(({ value }) => value);
+}
