@@ -18,19 +18,24 @@ Planned = tuple[str, int, int, bytes]
 """Name, cost (bytes of decoded pixels, about), images, and the work as JSON. The rest of a plan has no name."""
 
 
-def plan(spark: SparkSession, placement: Placement, request: dict[str, str]) -> RDD[Planned]:
+def plan(spark: SparkSession, placement: Placement, request: dict[str, str], payload: bytes = b"") -> RDD[Planned]:
     """Let the runtime plan, in one task: what is planned stays with the executors, off the driver."""
 
     def work(_: Iterable[int]) -> Iterable[Planned]:
         process = RuntimeProcess(placement, patience=3600)
         try:
-            for frame in process.stream(request):
+            for frame in process.stream(request, payload):
                 header = frame.header
                 yield header.get("name", ""), header.get("cost", 0), header.get("images", 0), frame.payload
         finally:
             process.close()
 
     return spark.sparkContext.parallelize([0], 1).mapPartitions(work).persist(StorageLevel.DISK_ONLY)
+
+
+def rest(planned: RDD[Planned]) -> bytes:
+    """What a plan says beside its work, as JSON."""
+    return planned.filter(lambda piece: piece[0] == "").first()[3]
 
 
 def pack(costs: Iterable[tuple[str, int]], capacity: int = PARTITION_BYTES) -> dict[str, int]:

@@ -150,13 +150,11 @@ def _values(batches: Iterable[pa.RecordBatch], shape: Shape) -> Iterator[pa.Reco
 
 
 def _missing(batches: Iterable[pa.RecordBatch], where: Placement, pca: str) -> Iterator[pa.RecordBatch]:
-    """Ids (of column `id`, some null) that have no scores yet, by their column `batch`."""
+    """Ids (of column `id`) that have no scores yet, by their column `batch`."""
     members: dict[str, list[str]] = {}
     for batch in batches:
         for name, image in zip(batch.column("batch").to_pylist(), batch.column("id").to_pylist(), strict=True):
-            ids = members.setdefault(name, [])
-            if image is not None:
-                ids.append(image)
+            members.setdefault(name, []).append(image)
     for name, ids in members.items():
         answer = shared_runtime(where).ask({"type": "missing", "pca": pca, "batch": name, "ids": ids})
         yield pa.RecordBatch.from_arrays([pa.array(answer.header["ids"], pa.string())], ["id"])
@@ -228,9 +226,7 @@ def store_missing(shards: DataFrame, where: Placement, pca: str, shape: Shape, p
     """Score every image that has no scores by these components, and store the scores. Gives their number."""
     spark = shards.sparkSession
     parts = max(1, min(BATCHES, max(spark.sparkContext.defaultParallelism, processed // IDS_A_PARTITION)))
-    # Also a batch whose images are all gone is looked at.
-    empty = spark.range(BATCHES).select(F.lpad(F.lower(F.hex("id")), 2, "0").alias("batch"), F.lit(None).alias("id"))
-    ids = shards.select("batch", "id").unionByName(empty).repartition(parts, "batch")
+    ids = shards.select("batch", "id").repartition(parts, "batch")
     missing = ids.mapInArrow(lambda batches: _missing(batches, where, pca), "id string").persist(StorageLevel.DISK_ONLY)
     try:
         count = missing.count()
@@ -287,6 +283,7 @@ def run(spark: SparkSession, where: Placement, components: int) -> dict[str, Any
                 *published["notes"],
             ]
         stored = store_missing(shards, where, planned["pca"], shape, processed)
+        runtime.ask({"type": "complete", "pca": planned["pca"]})
         return {"items": stored, "skipped": processed - stored, "rejected": 0, "notes": notes}
     finally:
         runtime.close()

@@ -11,11 +11,21 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from arguments import Placement, parser, placement
-from partitions import Planned, distribute, plan
+from partitions import Planned, distribute, plan, rest
 from pixels import make_pixels
 from runtime_process import Frame, RuntimeDied, RuntimeProcess
 from session import progress, session
 from supervision import Supervised, shared_runtime
+
+
+def hash_images(where: Placement, batches: Iterable[Planned]) -> Iterator[tuple[str, str]]:
+    """Hash the pictures of one partition. Gives the hash of each image by its id; what cannot be read has none."""
+    runtime = shared_runtime(where)
+    for _, _, _, content in batches:
+        made, _ = make_pixels(runtime, json.loads(content), "id")
+        if made:
+            answer = runtime.ask({"type": "hash", "made": list(made)}, b"".join(made.values()))
+            yield from answer.header["hashes"].items()
 
 
 def work(where: Placement, shards: Iterable[Planned]) -> Iterator[str]:
@@ -45,9 +55,11 @@ def main() -> None:
     with session("preprocess") as spark, progress(spark, "preprocess"):
         request = {"type": "plan", **({"listing": options.listing} if options.listing else {})}
         planned = plan(spark, where, request)
+        if "unhashed" in json.loads(rest(planned)):
+            hashes = distribute(planned, "hashes").mapPartitions(lambda batches: hash_images(where, batches)).collect()
+            planned = plan(spark, where, request, json.dumps(dict(hashes)).encode())
         outcomes = distribute(planned, "preprocess").mapPartitions(lambda shards: work(where, shards)).collect()
-        rest = planned.filter(lambda piece: piece[0] == "").first()[3]
-        finish = b'{"plan":' + rest + b',"outcomes":[' + b",".join(one.encode() for one in outcomes) + b"]}"
+        finish = b'{"plan":' + rest(planned) + b',"outcomes":[' + b",".join(one.encode() for one in outcomes) + b"]}"
         process = RuntimeProcess(where, patience=3600)
         try:
             print(json.dumps(process.ask({"type": "finish"}, finish).header), flush=True)

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from arguments import Placement, parser, placement
-from partitions import Planned, distribute, plan
+from partitions import Planned, distribute, plan, rest
 from pixels import make_pixels
 from session import progress, session
 from supervision import shared_runtime
@@ -42,15 +42,16 @@ def main() -> None:
     with session("score") as spark, progress(spark, "score"):
         planned = plan(spark, where, {"type": "plan-scoring"})
         scored = distribute(planned, "score").mapPartitions(lambda batches: work(where, batches)).collect()
-        rest = json.loads(planned.filter(lambda piece: piece[0] == "").first()[3])
+        planning = json.loads(rest(planned))
         sentences = [note for _, some in scored for note in some]
         more = [f"and {len(sentences) - NAMED} more."] if len(sentences) > NAMED else []
-        notes = [*rest["notes"], *sentences[:NAMED], *more]
-        items = sum(made for made, _ in scored)
-        rejected = sum(len(some) for _, some in scored)
-        print(
-            json.dumps({"items": items, "skipped": rest["skipped"], "rejected": rejected, "notes": notes}), flush=True
-        )
+        notes = [*planning["notes"], *sentences[:NAMED], *more]
+        counts = {
+            "items": sum(made for made, _ in scored),
+            "skipped": planning["skipped"],
+            "rejected": sum(len(some) for _, some in scored),
+        }
+        print(json.dumps({**counts, "notes": notes}), flush=True)
 
 
 if __name__ == "__main__":
