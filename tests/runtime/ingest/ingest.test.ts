@@ -326,7 +326,6 @@ test("the manifest says more of a scan, and must not contradict its folder", asy
     subtype: "glioma",
     view: "axial",
     given_split: "test",
-    split: null,
     mask: "masks/other.png",
     patient: await openPseudonymiser("local:test").pseudonym("P-1"),
   });
