@@ -27,7 +27,7 @@ afterAll(async () => {
   rmSync(scratch, { recursive: true, force: true });
 });
 
-const log = createLogger("test", { write() {} });
+const log = createLogger("test", { destination: { write() {} } });
 const { signal } = new AbortController();
 
 function warehouseOf(): ObjectStoreWarehouse {
