@@ -85,9 +85,9 @@ test("the identity of the cluster has the rights of three capabilities, and each
     "read warehouse": ["preprocess", "features", "score"],
     "create models": ["features"],
     "write processed": ["preprocess"],
-    "write warehouse": ["preprocess", "features"],
-    "append images": ["preprocess"],
+    "append assignments": ["preprocess"],
     "append features_pca": ["features"],
+    "append pca_fits": ["features"],
     "append predictions": ["score"],
   });
 });

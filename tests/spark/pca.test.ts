@@ -5,9 +5,11 @@ import { runSparkStep } from "../../runtime/cli/spark";
 import { featuresStep } from "../../runtime/features";
 import { loadPca } from "../../runtime/features/components";
 import { projectPixels } from "../../runtime/features/project";
+import { RECIPE } from "../../runtime/imaging";
 import { createLogger } from "../../runtime/platform/logging";
 import { silentProgress } from "../../runtime/platform/progress";
 import { readSummary } from "../../runtime/platform/summary";
+import { CURRENT_FEATURES } from "../../runtime/platform/warehouse";
 import { openWorkspace, type Workspace } from "../../runtime/platform/workspace";
 import { fields, largestAngle, process as processImages } from "../runtime/features/processed";
 
@@ -28,6 +30,9 @@ async function onSpark() {
   return (await readSummary(workspace)).steps.find(({ name }) => name === "features");
 }
 
+/** What a reader sees: the scores by the current fit. */
+const scored = () => workspace.warehouse.ask(CURRENT_FEATURES, { recipe: RECIPE.id });
+
 /** Batches of the table, and components: names with generations. */
 async function objects(): Promise<string[]> {
   const found: string[] = [];
@@ -47,9 +52,9 @@ test("without images, the job fails", async () => {
 test("components and scores of Spark are those of one machine, and are used by it", async () => {
   await processImages(workspace, first);
   expect(await onSpark()).toMatchObject({ items: 50, skipped: 0, rejected: 0 });
-  const rows = await workspace.warehouse.rows("features_pca");
-  expect(rows.map(({ row }) => row.id).sort()).toEqual(first.map(({ row }) => row.id).sort());
-  const spark = await loadPca(workspace.buckets.models, rows[0]?.row.pca ?? "");
+  const rows = await scored();
+  expect(rows.map(({ id }) => id).sort()).toEqual(first.map(({ row }) => row.id).sort());
+  const spark = await loadPca(workspace.buckets.models, rows[0]?.pca ?? "");
 
   const context = { log: createLogger("test", { destination: { write() {} } }), progress: silentProgress };
   const local = await openWorkspace(join(workspace.directory, "local"));
@@ -64,20 +69,21 @@ test("components and scores of Spark are those of one machine, and are used by i
   expect(largestAngle(spark.components, other.components)).toBeLessThan(1);
   for (const [i, variance] of other.metadata.explainedVariance.entries())
     expect(Math.abs((spark.metadata.explainedVariance[i] as number) / variance - 1)).toBeLessThan(1e-3);
-  const byId = new Map(rows.map(({ row }) => [row.id, row]));
+  const byId = new Map(rows.map((row) => [row.id, row]));
   for (const { row, pixels } of first) {
     const scores = Array.from(projectPixels(spark, pixels), (value) => Number(value.toPrecision(8)));
     expect(byId.get(row.id)?.values).toEqual(scores);
   }
 });
 
-test("a rerun scores what is new, forgets what is gone, and then has nothing to do", async () => {
+test("a rerun scores what is new, leaves the rows of what is gone, and then has nothing to do", async () => {
   const now = [...training, ...fields("test", 9, 101), ...fields("validation", 3, 200)];
   await processImages(workspace, now);
   expect(await onSpark()).toMatchObject({ items: 3, skipped: 49 });
-  const rows = await workspace.warehouse.rows("features_pca");
-  expect(rows.map(({ row }) => row.id).sort()).toEqual(now.map(({ row }) => row.id).sort());
-  expect(new Set(rows.map(({ row }) => row.pca)).size).toBe(1);
+  const rows = await scored();
+  const ids = new Set([...first, ...now].map(({ row }) => row.id));
+  expect(rows.map(({ id }) => id).sort()).toEqual([...ids].sort());
+  expect(new Set(rows.map(({ pca }) => pca)).size).toBe(1);
   const before = await objects();
   expect(await onSpark()).toMatchObject({ items: 0, skipped: 52 });
   expect(await objects()).toEqual(before);

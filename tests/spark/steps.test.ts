@@ -6,7 +6,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { localSubmission, sparkCommand } from "../../runtime/cli/spark";
-import { type ProcessedImage, readShards } from "../../runtime/dataset";
+import { currentAssignments, type ProcessedImage, readShards } from "../../runtime/dataset";
 import { readRejects } from "../../runtime/dataset/rejects";
 import { encodePng } from "../../runtime/imaging";
 import { loadClassifier, modelFilesInStore, useBackend } from "../../runtime/model";
@@ -101,8 +101,8 @@ async function listingOf(out: string, lines: number): Promise<string> {
   const path = join(scratch, `listing-${lines}.ndjson`);
   const content = Array.from({ length: lines }, (_, n) => {
     const { row } = rows[n % rows.length] as (typeof rows)[number];
-    const { label, sha256, phash, width, height } = row;
-    return JSON.stringify({ id: `n${n}`, source: `${n}/${row.source}`, label, sha256, phash, width, height });
+    const { label, sha256, phash, hash, width, height } = row;
+    return JSON.stringify({ id: `n${n}`, source: `${n}/${row.source}`, label, sha256, phash, hash, width, height });
   });
   writeFileSync(path, `${content.join("\n")}\n`);
   return path;
@@ -180,6 +180,25 @@ describe("preprocess on Spark", () => {
     expect(await filesOf(there)).toEqual(await filesOf(here));
     // Either step goes on from where the other left off.
     expect(command("preprocess", "--out", there)).toMatchObject({ items: 0, skipped: pages + 10 });
+  });
+
+  test("hashes pictures anew whose hash is by another, in its tasks, and groups as the local step does", async () => {
+    const [here, there] = [copyOf("rehashed"), copyOf("rehashed spark")];
+    for (const out of [here, there]) {
+      const { buckets, warehouse } = await open(out);
+      for (const { batch, row } of await warehouse.rows("images")) {
+        if (row.phash === null || row.source.includes("#page=")) continue;
+        const early = { ...row, phash: "0".repeat(64), hash: "h0-of-another" };
+        await buckets.warehouse.write(`images/${batch}.jsonl`, `${JSON.stringify(early)}\n`);
+      }
+    }
+    command("preprocess", "--out", here);
+    expect(spark("preprocess", there)).toMatchObject({ items: pages, skipped: 0 });
+    expect(await filesOf(there)).toEqual(await filesOf(here));
+    const assigned = async (out: string) => currentAssignments((await open(out)).warehouse);
+    expect(await assigned(there)).toEqual(await assigned(here));
+    expect(new Set([...(await assigned(there)).values()].map(({ group }) => group)).size).toBeGreaterThan(20);
+    expect(spark("preprocess", there)).toMatchObject({ items: 0, skipped: pages });
   });
 
   test("leaves out a file that is gone, too large, damaged or another one, and says why; the rest is there", async () => {
