@@ -1,17 +1,21 @@
-import { readFile } from "node:fs/promises";
+import { readFile, rm } from "node:fs/promises";
+import { join } from "node:path";
 import { assignGroups } from "../dataset";
 import { applyRecipe, decodeScan, oneChannel, perceptualHash } from "../imaging";
-import { type InputFile, MANIFEST, readInputFolder, readManifest, requireLabelFolders, unmatchedRows } from "../intake";
+import { type FolderNames, type Input, type InputFile, labelNotes, openInput, patientsKnown } from "../intake";
 import { type Backend, type Classifier, loadClassifier, scoreFolder, useBackend } from "../model";
 import { type Progress, silentProgress } from "../platform/progress";
 import { type Evaluation, evaluateScored, type GuardedScan, guardedScan, type ScoredImage } from "./evaluation";
 import { datasetHash, directoryDestination, type PredictionLine, writeOutputs } from "./outputs";
+import { PLOTS } from "./plots";
 
 export interface EvaluateFolderOptions {
   /** Directory of the model. */
   readonly model: string;
   /** Directory with `Cancer/`, `Non-Cancer/` and `Unlabelled/`. */
   readonly data: string;
+  /** What its folders stand for; default: label folders in any case. */
+  readonly names?: FolderNames;
   /** Directory for the results. */
   readonly out: string;
   readonly seed: number;
@@ -26,6 +30,8 @@ export interface FolderEvaluation {
   /** Files that got a probability. */
   readonly scored: number;
   readonly rejected: number;
+  /** Whether the model learnt from drawn phantoms alone. */
+  readonly synthetic: boolean;
   /** Sentences for the person who asked. */
   readonly notes: readonly string[];
 }
@@ -34,16 +40,15 @@ export interface FolderEvaluation {
  * Evaluates a model on a folder that it has never seen: writes `evaluation.json`, `predictions.csv` (one row a file),
  * `report.html` and `plots/`. A file that cannot be used is a row with its reason and stops nothing.
  *
- * @throws {ConfigurationError} if the folder cannot be read or has no scan in a label folder
+ * @throws {ConfigurationError} if the folder or its manifest cannot be used
  * @throws {UnusableModelError} if the model cannot be used
  */
 export async function evaluateFolder(options: EvaluateFolderOptions): Promise<FolderEvaluation> {
-  const folder = readInputFolder(options.data);
-  requireLabelFolders(folder);
+  const input = await openInput(options.data, options.names);
   await useBackend(options.backend);
   const classifier = await loadClassifier(options.model);
   try {
-    return await evaluateFiles(classifier, folder, options);
+    return await evaluateFiles(classifier, input, options);
   } finally {
     classifier.dispose();
   }
@@ -58,34 +63,32 @@ interface Candidate extends Omit<ScoredImage, "group" | "label"> {
 
 async function evaluateFiles(
   classifier: Classifier,
-  folder: ReturnType<typeof readInputFolder>,
+  input: Input,
   { out, seed, signal, progress = silentProgress }: EvaluateFolderOptions,
 ): Promise<FolderEvaluation> {
-  const notes = [...folder.notes];
-  const { manifest, problem } = await readManifest(folder.files);
-  if (problem) notes.push(`${MANIFEST} was not used, so patients are not known. ${problem}`);
-  const names = new Set(folder.files.map(({ name }) => name));
-  const lost = unmatchedRows(manifest, (path) => names.has(path));
-  if (lost) notes.push(lost);
+  const { folder, manifest } = input;
+  const notes = labelNotes(input);
   const lines: PredictionLine[] = [];
   const candidates: Candidate[] = [];
   const rejected: Record<string, number> = {};
-  const refused: { readonly label: ScoredImage["label"]; readonly path: string }[] = [];
+  const refused: { readonly label: ScoredImage["label"]; readonly path: string; readonly patient: string | null }[] =
+    [];
   let rejectedPages = 0;
 
   progress.start(folder.files.filter(({ input }) => input.kind === "scan" || input.kind === "stray").length);
   for await (const result of scoreFolder(classifier, folder.files, signal)) {
-    const path = result.file.name;
+    const { name: path, object } = result.file;
+    const entry = manifest.get(object);
     progress.advance();
     if ("rejected" in result) {
       const { code } = result.rejected;
       rejected[code] = (rejected[code] ?? 0) + 1;
       lines.push({ path, label: result.label ?? "", probability: null, reason: code });
-      if (code === "not-a-brain-scan" && result.label) refused.push({ label: result.label, path });
+      const patient = entry?.patientId ?? null;
+      if (code === "not-a-brain-scan" && result.label) refused.push({ label: result.label, path, patient });
       continue;
     }
     const { scored, label } = result;
-    const entry = manifest.get(path);
     rejectedPages += scored.rejectedPages.length;
     lines.push({ path, label: label ?? "", probability: scored.probability, reason: "" });
     candidates.push({
@@ -113,6 +116,9 @@ async function evaluateFiles(
   if (rejectedPages > 0)
     notes.push(`${rejectedPages} pages of multi-page files could not be used; their other pages were.`);
 
+  const known = candidates.filter(({ patient }) => patient !== null).length;
+  if (candidates.length > 0) notes.push(patientsKnown(known, candidates.length));
+
   const labelled = candidates.filter((image): image is Candidate & { label: ScoredImage["label"] } => !!image.label);
   const { assignments } = assignGroups(
     labelled.map(({ path, sha256, phash, patient }) => ({
@@ -135,8 +141,7 @@ async function evaluateFiles(
     labelled.map(({ path, patient }) => [patient, assignments.get(path)?.group ?? path] as const),
   );
   const guarded: GuardedScan[] = [
-    ...refused.map(({ label, path }) => {
-      const patient = manifest.get(path)?.patientId ?? null;
+    ...refused.map(({ label, path, patient }) => {
       const group = (patient === null ? undefined : groupOf.get(patient)) ?? patient ?? path;
       return { cancer: label === "Cancer", group, refused: true, called: false };
     }),
@@ -152,6 +157,7 @@ async function evaluateFiles(
     guarded,
   });
   const files = new Map(folder.files.map((file) => [file.name, file]));
+  await removeEarlier(out);
   await writeOutputs({
     destination: directoryDestination(out),
     classifier,
@@ -169,7 +175,15 @@ async function evaluateFiles(
     pixelsOf: (path) => recipePixels(files.get(path)),
   });
   const rejectedFiles = Object.values(rejected).reduce((sum, count) => sum + count, 0);
-  return { evaluation, scored: candidates.length, rejected: rejectedFiles, notes };
+  const { synthetic } = classifier.metadata;
+  return { evaluation, scored: candidates.length, rejected: rejectedFiles, synthetic, notes };
+}
+
+/** Takes away what an earlier evaluation into this folder wrote and this one may not: not every folder gives every plot. */
+async function removeEarlier(out: string): Promise<void> {
+  const plots = PLOTS.flatMap((name) => [`plots/${name}.svg`, `plots/${name}.png`]);
+  // The file that says that all others are there goes first.
+  for (const name of ["evaluation.json", ...plots]) await rm(join(out, name), { force: true });
 }
 
 /** Recipe pixels of a file's first usable page, for the report's pictures. */

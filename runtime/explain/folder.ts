@@ -1,15 +1,7 @@
 import { createHash } from "node:crypto";
-import { mkdir, readFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
-import {
-  DISCLAIMER,
-  type InputFile,
-  MANIFEST,
-  maskBeside,
-  readInputFolder,
-  readManifest,
-  requireLabelFolders,
-} from "../intake";
+import { DISCLAIMER, type FolderNames, type Input, type InputFile, labelNotes, maskBeside, openInput } from "../intake";
 import { type Backend, loadClassifier, scoreFolder, useBackend } from "../model";
 import { pathCell, toCsv } from "../platform/csv";
 import { onDisk, writeWhole } from "../platform/disk";
@@ -26,6 +18,8 @@ export interface ExplainFolderOptions {
   readonly model: string;
   /** Directory with `Cancer/`, `Non-Cancer/` and `Unlabelled/`. */
   readonly data: string;
+  /** What its folders stand for; default: label folders in any case. */
+  readonly names?: FolderNames;
   /** Directory for the results. */
   readonly out: string;
   /** Draws the scans on which the maps are checked. @default 0 */
@@ -69,7 +63,7 @@ export interface ExplainReport {
  * masks (`masks/`, or the manifest's), and whether they change with the weights and the label and agree with hiding
  * parts of the picture.
  *
- * @throws {ConfigurationError} if the folder cannot be read or has no scan in a label folder
+ * @throws {ConfigurationError} if the folder or its manifest cannot be used
  * @throws {UnusableModelError} if the model cannot be used
  */
 export async function explainFolder(options: ExplainFolderOptions): Promise<{
@@ -77,22 +71,25 @@ export async function explainFolder(options: ExplainFolderOptions): Promise<{
   readonly rejected: number;
   readonly notes: readonly string[];
   readonly report: ExplainReport;
+  /** Whether the model learnt from drawn phantoms alone. */
+  readonly synthetic: boolean;
 }> {
   const { out, signal, progress = silentProgress } = options;
-  const folder = readInputFolder(options.data);
-  requireLabelFolders(folder);
+  const input = await openInput(options.data, options.names);
+  const { folder } = input;
   await useBackend(options.backend);
   const classifier = await loadClassifier(options.model);
   const explained: (string | number)[][] = [["path", "x", "y", "overlay", "page", "probability", "label", "decision"]];
   const rejected: string[][] = [["path", "reason", "message"]];
-  const notes = [...folder.notes];
-  const masks = await maskFinder(folder.files, notes);
+  const notes = labelNotes(input);
+  const masks = maskFinder(input);
   const trials: PointingTrial[] = [];
   const seed = options.seed ?? 0;
   const checked = new Sample<Uint8Array>(CHECKED, seed);
   let sanity: SanityReport;
   try {
     const overlays = join(out, OVERLAYS);
+    await removeEarlier(out);
     await onDisk(overlays, () => mkdir(overlays, { recursive: true }));
     progress.start(folder.files.filter(({ input }) => input.kind === "scan" || input.kind === "stray").length);
     for await (const result of scoreFolder(classifier, folder.files, signal)) {
@@ -107,7 +104,7 @@ export async function explainFolder(options: ExplainFolderOptions): Promise<{
         await writeWhole(join(out, overlay), await renderOverlay(image, geometry, explanation));
         checked.offer(pixels);
         if (result.label === "Cancer" && label === "Cancer") {
-          const mask = await masks(path, image.width, image.height);
+          const mask = await masks(result.file, image.width, image.height);
           const trial = mask && pointingTrial(image, geometry, mask, peak);
           if (trial) trials.push(trial);
         }
@@ -145,7 +142,15 @@ export async function explainFolder(options: ExplainFolderOptions): Promise<{
     rejected: rejected.length - 1,
     notes: [...notes, ...describe(report)],
     report,
+    synthetic: classifier.metadata.synthetic,
   };
+}
+
+/** Takes away what an earlier run into this folder wrote: overlays of scans that are no more would pass for this run's. */
+async function removeEarlier(out: string): Promise<void> {
+  for (const name of ["explain.json", "explain.csv", "rejected.csv"]) await rm(join(out, name), { force: true });
+  const overlays = await readdir(join(out, OVERLAYS)).catch(() => []);
+  for (const name of overlays.filter((file) => OVERLAY_NAME.test(file))) await rm(join(out, OVERLAYS, name));
 }
 
 function describe({ pointing, sanity, doubts }: ExplainReport): string[] {
@@ -171,12 +176,10 @@ function describe({ pointing, sanity, doubts }: ExplainReport): string[] {
 }
 
 /** Finds the lesion mask of a scan: the one that the manifest names, or else the one of the same name. */
-async function maskFinder(files: readonly InputFile[], notes: string[]) {
-  const present = new Map(files.filter(({ input }) => input.kind === "mask").map((file) => [file.name, file]));
-  const { manifest, problem } = await readManifest(present.size > 0 ? files : []);
-  if (problem) notes.push(`${MANIFEST} was not used. ${problem}`);
-  return async (path: string, width: number, height: number): Promise<Uint8Array | undefined> => {
-    const file = present.get(manifest.get(path)?.mask ?? maskBeside(path));
+function maskFinder({ folder, manifest }: Input) {
+  const present = new Map(folder.files.filter(({ input }) => input.kind === "mask").map((file) => [file.object, file]));
+  return async ({ object }: InputFile, width: number, height: number): Promise<Uint8Array | undefined> => {
+    const file = present.get(manifest.get(object)?.mask ?? maskBeside(object));
     return file && readMask(await readFile(file.path), width, height);
   };
 }
@@ -203,6 +206,9 @@ class Sample<T> {
     }
   }
 }
+
+/** What {@link overlayName} gives. */
+const OVERLAY_NAME = /-[0-9a-f]{10}\.png$/;
 
 /** A name that every file system takes, that a person recognises and that no other path has. */
 export function overlayName(path: string): string {

@@ -1,16 +1,16 @@
 import { createReadStream } from "node:fs";
 import { readFile } from "node:fs/promises";
 import {
+  type FolderNames,
+  type Input,
   type InputFile,
-  type InputFolder,
+  landedManifest,
   MANIFEST,
+  manifestNotes,
   maskBeside,
   mergeManifests,
-  parseManifest,
+  openInput,
   pickScans,
-  readInputFolder,
-  requireLabelFolders,
-  unmatchedRows,
 } from "../intake";
 import { type Progress, silentProgress } from "../platform/progress";
 import type { StepCounts } from "../platform/step";
@@ -30,6 +30,8 @@ export interface UploadOptions {
   readonly store: ObjectStore;
   /** At most this many scans, see {@link pickScans}, with their masks; default all files. */
   readonly limit?: number;
+  /** What its folders stand for; default: label folders in any case. */
+  readonly names?: FolderNames;
   readonly signal?: AbortSignal;
   readonly progress?: Progress;
   /** Files sent side by side. Default 4. */
@@ -55,9 +57,9 @@ const STREAMED_BYTES = 8 * 2 ** 20;
  */
 export async function uploadFolder(options: UploadOptions): Promise<UploadCounts> {
   const { store, signal, progress = silentProgress } = options;
-  const folder = readInputFolder(options.data);
-  requireLabelFolders(folder);
-  const { manifest, entries, rest } = await selectFiles(folder, options.limit);
+  const input = await openInput(options.data, options.names);
+  const { folder } = input;
+  const { manifest, rest } = selectFiles(input, options.limit);
   const present = new Map<string, { size: number; crc32c: string }>();
   for await (const { name, size, crc32c } of store.listAll()) present.set(name, { size, crc32c });
 
@@ -74,7 +76,7 @@ export async function uploadFolder(options: UploadOptions): Promise<UploadCounts
   };
 
   progress.start(rest.length + (manifest ? 1 : 0));
-  if (manifest) note(await sendManifest(store, manifest));
+  if (manifest) note(await sendManifest(store, landedManifest(await readFile(manifest.path), input.names)));
   for (const files of [rest.filter(isMask), rest.filter((file) => !isMask(file))]) {
     const queue = files.values();
     let failed = false;
@@ -83,7 +85,7 @@ export async function uploadFolder(options: UploadOptions): Promise<UploadCounts
         // The workers share one iterator: each takes the next file.
         for (const file of queue) {
           if (failed || signal?.aborted) return;
-          note(await sendFile(store, file, present.get(file.name)));
+          note(await sendFile(store, file, present.get(file.object)));
         }
       } catch (error) {
         failed = true;
@@ -95,10 +97,8 @@ export async function uploadFolder(options: UploadOptions): Promise<UploadCounts
   progress.finish();
   signal?.throwIfAborted();
   refused.sort();
-  const names = new Set(folder.files.map(({ name }) => name));
-  const lost = entries && unmatchedRows(entries, (path) => names.has(path) || present.has(path));
-  const notes = [...folder.notes, ...(lost ? [lost] : []), ...refused];
-  return { ...counts, rejected: refused.length, refused, notes };
+  const told = manifestNotes(input.manifest, folder.files, (object) => present.has(object));
+  return { ...counts, rejected: refused.length, refused, notes: [...folder.notes, ...told, ...refused] };
 }
 
 type Outcome =
@@ -108,16 +108,14 @@ type Outcome =
 
 const isMask = (file: InputFile) => file.input.kind === "mask";
 
-async function selectFiles(folder: InputFolder, limit: number | undefined) {
+function selectFiles({ folder, manifest: entries }: Input, limit: number | undefined) {
   const manifest = folder.files.find(({ input }) => input.kind === "manifest");
-  // Read before anything is sent: a manifest with mistakes would spoil every scan after it.
-  const entries = manifest ? parseManifest(await readFile(manifest.path)) : undefined;
   const others = folder.files.filter((file) => file !== manifest);
-  if (limit === undefined) return { manifest, entries, rest: others };
+  if (limit === undefined) return { manifest, rest: others };
 
   const scans = pickScans(others, limit);
-  const masks = new Set(scans.flatMap(({ name }) => [entries?.get(name)?.mask ?? "", maskBeside(name)]));
-  return { manifest, entries, rest: [...others.filter((file) => isMask(file) && masks.has(file.name)), ...scans] };
+  const masks = new Set(scans.flatMap(({ object }) => [entries.get(object)?.mask ?? "", maskBeside(object)]));
+  return { manifest, rest: [...others.filter((file) => isMask(file) && masks.has(file.object)), ...scans] };
 }
 
 async function sendFile(
@@ -135,11 +133,11 @@ async function sendFile(
         : { kind: "refused", why: overwriting(store, file) };
     if (present) return compare(present);
     try {
-      await store.write(file.name, bytes ?? createReadStream(file.path), { ifGenerationMatch: 0, crc32c });
+      await store.write(file.object, bytes ?? createReadStream(file.path), { ifGenerationMatch: 0, crc32c });
       return { kind: "sent", bytes: size };
     } catch (error) {
       // Somebody else's upload, or an earlier attempt of this one whose answer was lost.
-      const other = error instanceof PreconditionFailedError ? await store.stat(file.name) : undefined;
+      const other = error instanceof PreconditionFailedError ? await store.stat(file.object) : undefined;
       if (other) return compare(other);
       throw error;
     }
@@ -157,12 +155,11 @@ async function sendFile(
 }
 
 function overwriting(store: ObjectStore, file: InputFile): string {
-  return `${file.name} is in ${store.uri} already, with other content. It was not overwritten: give one of them another name.`;
+  return `${file.object} is in ${store.uri} already, with other content. It was not overwritten: give one of them another name.`;
 }
 
 /** A later manifest adds to the one that is there: rows of scans that were sent before stay. */
-async function sendManifest(store: ObjectStore, file: InputFile): Promise<Outcome> {
-  const later = await readFile(file.path);
+async function sendManifest(store: ObjectStore, later: Buffer): Promise<Outcome> {
   for (;;) {
     const object = await store.stat(MANIFEST);
     const earlier = object ? await store.read(MANIFEST, { generation: object.generation }) : undefined;

@@ -1,22 +1,19 @@
+export { checkInput } from "./check-input";
+export { type InputFile, type InputFolder, pickScans, readInputFolder, requireLabelFolders } from "./input-folder";
+export { DISCLAIMER, LABEL_FOLDERS, LABELS, type Label } from "./labels";
 export {
-  classify,
   EMPTY_MANIFEST,
-  type InputFile,
-  type InputFolder,
-  type InputKind,
-  MANIFEST,
+  landedManifest,
   type Manifest,
   type ManifestEntry,
-  maskBeside,
+  manifestNotes,
   mergeManifests,
   parseManifest,
-  pickScans,
-  readInputFolder,
+  patientsKnown,
   readManifest,
-  requireLabelFolders,
-  unmatchedRows,
-} from "./input-folder";
-export { DISCLAIMER, LABEL_FOLDERS, LABELS, type Label } from "./labels";
+} from "./manifest";
+export { classify, type FolderNames, type InputKind, LANDED_NAMES, MANIFEST, maskBeside, parseLabels } from "./names";
+export { type Input, labelNotes, openInput } from "./open-input";
 export {
   KmsPseudonymiser,
   LOCAL_PSEUDONYM_KEY,

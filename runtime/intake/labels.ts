@@ -4,6 +4,7 @@ export type Label = (typeof LABELS)[number];
 
 /** Folders of an input directory, and prefixes of the landing bucket, that hold scans. */
 export const LABEL_FOLDERS = [...LABELS, "Unlabelled"] as const;
+export type LabelFolder = (typeof LABEL_FOLDERS)[number];
 
 /** Shown wherever a prediction is shown. */
 export const DISCLAIMER = "For research only. Not for diagnostic use.";

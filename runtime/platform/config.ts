@@ -11,6 +11,34 @@ export class ConfigurationError extends Error {
   }
 }
 
+/** The first of very many problems: nobody reads ten thousand lines. */
+export function listed(problems: readonly string[], most = 20): string[] {
+  if (problems.length <= most) return [...problems];
+  return [...problems.slice(0, most), `and ${problems.length - most} more of the kind.`];
+}
+
+/**
+ * Runs every check, so that a person sees all that is wrong at once.
+ *
+ * @throws {ConfigurationError} with what all of them found
+ */
+export async function requireAll(...checks: readonly (() => void | Promise<void>)[]): Promise<void> {
+  const found: ConfigurationError[] = [];
+  for (const check of checks) {
+    try {
+      await check();
+    } catch (error) {
+      if (!(error instanceof ConfigurationError)) throw error;
+      found.push(error);
+    }
+  }
+  const [first, ...others] = found;
+  if (first === undefined) return;
+  if (others.length === 0) throw first;
+  const problems = found.flatMap(({ subject, problems }) => problems.map((problem) => `${subject}: ${problem}`));
+  throw new ConfigurationError("The command", problems);
+}
+
 /**
  * Parses environment variables by a contract's schema.
  * @throws {ConfigurationError} naming every variable that is missing or wrong, what was given and what is allowed.

@@ -6,6 +6,7 @@ import sharp from "sharp";
 import { type Evaluation, evaluateFolder, evaluateTestSplit, readEvaluation } from "../../../runtime/evaluate";
 import { explainFolder } from "../../../runtime/explain";
 import { applyRecipe } from "../../../runtime/imaging";
+import { parseLabels } from "../../../runtime/intake";
 import { type Classifier, loadClassifier, UnusableModelError, useBackend } from "../../../runtime/model";
 import { ConfigurationError } from "../../../runtime/platform/config";
 import { openWorkspace } from "../../../runtime/platform/workspace";
@@ -190,7 +191,6 @@ describe("evaluateFolder", () => {
     const before = data;
     data = join(folder, "one class");
     await put("Cancer/a.png", await headPng(WIDTH, HEIGHT, { x: 90, y: 90, radius: 16 }));
-    await put("manifest.csv", "no path here\nx\n");
     const { evaluation, notes } = await evaluateFolder({
       model,
       data,
@@ -203,7 +203,7 @@ describe("evaluateFolder", () => {
     for (const name of ["auc", "specificity"] as const) {
       expect(evaluation.test[name]).toEqual({ value: null, reason: expect.stringMatching(/no Non-Cancer/) });
     }
-    expect(notes.join(" ")).toMatch(/manifest.csv was not used/);
+    expect(notes).toEqual([expect.stringMatching(/^patients known for 0 of 1 images/)]);
     expect(await readFile(join(folder, "o1", "report.html"), "utf8")).toContain("not defined");
   });
 
@@ -220,6 +220,61 @@ describe("evaluateFolder", () => {
     // Two images are too few for the probes.
     expect(evaluation.shortcuts?.matched.auc).toEqual({ value: null, reason: expect.any(String) });
     expect(await readFile(join(out, "model-card.md"), "utf8")).toMatch(/tell nothing: AUC not defined: \S/);
+  });
+
+  test("a manifest that contradicts the folder is said, a broken one stops, and both before anything is written", async () => {
+    const before = data;
+    data = join(folder, "contradicted");
+    await put("CANCER/a.png", await headPng(WIDTH, HEIGHT, { x: 90, y: 90, radius: 16 }));
+    await put("no/b.png", await headPng(WIDTH, HEIGHT));
+    await put("manifest.csv", "path;label;patient_id;age\nCANCER/a.png;Non-Cancer;p1;50\nno/b.png;no;p1;50\n");
+    const out = join(folder, "o-contradicted");
+    const options = { model, data, out, seed: 1, backend: "wasm" as const, names: parseLabels("no=Non-Cancer") };
+    const { evaluation, notes, synthetic } = await evaluateFolder(options);
+    const said = [
+      expect.stringMatching(/ignored: age\.$/),
+      expect.stringMatching(
+        /contradicts the folder about 1 of 2 scans, CANCER\/a.png the first \(the folder says Cancer, the manifest Non-Cancer\): the folder counts/,
+      ),
+    ];
+    expect(notes).toEqual([...said, "patients known for 2 of 2 images."]);
+    expect(synthetic).toBe(true);
+    expect(evaluation.test).toMatchObject({ n: 2, groups: 1, cancer: 1 });
+    const rows = await rowsOf(join(out, "predictions.csv"));
+    expect(rows.map(({ path, label }) => [path, label])).toEqual([
+      ["CANCER/a.png", "Cancer"],
+      ["no/b.png", "Non-Cancer"],
+    ]);
+    expect((await explainFolder(options)).notes).toEqual(expect.arrayContaining(said));
+
+    await put("manifest.csv", "path,patientid\nCANCER/a.png,p1\n");
+    const broken = { ...options, out: join(folder, "o-broken") };
+    await expect(evaluateFolder(broken)).rejects.toThrow(/"patientid" looks like patient_id/);
+    await expect(explainFolder(broken)).rejects.toThrow(/"patientid" looks like patient_id/);
+    await expect(readdir(broken.out)).rejects.toThrow(/ENOENT/);
+    data = before;
+  });
+
+  test("a folder of results that is used again keeps nothing of the run before but what is the person's own", async () => {
+    const before = data;
+    const out = join(folder, "o-again");
+    await evaluateFolder({ model, data, out, seed: 1, backend: "wasm" });
+    await explainFolder({ model, data, out, backend: "wasm" });
+    await writeFile(join(out, "plots", "mine.svg"), "kept");
+    await writeFile(join(out, "overlays", "mine.png"), "kept");
+    data = join(folder, "one scan");
+    await put("Cancer/a.png", await headPng(WIDTH, HEIGHT, { x: 90, y: 90, radius: 16 }));
+    await evaluateFolder({ model, data, out, seed: 1, backend: "wasm" });
+    await explainFolder({ model, data, out, backend: "wasm" });
+    data = before;
+    const html = await readFile(join(out, "report.html"), "utf8");
+    const plots = await readdir(join(out, "plots"));
+    expect(plots).toContain("mine.svg");
+    expect(plots.filter((name) => name.endsWith(".png"))).toHaveLength(html.match(/<svg/g)?.length ?? 0);
+    expect((await readdir(join(out, "overlays"))).sort()).toEqual([
+      expect.stringMatching(/^Cancer_a\.png-/),
+      "mine.png",
+    ]);
   });
 
   test("nothing but bad files is still an answer; a missing folder and a missing model are errors", async () => {

@@ -1,16 +1,9 @@
 import { execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import {
-  classify,
-  mergeManifests,
-  parseManifest,
-  pickScans,
-  readInputFolder,
-  requireLabelFolders,
-  unmatchedRows,
-} from "../../../runtime/intake/input-folder";
+import { pickScans, readInputFolder, requireLabelFolders } from "../../../runtime/intake/input-folder";
+import { classify, type FolderNames, parseLabels } from "../../../runtime/intake/names";
 import { KmsPseudonymiser, openPseudonymiser } from "../../../runtime/intake/pseudonym";
 import { ConfigurationError } from "../../../runtime/platform/config";
 
@@ -99,10 +92,54 @@ describe("reading a folder", () => {
 
   test("says what is wrong with the folder", () => {
     expect(() => readInputFolder(join(folder, "nothing"))).toThrow(/nothing: it does not exist/);
-    put("cancer/a.png");
-    expect(() => requireLabelFolders(readInputFolder(folder))).toThrow(/Did you mean Cancer\/\?/);
+    put("yes/a.png");
+    put("normal/a.png");
+    expect(() => requireLabelFolders(readInputFolder(folder))).toThrow(
+      /Did you mean Non-Cancer\/\?[\s\S]*Perhaps: --labels "normal=Non-Cancer,yes=Cancer"/,
+    );
     put("Cancer/a.png");
     expect(() => requireLabelFolders(readInputFolder(folder))).not.toThrow();
+  });
+});
+
+describe("a person's own names of folders", () => {
+  const seen = (names?: FolderNames) =>
+    readInputFolder(folder, names).files.map(({ name, object, input }) => [name, object, input.kind]);
+
+  test("count in any case, and the files land under the names that they stand for", () => {
+    for (const name of ["CANCER/a.png", "non-cancer/b.png", "unLabelled/c.png", "Masks/a.png"]) put(name);
+    put("Manifest.CSV", "path\n");
+    expect(seen()).toEqual([
+      ["CANCER/a.png", "Cancer/a.png", "scan"],
+      ["Manifest.CSV", "manifest.csv", "manifest"],
+      ["Masks/a.png", "masks/a.png", "mask"],
+      ["non-cancer/b.png", "Non-Cancer/b.png", "scan"],
+      ["unLabelled/c.png", "Unlabelled/c.png", "scan"],
+    ]);
+  });
+
+  test("are others where the person says so, links too", () => {
+    put("yes/a.png");
+    put("Cancer/b.png");
+    put("elsewhere/c.png");
+    symlinkSync(join(folder, "elsewhere"), join(folder, "No"));
+    const { linked } = readInputFolder(folder, parseLabels("YES=Cancer,no=Non-Cancer"));
+    expect(linked).toEqual([realpathSync(join(folder, "elsewhere"))]);
+    expect(seen(parseLabels("YES=Cancer,no=Non-Cancer"))).toEqual([
+      ["Cancer/b.png", "Cancer/b.png", "scan"],
+      ["No/c.png", "Non-Cancer/c.png", "scan"],
+      ["elsewhere/c.png", "elsewhere/c.png", "stray"],
+      ["yes/a.png", "Cancer/a.png", "scan"],
+    ]);
+  });
+
+  test("that would make one scan of two files are refused: one would be lost", () => {
+    for (const name of ["cancer/a.png", "Cancer/a.png", "Cancer/b.png"]) put(name);
+    put("manifest.csv", "path\n");
+    put("Manifest.csv", "path\n");
+    expect(() => requireLabelFolders(readInputFolder(folder))).toThrow(
+      /Cancer\/a.png and cancer\/a.png would both become Cancer\/a.png[\s\S]*Manifest.csv and manifest.csv/,
+    );
   });
 });
 
@@ -118,81 +155,6 @@ test("a limit picks the same scans everywhere, balanced, and a larger one keeps 
   expect(["Cancer", "Non-Cancer", "Unlabelled", "masks"].map((part) => count(ten, part))).toEqual([4, 3, 3, 0]);
   expect(pick(files, 30)).toEqual(expect.arrayContaining(ten));
   expect(pick(files, 1000)).toHaveLength(103);
-});
-
-describe("manifest.csv", () => {
-  test("is read in any order of columns, with what spreadsheets add", () => {
-    const text =
-      '\uFEFFpatient_id, label ,path,extra,split,mask\r\n p1 ,Cancer,".\\Cancer\\a, b.png",x,test,./masks/m.png\r\n\r\n,,Unlabelled/c.png,,,,,\r\n';
-    const manifest = parseManifest(Buffer.from(text));
-    expect([...manifest.values()]).toEqual([
-      expect.objectContaining({
-        path: "Cancer/a, b.png",
-        label: "Cancer",
-        patientId: "p1",
-        split: "test",
-        mask: "masks/m.png",
-        view: undefined,
-      }),
-      expect.objectContaining({ path: "Unlabelled/c.png", label: undefined, patientId: undefined, split: undefined }),
-    ]);
-    expect(parseManifest("").size).toBe(0);
-    expect(parseManifest("path\n").size).toBe(0);
-  });
-
-  test("with mistakes names them all, with their lines", () => {
-    const rows = [
-      "path,label,split",
-      "Cancer/a.png,cancer,",
-      ",Cancer,",
-      "../b.png,Cancer,",
-      "Cancer/c.png,Cancer,training",
-      "Cancer/d.png,Cancer,test",
-      "Cancer/d.png,Cancer,train",
-      "Cancer/e.png,Cancer,test,surplus",
-    ];
-    let message = "";
-    try {
-      parseManifest(rows.join("\n"));
-    } catch (error) {
-      expect(error).toBeInstanceOf(ConfigurationError);
-      message = (error as Error).message;
-    }
-    for (const [line, what] of [
-      [2, 'label is "cancer"'],
-      [3, "path is empty"],
-      [4, 'path is "../b.png"'],
-      [5, 'split is "training"'],
-      [7, "Cancer/d.png stands here a second time"],
-      [8, "there are 4 cells under 3 columns"],
-    ] as const) {
-      expect(message).toContain(`line ${line}: ${what}`);
-    }
-    expect(() => parseManifest("file,label\na,Cancer\n")).toThrow(/no column "path"/);
-    expect(() => parseManifest('path\n"a\n')).toThrow(/Quote Not Closed/);
-  });
-
-  test("that comes later adds rows and takes none away", () => {
-    const merged = mergeManifests(
-      Buffer.from("path,label\nCancer/a.png,Cancer\nCancer/b.png,Cancer\n"),
-      Buffer.from("path,patient_id\r\nCancer/b.png,p2\r\nCancer/c.png,p3\r\n"),
-    );
-    expect([...parseManifest(merged).values()].map(({ path, label, patientId }) => [path, label, patientId])).toEqual([
-      ["Cancer/a.png", "Cancer", undefined],
-      ["Cancer/b.png", undefined, "p2"],
-      ["Cancer/c.png", undefined, "p3"],
-    ]);
-    expect(mergeManifests(merged, merged).equals(merged)).toBe(true);
-  });
-
-  test("says which rows name a file that is not there", () => {
-    const manifest = parseManifest("path,patient_id\nscans/Cancer/a.png,p1\nCancer/b.png,p2\n");
-    const there = new Set(["Cancer/a.png", "Cancer/b.png"]);
-    expect(unmatchedRows(manifest, (path) => there.has(path))).toMatch(
-      /1 of its 2 files in vain, scans\/Cancer\/a.png/,
-    );
-    expect(unmatchedRows(manifest, () => true)).toBeUndefined();
-  });
 });
 
 describe("pseudonyms", () => {
