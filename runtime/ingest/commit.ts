@@ -18,6 +18,8 @@ type ExaminedScan = Extract<Examined, { kind: "scan" }>;
 export interface Committed {
   readonly curated: number;
   readonly quarantined: number;
+  /** A sentence for each curated page that is left without its lesion mask, where there is one. */
+  readonly maskless?: readonly string[];
 }
 
 /**
@@ -35,6 +37,7 @@ export async function commit(context: IngestContext, examined: Examined): Promis
   if (await context.isDone(examined.event)) return none;
 
   const rows: ImageRow[] = [];
+  const maskless: string[] = [];
   const again = new PageReader(context, examined.object);
   let copy: string | undefined;
   try {
@@ -43,7 +46,7 @@ export async function commit(context: IngestContext, examined: Examined): Promis
         copy ??= await copyToQuarantine(context, examined.object, page.id);
         await explain(context, examined, page, copy);
       }
-      rows.push(await rowOf(context, examined, page, again));
+      rows.push(await rowOf(context, examined, page, again, maskless));
     }
   } finally {
     await again.close();
@@ -61,7 +64,7 @@ export async function commit(context: IngestContext, examined: Examined): Promis
   const { reason, message } = rows.find(({ status }) => status === "quarantined") ?? {};
   const counts = { curated: rows.length - quarantined, quarantined };
   context.log.debug({ source: name, generation, ...counts, ...(reason ? { reason, why: message } : {}) }, "ingested");
-  return counts;
+  return { ...counts, ...(maskless.length > 0 ? { maskless } : {}) };
 }
 
 async function rowOf(
@@ -69,6 +72,7 @@ async function rowOf(
   scan: ExaminedScan,
   page: ExaminedPage,
   again: PageReader,
+  maskless: string[],
 ): Promise<ImageRow> {
   const { facts, object } = scan;
   const { result } = page;
@@ -102,7 +106,12 @@ async function rowOf(
   }
   const { width, height, sha256, phash } = result;
   const first = await storeCurated(context, page, result.png, again);
-  if (facts.mask !== undefined) await storeMask(context, scan, page, facts.mask);
+  const problem = facts.mask === undefined ? facts.maskProblem : await storeMask(context, scan, page, facts.mask);
+  if (problem !== undefined) {
+    const sentence = `The lesion mask of ${page.source} is left out: ${problem}`;
+    context.log.warn({ image: page.id, source: page.source, mask: facts.mask }, sentence);
+    maskless.push(sentence);
+  }
   const duplicate_of = first === page.id ? null : first;
   const { id: hash, recipe } = PERCEPTUAL_HASH;
   const made = { width, height, sha256, phash, hash, recipe, duplicate_of };
@@ -133,24 +142,23 @@ async function storeCurated(
   }
 }
 
-/** Stores a page's lesion mask as `masks/<id>.png`. A mask that cannot be used is left out, with a warning. */
-async function storeMask(context: IngestContext, scan: ExaminedScan, page: ExaminedPage, name: string): Promise<void> {
-  const { log, curated } = context;
+/** Stores a page's lesion mask as `masks/<id>.png`. Returns why a mask that cannot be used is left out. */
+async function storeMask(
+  context: IngestContext,
+  scan: ExaminedScan,
+  page: ExaminedPage,
+  name: string,
+): Promise<string | undefined> {
   const mask =
     scan.pages.length > 1
       ? `the scan has ${scan.pages.length} pages, and ${name} does not say which of them it belongs to.`
       : await curateMask(context, name, page.result as { width: number; height: number });
-  if (typeof mask === "string") {
-    log.warn(
-      { image: page.id, source: page.source, mask: name },
-      `The lesion mask of ${page.source} is left out: ${mask}`,
-    );
-    return;
-  }
-  await createOnce(curated, `masks/${page.id}.png`, async () => ({
+  if (typeof mask === "string") return mask;
+  await createOnce(context.curated, `masks/${page.id}.png`, async () => ({
     content: mask,
     options: { contentType: "image/png" },
   }));
+  return undefined;
 }
 
 /** Copies the file, untouched, to `<id>/<its name>`. Returns that name, or undefined where its bytes are damaged. */

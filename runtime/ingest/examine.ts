@@ -12,7 +12,7 @@ import {
 import type { Label } from "../intake";
 import { classify, type InputKind, maskBeside } from "../intake";
 import { referenceOf } from "../platform/names-in-logs";
-import { ChecksumMismatchError, type ObjectInfo } from "../platform/stores";
+import { ChecksumMismatchError, checkObjectName, InvalidObjectNameError, type ObjectInfo } from "../platform/stores";
 import type { IngestContext } from "./context";
 import type { LandingEvent } from "./event";
 
@@ -42,6 +42,8 @@ export interface Facts {
   readonly subtype: string | undefined;
   readonly view: string | undefined;
   readonly mask: string | undefined;
+  /** Why the mask that the manifest names is none; the scan is curated without. */
+  readonly maskProblem?: string;
 }
 
 export interface ExaminedPage {
@@ -237,7 +239,7 @@ async function gatherFacts(
     collection: entry?.source,
     subtype: entry?.subtype,
     view: entry?.view,
-    mask: input.kind === "scan" ? await findMask(context, name, label, entry?.mask) : undefined,
+    ...(input.kind === "scan" ? await findMask(context, name, label, entry?.mask) : { mask: undefined }),
   };
   if (input.kind !== "scan") {
     const message = input.kind === "stray" ? input.message : "";
@@ -250,15 +252,28 @@ async function gatherFacts(
   return { facts, conflict: undefined };
 }
 
+/** Does not say what was named, which may be anything: logs have this too. */
+const NO_NAME = "manifest.csv names it by what is no name below the folder of scans. Write masks/a.png.";
+
 /** The mask that the manifest names, or else the one of the same name. Scans without a tumour have none. */
 async function findMask(
   { landing }: IngestContext,
   name: string,
   label: Label | undefined,
   named: string | undefined,
-): Promise<string | undefined> {
-  if (named !== undefined) return named;
-  if (label === "Non-Cancer") return undefined;
+): Promise<Pick<Facts, "mask" | "maskProblem">> {
+  if (named !== undefined) return isObjectName(named) ? { mask: named } : { mask: undefined, maskProblem: NO_NAME };
+  if (label === "Non-Cancer") return { mask: undefined };
   const mask = maskBeside(name);
-  return (await landing.stat(mask)) ? mask : undefined;
+  return { mask: (await landing.stat(mask)) ? mask : undefined };
+}
+
+function isObjectName(text: string): boolean {
+  try {
+    checkObjectName("landing", text);
+    return true;
+  } catch (error) {
+    if (error instanceof InvalidObjectNameError) return false;
+    throw error;
+  }
 }

@@ -4,5 +4,5 @@ export { ingestContract } from "./contract";
 export { fromCloudEvent, fromPush, type LandingEvent, UnusableEventError } from "./event";
 export { batchName, type Examined, examine, INGEST_CODES, identify } from "./examine";
 export { type IngestAllOptions, ingestAll } from "./ingest-all";
-export { ingestStep, type LandedCounts, uploadStep } from "./step";
+export { ingestStep, type LandedCounts, type Selection, uploadStep } from "./step";
 export { type UploadCounts, type UploadOptions, uploadFolder } from "./upload";

@@ -43,6 +43,7 @@ export async function ingestAll(step: StepContext, options: IngestAllOptions = {
   }
 
   const counts = { items: 0, rejected: 0 };
+  const maskless: string[] = [];
   step.progress.start(waiting.length);
   const examined = inOrder(
     waiting,
@@ -55,14 +56,17 @@ export async function ingestAll(step: StepContext, options: IngestAllOptions = {
     },
   );
   for await (const found of examined) {
-    const { curated, quarantined } = await commit(context, found);
+    const { curated, quarantined, maskless: without = [] } = await commit(context, found);
+    maskless.push(...without);
     counts.items += curated + quarantined;
     counts.rejected += quarantined;
     step.progress.advance();
   }
   step.progress.finish();
   step.signal.throwIfAborted();
-  return { ...counts, skipped };
+  if (maskless.length === 0) return { ...counts, skipped };
+  const notes = [`${maskless.length} scans are without the lesion mask that was meant for them. ${maskless[0]}`];
+  return { ...counts, skipped, notes };
 }
 
 /**

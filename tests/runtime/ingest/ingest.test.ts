@@ -1,7 +1,16 @@
 import { spawn } from "node:child_process";
-import { appendFileSync, mkdtempSync, rmSync, statSync, truncateSync, utimesSync } from "node:fs";
+import {
+  appendFileSync,
+  mkdirSync,
+  mkdtempSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { Readable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import sharp from "sharp";
@@ -13,8 +22,10 @@ import {
   fromPush,
   IngestContext,
   ingestAll,
+  ingestStep,
   UnusableEventError,
 } from "../../../runtime/ingest";
+import { parseLabels } from "../../../runtime/intake/names";
 import { openPseudonymiser } from "../../../runtime/intake/pseudonym";
 import { createLogger } from "../../../runtime/platform/logging";
 import { silentProgress } from "../../../runtime/platform/progress";
@@ -361,6 +372,92 @@ test("a lesion mask is curated beside its scan, and left out with a warning wher
   expect(Array.from(mask.pixels)).toEqual(Array.from(labels, (value) => (value > 0 ? 255 : 0)));
   expect(lines.join("")).toMatch(/mask of Cancer\/small\.png is left out: .*32 x 32 pixels and the scan 64 x 64/);
   expect(lines.join("")).toMatch(/mask of Cancer\/text\.png is left out/);
+});
+
+test("a mask cell that is no name costs its own scan the mask, and nothing else", async () => {
+  const cells = [
+    "../../secret.png",
+    "/etc/passwd",
+    "masks//a.png",
+    `masks/${"m".repeat(5000)}.png`,
+    "masks",
+    "masks/none.png",
+  ];
+  const rows_ = cells.map((cell, i) => `Cancer/${i}.png,${cell}`);
+  await land("manifest.csv", `path,mask\n${rows_.join("\n")}\nCancer/good.png,masks/good.png\n`);
+  await land("masks/good.png", await drawScan(3));
+  for (let i = 0; i < cells.length; i++) await land(`Cancer/${i}.png`, await drawScan(i));
+  await land("Cancer/good.png", await drawScan(50));
+  const { items, rejected, notes = [] } = await ingestAll(step());
+  expect({ items, rejected }).toEqual({ items: 7, rejected: 0 });
+  expect(notes).toEqual([
+    expect.stringMatching(
+      /^6 scans are without the lesion mask that was meant for them\. The lesion mask of Cancer\/0\.png is left out: manifest\.csv names it by what is no name/,
+    ),
+  ]);
+  const all = await rows();
+  expect(all.every(({ status }) => status === "curated")).toBe(true);
+  expect(all.map(({ mask }) => mask)).toEqual([null, null, null, null, "masks", "masks/none.png", "masks/good.png"]);
+  expect((await names(workspace.buckets.curated)).filter((name) => name.startsWith("masks/"))).toHaveLength(1);
+});
+
+describe("a person's folder", () => {
+  const folderOf = async (files: Record<string, string | Buffer>) => {
+    const data = mkdtempSync(join(scratch, "data-"));
+    for (const [name, content] of Object.entries(files)) {
+      mkdirSync(dirname(join(data, name)), { recursive: true });
+      writeFileSync(join(data, name), content);
+    }
+    return data;
+  };
+
+  test("of its own names lands under those of the label folders, with what its manifest says", async () => {
+    const data = await folderOf({
+      "CANCER/a.png": await drawScan(1),
+      "no/b.png": await drawScan(2),
+      "Masks/a.png": await drawScan(3),
+      "Manifest.csv": "path;patient_id;label;age\nCANCER/a.png;P1;cancer;50\nno/b.png;P2;NO;60\n",
+    });
+    const options = { data, names: parseLabels("no=Non-Cancer") };
+    const { notes } = await ingestStep(step(), options);
+    expect((await rows()).map(({ source, label, patient, mask }) => [source, label, patient !== null, mask])).toEqual([
+      ["Cancer/a.png", "Cancer", true, "masks/a.png"],
+      ["Non-Cancer/b.png", "Non-Cancer", true, null],
+    ]);
+    expect((await workspace.buckets.landing.read("manifest.csv")).toString()).toBe(
+      "path,patient_id,label,age\nCancer/a.png,P1,Cancer,50\nNon-Cancer/b.png,P2,Non-Cancer,60\n",
+    );
+    expect(notes).toEqual([expect.stringMatching(/ignored: age\.$/), "patients known for 2 of 2 images."]);
+    expect(await ingestStep(step(), options)).toMatchObject({ items: 0, skipped: 2, rejected: 0, refused: [] });
+  });
+
+  test("says how many patients are known, and when a manifest comes too late to name them", async () => {
+    const scans = {
+      "Cancer/a.png": await drawScan(1),
+      "Cancer/b.png": await drawScan(2),
+      "Cancer/c.png": "no picture",
+    };
+    const data = await folderOf({ ...scans, "manifest.csv": "path,patient_id\nCancer/a.png,P1\n" });
+    expect((await ingestStep(step(), { data })).notes).toEqual([
+      expect.stringMatching(
+        /^patients known for 1 of 2 images\. Of the others, slices of one patient count as strangers/,
+      ),
+    ]);
+    const better = await folderOf({ ...scans, "manifest.csv": "path,patient_id\nCancer/b.png,P1\n" });
+    expect((await ingestStep(step(), { data: better })).notes).toEqual([
+      expect.stringMatching(/^patients known for 1 of 2 images/),
+      expect.stringMatching(/names the patients of 1 of these images now, .* start over/),
+    ]);
+  });
+
+  test.each([
+    ["path,patientid\nCancer/a.png,P1\n", /"patientid" looks like patient_id/],
+    ["path,label\nCancer/a.png,maybe\n", /line 2: label is "maybe"/],
+  ])("with the manifest %j lands nothing", async (manifest, why) => {
+    const data = await folderOf({ "Cancer/a.png": await drawScan(1), "manifest.csv": manifest });
+    await expect(ingestStep(step(), { data })).rejects.toThrow(why);
+    expect(await names(workspace.buckets.landing)).toEqual([]);
+  });
 });
 
 test("side files and objects that are gone are acknowledged and leave nothing", async () => {
