@@ -3,6 +3,7 @@ import { useBackend } from "../model";
 import { ConfigurationError, parseEnv } from "../platform/config";
 import { createLogger, type Logger } from "../platform/logging";
 import { openStores } from "../platform/open-stores";
+import { LOOPBACK, portProblem } from "../platform/port";
 import { ObjectStoreWarehouse } from "../platform/warehouse";
 import { openWorkspace, type Workspace } from "../platform/workspace";
 import { buildServer } from "./app";
@@ -40,7 +41,7 @@ export async function serveWorkspace(options: {
     ...(options.refreshSeconds === undefined ? {} : { refreshSeconds: options.refreshSeconds }),
   });
   if (own) app.addHook("onClose", () => workspace.close());
-  return listen(app, options.port, "127.0.0.1");
+  return listen(app, options.port, LOOPBACK);
 }
 
 async function listen(app: FastifyInstance, port: number, host: string): Promise<RunningServer> {
@@ -48,13 +49,7 @@ async function listen(app: FastifyInstance, port: number, host: string): Promise
     await app.listen({ port, host });
   } catch (error) {
     await app.close();
-    const code = (error as NodeJS.ErrnoException).code;
-    if (code === "EADDRINUSE") {
-      throw new ConfigurationError("The port", [`${port} is in use. Choose another, or 0 for a free one.`]);
-    }
-    if (code === "EACCES")
-      throw new ConfigurationError("The port", [`${port} needs more rights. Choose one above 1023.`]);
-    throw error;
+    throw portProblem(error, port) ?? error;
   }
   const address = app.server.address();
   const bound = typeof address === "object" && address ? address.port : port;
