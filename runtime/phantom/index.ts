@@ -1,2 +1,2 @@
-export { drawPhantomFolder, PHANTOM_COLLECTION } from "./data-set";
+export { drawPhantomFolder, NOT_SCANS, PHANTOM_COLLECTION } from "./data-set";
 export { drawPhantom, type PhantomSlice } from "./draw";

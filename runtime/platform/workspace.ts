@@ -17,6 +17,8 @@ export interface Workspace {
 }
 
 export const DEFAULT_WORKSPACE = ".workspace";
+/** Where `demo` draws phantoms: they and scans never share a workspace. */
+export const PHANTOM_WORKSPACE = ".workspace-phantoms";
 
 export async function openWorkspace(directory: string = DEFAULT_WORKSPACE): Promise<Workspace> {
   const root = resolve(directory);

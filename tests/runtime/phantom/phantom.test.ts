@@ -38,14 +38,14 @@ describe("drawn phantoms", () => {
   it("come as a labelled folder that is drawn once, says that it is synthetic, and holds files that are not scans", async () => {
     const directory = mkdtempSync(join(tmpdir(), "phantoms-"));
     try {
-      const folder = await drawPhantomFolder(directory, 3, 5);
+      const folder = await drawPhantomFolder(directory, 3, { patients: 5 });
       const manifest = readFileSync(join(folder, "manifest.csv"), "utf8").trim().split("\n").slice(1);
       expect(manifest.every((line) => line.endsWith(`,${PHANTOM_COLLECTION}`))).toBe(true);
       const scans = ["Cancer", "Non-Cancer"].map((label) => readdirSync(join(folder, label)));
       expect(scans.flat()).toHaveLength(manifest.length + 2);
       expect(new Set(scans.flat().map((name) => name.split(".").at(-1)))).toEqual(new Set(["png", "jpg", "tif"]));
       const before = readFileSync(join(folder, "Cancer", scans[0]?.[0] as string));
-      await drawPhantomFolder(directory, 3, 5);
+      await drawPhantomFolder(directory, 3, { patients: 5 });
       expect(readFileSync(join(folder, "Cancer", scans[0]?.[0] as string))).toEqual(before);
     } finally {
       rmSync(directory, { recursive: true });
