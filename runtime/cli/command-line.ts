@@ -7,7 +7,7 @@ import { createLogger } from "../platform/logging";
 import { createProgress } from "../platform/progress";
 import type { StepContext, StepOutcome } from "../platform/step";
 import { countDataset, readSummary, updateSummary } from "../platform/summary";
-import { makeFolder, openWorkspace } from "../platform/workspace";
+import { DEFAULT_WORKSPACE, makeFolder, openWorkspace, PHANTOM_WORKSPACE } from "../platform/workspace";
 
 /** Exit codes of every command. */
 export const EXIT = { done: 0, failed: 1, usage: 2, interrupted: 130 } as const;
@@ -71,7 +71,10 @@ export async function makeOutputFolder(out: string): Promise<void> {
  * @throws {ConfigurationError} if there is no folder: a mistyped name must not become an empty workspace
  */
 export function requireWorkspace(out: string): void {
-  const advice = `npm run demo, or npm run ingest -- --data DIR --out ${out}, makes one.`;
+  const elsewhere = out === DEFAULT_WORKSPACE && existsSync(PHANTOM_WORKSPACE);
+  const advice = elsewhere
+    ? `The phantoms of npm run demo are in ${PHANTOM_WORKSPACE}: add --out ${PHANTOM_WORKSPACE}. npm run demo -- --data DIR makes one of scans.`
+    : `npm run demo -- --data DIR, or npm run ingest -- --data DIR --out ${out}, makes one.`;
   const problems = folderProblems("--out", out, advice);
   if (problems.length > 0) throw new ConfigurationError("The workspace", problems);
 }

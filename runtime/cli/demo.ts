@@ -1,5 +1,6 @@
 import { join, resolve } from "node:path";
 import { ingestStep, uploadStep } from "../ingest";
+import type { FolderNames } from "../intake";
 import { type Backend, useBackend } from "../model";
 import { drawPhantomFolder } from "../phantom";
 import { readSummary, type Summary } from "../platform/summary";
@@ -7,6 +8,7 @@ import { preprocessStep } from "../preprocess";
 import { type TrainingRun, trainEvaluatePromote } from "../train";
 import { runStep, type StepOptions } from "./command-line";
 import { renderSummary } from "./summary-table";
+import { PHANTOMS } from "./workspace-data";
 
 /** Phantoms are easily told apart: they need no more. */
 const PHANTOM_EPOCHS = 30;
@@ -14,6 +16,9 @@ const PHANTOM_EPOCHS = 30;
 export interface DemoOptions extends StepOptions {
   /** Folder of scans; without one, phantoms are drawn. */
   readonly data?: string;
+  readonly names?: FolderNames;
+  /** Whether phantoms are drawn beside those of another seed. */
+  readonly beside?: boolean;
   readonly limit?: number;
   readonly epochs?: number;
   readonly backend?: Backend;
@@ -24,10 +29,10 @@ export interface DemoOptions extends StepOptions {
  * earlier run stopped, and repeats nothing that is done.
  */
 export async function runDemo(options: DemoOptions): Promise<Summary> {
-  const seed = options.seed ?? 0;
+  const { limit, names, beside = false, seed = 0 } = options;
   const steps = { out: options.out, seed };
-  const data = options.data ?? (await drawPhantomFolder(join(resolve(options.out), "phantoms"), seed));
-  const selection = { data, ...(options.limit === undefined ? {} : { limit: options.limit }) };
+  const data = options.data ?? (await drawPhantomFolder(join(resolve(options.out), PHANTOMS), seed, { beside }));
+  const selection = { data, ...(limit === undefined ? {} : { limit }), ...(names ? { names } : {}) };
 
   await runStep("upload", steps, (context) => uploadStep(context, selection));
   await runStep("ingest", steps, (context) => ingestStep(context));

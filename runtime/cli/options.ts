@@ -1,4 +1,5 @@
-import { Option } from "commander";
+import { InvalidArgumentError, Option } from "commander";
+import { parseLabels } from "../intake";
 import { BACKENDS } from "../model/backend-names";
 import { DEFAULT_WORKSPACE } from "../platform/workspace";
 import { portNumber, wholeNumber } from "./command-line";
@@ -17,5 +18,18 @@ export const backend = () =>
   new Option("--backend <name>", "TensorFlow.js backend; default: the best present").choices(BACKENDS);
 export const port = () =>
   new Option("--port <n>", "port on 127.0.0.1; 0: a free one").argParser(portNumber).env("PORT");
+
+export const labels = () =>
+  new Option("--labels <pairs>", "what folders of other names hold: yes=Cancer,no=Non-Cancer").argParser((text) => {
+    try {
+      return parseLabels(text);
+    } catch (error) {
+      throw new InvalidArgumentError((error as Error).message);
+    }
+  });
+export const check = () =>
+  new Option("--check", "only look at --data and say what would become of it; nothing is changed");
+export const add = () =>
+  new Option("--add", "put these scans to others that are in the workspace: one model learns from all of them");
 
 export const DEFAULT_PORT = 8080;

@@ -1,9 +1,10 @@
 import { Command } from "commander";
+import type { FolderNames } from "../intake";
 import type { Backend } from "../model";
 import { ConfigurationError } from "../platform/config";
 import { createProgress, type Progress } from "../platform/progress";
 import { folderProblems, interruptible, makeOutputFolder, outputProblems } from "./command-line";
-import { backend, seed } from "./options";
+import { backend, check, labels, seed } from "./options";
 
 export interface FolderFlags {
   readonly model: string;
@@ -11,6 +12,16 @@ export interface FolderFlags {
   readonly out: string;
   readonly seed?: number;
   readonly backend?: Backend;
+  readonly labels?: FolderNames;
+  readonly check?: boolean;
+}
+
+/** What such a command found. */
+interface FolderResult {
+  readonly rejected: number;
+  readonly notes: readonly string[];
+  /** Whether the model learnt from drawn phantoms alone. */
+  readonly synthetic: boolean;
 }
 
 /** A command that takes a model over a folder and writes results elsewhere, without a workspace. */
@@ -21,34 +32,56 @@ export function folderCommand(name: string, description: string): Command {
     .requiredOption("--data <dir>", "folder with Cancer/, Non-Cancer/, Unlabelled/")
     .requiredOption("--out <dir>", "where the results go")
     .addOption(seed())
-    .addOption(backend());
+    .addOption(backend())
+    .addOption(labels())
+    .addOption(check());
 }
 
-/** Runs what reads a folder and writes results, without a workspace. */
-export async function overFolder<R extends { readonly rejected: number; readonly notes: readonly string[] }>(
+/**
+ * Runs what reads a folder and writes results, without a workspace.
+ *
+ * @returns undefined where the folder was only to be looked at
+ */
+export async function overFolder<R extends FolderResult>(
   name: string,
-  options: FolderFlags,
+  { labels: names, check, ...options }: FolderFlags,
   work: (
-    options: FolderFlags & { readonly seed: number; readonly progress: Progress; readonly signal: AbortSignal },
+    options: FolderFlags & {
+      readonly names?: FolderNames;
+      readonly seed: number;
+      readonly progress: Progress;
+      readonly signal: AbortSignal;
+    },
   ) => Promise<R>,
-): Promise<R> {
+): Promise<R | undefined> {
   const problems = [
     ...folderProblems("--model", options.model, "npm run train makes one: WORKSPACE/models/ID."),
     ...folderProblems("--data", options.data, "It holds Cancer/ and Non-Cancer/, with scans."),
     ...outputProblems(options.out),
   ];
   if (problems.length > 0) throw new ConfigurationError("The command", problems);
+  const { openInput } = await import("../intake/index.js");
+  const { apartProblems, printCheck } = await import("./take-in.js");
+  const input = await openInput(options.data, names);
+  const among = apartProblems(options.out, input);
+  if (check) await printCheck(input);
+  if (among.length > 0) throw new ConfigurationError("The command", among);
+  if (check) return undefined;
   await makeOutputFolder(options.out);
   const interruption = interruptible();
   try {
     const progress = createProgress(name);
     const { seed: given = 0 } = options;
-    const result = await work({ ...options, seed: given, progress, signal: interruption.signal });
-    const { notes, rejected } = result;
+    const told = { ...options, ...(names ? { names } : {}), seed: given };
+    const result = await work({ ...told, progress, signal: interruption.signal });
+    const { notes, rejected, synthetic } = result;
     for (const note of notes) process.stderr.write(`${name}: ${note}\n`);
     process.stdout.write(`${name}: results are in ${options.out}; files refused, each with its reason: ${rejected}.\n`);
+    if (synthetic) process.stdout.write(`${SYNTHETIC}\n`);
     return result;
   } finally {
     interruption.release();
   }
 }
+
+const SYNTHETIC = "SYNTHETIC: this model learnt from drawn phantoms alone. What it says of scans means nothing.";

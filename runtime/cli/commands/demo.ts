@@ -1,11 +1,15 @@
-import { Command } from "commander";
+import { Command, Option } from "commander";
+import type { FolderNames } from "../../intake";
 import type { Backend } from "../../model";
+import { LOOPBACK, requireFreePort } from "../../platform/port";
+import { readSummary } from "../../platform/summary";
+import { DEFAULT_WORKSPACE, PHANTOM_WORKSPACE } from "../../platform/workspace";
 import { wholeNumber } from "../command-line";
-import { backend, DEFAULT_PORT, epochs, out, port, seed } from "../options";
+import { add, backend, check, DEFAULT_PORT, epochs, labels, port, seed } from "../options";
 import { serveUntilStopped } from "./serve";
 
 interface DemoFlags {
-  readonly out: string;
+  readonly out?: string;
   readonly serve: boolean;
   readonly data?: string;
   readonly limit?: number;
@@ -13,22 +17,42 @@ interface DemoFlags {
   readonly seed?: number;
   readonly backend?: Backend;
   readonly port?: number;
+  readonly labels?: FolderNames;
+  readonly add?: boolean;
+  readonly check?: boolean;
 }
 
 export function demoCommand(): Command {
   return new Command("demo")
     .description("run every step over a folder of scans (or over drawn phantoms) and serve the model")
     .option("--data <dir>", "folder with Cancer/ and Non-Cancer/; without it, phantoms are drawn")
-    .addOption(out())
+    .addOption(
+      new Option("--out <dir>", "workspace").default(
+        undefined,
+        `"${DEFAULT_WORKSPACE}", and "${PHANTOM_WORKSPACE}" without --data`,
+      ),
+    )
     .addOption(seed())
     .addOption(epochs())
     .addOption(backend())
     .addOption(port())
+    .addOption(labels())
+    .addOption(add())
+    .addOption(check())
     .option("--limit <n>", "at most this many scans, balanced over the label folders", wholeNumber(1))
     .option("--no-serve", "exit when done, instead of serving the model")
-    .action(async ({ serve, port: at, ...options }: DemoFlags) => {
+    .action(async ({ serve, port: at = DEFAULT_PORT, labels: names, ...flags }: DemoFlags) => {
+      const out = flags.out ?? (flags.data === undefined ? PHANTOM_WORKSPACE : DEFAULT_WORKSPACE);
+      const { takeIn } = await import("../take-in.js");
+      const { phantomSeed } = await import("../workspace-data.js");
+      const own = flags.data === undefined ? await phantomSeed(out) : undefined;
+      const given = flags.seed ?? own ?? (await readSummary({ directory: out })).seed;
+      const options = { ...flags, ...(names ? { names } : {}), out, seed: given };
+      // Whoever will serve hears before the work that it cannot be.
+      const checks = serve ? [() => requireFreePort(at, LOOPBACK)] : [];
+      if (!(await takeIn(options, ...checks))) return;
       const { runDemo } = await import("../demo.js");
-      await runDemo(options);
-      if (serve) await serveUntilStopped(options.out, at ?? DEFAULT_PORT);
+      await runDemo({ ...options, beside: own !== undefined && own !== given });
+      if (serve) await serveUntilStopped(out, at);
     });
 }

@@ -9,8 +9,9 @@ export function evaluateCommand(): Command {
   ).action(async (options: FolderFlags) => {
     const { evaluateFolder } = await import("../../evaluate/index.js");
     const { renderMetrics } = await import("../summary-table.js");
-    const { evaluation } = await overFolder("evaluate", options, evaluateFolder);
-    const { verdict, test } = evaluation;
+    const result = await overFolder("evaluate", options, evaluateFolder);
+    if (!result) return;
+    const { verdict, test } = result.evaluation;
     process.stdout.write(`\n${verdict.sentence}\n\n${renderMetrics(`${test.n} labelled images`, test)}`);
     process.stdout.write(`report: ${options.out}/report.html\n${DISCLAIMER}\n`);
   });

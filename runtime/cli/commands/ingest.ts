@@ -1,24 +1,41 @@
 import { Command } from "commander";
-import { DEFAULT_WORKSPACE } from "../../platform/workspace";
-import { runStep, type StepOptions, wholeNumber } from "../command-line";
+import type { FolderNames } from "../../intake";
+import { requireWorkspace, runStep, wholeNumber } from "../command-line";
+import { add, check, labels, out, seed } from "../options";
+
+interface IngestFlags {
+  readonly out: string;
+  readonly data?: string;
+  readonly limit?: number;
+  readonly seed?: number;
+  readonly labels?: FolderNames;
+  readonly add?: boolean;
+  readonly check?: boolean;
+}
 
 /** `ingest [--data DIR] --out DIR` */
 export function ingestCommand(): Command {
   return new Command("ingest")
     .description("validate, convert and de-identify what has landed; the rest goes to quarantine with its reason")
     .option("--data <dir>", "land this folder first")
-    .option("--out <dir>", "workspace", DEFAULT_WORKSPACE)
+    .addOption(out())
     .option("--limit <n>", "with --data: at most this many scans, balanced over the label folders", wholeNumber())
-    .option("--seed <n>", "accepted by every step; ingest has no chance in it", wholeNumber())
-    .action(async (options: { data?: string; out: string; limit?: number; seed?: number }) => {
+    .addOption(seed())
+    .addOption(labels())
+    .addOption(add())
+    .addOption(check())
+    .action(async ({ out, seed, data, limit, labels: names, ...flags }: IngestFlags) => {
+      const selection = {
+        ...(data === undefined ? {} : { data }),
+        ...(limit === undefined ? {} : { limit }),
+        ...(names ? { names } : {}),
+      };
+      const { takeIn } = await import("../take-in.js");
+      if (data === undefined && !flags.check) requireWorkspace(out);
+      else if (!(await takeIn({ ...flags, ...selection, out }))) return;
       const { ingestStep } = await import("../../ingest/index.js");
-      const { out, seed, data, limit } = options;
-      const step: StepOptions = seed === undefined ? { out } : { out, seed };
-      const { refused } = await runStep("ingest", step, (context) =>
-        ingestStep(context, {
-          ...(data === undefined ? {} : { data }),
-          ...(limit === undefined ? {} : { limit }),
-        }),
+      const { refused } = await runStep("ingest", seed === undefined ? { out } : { out, seed }, (context) =>
+        ingestStep(context, selection),
       );
       if (refused.length > 0) process.exitCode = 1;
     });

@@ -1,5 +1,6 @@
 import { Command } from "commander";
-import { EXIT } from "../command-line";
+import { LOOPBACK, requireFreePort } from "../../platform/port";
+import { EXIT, requireWorkspace } from "../command-line";
 import { DEFAULT_PORT, out, port, seed } from "../options";
 
 export function serveCommand(): Command {
@@ -8,7 +9,11 @@ export function serveCommand(): Command {
     .addOption(out())
     .addOption(seed())
     .addOption(port())
-    .action((options: { out: string; port?: number }) => serveUntilStopped(options.out, options.port ?? DEFAULT_PORT));
+    .action(async ({ out, port: at = DEFAULT_PORT }: { out: string; port?: number }) => {
+      requireWorkspace(out);
+      await requireFreePort(at, LOOPBACK);
+      await serveUntilStopped(out, at);
+    });
 }
 
 export async function serveUntilStopped(directory: string, at: number): Promise<void> {

@@ -25,6 +25,8 @@ export function trainCommand(): Command {
     )
     .action(async (options: TrainFlags) => {
       requireWorkspace(options.out);
+      const { readWorkspaceData } = await import("../workspace-data.js");
+      await readWorkspaceData(options.out);
       const { runTraining } = await import("../demo.js");
       await runTraining(options);
     });

@@ -1,9 +1,21 @@
 import { Command, InvalidArgumentError } from "commander";
-import type { UploadCounts } from "../../ingest";
+import type { Selection, UploadCounts } from "../../ingest";
+import type { FolderNames } from "../../intake";
 import { createProgress } from "../../platform/progress";
 import { openStore } from "../../platform/stores";
 import { DEFAULT_WORKSPACE } from "../../platform/workspace";
 import { interruptible, runStep, wholeNumber } from "../command-line";
+import { add, check, labels, seed } from "../options";
+
+interface UploadFlags {
+  readonly data: string;
+  readonly bucket?: string;
+  readonly out: string;
+  readonly limit?: number;
+  readonly labels?: FolderNames;
+  readonly add?: boolean;
+  readonly check?: boolean;
+}
 
 /** `upload --data DIR --bucket gs://BUCKET | --out DIR [--limit N]` */
 export function uploadCommand(): Command {
@@ -16,11 +28,15 @@ export function uploadCommand(): Command {
     .option("--bucket <uri>", "landing bucket, gs://BUCKET", bucketUri)
     .option("--out <dir>", "workspace to land in, instead of a bucket", DEFAULT_WORKSPACE)
     .option("--limit <n>", "at most this many scans, balanced over the label folders", wholeNumber())
-    .option("--seed <n>", "accepted by every step; an upload has no chance in it", wholeNumber())
-    .action(async (options: { data: string; bucket?: string; out: string; limit?: number }) => {
+    .addOption(seed())
+    .addOption(labels())
+    .addOption(add())
+    .addOption(check())
+    .action(async ({ data, bucket, out, limit, labels: names, ...flags }: UploadFlags) => {
+      const selection = { data, ...(limit === undefined ? {} : { limit }), ...(names ? { names } : {}) };
+      const { takeIn } = await import("../take-in.js");
+      if (!(await takeIn({ ...flags, ...selection, out: bucket === undefined ? out : undefined }))) return;
       const { uploadStep } = await import("../../ingest/index.js");
-      const { bucket, out, ...rest } = options;
-      const selection = { data: rest.data, ...(rest.limit === undefined ? {} : { limit: rest.limit }) };
       const { refused } =
         bucket === undefined
           ? await runStep("upload", { out }, (context) => uploadStep(context, selection))
@@ -30,7 +46,7 @@ export function uploadCommand(): Command {
 }
 
 /** A bucket has no workspace, and so no summary: what was done is said on the terminal. */
-async function toBucket(uri: string, selection: { data: string; limit?: number }): Promise<UploadCounts> {
+async function toBucket(uri: string, selection: Selection): Promise<UploadCounts> {
   const { uploadFolder } = await import("../../ingest/index.js");
   const store = await openStore(uri);
   const { signal, release } = interruptible();
