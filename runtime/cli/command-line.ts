@@ -59,12 +59,12 @@ export async function runStep<O extends StepOutcome>(
 }
 
 /**
- * Makes the folder of a command's results, before any work is done for them.
+ * Makes the folder of a command's results, or its workspace, before any work is done for them.
  *
  * @throws {ConfigurationError} if it cannot be a folder
  */
-export async function makeOutputFolder(out: string): Promise<void> {
-  await makeFolder(resolve(out)).catch((error) => rejectFolder("The results", out, error));
+export async function makeOutputFolder(out: string, subject = "The results"): Promise<void> {
+  await makeFolder(resolve(out)).catch((error) => rejectFolder(subject, out, error));
 }
 
 /**

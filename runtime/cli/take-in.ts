@@ -2,6 +2,7 @@ import { checkInput, type FolderNames, type Input, openInput } from "../intake";
 import { ConfigurationError, requireAll } from "../platform/config";
 import { BUCKETS } from "../platform/contract";
 import { isWithin, linksIn } from "../platform/places";
+import { makeOutputFolder, outputProblems } from "./command-line";
 import { claimWorkspace, folderSource, phantomSource, readWorkspaceData, refusal, type Source } from "./workspace-data";
 
 export interface TakeInFlags {
@@ -34,6 +35,10 @@ export async function takeIn(flags: TakeInFlags, ...further: readonly (() => Pro
   let findings: ConfigurationError | undefined;
   await requireAll(
     ...further,
+    () => {
+      const problems = out === undefined ? [] : outputProblems(out);
+      if (problems.length > 0) throw new ConfigurationError("The workspace", problems);
+    },
     async () => {
       if (data === undefined) return;
       input = await openInput(data, names);
@@ -56,7 +61,10 @@ export async function takeIn(flags: TakeInFlags, ...further: readonly (() => Pro
     if (findings) throw findings;
     return false;
   }
-  if (out !== undefined && source !== undefined) await claimWorkspace(out, source, add);
+  if (out !== undefined && source !== undefined) {
+    await makeOutputFolder(out, "The workspace");
+    await claimWorkspace(out, source, add);
+  }
   return true;
 }
 

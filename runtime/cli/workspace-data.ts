@@ -1,13 +1,13 @@
 import { randomBytes } from "node:crypto";
 import { constants, existsSync, readdirSync, readFileSync } from "node:fs";
 import { copyFile, link, rename, rm, writeFile } from "node:fs/promises";
-import { join, relative, resolve } from "node:path";
+import { join, relative, resolve, sep } from "node:path";
 import { z } from "zod";
 import { EMPTY_MANIFEST, type Input, type InputFile, LANDED_NAMES, readInputFolder, readManifest } from "../intake";
 import { NOT_SCANS, PHANTOM_COLLECTION } from "../phantom";
 import { ConfigurationError } from "../platform/config";
 import { isWithin, realPlace } from "../platform/places";
-import { makeFolder, PHANTOM_WORKSPACE } from "../platform/workspace";
+import { PHANTOM_WORKSPACE } from "../platform/workspace";
 
 /*
  * A workspace is one set of scans: its model learns from all of them. `workspace.json` names the folders that were put in,
@@ -53,7 +53,7 @@ export function folderSource(out: string, { folder, manifest }: Input, limit: nu
   const real = realPlace(folder.directory);
   const drawn = [...manifest.values()].some(({ source }) => source === PHANTOM_COLLECTION);
   return {
-    folder: isWithin(real, out) ? relative(realPlace(out), real) : real,
+    folder: isWithin(real, out) ? relative(realPlace(out), real).replaceAll(sep, "/") : real,
     drawn,
     files: new Map(folder.files.map(({ object, size }) => [object, size])),
     ...(limit === undefined ? {} : { limit }),
@@ -102,7 +102,7 @@ export function refusal(
   const other = "Give another workspace with --out DIR";
   if (known.drawn !== source.drawn) {
     return known.drawn
-      ? `--out ${out} holds drawn phantoms, and ${name} holds scans: they never share a workspace. ${other}.`
+      ? `--out ${out} holds drawn phantoms, and ${name} holds scans: they never share a workspace. ${other}, or delete the phantoms'.`
       : `--out ${out} holds scans, and drawn phantoms never share a workspace with them. ${other}; npm run demo draws into ${PHANTOM_WORKSPACE} without one.`;
   }
   if (add || known.data.some(({ folder }) => folder === source.folder)) return undefined;
@@ -113,15 +113,14 @@ export function refusal(
 }
 
 /**
- * Writes down what is to be put in, before it is. Of two processes that claim a new workspace one is the first, and the
- * other sees what that one wrote.
+ * Writes down what is to be put in, before it is, in the workspace's folder, which is there. Of two processes that claim a
+ * new workspace one is the first, and the other sees what that one wrote.
  *
  * @throws {ConfigurationError} if the workspace does not take it
  */
 export async function claimWorkspace(out: string, source: Source, add: boolean): Promise<void> {
   const root = resolve(out);
   const path = join(root, FILE);
-  await makeFolder(root);
   for (;;) {
     const isThere = existsSync(path);
     const known = await readWorkspaceData(root, source);

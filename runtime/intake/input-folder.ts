@@ -61,7 +61,7 @@ export function readInputFolder(directory: string, names: FolderNames = ANY_CASE
       } else if (!stat.isDirectory()) notes.push(`${name} is no regular file; it was passed over.`);
       else if (entry.isDirectory()) visit(path, `${name}/`);
       else if (prefix === "" && isKnownFolder(name, names)) {
-        linked.push(realpathSync(path.toString()));
+        linked.push(realpathSync.native(path));
         visit(path, `${name}/`);
       } else notes.push(`${name} is a link to a folder; it was passed over. Copy the folder, or give its own path.`);
     }

@@ -76,7 +76,7 @@ export async function readSummary(workspace: Pick<Workspace, "directory">): Prom
   try {
     return { ...EMPTY, ...(JSON.parse(await readFile(join(workspace.directory, FILE), "utf8")) as Partial<Summary>) };
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return EMPTY;
+    if (["ENOENT", "ENOTDIR"].includes((error as NodeJS.ErrnoException).code ?? "")) return EMPTY;
     throw new Error(`${join(workspace.directory, FILE)} cannot be read: remove it, and the next step writes it anew.`, {
       cause: error,
     });

@@ -208,7 +208,7 @@ describe("the demo", () => {
 
       const more = join(root, "more");
       await drawFolder(more, 4, 50);
-      const ingest = await run("ingest", "--data", more, "--out", out);
+      const ingest = await run("ingest", "--data", more, "--out", out, "--add");
       expect({ code: ingest.code, stderr: ingest.stderr }).toMatchObject({ code: 0 });
       expect(await run("preprocess", "--out", out)).toMatchObject({ code: 0 });
       expect(await run("train", "--out", out, "--epochs", "1", "--backend", "wasm")).toMatchObject({ code: 0 });

@@ -18,6 +18,7 @@ let out: string;
 beforeEach(() => {
   root = realPlace(mkdtempSync(join(tmpdir(), "workspace-data-")));
   out = join(root, "workspace");
+  mkdirSync(out);
 });
 afterEach(() => rmSync(root, { recursive: true }));
 
@@ -74,6 +75,7 @@ describe("a workspace", () => {
     }
     expect(written().data).toHaveLength(1);
     out = join(root, "other");
+    mkdirSync(out);
     await claimWorkspace(out, phantomSource(3, 20), false);
     expect(written()).toMatchObject({ drawn: true, data: [{ folder: "phantoms/seed-3", seed: 3, limit: 20 }] });
     for (const add of [false, true]) {
