@@ -1,4 +1,4 @@
-import { liveRows } from "../dataset";
+import { currentImages } from "../dataset";
 import { type FolderNames, MANIFEST, parseManifest, patientsKnown } from "../intake";
 import type { StepContext, StepCounts } from "../platform/step";
 import { ingestAll } from "./ingest-all";
@@ -42,7 +42,7 @@ export async function ingestStep(
 /** How many patients are known, and whether the manifest knows more by now: rows of images are written once. */
 async function patientNotes({ workspace }: StepContext): Promise<string[]> {
   const { landing } = workspace.buckets;
-  const rows = liveRows(await workspace.warehouse.rows("images"));
+  const rows = await currentImages(workspace.warehouse);
   if (rows.length === 0) return [];
   const strangers = rows.filter(({ patient }) => patient === null);
   const notes = [patientsKnown(rows.length - strangers.length, rows.length)];
