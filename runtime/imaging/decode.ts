@@ -31,6 +31,42 @@ export type DecodedPage = {
   readonly format: ImageFormat;
 } & ({ readonly image: GreyImage } | { readonly rejected: RejectedImage });
 
+/** What the headers of a file announce. */
+export interface ScanOutline {
+  readonly format: ImageFormat;
+  readonly pages: number;
+  /** Of all pages. */
+  readonly pixels: number;
+}
+
+/**
+ * Reads the headers of a file and decodes nothing, so that it is quick whatever the file would cost.
+ *
+ * @param limits overrides of {@link DEFAULT_LIMITS}.
+ * @throws {RejectedImage} when the headers alone say that no page can be taken.
+ */
+export function outlineScan(bytes: Buffer, limits: Partial<ImageLimits> = {}): ScanOutline {
+  const allowed = { ...DEFAULT_LIMITS, ...limits };
+  const format = checkFile(bytes, allowed);
+  const headers = readHeaders(bytes, format, allowed);
+  const reasons = headers.map((header) => reasonAgainst(header, allowed));
+  const [first] = reasons;
+  if (first && !reasons.includes(undefined)) throw first;
+  const pixels = headers.reduce((sum, { width, height }) => sum + width * height, 0);
+  return { format, pages: headers.length, pixels };
+}
+
+function reasonAgainst(header: Header, limits: ImageLimits): RejectedImage | undefined {
+  try {
+    checkPage(header, limits);
+    if ("sampleFormat" in header) checkTiffPage(header);
+    return undefined;
+  } catch (error) {
+    if (error instanceof RejectedImage) return error;
+    throw error;
+  }
+}
+
 /**
  * Decodes every page of a scan: oriented, one grey channel, without metadata.
  *

@@ -1,6 +1,6 @@
 export { oneChannel, replicate } from "./channels";
 export { hashOfCurated, type RecipeTask, recipeOfCurated } from "./curated";
-export { type DecodedPage, decodeScan } from "./decode";
+export { type DecodedPage, decodeScan, outlineScan, type ScanOutline } from "./decode";
 export {
   hashDistance,
   hashOfRecipe,

@@ -8,6 +8,8 @@ export interface ImageLimits {
   readonly bytes: number;
   /** Pixels of a page. */
   readonly pixels: number;
+  /** Pixels of all pages of a file. */
+  readonly totalPixels: number;
   /** Bytes of a page's samples once decoded. */
   readonly decodedBytes: number;
   /** Bytes that decoding one page may take in all, with what the decoder keeps beside the samples. */
@@ -20,6 +22,7 @@ export interface ImageLimits {
 export const DEFAULT_LIMITS: ImageLimits = {
   bytes: 256 * MEBIBYTE,
   pixels: 50_000_000,
+  totalPixels: 2_000_000_000,
   decodedBytes: 192 * MEBIBYTE,
   workingBytes: 512 * MEBIBYTE,
   pages: 1000,

@@ -9,7 +9,8 @@ export const REJECTION_CODES = {
   "unsupported-encoding": "The format is taken, but not this way of storing pixels in it.",
   truncated: "The file ends before its last pixel.",
   damaged: "The file contradicts its own format, so its pixels cannot be trusted.",
-  "too-many-pixels": "The decoded page would have more pixels, or need more memory, than the limit.",
+  "too-many-pixels":
+    "The decoded page would have more pixels, or need more memory, than the limit; or all pages together would.",
   "too-small": "A side of the page is shorter than the limit.",
   "too-many-pages": "The file has more pages than the limit.",
   animated: "The file is an animation, not a still picture.",

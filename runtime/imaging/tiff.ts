@@ -35,6 +35,10 @@ const TAG = {
 
 const TYPE_BYTES: Record<number, number> = { 1: 1, 3: 2, 4: 4, 6: 1, 8: 2, 9: 4, 13: 4, 16: 8, 17: 8, 18: 8 };
 const PALETTE = 3;
+/** Sides of tiles are multiples of it, pixels. */
+const LEAST_TILE = 16;
+/** Entries of a directory; the older format cannot count further, and libtiff takes no more. */
+const MOST_ENTRIES = 65_535;
 
 interface Entry {
   readonly type: number;
@@ -43,11 +47,12 @@ interface Entry {
   readonly at: number;
 }
 
-/** @throws {RejectedImage} `truncated`, `damaged` or `too-many-pages`: the whole file is refused. */
+/** @throws {RejectedImage} `truncated`, `damaged`, `too-many-pages` or `too-many-pixels`: the whole file is refused. */
 export function readTiffPages(bytes: Buffer, limits: ImageLimits): TiffPageHeader[] {
   const reader = new Reader(bytes);
   const seen = new Set<number>();
   const pages: TiffPageHeader[] = [];
+  let pixels = 0;
   let at = reader.big ? reader.uint(8, 8) : reader.uint(4, 4);
   while (at !== 0) {
     if (seen.has(at)) {
@@ -61,14 +66,24 @@ export function readTiffPages(bytes: Buffer, limits: ImageLimits): TiffPageHeade
       );
     }
     const { entries, next } = reader.directory(at);
-    pages.push(readPage(reader, entries));
+    const page = readPage(reader, entries, limits);
+    pages.push(page);
+    const size = page.width * page.height;
+    // A page that is too large by itself is refused alone, and costs nothing.
+    if (size <= limits.pixels) pixels += size;
+    if (pixels > limits.totalPixels) {
+      throw new RejectedImage(
+        "too-many-pixels",
+        `The pages of the TIFF file have more than ${count(limits.totalPixels)} pixels together. Split it into smaller files.`,
+      );
+    }
     at = next;
   }
   if (pages.length === 0) throw new RejectedImage("damaged", "The TIFF file has no page. Export it again.");
   return pages;
 }
 
-function readPage(reader: Reader, entries: Map<number, Entry>): TiffPageHeader {
+function readPage(reader: Reader, entries: Map<number, Entry>, limits: ImageLimits): TiffPageHeader {
   const value = (tag: number, absent: number) => reader.first(entries.get(tag)) ?? absent;
   const width = value(TAG.width, 0);
   const height = value(TAG.height, 0);
@@ -81,6 +96,9 @@ function readPage(reader: Reader, entries: Map<number, Entry>): TiffPageHeader {
   const blockWidth = tiled ? value(TAG.tileWidth, 0) : width;
   const blockHeight = tiled ? value(TAG.tileHeight, 0) : Math.min(height, value(TAG.rowsPerStrip, height));
   const bytesPerSample = Math.max(1, Math.ceil(bits / 8));
+  const across = tiled ? Math.ceil(width / Math.max(LEAST_TILE, blockWidth)) : 1;
+  const down = Math.ceil(height / Math.max(tiled ? LEAST_TILE : 1, blockHeight));
+  const blocks = width * height > limits.pixels ? 0 : across * down * samples;
   return {
     width,
     height,
@@ -92,17 +110,18 @@ function readPage(reader: Reader, entries: Map<number, Entry>): TiffPageHeader {
     photometric,
     sampleFormatAt: format && { offset: format.at, count: format.count },
     littleEndian: reader.littleEndian,
-    rejected: readsBeyondEnd(reader, entries, tiled)
+    rejected: readsBeyondEnd(reader, entries, tiled, blocks)
       ? new RejectedImage("truncated", "The TIFF file ends before its last pixel. Export or send it again.")
       : undefined,
   };
 }
 
-function readsBeyondEnd(reader: Reader, entries: Map<number, Entry>, tiled: boolean): boolean {
+/** @param most blocks that the page can have: a file may announce any number, and time is spent on each. */
+function readsBeyondEnd(reader: Reader, entries: Map<number, Entry>, tiled: boolean, most: number): boolean {
   const offsets = entries.get(tiled ? TAG.tileOffsets : TAG.stripOffsets);
   const sizes = entries.get(tiled ? TAG.tileBytes : TAG.stripBytes);
   if (!offsets || !sizes) return false;
-  const blocks = Math.min(offsets.count, sizes.count);
+  const blocks = Math.min(offsets.count, sizes.count, most);
   for (let i = 0; i < blocks; i++) {
     const offset = reader.value(offsets, i);
     const size = reader.value(sizes, i);
@@ -137,6 +156,9 @@ class Reader {
   directory(at: number): { entries: Map<number, Entry>; next: number } {
     const [countSize, entrySize, inline] = this.big ? [8, 20, 8] : [2, 12, 4];
     const entryCount = this.uint(at, countSize);
+    if (entryCount > MOST_ENTRIES) {
+      throw new RejectedImage("damaged", "A page of this TIFF file has more tags than there can be. Export it again.");
+    }
     const begin = at + countSize;
     const end = begin + entryCount * entrySize;
     const next = this.uint(end, inline);
