@@ -33,7 +33,7 @@ export {
 } from "./load-classifier";
 export { type ModelMetadata, modelMetadataSchema } from "./metadata";
 export { fitOperatingPoints, SPECIFICITIES, thresholdFor } from "./operating-points";
-export { type ScoredScan, scoreScan } from "./score";
+export { type ScoredScan, type ScoreOptions, scoreScan } from "./score";
 export { type FileResult, scoreFolder } from "./score-folder";
 export { chooseBand, keptBy, REFERRED, type UncertainBand } from "./selective";
 export { COST_OF_A_MISS, costThreshold } from "./threshold";

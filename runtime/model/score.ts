@@ -36,6 +36,15 @@ export interface ScoredScan {
   readonly geometry: Geometry;
 }
 
+export interface ScoreOptions {
+  readonly limits?: Partial<ImageLimits>;
+  /**
+   * Called between two pages. Whoever does several things at a time lets another have its turn here; what it throws ends
+   * the work.
+   */
+  readonly pause?: () => Promise<void>;
+}
+
 /**
  * Decodes a file, sends every page through the recipe and the model, and answers for the most suspicious page: one
  * suspicious slice makes a suspicious scan.
@@ -45,7 +54,7 @@ export interface ScoredScan {
 export async function scoreScan(
   bytes: Buffer,
   classifier: Classifier,
-  limits: Partial<ImageLimits> = {},
+  { limits, pause }: ScoreOptions = {},
 ): Promise<ScoredScan> {
   const { metadata } = classifier;
   const identity = createHash("sha256").update(metadata.id);
@@ -54,7 +63,7 @@ export async function scoreScan(
   let best:
     | Pick<ScoredScan, "probability" | "page" | "image" | "format" | "sha256" | "pixels" | "geometry">
     | undefined;
-  for await (const decoded of decodeScan(bytes, limits)) {
+  for await (const decoded of withPauses(decodeScan(bytes, limits), pause)) {
     if ("rejected" in decoded) {
       rejectedPages.push({ page: decoded.page, reason: decoded.rejected });
       continue;
@@ -86,6 +95,16 @@ export async function scoreScan(
     rejectedPages,
     ...best,
   };
+}
+
+async function* withPauses<T extends { readonly page: number; readonly pages: number }>(
+  pages: AsyncIterable<T>,
+  pause: (() => Promise<void>) | undefined,
+): AsyncGenerator<T> {
+  for await (const decoded of pages) {
+    yield decoded;
+    if (decoded.page < decoded.pages) await pause?.();
+  }
 }
 
 function notABrainScan(): RejectedImage {

@@ -211,6 +211,25 @@ describe("scoring a file", () => {
       .toBuffer();
     const scored = await scoreScan(tiff, classifier);
     expect(scored).toMatchObject({ page: 2, pages: 3, label: "Cancer" });
+
+    // Between two pages others may have their turn, and the work may end.
+    let pauses = 0;
+    const pause = async () => {
+      pauses++;
+    };
+    expect((await scoreScan(tiff, classifier, { pause })).id).toBe(scored.id);
+    expect(pauses).toBe(2);
+    const seen: number[] = [];
+    const watched = {
+      ...classifier,
+      predict: (pages: Parameters<typeof classifier.predict>[0]) => {
+        seen.push(pages.length);
+        return classifier.predict(pages);
+      },
+    };
+    const left = new Error("The client left.");
+    await expect(scoreScan(tiff, watched, { pause: () => Promise.reject(left) })).rejects.toBe(left);
+    expect(seen).toEqual([1]);
     classifier.dispose();
   });
 
