@@ -1,33 +1,117 @@
+/** Every place is taken. */
+export class NoPlaceError extends Error {
+  constructor(readonly large: boolean) {
+    super(large ? "Every place for large work is taken." : "Every place is taken.");
+    this.name = "NoPlaceError";
+  }
+}
+
 /**
- * Keeps a process that is busy from collapsing: at most `limit` requests are let in, and their work is done one after
- * the other, because inference uses the whole core anyway.
+ * Keeps a process that is busy from collapsing: it lets so much work in, and what is inside takes turns, because
+ * inference uses the whole core anyway.
  */
 export class Admission {
+  private readonly turns = new Turns();
+  private readonly largePlaces: number;
   private inside = 0;
-  private tail: Promise<unknown> = Promise.resolve();
+  private largeInside = 0;
 
-  constructor(private readonly limit: number) {}
+  /** @param places large work may fill a quarter of them, and one at least: the others are kept for what is soon done. */
+  constructor(private readonly places: number) {
+    this.largePlaces = Math.max(1, Math.floor(places / 4));
+  }
 
-  /** Requests that were let in and are not done. */
+  /** Work that was let in and is not done. */
   get size(): number {
     return this.inside;
   }
 
-  /** True, and one place less, if there is one. */
-  enter(): boolean {
-    if (this.inside >= this.limit) return false;
+  /**
+   * Runs work in a place that is the work's own, so that it is free again when the work has ended, however it ends.
+   *
+   * @param gone ends the wait for a turn once nobody waits for the result any more
+   * @throws {NoPlaceError} at once, if there is none
+   */
+  async admit<T>(large: boolean, gone: AbortSignal, work: (turn: Turn) => Promise<T>): Promise<T> {
+    if (this.inside >= this.places) throw new NoPlaceError(false);
+    if (large && this.largeInside >= this.largePlaces) throw new NoPlaceError(true);
     this.inside++;
-    return true;
+    if (large) this.largeInside++;
+    try {
+      return await work(new Turn(this.turns, gone));
+    } finally {
+      this.inside--;
+      if (large) this.largeInside--;
+    }
+  }
+}
+
+/** One work's share of the processor. */
+export class Turn {
+  private held = false;
+
+  constructor(
+    private readonly turns: Turns,
+    private readonly gone: AbortSignal,
+  ) {}
+
+  /** Runs a part of the work once it is its turn. @throws the signal's reason, if it is aborted before. */
+  async during<T>(part: () => Promise<T>): Promise<T> {
+    await this.take();
+    try {
+      return await part();
+    } finally {
+      if (this.held) this.give();
+    }
   }
 
-  leave(): void {
-    this.inside--;
+  /** Lets everything that waits have a turn before this one goes on. @throws the signal's reason, if it is aborted. */
+  async pass(): Promise<void> {
+    this.give();
+    // Requests that have come meanwhile are read first.
+    await new Promise((resolve) => setImmediate(resolve));
+    await this.take();
   }
 
-  /** Runs `work` after everything that was given before. */
-  inTurn<T>(work: () => Promise<T>): Promise<T> {
-    const result = this.tail.then(work);
-    this.tail = result.catch(() => undefined);
-    return result;
+  private async take(): Promise<void> {
+    await this.turns.take(this.gone);
+    this.held = true;
+  }
+
+  private give(): void {
+    this.held = false;
+    this.turns.give();
+  }
+}
+
+/** One has the turn; the others stand in a row. */
+class Turns {
+  private taken = false;
+  private readonly row: (() => void)[] = [];
+
+  async take(signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    if (!this.taken) {
+      this.taken = true;
+      return;
+    }
+    await new Promise<void>((resolve, reject) => {
+      const begin = () => {
+        signal.removeEventListener("abort", leave);
+        resolve();
+      };
+      const leave = () => {
+        this.row.splice(this.row.indexOf(begin), 1);
+        reject(signal.reason);
+      };
+      signal.addEventListener("abort", leave, { once: true });
+      this.row.push(begin);
+    });
+  }
+
+  give(): void {
+    const next = this.row.shift();
+    if (next) next();
+    else this.taken = false;
   }
 }

@@ -5,26 +5,54 @@ import type { Logger } from "../platform/logging";
 import type { CreatableStore, ReadableStore } from "../platform/stores";
 import type { Warehouse } from "../platform/warehouse";
 import { Admission } from "./admission";
+import { Bodies } from "./bodies";
+import { Connections } from "./connections";
+import { SERVE_DEFAULTS } from "./contract";
 import { createMetrics } from "./metrics";
-import { ModelSlot } from "./model-slot";
+import { ModelSlot, noModel } from "./model-slot";
+import { MULTIPART_OVERHEAD } from "./multipart";
 import { pageRoutes } from "./page/routes";
-import { predictionRoutes } from "./predictions";
-import { Problem, sendProblem } from "./problem";
+import { PREDICTIONS, predictionRoutes } from "./predictions";
+import { Problem, sendProblem, stopping, toProblem } from "./problem";
+import {
+  answerClientError,
+  answerFrameworkError,
+  answerUnusual,
+  checkRequest,
+  parserOptions,
+  refuseOtherMethods,
+} from "./protocol";
 
 export interface ServerDependencies {
   readonly models: ReadableStore;
   readonly reports: ReadableStore & CreatableStore;
   readonly warehouse: Warehouse;
   readonly log: Logger;
-  /** @default 64 MiB */
+  /** Of one body; bodies in progress take four times as much memory at most. @default 64 MiB */
   readonly maxBodyBytes?: number;
-  /** Requests in progress before further ones get 503. @default 16 */
+  /** Pages of a scan; all together may have 2^20 pixels for each of these. @default 64 */
+  readonly maxPages?: number;
+  /** Pixels of a page, millions. @default 25 */
+  readonly maxMegapixels?: number;
+  /** Scans in progress before further ones get 503; a quarter of them may be large. @default 16 */
   readonly queueLimit?: number;
+  /** Open connections before the oldest that waits for no answer makes room. @default 1000 */
+  readonly maxConnections?: number;
+  /** Seconds that a client may need for the head of a request, or be silent in its body. @default 10 */
+  readonly senderSeconds?: number;
   /** How often `current.json` is looked at. @default 3 */
   readonly refreshSeconds?: number;
-  /** Believe `X-Forwarded-Proto` and `-Host`: behind a load balancer only. @default false */
-  readonly trustProxy?: boolean;
 }
+
+/** For head and body of a request together, seconds, however steadily it comes. */
+const WHOLE_REQUEST_SECONDS = 120;
+/** For a client to read an answer, seconds. */
+const ANSWER_SECONDS = 60;
+/** For a client to end a request that was refused, seconds. */
+const LINGER_SECONDS = 5;
+/** Once the server is being stopped: for bodies that are on their way, and for everything, seconds. */
+const STOP_SENDER_SECONDS = 3;
+const STOP_SECONDS = 30;
 
 /**
  * The HTTP service. It listens to nothing yet: tests send requests with `inject`, a process calls `listen`.
@@ -33,32 +61,60 @@ export interface ServerDependencies {
  */
 export async function buildServer(dependencies: ServerDependencies): Promise<FastifyInstance> {
   const { models, reports, warehouse, log } = dependencies;
-  const maxBodyBytes = dependencies.maxBodyBytes ?? 64 * 2 ** 20;
+  const maxBodyBytes = dependencies.maxBodyBytes ?? SERVE_DEFAULTS.maxBodyMiB * 2 ** 20;
+  const maxPages = dependencies.maxPages ?? SERVE_DEFAULTS.maxPages;
+  const pixels = (dependencies.maxMegapixels ?? SERVE_DEFAULTS.maxMegapixels) * 1_000_000;
+  const limits = { bytes: maxBodyBytes, pages: maxPages, pixels, totalPixels: Math.max(pixels, maxPages * 2 ** 20) };
+  const senderSeconds = dependencies.senderSeconds ?? 10;
   const slot = new ModelSlot(models, log);
-  const admission = new Admission(dependencies.queueLimit ?? 16);
-  const metrics = createMetrics(slot, admission);
+  const admission = new Admission(dependencies.queueLimit ?? SERVE_DEFAULTS.queueLimit);
+  const bodies = new Bodies({ memory: 4 * (maxBodyBytes + MULTIPART_OVERHEAD), senderSeconds });
+  const metrics = createMetrics(slot, admission, bodies);
 
   const app: FastifyInstance = Fastify({
     loggerInstance: log as FastifyBaseLogger,
     // A line a prediction is enough, and probes would fill the log.
     logController: new LogController({ disableRequestLogging: true }),
     genReqId: () => randomUUID(),
-    requestTimeout: 120_000,
-    trustProxy: dependencies.trustProxy ?? false,
-    forceCloseConnections: "idle",
+    http: parserOptions(senderSeconds),
+    requestTimeout: WHOLE_REQUEST_SECONDS * 1000,
+    clientErrorHandler: answerClientError,
+    frameworkErrors: answerFrameworkError,
+    // Fastify's own answer is no problem document.
+    return503OnClosing: false,
+  });
+  const connections = new Connections(app.server, dependencies.maxConnections ?? 1000);
+  answerUnusual(app.server);
+  const refuseTheRest = refuseOtherMethods(app);
+
+  let closing = false;
+  app.addHook("preClose", async () => {
+    closing = true;
+    bodies.stop(STOP_SENDER_SECONDS);
+    connections.close(STOP_SECONDS);
   });
 
+  app.addHook("onRequest", async (request, reply) => {
+    connections.begin(request.raw, reply.raw);
+    if (closing) throw stopping();
+    checkRequest(request);
+  });
   app.addHook("onSend", async (request, reply) => {
     reply.header("x-request-id", request.id);
     reply.header("x-content-type-options", "nosniff");
     reply.header("referrer-policy", "no-referrer");
     reply.header("cross-origin-resource-policy", "same-origin");
+    connections.endLater(request.raw, ANSWER_SECONDS, reply.raw);
+  });
+  app.addHook("onResponse", async ({ raw }) => {
+    // What comes after a refusal is read and dropped for a while, because a client that is cut off sees no answer.
+    if (!raw.complete) connections.endLater(raw, LINGER_SECONDS, raw);
   });
 
   app.setErrorHandler((error, request, reply) => {
-    const problem = toProblem(error, maxBodyBytes);
+    const problem = toProblem(error);
     if (problem.status >= 500 && !(error instanceof Problem)) request.log.error({ err: error }, "Request failed");
-    if (request.method === "POST") metrics.refusals.inc({ code: problem.code });
+    if (request.routeOptions.url === PREDICTIONS) metrics.refusals.inc({ code: problem.code });
     return sendProblem(reply, problem, request.id);
   });
   app.setNotFoundHandler((request, reply) =>
@@ -73,18 +129,14 @@ export async function buildServer(dependencies: ServerDependencies): Promise<Fas
   app.get("/readyz", async (request, reply) => {
     const metadata = slot.current?.metadata;
     if (metadata) return { status: "ready", model: metadata.id, recipe: metadata.recipe };
-    return sendProblem(
-      reply,
-      new Problem(503, "no-model", slot.problem ?? "No model is loaded.", { "retry-after": "5" }),
-      request.id,
-    );
+    return sendProblem(reply, noModel(slot), request.id);
   });
   app.get("/metrics", async (_, reply) =>
     reply.type(metrics.registry.contentType).send(await metrics.registry.metrics()),
   );
   app.get("/v1/model", async () => {
     const metadata = slot.current?.metadata;
-    if (!metadata) throw new Problem(503, "no-model", slot.problem ?? "No model is loaded.", { "retry-after": "5" });
+    if (!metadata) throw noModel(slot);
     const { id, recipe, threshold, parameters, synthetic, uncertain, guard } = metadata;
     return {
       id,
@@ -99,33 +151,20 @@ export async function buildServer(dependencies: ServerDependencies): Promise<Fas
     };
   });
   await app.register(pageRoutes);
-  await app.register(predictionRoutes, { slot, admission, metrics, reports, warehouse, log, maxBodyBytes });
+  await app.register(predictionRoutes, {
+    slot,
+    admission,
+    bodies,
+    connections,
+    metrics,
+    reports,
+    warehouse,
+    log,
+    limits,
+  });
+  refuseTheRest();
 
   app.addHook("onClose", () => slot.close());
   await slot.start(dependencies.refreshSeconds ?? 3);
   return app;
-}
-
-function toProblem(error: unknown, maxBodyBytes: number): Problem {
-  if (error instanceof Problem) return error;
-  const { statusCode, code } = error as { statusCode?: unknown; code?: unknown };
-  if (code === "FST_ERR_CTP_BODY_TOO_LARGE") {
-    return new Problem(
-      413,
-      "file-too-large",
-      `The scan is larger than ${Math.floor(maxBodyBytes / 2 ** 20)} MiB, the most that is taken here.`,
-    );
-  }
-  if (typeof statusCode === "number" && statusCode >= 400 && statusCode < 500) {
-    return new Problem(
-      statusCode,
-      "bad-request",
-      error instanceof Error ? error.message : "The request cannot be read.",
-    );
-  }
-  return new Problem(
-    500,
-    "internal",
-    "The server failed on this request. Its log has the cause under the request's id.",
-  );
 }

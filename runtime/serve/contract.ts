@@ -2,6 +2,9 @@ import { z } from "zod";
 import { defineContract } from "../platform/contract";
 import { gcsEndpoint, logLevel, wholeNumberVariable } from "../platform/environment";
 
+/** What a scan may cost, and how many are let in. */
+export const SERVE_DEFAULTS = { maxBodyMiB: 64, queueLimit: 16, maxPages: 64, maxMegapixels: 25 } as const;
+
 /** What the serving process needs; see {@link RuntimeContract}. */
 export const serveContract = defineContract({
   name: "serve",
@@ -10,8 +13,25 @@ export const serveContract = defineContract({
   env: z.object({
     PORT: wholeNumberVariable("Port to listen on", 0, 65_535, 8080),
     HOST: z.string().min(1).default("0.0.0.0").describe("Address to listen on (default 0.0.0.0)."),
-    MAX_BODY_MIB: wholeNumberVariable("Largest request body, mebibytes", 1, 256, 64),
-    QUEUE_LIMIT: wholeNumberVariable("Requests in progress before further ones are sent away", 1, 10_000, 16),
+    MAX_BODY_MIB: wholeNumberVariable(
+      "Largest request body, mebibytes; memory for four such is taken",
+      1,
+      256,
+      SERVE_DEFAULTS.maxBodyMiB,
+    ),
+    MAX_PAGES: wholeNumberVariable(
+      "Pages of a scan, each of which costs a whole inference; all together may have 2^20 pixels for each of these",
+      1,
+      10_000,
+      SERVE_DEFAULTS.maxPages,
+    ),
+    MAX_MEGAPIXELS: wholeNumberVariable("Pixels of a page, millions", 1, 50, SERVE_DEFAULTS.maxMegapixels),
+    QUEUE_LIMIT: wholeNumberVariable(
+      "Scans in progress before further ones are sent away; a quarter of them may be large",
+      1,
+      10_000,
+      SERVE_DEFAULTS.queueLimit,
+    ),
     LOG_LEVEL: logLevel,
     GCS_API_ENDPOINT: gcsEndpoint,
   }),

@@ -1,9 +1,10 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
 import type { Admission } from "./admission";
+import type { Bodies } from "./bodies";
 import type { ModelSlot } from "./model-slot";
 
 /** What `/metrics` tells. Each server has its own registry, so that several can live in one process. */
-export function createMetrics(slot: ModelSlot, admission: Admission) {
+export function createMetrics(slot: ModelSlot, admission: Admission, bodies: Bodies) {
   const registry = new Registry();
   const registers = [registry];
   collectDefaultMetrics({ register: registry });
@@ -32,6 +33,14 @@ export function createMetrics(slot: ModelSlot, admission: Admission) {
     registers,
     collect() {
       this.set(admission.size);
+    },
+  });
+  new Gauge({
+    name: "serve_body_bytes",
+    help: "Memory of bodies that are on their way or worked on, bytes",
+    registers,
+    collect() {
+      this.set(bodies.bytes);
     },
   });
   let counted = 0;

@@ -4,6 +4,7 @@ import { type Classifier, loadClassifier, modelFilesInStore, UnusableModelError,
 import type { Logger } from "../platform/logging";
 import { ObjectStoreError, type ReadableStore } from "../platform/stores";
 import { type CurrentModel, currentModel } from "../registry";
+import { Problem } from "./problem";
 
 /** A model that could not be used is tried again after this, e.g. once its files are copied whole. */
 const SECONDS_BEFORE_RETRY = 30;
@@ -143,3 +144,7 @@ export class ModelSlot {
 function disposeIfUnused(loaded: Loaded): void {
   if (loaded.retired && loaded.users === 0) loaded.classifier.dispose();
 }
+
+/** What a caller is told where there is no model. */
+export const noModel = ({ problem }: ModelSlot): Problem =>
+  new Problem(503, "no-model", problem ?? "No model is loaded.", { "retry-after": "5" });

@@ -1,20 +1,24 @@
 import type { IncomingMessage } from "node:http";
-import multipart from "@fastify/multipart";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { gradCam, peakInOriginal, renderOriginal, renderOverlay } from "../explain";
-import { RejectedImage } from "../imaging";
+import { type ImageLimits, outlineScan } from "../imaging";
 import { DISCLAIMER, type Label } from "../intake";
-import { type Classifier, type ScanDecision, type ScoredScan, scoreScan, type Verdict } from "../model";
+import { type ScanDecision, scoreScan, type Verdict } from "../model";
 import type { Logger } from "../platform/logging";
 import { type CreatableStore, PreconditionFailedError, type ReadableStore } from "../platform/stores";
 import type { Warehouse } from "../platform/warehouse";
-import type { Admission } from "./admission";
+import { type Admission, NoPlaceError, type Turn } from "./admission";
+import type { Bodies } from "./bodies";
+import type { Connections } from "./connections";
 import type { createMetrics } from "./metrics";
-import type { ModelSlot } from "./model-slot";
-import { Problem, rejectionProblem } from "./problem";
+import { type ModelSlot, noModel } from "./model-slot";
+import { fileOf, isMultipart, MULTIPART_OVERHEAD } from "./multipart";
+import { busy, Problem } from "./problem";
 
 /** The answer to `POST /v1/predictions`. */
 export interface Prediction {
+  /** Of this answer alone. */
+  readonly request: string;
   /** The same image under the same model has the same id. */
   readonly id: string;
   /** Whether the model is fit for use: read it before the rest. */
@@ -30,9 +34,9 @@ export interface Prediction {
   readonly uncertain: { readonly low: number; readonly high: number } | null;
   /** Probability from which the label is Cancer. */
   readonly threshold: number;
-  /** URL of a PNG: the page with the places that speak for Cancer. */
+  /** Path of a PNG: the page with the places that speak for Cancer. */
   readonly overlay: string;
-  /** URL of a PNG: the page as it was read. */
+  /** Path of a PNG: the page as it was read. */
   readonly original: string;
   readonly disclaimer: string;
   /** The page that the answer is about: the most suspicious one, from 1. */
@@ -53,14 +57,18 @@ export interface Prediction {
 export interface PredictionDependencies {
   readonly slot: ModelSlot;
   readonly admission: Admission;
+  readonly bodies: Bodies;
+  readonly connections: Connections;
   readonly metrics: ReturnType<typeof createMetrics>;
   readonly reports: ReadableStore & CreatableStore;
   readonly warehouse: Warehouse;
   readonly log: Logger;
-  readonly maxBodyBytes: number;
+  readonly limits: Pick<ImageLimits, "bytes" | "pages" | "pixels" | "totalPixels">;
 }
 
-const PATH = "/v1/predictions";
+export const PREDICTIONS = "/v1/predictions";
+/** A scan of more pages than one, or of more pixels than these, is large: others are soon done beside it. */
+const LARGE_PIXELS = 4_000_000;
 /** Longest side of a picture that is shown, pixels. */
 const SHOWN_SIDE = 1024;
 const PICTURES = ["overlay", "original"] as const;
@@ -71,181 +79,147 @@ const pictureObject = (id: string, picture: Picture) =>
 
 /** Routes below `/v1/predictions`. */
 export async function predictionRoutes(app: FastifyInstance, dependencies: PredictionDependencies): Promise<void> {
-  const { admission, reports, metrics, maxBodyBytes } = dependencies;
-
-  // A content type proves nothing: whatever is not multipart is taken as the bytes of a scan.
-  app.removeAllContentTypeParsers();
-  app.addContentTypeParser(
-    "application/octet-stream",
-    { parseAs: "buffer", bodyLimit: maxBodyBytes },
-    (_, body, done) => done(null, body),
+  const { reports, bodies, connections, metrics, limits } = dependencies;
+  const tooLarge = new Problem(
+    413,
+    "file-too-large",
+    `The scan is larger than ${Math.floor(limits.bytes / 2 ** 20)} MiB, the most that is taken here.`,
   );
-  await app.register(multipart, { limits: { fileSize: maxBodyBytes, files: 4, fields: 32, fieldSize: 1 << 20 } });
+  const mostBytes = (message: IncomingMessage) =>
+    limits.bytes + (isMultipart(message.headers["content-type"]) ? MULTIPART_OVERHEAD : 0);
 
-  const admitted = new WeakSet<FastifyRequest>();
-  app.addHook("onRequest", async (request) => {
-    if (request.method !== "POST") return;
-    if (request.headers["sec-fetch-site"] === "cross-site") {
-      throw new Problem(403, "cross-site", "Pages of other sites may not send scans to this server.");
-    }
-    const length = Number(request.headers["content-length"] ?? 0);
-    if (length > maxBodyBytes + MULTIPART_OVERHEAD) throw tooLarge(maxBodyBytes);
-    asBytes(request.raw);
-    if (!admission.enter()) {
-      throw new Problem(503, "busy", "The server has as many scans as it can take. Send this one again in a moment.", {
-        "retry-after": "1",
-      });
-    }
-    admitted.add(request);
-  });
-  const leave = (request: FastifyRequest) => {
-    if (admitted.delete(request)) admission.leave();
-  };
-  app.addHook("onResponse", async (request) => leave(request));
-  app.addHook("onRequestAbort", async (request) => leave(request));
-
-  app.post(PATH, { bodyLimit: maxBodyBytes }, async (request, reply) => {
-    const end = metrics.seconds.startTimer();
-    const bytes = request.isMultipart() ? await fileOf(request, maxBodyBytes) : request.body;
-    if (!Buffer.isBuffer(bytes) || bytes.length === 0) {
-      throw new Problem(
-        400,
-        "empty-file",
-        "The request has no bytes. Send the scan as the body, or as the field file.",
+  app.post(PREDICTIONS, {
+    onRequest: async ({ raw }) => {
+      if (raw.headers["sec-fetch-site"] === "cross-site") {
+        throw new Problem(403, "cross-site", "Pages of other sites may not send scans to this server.");
+      }
+      if (Number(raw.headers["content-length"] ?? 0) > mostBytes(raw)) throw tooLarge;
+    },
+    handler: async (request, reply) => {
+      const { raw } = request;
+      const prediction = await bodies.receive(raw, mostBytes(raw), tooLarge, (body) =>
+        connections.whileWorking(raw, async (gone) => {
+          const end = metrics.seconds.startTimer();
+          const answer = await answerFor(dependencies, request, body, gone);
+          metrics.predictions.inc({ model: answer.model, decision: answer.decision });
+          end();
+          return answer;
+        }),
       );
-    }
-    const prediction = await admission.inTurn(() => predict(dependencies, request, bytes));
-    metrics.predictions.inc({ model: prediction.model, decision: prediction.decision });
-    end();
-    return reply.header("cache-control", "no-store").send(prediction);
-  });
-
-  app.route({
-    method: ["GET", "HEAD", "PUT", "PATCH", "DELETE"],
-    url: PATH,
-    handler: async () => {
-      throw new Problem(405, "method-not-allowed", `Send a scan with POST ${PATH}.`, { allow: "POST" });
+      return reply.header("cache-control", "no-store").send(prediction);
     },
   });
 
   for (const picture of PICTURES) {
-    app.get<{ Params: { id: string } }>(`${PATH}/:id/${picture}`, async (request, reply) => {
+    app.get<{ Params: { id: string } }>(`${PREDICTIONS}/:id/${picture}`, async (request, reply) => {
       const { id } = request.params;
       const name = pictureObject(id, picture);
-      if (!/^[0-9a-f]{64}$/.test(id) || !(await reports.stat(name))) {
+      const stored = /^[0-9a-f]{64}$/.test(id) ? await reports.stat(name) : undefined;
+      if (!stored) {
         throw new Problem(404, "not-found", "There is no prediction with this id. Send the scan again.");
       }
       return reply
         .type("image/png")
         .header("cache-control", "private, max-age=3600, immutable")
-        .send(await reports.read(name));
+        .header("content-length", stored.size)
+        .send(await reports.createReadStream(name, { generation: stored.generation }));
     });
   }
 }
 
-/** What boundaries and headers of a multipart body may add to the file, bytes. */
-const MULTIPART_OVERHEAD = 64 * 1024;
-
-/** Presents a body of any other type, or of none, as plain bytes. */
-function asBytes(message: IncomingMessage): void {
-  const type = message.headers["content-type"];
-  if (!/^multipart\/form-data\b/i.test(type ?? "")) message.headers["content-type"] = "application/octet-stream";
-}
-
-function tooLarge(maxBodyBytes: number): Problem {
-  return new Problem(
-    413,
-    "file-too-large",
-    `The scan is larger than ${Math.floor(maxBodyBytes / 2 ** 20)} MiB, the most that is taken here.`,
-  );
-}
-
-/** The field `file` of a multipart body. */
-async function fileOf(request: FastifyRequest, maxBodyBytes: number): Promise<Buffer> {
-  let file: Buffer | undefined;
-  try {
-    for await (const part of request.parts()) {
-      if (part.type !== "file") continue;
-      if (part.fieldname === "file" && file === undefined) file = await part.toBuffer();
-      else part.file.resume();
-    }
-  } catch (error) {
-    if ((error as { code?: unknown }).code === "FST_REQ_FILE_TOO_LARGE") throw tooLarge(maxBodyBytes);
-    throw new Problem(400, "bad-multipart", "The multipart body cannot be read. Send the scan as the field file.");
+/** Refuses at once what can be refused without work, and works in a place of its own else. */
+async function answerFor(
+  dependencies: PredictionDependencies,
+  request: FastifyRequest,
+  body: Buffer,
+  gone: AbortSignal,
+): Promise<Prediction> {
+  const { admission, slot, limits } = dependencies;
+  const type = request.raw.headers["content-type"];
+  const bytes = isMultipart(type) ? await fileOf(body, type) : body;
+  if (bytes.length === 0) {
+    throw new Problem(400, "empty-file", "The request has no bytes. Send the scan as the body, or as the field file.");
   }
-  if (file) return file;
-  throw new Problem(400, "no-file", "The multipart body has no file in the field file.");
+  const { pages, pixels } = outlineScan(bytes, limits);
+  if (!slot.current) await slot.refresh();
+  if (!slot.current) throw noModel(slot);
+  const large = pages > 1 || pixels > LARGE_PIXELS;
+  try {
+    return await admission.admit(large, gone, (turn) => predict(dependencies, request, bytes, turn, gone));
+  } catch (error) {
+    if (!(error instanceof NoPlaceError)) throw error;
+    throw busy(`as many ${error.large ? "large " : ""}scans as it can take`);
+  }
 }
 
 async function predict(
-  { slot, reports, warehouse, log }: PredictionDependencies,
+  { slot, limits, reports, warehouse, log }: PredictionDependencies,
   request: FastifyRequest,
   bytes: Buffer,
+  turn: Turn,
+  gone: AbortSignal,
 ): Promise<Prediction> {
-  if (!slot.current) await slot.refresh();
-  const prediction = await slot.use(async (classifier, verdict) => {
-    const scored = await score(bytes, classifier);
-    const { metadata } = classifier;
-    const { id, image, geometry, probability, label, decision } = scored;
-    const explanation = await gradCam(classifier, scored.pixels, geometry);
-    await Promise.all([
-      keep(reports, pictureObject(id, "overlay"), () =>
-        renderOverlay(image, geometry, explanation, { maxSide: SHOWN_SIDE }),
-      ),
-      keep(reports, pictureObject(id, "original"), () => renderOriginal(image, { maxSide: SHOWN_SIDE })),
-    ]);
-    const answer = {
-      request: request.id,
-      id,
-      model: metadata.id,
-      recipe: metadata.recipe,
-      probability,
-      label,
-      decision,
-      threshold: metadata.threshold,
-      sha256: scored.sha256,
-      predicted_at: new Date().toISOString(),
-    };
-    await warehouse.append("predictions", request.id, [answer], { unique: true });
-    log.info({ request: request.id, prediction: id, model: metadata.id, label, decision, probability }, "Prediction");
-    const url = (picture: Picture) => `${request.protocol}://${request.host}${PATH}/${id}/${picture}`;
-    return {
-      id,
-      verdict,
-      model: metadata.id,
-      recipe: metadata.recipe,
-      probability,
-      label,
-      decision,
-      uncertain: metadata.uncertain ? { low: metadata.uncertain.low, high: metadata.uncertain.high } : null,
-      threshold: metadata.threshold,
-      overlay: url("overlay"),
-      original: url("original"),
-      disclaimer: DISCLAIMER,
-      page: scored.page,
-      pages: scored.pages,
-      rejected_pages: scored.rejectedPages.map(({ page, reason }) => ({
-        page,
-        code: reason.code,
-        detail: reason.message,
-      })),
-      width: image.width,
-      height: image.height,
-      peak: peakInOriginal(explanation, geometry, image),
-      synthetic: metadata.synthetic,
-    };
-  });
-  if (prediction) return prediction;
-  throw new Problem(503, "no-model", slot.problem ?? "No model is loaded.", { "retry-after": "5" });
-}
-
-async function score(bytes: Buffer, classifier: Classifier): Promise<ScoredScan> {
-  try {
-    return await scoreScan(bytes, classifier);
-  } catch (error) {
-    if (error instanceof RejectedImage) throw rejectionProblem(error);
-    throw error;
-  }
+  const work = await turn.during(() =>
+    slot.use(async (classifier, verdict) => {
+      const scored = await scoreScan(bytes, classifier, { limits, pause: () => turn.pass() });
+      gone.throwIfAborted();
+      const explanation = await gradCam(classifier, scored.pixels, scored.geometry);
+      return { metadata: classifier.metadata, verdict, scored, explanation };
+    }),
+  );
+  if (!work) throw noModel(slot);
+  gone.throwIfAborted();
+  const { metadata, verdict, scored, explanation } = work;
+  const { id, image, geometry, probability, label, decision } = scored;
+  await Promise.all([
+    keep(reports, pictureObject(id, "overlay"), () =>
+      renderOverlay(image, geometry, explanation, { maxSide: SHOWN_SIDE }),
+    ),
+    keep(reports, pictureObject(id, "original"), () => renderOriginal(image, { maxSide: SHOWN_SIDE })),
+  ]);
+  gone.throwIfAborted();
+  const answer = {
+    request: request.id,
+    id,
+    model: metadata.id,
+    recipe: metadata.recipe,
+    probability,
+    label,
+    decision,
+    threshold: metadata.threshold,
+    sha256: scored.sha256,
+    predicted_at: new Date().toISOString(),
+  };
+  await warehouse.append("predictions", request.id, [answer], { unique: true });
+  log.info({ request: request.id, prediction: id, model: metadata.id, label, decision, probability }, "Prediction");
+  // A path, and not a URL: what a client says of the host in its headers proves nothing.
+  const path = (picture: Picture) => `${PREDICTIONS}/${id}/${picture}`;
+  return {
+    request: request.id,
+    id,
+    verdict,
+    model: metadata.id,
+    recipe: metadata.recipe,
+    probability,
+    label,
+    decision,
+    uncertain: metadata.uncertain ? { low: metadata.uncertain.low, high: metadata.uncertain.high } : null,
+    threshold: metadata.threshold,
+    overlay: path("overlay"),
+    original: path("original"),
+    disclaimer: DISCLAIMER,
+    page: scored.page,
+    pages: scored.pages,
+    rejected_pages: scored.rejectedPages.map(({ page, reason }) => ({
+      page,
+      code: reason.code,
+      detail: reason.message,
+    })),
+    width: image.width,
+    height: image.height,
+    peak: peakInOriginal(explanation, geometry, image),
+    synthetic: metadata.synthetic,
+  };
 }
 
 /** Stores a picture once: the same id always shows the same. */

@@ -70,8 +70,9 @@ export async function main(): Promise<void> {
     warehouse,
     log,
     maxBodyBytes: env.MAX_BODY_MIB * 2 ** 20,
+    maxPages: env.MAX_PAGES,
+    maxMegapixels: env.MAX_MEGAPIXELS,
     queueLimit: env.QUEUE_LIMIT,
-    trustProxy: true,
   });
   app.addHook("onClose", () => warehouse.close());
   const server = await listen(app, env.PORT, env.HOST);

@@ -4,11 +4,11 @@ import { join } from "node:path";
 import pino from "pino";
 import { type Browser, chromium, type Page } from "playwright-core";
 import sharp from "sharp";
-import { modelFileContents } from "../../runtime/model";
 import { openWorkspace } from "../../runtime/platform/workspace";
 import { setCurrent } from "../../runtime/registry";
 import { type RunningServer, serveWorkspace } from "../../runtime/serve";
-import { BRIGHT_SPOT, brightSpotNetwork, headPixels, headPng } from "../support/bright-spot-model";
+import { BRIGHT_SPOT, headPixels, headPng } from "../support/bright-spot-model";
+import { storeModel } from "../support/served-model";
 
 const CHROMIUM = process.env.CHROMIUM ?? "/usr/bin/chromium";
 
@@ -24,11 +24,7 @@ beforeAll(async () => {
   const directory = join(folder, "workspace");
   server = await serveWorkspace({ workspace: directory, port: 0, log: pino({ level: "silent" }), refreshSeconds: 0.1 });
   const workspace = await openWorkspace(directory);
-  const network = brightSpotNetwork();
-  for (const [name, content] of await modelFileContents(network, BRIGHT_SPOT)) {
-    await workspace.buckets.models.write(`${BRIGHT_SPOT.id}/${name}`, content);
-  }
-  network.dispose();
+  await storeModel(workspace);
   const verdict = { fit: false, sentence: "Not fit for use: it is <b>a test</b>.", reasons: ["few-groups"] };
   const next = { model: BRIGHT_SPOT.id, reason: "The test says so.", verdict };
   await setCurrent(workspace.buckets.models, next, undefined, new Date(0));

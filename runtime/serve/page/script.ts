@@ -32,12 +32,12 @@ export const SCRIPT = `"use strict";
     at("error").hidden = false;
   };
 
-  const load = (image, url, description) =>
+  const load = (image, path, description) =>
     new Promise((resolve, reject) => {
       image.onload = resolve;
       image.onerror = () => reject(new Error("The picture of the result cannot be shown. Send the scan again."));
       image.alt = description;
-      image.src = new URL(url, location.href).pathname;
+      image.src = path;
     });
 
   const facts = (rows) => {

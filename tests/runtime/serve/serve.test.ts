@@ -5,12 +5,13 @@ import * as tf from "@tensorflow/tfjs-core";
 import type { FastifyInstance } from "fastify";
 import pino from "pino";
 import sharp from "sharp";
-import { modelFileContents, useBackend } from "../../../runtime/model";
+import { useBackend } from "../../../runtime/model";
 import { ConfigurationError, parseEnv } from "../../../runtime/platform/config";
 import { openWorkspace, type Workspace } from "../../../runtime/platform/workspace";
-import { currentModel, promote as promoteByRule, setCurrent } from "../../../runtime/registry";
+import { promote as promoteByRule } from "../../../runtime/registry";
 import { buildServer, type Prediction, serveContract, serveWorkspace } from "../../../runtime/serve";
-import { BRIGHT_SPOT, brightSpotNetwork, headPixels, headPng } from "../../support/bright-spot-model";
+import { BRIGHT_SPOT, headPixels, headPng } from "../../support/bright-spot-model";
+import { promote, storeModel, until } from "../../support/served-model";
 
 const SPOT = { x: 120, y: 110, radius: 16 };
 const log = pino({ level: "silent" });
@@ -20,20 +21,6 @@ let workspace: Workspace;
 let app: FastifyInstance;
 let ill: Buffer;
 let well: Buffer;
-
-async function storeModel(target: Workspace, id: string, recipe = BRIGHT_SPOT.recipe): Promise<void> {
-  const network = brightSpotNetwork();
-  for (const [name, content] of await modelFileContents(network, { ...BRIGHT_SPOT, id, recipe })) {
-    await target.buckets.models.write(`${id}/${name}`, content);
-  }
-  network.dispose();
-}
-
-async function promote(target: Workspace, id: string): Promise<void> {
-  const { models } = target.buckets;
-  const next = { model: id, reason: "The test says so." };
-  expect(await setCurrent(models, next, await currentModel(models), new Date(0))).toBe(true);
-}
 
 function server(target: Workspace, overrides: Partial<Parameters<typeof buildServer>[0]> = {}) {
   return buildServer({
@@ -63,21 +50,12 @@ function multipart(field: string, content: Buffer) {
   return { payload, headers: { "content-type": `multipart/form-data; boundary=${boundary}` } };
 }
 
-/** Asks again until the answer is as wanted; the test's own time limit ends it otherwise. */
-async function until<T>(ask: () => Promise<T>, wanted: (answer: T) => boolean): Promise<T> {
-  for (;;) {
-    const answer = await ask();
-    if (wanted(answer)) return answer;
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-}
-
 beforeAll(async () => {
   await useBackend("wasm");
   folder = await mkdtemp(join(tmpdir(), "serve-"));
   workspace = await openWorkspace(join(folder, "workspace"));
-  await storeModel(workspace, BRIGHT_SPOT.id);
-  await promote(workspace, BRIGHT_SPOT.id);
+  await storeModel(workspace);
+  await promote(workspace);
   app = await server(workspace);
   ill = await headPng(240, 200, SPOT);
   well = await headPng(240, 200);
@@ -95,6 +73,7 @@ describe("POST /v1/predictions", () => {
     expect(response.statusCode).toBe(200);
     const answer = response.json<Prediction>();
     expect(answer).toMatchObject({
+      request: response.headers["x-request-id"],
       id: expect.stringMatching(/^[0-9a-f]{64}$/),
       model: BRIGHT_SPOT.id,
       recipe: BRIGHT_SPOT.recipe,
@@ -119,16 +98,15 @@ describe("POST /v1/predictions", () => {
 
   test("its overlay and original are pictures of the scan's size", async () => {
     const answer = (await post(ill)).json<Prediction>();
-    for (const url of [answer.overlay, answer.original]) {
-      const { pathname, protocol } = new URL(url);
-      expect(protocol).toBe("http:");
-      const picture = await app.inject(pathname);
+    for (const path of [answer.overlay, answer.original]) {
+      const picture = await app.inject(path);
       expect(picture.statusCode).toBe(200);
+      expect(Number(picture.headers["content-length"])).toBe(picture.rawPayload.length);
       expect(picture.headers["content-type"]).toBe("image/png");
       expect(await sharp(picture.rawPayload).metadata()).toMatchObject({ format: "png", width: 240, height: 200 });
     }
     const [overlay, original] = await Promise.all(
-      [answer.overlay, answer.original].map(async (url) => (await app.inject(new URL(url).pathname)).rawPayload),
+      [answer.overlay, answer.original].map(async (path) => (await app.inject(path)).rawPayload),
     );
     expect(overlay?.equals(original as Buffer)).toBe(false);
   });
@@ -149,7 +127,10 @@ describe("POST /v1/predictions", () => {
     const body = multipart("file", ill);
     const response = await post(body.payload, body.headers);
     expect(response.statusCode).toBe(200);
-    expect(response.json<Prediction>().id).toBe((await post(ill)).json<Prediction>().id);
+    const { id } = (await post(ill)).json<Prediction>();
+    expect(response.json<Prediction>().id).toBe(id);
+    const unnamed = Buffer.from(body.payload.toString("latin1").replace('; filename="a b.png"', ""), "latin1");
+    expect((await post(unnamed, body.headers)).json<Prediction>().id).toBe(id);
   });
 
   test("takes other formats by their bytes, and of several pages answers for the most suspicious", async () => {
@@ -170,8 +151,9 @@ describe("POST /v1/predictions", () => {
     const first = await post(well);
     const second = await post(well);
     const rows = (await workspace.warehouse.rows("predictions")).map(({ batch, row }) => ({ batch, ...row }));
+    expect(first.json<Prediction>().request).not.toBe(second.json<Prediction>().request);
     for (const response of [first, second]) {
-      const request = response.headers["x-request-id"];
+      const { request } = response.json<Prediction>();
       const mine = rows.filter((row) => row.request === request);
       expect(mine).toHaveLength(1);
       const answer = response.json<Prediction>();
@@ -244,9 +226,33 @@ describe("errors are problem+json with a stable code", () => {
     const wrong = await app.inject({ method: "PUT", url: "/v1/predictions" });
     expectProblem(wrong, 405, "method-not-allowed");
     expect(wrong.headers.allow).toBe("POST");
+    const probe = await app.inject({ method: "DELETE", url: "/healthz" });
+    expectProblem(probe, 405, "method-not-allowed");
+    expect(probe.headers.allow).toBe("GET, HEAD");
     expectProblem(await app.inject("/nothing"), 404, "not-found");
     expectProblem(await app.inject(`/v1/predictions/${"0".repeat(64)}/overlay`), 404, "not-found");
     expectProblem(await app.inject("/v1/predictions/..%2F..%2Fcurrent/overlay"), 404, "not-found");
+  });
+
+  test("a scan that costs too much is refused by its headers, and its limits are configuration", async () => {
+    const small = await server(workspace, { maxPages: 2, maxMegapixels: 1 });
+    const pages = async (width: number, height: number, count: number) =>
+      sharp({ create: { width, height: height * count, channels: 3, background: "black", pageHeight: height } })
+        .toColourspace("b-w")
+        .tiff({ compression: "deflate" })
+        .toBuffer();
+    const cases: [number, number, number, string, RegExp][] = [
+      [64, 64, 3, "too-many-pages", /more than 2 pages/],
+      [1024, 1024, 1, "too-many-pixels", /at most 1,000,000 pixels/],
+      [16, 400, 2, "too-small", /at least 32/],
+      [1000, 1000, 2, "blank-image", /blank/],
+    ];
+    for (const [width, height, count, code, detail] of cases) {
+      const response = await post(await pages(width, height, count), {}, small);
+      expectProblem(response, 422, code);
+      expect(response.json<{ detail: string }>().detail).toMatch(detail);
+    }
+    await small.close();
   });
 
   test("another site's page may not send scans", async () => {
@@ -429,8 +435,7 @@ describe("the process", () => {
     expect(running.url).toMatch(/^http:\/\/127\.0\.0\.1:[1-9]\d*$/);
     const response = await fetch(`${running.url}/v1/predictions`, { method: "POST", body: new Uint8Array(ill) });
     const answer = (await response.json()) as Prediction;
-    expect(answer.overlay.startsWith(running.url)).toBe(true);
-    expect((await fetch(answer.overlay)).status).toBe(200);
+    expect((await fetch(new URL(answer.overlay, running.url))).status).toBe(200);
     const port = Number(new URL(running.url).port);
     await expect(serveWorkspace({ workspace: workspace.directory, port, log })).rejects.toThrow(ConfigurationError);
     await running.close();
@@ -453,5 +458,6 @@ describe("the process", () => {
       WAREHOUSE_BUCKET: "gs://warehouse",
     });
     expect(parsed).toMatchObject({ PORT: 8080, HOST: "0.0.0.0", MAX_BODY_MIB: 64, LOG_LEVEL: "info" });
+    expect(parsed).toMatchObject({ MAX_PAGES: 64, MAX_MEGAPIXELS: 25, QUEUE_LIMIT: 16 });
   });
 });

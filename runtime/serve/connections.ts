@@ -1,0 +1,92 @@
+import type { IncomingMessage, Server, ServerResponse } from "node:http";
+import type { Socket } from "node:net";
+import { clientGone } from "./problem";
+
+interface Connection {
+  readonly gone: AbortController;
+  /** Requests whose answers are not through. */
+  requests: number;
+  /** Those of them that have arrived and are worked on. */
+  working: number;
+}
+
+/** Requests that come by no connection, as tests inject them, have a client that stays. */
+const STAYS = new AbortController().signal;
+
+/**
+ * Knows who is still there. Neither Fastify nor Node tells a handler of a client that leaves once its request has
+ * arrived: a request then counts as closed already, and a response that stands behind another one on its connection is
+ * never closed. The connection itself is.
+ */
+export class Connections {
+  private readonly open = new Map<Socket, Connection>();
+  private closing = false;
+
+  /** @param most connections; beyond it the oldest that waits for no answer makes room for the newest */
+  constructor(
+    server: Server,
+    private readonly most: number,
+  ) {
+    server.on("connection", (socket) => this.add(socket));
+  }
+
+  /** Counts a request until its answer is through. */
+  begin({ socket }: IncomingMessage, response: ServerResponse): void {
+    const connection = this.open.get(socket);
+    if (!connection) return;
+    connection.requests++;
+    response.once("close", () => {
+      connection.requests--;
+      if (this.closing && connection.requests === 0) socket.destroySoon();
+    });
+  }
+
+  /** Runs work that the client of a request waits for, with a signal that says when it has gone. */
+  async whileWorking<T>({ socket }: IncomingMessage, work: (gone: AbortSignal) => Promise<T>): Promise<T> {
+    const connection = this.open.get(socket);
+    if (!connection) {
+      if (socket.destroyed) throw clientGone();
+      return work(STAYS);
+    }
+    connection.working++;
+    try {
+      return await work(connection.gone.signal);
+    } finally {
+      connection.working--;
+    }
+  }
+
+  /** Ends the connection of a request in so many seconds, unless what it waits for is closed before. */
+  endLater({ socket }: IncomingMessage, seconds: number, until: IncomingMessage | ServerResponse): void {
+    if (!this.open.has(socket)) return;
+    const timer = setTimeout(() => socket.destroy(), seconds * 1000).unref();
+    until.once("close", () => clearTimeout(timer));
+  }
+
+  /** Ends every connection: at once where nothing was asked, else with its last answer, or after so many seconds. */
+  close(seconds: number): void {
+    this.closing = true;
+    for (const [socket, { requests }] of this.open) if (requests === 0) socket.destroy();
+    setTimeout(() => {
+      for (const socket of this.open.keys()) socket.destroy();
+    }, seconds * 1000).unref();
+  }
+
+  private add(socket: Socket): void {
+    const connection = { gone: new AbortController(), requests: 0, working: 0 };
+    this.open.set(socket, connection);
+    socket.once("close", () => {
+      this.open.delete(socket);
+      connection.gone.abort(clientGone());
+    });
+    if (this.open.size > this.most) this.makeRoom();
+  }
+
+  private makeRoom(): void {
+    for (const [socket, { working }] of this.open) {
+      if (working > 0) continue;
+      socket.destroy();
+      return;
+    }
+  }
+}
