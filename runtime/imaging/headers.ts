@@ -2,7 +2,10 @@ import { crc32 } from "@node-rs/crc32";
 import type { PageHeader } from "./limits";
 import { RejectedImage } from "./rejected";
 
-const END_OF_CHUNKS = "IEND";
+const chunkType = (name: string) => Buffer.from(name, "latin1").readUInt32BE();
+const HEADER_CHUNK = chunkType("IHDR");
+const ANIMATION_CHUNK = chunkType("acTL");
+const END_OF_CHUNKS = chunkType("IEND");
 
 /** Header of a PNG file after a walk over all its chunks. https://www.w3.org/TR/png-3/ */
 export function readPngHeader(bytes: Buffer): PageHeader {
@@ -11,19 +14,26 @@ export function readPngHeader(bytes: Buffer): PageHeader {
   for (;;) {
     if (at + 12 > bytes.length) throw truncated("PNG");
     const length = bytes.readUInt32BE(at);
-    const type = bytes.toString("latin1", at + 4, at + 8);
-    if (!/^[A-Za-z]{4}$/.test(type)) throw damaged("PNG");
+    // Numbers and no strings: a file may have millions of chunks.
+    const type = bytes.readUInt32BE(at + 4);
+    for (let i = 4; i < 8; i++) if (!isLetter(bytes[at + i] as number)) throw damaged("PNG");
     const end = at + 12 + length;
     if (end > bytes.length) throw truncated("PNG");
     if (!header) {
-      if (type !== "IHDR" || length !== 13) throw damaged("PNG");
+      if (type !== HEADER_CHUNK || length !== 13) throw damaged("PNG");
       if (crc32(bytes.subarray(at + 4, end - 4)) !== bytes.readUInt32BE(end - 4)) throw damaged("PNG");
       header = pngHeader(bytes.subarray(at + 8));
     }
-    if (type === "acTL") throw animated("PNG");
+    if (type === ANIMATION_CHUNK) throw animated("PNG");
     if (type === END_OF_CHUNKS) return header;
     at = end;
   }
+}
+
+/** A to Z and a to z, which differ in one bit. */
+function isLetter(byte: number): boolean {
+  const capital = byte & ~0x20;
+  return capital >= 0x41 && capital <= 0x5a;
 }
 
 function pngHeader(ihdr: Buffer): PageHeader {

@@ -38,7 +38,7 @@ export class Admission {
     this.inside++;
     if (large) this.largeInside++;
     try {
-      return await work(new Turn(this.turns, gone));
+      return await work(new Turn(this.turns, large, gone));
     } finally {
       this.inside--;
       if (large) this.largeInside--;
@@ -52,6 +52,7 @@ export class Turn {
 
   constructor(
     private readonly turns: Turns,
+    private readonly large: boolean,
     private readonly gone: AbortSignal,
   ) {}
 
@@ -74,7 +75,7 @@ export class Turn {
   }
 
   private async take(): Promise<void> {
-    await this.turns.take(this.gone);
+    await this.turns.take(this.large, this.gone);
     this.held = true;
   }
 
@@ -84,34 +85,41 @@ export class Turn {
   }
 }
 
-/** One has the turn; the others stand in a row. */
+/**
+ * One has the turn; the others stand in two rows, which take turns too: what is soon done waits for one part of large
+ * work at most, however much of it there is.
+ */
 class Turns {
   private taken = false;
-  private readonly row: (() => void)[] = [];
+  private lastWasLarge = false;
+  private readonly rows: Readonly<Record<"small" | "large", (() => void)[]>> = { small: [], large: [] };
 
-  async take(signal: AbortSignal): Promise<void> {
+  async take(large: boolean, signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
-    if (!this.taken) {
-      this.taken = true;
-      return;
-    }
-    await new Promise<void>((resolve, reject) => {
+    if (this.taken) await this.stand(this.rows[large ? "large" : "small"], signal);
+    this.taken = true;
+    this.lastWasLarge = large;
+  }
+
+  give(): void {
+    const { small, large } = this.rows;
+    const next = this.lastWasLarge ? (small.shift() ?? large.shift()) : (large.shift() ?? small.shift());
+    if (next) next();
+    else this.taken = false;
+  }
+
+  private stand(row: (() => void)[], signal: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
       const begin = () => {
         signal.removeEventListener("abort", leave);
         resolve();
       };
       const leave = () => {
-        this.row.splice(this.row.indexOf(begin), 1);
+        row.splice(row.indexOf(begin), 1);
         reject(signal.reason);
       };
       signal.addEventListener("abort", leave, { once: true });
-      this.row.push(begin);
+      row.push(begin);
     });
-  }
-
-  give(): void {
-    const next = this.row.shift();
-    if (next) next();
-    else this.taken = false;
   }
 }

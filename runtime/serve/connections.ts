@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import { clientGone } from "./problem";
@@ -74,6 +75,8 @@ export class Connections {
 
   private add(socket: Socket): void {
     const connection = { gone: new AbortController(), requests: 0, working: 0 };
+    // A client may send requests before it has the answers to others: each of them listens.
+    setMaxListeners(0, connection.gone.signal);
     this.open.set(socket, connection);
     socket.once("close", () => {
       this.open.delete(socket);

@@ -66,6 +66,16 @@ describe("turns", () => {
     expect(said).toEqual(["a1", "b1", "c1", "a2", "b2", "c2", "a3", "b3", "c3"]);
   });
 
+  test("of small work wait for one part of large work at most, and large work waits for one small", async () => {
+    const admission = new Admission(16);
+    const said: string[] = [];
+    const work = ["L", "M", "N"].map((name) => admission.admit(true, stays, parts(name, said)));
+    work.push(...["a", "b"].map((name) => admission.admit(false, stays, parts(name, said))));
+    await Promise.all(work);
+    expect(said.slice(0, 8)).toEqual(["L1", "a1", "M1", "b1", "N1", "a2", "L2", "b2"]);
+    expect(said).toHaveLength(15);
+  });
+
   test("are given on when a part fails", async () => {
     const admission = new Admission(8);
     const broken = admission.admit(false, stays, (turn) =>

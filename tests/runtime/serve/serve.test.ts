@@ -209,7 +209,17 @@ describe("errors are problem+json with a stable code", () => {
     expectProblem(await post(body.payload, body.headers), 400, "no-file");
     expectProblem(await post(ill, { "content-type": "multipart/form-data" }), 400, "bad-multipart");
     expectProblem(await post(ill, { "content-type": "multipart/form-data; boundary=x" }), 400, "bad-multipart");
+    const cut = body.payload.subarray(0, body.payload.length - 20);
+    expectProblem(await post(cut, body.headers), 400, "bad-multipart");
   });
+
+  test("a form of a million fields, which would take a minute to read", async () => {
+    const field = '--b\r\nContent-Disposition: form-data; name="x"\r\n\r\n\r\n';
+    for (const boundary of ["b", "a; boundary=b"]) {
+      const headers = { "content-type": `multipart/form-data; boundary=${boundary}` };
+      expectProblem(await post(Buffer.alloc(50 * 2 ** 20, field), headers), 400, "bad-multipart");
+    }
+  }, 15_000);
 
   test("too many bytes, raw and multipart, and the server goes on", async () => {
     const small = await server(workspace, { maxBodyBytes: 1000 });
