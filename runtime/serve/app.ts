@@ -40,19 +40,19 @@ export interface ServerDependencies {
   readonly maxConnections?: number;
   /** Seconds that a client may need for the head of a request, or be silent in its body. @default 10 */
   readonly senderSeconds?: number;
+  /** Seconds that a client may need to read an answer. @default 60 */
+  readonly answerSeconds?: number;
   /** How often `current.json` is looked at. @default 3 */
   readonly refreshSeconds?: number;
 }
 
 /** For head and body of a request together, seconds, however steadily it comes. */
 const WHOLE_REQUEST_SECONDS = 120;
-/** For a client to read an answer, seconds. */
-const ANSWER_SECONDS = 60;
 /** For a client to end a request that was refused, seconds. */
 const LINGER_SECONDS = 5;
 /** Once the server is being stopped: for bodies that are on their way, and for everything, seconds. */
 const STOP_SENDER_SECONDS = 3;
-const STOP_SECONDS = 30;
+const STOP_SECONDS = 120;
 
 /**
  * The HTTP service. It listens to nothing yet: tests send requests with `inject`, a process calls `listen`.
@@ -66,6 +66,7 @@ export async function buildServer(dependencies: ServerDependencies): Promise<Fas
   const pixels = (dependencies.maxMegapixels ?? SERVE_DEFAULTS.maxMegapixels) * 1_000_000;
   const limits = { bytes: maxBodyBytes, pages: maxPages, pixels, totalPixels: Math.max(pixels, maxPages * 2 ** 20) };
   const senderSeconds = dependencies.senderSeconds ?? 10;
+  const answerSeconds = dependencies.answerSeconds ?? 60;
   const slot = new ModelSlot(models, log);
   const admission = new Admission(dependencies.queueLimit ?? SERVE_DEFAULTS.queueLimit);
   const bodies = new Bodies({ memory: 4 * (maxBodyBytes + MULTIPART_OVERHEAD), senderSeconds });
@@ -104,7 +105,7 @@ export async function buildServer(dependencies: ServerDependencies): Promise<Fas
     reply.header("x-content-type-options", "nosniff");
     reply.header("referrer-policy", "no-referrer");
     reply.header("cross-origin-resource-policy", "same-origin");
-    connections.endLater(request.raw, ANSWER_SECONDS, reply.raw);
+    connections.endLater(request.raw, answerSeconds, reply.raw);
   });
   app.addHook("onResponse", async ({ raw }) => {
     // What comes after a refusal is read and dropped for a while, because a client that is cut off sees no answer.
@@ -114,7 +115,8 @@ export async function buildServer(dependencies: ServerDependencies): Promise<Fas
   app.setErrorHandler((error, request, reply) => {
     const problem = toProblem(error);
     if (problem.status >= 500 && !(error instanceof Problem)) request.log.error({ err: error }, "Request failed");
-    if (request.routeOptions.url === PREDICTIONS) metrics.refusals.inc({ code: problem.code });
+    if (request.method === "POST" && request.routeOptions.url === PREDICTIONS)
+      metrics.refusals.inc({ code: problem.code });
     return sendProblem(reply, problem, request.id);
   });
   app.setNotFoundHandler((request, reply) =>

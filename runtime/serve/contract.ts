@@ -14,7 +14,7 @@ export const serveContract = defineContract({
     PORT: wholeNumberVariable("Port to listen on", 0, 65_535, 8080),
     HOST: z.string().min(1).default("0.0.0.0").describe("Address to listen on (default 0.0.0.0)."),
     MAX_BODY_MIB: wholeNumberVariable(
-      "Largest request body, mebibytes; memory for four such is taken",
+      "Largest request body, mebibytes; memory for four such is taken, twice as much for forms",
       1,
       256,
       SERVE_DEFAULTS.maxBodyMiB,

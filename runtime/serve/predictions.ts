@@ -79,7 +79,7 @@ const pictureObject = (id: string, picture: Picture) =>
 
 /** Routes below `/v1/predictions`. */
 export async function predictionRoutes(app: FastifyInstance, dependencies: PredictionDependencies): Promise<void> {
-  const { reports, bodies, connections, metrics, limits } = dependencies;
+  const { slot, reports, bodies, connections, metrics, limits } = dependencies;
   const tooLarge = new Problem(
     413,
     "file-too-large",
@@ -94,6 +94,8 @@ export async function predictionRoutes(app: FastifyInstance, dependencies: Predi
         throw new Problem(403, "cross-site", "Pages of other sites may not send scans to this server.");
       }
       if (Number(raw.headers["content-length"] ?? 0) > mostBytes(raw)) throw tooLarge;
+      if (!slot.current) await slot.refresh();
+      if (!slot.current) throw noModel(slot);
     },
     handler: async (request, reply) => {
       const { raw } = request;
@@ -134,15 +136,13 @@ async function answerFor(
   body: Buffer,
   gone: AbortSignal,
 ): Promise<Prediction> {
-  const { admission, slot, limits } = dependencies;
+  const { admission, limits } = dependencies;
   const type = request.raw.headers["content-type"];
   const bytes = isMultipart(type) ? await fileOf(body, type) : body;
   if (bytes.length === 0) {
     throw new Problem(400, "empty-file", "The request has no bytes. Send the scan as the body, or as the field file.");
   }
   const { pages, pixels } = outlineScan(bytes, limits);
-  if (!slot.current) await slot.refresh();
-  if (!slot.current) throw noModel(slot);
   const large = pages > 1 || pixels > LARGE_PIXELS;
   try {
     return await admission.admit(large, gone, (turn) => predict(dependencies, request, bytes, turn, gone));

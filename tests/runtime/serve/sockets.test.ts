@@ -169,6 +169,25 @@ describe("slow senders", () => {
   }, 30_000);
 });
 
+test("a client that does not read its answers is cut off", async () => {
+  const { app, url } = await listening({ answerSeconds: 0.3 });
+  // Noise hardly shrinks: no kernel holds forty such pictures.
+  const side = 1000;
+  const random = uniform(2);
+  const noise = Uint8Array.from({ length: side * side }, () => 256 * random());
+  const body = await sharp(noise, { raw: { width: side, height: side, channels: 1 } })
+    .png()
+    .toBuffer();
+  const posted = await app.inject({ method: "POST", url: "/v1/predictions", payload: body });
+  const client = await RawClient.open(url);
+  client.socket.pause();
+  await client.send(`GET ${posted.json<Prediction>().overlay} HTTP/1.1\r\nhost: x\r\n\r\n`.repeat(40));
+  const connections = () => new Promise<number>((resolve) => app.server.getConnections((_, count) => resolve(count)));
+  expect(await connections()).toBe(1);
+  await until(connections, (count) => count === 0);
+  client.leave();
+}, 30_000);
+
 describe("costly files", () => {
   const page = (index: number) => headPixels(64, 64, undefined, index);
   const blank = () => Buffer.alloc(64 * 64);
