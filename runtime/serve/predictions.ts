@@ -178,7 +178,7 @@ async function predict(
     keep(reports, pictureObject(id, "original"), () => renderOriginal(image, { maxSide: SHOWN_SIDE })),
   ]);
   gone.throwIfAborted();
-  const answer = {
+  const row = {
     request: request.id,
     id,
     model: metadata.id,
@@ -190,7 +190,7 @@ async function predict(
     sha256: scored.sha256,
     predicted_at: new Date().toISOString(),
   };
-  await warehouse.append("predictions", request.id, [answer], { unique: true });
+  await warehouse.append("predictions", request.id, [row], { unique: true });
   log.info({ request: request.id, prediction: id, model: metadata.id, label, decision, probability }, "Prediction");
   // A path, and not a URL: what a client says of the host in its headers proves nothing.
   const path = (picture: Picture) => `${PREDICTIONS}/${id}/${picture}`;

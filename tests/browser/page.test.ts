@@ -5,10 +5,9 @@ import pino from "pino";
 import { type Browser, chromium, type Page } from "playwright-core";
 import sharp from "sharp";
 import { openWorkspace } from "../../runtime/platform/workspace";
-import { setCurrent } from "../../runtime/registry";
 import { type RunningServer, serveWorkspace } from "../../runtime/serve";
 import { BRIGHT_SPOT, headPixels, headPng } from "../support/bright-spot-model";
-import { storeModel } from "../support/served-model";
+import { promote, storeModel } from "../support/served-model";
 
 const CHROMIUM = process.env.CHROMIUM ?? "/usr/bin/chromium";
 
@@ -26,8 +25,7 @@ beforeAll(async () => {
   const workspace = await openWorkspace(directory);
   await storeModel(workspace);
   const verdict = { fit: false, sentence: "Not fit for use: it is <b>a test</b>.", reasons: ["few-groups"] };
-  const next = { model: BRIGHT_SPOT.id, reason: "The test says so.", verdict };
-  await setCurrent(workspace.buckets.models, next, undefined, new Date(0));
+  await promote(workspace, BRIGHT_SPOT.id, { verdict });
   await workspace.close();
   browser = await chromium.launch({
     executablePath: CHROMIUM,

@@ -1,4 +1,4 @@
-import { modelFileContents } from "../../runtime/model";
+import { modelFileContents, type Verdict } from "../../runtime/model";
 import type { Workspace } from "../../runtime/platform/workspace";
 import { currentModel, setCurrent } from "../../runtime/registry";
 import { BRIGHT_SPOT, brightSpotNetwork } from "./bright-spot-model";
@@ -17,8 +17,12 @@ export async function storeModel(
 }
 
 /** Makes a model the current one. */
-export async function promote({ buckets }: Workspace, id: string = BRIGHT_SPOT.id): Promise<void> {
-  const next = { model: id, reason: "The test says so." };
+export async function promote(
+  { buckets }: Workspace,
+  id: string = BRIGHT_SPOT.id,
+  more: { readonly verdict?: Verdict } = {},
+): Promise<void> {
+  const next = { model: id, reason: "The test says so.", ...more };
   if (!(await setCurrent(buckets.models, next, await currentModel(buckets.models), new Date(0)))) {
     throw new Error(`${id} was not promoted.`);
   }
