@@ -6,6 +6,7 @@ import { z } from "zod";
 import { EMPTY_MANIFEST, type Input, type InputFile, LANDED_NAMES, readInputFolder, readManifest } from "../intake";
 import { NOT_SCANS, PHANTOM_COLLECTION } from "../phantom";
 import { ConfigurationError } from "../platform/config";
+import { onDisk } from "../platform/disk";
 import { isWithin, realPlace } from "../platform/places";
 import { PHANTOM_WORKSPACE } from "../platform/workspace";
 
@@ -130,7 +131,7 @@ export async function claimWorkspace(out: string, source: Source, add: boolean):
     if (isThere && JSON.stringify(claimed) === JSON.stringify(known)) return;
     const next = `${path}.${process.pid}-${randomBytes(4).toString("hex")}`;
     try {
-      await writeFile(next, `${JSON.stringify(claimed, null, 2)}\n`);
+      await onDisk(path, () => writeFile(next, `${JSON.stringify(claimed, null, 2)}\n`));
       if (await takePlace(next, path, isThere)) return;
     } finally {
       await rm(next, { force: true });

@@ -166,22 +166,22 @@ describe("a workspace of an earlier version", () => {
 });
 
 test("phantoms of a second seed lie beside the first: every name and every head is another", async () => {
-  const first = await drawPhantomFolder(root, 1, { patients: 2 });
-  const second = await drawPhantomFolder(root, 2, { patients: 2, beside: true });
+  const first = await drawPhantomFolder(out, 1, { patients: 2 });
+  const second = await drawPhantomFolder(out, 2, { patients: 2, beside: true });
   const [before, after] = [await openInput(first), await openInput(second)];
   const names = (input: typeof before) => input.folder.files.map(({ object }) => object);
   const patients = ({ manifest }: typeof before) => new Set([...manifest.values()].map(({ patientId }) => patientId));
   expect(names(after).filter((name) => names(before).includes(name))).toEqual(["manifest.csv"]);
   expect([...patients(after)].filter((patient) => patients(before).has(patient))).toEqual([]);
-  expect(readdirSync(root).sort()).toEqual(["seed-1", "seed-2"]);
+  expect(readdirSync(out).sort()).toEqual(["seed-1", "seed-2"]);
 });
 
 test("phantoms that another process draws at the same time are drawn once, and what a killed one left goes", async () => {
-  mkdirSync(join(root, "seed-1.unfinished"));
-  mkdirSync(join(root, "seed-7.unfinished-999999999"));
-  const folders = await Promise.all([1, 1].map((seed) => drawPhantomFolder(root, seed, { patients: 1 })));
-  expect(new Set(folders)).toEqual(new Set([join(root, "seed-1")]));
-  expect(readdirSync(root)).toEqual(["seed-1"]);
+  mkdirSync(join(out, "seed-1.unfinished"));
+  mkdirSync(join(out, "seed-7.unfinished-999999999"));
+  const folders = await Promise.all([1, 1].map((seed) => drawPhantomFolder(out, seed, { patients: 1 })));
+  expect(new Set(folders)).toEqual(new Set([join(out, "seed-1")]));
+  expect(readdirSync(out)).toEqual(["seed-1"]);
 });
 
 describe("a place", () => {
