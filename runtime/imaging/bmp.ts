@@ -23,6 +23,7 @@ const RLE8 = 1;
 const RLE4 = 2;
 const BIT_FIELDS = 3;
 const ALPHA_BIT_FIELDS = 6;
+const OTHER_COMPRESSIONS: Readonly<Record<number, string>> = { 4: "a JPEG picture", 5: "a PNG picture" };
 
 export function readBmpHeader(bytes: Buffer): BmpHeader {
   if (bytes.length < 26) throw truncated();
@@ -42,7 +43,8 @@ export function readBmpHeader(bytes: Buffer): BmpHeader {
   if (!supported) {
     throw new RejectedImage(
       "unsupported-encoding",
-      `This BMP stores ${bits} bits a pixel with compression ${compression}, which is not read. Save it as PNG.`,
+      `This BMP stores ${OTHER_COMPRESSIONS[compression] ?? `${bits} bits a pixel with compression ${compression}`}, ` +
+        "which is not read. Save it as PNG.",
     );
   }
 
@@ -53,12 +55,17 @@ export function readBmpHeader(bytes: Buffer): BmpHeader {
     const withAlpha = inHeader ? headerSize >= 56 : compression === ALPHA_BIT_FIELDS;
     if (bytes.length < 54 + (withAlpha ? 16 : 12)) throw truncated();
     const mask = (index: number) => bytes.readUInt32LE(54 + 4 * index);
-    masks = [mask(0), mask(1), mask(2), withAlpha ? mask(3) : 0];
+    masks = [mask(0), mask(1), mask(2), withAlpha ? coverOf(mask(3), bits) : 0];
+    // As Pillow: without any mask, alpha is the fourth byte.
+    if (bits === 32 && masks.every((bit) => bit === 0)) masks = [0xff0000, 0xff00, 0xff, 0xff000000];
     if (!inHeader) afterHeader += withAlpha ? 16 : 12;
   }
 
   const entrySize = old ? 3 : 4;
-  const entries = bits <= 8 ? Math.min(used || 2 ** bits, 2 ** bits) : 0;
+  const given = bytes.readUInt32LE(10);
+  // An old header has no place for the number of colours: they go on until the pixels begin.
+  const room = old && given > afterHeader ? Math.floor((given - afterHeader) / entrySize) : 2 ** bits;
+  const entries = bits <= 8 ? Math.min(used || room, 2 ** bits) : 0;
   if (bytes.length < afterHeader + entries * entrySize) throw truncated();
   const palette = new Uint8Array(3 * 2 ** Math.min(bits, 8));
   for (let i = 0; i < entries; i++) {
@@ -66,7 +73,9 @@ export function readBmpHeader(bytes: Buffer): BmpHeader {
     palette.set([bytes[at + 2] as number, bytes[at + 1] as number, bytes[at] as number], 3 * i);
   }
   const height = Math.abs(signedHeight);
-  const offset = bytes.readUInt32LE(10) || afterHeader + entries * entrySize;
+  const afterPalette = afterHeader + entries * entrySize;
+  const offset = given || afterPalette;
+  if (offset < afterPalette) throw damaged("its pixels begin within its header or palette");
   if (compression === RGB || compression > RLE4) {
     if (bytes.length < offset + rowBytes(width, bits) * height) throw truncated();
   }
@@ -85,10 +94,21 @@ export function readBmpHeader(bytes: Buffer): BmpHeader {
   };
 }
 
+/**
+ * The mask of an alpha that counts. The one bit that 16-bit pixels have to spare for it is noise in many files (0 in all
+ * of them), so it does not, as it does not for Pillow. Without bit fields there is no alpha: the fourth byte is unused.
+ */
+function coverOf(mask: number, bits: number): number {
+  const single = (mask & (mask - 1)) === 0;
+  return bits === 16 && single ? 0 : mask;
+}
+
 export function decodeBmp(bytes: Buffer, header: BmpHeader): Samples {
   const { width, height, bits, palette, topDown } = header;
   const channels = header.channels === 4 ? 4 : 3;
   const values = new Uint8Array(width * height * channels);
+  const alpha = channels === 4 ? { channel: 3, premultiplied: false } : undefined;
+  const samples: Samples = { width, height, channels, colours: 3, alpha, values };
   const rowOf = (line: number) => (topDown ? line : height - 1 - line) * width * channels;
 
   if (header.compression === RLE8 || header.compression === RLE4) {
@@ -100,7 +120,7 @@ export function decodeBmp(bytes: Buffer, header: BmpHeader): Samples {
         for (let c = 0; c < 3; c++) values[out + 3 * x + c] = palette[entry + c] as number;
       }
     }
-    return { width, height, channels, values };
+    return samples;
   }
 
   const stride = rowBytes(width, bits);
@@ -124,7 +144,7 @@ export function decodeBmp(bytes: Buffer, header: BmpHeader): Samples {
       }
     }
   }
-  return { width, height, channels, values };
+  return samples;
 }
 
 /** Rows are padded to four bytes. */
@@ -138,7 +158,10 @@ function field(mask: number): { shift: number; max: number } {
   return { shift, max: mask >>> shift };
 }
 
-/** Palette indices, line by line in file order; what the file skips is 0. */
+/**
+ * Palette indices, line by line in file order; what the file skips is 0.
+ * @throws {RejectedImage} `damaged` where pixels are written beyond a line or the last one, `truncated`
+ */
 function runLengths(bytes: Buffer, { width, height, compression, offset }: BmpHeader): Uint8Array {
   const indices = new Uint8Array(width * height);
   const nibbles = compression === RLE4;
@@ -150,11 +173,15 @@ function runLengths(bytes: Buffer, { width, height, compression, offset }: BmpHe
     if (value === undefined) throw truncated();
     return value;
   };
+  // Runs of nibbles are padded to whole bytes by some writers.
+  const widest = nibbles ? width + (width % 2) : width;
   const put = (index: number) => {
+    if (line >= height || x >= widest) throw damaged("its run lengths lead out of the picture");
     if (x < width) indices[line * width + x] = index;
     x++;
   };
-  while (line < height) {
+  // All lines may be there without the code that ends them.
+  while (line < height || at + 2 <= bytes.length) {
     const run = next();
     const code = next();
     if (run > 0) {
@@ -178,6 +205,10 @@ function runLengths(bytes: Buffer, { width, height, compression, offset }: BmpHe
     }
   }
   return indices;
+}
+
+function damaged(why: string): RejectedImage {
+  return new RejectedImage("damaged", `The BMP file is damaged: ${why}. Export or send it again.`);
 }
 
 function truncated(): RejectedImage {

@@ -1,39 +1,63 @@
 import type { GreyImage } from "./types";
 
-/** Interleaved samples, row by row. Channels: 1 grey, 2 grey and alpha, 3 red, green, blue, 4 the same and alpha. */
+/**
+ * Samples of a page, row by row, the channels of a pixel side by side: 1 grey or 3 colours, and alpha behind them where
+ * there is one.
+ */
 export interface Samples {
   readonly width: number;
   readonly height: number;
-  readonly channels: 1 | 2 | 3 | 4;
+  readonly channels: number;
+  /** How many of them are colour, the first ones. */
+  readonly colours: 1 | 3;
+  /** Which channel is alpha, and whether the colours have been multiplied with it. Channels that are neither are skipped. */
+  readonly alpha?: { readonly channel: number; readonly premultiplied: boolean } | undefined;
   readonly values: Uint8Array | Uint16Array;
 }
 
 /**
- * One channel of the same depth. Colour becomes luma (ITU-R BT.601: 0.299 R + 0.587 G + 0.114 B, in integers, so equal
- * channels are taken as they are); alpha is laid over black.
+ * The one rule by which a page becomes grey. One channel of the samples' depth, 8 or 16 bits:
+ *
+ * 1. Alpha is laid over black, whatever the format: a colour counts by the share to which it covers.
+ * 2. Colour becomes luma: ITU-R BT.601, 0.299 R + 0.587 G + 0.114 B, in integers, so that equal channels are taken as
+ *    they are. This is what Pillow calls `convert("L")`; the two differ by 1 at most.
+ * 3. Before that, samples of other types have been made unsigned ones of 8 or 16 bits by {@link toUnsigned}; 16 bits
+ *    are kept as they are.
+ *
+ * `npm run verify:pixels` compares it with Pillow over any folder of pictures.
  */
-export function toGrey({ width, height, channels, values }: Samples): GreyImage {
+export function toGrey({ width, height, channels, colours, alpha, values }: Samples): GreyImage {
   const length = width * height;
-  const grey = channels === 1 ? values.subarray(0, length) : mix(values, channels, length);
+  const plain = channels === 1 && !alpha;
+  const grey = plain ? values.subarray(0, length) : mix(values, channels, colours, alpha, length);
   return grey instanceof Uint8Array
     ? { width, height, depth: 8, pixels: grey }
     : { width, height, depth: 16, pixels: grey };
 }
 
-function mix(values: Uint8Array | Uint16Array, channels: 2 | 3 | 4, length: number): Uint8Array | Uint16Array {
+function mix(
+  values: Uint8Array | Uint16Array,
+  channels: number,
+  colours: 1 | 3,
+  alpha: Samples["alpha"],
+  length: number,
+): Uint8Array | Uint16Array {
   const eight = values instanceof Uint8Array;
   const out = eight ? new Uint8Array(length) : new Uint16Array(length);
   const white = eight ? 255 : 65_535;
   const half = (white - 1) / 2;
-  const coloured = channels > 2;
-  const alpha = channels % 2 === 0;
+  const cover = alpha?.channel ?? 0;
+  // Colours that have been multiplied lie over black already; more than their alpha they cannot be.
+  const covered = alpha && !alpha.premultiplied;
   for (let i = 0, at = 0; i < length; i++, at += channels) {
-    let value = values[at] as number;
-    if (coloured) {
-      const luma = 299 * value + 587 * (values[at + 1] as number) + 114 * (values[at + 2] as number);
-      value = Math.floor((luma + 500) / 1000);
+    const most = alpha?.premultiplied ? (values[at + cover] as number) : white;
+    let value = Math.min(most, values[at] as number);
+    if (colours === 3) {
+      const green = Math.min(most, values[at + 1] as number);
+      const blue = Math.min(most, values[at + 2] as number);
+      value = Math.floor((299 * value + 587 * green + 114 * blue + 500) / 1000);
     }
-    if (alpha) value = Math.floor((value * (values[at + channels - 1] as number) + half) / white);
+    if (covered) value = Math.floor((value * (values[at + cover] as number) + half) / white);
     out[i] = value;
   }
   return out;

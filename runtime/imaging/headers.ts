@@ -5,11 +5,13 @@ import { RejectedImage } from "./rejected";
 const chunkType = (name: string) => Buffer.from(name, "latin1").readUInt32BE();
 const HEADER_CHUNK = chunkType("IHDR");
 const ANIMATION_CHUNK = chunkType("acTL");
+const TRANSPARENCY_CHUNK = chunkType("tRNS");
 const END_OF_CHUNKS = chunkType("IEND");
 
 /** Header of a PNG file after a walk over all its chunks. https://www.w3.org/TR/png-3/ */
 export function readPngHeader(bytes: Buffer): PageHeader {
-  let header: PageHeader | undefined;
+  let header: Buffer | undefined;
+  let transparent = false;
   let at = 8;
   for (;;) {
     if (at + 12 > bytes.length) throw truncated("PNG");
@@ -22,10 +24,11 @@ export function readPngHeader(bytes: Buffer): PageHeader {
     if (!header) {
       if (type !== HEADER_CHUNK || length !== 13) throw damaged("PNG");
       if (crc32(bytes.subarray(at + 4, end - 4)) !== bytes.readUInt32BE(end - 4)) throw damaged("PNG");
-      header = pngHeader(bytes.subarray(at + 8));
+      header = bytes.subarray(at + 8);
     }
     if (type === ANIMATION_CHUNK) throw animated("PNG");
-    if (type === END_OF_CHUNKS) return header;
+    if (type === TRANSPARENCY_CHUNK) transparent = true;
+    if (type === END_OF_CHUNKS) return pngHeader(header, transparent);
     at = end;
   }
 }
@@ -36,27 +39,79 @@ function isLetter(byte: number): boolean {
   return capital >= 0x41 && capital <= 0x5a;
 }
 
-function pngHeader(ihdr: Buffer): PageHeader {
-  const [depth, colour, interlace] = [ihdr[8] as number, ihdr[9] as number, ihdr[12] as number];
+const COLOUR = 2;
+const PALETTE = 3;
+const ALPHA = 4;
+
+function pngHeader(ihdr: Buffer, transparent: boolean): PageHeader {
+  const [depth, type, compression, filter, interlace] = ihdr.subarray(8) as unknown as [
+    number,
+    number,
+    number,
+    number,
+    number,
+  ];
+  if (![0, 2, 3, 4, 6].includes(type) || compression !== 0 || filter !== 0) throw damaged("PNG");
   const bytesPerSample = depth === 16 ? 2 : 1;
-  // A palette or a colour key may become colours with alpha.
-  const channels = { 0: 1, 2: 3, 3: 4, 4: 2, 6: 4 }[colour];
-  if (channels === undefined) throw damaged("PNG");
+  const alpha = transparent || (type & ALPHA) !== 0;
+  // 8-bit grey with alpha is decoded as three equal colours with alpha, a palette as colours that may have it.
+  const coloured = (type & COLOUR) !== 0 || (alpha && depth < 16);
   return {
     width: ihdr.readUInt32BE(0),
     height: ihdr.readUInt32BE(4),
-    channels,
+    channels: type === PALETTE ? 4 : (coloured ? 3 : 1) + (alpha ? 1 : 0),
     bytesPerSample,
     extraBytesPerSample: interlace ? bytesPerSample : 0,
   };
 }
 
 const BASELINE = 0xc0;
-const EXTENDED = 0xc1;
 const PROGRESSIVE = 0xc2;
+
+/** Frames that are not read, by the low four bits of their marker. */
+const OTHER_FRAMES: Readonly<Record<number, string>> = {
+  3: "without loss",
+  5: "in a hierarchy of sizes",
+  6: "in a hierarchy of sizes",
+  7: "in a hierarchy of sizes",
+  9: "with arithmetic coding",
+  10: "with arithmetic coding",
+  11: "with arithmetic coding",
+  13: "with arithmetic coding",
+  14: "with arithmetic coding",
+  15: "with arithmetic coding",
+};
 
 /** Header of a JPEG file: its markers up to the frame header. ITU-T T.81, annex B. */
 export function readJpegHeader(bytes: Buffer): PageHeader {
+  const { marker, at } = findFrame(bytes);
+  const precision = bytes[at + 2] as number;
+  const other = OTHER_FRAMES[marker - BASELINE];
+  if (other !== undefined || precision !== 8) {
+    throw new RejectedImage(
+      "unsupported-encoding",
+      `This JPEG file is stored ${other ?? `with ${precision} bits a sample`}, which is not read. Save it as baseline JPEG with 8 bits, or as PNG.`,
+    );
+  }
+  return {
+    height: bytes.readUInt16BE(at + 3),
+    width: bytes.readUInt16BE(at + 5),
+    channels: bytes[at + 7] as number,
+    bytesPerSample: 1,
+    // Progressive files are collected as 16-bit coefficients.
+    extraBytesPerSample: marker === PROGRESSIVE ? 2 : 0,
+  };
+}
+
+/** How many pixels share their chroma across and down, by the first component of a JPEG stream. @throws {RejectedImage} */
+export function readJpegSubsampling(bytes: Buffer): readonly [number, number] {
+  const { at } = findFrame(bytes);
+  const factors = bytes[at + 9] ?? 0x11;
+  return [factors >> 4, factors & 15];
+}
+
+/** The marker of the frame header, and where what follows it begins. @throws {RejectedImage} `truncated` or `damaged` */
+function findFrame(bytes: Buffer): { marker: number; at: number } {
   let at = 2;
   for (;;) {
     while (at < bytes.length && bytes[at] !== 0xff) at++;
@@ -65,28 +120,10 @@ export function readJpegHeader(bytes: Buffer): PageHeader {
     if (marker === undefined || at + 2 > bytes.length) throw truncated("JPEG");
     if (marker === 0 || marker === 1 || (marker >= 0xd0 && marker <= 0xd8)) continue;
     if (marker === 0xd9 || marker === 0xda) throw damaged("JPEG");
-    const length = bytes.readUInt16BE(at);
     const isFrame = marker >= 0xc0 && marker <= 0xcf && ![0xc4, 0xc8, 0xcc].includes(marker);
-    if (isFrame) {
-      if (at + 8 > bytes.length) throw truncated("JPEG");
-      const precision = bytes[at + 2] as number;
-      if (![BASELINE, EXTENDED, PROGRESSIVE].includes(marker) || precision !== 8) {
-        throw new RejectedImage(
-          "unsupported-encoding",
-          `This JPEG file is stored in a rare way (${precision} bits, process ${marker - 0xc0}) that is not read. ` +
-            "Save it as PNG.",
-        );
-      }
-      return {
-        height: bytes.readUInt16BE(at + 3),
-        width: bytes.readUInt16BE(at + 5),
-        channels: bytes[at + 7] as number,
-        bytesPerSample: 1,
-        // Progressive files are collected as 16-bit coefficients.
-        extraBytesPerSample: marker === PROGRESSIVE ? 2 : 0,
-      };
-    }
-    at += length;
+    if (isFrame && at + 8 > bytes.length) throw truncated("JPEG");
+    if (isFrame) return { marker, at };
+    at += bytes.readUInt16BE(at);
   }
 }
 

@@ -1,60 +1,47 @@
 import { count, type ImageLimits, type PageHeader } from "./limits";
 import { RejectedImage } from "./rejected";
+import { type Directory, TAG, TiffFile } from "./tiff-directory";
+import { COMPRESSION, PHOTOMETRIC, whyNotRead } from "./tiff-encoding";
+import { type Chroma, DEFAULT_CHROMA } from "./ycbcr";
 
-/**
- * The directories of a TIFF or BigTIFF file, read without decoding anything, so that what a file announces can be
- * checked first. https://www.itu.int/itudoc/itu-t/com16/tiff-fx/docs/tiff6.pdf
- */
-export interface TiffPageHeader extends PageHeader {
-  /** 1 unsigned, 2 signed, 3 IEEE float. */
-  readonly sampleFormat: number;
-  readonly bits: number;
-  readonly photometric: number;
-  /** Where the values of tag SampleFormat lie, bytes; undefined if the tag is absent. */
-  readonly sampleFormatAt: { readonly offset: number; readonly count: number } | undefined;
-  readonly littleEndian: boolean;
+/** One page of a TIFF file, as its directory announces it. */
+export interface TiffPage extends PageHeader {
+  readonly file: TiffFile;
+  readonly directory: Directory;
+  /** Bits of a sample; several where the samples of a pixel differ. */
+  readonly bits: readonly number[];
+  /** 1 unsigned, 2 signed, 3 IEEE float, others are not read; several where the samples of a pixel differ. */
+  readonly sampleFormats: readonly number[];
+  readonly compression: number;
+  /** What the samples mean; undefined where the page does not say it. */
+  readonly photometric: number | undefined;
+  /** Samples of a pixel, the first `colours` of which are its colour: 1 grey or palette index, 3, or 4 inks. */
+  readonly samples: number;
+  readonly colours: number;
+  /** Whether each sample has strips or tiles of its own. */
+  readonly planar: boolean;
+  readonly tiled: boolean;
+  /** Pixels of a strip or a tile. */
+  readonly block: { readonly width: number; readonly height: number };
+  /** At which sample the alpha lies, and whether the colours have been multiplied with it. */
+  readonly alpha: { readonly sample: number; readonly premultiplied: boolean } | undefined;
+  /** How many pixels share their chroma across and down: 1 and 1 where there is none, or where JPEG sees to it. */
+  readonly subsampling: readonly [number, number];
+  /** What YCbCr samples mean. */
+  readonly chroma: Chroma;
+  /** How the picture is turned and mirrored, 1 to 8: as EXIF says it, 1 is upright. */
+  readonly orientation: number;
   /** Why this page alone is refused. */
   readonly rejected: RejectedImage | undefined;
 }
 
-const TAG = {
-  width: 256,
-  height: 257,
-  bits: 258,
-  photometric: 262,
-  stripOffsets: 273,
-  samples: 277,
-  rowsPerStrip: 278,
-  stripBytes: 279,
-  tileWidth: 322,
-  tileHeight: 323,
-  tileOffsets: 324,
-  tileBytes: 325,
-  sampleFormat: 339,
-} as const;
-
-const TYPE_BYTES: Record<number, number> = { 1: 1, 3: 2, 4: 4, 6: 1, 8: 2, 9: 4, 13: 4, 16: 8, 17: 8, 18: 8 };
-const PALETTE = 3;
-/** Sides of tiles are multiples of it, pixels. */
-const LEAST_TILE = 16;
-/** Entries of a directory; the older format cannot count further, and libtiff takes no more. */
-const MOST_ENTRIES = 65_535;
-
-interface Entry {
-  readonly type: number;
-  readonly count: number;
-  /** Where the values lie. */
-  readonly at: number;
-}
-
 /** @throws {RejectedImage} `truncated`, `damaged`, `too-many-pages` or `too-many-pixels`: the whole file is refused. */
-export function readTiffPages(bytes: Buffer, limits: ImageLimits): TiffPageHeader[] {
-  const reader = new Reader(bytes);
+export function readTiffPages(bytes: Buffer, limits: ImageLimits): TiffPage[] {
+  const file = new TiffFile(bytes);
   const seen = new Set<number>();
-  const pages: TiffPageHeader[] = [];
+  const pages: TiffPage[] = [];
   let pixels = 0;
-  let at = reader.big ? reader.uint(8, 8) : reader.uint(4, 4);
-  while (at !== 0) {
+  for (let at = file.first; at !== 0; ) {
     if (seen.has(at)) {
       throw new RejectedImage("damaged", "The pages of this TIFF file lead in a circle. Export it again.");
     }
@@ -65,8 +52,8 @@ export function readTiffPages(bytes: Buffer, limits: ImageLimits): TiffPageHeade
         `The TIFF file has more than ${count(limits.pages)} pages. Split it into smaller files.`,
       );
     }
-    const { entries, next } = reader.directory(at);
-    const page = readPage(reader, entries, limits);
+    const { directory, next } = file.directory(at);
+    const page = readPage(file, directory);
     pages.push(page);
     const size = page.width * page.height;
     // A page that is too large by itself is refused alone, and costs nothing.
@@ -83,105 +70,114 @@ export function readTiffPages(bytes: Buffer, limits: ImageLimits): TiffPageHeade
   return pages;
 }
 
-function readPage(reader: Reader, entries: Map<number, Entry>, limits: ImageLimits): TiffPageHeader {
-  const value = (tag: number, absent: number) => reader.first(entries.get(tag)) ?? absent;
+/** Colours of a pixel, by what its samples mean; one where that is not read. */
+const COLOURS: Readonly<Record<number, number>> = {
+  [PHOTOMETRIC.rgb]: 3,
+  [PHOTOMETRIC.inks]: 4,
+  [PHOTOMETRIC.ycbcr]: 3,
+};
+/** How many fractions a tag has. */
+const FRACTIONS = { [TAG.ycbcrCoefficients]: 3, [TAG.referenceBlackWhite]: 6 } as const;
+/** No sample of a pixel beyond these is looked at. */
+const MOST_SAMPLES = 16;
+
+function readPage(file: TiffFile, directory: Directory): TiffPage {
+  const value = (tag: number, absent: number) => directory.integer(tag) ?? absent;
   const width = value(TAG.width, 0);
   const height = value(TAG.height, 0);
-  const bits = value(TAG.bits, 1);
-  const photometric = value(TAG.photometric, 1);
-  const samples = value(TAG.samples, 1);
-  const format = entries.get(TAG.sampleFormat);
-  const tiled = entries.has(TAG.tileOffsets);
-  // A decoder holds one strip or one tile at a time beside the result.
-  const blockWidth = tiled ? value(TAG.tileWidth, 0) : width;
-  const blockHeight = tiled ? value(TAG.tileHeight, 0) : Math.min(height, value(TAG.rowsPerStrip, height));
-  const bytesPerSample = Math.max(1, Math.ceil(bits / 8));
-  const across = tiled ? Math.ceil(width / Math.max(LEAST_TILE, blockWidth)) : 1;
-  const down = Math.ceil(height / Math.max(tiled ? LEAST_TILE : 1, blockHeight));
-  const blocks = width * height > limits.pixels ? 0 : across * down * samples;
-  return {
+  const orientation = value(TAG.orientation, 1);
+  const compression = value(TAG.compression, COMPRESSION.none);
+  const declared = value(TAG.samples, 1);
+  const planar = declared > 1 && value(TAG.planar, 1) === 2;
+  const meaning = directory.integer(TAG.photometric);
+  // Luma alone is grey.
+  const photometric = meaning === PHOTOMETRIC.ycbcr && declared === 1 ? PHOTOMETRIC.blackIsZero : meaning;
+  const colours = (photometric !== undefined && COLOURS[photometric]) || 1;
+  const alpha = findAlpha(directory, declared, colours, photometric);
+  // A plane that is nobody's concern need not be there.
+  const samples = planar ? (alpha ? alpha.sample + 1 : colours) : declared;
+  const kinds = Math.min(samples, MOST_SAMPLES);
+  const bits = perSample(directory.integers(TAG.bits, kinds), 1);
+  const tiled = directory.has(TAG.tileOffsets);
+  // All rows may lie in one strip, which then need not be said, or be said with a larger number.
+  const block = tiled
+    ? { width: value(TAG.tileWidth, 0), height: value(TAG.tileHeight, 0) }
+    : { width, height: Math.min(height, value(TAG.rowsPerStrip, height) || height) };
+  const subsampling =
+    photometric === PHOTOMETRIC.ycbcr && compression !== COMPRESSION.jpeg
+      ? ([value(TAG.ycbcrSubsampling, 2), directory.integer(TAG.ycbcrSubsampling, 1) ?? 2] as const)
+      : ([1, 1] as const);
+  const bytesPerSample = Math.max(1, Math.ceil((bits[0] ?? 1) / 8));
+  const page = {
+    file,
+    directory,
     width,
     height,
-    channels: photometric === PALETTE ? 3 : samples,
-    bytesPerSample,
-    extraBytesPerSample: width * height > 0 ? (bytesPerSample * blockWidth * blockHeight) / (width * height) : 0,
-    sampleFormat: value(TAG.sampleFormat, 1),
     bits,
+    sampleFormats: perSample(directory.integers(TAG.sampleFormat, kinds), 1),
+    compression,
     photometric,
-    sampleFormatAt: format && { offset: format.at, count: format.count },
-    littleEndian: reader.littleEndian,
-    rejected: readsBeyondEnd(reader, entries, tiled, blocks)
-      ? new RejectedImage("truncated", "The TIFF file ends before its last pixel. Export or send it again.")
-      : undefined,
+    samples,
+    colours,
+    planar: planar && samples > 1,
+    tiled,
+    block,
+    alpha,
+    subsampling,
+    chroma: {
+      coefficients: numbers(directory, TAG.ycbcrCoefficients) ?? DEFAULT_CHROMA.coefficients,
+      reference: numbers(directory, TAG.referenceBlackWhite) ?? DEFAULT_CHROMA.reference,
+    },
+    channels: decodedChannels(samples, colours, photometric, alpha !== undefined, subsampling),
+    bytesPerSample,
+    // A decoder holds one strip or one tile at a time beside the result.
+    extraBytesPerSample: width * height > 0 ? (bytesPerSample * block.width * block.height) / (width * height) : 0,
+    orientation: orientation >= 1 && orientation <= 8 ? orientation : 1,
   };
+  return { ...page, rejected: whyNotRead(page) };
 }
 
-/** @param most blocks that the page can have: a file may announce any number, and time is spent on each. */
-function readsBeyondEnd(reader: Reader, entries: Map<number, Entry>, tiled: boolean, most: number): boolean {
-  const offsets = entries.get(tiled ? TAG.tileOffsets : TAG.stripOffsets);
-  const sizes = entries.get(tiled ? TAG.tileBytes : TAG.stripBytes);
-  if (!offsets || !sizes) return false;
-  const blocks = Math.min(offsets.count, sizes.count, most);
-  for (let i = 0; i < blocks; i++) {
-    const offset = reader.value(offsets, i);
-    const size = reader.value(sizes, i);
-    if (offset === undefined || size === undefined || offset + size > reader.length) return true;
-  }
-  return false;
+/** Fractions of a tag, as many as it has to have; undefined where it is absent or has another number of them. */
+function numbers(directory: Directory, tag: keyof typeof FRACTIONS): readonly number[] | undefined {
+  const length = FRACTIONS[tag];
+  if (directory.count(tag) !== length) return undefined;
+  return Array.from({ length }, (_, index) => directory.number(tag, index) ?? Number.NaN);
 }
 
-class Reader {
-  readonly littleEndian: boolean;
-  readonly big: boolean;
+/** One value where all are equal, or where there is none. */
+function perSample(values: readonly number[], absent: number): readonly number[] {
+  const different = [...new Set(values)];
+  return different.length > 0 ? different : [absent];
+}
 
-  constructor(private readonly bytes: Buffer) {
-    this.littleEndian = bytes[0] === 0x49;
-    this.big = bytes[this.littleEndian ? 2 : 3] === 43;
-  }
+const PREMULTIPLIED = 1;
+const UNSPECIFIED = 0;
 
-  get length(): number {
-    return this.bytes.length;
+/**
+ * The first sample behind the colours that is said to be alpha. Where nothing is said, a single one is taken for it, as
+ * Pillow does; one that is said to be unspecified is none.
+ */
+function findAlpha(directory: Directory, samples: number, colours: number, photometric: number | undefined) {
+  const extra = samples - colours;
+  if (extra < 1) return undefined;
+  const meanings = directory.integers(TAG.extraSamples, Math.min(extra, MOST_SAMPLES));
+  if (meanings.length === 0) {
+    return extra === 1 && photometric !== PHOTOMETRIC.inks ? { sample: colours, premultiplied: false } : undefined;
   }
+  const index = meanings.findIndex((meaning) => meaning !== UNSPECIFIED);
+  return index < 0 ? undefined : { sample: colours + index, premultiplied: meanings[index] === PREMULTIPLIED };
+}
 
-  uint(at: number, size: number): number {
-    if (at < 0 || at + size > this.bytes.length) {
-      throw new RejectedImage("truncated", "The TIFF file ends before its directory of pages. Send it again.");
-    }
-    if (size === 8) {
-      return Number(this.littleEndian ? this.bytes.readBigUInt64LE(at) : this.bytes.readBigUInt64BE(at));
-    }
-    return this.littleEndian ? this.bytes.readUIntLE(at, size) : this.bytes.readUIntBE(at, size);
-  }
-
-  directory(at: number): { entries: Map<number, Entry>; next: number } {
-    const [countSize, entrySize, inline] = this.big ? [8, 20, 8] : [2, 12, 4];
-    const entryCount = this.uint(at, countSize);
-    if (entryCount > MOST_ENTRIES) {
-      throw new RejectedImage("damaged", "A page of this TIFF file has more tags than there can be. Export it again.");
-    }
-    const begin = at + countSize;
-    const end = begin + entryCount * entrySize;
-    const next = this.uint(end, inline);
-    const entries = new Map<number, Entry>();
-    for (let entry = begin; entry < end; entry += entrySize) {
-      const type = this.uint(entry + 2, 2);
-      const values = this.uint(entry + 4, inline);
-      const field = entry + 4 + inline;
-      const fits = values * (TYPE_BYTES[type] ?? inline + 1) <= inline;
-      entries.set(this.uint(entry, 2), { type, count: values, at: fits ? field : this.uint(field, inline) });
-    }
-    return { entries, next };
-  }
-
-  first(entry: Entry | undefined): number | undefined {
-    return entry && this.value(entry, 0);
-  }
-
-  /** The value at an index, or undefined where it lies outside the file or is no integer. */
-  value(entry: Entry, index: number): number | undefined {
-    const size = TYPE_BYTES[entry.type];
-    if (size === undefined || index >= entry.count) return undefined;
-    const at = entry.at + index * size;
-    return at + size > this.bytes.length ? undefined : this.uint(at, size);
-  }
+/** Channels that a decoder hands out. */
+function decodedChannels(
+  samples: number,
+  colours: number,
+  photometric: number | undefined,
+  alpha: boolean,
+  [across, down]: readonly [number, number],
+): number {
+  // The packed bytes are held beside the colours.
+  if (across > 1 || down > 1) return 5;
+  // Grey with alpha is handed out as three equal colours with alpha.
+  return colours === 1 && (alpha || photometric === PHOTOMETRIC.palette) ? samples + 2 : samples;
 }

@@ -14,7 +14,7 @@ import {
   RejectedImage,
   sniffFormat,
 } from "../../../runtime/imaging";
-import { drawHead, randomNumbers, writeBmp } from "./pictures";
+import { chunk, drawHead, pngFile, randomNumbers, writeBmp } from "./pictures";
 import { type TiffPage, writeTiff } from "./tiff-writer";
 
 const WIDTH = 48;
@@ -119,7 +119,8 @@ describe("PNG", () => {
       expect(bytes[25]).toBe(3);
       expect(Array.from((await decodeOne(bytes)).pixels)).toEqual(values);
     }
-    const bits = pngOf(
+    const bits = pngFile(
+      { width: WIDTH, height: HEIGHT },
       1,
       0,
       Buffer.concat(series((y) => y, HEIGHT).map((y) => Buffer.from([0, y, 255, 0, 170, 1, 2]))),
@@ -509,27 +510,4 @@ function meanDifference(a: GreyImage, b: GreyImage): number {
   let sum = 0;
   for (let i = 0; i < a.pixels.length; i++) sum += Math.abs((a.pixels[i] as number) - (b.pixels[i] as number));
   return sum / a.pixels.length;
-}
-
-function chunk(type: string, data: Buffer): Buffer {
-  const body = Buffer.concat([Buffer.from(type, "latin1"), data]);
-  const [length, sum] = [Buffer.alloc(4), Buffer.alloc(4)];
-  length.writeUInt32BE(data.length);
-  sum.writeUInt32BE(crc32(body));
-  return Buffer.concat([length, body, sum]);
-}
-
-/** A PNG of the size of the other pictures from filtered rows. */
-function pngOf(depth: number, colour: number, rows: Buffer): Buffer {
-  const header = Buffer.alloc(13);
-  header.writeUInt32BE(WIDTH, 0);
-  header.writeUInt32BE(HEIGHT, 4);
-  header.set([depth, colour, 0, 0, 0], 8);
-  const signature = Buffer.from("\x89PNG\r\n\x1a\n", "latin1");
-  return Buffer.concat([
-    signature,
-    chunk("IHDR", header),
-    chunk("IDAT", deflateSync(rows)),
-    chunk("IEND", Buffer.alloc(0)),
-  ]);
 }

@@ -1,3 +1,5 @@
+import { deflateSync } from "node:zlib";
+import { crc32 } from "@node-rs/crc32";
 import type { GreyImage } from "../../../runtime/imaging";
 
 /** Deterministic numbers from 0 to 1. */
@@ -91,6 +93,32 @@ export function pad(image: GreyImage, left: number, top: number, right: number, 
   return { width, height, depth: 8, pixels };
 }
 
+export function chunk(type: string, data: Uint8Array): Buffer {
+  const body = Buffer.concat([Buffer.from(type, "latin1"), data]);
+  const frame = Buffer.alloc(body.length + 8);
+  frame.writeUInt32BE(data.length, 0);
+  body.copy(frame, 4);
+  frame.writeUInt32BE(crc32(body), body.length + 4);
+  return frame;
+}
+
+/** A PNG from filtered rows. Colour: 0 grey, 2 RGB, 3 palette, 4 grey with alpha, 6 RGB with alpha. */
+export function pngFile(
+  { width, height }: { width: number; height: number },
+  depth: number,
+  colour: number,
+  rows: Uint8Array,
+  ...before: readonly Buffer[]
+): Buffer {
+  const header = Buffer.alloc(13);
+  header.writeUInt32BE(width, 0);
+  header.writeUInt32BE(height, 4);
+  header.set([depth, colour, 0, 0, 0], 8);
+  const signature = Buffer.from("\x89PNG\r\n\x1a\n", "latin1");
+  const data = chunk("IDAT", deflateSync(rows));
+  return Buffer.concat([signature, chunk("IHDR", header), ...before, data, chunk("IEND", Buffer.alloc(0))]);
+}
+
 export interface BmpPicture {
   readonly width: number;
   readonly height: number;
@@ -100,20 +128,26 @@ export interface BmpPicture {
   /** 0xRRGGBB each. */
   readonly palette?: readonly number[];
   readonly topDown?: boolean;
+  /** Bit fields of red, green, blue and alpha, in a header of version 4. */
+  readonly masks?: readonly [number, number, number, number];
+  /** Where the pixels are said to begin; by default where they do. */
+  readonly offset?: number;
   /** Run-length coded pixels in place of `values`, with their compression. */
   readonly runs?: { readonly compression: 1 | 2; readonly bytes: readonly number[] };
 }
 
-/** Writes a Windows bitmap with a 40-byte header. */
-export function writeBmp({ width, height, bits, values, palette = [], topDown = false, runs }: BmpPicture): Buffer {
+/** Writes a Windows bitmap with a 40-byte header, or one of 108 bytes for bit fields. */
+export function writeBmp(picture: BmpPicture): Buffer {
+  const { width, height, bits, values, palette = [], topDown = false, runs, masks } = picture;
   const stride = 4 * Math.ceil((width * bits) / 32);
-  const offset = 54 + 4 * palette.length;
+  const headerSize = masks ? 108 : 40;
+  const offset = 14 + headerSize + 4 * palette.length;
   const body = runs ? Buffer.from(runs.bytes) : Buffer.alloc(stride * height);
   for (let y = 0; y < height && !runs; y++) {
     const row = (topDown ? y : height - 1 - y) * stride;
     for (let x = 0; x < width; x++) {
       const value = values[y * width + x] as number;
-      if (bits >= 24) body.writeUIntLE(value, row + (x * bits) / 8, 3);
+      if (bits >= 24) body.writeUIntLE(value, row + (x * bits) / 8, bits / 8);
       else if (bits === 16) body.writeUInt16LE(value, row + 2 * x);
       else {
         const at = row + ((x * bits) >> 3);
@@ -124,16 +158,19 @@ export function writeBmp({ width, height, bits, values, palette = [], topDown = 
   const header = Buffer.alloc(offset);
   header.write("BM", "latin1");
   header.writeUInt32LE(offset + body.length, 2);
-  header.writeUInt32LE(offset, 10);
-  header.writeUInt32LE(40, 14);
+  header.writeUInt32LE(picture.offset ?? offset, 10);
+  header.writeUInt32LE(headerSize, 14);
   header.writeInt32LE(width, 18);
   header.writeInt32LE(topDown ? -height : height, 22);
   header.writeUInt16LE(1, 26);
   header.writeUInt16LE(bits, 28);
-  header.writeUInt32LE(runs?.compression ?? 0, 30);
+  header.writeUInt32LE(masks ? 3 : (runs?.compression ?? 0), 30);
   header.writeUInt32LE(palette.length, 46);
+  masks?.forEach((mask, i) => {
+    header.writeUInt32LE(mask, 54 + 4 * i);
+  });
   palette.forEach((colour, i) => {
-    header.writeUIntLE(colour, 54 + 4 * i, 3);
+    header.writeUIntLE(colour, 14 + headerSize + 4 * i, 3);
   });
   return Buffer.concat([header, body]);
 }

@@ -1,21 +1,11 @@
 import { deflateSync } from "node:zlib";
-import { crc32 } from "@node-rs/crc32";
 import sharp from "sharp";
 import { readGreyPng } from "../../../runtime/imaging/png-reader";
-import { randomNumbers } from "./pictures";
+import { chunk, randomNumbers } from "./pictures";
 
 const WIDTH = 23;
 const HEIGHT = 19;
 const FILTERS = ["none", "sub", "up", "average", "paeth"];
-
-function chunk(type: string, data: Uint8Array): Buffer {
-  const body = Buffer.concat([Buffer.from(type, "latin1"), data]);
-  const frame = Buffer.alloc(body.length + 8);
-  frame.writeUInt32BE(data.length, 0);
-  body.copy(frame, 4);
-  frame.writeUInt32BE(crc32(body), body.length + 4);
-  return frame;
-}
 
 interface Layout {
   width?: number;
