@@ -8,6 +8,7 @@ import type { Writable } from "node:stream";
 import { repositoryRoot } from "../constructs/core/repository";
 import { DEFAULT_LIMITS, decodeScan, RejectedImage } from "../runtime/imaging";
 import { ConfigurationError } from "../runtime/platform/config";
+import { createProgress } from "../runtime/platform/progress";
 import { EXIT, ifMain, runTool, tool } from "./command";
 
 /** What compares, and prints what it found. */
@@ -38,13 +39,12 @@ export function verifyPixels(args: readonly string[]): Promise<number> {
       "--data <dir>",
       "a folder with image files, in any order and with any names; nothing is written there",
     )
-    .option("--python <command>", "a Python 3 that has Pillow", process.env.PYTHON ?? "python3")
+    .option("--python <command>", "a Python 3.10 or newer that has Pillow", process.env.PYTHON ?? "python3")
     .option("--list", "name every file, not only the first of each kind")
     .addHelpText(
       "after",
       "\nExits with 1 if a picture differs by more than 1 and no listed exception explains it, or if a file was lost: neither\n" +
-        "decoded nor refused with a code. Pillow: python3 -m venv .pillow && .pillow/bin/pip install Pillow, then\n" +
-        "--python .pillow/bin/python.",
+        `decoded nor refused with a code. Pillow, if you have none: ${installPillow("python3")}.`,
     );
   return runTool(
     program,
@@ -54,41 +54,53 @@ export function verifyPixels(args: readonly string[]): Promise<number> {
       if (!folder?.isDirectory()) {
         throw new ConfigurationError("--data", [`"${data}" is no folder. Give one that holds image files.`]);
       }
+      const files = filesBelow(data);
+      if (files.length === 0) throw new ConfigurationError("--data", [`"${data}" holds no file. Give one that does.`]);
       requirePillow(python);
-      return compare(data, python, list ? ["--list"] : []);
+      return compare(data, files, python, list ? ["--list"] : []);
     },
     args,
   );
 }
 
+const installPillow = (python: string) =>
+  `${python} -m venv .parts/pillow && .parts/pillow/bin/pip install Pillow, then --python .parts/pillow/bin/python`;
+
 function requirePillow(python: string): void {
-  const { error, status } = spawnSync(python, ["-c", "import PIL.Image"], { stdio: "ignore" });
-  if (error) {
-    throw new ConfigurationError("--python", [
-      `"${python}" cannot be started (${error.message}). Install Python 3 with Pillow, or give the path of one.`,
-    ]);
-  }
-  if (status !== 0) {
-    throw new ConfigurationError("--python", [
-      `"${python}" has no Pillow, which the pictures are compared with. Install it: ` +
-        `${python} -m venv .pillow && .pillow/bin/pip install Pillow, then give --python .pillow/bin/python.`,
-    ]);
-  }
+  const question = "import sys; print(*sys.version_info[:2], sep='.'); import PIL.Image";
+  const { error, status, stdout } = spawnSync(python, ["-c", question], { encoding: "utf8" });
+  const [major = 0, minor = 0] = (stdout ?? "").trim().split(".").map(Number);
+  const problem = error
+    ? `"${python}" cannot be started (${error.message}). Install Python 3.10 or newer, or give the path of one.`
+    : major < 3 || (major === 3 && minor < 10)
+      ? `"${python}" is no Python 3.10 or newer. Give the path of one.`
+      : status !== 0
+        ? `"${python}" has no Pillow, which the pictures are compared with. Install it: ${installPillow(python)}.`
+        : undefined;
+  if (problem) throw new ConfigurationError("--python", [problem]);
 }
 
-async function compare(data: string, python: string, options: readonly string[]): Promise<number> {
-  const files = filesBelow(data);
+async function compare(
+  data: string,
+  files: readonly string[],
+  python: string,
+  options: readonly string[],
+): Promise<number> {
   const comparison = spawn(python, [COMPARISON, data, ...options], { stdio: ["pipe", "inherit", "inherit"] });
   const ended = once(comparison, "exit") as Promise<[number | null, NodeJS.Signals | null]>;
   // Whoever ends early is spoken of below; what is then written to it is lost in any case.
   comparison.stdin.on("error", () => undefined);
+  const progress = createProgress("pictures");
   let at = "";
   await send(comparison, { files });
+  progress.start(files.length);
   for (const path of files) {
     at = path;
     if (comparison.exitCode !== null || comparison.signalCode !== null) break;
     await decodeFile(data, path, comparison);
+    progress.advance();
   }
+  progress.finish();
   comparison.stdin.end();
   const [code, signal] = await ended;
   if (code === EXIT.done || code === EXIT.failed) return code;

@@ -3,6 +3,8 @@ import type { TiffPage } from "./tiff";
 import { TAG } from "./tiff-directory";
 import { COMPRESSION } from "./tiff-encoding";
 
+type Subsampled = Pick<TiffPage, "block" | "subsampling">;
+
 /** Where the bytes of a strip or tile lie in the file. */
 export interface Block {
   readonly offset: number;
@@ -14,8 +16,8 @@ export interface Block {
  * @throws {RejectedImage} `truncated`
  */
 export function findBlocks(page: TiffPage): Block[] {
-  const { directory, file, width, height, tiled, block, planar, samples, compression } = page;
-  const perPlane = Math.ceil(width / block.width) * Math.ceil(height / block.height);
+  const { directory, file, tiled, planar, samples, compression } = page;
+  const perPlane = countBlocks(page);
   const number = perPlane * (planar ? samples : 1);
   const [offsetsTag, sizesTag] = tiled ? [TAG.tileOffsets, TAG.tileBytes] : [TAG.stripOffsets, TAG.stripBytes];
   if (directory.count(offsetsTag) < number) throw truncated();
@@ -46,22 +48,27 @@ function plainBytes(page: TiffPage, rows: number): number {
   return rows * Math.ceil((block.width * (planar ? 1 : samples) * (bits[0] as number)) / 8);
 }
 
-export function isSubsampled({ subsampling: [across, down] }: TiffPage): boolean {
+/** Strips or tiles of a plane. */
+export function countBlocks({ width, height, block }: Pick<TiffPage, "width" | "height" | "block">): number {
+  return Math.ceil(width / block.width) * Math.ceil(height / block.height);
+}
+
+export function isSubsampled({ subsampling: [across, down] }: Subsampled): boolean {
   return across > 1 || down > 1;
 }
 
 /** Bytes of a unit of subsampled pixels: the luma of each, and the chroma of all. */
-export function unitBytes({ subsampling: [across, down] }: TiffPage): number {
+export function unitBytes({ subsampling: [across, down] }: Subsampled): number {
   return across * down + 2;
 }
 
 /** Bytes of a row of units in a strip or tile. */
-export function packedColumns(page: TiffPage): number {
+export function packedColumns(page: Subsampled): number {
   return Math.ceil(page.block.width / page.subsampling[0]) * unitBytes(page);
 }
 
 /** Rows of units that so many rows of pixels take. */
-export function packedRows({ subsampling: [, down] }: TiffPage, rows: number): number {
+export function packedRows({ subsampling: [, down] }: Subsampled, rows: number): number {
   return Math.ceil(rows / down);
 }
 

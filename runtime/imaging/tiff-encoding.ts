@@ -53,7 +53,7 @@ const SUBSAMPLINGS: ReadonlySet<string> = new Set(["1x2", "2x1", "2x2", "4x1", "
 
 const TO_DO = "save it as 8 or 16-bit grey or RGB, uncompressed or with LZW, or as PNG.";
 
-type Announced = Omit<TiffPage, "rejected">;
+type Announced = Omit<TiffPage, "rejected" | "extraBytesPerSample">;
 
 /** Why a page cannot be read as it is stored, in a sentence that names what is in the way; undefined where it can. */
 export function whyNotRead(page: Announced): RejectedImage | undefined {
@@ -114,10 +114,10 @@ function findUnreadSamples(page: Announced): string | undefined {
   if (!BITS[format]?.includes(bits)) return samplesOf;
   if (bits < 8 && (samples > 1 || colours > 1)) return `${bits}-bit samples of several channels`;
   if (photometric === PHOTOMETRIC.palette && (format !== UNSIGNED || bits > 16)) return `a palette with ${samplesOf}`;
-  if (photometric === PHOTOMETRIC.inks && page.directory.integer(TAG.inkSet) !== undefined) {
-    if (page.directory.integer(TAG.inkSet) !== CMYK) return "inks that are not cyan, magenta, yellow and black";
+  if (photometric === PHOTOMETRIC.inks) {
+    if ((page.directory.integer(TAG.inkSet) ?? CMYK) !== CMYK) return "inks other than cyan, magenta, yellow and black";
+    if (format !== UNSIGNED || bits > 16) return `inks as ${samplesOf}`;
   }
-  if (photometric === PHOTOMETRIC.inks && (format !== UNSIGNED || bits > 16)) return `inks as ${samplesOf}`;
   if (alpha && (format !== UNSIGNED || bits > 16)) return `alpha beside ${samplesOf}`;
   return undefined;
 }

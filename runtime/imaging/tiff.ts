@@ -1,5 +1,6 @@
 import { count, type ImageLimits, type PageHeader } from "./limits";
 import { RejectedImage } from "./rejected";
+import { countBlocks, isSubsampled, packedColumns, packedRows } from "./tiff-blocks";
 import { type Directory, TAG, TiffFile } from "./tiff-directory";
 import { COMPRESSION, PHOTOMETRIC, whyNotRead } from "./tiff-encoding";
 import { type Chroma, DEFAULT_CHROMA } from "./ycbcr";
@@ -87,54 +88,66 @@ function readPage(file: TiffFile, directory: Directory): TiffPage {
   const height = value(TAG.height, 0);
   const orientation = value(TAG.orientation, 1);
   const compression = value(TAG.compression, COMPRESSION.none);
-  const declared = value(TAG.samples, 1);
-  const planar = declared > 1 && value(TAG.planar, 1) === 2;
-  const meaning = directory.integer(TAG.photometric);
-  // Luma alone is grey.
-  const photometric = meaning === PHOTOMETRIC.ycbcr && declared === 1 ? PHOTOMETRIC.blackIsZero : meaning;
-  const colours = (photometric !== undefined && COLOURS[photometric]) || 1;
-  const alpha = findAlpha(directory, declared, colours, photometric);
-  // A plane that is nobody's concern need not be there.
-  const samples = planar ? (alpha ? alpha.sample + 1 : colours) : declared;
-  const kinds = Math.min(samples, MOST_SAMPLES);
-  const bits = perSample(directory.integers(TAG.bits, kinds), 1);
-  const tiled = directory.has(TAG.tileOffsets);
-  // All rows may lie in one strip, which then need not be said, or be said with a larger number.
-  const block = tiled
-    ? { width: value(TAG.tileWidth, 0), height: value(TAG.tileHeight, 0) }
-    : { width, height: Math.min(height, value(TAG.rowsPerStrip, height) || height) };
-  const subsampling =
-    photometric === PHOTOMETRIC.ycbcr && compression !== COMPRESSION.jpeg
-      ? ([value(TAG.ycbcrSubsampling, 2), directory.integer(TAG.ycbcrSubsampling, 1) ?? 2] as const)
-      : ([1, 1] as const);
-  const bytesPerSample = Math.max(1, Math.ceil((bits[0] ?? 1) / 8));
+  const channels = readChannels(directory);
+  const { samples, colours, photometric, alpha } = channels;
+  const bits = perSample(directory.integers(TAG.bits, Math.min(samples, MOST_SAMPLES)), 1);
   const page = {
     file,
     directory,
     width,
     height,
+    ...channels,
     bits,
-    sampleFormats: perSample(directory.integers(TAG.sampleFormat, kinds), 1),
+    sampleFormats: perSample(directory.integers(TAG.sampleFormat, Math.min(samples, MOST_SAMPLES)), 1),
     compression,
-    photometric,
-    samples,
-    colours,
-    planar: planar && samples > 1,
-    tiled,
-    block,
-    alpha,
-    subsampling,
+    ...readBlock(directory, width, height),
+    subsampling:
+      photometric === PHOTOMETRIC.ycbcr && compression !== COMPRESSION.jpeg
+        ? ([value(TAG.ycbcrSubsampling, 2), directory.integer(TAG.ycbcrSubsampling, 1) ?? 2] as const)
+        : ([1, 1] as const),
     chroma: {
       coefficients: numbers(directory, TAG.ycbcrCoefficients) ?? DEFAULT_CHROMA.coefficients,
       reference: numbers(directory, TAG.referenceBlackWhite) ?? DEFAULT_CHROMA.reference,
     },
-    channels: decodedChannels(samples, colours, photometric, alpha !== undefined, subsampling),
-    bytesPerSample,
-    // A decoder holds one strip or one tile at a time beside the result.
-    extraBytesPerSample: width * height > 0 ? (bytesPerSample * block.width * block.height) / (width * height) : 0,
+    // Grey with alpha, and a palette, are handed out as three colours and what lies beside them.
+    channels: colours === 1 && (alpha || photometric === PHOTOMETRIC.palette) ? samples + 2 : samples,
+    bytesPerSample: Math.max(1, Math.ceil((bits[0] ?? 1) / 8)),
     orientation: orientation >= 1 && orientation <= 8 ? orientation : 1,
   };
-  return { ...page, rejected: whyNotRead(page) };
+  return { ...page, extraBytesPerSample: heldBeside(page), rejected: whyNotRead(page) };
+}
+
+function readChannels(directory: Directory) {
+  const declared = directory.integer(TAG.samples) ?? 1;
+  const meaning = directory.integer(TAG.photometric);
+  // Luma alone is grey.
+  const photometric = meaning === PHOTOMETRIC.ycbcr && declared === 1 ? PHOTOMETRIC.blackIsZero : meaning;
+  const colours = (photometric !== undefined && COLOURS[photometric]) || 1;
+  const alpha = findAlpha(directory, declared, colours, photometric);
+  const inPlanes = declared > 1 && directory.integer(TAG.planar) === 2;
+  // A plane that is nobody's concern need not be there.
+  const samples = inPlanes ? (alpha ? alpha.sample + 1 : colours) : declared;
+  return { photometric, samples, colours, alpha, planar: inPlanes && samples > 1 };
+}
+
+function readBlock(directory: Directory, width: number, height: number) {
+  if (directory.has(TAG.tileOffsets)) {
+    const block = { width: directory.integer(TAG.tileWidth) ?? 0, height: directory.integer(TAG.tileHeight) ?? 0 };
+    return { tiled: true, block };
+  }
+  // All rows may lie in one strip, which then need not be said, or be said with a larger number.
+  return { tiled: false, block: { width, height: Math.min(height, directory.integer(TAG.rowsPerStrip) || height) } };
+}
+
+/** Bytes a sample that are held beside the result: one strip or tile, or all units of subsampled pixels. */
+function heldBeside(page: Omit<TiffPage, "extraBytesPerSample" | "rejected">): number {
+  const { width, height, block, bytesPerSample, channels } = page;
+  const bytes = isSubsampled(page)
+    ? (packedColumns(page) * packedRows(page, block.height) * countBlocks(page)) / channels
+    : bytesPerSample * block.width * block.height;
+  const share = bytes / (width * height);
+  // What is no number has a page without pixels, or tiles without: these are refused for it.
+  return Number.isFinite(share) ? share : 0;
 }
 
 /** Fractions of a tag, as many as it has to have; undefined where it is absent or has another number of them. */
@@ -166,18 +179,4 @@ function findAlpha(directory: Directory, samples: number, colours: number, photo
   }
   const index = meanings.findIndex((meaning) => meaning !== UNSPECIFIED);
   return index < 0 ? undefined : { sample: colours + index, premultiplied: meanings[index] === PREMULTIPLIED };
-}
-
-/** Channels that a decoder hands out. */
-function decodedChannels(
-  samples: number,
-  colours: number,
-  photometric: number | undefined,
-  alpha: boolean,
-  [across, down]: readonly [number, number],
-): number {
-  // The packed bytes are held beside the colours.
-  if (across > 1 || down > 1) return 5;
-  // Grey with alpha is handed out as three equal colours with alpha.
-  return colours === 1 && (alpha || photometric === PHOTOMETRIC.palette) ? samples + 2 : samples;
 }

@@ -163,6 +163,12 @@ describe("YCbCr in a TIFF that is not JPEG", () => {
     expect([error.code, error.message]).toEqual(["unsupported-encoding", expect.stringContaining(name)]);
   });
 
+  test("tiles far larger than the page are counted before they are unpacked", async () => {
+    const extra = { 256: 300_000, 257: 33, 322: 8192, 323: 8192 };
+    const error = await refusal(writeTiff([page({ tile: 16, compression: 8, subsampling: [2, 2], extra })]));
+    expect(error.code).toBe("too-many-pixels");
+  });
+
   test("coefficients that give no colour are refused", async () => {
     const error = await refusal(writeTiff([page({ fractions: { 529: [0.3, 0, 0.1] } })]));
     expect([error.code, error.message]).toEqual(["damaged", expect.stringContaining("YCbCrCoefficients")]);
