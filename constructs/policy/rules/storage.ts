@@ -128,6 +128,24 @@ export const storageRules = [
   ),
   resourceRule(
     {
+      id: "warehouse-append-only",
+      severity: "critical",
+      title:
+        "Whoever adds rows to the warehouse can neither replace nor delete one: what is audited cannot rewrite its audit.",
+      checkov: [],
+      cis: [],
+      remedy: "Grant roles/storage.objectCreator on a condition on the folders of the tables (grantAppend).",
+    },
+    ["google_storage_bucket_iam_member"],
+    ({ config: { bucket, role, condition } }) => {
+      if (!/-warehouse$|^\$\{google_storage_bucket\.warehouse\./.test(String(bucket))) return undefined;
+      if (role === "roles/storage.objectViewer") return undefined;
+      if (role !== "roles/storage.objectCreator") return `role is ${role}`;
+      return /\/objects\/\w/.test(JSON.stringify(condition ?? "")) ? undefined : "it is granted on all tables at once";
+    },
+  ),
+  resourceRule(
+    {
       id: "retention-lock-by-option",
       severity: "high",
       title: "A retention is locked, which nobody can undo, only where an option says so.",

@@ -71,6 +71,28 @@ export const FIXTURES: Readonly<Record<string, Fixture>> = {
       [MEMBER, { condition: {} }],
     ],
   },
+  "warehouse-append-only": {
+    passes: [
+      [
+        `${BUCKET}_iam_member`,
+        {
+          bucket: "p-h-warehouse",
+          role: "roles/storage.objectCreator",
+          condition: { expression: 'resource.name.startsWith("projects/_/buckets/p-h-warehouse/objects/images/")' },
+        },
+      ],
+      [`${BUCKET}_iam_member`, { bucket: "p-h-warehouse", role: "roles/storage.objectViewer" }],
+      [`${BUCKET}_iam_member`, { bucket: "p-h-models", role: "roles/storage.objectUser" }],
+    ],
+    fails: [
+      [`${BUCKET}_iam_member`, { bucket: "p-h-warehouse", role: "roles/storage.objectUser" }],
+      [`${BUCKET}_iam_member`, { bucket: "p-h-warehouse", role: "roles/storage.objectCreator" }],
+      [
+        `${BUCKET}_iam_member`,
+        { bucket: ref("google_storage_bucket.warehouse.name"), role: "roles/storage.objectAdmin" },
+      ],
+    ],
+  },
   "no-basic-role": one(MEMBER, { role: "roles/logging.logWriter" }, { role: "roles/editor" }),
   "no-admin-role-on-project": one(
     MEMBER,
