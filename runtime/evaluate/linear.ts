@@ -1,4 +1,6 @@
-import { normal, uniform } from "../platform/random";
+import { cholesky, dot, rowOfTriangle, solveFactored } from "../platform/linear-algebra";
+import { sigmoid } from "../platform/numbers";
+import { addProducts, type Pass, SubspaceIteration } from "../platform/randomized-pca";
 
 /** Small classical models for baselines and probes: what a network must beat, and what must not predict the label. */
 
@@ -8,8 +10,8 @@ export type Rows = readonly Float64Array[];
 /** Gives a probability of Cancer for a row of the kind that it was fitted to. */
 export type Predictor = (row: Float64Array) => number;
 
-const OVERSAMPLING = 8;
-const POWER_ITERATIONS = 1;
+/** Runs over the rows of a fit: a baseline needs no more exact components. */
+const MAX_PASSES = 3;
 
 /** Mean and deviation of each column; a column that never varies counts as it is. */
 export function standardizer(rows: Rows): (row: Float64Array) => Float64Array {
@@ -28,9 +30,9 @@ export function standardizer(rows: Rows): (row: Float64Array) => Float64Array {
 }
 
 /**
- * Principal components by a randomised range finder (Halko et al. 2011).
+ * Principal components by {@link SubspaceIteration}, in memory.
  *
- * @param components most that are kept; never more than there are rows or columns
+ * @param components most that are kept; never more than the rows span
  * @returns projects a row onto them
  */
 export function randomizedPca(rows: Rows, components: number, seed: number): (row: Float64Array) => Float64Array {
@@ -39,25 +41,30 @@ export function randomizedPca(rows: Rows, components: number, seed: number): (ro
   for (const row of rows)
     for (let k = 0; k < width; k++) mean[k] = (mean[k] as number) + (row[k] as number) / rows.length;
   const centred = rows.map((row) => row.map((value, k) => value - (mean[k] as number)));
-  const size = Math.min(components + OVERSAMPLING, width, rows.length);
-  const gaussian = normal(uniform(seed));
-  let basis = orthonormal(Array.from({ length: size }, () => Float64Array.from({ length: width }, gaussian)));
-  for (let round = 0; round <= POWER_ITERATIONS; round++) {
-    const images = basis.map(() => new Float64Array(width));
-    for (const row of centred) {
-      basis.forEach((direction, i) => {
-        const weight = dot(row, direction);
-        const image = images[i] as Float64Array;
-        for (let k = 0; k < width; k++) image[k] = (image[k] as number) + weight * (row[k] as number);
-      });
-    }
-    basis = orthonormal(images);
+  const rank = Math.min(width, Math.max(0, rows.length - 1));
+  const iteration = new SubspaceIteration({ width, rank, components, seed, maxPasses: MAX_PASSES });
+  for (;;) {
+    const found = iteration.take(passOver(centred, iteration.basis));
+    if (!found) continue;
+    return (row) => {
+      const moved = row.map((value, k) => value - (mean[k] as number));
+      return Float64Array.from(found.components, (direction) => dot(moved, direction));
+    };
   }
-  const kept = basis.slice(0, components);
-  return (row) => {
-    const moved = row.map((value, k) => value - (mean[k] as number));
-    return Float64Array.from(kept, (direction) => dot(moved, direction));
-  };
+}
+
+function passOver(centred: Rows, basis: readonly Float64Array[]): Pass {
+  const image = basis.map((direction) => new Float64Array(direction.length));
+  const products = new Float64Array(basis.length ** 2);
+  for (const row of centred) {
+    const scores = basis.map((direction) => dot(row, direction));
+    addProducts(products, scores, basis.length);
+    image.forEach((vector, i) => {
+      const weight = scores[i] as number;
+      for (let k = 0; k < row.length; k++) vector[k] = (vector[k] as number) + weight * (row[k] as number);
+    });
+  }
+  return { image, products };
 }
 
 const ROUNDS = 25;
@@ -71,32 +78,34 @@ export function logisticRegression(rows: Rows, labels: ArrayLike<number>): Predi
   const width = design[0]?.length ?? 1;
   const weights = new Float64Array(width);
   for (let round = 0; round < ROUNDS; round++) {
-    const hessian = Array.from({ length: width }, () => new Float64Array(width));
+    const hessian = new Float64Array(rowOfTriangle(width));
     const gradient = new Float64Array(width);
     design.forEach((row, i) => {
-      const p = 1 / (1 + Math.exp(-dot(row, weights)));
+      const p = sigmoid(dot(row, weights));
       const spread = Math.max(1e-6, p * (1 - p)) / rows.length;
       const miss = ((labels[i] as number) - p) / rows.length;
       for (let a = 0; a < width; a++) {
         const value = row[a] as number;
         gradient[a] = (gradient[a] as number) + miss * value;
-        const line = hessian[a] as Float64Array;
-        for (let b = 0; b <= a; b++) line[b] = (line[b] as number) + spread * value * (row[b] as number);
+        const at = rowOfTriangle(a);
+        for (let b = 0; b <= a; b++) {
+          hessian[at + b] = (hessian[at + b] as number) + spread * value * (row[b] as number);
+        }
       }
     });
     for (let a = 0; a < width; a++) {
-      const line = hessian[a] as Float64Array;
+      const diagonal = rowOfTriangle(a) + a;
       const penalty = a === width - 1 ? 1e-9 : PENALTY;
-      line[a] = (line[a] as number) + penalty;
+      hessian[diagonal] = (hessian[diagonal] as number) + penalty;
       gradient[a] = (gradient[a] as number) - penalty * (weights[a] as number);
     }
-    const step = solvePositive(hessian, gradient);
+    const step = solveFactored(cholesky(hessian, width), gradient);
     // A full step can overshoot where classes are nearly separable.
     const length = Math.max(1, Math.sqrt(dot(step, step)) / 5);
     for (let a = 0; a < width; a++) weights[a] = (weights[a] as number) + (step[a] as number) / length;
     if (Math.sqrt(dot(step, step)) < 1e-6) break;
   }
-  return (row) => 1 / (1 + Math.exp(-dot(Float64Array.from([...standard(row), 1]), weights)));
+  return (row) => sigmoid(dot(Float64Array.from([...standard(row), 1]), weights));
 }
 
 /** Share of Cancer among the `k` nearest rows by Euclidean distance. */
@@ -111,56 +120,4 @@ export function nearestNeighbours(rows: Rows, labels: ArrayLike<number>, k: numb
     const near = distances.slice(0, k);
     return near.reduce((sum, { i }) => sum + (labels[i] as number), 0) / Math.max(1, near.length);
   };
-}
-
-function dot(a: Float64Array, b: Float64Array): number {
-  let sum = 0;
-  for (let k = 0; k < a.length; k++) sum += (a[k] as number) * (b[k] as number);
-  return sum;
-}
-
-/** Gram-Schmidt, twice over for accuracy; directions that vanish are left out. The longest comes first. */
-function orthonormal(directions: readonly Float64Array[]): Float64Array[] {
-  const sorted = [...directions].sort((a, b) => dot(b, b) - dot(a, a));
-  const kept: Float64Array[] = [];
-  for (const direction of sorted) {
-    const rest = Float64Array.from(direction);
-    const before = Math.sqrt(dot(rest, rest));
-    for (let pass = 0; pass < 2; pass++) {
-      for (const other of kept) {
-        const share = dot(rest, other);
-        for (let k = 0; k < rest.length; k++) rest[k] = (rest[k] as number) - share * (other[k] as number);
-      }
-    }
-    const length = Math.sqrt(dot(rest, rest));
-    if (length > 1e-10 * (before + 1e-300)) kept.push(rest.map((value) => value / length));
-  }
-  return kept;
-}
-
-/** Solves A x = b for a symmetric positive definite A, of which the lower triangle is read, by Cholesky. */
-function solvePositive(a: readonly Float64Array[], b: Float64Array): Float64Array {
-  const n = b.length;
-  const factor = a.map((row) => Float64Array.from(row));
-  for (let row = 0; row < n; row++) {
-    const line = factor[row] as Float64Array;
-    for (let column = 0; column <= row; column++) {
-      const other = factor[column] as Float64Array;
-      let value = line[column] as number;
-      for (let k = 0; k < column; k++) value -= (line[k] as number) * (other[k] as number);
-      line[column] = row === column ? Math.sqrt(Math.max(value, 1e-12)) : value / (other[column] as number);
-    }
-  }
-  const x = Float64Array.from(b);
-  for (let row = 0; row < n; row++) {
-    const line = factor[row] as Float64Array;
-    for (let k = 0; k < row; k++) x[row] = (x[row] as number) - (line[k] as number) * (x[k] as number);
-    x[row] = (x[row] as number) / (line[row] as number);
-  }
-  for (let row = n - 1; row >= 0; row--) {
-    for (let k = row + 1; k < n; k++)
-      x[row] = (x[row] as number) - ((factor[k] as Float64Array)[row] as number) * (x[k] as number);
-    x[row] = (x[row] as number) / ((factor[row] as Float64Array)[row] as number);
-  }
-  return x;
 }

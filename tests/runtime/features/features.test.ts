@@ -4,7 +4,6 @@ import { join } from "node:path";
 import { featuresStep } from "../../../runtime/features";
 import { loadPca, PIXELS } from "../../../runtime/features/components";
 import { digestOfBatches, digestOfRows } from "../../../runtime/features/fitted-rows";
-import { dot, orthonormalize, symmetricEigen } from "../../../runtime/features/linear-algebra";
 import { decodeNpz, doubles, encodeNpz, littleEndian } from "../../../runtime/features/npy";
 import { projectPixels } from "../../../runtime/features/project";
 import { requestHandler } from "../../../runtime/features/requests";
@@ -12,7 +11,6 @@ import { RECIPE } from "../../../runtime/imaging";
 import { frame } from "../../../runtime/platform/framed";
 import { createLogger } from "../../../runtime/platform/logging";
 import { type Progress, silentProgress } from "../../../runtime/platform/progress";
-import { uniform } from "../../../runtime/platform/random";
 import { CURRENT_FEATURES } from "../../../runtime/platform/warehouse";
 import { openWorkspace, type Workspace } from "../../../runtime/platform/workspace";
 import { type Drawn, drawField, drawn, exactPca, fields, largestAngle, process, product } from "./processed";
@@ -60,33 +58,6 @@ async function objectsOf(workspace: Workspace): Promise<string[]> {
     for await (const { name, generation } of workspace.buckets[bucket].listAll()) objects.push(`${name} ${generation}`);
   return objects;
 }
-
-describe("linear algebra", () => {
-  const random = uniform(3);
-  const n = 30;
-  const half = Float64Array.from({ length: n * n }, () => random() - 0.5);
-  const matrix = Float64Array.from(half, (value, i) => value + (half[(i % n) * n + Math.floor(i / n)] as number));
-
-  test("eigenvectors are orthonormal, descending, and what the matrix only stretches", () => {
-    const { values, vectors } = symmetricEigen(matrix, n);
-    expect([...values]).toEqual([...values].sort((a, b) => b - a));
-    for (const [i, vector] of vectors.entries()) {
-      for (const [j, other] of vectors.entries()) expect(dot(vector, other)).toBeCloseTo(i === j ? 1 : 0, 12);
-      for (let p = 0; p < n; p++)
-        expect(dot(matrix.subarray(p * n, (p + 1) * n), vector)).toBeCloseTo(
-          (values[i] as number) * (vector[p] as number),
-          10,
-        );
-    }
-  });
-
-  test("a basis leaves out what adds nothing", () => {
-    const [a, b] = [Float64Array.from([1, 2, 2]), Float64Array.from([0, 3, 4])];
-    const basis = orthonormalize([a, new Float64Array(3), b, a.map((value, i) => value - 2 * (b[i] as number))]);
-    expect(basis).toHaveLength(2);
-    expect(dot(basis[0] as Float64Array, basis[1] as Float64Array)).toBeCloseTo(0, 15);
-  });
-});
 
 describe("arrays", () => {
   test("come back as they went, and are the same bytes each time", () => {

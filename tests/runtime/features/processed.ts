@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
 import { planShards, ShardFiles, type ShardRow } from "../../../runtime/dataset/shards";
 import { type Pca, PIXELS } from "../../../runtime/features/components";
-import { symmetricEigen } from "../../../runtime/features/linear-algebra";
 import type { Split } from "../../../runtime/intake";
+import { symmetricEigen } from "../../../runtime/platform/linear-algebra";
 import { mixSeed, normal, uniform } from "../../../runtime/platform/random";
 import type { Workspace } from "../../../runtime/platform/workspace";
 

@@ -7,6 +7,7 @@ export interface Eigen {
 }
 
 const MAX_SWEEPS = 60;
+const SMALLEST_PIVOT = 1e-12;
 
 /**
  * Eigen-decomposition of a real symmetric matrix by cyclic Jacobi rotations (Golub and Van Loan, Matrix Computations,
@@ -102,6 +103,44 @@ export function dot(a: Float64Array, b: Float64Array): number {
   for (let i = whole; i < length; i++) sum0 += at(a, i) * at(b, i);
   return sum0 + sum1 + sum2 + sum3;
 }
+
+/**
+ * Lower-triangular L with L L' = A, for a symmetric positive definite A; both as lower triangles, row by row. A pivot that
+ * rounding has made vanish counts as the smallest one.
+ */
+export function cholesky(a: Float64Array, n: number): Float64Array {
+  const factor = new Float64Array(a.length);
+  for (let row = 0; row < n; row++) {
+    const rowAt = rowOfTriangle(row);
+    for (let column = 0; column <= row; column++) {
+      const columnAt = rowOfTriangle(column);
+      let value = at(a, rowAt + column);
+      for (let k = 0; k < column; k++) value -= at(factor, rowAt + k) * at(factor, columnAt + k);
+      factor[rowAt + column] =
+        row === column ? Math.sqrt(Math.max(value, SMALLEST_PIVOT)) : value / at(factor, columnAt + column);
+    }
+  }
+  return factor;
+}
+
+/** Solves A x = b, with the {@link cholesky} factor of A. */
+export function solveFactored(factor: Float64Array, b: Float64Array): Float64Array {
+  const n = b.length;
+  const x = Float64Array.from(b);
+  for (let row = 0; row < n; row++) {
+    const rowAt = rowOfTriangle(row);
+    for (let k = 0; k < row; k++) x[row] = at(x, row) - at(factor, rowAt + k) * at(x, k);
+    x[row] = at(x, row) / at(factor, rowAt + row);
+  }
+  for (let row = n - 1; row >= 0; row--) {
+    for (let k = row + 1; k < n; k++) x[row] = at(x, row) - at(factor, rowOfTriangle(k) + row) * at(x, k);
+    x[row] = at(x, row) / at(factor, rowOfTriangle(row) + row);
+  }
+  return x;
+}
+
+/** Where a row begins in a lower triangle that is stored row by row; a triangle of n rows has `rowOfTriangle(n)` numbers. */
+export const rowOfTriangle = (row: number): number => (row * (row + 1)) / 2;
 
 /** Takes `factor` times `other` away from `vector`, in place. */
 function subtract(vector: Float64Array, other: Float64Array, factor: number): void {

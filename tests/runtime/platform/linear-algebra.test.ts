@@ -1,0 +1,61 @@
+import {
+  cholesky,
+  dot,
+  orthonormalize,
+  rowOfTriangle,
+  solveFactored,
+  symmetricEigen,
+} from "../../../runtime/platform/linear-algebra";
+import { uniform } from "../../../runtime/platform/random";
+
+describe("linear algebra", () => {
+  const random = uniform(3);
+  const n = 30;
+  const half = Float64Array.from({ length: n * n }, () => random() - 0.5);
+  const matrix = Float64Array.from(half, (value, i) => value + (half[(i % n) * n + Math.floor(i / n)] as number));
+
+  test("eigenvectors are orthonormal, descending, and what the matrix only stretches", () => {
+    const { values, vectors } = symmetricEigen(matrix, n);
+    expect([...values]).toEqual([...values].sort((a, b) => b - a));
+    for (const [i, vector] of vectors.entries()) {
+      for (const [j, other] of vectors.entries()) expect(dot(vector, other)).toBeCloseTo(i === j ? 1 : 0, 12);
+      for (let p = 0; p < n; p++)
+        expect(dot(matrix.subarray(p * n, (p + 1) * n), vector)).toBeCloseTo(
+          (values[i] as number) * (vector[p] as number),
+          10,
+        );
+    }
+  });
+
+  test("a basis leaves out what adds nothing", () => {
+    const [a, b] = [Float64Array.from([1, 2, 2]), Float64Array.from([0, 3, 4])];
+    const basis = orthonormalize([a, new Float64Array(3), b, a.map((value, i) => value - 2 * (b[i] as number))]);
+    expect(basis).toHaveLength(2);
+    expect(dot(basis[0] as Float64Array, basis[1] as Float64Array)).toBeCloseTo(0, 15);
+  });
+
+  test("the factor of a positive definite matrix solves its equations", () => {
+    // half' half + 1: lower triangle, row by row.
+    const triangle = new Float64Array(rowOfTriangle(n));
+    const entry = (row: number, column: number) => {
+      let sum = row === column ? 1 : 0;
+      for (let k = 0; k < n; k++) sum += (half[k * n + row] as number) * (half[k * n + column] as number);
+      return sum;
+    };
+    for (let row = 0; row < n; row++) {
+      for (let column = 0; column <= row; column++) triangle[rowOfTriangle(row) + column] = entry(row, column);
+    }
+    const solution = Float64Array.from({ length: n }, (_, i) => Math.sin(i));
+    const right = Float64Array.from({ length: n }, (_, row) =>
+      dot(
+        Float64Array.from({ length: n }, (_, column) => entry(row, column)),
+        solution,
+      ),
+    );
+    const factor = cholesky(triangle, n);
+    for (const [i, value] of solveFactored(factor, right).entries())
+      expect(value).toBeCloseTo(solution[i] as number, 9);
+    expect(factor[rowOfTriangle(3)]).toBeCloseTo(entry(3, 0) / Math.sqrt(entry(0, 0)), 12);
+    expect([...cholesky(Float64Array.of(0), 1)]).toEqual([1e-6]);
+  });
+});
