@@ -1,24 +1,54 @@
 import { RECIPE } from "../imaging";
+import { identityOf } from "../platform/identity";
 
 // Looked up once: in these loops the lookup of a global costs more than the function.
 const { atan2, floor, log, max, min, PI, sqrt } = Math;
 
-const SIDE = RECIPE.side;
-/** Cells of a side of the grid on which local statistics are taken. */
-const GRID = 4;
-const ORIENTATIONS = 6;
-const BANDS = 5;
-const THUMBNAIL = 8;
-const GREY_BINS = 32;
-/** Classes of a uniform local binary pattern of 8 neighbours (Ojala et al. 2002): 0 to 8 bright ones in one run, and the rest. */
-const PATTERNS = 10;
-/** What is darker than this share of white is background where the outline of the head is sought. */
-const BACKGROUND = 0.1;
-/** Elliptic rings around the outline's moments, in squared Mahalanobis distance: 4 is the edge of a filled ellipse. */
-const RINGS = [0, 0.25, 0.6, 1.2, 2, 2.6, 3.2, 3.8, 4.4, 5.5, 8];
+const PARAMETERS = {
+  /** Grows when what is measured, or the distance made of it, changes without a parameter changing. */
+  version: 1,
+  /** Side of the picture, pixels. */
+  side: RECIPE.side,
+  /** Cells of a side of the grid on which local statistics are taken. */
+  grid: 4,
+  orientations: 6,
+  bands: 5,
+  thumbnail: 8,
+  greyBins: 32,
+  /** Classes of a uniform local binary pattern of 8 neighbours (Ojala et al. 2002): 0 to 8 bright ones in one run, and the rest. */
+  patterns: 10,
+  /** What is darker than this share of white is background where the outline of the head is sought. */
+  background: 0.1,
+  /** Side of the square in each corner whose foreground is counted, as a share of the picture's. */
+  corner: 1 / 8,
+  /** Elliptic rings around the outline's moments, in squared Mahalanobis distance: 4 is the edge of a filled ellipse. */
+  rings: [0, 0.25, 0.6, 1.2, 2, 2.6, 3.2, 3.8, 4.4, 5.5, 8],
+  ellipse: 4,
+  /** Brings the tilt of the outline to the size of the other numbers. */
+  tiltScale: 500,
+  /** Keeps the logarithm of an empty band finite: a standard deviation of 0.3 % of white. */
+  energyFloor: 1e-5,
+  /** Keeps a division by what may vanish finite. */
+  smallest: 1e-6,
+} as const;
+
+/** What a guard measures. A guard that was fitted to a descriptor of another `id` measures nothing. */
+export const DESCRIPTOR = { id: identityOf("d", PARAMETERS), ...PARAMETERS } as const;
+
+const {
+  side: SIDE,
+  grid: GRID,
+  orientations: ORIENTATIONS,
+  bands: BANDS,
+  thumbnail: THUMBNAIL,
+  greyBins: GREY_BINS,
+  patterns: PATTERNS,
+  background: BACKGROUND,
+  rings: RINGS,
+  ellipse: ELLIPSE,
+  smallest: SMALLEST,
+} = PARAMETERS;
 const FARTHEST = RINGS.at(-1) as number;
-/** Keeps the logarithm of an empty band finite: a standard deviation of 0.3 % of white. */
-const ENERGY_FLOOR = 1e-5;
 
 /** Length of what {@link describePicture} gives. */
 export const DESCRIPTOR_SIZE =
@@ -74,7 +104,7 @@ function orientations(values: Float64Array): Float64Array {
   }
   for (let start = 0; start < bins.length; start += ORIENTATIONS) {
     const part = bins.subarray(start, start + ORIENTATIONS);
-    const length = sqrt(part.reduce((sum, value) => sum + value * value, 1e-6));
+    const length = sqrt(part.reduce((sum, value) => sum + value * value, SMALLEST));
     for (let i = 0; i < ORIENTATIONS; i++) part[i] = (part[i] as number) / length;
   }
   return bins;
@@ -91,7 +121,7 @@ function bandEnergies(values: Float64Array): number[] {
       const added = (current[at] as number) - (smooth[at] as number);
       detail[at] = added * added;
     }
-    for (const energy of shrink(detail, side, GRID)) energies.push(log(energy + ENERGY_FLOOR));
+    for (const energy of shrink(detail, side, GRID)) energies.push(log(energy + PARAMETERS.energyFloor));
     current = everySecond(smooth, side);
   }
   return energies;
@@ -134,7 +164,7 @@ function histogram(grey: Uint8Array): Float64Array {
 /** Corners, size, place, spread and ellipticity of the foreground; symmetry; brightness ring by ring; mean and contrast. */
 function outline(values: Float64Array): number[] {
   let [area, sumX, sumY, sumXX, sumYY, sumXY] = [1, 0, 0, 0, 0, 0];
-  const corner = SIDE / 8;
+  const corner = SIDE * PARAMETERS.corner;
   const corners = [0, 0, 0, 0];
   for (let y = 0, at = 0; y < SIDE; y++) {
     for (let x = 0; x < SIDE; x++, at++) {
@@ -155,7 +185,7 @@ function outline(values: Float64Array): number[] {
   const spreadX = max(0, sumXX / area - centreX * centreX);
   const spreadY = max(0, sumYY / area - centreY * centreY);
   const tilt = sumXY / area - centreX * centreY;
-  const determinant = max(0, spreadX * spreadY - tilt * tilt) + 1e-6;
+  const determinant = max(0, spreadX * spreadY - tilt * tilt) + SMALLEST;
 
   let [both, either] = [0, 1];
   const rings = new Float64Array(RINGS.length - 1);
@@ -166,7 +196,7 @@ function outline(values: Float64Array): number[] {
       const dx = x - centreX;
       const distance = (dx * dx * spreadY - 2 * dx * dy * tilt + dy * dy * spreadX) / determinant;
       const value = values[at] as number;
-      const inside = distance < 4;
+      const inside = distance < ELLIPSE;
       const bright = value > BACKGROUND;
       if (inside && bright) both++;
       if (inside || bright) either++;
@@ -179,7 +209,7 @@ function outline(values: Float64Array): number[] {
   }
   const n = values.length;
   const mean = values.reduce((sum, value) => sum + value, 0) / n;
-  let [variance, across, down] = [1e-6, 0, 0];
+  let [variance, across, down] = [SMALLEST, 0, 0];
   for (let y = 0, at = 0; y < SIDE; y++) {
     for (let x = 0; x < SIDE; x++, at++) {
       const value = (values[at] as number) - mean;
@@ -195,7 +225,7 @@ function outline(values: Float64Array): number[] {
     centreY / SIDE,
     log(spreadX + 1),
     log(spreadY + 1),
-    tilt / 500,
+    tilt / PARAMETERS.tiltScale,
     both / either,
     across / variance,
     down / variance,

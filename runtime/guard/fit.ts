@@ -1,19 +1,29 @@
 import { setImmediate } from "node:timers/promises";
 import { RECIPE } from "../imaging";
+import { foldsOfGroups } from "../platform/folds";
+import { identityOf } from "../platform/identity";
+import { cholesky } from "../platform/linear-algebra";
 import { DESCRIPTOR_SIZE, describePicture } from "./descriptor";
 import { distanceOf, type GuardParameters, TRIANGLE } from "./input-guard";
 
-/** Share of real scans that a guard may refuse. */
-export const FALSE_ALARMS = 0.01;
-/** Fewer scans do not say what one in a hundred looks like. */
-export const MINIMUM_SCANS = 200;
-/** Fewer groups (patients, near-duplicates) say nothing about a scan of somebody else. */
-const MINIMUM_GROUPS = 20;
-const FOLDS = 5;
-/** Weight of the identity in the correlation matrix (Ledoit and Wolf 2004 in form): few scans, many numbers. */
-const SHRINKAGE = 0.2;
-/** Keeps a number that never varies from deciding everything. */
-const SMALLEST_SCALE = 1e-3;
+/** What decides a guard beside the scans and the descriptor; part of a model's id. */
+const RULES = {
+  /** Grows when the fit changes without a parameter changing. */
+  version: 1,
+  /** Share of real scans that a guard may refuse. */
+  falseAlarms: 0.01,
+  /** Fewer scans do not say what one in a hundred looks like. */
+  minimumScans: 200,
+  /** Fewer groups (patients, near-duplicates) say nothing about a scan of somebody else. */
+  minimumGroups: 20,
+  folds: 5,
+  /** Weight of the identity in the correlation matrix (Ledoit and Wolf 2004 in form): few scans, many numbers. */
+  shrinkage: 0.2,
+  /** Keeps a number that never varies from deciding everything. */
+  smallestScale: 1e-3,
+} as const;
+
+export const GUARD_FIT = { id: identityOf("g", RULES), ...RULES } as const;
 
 /** One scan of the training or validation split. */
 export interface GuardScan {
@@ -46,8 +56,9 @@ export async function fitGuard(
   scans: readonly GuardScan[],
   options: { readonly signal?: AbortSignal } = {},
 ): Promise<FittedGuard | undefined> {
-  const folds = assignFolds(scans.map(({ group }) => group));
-  if (scans.length < MINIMUM_SCANS || folds === undefined) return undefined;
+  const groups = scans.map(({ group }) => group);
+  if (scans.length < GUARD_FIT.minimumScans || new Set(groups).size < GUARD_FIT.minimumGroups) return undefined;
+  const folds = foldsOfGroups(groups, GUARD_FIT.folds);
   const described: { readonly scan: Float64Array; readonly mirrored: Float64Array }[] = [];
   for (const { grey } of scans) {
     described.push({ scan: describePicture(grey), mirrored: describePicture(mirror(grey)) });
@@ -57,7 +68,7 @@ export async function fitGuard(
   const all = described.flatMap(({ scan, mirrored }) => [scan, mirrored]);
   const { mean, scale } = standard(all);
 
-  const moments = Array.from({ length: FOLDS }, () => new Moments());
+  const moments = Array.from({ length: GUARD_FIT.folds }, () => new Moments());
   described.forEach(({ scan, mirrored }, i) => {
     for (const descriptor of [scan, mirrored]) {
       moments[folds[i] as number]?.add(
@@ -70,28 +81,13 @@ export async function fitGuard(
   const distances = Float64Array.from(described, ({ scan }, i) =>
     distanceOf(without[folds[i] as number] as GuardParameters, scan),
   );
-  const threshold = conformalQuantile(distances, 1 - FALSE_ALARMS);
+  const threshold = conformalQuantile(distances, 1 - GUARD_FIT.falseAlarms);
   return {
     parameters: total.parameters(mean, scale),
     threshold,
     scans: scans.length,
     falseAlarms: distances.filter((distance) => distance > threshold).length / scans.length,
   };
-}
-
-/** Whole groups in turn to the fold that has the fewest scans, the largest groups first. */
-function assignFolds(groups: readonly string[]): Uint8Array | undefined {
-  const sizes = new Map<string, number>();
-  for (const group of groups) sizes.set(group, (sizes.get(group) ?? 0) + 1);
-  if (sizes.size < MINIMUM_GROUPS) return undefined;
-  const filled = new Array<number>(FOLDS).fill(0);
-  const foldOf = new Map<string, number>();
-  for (const [group, size] of [...sizes].sort(([a, m], [b, n]) => n - m || (a < b ? -1 : 1))) {
-    const fold = filled.indexOf(Math.min(...filled));
-    foldOf.set(group, fold);
-    filled[fold] = (filled[fold] as number) + size;
-  }
-  return Uint8Array.from(groups, (group) => foldOf.get(group) as number);
 }
 
 /** The smallest value that leaves at most the rest above it in a new sample of the same kind (Vovk et al. 2005). */
@@ -118,7 +114,7 @@ function standard(descriptors: readonly Float64Array[]): { mean: Float64Array; s
       scale[k] = (scale[k] as number) + ((descriptor[k] as number) - (mean[k] as number)) ** 2;
     }
   }
-  return { mean, scale: scale.map((sum) => Math.sqrt(sum / descriptors.length) + SMALLEST_SCALE) };
+  return { mean, scale: scale.map((sum) => Math.sqrt(sum / descriptors.length) + GUARD_FIT.smallestScale) };
 }
 
 /** Sums from which mean and covariance follow, so that a fold can be taken out again. */
@@ -159,29 +155,13 @@ class Moments {
       for (let column = 0; column <= row; column++, at++) {
         const raw = (this.products[at] as number) / this.count;
         const centred = raw - (centre[row] as number) * (centre[column] as number);
-        covariance[at] = (1 - SHRINKAGE) * centred + (row === column ? SHRINKAGE : 0);
+        covariance[at] = (1 - GUARD_FIT.shrinkage) * centred + (row === column ? GUARD_FIT.shrinkage : 0);
       }
     }
     return {
       mean: Float32Array.from(mean, (value, k) => value + (centre[k] as number) * (scale[k] as number)),
       scale: Float32Array.from(scale),
-      factor: Float32Array.from(cholesky(covariance)),
+      factor: Float32Array.from(cholesky(covariance, DESCRIPTOR_SIZE)),
     };
   }
-}
-
-/** Lower-triangular L with L L' = A; A is positive definite, both as lower triangles row by row. */
-function cholesky(a: Float64Array): Float64Array {
-  const factor = new Float64Array(a.length);
-  const start = (row: number) => (row * (row + 1)) / 2;
-  for (let row = 0; row < DESCRIPTOR_SIZE; row++) {
-    const rowAt = start(row);
-    for (let column = 0; column <= row; column++) {
-      const columnAt = start(column);
-      let value = a[rowAt + column] as number;
-      for (let k = 0; k < column; k++) value -= (factor[rowAt + k] as number) * (factor[columnAt + k] as number);
-      factor[rowAt + column] = row === column ? Math.sqrt(value) : value / (factor[columnAt + column] as number);
-    }
-  }
-  return factor;
 }

@@ -1,9 +1,3 @@
-export { FALSE_ALARMS, type FittedGuard, fitGuard, type GuardScan, MINIMUM_SCANS } from "./fit";
-export {
-  DESCRIPTOR_ID,
-  type GuardParameters,
-  type GuardVerdict,
-  InputGuard,
-  parseGuard,
-  serializeGuard,
-} from "./input-guard";
+export { DESCRIPTOR } from "./descriptor";
+export { type FittedGuard, fitGuard, GUARD_FIT, type GuardScan } from "./fit";
+export { type GuardParameters, type GuardVerdict, InputGuard, parseGuard, serializeGuard } from "./input-guard";

@@ -1,11 +1,9 @@
 import { oneChannel, RECIPE } from "../imaging";
-import { DESCRIPTOR_SIZE, describePicture } from "./descriptor";
-
-/** Names the descriptor: a guard fitted to another one measures nothing. Grows when the descriptor changes. */
-export const DESCRIPTOR_ID = `d1-${DESCRIPTOR_SIZE}`;
+import { rowOfTriangle } from "../platform/linear-algebra";
+import { DESCRIPTOR, DESCRIPTOR_SIZE, describePicture } from "./descriptor";
 
 /** Numbers of the lower triangle of a square matrix of the descriptor's size. */
-export const TRIANGLE = (DESCRIPTOR_SIZE * (DESCRIPTOR_SIZE + 1)) / 2;
+export const TRIANGLE = rowOfTriangle(DESCRIPTOR_SIZE);
 
 /** What a guard has learnt: where brain scans lie in the space of descriptors. */
 export interface GuardParameters {
@@ -72,7 +70,7 @@ export function parseGuard(bytes: Uint8Array): GuardParameters {
   const count = 2 * DESCRIPTOR_SIZE + TRIANGLE;
   if (bytes.length !== 4 * count) {
     throw new RangeError(
-      `A guard of descriptor ${DESCRIPTOR_ID} has ${4 * count} bytes, and this has ${bytes.length}.`,
+      `A guard of descriptor ${DESCRIPTOR.id} has ${4 * count} bytes, and this has ${bytes.length}.`,
     );
   }
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);

@@ -3,7 +3,7 @@ import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import * as tf from "@tensorflow/tfjs-core";
 import { type LayersModel, loadLayersModel } from "@tensorflow/tfjs-layers";
-import { DESCRIPTOR_ID, type FittedGuard, InputGuard, parseGuard, serializeGuard } from "../guard";
+import { DESCRIPTOR, type FittedGuard, InputGuard, parseGuard, serializeGuard } from "../guard";
 import { RECIPE } from "../imaging";
 import type { ReadableStore } from "../platform/stores";
 import type { Classifier } from "./classifier";
@@ -102,7 +102,7 @@ export async function modelFileContents(
 }
 
 function describeGuard({ threshold, scans, falseAlarms }: FittedGuard): NonNullable<ModelMetadata["guard"]> {
-  return { descriptor: DESCRIPTOR_ID, threshold, scans, falseAlarms };
+  return { descriptor: DESCRIPTOR.id, threshold, scans, falseAlarms };
 }
 
 /** Writes `model.json`, `weights.bin`, perhaps `guard.bin`, and `metadata.json` into a directory; the metadata last. */
@@ -204,11 +204,11 @@ async function readVerified(files: ModelFiles, name: string, expected: string | 
 
 async function readGuard(files: ModelFiles, { guard, ...metadata }: ModelMetadata): Promise<InputGuard | undefined> {
   if (!guard) return undefined;
-  if (guard.descriptor !== DESCRIPTOR_ID) {
+  if (guard.descriptor !== DESCRIPTOR.id) {
     throw new UnusableModelError(
       files.location,
       "other-recipe",
-      `its input guard measures ${guard.descriptor}, and this program measures ${DESCRIPTOR_ID}. Train a model with this program, or serve this one with the program that trained it.`,
+      `its input guard measures ${guard.descriptor}, and this program measures ${DESCRIPTOR.id}. Train a model with this program, or serve this one with the program that trained it.`,
     );
   }
   const bytes = await readVerified(files, GUARD_FILE, metadata.files[GUARD_FILE]);
