@@ -45,7 +45,7 @@ export function renderSummary(summary: Summary, directory: string): string {
     lines.push(
       "",
       renderMetrics(`test split, ${test.n} images`, test),
-      `threshold ${test.threshold.toFixed(3)} of a probability that was calibrated on the validation split`,
+      `threshold ${test.threshold.toFixed(3)} of the probability of Cancer, chosen on the validation split`,
       `report: ${directory}/reports/evaluation/${model.id}/report.html`,
     );
   }

@@ -1,12 +1,11 @@
-import type { Metric } from "../platform/metric";
+import { ece } from "../model";
+import type { Estimate, Metric } from "../platform/metric";
 import { uniform } from "../platform/random";
 import {
   accuracy,
   ascending,
   auc,
   type Confusion,
-  type Estimate,
-  ece,
   estimates,
   f1,
   METRICS,

@@ -1,7 +1,10 @@
 import { DISCLAIMER, type Label } from "../intake";
 import {
+  CALIBRATION_BINS,
   type Calibration,
+  type CalibrationCheck,
   decisionOf,
+  ece,
   labelOf,
   type ModelMetadata,
   type UncertainBand,
@@ -9,17 +12,14 @@ import {
   type Verdict,
   verdictOf,
 } from "../model";
-import type { Metric } from "../platform/metric";
+import type { Estimate, Metric } from "../platform/metric";
 import { shareInterval, withIntervals } from "./bootstrap";
 import { BASELINES, type ClassicalResult, classicalResult, classicalScores, type PlainImage } from "./classical";
 import {
-  CALIBRATION_BINS,
   type CalibrationBin,
   type Confusion,
   confusionAt,
   curves,
-  type Estimate,
-  ece,
   type MetricName,
   type PrecisionRecallPoint,
   type RocPoint,
@@ -62,7 +62,7 @@ export type Measured = {
 } & Readonly<Record<MetricName, Metric>>;
 
 /** Grows when `evaluation.json` holds something else: an earlier one is then made again. */
-export const EVALUATION_VERSION = 5;
+export const EVALUATION_VERSION = 6;
 
 /** `evaluation.json`. */
 export interface Evaluation {
@@ -112,6 +112,8 @@ export interface Evaluation {
 export interface CalibrationReport {
   readonly temperature: number;
   readonly offset: number;
+  /** What spoke for these two, or against a calibration; null for a model from before this was asked. */
+  readonly check: CalibrationCheck | null;
   readonly bins: number;
   readonly before: { readonly test: Estimate; readonly validation: Estimate | null };
   readonly after: { readonly test: Estimate; readonly validation: Estimate | null };
@@ -264,12 +266,17 @@ function plainImages(images: readonly ScoredImage[]): PlainImage[] | undefined {
   return plain.length > 0 && plain.length === images.length ? plain : undefined;
 }
 
-function calibrationReport(fitted: Calibration, test: Scores, validation: Scores | undefined): CalibrationReport {
+function calibrationReport(
+  fitted: Calibration & Pick<ModelMetadata, "calibration">,
+  test: Scores,
+  validation: Scores | undefined,
+): CalibrationReport {
   const uncalibrated = (scores: Scores) =>
     ece({ ...scores, probabilities: scores.probabilities.map((p) => uncalibrate(p, fitted)) });
   return {
     temperature: fitted.temperature ?? 1,
     offset: fitted.offset ?? 0,
+    check: fitted.calibration ?? null,
     bins: CALIBRATION_BINS,
     before: { test: uncalibrated(test), validation: validation ? uncalibrated(validation) : null },
     after: { test: ece(test), validation: validation ? ece(validation) : null },

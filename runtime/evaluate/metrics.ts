@@ -1,7 +1,7 @@
-/** Binary metrics of probabilities against labels. The positive class is Cancer. */
+import { CALIBRATION_BINS, calibrationBin, ece } from "../model";
+import { type Estimate, NO_LABELLED_IMAGE } from "../platform/metric";
 
-/** A metric before its interval is known. */
-export type Estimate = { readonly value: number } | { readonly value: null; readonly reason: string };
+/** Binary metrics of probabilities against labels. The positive class is Cancer. */
 
 export const METRICS = ["accuracy", "precision", "recall", "specificity", "f1", "auc", "ece"] as const;
 export type MetricName = (typeof METRICS)[number];
@@ -25,9 +25,6 @@ export interface Scores {
   readonly probabilities: Float64Array;
   readonly groups: readonly string[];
 }
-
-/** Bins of the reliability curve and of the calibration error, equally wide over [0, 1]. */
-export const CALIBRATION_BINS = 15;
 
 /** @throws {RangeError} if the arrays differ in length, a probability is not in [0, 1] or a label is not 0 or 1. */
 export function checkScores({ labels, probabilities, groups }: Scores): void {
@@ -64,21 +61,24 @@ const undefinedBecause = (reason: string): Estimate => ({ value: null, reason })
 const ratio = (part: number, whole: number, reason: string): Estimate =>
   whole > 0 ? { value: part / whole } : undefinedBecause(reason);
 
-const EMPTY = "There is no labelled image to measure on.";
 const NO_POSITIVE = "There is no Cancer image to measure on.";
 const NO_NEGATIVE = "There is no Non-Cancer image to measure on.";
 const NOTHING_CALLED = "The model calls no image Cancer at this threshold.";
 
 /** Share of images called right. */
 export const accuracy = (c: Confusion): Estimate =>
-  ratio(c.truePositive + c.trueNegative, c.truePositive + c.falsePositive + c.trueNegative + c.falseNegative, EMPTY);
+  ratio(
+    c.truePositive + c.trueNegative,
+    c.truePositive + c.falsePositive + c.trueNegative + c.falseNegative,
+    NO_LABELLED_IMAGE,
+  );
 
 /** Of the images called Cancer, the share that is. */
 export const precision = (c: Confusion): Estimate =>
   ratio(
     c.truePositive,
     c.truePositive + c.falsePositive,
-    c.truePositive + c.falsePositive + c.trueNegative + c.falseNegative > 0 ? NOTHING_CALLED : EMPTY,
+    c.truePositive + c.falsePositive + c.trueNegative + c.falseNegative > 0 ? NOTHING_CALLED : NO_LABELLED_IMAGE,
   );
 
 /** Sensitivity: of the Cancer images, the share that is called Cancer. */
@@ -146,9 +146,6 @@ export interface CalibrationBin {
   readonly observed: number | null;
 }
 
-export const calibrationBin = (probability: number): number =>
-  Math.min(CALIBRATION_BINS - 1, Math.floor(probability * CALIBRATION_BINS));
-
 export function reliability({ labels, probabilities }: Scores): CalibrationBin[] {
   const count = new Float64Array(CALIBRATION_BINS);
   const sum = new Float64Array(CALIBRATION_BINS);
@@ -169,28 +166,6 @@ export function reliability({ labels, probabilities }: Scores): CalibrationBin[]
       observed: n > 0 ? (positive[bin] as number) / n : null,
     };
   });
-}
-
-/**
- * Expected calibration error: the mean distance between the probability of Cancer and the share of Cancer over 15
- * equally wide bins, weighted by how many images lie in each (Naeini et al. 2015, on the positive class).
- */
-export function ece({ labels, probabilities }: Scores, weights?: Float64Array): Estimate {
-  // Within a bin, weight x |mean probability - share of Cancer| is |sum of (probability - label)|.
-  const gap = new Float64Array(CALIBRATION_BINS);
-  let total = 0;
-  for (let i = 0; i < labels.length; i++) {
-    const weight = weights ? (weights[i] as number) : 1;
-    const probability = probabilities[i] as number;
-    const bin = calibrationBin(probability);
-    gap[bin] = (gap[bin] as number) + weight * (probability - (labels[i] as number));
-    total += weight;
-  }
-  return ratio(
-    gap.reduce((sum, value) => sum + Math.abs(value), 0),
-    total,
-    EMPTY,
-  );
 }
 
 export interface RocPoint {

@@ -1,5 +1,6 @@
 import { COST_OF_A_MISS, type ModelMetadata, type Views, viewsOf } from "../model";
 import type { Metric } from "../platform/metric";
+import { calibrationInWords } from "./calibration-words";
 import type { Evaluation } from "./evaluation";
 import { codeSpan, escapeMarkdown } from "./markdown";
 import type { MetricName } from "./metrics";
@@ -52,7 +53,8 @@ export function renderModelCard(metadata: ModelMetadata, evaluation: Evaluation,
     "## How it decides",
     bullets([
       `It is shown ${VIEWS_IN_WORDS[metadata.views ?? "plain"]}, and answers with the mean of their log odds (${viewsOf(metadata.views).length} in all).`,
-      `Log odds are divided by the temperature ${calibration.temperature.toFixed(3)}, and ${calibration.offset.toFixed(3)} is added; from ${metadata.threshold.toFixed(3)} on the label is Cancer. Temperature and offset were fitted to validation images; at the threshold a missed tumour counts as much as ${COST_OF_A_MISS} false alarms, were both classes as frequent.`,
+      calibrationInWords(calibration),
+      `From ${metadata.threshold.toFixed(3)} on the label is Cancer: at the threshold a missed tumour counts as much as ${COST_OF_A_MISS} false alarms, were both classes as frequent.`,
       metadata.uncertain
         ? `From ${metadata.uncertain.low.toFixed(3)} to ${metadata.uncertain.high.toFixed(3)} it refers to a person. On validation that was ${share(metadata.uncertain.validation.referred)} of the images, and accuracy on the rest ${metadata.uncertain.validation.kept.toFixed(3)} instead of ${metadata.uncertain.validation.all.toFixed(3)}.`
         : "It decides every image: it has no uncertain band.",

@@ -1,7 +1,7 @@
-import type { Metric } from "../platform/metric";
+import type { Estimate, Metric } from "../platform/metric";
+import { calibrationInWords } from "./calibration-words";
 import type { Evaluation, Measured } from "./evaluation";
 import { cell, count, escapeHtml } from "./html";
-import type { Estimate } from "./metrics";
 import type { Operation } from "./operating-points";
 
 /** The test images again, by what the manifest says of them. */
@@ -36,7 +36,7 @@ function groupTable(head: string, caption: string, sets: readonly ({ readonly na
 
 /** Calibration, thresholds and what is referred. */
 export function decisionSection({ calibration, operatingPoints, selective }: Evaluation): string {
-  const { before, after, temperature, offset, bins } = calibration;
+  const { before, after, bins } = calibration;
   const sets = before.validation && after.validation ? (["test", "validation"] as const) : (["test"] as const);
   const calibrationRows = sets.map(
     (set) =>
@@ -49,7 +49,7 @@ export function decisionSection({ calibration, operatingPoints, selective }: Eva
   return section(
     "decisions",
     "From probability to decision",
-    `<p>The network's log odds are divided by the temperature ${temperature.toFixed(3)}, and ${offset.toFixed(3)} is added; both were fitted to validation images alone. The order of images, and with it the AUC, stays.</p>
+    `<p>${escapeHtml(calibrationInWords(calibration))} The order of images, and with it the AUC, stays.</p>
 ${table(`Calibration error (ECE) over ${bins} equally wide bins of the probability of Cancer`, ["Set", "Before", "After"], calibrationRows)}
 ${table("Sensitivity where false alarms are held down", ["Specificity aimed at", "Threshold", "", "Sensitivity", "Specificity"], operationRows)}
 ${referral(selective)}`,

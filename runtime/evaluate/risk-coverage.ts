@@ -1,4 +1,5 @@
-import { labelOf, logit } from "../model";
+import { labelOf } from "../model";
+import { clamp, logit } from "../platform/numbers";
 import type { Scores } from "./metrics";
 
 /** One point of a risk-coverage curve (El-Yaniv and Wiener 2010). */
@@ -14,7 +15,7 @@ export interface RiskPoint {
  * equal distance are decided together.
  */
 export function riskCoverage({ labels, probabilities }: Scores, threshold: number): RiskPoint[] {
-  const centre = logit(Math.min(1 - 1e-9, Math.max(1e-9, threshold)));
+  const centre = logit(clamp(1e-9, 1 - 1e-9, threshold));
   const distance = probabilities.map((p) => Math.abs(logit(p) - centre));
   const order = Array.from(distance.keys()).sort((a, b) => (distance[b] as number) - (distance[a] as number));
   const points: RiskPoint[] = [];

@@ -1,6 +1,6 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { RECIPE } from "../imaging";
-import { type Classifier, imagesToTensor, labelOf, logit, predictViews, SUREST } from "../model";
+import { type Classifier, imagesToTensor, labelOf, logOddsOf, predictViews } from "../model";
 import { mixSeed, normal, uniform } from "../platform/random";
 import { gradCam } from "./gradcam";
 
@@ -113,8 +113,7 @@ export async function occlusionMap(classifier: Classifier, image: Uint8Array): P
   const answers = tf.tidy(() => predictViews(classifier.network, imagesToTensor([image, ...variants])));
   const [whole, ...parts] = await answers.data();
   answers.dispose();
-  const logOdds = (p: number) => logit(Math.min(1 - SUREST, Math.max(SUREST, p)));
-  return Float64Array.from(parts, (part) => logOdds(whole as number) - logOdds(part));
+  return Float64Array.from(parts, (part) => logOddsOf(whole as number) - logOddsOf(part));
 }
 
 /** Where nothing of the head was hidden, log odds change by less than this: by rounding alone. */

@@ -1,17 +1,26 @@
-import { logit, SUREST } from "./decision";
+import { clamp, sigmoid } from "../platform/numbers";
+import { logOddsOf } from "./decision";
 
-const COLDEST = 0.1;
-const HOTTEST = 10;
-/** Farthest that the log odds are moved: a factor of 400 on the odds. */
-const FARTHEST = 6;
-/** Newton's steps: it converges in a handful. */
-const STEPS = 50;
+/** How a calibration is fitted and judged. */
+export const CALIBRATION = {
+  coldest: 0.1,
+  hottest: 10,
+  /** Farthest that the log odds are moved: a factor of 400 on the odds. */
+  farthest: 6,
+  /** Newton's steps: it converges in a handful. */
+  steps: 50,
+  /** Folds of the groups that say whether it helps, see choose-calibration.ts. */
+  folds: 5,
+} as const;
 
 /** By what log odds are divided, and what is then added. */
 export interface FittedCalibration {
   readonly temperature: number;
   readonly offset: number;
 }
+
+/** The network's own answer. */
+export const NOT_CALIBRATED: FittedCalibration = { temperature: 1, offset: 0 };
 
 /**
  * The temperature (Guo et al. 2017) and the offset by which log odds must be changed so that validation labels become
@@ -34,19 +43,20 @@ export function fitCalibration(probabilities: ArrayLike<number>, labels: ArrayLi
   }
   const positives = Array.from(labels).filter((label) => label === 1).length;
   const negatives = n - positives;
-  if (positives === 0 || negatives === 0) return { temperature: 1, offset: 0 };
+  if (positives === 0 || negatives === 0) return NOT_CALIBRATED;
   const targets = Float64Array.from(labels, (label) =>
     label === 1 ? (positives + 1) / (positives + 2) : 1 / (negatives + 2),
   );
-  const logits = Float64Array.from(probabilities, (p) => logit(Math.min(1 - SUREST, Math.max(SUREST, p))));
-  const slope = within(1 / HOTTEST, 1 / COLDEST, fitSlope(logits, targets));
-  return { temperature: 1 / slope, offset: within(-FARTHEST, FARTHEST, fitOffset(logits, targets, slope)) };
+  const logits = Float64Array.from(probabilities, logOddsOf);
+  const { coldest, hottest, farthest } = CALIBRATION;
+  const slope = clamp(1 / hottest, 1 / coldest, fitSlope(logits, targets));
+  return { temperature: 1 / slope, offset: clamp(-farthest, farthest, fitOffset(logits, targets, slope)) };
 }
 
 /** Newton's method on the two parameters; the loss is convex. */
 function fitSlope(logits: Float64Array, targets: Float64Array): number {
   let [slope, offset] = [1, 0];
-  for (let step = 0; step < STEPS; step++) {
+  for (let step = 0; step < CALIBRATION.steps; step++) {
     const { first, second } = derivatives(logits, targets, slope, offset);
     const determinant = second.slope * second.offset - second.both ** 2;
     if (!(determinant > 1e-12)) break;
@@ -55,8 +65,8 @@ function fitSlope(logits: Float64Array, targets: Float64Array): number {
       offset: (second.slope * first.offset - second.both * first.slope) / determinant,
     };
     // A step is shortened where the labels are hard to tell apart and the loss is flat far out.
-    slope -= within(-1, 1, change.slope);
-    offset -= within(-1, 1, change.offset);
+    slope -= clamp(-1, 1, change.slope);
+    offset -= clamp(-1, 1, change.offset);
     if (Math.abs(change.slope) + Math.abs(change.offset) < 1e-10) break;
   }
   return slope;
@@ -64,11 +74,11 @@ function fitSlope(logits: Float64Array, targets: Float64Array): number {
 
 function fitOffset(logits: Float64Array, targets: Float64Array, slope: number): number {
   let offset = 0;
-  for (let step = 0; step < STEPS; step++) {
+  for (let step = 0; step < CALIBRATION.steps; step++) {
     const { first, second } = derivatives(logits, targets, slope, offset);
     if (!(second.offset > 1e-12)) break;
     const change = first.offset / second.offset;
-    offset -= within(-1, 1, change);
+    offset -= clamp(-1, 1, change);
     if (Math.abs(change) < 1e-10) break;
   }
   return offset;
@@ -79,7 +89,7 @@ function derivatives(logits: Float64Array, targets: Float64Array, slope: number,
   const first = { slope: 0, offset: 0 };
   const second = { slope: 0, offset: 0, both: 0 };
   logits.forEach((z, i) => {
-    const p = 1 / (1 + Math.exp(-(slope * z + offset)));
+    const p = sigmoid(slope * z + offset);
     const wrong = p - (targets[i] as number);
     const curvature = p * (1 - p);
     first.slope += wrong * z;
@@ -90,5 +100,3 @@ function derivatives(logits: Float64Array, targets: Float64Array, slope: number,
   });
   return { first, second };
 }
-
-const within = (low: number, high: number, value: number) => Math.min(high, Math.max(low, value));

@@ -1,4 +1,5 @@
 import type { Label } from "../intake";
+import { clamp, logit, sigmoid } from "../platform/numbers";
 import type { ModelMetadata } from "./metadata";
 
 /** What is said of a scan: its label, or that a person should look. */
@@ -21,10 +22,8 @@ export function decisionOf(
 /** Keeps the log odds of an answer of exactly 0 or 1 finite: the resolution of float32 below 1. */
 export const SUREST = 6e-8;
 
-/** Log odds; infinite at 0 and 1. */
-export const logit = (probability: number): number => Math.log(probability) - Math.log1p(-probability);
-
-export const sigmoid = (logOdds: number): number => 1 / (1 + Math.exp(-logOdds));
+/** Log odds of an answer, finite: 0 and 1 count as {@link SUREST} away from them. */
+export const logOddsOf = (probability: number): number => logit(clamp(SUREST, 1 - SUREST, probability));
 
 /** What a model's validation images made of its log odds; see {@link ModelMetadata}. */
 export type Calibration = Pick<ModelMetadata, "temperature" | "offset">;

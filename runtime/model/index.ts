@@ -1,19 +1,20 @@
 export { useBackend, usesAllCores } from "./backend";
 export { BACKENDS, type Backend } from "./backend-names";
 export { type FittedCalibration, fitCalibration } from "./calibration";
+export { CALIBRATION_BINS, calibrationBin, ece } from "./calibration-error";
+export { type CalibrationCheck, describeCalibration } from "./choose-calibration";
 export type { Classifier } from "./classifier";
 export {
   type Calibration,
   calibrate,
   decisionOf,
   labelOf,
-  logit,
+  logOddsOf,
   type ScanDecision,
   SUREST,
-  sigmoid,
   uncalibrate,
 } from "./decision";
-export { DECISION_RULE, fitDecision } from "./fit-decision";
+export { DECISION, fitDecision } from "./fit-decision";
 export {
   GUARD_FILE,
   imagesToTensor,
@@ -35,7 +36,7 @@ export { type ModelMetadata, modelMetadataSchema } from "./metadata";
 export { fitOperatingPoints, SPECIFICITIES, thresholdFor } from "./operating-points";
 export { type ScoredScan, type ScoreOptions, scoreScan } from "./score";
 export { type FileResult, scoreFolder } from "./score-folder";
-export { chooseBand, keptBy, REFERRED, type UncertainBand } from "./selective";
+export { chooseBand, keptBy, type UncertainBand } from "./selective";
 export { COST_OF_A_MISS, costThreshold } from "./threshold";
 export { LEAST_STEPS, NOT_EVALUATED, type Verdict, type VerdictReason, verdictOf, verdictSchema } from "./verdict";
 export { predictViews, showAs, unshow, type View, type Views, viewsOf } from "./views";

@@ -2,7 +2,7 @@ import { z } from "zod";
 
 /** `metadata.json` beside a model's weights. */
 export const modelMetadataSchema = z.object({
-  /** Names the model: hash of the training set, the training configuration, the seed and the backend. */
+  /** Names the model: hash of the training set, the configuration with its seed, the backend, and `madeBy`. */
   id: z.string().regex(/^[a-z0-9][a-z0-9-]{5,62}$/),
   /** The pixel recipe its inputs were made by. A process with another recipe refuses the model. */
   recipe: z.string(),
@@ -13,7 +13,7 @@ export const modelMetadataSchema = z.object({
    * log odds are averaged.
    */
   views: z.enum(["plain", "mirrored", "mirrored-two-sizes"]).optional(),
-  /** Calibrated probability from which the label is Cancer; it follows from the validation split alone. */
+  /** Probability, calibrated where that helps, from which the label is Cancer; it follows from the validation split alone. */
   threshold: z.number().min(0).max(1),
   /**
    * By what the network's log odds are divided before they are a probability: fitted on the validation split alone.
@@ -22,6 +22,19 @@ export const modelMetadataSchema = z.object({
   temperature: z.number().positive().optional(),
   /** What is then added to the log odds: fitted with the temperature. Absent: 0. */
   offset: z.number().optional(),
+  /**
+   * Whether temperature and offset were fitted, or stay 1 and 0 because they did not help: the calibration error of the
+   * validation images as the network answers, and with each fold of their groups calibrated by the other folds; null where
+   * nothing could be held out. Absent in models from before this was asked.
+   */
+  calibration: z
+    .object({
+      applied: z.boolean(),
+      groups: z.number().int(),
+      folds: z.number().int(),
+      ece: z.object({ without: z.number(), crossValidated: z.number() }).nullable(),
+    })
+    .optional(),
   /** Calibrated probabilities that are referred to a person; absent where a model decides every scan. */
   uncertain: z
     .object({
@@ -56,7 +69,7 @@ export const modelMetadataSchema = z.object({
   gradCamLayer: z.string(),
   backend: z.string(),
   seed: z.number().int(),
-  /** SHA-256 over ids, labels, groups and splits of the rows it was trained on. */
+  /** SHA-256 over ids, pixels, labels, groups, splits and masks of the rows it was trained on. */
   dataset: z.string(),
   /** Rows of each split that the trainer saw. */
   counts: z.object({ train: z.number(), validation: z.number(), test: z.number() }),
@@ -64,6 +77,8 @@ export const modelMetadataSchema = z.object({
   epochs: z.number().int().positive().optional(),
   /** Everything the trainer was told. */
   configuration: z.record(z.string(), z.unknown()),
+  /** Ids of the ways in which the program trained it and made its decisions and its guard; absent in older models. */
+  madeBy: z.record(z.string(), z.string()).optional(),
   /** True when it was trained on drawn phantoms only. */
   synthetic: z.boolean(),
   /** SHA-256 of each of the model's other files. */

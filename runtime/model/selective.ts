@@ -1,11 +1,14 @@
-import { labelOf, logit, sigmoid } from "./decision";
+import { logit, sigmoid } from "../platform/numbers";
+import { labelOf } from "./decision";
 import type { ModelMetadata } from "./metadata";
 
-/** Share of the validation images that is referred to a person. */
-export const REFERRED = 0.2;
-
-/** Fewer validation images do not show where a fifth of them lies. */
-const MINIMUM_IMAGES = 20;
+/** How the uncertain band is chosen. */
+export const BAND = {
+  /** Share of the validation images that is referred to a person. */
+  referred: 0.2,
+  /** Fewer validation images do not show where a fifth of them lies. */
+  minimumImages: 20,
+} as const;
 
 export type UncertainBand = NonNullable<ModelMetadata["uncertain"]>;
 
@@ -26,10 +29,10 @@ export function chooseBand(
   threshold: number,
 ): UncertainBand | undefined {
   const n = probabilities.length;
-  if (n < MINIMUM_IMAGES || threshold <= 0 || threshold >= 1) return undefined;
+  if (n < BAND.minimumImages || threshold <= 0 || threshold >= 1) return undefined;
   const centre = logit(threshold);
   const distances = Float64Array.from(probabilities, (p) => Math.abs(logit(p) - centre));
-  const reach = distances.toSorted()[Math.round(REFERRED * n) - 1] as number;
+  const reach = distances.toSorted()[Math.round(BAND.referred * n) - 1] as number;
   if (!Number.isFinite(reach)) return undefined;
   // A hair wider: rounding must not push the farthest referred image out again.
   const low = sigmoid(centre - reach) * (1 - 1e-9);

@@ -78,12 +78,14 @@ export async function loadTrainingSet(workspace: TrainingWorkspace): Promise<Tra
   const masks: Uint8Array[] = [];
   const maskOf: number[] = [];
   const donors: number[] = [];
+  const groups: string[] = [];
   const rows: Record<Split, number[]> = { train: [], validation: [], test: [] };
   for (const split of ["train", "validation"] as const) {
     for await (const image of readShards(workspace, { split, channels: 1 })) {
       if (image.label === null) continue;
       rows[split].push(pixels.length);
       pixels.push(image.pixels);
+      groups.push(image.group);
       labels.push(image.label === "Cancer" ? 1 : 0);
       // An empty mask of a tumour says that nobody drew it, not that it is nowhere.
       if (image.label === "Non-Cancer") maskOf.push(NO_LESION);
@@ -104,6 +106,7 @@ export async function loadTrainingSet(workspace: TrainingWorkspace): Promise<Tra
     },
     train: Int32Array.from(rows.train),
     validation: Int32Array.from(rows.validation),
+    groups,
   };
 }
 

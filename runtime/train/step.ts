@@ -3,7 +3,8 @@ import { join } from "node:path";
 import { RECIPE } from "../imaging";
 import {
   type Backend,
-  DECISION_RULE,
+  DECISION,
+  describeCalibration,
   fitDecision,
   type ModelMetadata,
   modelFileContents,
@@ -66,6 +67,9 @@ export async function trainStep(context: TrainContext, options: TrainOptions): P
     notes.push("there is no validation image, so the threshold is 0.5. Add scans of more patients.");
   }
   const network = result.network;
+  const groups = Array.from(data.validation, (row) => data.groups[row] as string);
+  const { calibration, ...decision } = fitDecision(result.validation, labels, groups);
+  if (labels.length > 0 && !calibration.applied) notes.push(describeCalibration(calibration));
   // Drawn phantoms are no measure of what a brain scan looks like.
   const synthetic = await isSynthetic(context);
   const guard = synthetic ? undefined : await fitInputGuard(context);
@@ -74,7 +78,8 @@ export async function trainStep(context: TrainContext, options: TrainOptions): P
     recipe: RECIPE.id,
     parameters: network.countParams(),
     views: VIEWS,
-    ...fitDecision(result.validation, labels),
+    ...decision,
+    calibration,
     gradCamLayer: GRAD_CAM_LAYER,
     backend: options.backend,
     seed,
@@ -114,7 +119,7 @@ function modelId(dataset: string, configuration: TrainingConfiguration, backend:
     lesionWeight: LESION_WEIGHT,
     augmentation: AUGMENTATION,
     configuration,
-    decision: DECISION_RULE,
+    decision: DECISION.id,
     backend,
   });
   return `cnn-${createHash("sha256").update(identity).digest("hex").slice(0, 12)}`;

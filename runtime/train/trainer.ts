@@ -19,6 +19,8 @@ export interface TrainingSet {
   readonly train: Int32Array;
   /** Rows of `images` that calibrate the answers. Never learnt from. */
   readonly validation: Int32Array;
+  /** What each row of `images` belongs to: a patient, near-duplicates. */
+  readonly groups: readonly string[];
 }
 
 /** One line of the learning curve. */

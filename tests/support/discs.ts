@@ -34,6 +34,7 @@ export function discs(): TrainingSet {
     },
     train: Int32Array.from(rows.slice(0, 12)),
     validation: Int32Array.from(rows.slice(12)),
+    groups: rows.map((row) => `g${row}`),
   };
 }
 

@@ -4,7 +4,6 @@ import {
   auc,
   confusionAt,
   curves,
-  ece,
   estimates,
   f1,
   METRICS,
@@ -14,6 +13,7 @@ import {
   type Scores,
   specificity,
 } from "../../../runtime/evaluate/metrics";
+import { ece } from "../../../runtime/model";
 import { COST_OF_A_MISS, costThreshold } from "../../../runtime/model/threshold";
 
 function scores(labels: readonly number[], probabilities: readonly number[], groups?: readonly string[]): Scores {

@@ -1,10 +1,11 @@
-import { auc, ece } from "../../../runtime/evaluate/metrics";
+import { auc } from "../../../runtime/evaluate/metrics";
 import { operatingPoints } from "../../../runtime/evaluate/operating-points";
 import { riskCoverage } from "../../../runtime/evaluate/risk-coverage";
-import { calibrate, decisionOf, logit, sigmoid, uncalibrate } from "../../../runtime/model";
+import { calibrate, decisionOf, ece, uncalibrate } from "../../../runtime/model";
 import { fitCalibration } from "../../../runtime/model/calibration";
 import { fitOperatingPoints, thresholdFor } from "../../../runtime/model/operating-points";
 import { chooseBand } from "../../../runtime/model/selective";
+import { logit, sigmoid } from "../../../runtime/platform/numbers";
 import { normal, uniform } from "../../../runtime/platform/random";
 
 /** Labels drawn by honest probabilities, and answers whose log odds are `heat` times too sure and `shift` too high. */

@@ -5,14 +5,8 @@ import { join } from "node:path";
 import * as tf from "@tensorflow/tfjs-core";
 import sharp from "sharp";
 import { applyRecipe, RECIPE, RejectedImage } from "../../../runtime/imaging";
-import {
-  loadClassifier,
-  logit,
-  saveClassifier,
-  scoreScan,
-  UnusableModelError,
-  useBackend,
-} from "../../../runtime/model";
+import { loadClassifier, saveClassifier, scoreScan, UnusableModelError, useBackend } from "../../../runtime/model";
+import { logit } from "../../../runtime/platform/numbers";
 import {
   BRIGHT_SPOT,
   brightSpotNetwork,

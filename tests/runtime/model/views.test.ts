@@ -1,6 +1,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import * as layers from "@tensorflow/tfjs-layers";
-import { logit, predictViews, showAs, unshow, useBackend, viewsOf } from "../../../runtime/model";
+import { predictViews, showAs, unshow, useBackend, viewsOf } from "../../../runtime/model";
+import { logit } from "../../../runtime/platform/numbers";
 import { uniform } from "../../../runtime/platform/random";
 import { bilinear } from "../../../runtime/train/bilinear";
 
