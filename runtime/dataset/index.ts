@@ -27,7 +27,7 @@ export {
   unhashedImages,
   withGroups,
 } from "./live-images";
-export { type ProcessedImage, type ReadShardsOptions, readShardRows, readShards } from "./read-shards";
+export { type ProcessedImage, type ReadShardsOptions, readMaskHashes, readShardRows, readShards } from "./read-shards";
 export {
   type Rejection,
   type RejectionReason,

@@ -36,6 +36,20 @@ export async function* readShards(
   }
 }
 
+/** SHA-256 of the lesion mask of each processed image of the current recipe that has one, by id. */
+export async function readMaskHashes(workspace: {
+  readonly buckets: { readonly processed: ReadableStore };
+}): Promise<ReadonlyMap<string, string>> {
+  const files = await ShardFiles.open(workspace.buckets.processed);
+  try {
+    const hashes: [string, string][] = [];
+    for (const name of await files.names()) hashes.push(...(await files.maskHashes(name)));
+    return new Map(hashes);
+  } finally {
+    await files.close();
+  }
+}
+
 /** Every processed image of the current recipe without its pixels, in the order of {@link readShards}. */
 export async function readShardRows(workspace: {
   readonly buckets: { readonly processed: ReadableStore };

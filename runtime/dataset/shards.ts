@@ -102,6 +102,12 @@ export class ShardFiles<S extends ReadableStore = ReadableStore> {
     return this.query(name, `SELECT ${SELECTED} FROM $FILE ORDER BY file_row_number`, (row) => rowOf(row));
   }
 
+  /** SHA-256 of the lesion mask of each image that has one, by id. */
+  async maskHashes(name: string): Promise<[id: string, sha256: string][]> {
+    const sql = `SELECT "id", sha256("mask") AS "sha256" FROM $FILE WHERE "mask" IS NOT NULL`;
+    return this.query(name, sql, ({ id, sha256 }) => [id as string, sha256 as string]);
+  }
+
   /** The planes of some of a shard's images by id. */
   async planes(name: string, ids: ReadonlySet<string>): Promise<Map<string, Planes>> {
     const found = await this.query(name, `SELECT "id", "pixels", "mask" FROM $FILE`, (row) =>

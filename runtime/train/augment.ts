@@ -1,8 +1,12 @@
 import { normal, uniform } from "../platform/random";
 import { bilinear } from "./bilinear";
+import { LESIONS } from "./lesions";
 
 /** How far a training image may be moved and changed. Angles in radians, shifts in pixels, the rest relative. */
 export interface Augmentation {
+  /** Chances of being mirrored left-right and up-down. */
+  readonly mirrorChance: number;
+  readonly turnChance: number;
   readonly rotation: number;
   readonly scale: number;
   readonly stretch: number;
@@ -22,6 +26,8 @@ export interface Augmentation {
 }
 
 export const AUGMENTATION: Augmentation = {
+  mirrorChance: 0.5,
+  turnChance: 0.5,
   rotation: 0.3,
   scale: 0.12,
   stretch: 0.06,
@@ -39,7 +45,7 @@ export const AUGMENTATION: Augmentation = {
 export interface LesionMask {
   /** side x side shares of lesion, 0 to 255; null: no lesion anywhere. */
   readonly mask: Uint8Array | null;
-  /** Receives cells x cells values in [0, 1]: twice the share of lesion in each cell, at most 1, so that half a cell of lesion is lesion. */
+  /** Receives cells x cells values in [0, 1]: the share of lesion in each cell times `fullness`, at most 1. */
   readonly target: Float32Array;
 }
 
@@ -66,9 +72,9 @@ export function augment(
   const scale = 1 + within(limits.scale);
   const stretched = scale * (1 + within(limits.stretch));
   const angle = within(limits.rotation);
-  const mirror = random() < 0.5 ? -1 : 1;
+  const mirror = random() < limits.mirrorChance ? -1 : 1;
   // Upside-down heads are rare, but without them the network learns to see a lesion from below, and Grad-CAM points beside it.
-  const turn = random() < 0.5 ? -1 : 1;
+  const turn = random() < limits.turnChance ? -1 : 1;
   const [cosine, sine] = [Math.cos(angle), Math.sin(angle)];
   // Target pixel -> source pixel.
   const [xx, xy] = [cosine * scale * mirror, -sine * stretched * turn];
@@ -116,7 +122,7 @@ function moveMask(
     }
   }
   const full = 255 * cell * cell;
-  for (let i = 0; i < target.length; i++) target[i] = Math.min(1, (2 * (target[i] as number)) / full);
+  for (let i = 0; i < target.length; i++) target[i] = Math.min(1, (LESIONS.fullness * (target[i] as number)) / full);
 }
 
 function gammaTable(exponent: number): Float32Array {

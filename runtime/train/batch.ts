@@ -1,7 +1,7 @@
 import { mixSeed, uniform } from "../platform/random";
 import { MAP_SIDE } from "./architecture";
 import { AUGMENTATION, augment } from "./augment";
-import { LESION_WEIGHT, NO_LESION, UNKNOWN_LESION } from "./lesions";
+import { LESIONS, NO_LESION, UNKNOWN_LESION } from "./lesions";
 import { plantLesion } from "./planting";
 
 /** The images that batches are drawn from. Shared memory, where several threads draw. */
@@ -86,6 +86,6 @@ export function drawBatch(images: TrainingImages, rows: Int32Array, seed: number
     labels: shown,
     importance: shown.map((label) => classWeights[label as 0 | 1]),
     lesions,
-    lesionImportance: Float32Array.from(rows, (row) => (maskOf[row] === UNKNOWN_LESION ? 0 : LESION_WEIGHT)),
+    lesionImportance: Float32Array.from(rows, (row) => (maskOf[row] === UNKNOWN_LESION ? 0 : LESIONS.weight)),
   };
 }

@@ -35,13 +35,20 @@ export function trainingConfiguration(
   };
 }
 
+export const SCHEDULE = {
+  /** Share of the steps in which the learning rate rises. */
+  rise: 0.2,
+  /** What it never falls below. */
+  floor: 1e-5,
+} as const;
+
 /**
  * One-cycle schedule (Smith and Topin, 2018): linear rise over a fifth of the steps, then half a cosine down to zero.
  *
  * @param progress share of all steps that is done, 0 to 1
  */
 export function learningRateAt(progress: number, peak: number): number {
-  const rise = 0.2;
+  const { rise, floor } = SCHEDULE;
   const share = progress < rise ? progress / rise : (1 + Math.cos((Math.PI * (progress - rise)) / (1 - rise))) / 2;
-  return peak * share + 1e-5;
+  return peak * share + floor;
 }

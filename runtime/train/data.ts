@@ -1,12 +1,12 @@
 import { createHash } from "node:crypto";
-import { findLeaks, readShardRows, readShards, splitMembers } from "../dataset";
+import { findLeaks, type ProcessedImage, readMaskHashes, readShardRows, readShards, splitMembers } from "../dataset";
 import { RECIPE } from "../imaging";
 import { LABELS, type Split } from "../intake";
 import type { WithMessageForLogs } from "../platform/names-in-logs";
 import type { ContextWith } from "../platform/step";
 import type { ReadableStore } from "../platform/stores";
 import { NO_LESION, UNKNOWN_LESION } from "./lesions";
-import { SMALLEST_DONATED } from "./planting";
+import { PLANTING } from "./planting";
 import type { TrainingSet } from "./trainer";
 
 type TrainingWorkspace = ContextWith<{ processed: ReadableStore }>["workspace"];
@@ -15,7 +15,7 @@ type TrainingWorkspace = ContextWith<{ processed: ReadableStore }>["workspace"];
 export interface TrainingDescription {
   /** Labelled images of each split. */
   readonly counts: Readonly<Record<Split, number>>;
-  /** SHA-256 over id, pixels' hash, label, group, split and presence of a mask of every labelled image: a model's id is derived from it. */
+  /** SHA-256 over id, pixels' hash, label, group, split and mask's hash of every labelled image: a model's id is derived from it. */
   readonly digest: string;
 }
 
@@ -41,10 +41,11 @@ export async function describeTrainingData(workspace: TrainingWorkspace): Promis
   const counts: Record<Split, number> = { train: 0, validation: 0, test: 0 };
   const identity: string[] = [];
   const learnt = new Set<string>();
-  for (const { id, label, group, split, sha256, masked } of await readShardRows(workspace)) {
+  const masks = await readMaskHashes(workspace);
+  for (const { id, label, group, split, sha256 } of await readShardRows(workspace)) {
     if (label === null) continue;
     counts[split]++;
-    identity.push([id, sha256, label, group, split, masked ? "masked" : ""].join(" "));
+    identity.push([id, sha256, label, group, split, masks.get(id) ?? ""].join(" "));
     if (split === "train") learnt.add(label);
   }
   const leaks = findLeaks(await splitMembers(workspace));
@@ -81,16 +82,15 @@ export async function loadTrainingSet(workspace: TrainingWorkspace): Promise<Tra
   const groups: string[] = [];
   const rows: Record<Split, number[]> = { train: [], validation: [], test: [] };
   for (const split of ["train", "validation"] as const) {
-    for await (const image of readShards(workspace, { split, channels: 1 })) {
-      if (image.label === null) continue;
+    for (const image of await labelledById(workspace, split)) {
       rows[split].push(pixels.length);
       pixels.push(image.pixels);
-      groups.push(image.group);
       labels.push(image.label === "Cancer" ? 1 : 0);
+      groups.push(image.group);
       // An empty mask of a tumour says that nobody drew it, not that it is nowhere.
       if (image.label === "Non-Cancer") maskOf.push(NO_LESION);
       else if (image.mask?.some((share) => share > 0)) {
-        if (split === "train" && areaOf(image.mask) >= SMALLEST_DONATED) donors.push(maskOf.length);
+        if (split === "train" && areaOf(image.mask) >= PLANTING.transplanted.smallest) donors.push(maskOf.length);
         maskOf.push(masks.push(image.mask) - 1);
       } else maskOf.push(UNKNOWN_LESION);
     }
@@ -108,6 +108,19 @@ export async function loadTrainingSet(workspace: TrainingWorkspace): Promise<Tra
     validation: Int32Array.from(rows.validation),
     groups,
   };
+}
+
+/**
+ * The labelled images of a split, one channel each, ascending by id. Images that nobody learns from decide which shard the
+ * others lie in, and so the order in which they are read; they must not decide a weight.
+ */
+export async function labelledById(
+  workspace: TrainingWorkspace,
+  split: Exclude<Split, "test">,
+): Promise<readonly ProcessedImage[]> {
+  const images: ProcessedImage[] = [];
+  for await (const image of readShards(workspace, { split, channels: 1 })) if (image.label !== null) images.push(image);
+  return images.sort((a, b) => (a.id < b.id ? -1 : 1));
 }
 
 /** Pixels that a mask covers. */

@@ -1,5 +1,5 @@
-import { readShards } from "../dataset";
 import { type FittedGuard, fitGuard, type GuardScan } from "../guard";
+import { labelledById } from "./data";
 import type { TrainContext } from "./step";
 
 /** Fits the input guard to the training and validation scans; test images are not looked at. */
@@ -9,9 +9,7 @@ export async function fitInputGuard({
 }: Pick<TrainContext, "workspace" | "signal">): Promise<FittedGuard | undefined> {
   const scans: GuardScan[] = [];
   for (const split of ["train", "validation"] as const) {
-    for await (const { pixels, group, label } of readShards(workspace, { split, channels: 1 })) {
-      if (label !== null) scans.push({ grey: pixels, group });
-    }
+    for (const { pixels, group } of await labelledById(workspace, split)) scans.push({ grey: pixels, group });
   }
   return fitGuard(scans, { signal });
 }

@@ -7,11 +7,19 @@ export const NETWORK_SIZE = PARAMETER_COUNT + STATISTIC_COUNT;
 /** Floats of {@link Optimizer.state}: network, averaged network, two moments, step. */
 export const STATE_SIZE = 2 * NETWORK_SIZE + 2 * PARAMETER_COUNT + 1;
 
-const BETA_1 = 0.9;
-const BETA_2 = 0.99;
-const EPSILON = 1e-7;
-const STATISTIC_MOMENTUM = 0.9;
-const AVERAGE_MOMENTUM = 0.99;
+/** Constants of {@link Optimizer}. */
+export const OPTIMIZER = {
+  /** Of the moving averages of gradients and of their squares. */
+  beta1: 0.9,
+  beta2: 0.99,
+  /** Keeps a division by a vanishing mean square finite. */
+  epsilon: 1e-7,
+  /** Of the running statistics of normalisation. */
+  statisticMomentum: 0.9,
+  /** Of the averaged weights, and how slowly it is reached: step s has at most (s - 1) / (s + rise). */
+  averageMomentum: 0.99,
+  averageRise: 9,
+} as const;
 
 /**
  * AdamW (Kingma and Ba, 2015; Loshchilov and Hutter, 2019) with an exponential moving average of the weights (Polyak).
@@ -50,25 +58,26 @@ export class Optimizer {
   /** @param gradients {@link PARAMETER_COUNT} gradients, then the batch's {@link STATISTIC_COUNT} statistics */
   apply(gradients: Float32Array, learningRate: number): void {
     const { network, average, first, second, decays } = this;
+    const { beta1, beta2, epsilon, statisticMomentum, averageMomentum, averageRise } = OPTIMIZER;
     this.step++;
-    const correction1 = 1 - BETA_1 ** this.step;
-    const correction2 = 1 - BETA_2 ** this.step;
+    const correction1 = 1 - beta1 ** this.step;
+    const correction2 = 1 - beta2 ** this.step;
     const decay = learningRate * this.weightDecay;
     for (let i = 0; i < PARAMETER_COUNT; i++) {
       const gradient = gradients[i] as number;
-      const m = BETA_1 * (first[i] as number) + (1 - BETA_1) * gradient;
-      const v = BETA_2 * (second[i] as number) + (1 - BETA_2) * gradient * gradient;
+      const m = beta1 * (first[i] as number) + (1 - beta1) * gradient;
+      const v = beta2 * (second[i] as number) + (1 - beta2) * gradient * gradient;
       first[i] = m;
       second[i] = v;
       const weight = network[i] as number;
-      const update = (learningRate * m) / correction1 / (Math.sqrt(v / correction2) + EPSILON);
+      const update = (learningRate * m) / correction1 / (Math.sqrt(v / correction2) + epsilon);
       network[i] = weight - update - (decays[i] ? decay * weight : 0);
     }
     for (let i = PARAMETER_COUNT; i < NETWORK_SIZE; i++) {
-      network[i] = STATISTIC_MOMENTUM * (network[i] as number) + (1 - STATISTIC_MOMENTUM) * (gradients[i] as number);
+      network[i] = statisticMomentum * (network[i] as number) + (1 - statisticMomentum) * (gradients[i] as number);
     }
     // Early on, an average of few steps: the initial weights must not linger.
-    const momentum = Math.min(AVERAGE_MOMENTUM, (this.step - 1) / (this.step + 9));
+    const momentum = Math.min(averageMomentum, (this.step - 1) / (this.step + averageRise));
     for (let i = 0; i < NETWORK_SIZE; i++) {
       average[i] = momentum * (average[i] as number) + (1 - momentum) * (network[i] as number);
     }

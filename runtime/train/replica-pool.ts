@@ -13,7 +13,7 @@ import { EXCHANGE_SIZE, Replica } from "./replica";
  * Threads on the WASM backend, which has one each. A constant, not the number of cores: a batch is split the same way
  * everywhere, so the same seed gives the same weights on any machine.
  */
-const THREADS = 2;
+export const THREADS = 2;
 
 export interface ReplicaSetup {
   readonly images: TrainingImages;

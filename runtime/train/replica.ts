@@ -11,6 +11,9 @@ import { NETWORK_SIZE, splitNetwork } from "./optimizer";
 /** Floats that a replica answers with: gradients, the batch's statistics, the loss. */
 export const EXCHANGE_SIZE = NETWORK_SIZE + 1;
 
+/** Images that are predicted at once. */
+export const PREDICTED = 32;
+
 /** Computes gradients of a part of a batch on the current TensorFlow.js backend. It keeps no state between calls. */
 export class Replica {
   constructor(private readonly images: TrainingImages) {
@@ -60,9 +63,8 @@ export class Replica {
     const { side, pixels } = this.images;
     const area = side * side;
     const probabilities = new Float32Array(rows.length);
-    const batch = 32;
-    for (let from = 0; from < rows.length; from += batch) {
-      const images = Array.from(rows.subarray(from, from + batch), (row) =>
+    for (let from = 0; from < rows.length; from += PREDICTED) {
+      const images = Array.from(rows.subarray(from, from + PREDICTED), (row) =>
         replicate(pixels.subarray(row * area, (row + 1) * area)),
       );
       tf.tidy(() => {

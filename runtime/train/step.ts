@@ -1,9 +1,8 @@
-import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { RECIPE } from "../imaging";
 import {
+  BACKENDS,
   type Backend,
-  DECISION,
   describeCalibration,
   fitDecision,
   type ModelMetadata,
@@ -16,14 +15,13 @@ import type { StoresOf } from "../platform/open-stores";
 import type { ContextWith, StepCounts } from "../platform/step";
 import { LABELLED_IMAGES, UNASSIGNED_IMAGES } from "../platform/warehouse";
 import { isPublished, publishModel } from "../registry";
-import { GRAD_CAM_LAYER, PARAMETERS, STAGES, VIEWS } from "./architecture";
-import { AUGMENTATION } from "./augment";
+import { GRAD_CAM_LAYER, VIEWS } from "./architecture";
 import { checkpointsIn } from "./checkpoints";
-import { type TrainingConfiguration, trainingConfiguration } from "./configuration";
+import { trainingConfiguration } from "./configuration";
 import type { trainContract } from "./contract";
 import { describeTrainingData, loadTrainingSet } from "./data";
+import { MADE_BY, type ModelSource, modelId } from "./identity";
 import { fitInputGuard } from "./input-guard";
-import { LESION_WEIGHT } from "./lesions";
 import { trainNetwork } from "./trainer";
 
 export type TrainContext = ContextWith<Pick<StoresOf<typeof trainContract>, "processed" | "models">>;
@@ -40,8 +38,8 @@ export interface TrainOutcome extends StepCounts {
 }
 
 /**
- * Trains a model on the workspace's training split and publishes it under an id that data, recipe, configuration, seed
- * and backend decide. A model that exists already is not trained again; an interrupted run goes on from its last epoch.
+ * Trains a model on the workspace's training split and publishes it under an id made of all that decides it, see
+ * identity.ts. A model that exists already is not trained again; an interrupted run goes on from its last epoch.
  */
 export async function trainStep(context: TrainContext, options: TrainOptions): Promise<TrainOutcome> {
   const { workspace, seed } = context;
@@ -53,14 +51,18 @@ export async function trainStep(context: TrainContext, options: TrainOptions): P
     ...(options.epochs === undefined ? {} : { epochs: options.epochs }),
     ...(options.patience === undefined ? {} : { patience: options.patience }),
   });
-  const id = modelId(digest, configuration, options.backend);
+  // Drawn phantoms are no measure of what a brain scan looks like: a model of them has no guard.
+  const synthetic = await isSynthetic(context);
+  const source: ModelSource = { dataset: digest, synthetic, configuration, backend: options.backend };
+  const id = modelId(source);
   if (await isPublished(models, id)) {
     const metadata = await readMetadata(modelFilesInStore(models, id));
     return { metadata, items: 0, skipped: counts.train, rejected: 0, notes };
   }
 
+  await reportOtherBackends(context, source);
   const data = await loadTrainingSet(workspace);
-  const checkpoints = checkpointsIn(join(workspace.directory, ".checkpoints"), id);
+  const checkpoints = checkpointsOf(workspace, id);
   const result = await trainNetwork(data, configuration, options.backend, { ...context, checkpoints });
   const labels = Uint8Array.from(data.validation, (row) => data.images.labels[row] as number);
   if (data.validation.length === 0) {
@@ -70,8 +72,6 @@ export async function trainStep(context: TrainContext, options: TrainOptions): P
   const groups = Array.from(data.validation, (row) => data.groups[row] as string);
   const { calibration, ...decision } = fitDecision(result.validation, labels, groups);
   if (labels.length > 0 && !calibration.applied) notes.push(describeCalibration(calibration));
-  // Drawn phantoms are no measure of what a brain scan looks like.
-  const synthetic = await isSynthetic(context);
   const guard = synthetic ? undefined : await fitInputGuard(context);
   const description = {
     id,
@@ -87,6 +87,7 @@ export async function trainStep(context: TrainContext, options: TrainOptions): P
     counts,
     epochs: result.epoch,
     configuration: { ...configuration },
+    madeBy: MADE_BY,
     synthetic,
   };
   const files = await modelFileContents(network, description, guard);
@@ -111,19 +112,21 @@ export async function trainStep(context: TrainContext, options: TrainOptions): P
   };
 }
 
-function modelId(dataset: string, configuration: TrainingConfiguration, backend: Backend): string {
-  const identity = JSON.stringify({
-    dataset,
-    recipe: RECIPE.id,
-    architecture: { stages: STAGES, parameters: PARAMETERS, views: VIEWS },
-    lesionWeight: LESION_WEIGHT,
-    augmentation: AUGMENTATION,
-    configuration,
-    decision: DECISION.id,
-    backend,
-  });
-  return `cnn-${createHash("sha256").update(identity).digest("hex").slice(0, 12)}`;
+/** Says which unfinished runs of the same training lie there and are not gone on with. */
+async function reportOtherBackends({ workspace, progress }: TrainContext, source: ModelSource): Promise<void> {
+  for (const backend of BACKENDS) {
+    if (backend === source.backend) continue;
+    const other = await checkpointsOf(workspace, modelId({ ...source, backend })).load();
+    if (!other) continue;
+    const done = `${other.curve.length} of ${source.configuration.epochs} epochs`;
+    progress.say(
+      `an unfinished run on ${backend} (${done}) is not used: this one is on ${source.backend}, which gives other weights. To go on with that one, choose the backend ${backend}.`,
+    );
+  }
 }
+
+const checkpointsOf = ({ directory }: TrainContext["workspace"], id: string) =>
+  checkpointsIn(join(directory, ".checkpoints"), id);
 
 /** A sentence where scans were ingested that the shards do not have yet. */
 async function unprocessed({ workspace }: TrainContext): Promise<string[]> {

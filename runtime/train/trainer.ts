@@ -1,6 +1,6 @@
 import type { LayersModel } from "@tensorflow/tfjs-layers";
 import { auc } from "../evaluate";
-import { SUREST } from "../model";
+import { SUREST, type Views } from "../model";
 import type { Backend } from "../model/backend-names";
 import type { Progress } from "../platform/progress";
 import { mixSeed, shuffle, uniform } from "../platform/random";
@@ -22,6 +22,9 @@ export interface TrainingSet {
   /** What each row of `images` belongs to: a patient, near-duplicates. */
   readonly groups: readonly string[];
 }
+
+/** What the validation images are shown as after every epoch, to compare epochs by. */
+export const CHECKED_AS: Views = "plain";
 
 /** One line of the learning curve. */
 export interface EpochRecord {
@@ -72,16 +75,17 @@ export async function trainNetwork(
     const curve: EpochRecord[] = [...(resumed?.curve ?? [])];
     const resumedFrom = curve.length;
 
-    progress.start(configuration.epochs, resumedFrom);
+    const steps = stepsOf(set.train, configuration);
+    progress.start(configuration.epochs * steps, resumedFrom * steps);
     let best = resumed?.best;
     for (let epoch = resumedFrom; epoch < configuration.epochs && !isOver(curve, configuration); epoch++) {
-      const trained = await trainEpoch(set.train, configuration, epoch, pool, optimizer, signal);
+      const trained = await trainEpoch(set.train, configuration, epoch, pool, optimizer, { signal, progress });
       const record = { ...trained, validation: await validate(set, pool, optimizer.average) };
       curve.push(record);
       if (configuration.patience > 0 && record.validation && bestEpoch(curve) === epoch + 1)
         best = Float32Array.from(optimizer.average);
       await checkpoints.save({ curve, state: optimizer.state(), ...(best ? { best } : {}) });
-      progress.advance(1, describe(record));
+      progress.advance(1, describe(record, configuration));
     }
     progress.finish();
 
@@ -120,16 +124,22 @@ async function validate(
 ): Promise<EpochRecord["validation"]> {
   const labels = Uint8Array.from(set.validation, (row) => set.images.labels[row] as number);
   if (!labels.includes(0) || !labels.includes(1)) return null;
-  const probabilities = Float64Array.from(await pool.predict(network, set.validation, "plain"));
+  const probabilities = Float64Array.from(await pool.predict(network, set.validation, CHECKED_AS));
   const area = auc({ labels, probabilities, groups: Array.from(labels, String) });
   const loss = probabilities.reduce((sum, p, i) => sum - Math.log(Math.max(SUREST, labels[i] === 1 ? p : 1 - p)), 0);
   return { loss: loss / labels.length, auc: area.value as number };
 }
 
-function describe({ loss, imagesPerSecond, validation }: EpochRecord): string {
+function describe(
+  { epoch, loss, imagesPerSecond, validation }: EpochRecord,
+  { epochs }: TrainingConfiguration,
+): string {
   const checked = validation ? `, validation AUC ${validation.auc.toFixed(3)}` : "";
-  return `loss ${loss.toFixed(3)}${checked}, ${imagesPerSecond.toFixed(0)} images/s`;
+  return `steps; after epoch ${epoch} of ${epochs}: loss ${loss.toFixed(3)}${checked}, ${imagesPerSecond.toFixed(0)} images/s`;
 }
+
+/** Of an epoch. The last, smaller batch waits for another epoch: its statistics would be noisier than the rest. */
+const stepsOf = (rows: Int32Array, { batch }: TrainingConfiguration) => Math.max(1, Math.floor(rows.length / batch));
 
 async function trainEpoch(
   rows: Int32Array,
@@ -137,13 +147,12 @@ async function trainEpoch(
   epoch: number,
   pool: ReplicaPool,
   optimizer: Optimizer,
-  signal: AbortSignal,
+  { signal, progress }: { readonly signal: AbortSignal; readonly progress: Progress },
 ): Promise<Omit<EpochRecord, "validation">> {
   const { batch, epochs, seed, learningRate } = configuration;
   const started = performance.now();
   const order = shuffle(Int32Array.from(rows), uniform(mixSeed(seed, epoch)));
-  // The last, smaller batch waits for another epoch: its statistics would be noisier than the rest.
-  const steps = Math.max(1, Math.floor(order.length / batch));
+  const steps = stepsOf(order, configuration);
   const request = (step: number) => ({
     rows: order.slice(step * batch, (step + 1) * batch),
     seed: mixSeed(seed, epoch, 1),
@@ -158,6 +167,8 @@ async function trainEpoch(
     }
     loss += batchLoss;
     optimizer.apply(gradients, learningRateAt((epoch * steps + step) / (epochs * steps), learningRate));
+    // The last step is done when its epoch is validated and saved.
+    if (step + 1 < steps) progress.advance(1, epoch === 0 ? "steps" : undefined);
   }
   const seconds = (performance.now() - started) / 1000;
   return { epoch: epoch + 1, loss: loss / steps, imagesPerSecond: (steps * batch) / seconds };

@@ -1,11 +1,14 @@
-/** A grey value from which a pixel's neighbourhood is head and not background, 0 to 255. */
-const HEAD = 31;
-/** Half the side of that neighbourhood, pixels. */
-const NEAR = 4;
+/** What is head and what is background. */
+export const HEAD = {
+  /** Mean grey value of a pixel's neighbourhood above which it is head, 0 to 255. */
+  level: 31,
+  /** Half the side of that neighbourhood, pixels. */
+  reach: 4,
+} as const;
 
 /** 1 where a grey picture shows head, 0 where it shows background; side x side. */
 export function headOf(pixels: Uint8Array, side: number): Uint8Array {
-  return Uint8Array.from(windowMeans(pixels, side, NEAR), (mean) => (mean > HEAD ? 1 : 0));
+  return Uint8Array.from(windowMeans(pixels, side, HEAD.reach), (mean) => (mean > HEAD.level ? 1 : 0));
 }
 
 /** The median of the values at some places; 0 where there is none. Of an even number the upper one in the middle. */

@@ -1,12 +1,19 @@
 import { mixSeed, uniform } from "../../platform/random";
-import { drawLesion, type PlantedLesion } from "./draw-lesion";
-import { type Donor, transplantLesion } from "./transplant-lesion";
+import { DRAWN, drawLesion, type PlantedLesion } from "./draw-lesion";
+import { HEAD } from "./head";
+import { type Donor, TRANSPLANTED, transplantLesion } from "./transplant-lesion";
 
 export type { PlantedLesion } from "./draw-lesion";
-export { type Donor, SMALLEST as SMALLEST_DONATED } from "./transplant-lesion";
+export type { Donor } from "./transplant-lesion";
 
-/** Donors that are tried, until the lesion of one fits. */
-const TRIES = 6;
+/** All that decides a planted lesion beside head, donors and seed. */
+export const PLANTING = {
+  /** Donors that are tried, until the lesion of one fits. */
+  tries: 6,
+  head: HEAD,
+  drawn: DRAWN,
+  transplanted: TRANSPLANTED,
+} as const;
 
 /** The scans of other patients whose lesions may be planted. */
 export interface Donors {
@@ -26,7 +33,7 @@ export interface Donors {
 export function plantLesion(pixels: Uint8Array, side: number, donors: Donors, seed: number): PlantedLesion | undefined {
   const random = uniform(mixSeed(seed, 1));
   if (donors.count > 0 && random() < donors.chance) {
-    for (let attempt = 0; attempt < TRIES; attempt++) {
+    for (let attempt = 0; attempt < PLANTING.tries; attempt++) {
       const donor = donors.at(Math.floor(random() * donors.count));
       const planted = transplantLesion(pixels, donor, side, mixSeed(seed, 2, attempt));
       if (planted) return planted;

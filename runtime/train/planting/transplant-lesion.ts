@@ -3,21 +3,31 @@ import { bilinear } from "../bilinear";
 import type { PlantedLesion } from "./draw-lesion";
 import { headOf, medianOf, windowMeans } from "./head";
 
-/** Half the side of the neighbourhood that must be head around a place where a lesion may lie, pixels, and how much of it. */
-const AROUND = 8;
-const INSIDE = 0.9;
-/** Share of a lesion that may lie where it would not have been put. */
-const OUTSIDE = 0.15;
-/** Width of the band of tissue around a lesion that it is compared with, pixels. */
-const BAND = 5;
-/** Pixels that a lesion keeps at least after it was moved. */
-export const SMALLEST = 25;
-/** Mean change, 0 to 255, below which a lesion cannot be seen. */
-const VISIBLE = 15;
-const SCALE = [0.6, 1.3] as const;
-/** By what the difference between lesion and tissue is multiplied; the sign turns as often as `DARK` says. */
-const CONTRAST = [0.7, 1.8] as const;
-const DARK = 0.2;
+/** How lesions of other patients are planted. */
+export const TRANSPLANTED = {
+  /** Half the side of the neighbourhood that must be head around a place where a lesion may lie, pixels, and how much of it. */
+  around: 8,
+  inside: 0.9,
+  /** Share of a lesion that may lie where it would not have been put. */
+  outside: 0.15,
+  /** Pixels that a lesion keeps at least after it was moved. */
+  smallest: 25,
+  scale: [0.6, 1.3],
+  mirrorChance: 0.5,
+  /** By what the difference between lesion and tissue is multiplied, and how often its sign turns. */
+  contrast: [0.7, 1.8],
+  darkChance: 0.2,
+  /** Times that the edges are softened, and the chance of the first. */
+  softened: [1, 2],
+  firstChance: 0.5,
+  /** Width of the band of tissue around a lesion that it is compared with, pixels, and how many of these are enough. */
+  band: 5,
+  enough: 20,
+  /** Share of lesion above which a pixel is lesion, 0 to 255. */
+  half: 127,
+  /** Mean change, 0 to 255, below which a lesion cannot be seen. */
+  visible: 15,
+} as const;
 
 /** A scan with a lesion that somebody outlined. */
 export interface Donor {
@@ -46,15 +56,15 @@ export function transplantLesion(
   const random = uniform(seed);
   const between = (low: number, high: number) => low + (high - low) * random();
   const head = headOf(pixels, side);
-  const inside = windowMeans(head, side, AROUND);
-  const places = [...inside.keys()].filter((i) => (inside[i] as number) > INSIDE);
+  const inside = windowMeans(head, side, TRANSPLANTED.around);
+  const places = [...inside.keys()].filter((i) => (inside[i] as number) > TRANSPLANTED.inside);
   if (places.length === 0) return undefined;
   const place = places[Math.floor(random() * places.length)] as number;
 
   const centre = centroid(donor.mask, side);
-  const scale = between(...SCALE);
+  const scale = between(...TRANSPLANTED.scale);
   const angle = 2 * Math.PI * random();
-  const mirror = random() < 0.5 ? -1 : 1;
+  const mirror = random() < TRANSPLANTED.mirrorChance ? -1 : 1;
   const [cosine, sine] = [Math.cos(angle) / scale, Math.sin(angle) / scale];
   /** A plane of the donor as it lies over the healthy head. */
   const moved = (plane: Uint8Array) =>
@@ -67,13 +77,13 @@ export function transplantLesion(
   let [size, outside] = [0, 0];
   mask.forEach((share, i) => {
     size += share / 255;
-    if ((inside[i] as number) <= INSIDE) outside += share / 255;
+    if ((inside[i] as number) <= TRANSPLANTED.inside) outside += share / 255;
   });
-  if (size < SMALLEST || outside > OUTSIDE * size) return undefined;
+  if (size < TRANSPLANTED.smallest || outside > TRANSPLANTED.outside * size) return undefined;
 
-  const at = (i: number) => (mask[i] as number) > 127;
-  const contrast = between(...CONTRAST) * (random() < DARK ? -1 : 1);
-  const softness = random() < 0.5 ? 1 : 2;
+  const at = (i: number) => (mask[i] as number) > TRANSPLANTED.half;
+  const contrast = between(...TRANSPLANTED.contrast) * (random() < TRANSPLANTED.darkChance ? -1 : 1);
+  const softness = TRANSPLANTED.softened[random() < TRANSPLANTED.firstChance ? 0 : 1];
   const tissue = tissueAround(mask, pixels, head, side);
   const home = tissueAround(donor.mask, donor.pixels, headOf(donor.pixels, side), side);
   const opacity = soften(mask, side, softness);
@@ -89,7 +99,7 @@ export function transplantLesion(
     change += value - (pixels[i] as number);
     pixelsOfLesion++;
   });
-  if (pixelsOfLesion === 0 || Math.abs(change / pixelsOfLesion) < VISIBLE) return undefined;
+  if (pixelsOfLesion === 0 || Math.abs(change / pixelsOfLesion) < TRANSPLANTED.visible) return undefined;
   return { pixels: planted, mask: Uint8Array.from(mask, (_, i) => (at(i) ? 255 : 0)) };
 }
 
@@ -105,10 +115,10 @@ function centroid(mask: Uint8Array, side: number): { readonly x: number; readonl
 
 /** Median grey of the head in a band around a lesion; of the whole head where the band is nearly empty. */
 function tissueAround(mask: Uint8Array, pixels: Uint8Array, head: Uint8Array, side: number): number {
-  const lesion = Float32Array.from(mask, (share) => (share > 127 ? 1 : 0));
-  const near = windowMeans(lesion, side, BAND);
+  const lesion = Float32Array.from(mask, (share) => (share > TRANSPLANTED.half ? 1 : 0));
+  const near = windowMeans(lesion, side, TRANSPLANTED.band);
   const band = (i: number) => (near[i] as number) > 0 && lesion[i] === 0 && head[i] === 1;
-  const enough = near.reduce((count, _, i) => count + (band(i) ? 1 : 0), 0) > 20;
+  const enough = near.reduce((count, _, i) => count + (band(i) ? 1 : 0), 0) > TRANSPLANTED.enough;
   return medianOf(pixels, enough ? band : (i) => head[i] === 1);
 }
 

@@ -1,16 +1,12 @@
-import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import sharp from "sharp";
-import { ingestStep } from "../../../runtime/ingest";
-import { drawPhantom } from "../../../runtime/phantom";
-import { createLogger } from "../../../runtime/platform/logging";
-import { silentProgress } from "../../../runtime/platform/progress";
-import type { StepContext } from "../../../runtime/platform/step";
+import { planShards, ShardFiles, type ShardRow } from "../../../runtime/dataset";
+import { RECIPE } from "../../../runtime/imaging";
 import { openWorkspace, type Workspace } from "../../../runtime/platform/workspace";
-import { preprocessStep } from "../../../runtime/preprocess";
 import { describeTrainingData, loadTrainingSet } from "../../../runtime/train/data";
 import { NO_LESION, UNKNOWN_LESION } from "../../../runtime/train/lesions";
+import { prepareSlices, type Slice } from "./slices";
 
 let root: string;
 const opened: Workspace[] = [];
@@ -24,57 +20,9 @@ afterAll(async () => {
   rmSync(root, { recursive: true });
 });
 
-interface Slice {
-  readonly name: string;
-  readonly patient: number | null;
-  readonly split: string;
-  /** A lesion mask is sent with it: a square, or nothing. */
-  readonly mask?: "square" | "empty";
-  /** The picture of another slice, larger and as a JPEG, or its very bytes. */
-  readonly copy?: { readonly of: string; readonly as: "bytes" | "jpeg" };
-}
-
-/** A workspace in which these slices are preprocessed. */
 async function prepare(title: string, slices: readonly Slice[]): Promise<Workspace> {
-  const data = join(root, `${title}-data`);
-  for (const label of ["Cancer", "Non-Cancer"]) mkdirSync(join(data, label), { recursive: true });
-  mkdirSync(join(data, "masks"), { recursive: true });
-  for (const [index, { name, patient, copy, mask }] of slices.entries()) {
-    if (mask) {
-      const square = (i: number) => mask === "square" && i % 64 > 30 && i % 64 < 40 && i > 64 * 20 && i < 64 * 30;
-      const drawn = Uint8Array.from({ length: 64 * 64 }, (_, i) => (square(i) ? 255 : 0));
-      await sharp(drawn, { raw: { width: 64, height: 64, channels: 1 } })
-        .png()
-        .toFile(join(data, name.replace(/^[^/]+/, "masks")));
-    }
-    if (copy?.as === "bytes") copyFileSync(join(data, copy.of), join(data, name));
-    if (copy?.as === "jpeg")
-      await sharp(join(data, copy.of)).resize(150).jpeg({ quality: 80 }).toFile(join(data, name));
-    if (copy) continue;
-    const lesion = name.startsWith("Cancer/");
-    const { pixels } = drawPhantom({
-      seed: 4,
-      patient: patient ?? index + 50,
-      slice: (index % 5) / 6,
-      size: 64,
-      lesion,
-    });
-    const image = sharp(pixels, { raw: { width: 64, height: 64, channels: 1 } });
-    await image.png().toFile(join(data, name));
-  }
-  const rows = slices.map(({ name, patient, split }) => `${name},${patient === null ? "" : `p${patient}`},${split}`);
-  writeFileSync(join(data, "manifest.csv"), `${["path,patient_id,split", ...rows].join("\n")}\n`);
-  const workspace = await openWorkspace(join(root, title));
+  const { workspace } = await prepareSlices(root, title, slices);
   opened.push(workspace);
-  const context: StepContext = {
-    workspace,
-    seed: 0,
-    log: createLogger("test"),
-    progress: silentProgress,
-    signal: new AbortController().signal,
-  };
-  await ingestStep(context, { data });
-  await preprocessStep(context);
   return workspace;
 }
 
@@ -118,6 +66,55 @@ describe("the data that a model learns from", () => {
 
     const bare = await prepare("bare", [{ name: "Cancer/a.png", patient: 1, split: "train" }, ...slices.slice(1)]);
     expect((await describeTrainingData(bare)).digest).not.toBe(digest);
+  });
+
+  it("have another digest where a lesion is outlined otherwise", async () => {
+    const digestOf = async (title: string, mask: "square" | "corner") => {
+      const [tumour, ...rest] = SOUND as readonly [Slice, ...Slice[]];
+      return (await describeTrainingData(await prepare(title, [{ ...tumour, mask }, ...rest]))).digest;
+    };
+    const square = await digestOf("square", "square");
+    expect(await digestOf("square-again", "square")).toBe(square);
+    expect(await digestOf("corner", "corner")).not.toBe(square);
+  });
+
+  it("come in one order, however images that nobody learns from cut the shards", async () => {
+    const area = RECIPE.side ** 2;
+    const rowOf = (i: number, labelled: boolean): ShardRow => ({
+      id: `${labelled ? "l" : "u"}${String(i).padStart(4, "0")}`,
+      label: labelled ? (i % 2 ? "Cancer" : "Non-Cancer") : null,
+      group: `g${i}`,
+      split: i % 4 === 3 ? "validation" : "train",
+      sha256: `${i}`,
+      phash: `${i}`,
+      source: `${i}`,
+      generation: 1,
+      masked: false,
+    });
+    const load = async (title: string, unlabelled: number) => {
+      const workspace = await openWorkspace(join(root, title));
+      opened.push(workspace);
+      const rows = [
+        ...Array.from({ length: 12 }, (_, i) => rowOf(i, true)),
+        ...Array.from({ length: unlabelled }, (_, i) => rowOf(i, false)),
+      ];
+      const shards = planShards(rows);
+      const files = await ShardFiles.open(workspace.buckets.processed);
+      for (const shard of shards) {
+        const planes = shard.rows.map(
+          ({ id }) => [id, { grey: new Uint8Array(area).fill(Number(id.slice(1))), mask: null }] as const,
+        );
+        await files.write(shard, new Map(planes));
+      }
+      await files.close();
+      const { images, train, validation, groups } = await loadTrainingSet(workspace);
+      const shown = (rows: Int32Array) => Array.from(rows, (row) => images.pixels[row * area]);
+      return { shards: shards.length, train: shown(train), validation: shown(validation), groups };
+    };
+    const [alone, beside] = [await load("alone", 0), await load("beside", 1500)];
+    expect([alone.shards, beside.shards]).toEqual([1, 4]);
+    expect(alone).toMatchObject({ train: [0, 1, 2, 4, 5, 6, 8, 9, 10], validation: [3, 7, 11] });
+    expect(beside).toMatchObject({ train: alone.train, validation: alone.validation, groups: alone.groups });
   });
 
   it("offer the outlined lesions of training patients, and of no others, to be planted", async () => {

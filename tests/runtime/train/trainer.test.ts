@@ -260,6 +260,8 @@ describe("augmentation", () => {
 
   it("leaves an image alone when its limits are zero, but for mirroring", () => {
     const none = {
+      mirrorChance: 0.5,
+      turnChance: 0.5,
       rotation: 0,
       scale: 0,
       stretch: 0,

@@ -1,0 +1,108 @@
+import { useBackend } from "../../../runtime/model";
+import { silentProgress } from "../../../runtime/platform/progress";
+import { initialWeights } from "../../../runtime/train/architecture";
+import { drawBatch } from "../../../runtime/train/batch";
+import type { Checkpoints } from "../../../runtime/train/checkpoints";
+import { learningRateAt, trainingConfiguration } from "../../../runtime/train/configuration";
+import { MADE_BY, type ModelSource, modelId, TRAINING } from "../../../runtime/train/identity";
+import { NETWORK_SIZE, Optimizer } from "../../../runtime/train/optimizer";
+import { plantLesion } from "../../../runtime/train/planting";
+import { trainNetwork } from "../../../runtime/train/trainer";
+import { CONFIGURATION, discs, SIDE, weightsOf } from "../../support/discs";
+import { digestOf, expectPinned } from "../../support/pinned";
+
+const SOURCE: ModelSource = {
+  dataset: "0".repeat(64),
+  synthetic: false,
+  configuration: trainingConfiguration(100, { seed: 1 }),
+  backend: "wasm",
+};
+const NO_CHECKPOINTS: Checkpoints = { load: async () => undefined, save: async () => {}, clear: async () => {} };
+
+/** What each part of a training computes for one small input. */
+async function computed(): Promise<Record<string, string>> {
+  const { images } = discs();
+  const area = SIDE * SIDE;
+  const row = (at: number) => images.pixels.subarray(at * area, (at + 1) * area);
+  const donors = (chance: number) => ({
+    count: images.donors.length,
+    chance,
+    at(number: number) {
+      const donor = images.donors[number] as number;
+      const mask = images.maskOf[donor] as number;
+      return { pixels: row(donor), mask: images.masks.subarray(mask * area, (mask + 1) * area) };
+    },
+  });
+  const plant = (chance: number) =>
+    Array.from({ length: 6 }, (_, seed) => plantLesion(row(2 * seed), SIDE, donors(chance), seed));
+  const planted = (chance: number) =>
+    digestOf(...plant(chance).flatMap((lesion) => (lesion ? [lesion.pixels, lesion.mask] : [Uint8Array.of(0)])));
+  const batch = drawBatch(
+    { ...images, classWeights: [0.8, 1.3] },
+    Int32Array.from({ length: 8 }, (_, i) => i),
+    5,
+  );
+  // One of the healthy heads among them is shown with a lesion.
+  expect(batch.labels.filter((label) => label === 1)).toHaveLength(5);
+  const optimizer = new Optimizer(new Float32Array(NETWORK_SIZE), initialWeights(2), 0.02);
+  for (let step = 0; step < 4; step++) {
+    optimizer.apply(
+      Float32Array.from({ length: NETWORK_SIZE }, (_, i) => ((i * 7 + step * 5) % 11) / 11 - 0.4),
+      0.01,
+    );
+  }
+  const trained = await trainNetwork(discs(), { ...CONFIGURATION, epochs: 1 }, "wasm", {
+    checkpoints: NO_CHECKPOINTS,
+    progress: silentProgress,
+    signal: new AbortController().signal,
+  });
+  return {
+    id: TRAINING.id,
+    schedule: digestOf(Float32Array.from({ length: 41 }, (_, i) => learningRateAt(i / 40, 4e-3))),
+    initialWeights: digestOf(...initialWeights(7)),
+    drawnLesions: planted(0),
+    transplantedLesions: planted(1),
+    batch: digestOf(batch.pixels, batch.labels, batch.importance, batch.lesions, batch.lesionImportance),
+    optimizer: digestOf(optimizer.state()),
+    weights: digestOf(...weightsOf(trained)),
+    validation: digestOf(trained.validation),
+  };
+}
+
+describe("a model's id", () => {
+  it("stands for what training computes", async () => {
+    await useBackend("wasm");
+    expectPinned(
+      await computed(),
+      {
+        id: "t1-65d1c582c3",
+        schedule: "70bb792c934b4c93",
+        initialWeights: "ff1c62784cff3e30",
+        drawnLesions: "564527397105df39",
+        transplantedLesions: "12bc291b858c5c4b",
+        batch: "6190a86aedb5e83f",
+        optimizer: "6de133321839571d",
+        weights: "4326a5ce9fa38773",
+        validation: "7ad640e3ca28b08b",
+      },
+      "Training computes something else, so a model of the same id would be another. Where a parameter of " +
+        "runtime/train/identity.ts says so the id has changed by itself; else raise its version. Then pin what comes out.",
+    );
+  });
+
+  it("is another where anything that decides a weight, a decision or the guard is", () => {
+    const id = modelId(SOURCE);
+    expect(id).toMatch(/^cnn-[0-9a-f]{12}$/);
+    expect(modelId({ ...SOURCE })).toBe(id);
+    const others = [
+      modelId({ ...SOURCE, dataset: "1".repeat(64) }),
+      modelId({ ...SOURCE, synthetic: true }),
+      modelId({ ...SOURCE, backend: "tfjs-node" }),
+      ...Object.entries(SOURCE.configuration).map(([name, value]) =>
+        modelId({ ...SOURCE, configuration: { ...SOURCE.configuration, [name]: value + 1 } }),
+      ),
+      ...Object.keys(MADE_BY).map((name) => modelId(SOURCE, { ...MADE_BY, [name]: "another" })),
+    ];
+    expect(new Set([id, ...others]).size).toBe(1 + others.length);
+  });
+});
