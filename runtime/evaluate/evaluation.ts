@@ -12,7 +12,7 @@ import {
   type Verdict,
   verdictOf,
 } from "../model";
-import type { Estimate, Metric } from "../platform/metric";
+import { type Estimate, type Metric, NO_LABELLED_IMAGE } from "../platform/metric";
 import { shareInterval, withIntervals } from "./bootstrap";
 import { BASELINES, type ClassicalResult, classicalResult, classicalScores, type PlainImage } from "./classical";
 import {
@@ -300,7 +300,7 @@ function selectiveReport(
     );
   };
   const ill = (i: number) => labels[i] === 1;
-  const noImage = "There is no labelled image to measure on.";
+  const noImage = NO_LABELLED_IMAGE;
   const noCancer = "There is no Cancer image to measure on.";
   return {
     low: band.low,

@@ -116,7 +116,10 @@ export async function trainStep(context: TrainContext, options: TrainOptions): P
 async function reportOtherBackends({ workspace, progress }: TrainContext, source: ModelSource): Promise<void> {
   for (const backend of BACKENDS) {
     if (backend === source.backend) continue;
-    const other = await checkpointsOf(workspace, modelId({ ...source, backend })).load();
+    // One that cannot be read is of no use to anybody, and no reason to stop this one.
+    const other = await checkpointsOf(workspace, modelId({ ...source, backend }))
+      .load()
+      .catch(() => undefined);
     if (!other) continue;
     const done = `${other.curve.length} of ${source.configuration.epochs} epochs`;
     progress.say(

@@ -34,18 +34,14 @@ async function computed(): Promise<Record<string, string>> {
     },
   });
   const plant = (chance: number) =>
-    Array.from({ length: 6 }, (_, seed) => plantLesion(row(2 * seed), SIDE, donors(chance), seed));
+    Array.from({ length: 3 }, (_, seed) => plantLesion(row(2 * seed), SIDE, donors(chance), seed));
   const planted = (chance: number) =>
     digestOf(...plant(chance).flatMap((lesion) => (lesion ? [lesion.pixels, lesion.mask] : [Uint8Array.of(0)])));
-  const batch = drawBatch(
-    { ...images, classWeights: [0.8, 1.3] },
-    Int32Array.from({ length: 8 }, (_, i) => i),
-    5,
-  );
+  const batch = drawBatch({ ...images, classWeights: [0.8, 1.3] }, Int32Array.of(0, 1, 2, 3), 5);
   // One of the healthy heads among them is shown with a lesion.
-  expect(batch.labels.filter((label) => label === 1)).toHaveLength(5);
+  expect(batch.labels.filter((label) => label === 1)).toHaveLength(3);
   const optimizer = new Optimizer(new Float32Array(NETWORK_SIZE), initialWeights(2), 0.02);
-  for (let step = 0; step < 4; step++) {
+  for (let step = 0; step < 3; step++) {
     optimizer.apply(
       Float32Array.from({ length: NETWORK_SIZE }, (_, i) => ((i * 7 + step * 5) % 11) / 11 - 0.4),
       0.01,
@@ -78,17 +74,17 @@ describe("a model's id", () => {
         id: "t1-65d1c582c3",
         schedule: "70bb792c934b4c93",
         initialWeights: "ff1c62784cff3e30",
-        drawnLesions: "564527397105df39",
-        transplantedLesions: "12bc291b858c5c4b",
-        batch: "6190a86aedb5e83f",
-        optimizer: "6de133321839571d",
+        drawnLesions: "0e45bd50ab0793ac",
+        transplantedLesions: "92c450d579ed1e70",
+        batch: "f8aff64019671d73",
+        optimizer: "d1b2ead685d6fad7",
         weights: "4326a5ce9fa38773",
         validation: "7ad640e3ca28b08b",
       },
       "Training computes something else, so a model of the same id would be another. Where a parameter of " +
         "runtime/train/identity.ts says so the id has changed by itself; else raise its version. Then pin what comes out.",
     );
-  });
+  }, 300_000);
 
   it("is another where anything that decides a weight, a decision or the guard is", () => {
     const id = modelId(SOURCE);
