@@ -20,6 +20,14 @@ const OTHER_MEANINGS: Readonly<Record<number, string>> = {
 export const COMPRESSION = { none: 1, jpeg: 7 } as const;
 /** None, fax, LZW, JPEG, deflate, PackBits, deflate by its older number, WebP. */
 const READ_COMPRESSIONS: ReadonlySet<number> = new Set([1, 2, 3, 4, 5, 7, 8, 32773, 32946, 50001]);
+/** The tag with the options of a compression; with another one it means nothing. */
+export const COMPRESSION_OPTIONS: Readonly<Record<number, number>> = {
+  3: TAG.faxOptions3,
+  4: TAG.faxOptions4,
+  5: TAG.predictor,
+  8: TAG.predictor,
+  32946: TAG.predictor,
+};
 const OTHER_COMPRESSIONS: Readonly<Record<number, string>> = {
   6: "old-style JPEG",
   32766: "NeXT run lengths",
@@ -131,7 +139,8 @@ function findUnreadChroma(page: Announced): string | undefined {
   if (!SUBSAMPLINGS.has(`${across}x${down}`)) return `YCbCr colours subsampled ${across} x ${down}`;
   if (planar) return "subsampled YCbCr colours with a plane for each";
   if (samples > 3) return "subsampled YCbCr colours with further samples";
-  return (directory.integer(TAG.predictor) ?? 1) === 1 ? undefined : "subsampled YCbCr colours with a predictor";
+  const predicts = COMPRESSION_OPTIONS[compression] === TAG.predictor && (directory.integer(TAG.predictor) ?? 1) > 1;
+  return predicts ? "subsampled YCbCr colours with a predictor" : undefined;
 }
 
 /** The decoder's own bounds of a tile's sides. */

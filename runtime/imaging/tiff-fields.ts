@@ -1,4 +1,4 @@
-const TYPE = { short: 3, long: 4, undefined: 7, float: 11 } as const;
+const TYPE = { short: 3, long: 4, undefined: 7 } as const;
 const HEADER_BYTES = 8;
 const ENTRY_BYTES = 12;
 const INLINE_BYTES = 4;
@@ -18,12 +18,6 @@ export class Fields {
   longs(tag: number, values: readonly number[]): void {
     this.put(tag, TYPE.long, 4, values, (data, value, at) =>
       this.littleEndian ? data.writeUInt32LE(value, at) : data.writeUInt32BE(value, at),
-    );
-  }
-
-  floats(tag: number, values: readonly number[]): void {
-    this.put(tag, TYPE.float, 4, values, (data, value, at) =>
-      this.littleEndian ? data.writeFloatLE(value, at) : data.writeFloatBE(value, at),
     );
   }
 

@@ -3,7 +3,7 @@ import { RejectedImage } from "./rejected";
 import type { TiffPage } from "./tiff";
 import { type Block, findBlocks, gather, packedColumns, packedRows, rowsOf } from "./tiff-blocks";
 import { TAG } from "./tiff-directory";
-import { COMPRESSION, PHOTOMETRIC } from "./tiff-encoding";
+import { COMPRESSION, COMPRESSION_OPTIONS, PHOTOMETRIC } from "./tiff-encoding";
 import { Fields } from "./tiff-fields";
 
 /**
@@ -26,8 +26,8 @@ export function singlePage(page: TiffPage): Buffer {
 }
 
 /**
- * The units of a subsampled page (the luma of a few pixels and the chroma of all of them) as the bytes of a grey picture, {@link packedColumns} wide: the
- * strips or tiles of the page below each other. Only what compresses them has to be undone then.
+ * The units of a subsampled page, of which each is the luma of some pixels and the chroma of all of them, as the bytes of a
+ * grey picture of {@link packedColumns}: the strips or tiles below each other. So nothing but their compression is undone.
  * @throws {RejectedImage} `truncated` or `damaged`
  */
 export function packedPage(page: TiffPage): Buffer {
@@ -84,9 +84,9 @@ function describe(page: TiffPage, fields: Fields): void {
 
 function describeCompression({ directory, compression }: TiffPage, fields: Fields): void {
   fields.shorts(TAG.compression, [compression]);
-  for (const tag of [TAG.fillOrder, TAG.faxOptions3, TAG.faxOptions4, TAG.predictor]) {
-    const value = directory.integer(tag);
-    if (value !== undefined) fields.longs(tag, [value]);
+  for (const tag of [TAG.fillOrder, COMPRESSION_OPTIONS[compression]]) {
+    const value = tag && directory.integer(tag);
+    if (tag && value !== undefined) fields.longs(tag, [value]);
   }
 }
 

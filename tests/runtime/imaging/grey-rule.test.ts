@@ -157,6 +157,11 @@ describe("YCbCr in a TIFF that is not JPEG", () => {
   test.each([
     ["planes that are subsampled", { planar: true, subsampling: [2, 2] as const }, "a plane for each"],
     ["16 bits", { bits: 16 as const }, "YCbCr colours with 16-bit samples"],
+    [
+      "units that were predicted",
+      { subsampling: [2, 2] as const, compression: 8 as const, predictor: 2 as const },
+      "with a predictor",
+    ],
     ["units of 2 by 4", { subsampling: [2, 4] as const }, "subsampled 2 x 4"],
   ])("%s are refused by name", async (_, rest, name) => {
     const error = await refusal(writeTiff([page(rest)]));
@@ -439,6 +444,7 @@ describe("what stands beside the pixels of a TIFF", () => {
     ["a size of strips that goes beyond the file", { extra: { 279: 99_999_999 } }],
     ["no size of strips", { without: [279] }],
     ["no rows a strip", { without: [278] }],
+    ["options of another compression", { extra: { 292: 4, 317: 2 } }],
     [
       "one kind of sample for three",
       { samples: 3, photometric: 2 as const, values: interleave(grey, grey, grey), extra: { 339: 1, 258: 8 } },
