@@ -82,7 +82,8 @@ beforeEach(async () => {
 });
 afterEach(() => rmSync(root, { recursive: true, force: true }));
 
-jest.setTimeout(300_000);
+// Whole processes that train and explain: minutes, where other work runs beside.
+jest.setTimeout(600_000);
 
 describe("two commands, one after the other", () => {
   test("the README's two, then its main job, mix nothing", async () => {
@@ -368,6 +369,21 @@ describe("before any work", () => {
     } finally {
       await new Promise((closed) => taken.close(closed));
     }
+  });
+
+  test.each(["demo", "upload", "ingest"])("%s says what cannot be a workspace", async (command) => {
+    await scans("data", 1);
+    put("file", "kept");
+    for (const out of ["file", "file/below"]) {
+      for (const data of command === "demo" ? [[], ["--data", "data"]] : [["--data", "data"]]) {
+        const more = command === "demo" ? ["--no-serve"] : [];
+        expect(await run(command, ...data, "--out", out, ...more)).toMatchObject({
+          code: 2,
+          stderr: expect.stringMatching(/The workspace cannot be used:\s+- --out file.* cannot be a folder here/),
+        });
+      }
+    }
+    expect(readFileSync(join(root, "file"), "utf8")).toBe("kept");
   });
 
   test.each(["demo", "upload", "ingest", "evaluate", "explain"])(
