@@ -17,11 +17,13 @@ test.each([
   ["of which one is missing", { hash: null, phash: null }, /by way of other images/],
 ])("a torn group names two of its images; hashes %s", (_, other, sentence) => {
   expect(findLeaks([member("a", {}), member("b", { split: "test", ...other })])).toEqual([
-    expect.stringMatching(sentence),
+    { group: "g", sentence: expect.stringMatching(sentence) },
   ]);
 });
 
 test("the closest pair of one kind is named before one that cannot be compared", () => {
   const members = [member("a", { hash: "h2" }), member("b", { split: "test", phash: nearly }), member("c", {})];
-  expect(findLeaks(members)).toEqual([expect.stringMatching(/^b \(test\) and c \(train\) are near-duplicates/)]);
+  expect(findLeaks(members)).toEqual([
+    { group: "g", sentence: expect.stringMatching(/^b \(test\) and c \(train\) are near-duplicates/) },
+  ]);
 });
