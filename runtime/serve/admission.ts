@@ -7,6 +7,15 @@ export class NoPlaceError extends Error {
 }
 
 /**
+ * Times that a place is looked for before there is none: inference blocks the event loop, and those who have left
+ * meanwhile are noticed only in the turn in which the newcomer is read, or in the next.
+ */
+const LOOKS = 3;
+
+/** Resolves in the next turn of the event loop. */
+const eventLoop = () => new Promise<void>((resolve) => setImmediate(resolve));
+
+/**
  * Keeps a process that is busy from collapsing: it lets so much work in, and what is inside takes turns, because
  * inference uses the whole core anyway.
  */
@@ -30,11 +39,11 @@ export class Admission {
    * Runs work in a place that is the work's own, so that it is free again when the work has ended, however it ends.
    *
    * @param gone ends the wait for a turn once nobody waits for the result any more
-   * @throws {NoPlaceError} at once, if there is none
+   * @throws {NoPlaceError} if there is none
    */
   async admit<T>(large: boolean, gone: AbortSignal, work: (turn: Turn) => Promise<T>): Promise<T> {
-    if (this.inside >= this.places) throw new NoPlaceError(false);
-    if (large && this.largeInside >= this.largePlaces) throw new NoPlaceError(true);
+    for (let look = 0; this.isFull(large) && look < LOOKS; look++) await eventLoop();
+    if (this.isFull(large)) throw new NoPlaceError(this.inside < this.places);
     this.inside++;
     if (large) this.largeInside++;
     try {
@@ -43,6 +52,10 @@ export class Admission {
       this.inside--;
       if (large) this.largeInside--;
     }
+  }
+
+  private isFull(large: boolean): boolean {
+    return this.inside >= this.places || (large && this.largeInside >= this.largePlaces);
   }
 }
 
@@ -70,7 +83,7 @@ export class Turn {
   async pass(): Promise<void> {
     this.give();
     // Requests that have come meanwhile are read first.
-    await new Promise((resolve) => setImmediate(resolve));
+    await eventLoop();
     await this.take();
   }
 

@@ -78,9 +78,12 @@ export class Connections {
     // A client may send requests before it has the answers to others: each of them listens.
     setMaxListeners(0, connection.gone.signal);
     this.open.set(socket, connection);
+    const gone = () => connection.gone.abort(clientGone());
+    // Node ends a connection whose client has ended its side, and a broken one: both are known before it is closed.
+    socket.once("end", gone).once("error", gone);
     socket.once("close", () => {
       this.open.delete(socket);
-      connection.gone.abort(clientGone());
+      gone();
     });
     if (this.open.size > this.most) this.makeRoom();
   }

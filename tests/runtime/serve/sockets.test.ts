@@ -107,6 +107,24 @@ describe("a client that leaves", () => {
     expect(await metric(url, "serve_predictions_total")).toBe(1);
   }, 30_000);
 
+  test("takes no place from one that asks in the same moment", async () => {
+    const { url } = await listening({ queueLimit: 4 });
+    const [plain, ...others] = (await clients(url, 5)) as [RawClient, ...RawClient[]];
+    const larger = await headPng(700, 700);
+    for (const leave of ["leave", "hangUp"] as const) {
+      const leaving = leave === "leave" ? others : await clients(url, 4);
+      await Promise.all(leaving.map((client) => client.send(head(larger.length), larger)));
+      await until(
+        () => inProgress(url),
+        (count) => count === 4,
+      );
+      for (const client of leaving) client[leave]();
+      await plain.send(head(scan.length), scan);
+      expect((await plain.answer())?.status).toBe(200);
+    }
+    plain.leave();
+  }, 30_000);
+
   test("in the middle of its body holds nothing", async () => {
     const { url } = await listening({ queueLimit: 4 });
     const others = await clients(url, 18);
