@@ -101,8 +101,10 @@ async function handle(event: LandingEvent | undefined): Promise<void> {
     );
   }
   const examined = await examine(context, event);
-  const counts = await commit(context, examined);
-  const outcome = examined.kind === "nothing" ? { skipped: examined.why } : counts;
+  // Its sentences name masks, which may be called after patients.
+  const { maskless, ...counts } = await commit(context, examined);
+  const outcome =
+    examined.kind === "nothing" ? { skipped: examined.why } : { ...counts, withoutMask: maskless?.length ?? 0 };
   log.info({ source: event.name, generation: event.generation, ...outcome }, "ingested");
 }
 
