@@ -1,3 +1,4 @@
+import type { WithMessageForLogs } from "../names-in-logs";
 import type { TableName } from "./tables";
 
 /** What a person can do about rows that cannot be read. */
@@ -14,7 +15,10 @@ const REPAIR: Readonly<Record<TableName, string>> = {
 };
 
 /** Stored rows that are not what was written: cut short, overwritten, edited. */
-export class DamagedRowsError extends Error {
+export class DamagedRowsError extends Error implements WithMessageForLogs {
+  /** Names of batches are made by this program and tell nothing of a person. */
+  readonly forLogs: string;
+
   /**
    * @param location the object, with its store
    * @param what completes "ROWS cannot be read: "
@@ -25,7 +29,9 @@ export class DamagedRowsError extends Error {
     what: string,
     options?: ErrorOptions,
   ) {
-    super(`The rows of ${table} in ${location} cannot be read: ${what}. ${REPAIR[table]}`, options);
+    const sentence = (place: string) => `The rows of ${table} in ${place} cannot be read: ${what}. ${REPAIR[table]}`;
+    super(sentence(location), options);
+    this.forLogs = sentence(location.slice(location.lastIndexOf(`/${table}/`) + 1));
     this.name = new.target.name;
   }
 }

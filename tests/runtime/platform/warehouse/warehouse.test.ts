@@ -1,6 +1,7 @@
 import { mkdtempSync, readdirSync, rmSync, statSync, truncateSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { messageForLogs } from "../../../../runtime/platform/names-in-logs";
 import { DirectoryStore, GcsStore, type ObjectStore } from "../../../../runtime/platform/stores";
 import { creatableOnly } from "../../../../runtime/platform/stores/narrow-store";
 import {
@@ -211,6 +212,17 @@ test("bytes that a machine's death changed under a directory store are named too
 test("every table says what can be done about rows that cannot be read", () => {
   for (const table of Object.keys(TABLES) as (keyof typeof TABLES)[])
     expect(new DamagedRowsError(table, "x", "it is empty").message).toMatch(/^The rows of .*\. (Restore|Delete) /);
+});
+
+test("a log says which rows cannot be read and what to do, without the place of the store", () => {
+  const error = new DamagedRowsError(
+    "images",
+    "file:///home/mueller/ws/warehouse/images/ab.jsonl",
+    "line 1 is cut short",
+  );
+  expect(messageForLogs(error)).toMatch(
+    /^The rows of images in images\/ab\.jsonl cannot be read: line 1 .* Restore it/,
+  );
 });
 
 test("questions leave nothing on the disk", () => {
