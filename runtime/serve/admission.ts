@@ -90,6 +90,11 @@ export class Turn {
   private async take(): Promise<void> {
     await this.turns.take(this.large, this.gone);
     this.held = true;
+    // Who has left while others worked is noticed before the work begins.
+    await eventLoop();
+    if (!this.gone.aborted) return;
+    this.give();
+    throw this.gone.reason;
   }
 
   private give(): void {

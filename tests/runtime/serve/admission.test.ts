@@ -106,6 +106,23 @@ describe("turns", () => {
     expect(said).toEqual(["last1", "last2", "last3"]);
   });
 
+  test("of one that leaves as its turn comes is given on before its work begins", async () => {
+    const admission = new Admission(3);
+    const gone = new AbortController();
+    let begun = false;
+    const leaving = admission.admit(false, gone.signal, (turn) =>
+      turn.during(async () => {
+        begun = true;
+      }),
+    );
+    // Its close is read in the event loop's next round.
+    setImmediate(() => gone.abort(new Error("left")));
+    const next = admission.admit(false, stays, (turn) => turn.during(async () => "next"));
+    await expect(leaving).rejects.toThrow("left");
+    expect(begun).toBe(false);
+    expect(await next).toBe("next");
+  });
+
   test("of one that goes between two parts end there", async () => {
     const admission = new Admission(3);
     const gone = new AbortController();
