@@ -1,3 +1,5 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 import { Command } from "commander";
 import type { FolderNames } from "../intake";
 import type { Backend } from "../model";
@@ -5,6 +7,7 @@ import { ConfigurationError } from "../platform/config";
 import { createProgress, type Progress } from "../platform/progress";
 import { folderProblems, interruptible, makeOutputFolder, outputProblems } from "./command-line";
 import { backend, check, labels, seed } from "./options";
+import { WORKSPACE_FILE } from "./workspace-data";
 
 export interface FolderFlags {
   readonly model: string;
@@ -58,6 +61,9 @@ export async function overFolder<R extends FolderResult>(
     ...folderProblems("--model", options.model, "npm run train makes one: WORKSPACE/models/ID."),
     ...folderProblems("--data", options.data, "It holds Cancer/ and Non-Cancer/, with scans."),
     ...outputProblems(options.out),
+    ...(existsSync(join(options.out, WORKSPACE_FILE))
+      ? [`--out ${options.out} is a workspace, which has results of its own. Give a folder for these.`]
+      : []),
   ];
   if (problems.length > 0) throw new ConfigurationError("The command", problems);
   const { openInput } = await import("../intake/index.js");

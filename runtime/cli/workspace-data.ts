@@ -15,7 +15,8 @@ import { PHANTOM_WORKSPACE } from "../platform/workspace";
  * and a command that would put in others is refused unless the person says that it is meant so.
  */
 
-const FILE = "workspace.json";
+/** Whose presence makes a folder a workspace. */
+export const WORKSPACE_FILE = "workspace.json";
 /** Folder of drawn phantoms in a workspace. */
 export const PHANTOMS = "phantoms";
 
@@ -79,7 +80,7 @@ export async function phantomSeed(out: string): Promise<number | undefined> {
  * @throws {ConfigurationError} if it cannot be read, or holds phantoms and scans together
  */
 export async function readWorkspaceData(out: string, source?: Source): Promise<WorkspaceData | undefined> {
-  const path = join(out, FILE);
+  const path = join(out, WORKSPACE_FILE);
   if (!existsSync(path)) return adopt(out, source);
   try {
     return dataSchema.parse(JSON.parse(readFileSync(path, "utf8")));
@@ -121,7 +122,7 @@ export function refusal(
  */
 export async function claimWorkspace(out: string, source: Source, add: boolean): Promise<void> {
   const root = resolve(out);
-  const path = join(root, FILE);
+  const path = join(root, WORKSPACE_FILE);
   for (;;) {
     const isThere = existsSync(path);
     const known = await readWorkspaceData(root, source);

@@ -95,6 +95,24 @@ export function requireLabelFolders(folder: InputFolder): void {
   if (problems.length > 0) throw new ConfigurationError(`The input folder ${folder.directory}`, listed(problems));
 }
 
+/**
+ * Refuses names of `--labels` that no folder has while there are folders whose label is not known: a mistyped one would
+ * lose a whole class.
+ * @throws {ConfigurationError}
+ */
+export function requireNamedFolders(folder: InputFolder, names: FolderNames): void {
+  const uppermost = [
+    ...new Set(folder.files.flatMap(({ name }) => (name.includes("/") ? [name.split("/")[0] as string] : []))),
+  ];
+  const strays = uppermost.filter((name) => !isKnownFolder(name, names));
+  const there = uppermost.map((name) => name.normalize("NFC").toLowerCase());
+  const absent = [...names.keys()].filter((name) => !ANY_CASE.has(name) && !there.includes(name));
+  if (absent.length === 0 || strays.length === 0) return;
+  throw new ConfigurationError("--labels", [
+    `${absent.map((name) => `${name}/`).join(", ")} is not in ${folder.directory}; there ${strays.length === 1 ? "is" : "are"} ${strays.map((name) => `${name}/`).join(", ")}, whose label is not known.`,
+  ]);
+}
+
 function sharedNames(files: readonly InputFile[]): string[] {
   const first = new Map<string, string>();
   const problems: string[] = [];

@@ -1,5 +1,5 @@
 import { requireAll } from "../platform/config";
-import { type InputFolder, readInputFolder, requireLabelFolders } from "./input-folder";
+import { type InputFolder, readInputFolder, requireLabelFolders, requireNamedFolders } from "./input-folder";
 import { contradictions, EMPTY_MANIFEST, type Manifest, manifestNotes, readManifest } from "./manifest";
 import { ANY_CASE, type FolderNames } from "./names";
 
@@ -22,6 +22,7 @@ export async function openInput(directory: string, names: FolderNames = ANY_CASE
   let manifest = EMPTY_MANIFEST;
   await requireAll(
     () => requireLabelFolders(folder),
+    () => requireNamedFolders(folder, names),
     async () => {
       manifest = await readManifest(folder.files, names);
     },

@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { DISCLAIMER } from "../../intake";
 import { type FolderFlags, folderCommand, overFolder } from "../over-folder";
 
 export function explainCommand(): Command {
@@ -7,6 +8,8 @@ export function explainCommand(): Command {
     "show where a model looks: explain.csv and an overlay for every scan of a folder",
   ).action(async (options: FolderFlags) => {
     const { explainFolder } = await import("../../explain/index.js");
-    await overFolder("explain", options, explainFolder);
+    const done = await overFolder("explain", options, explainFolder);
+    if (done === undefined) return;
+    process.stdout.write(`No verdict on the model: explain measures nothing, npm run evaluate does.\n${DISCLAIMER}\n`);
   });
 }

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { pickScans, readInputFolder, requireLabelFolders } from "../../../runtime/intake/input-folder";
 import { classify, type FolderNames, parseLabels } from "../../../runtime/intake/names";
+import { openInput } from "../../../runtime/intake/open-input";
 import { KmsPseudonymiser, openPseudonymiser } from "../../../runtime/intake/pseudonym";
 import { ConfigurationError } from "../../../runtime/platform/config";
 
@@ -99,6 +100,22 @@ describe("reading a folder", () => {
     );
     put("Cancer/a.png");
     expect(() => requireLabelFolders(readInputFolder(folder))).not.toThrow();
+  });
+});
+
+describe("a name of --labels that no folder has", () => {
+  const opened = (text: string) => openInput(folder, parseLabels(text));
+
+  test("is refused beside folders whose label is not known: it would lose a class", async () => {
+    put("ye/a.png");
+    put("no/b.png");
+    await expect(opened("yes=Cancer,no=Non-Cancer")).rejects.toThrow(/yes\/ is not in .*; there is ye\/, whose label/);
+    await expect(opened("ye=Cancer,no=Non-Cancer")).resolves.toBeDefined();
+  });
+
+  test("is fine where every folder has its label: it may stand in the manifest", async () => {
+    put("Cancer/a.png");
+    await expect(opened("pos=Cancer")).resolves.toBeDefined();
   });
 });
 
