@@ -70,11 +70,14 @@ describe("the stacks", () => {
         .sort();
     expect(addresses(prodData)).toEqual([
       "google_bigquery_dataset.warehouse",
+      "google_bigquery_table.assignments",
+      "google_bigquery_table.current_features_pca",
       "google_bigquery_table.current_images",
       "google_bigquery_table.daily_predictions",
       "google_bigquery_table.features_pca",
       "google_bigquery_table.images",
       "google_bigquery_table.label_counts",
+      "google_bigquery_table.pca_fits",
       "google_bigquery_table.predictions",
       "google_bigquery_table.quarantine_reasons",
       "google_kms_crypto_key.data",

@@ -110,7 +110,8 @@ describe("a client that leaves", () => {
   test("takes no place from one that asks in the same moment", async () => {
     const { url } = await listening({ queueLimit: 4 });
     const [plain, ...others] = (await clients(url, 5)) as [RawClient, ...RawClient[]];
-    const larger = await headPng(700, 700);
+    // Four of them take long enough to be seen together, on a quick machine too; more pixels would make them large work.
+    const larger = await headPng(1900, 1900);
     for (const leave of ["leave", "hangUp"] as const) {
       const leaving = leave === "leave" ? others : await clients(url, 4);
       await Promise.all(leaving.map((client) => client.send(head(larger.length), larger)));
