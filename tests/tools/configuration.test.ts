@@ -81,14 +81,15 @@ describe("docs/configuration.md", () => {
       existsSync(join(ROOT, "runtime", name, "contract.ts")),
     );
     for (const name of names.filter((name) => name !== "platform")) {
-      const [contract] = Object.values(require(`../../runtime/${name}/contract`)) as {
-        env: { shape: Record<string, { safeParse(value: undefined): { success: boolean } }> };
+      const exported = Object.values(require(`../../runtime/${name}/contract`)) as {
+        env?: { shape: Record<string, { safeParse(value: undefined): { success: boolean } }> };
       }[];
+      const contract = exported.find(({ env }) => env !== undefined);
       const rows = rowsBelow(`### ${name}`);
       expect(rows.map(({ variable }) => variable)).toEqual(
-        Object.keys(contract?.env.shape ?? {}).map((key) => `\`${key}\``),
+        Object.keys(contract?.env?.shape ?? {}).map((key) => `\`${key}\``),
       );
-      for (const [index, schema] of Object.values(contract?.env.shape ?? {}).entries())
+      for (const [index, schema] of Object.values(contract?.env?.shape ?? {}).entries())
         expect(rows[index]?.default === "required").toBe(!schema.safeParse(undefined).success);
     }
   });
