@@ -174,7 +174,7 @@ describe("preprocess on Spark", () => {
       if (n === 0) cpSync(join(scratch, "data"), more, { recursive: true });
       writeFileSync(join(more, "Cancer", `new-${n}.png`), await encodePng(drawHead(200 + n, 110, 120)));
     }
-    for (const out of [here, there]) command("ingest", "--data", more, "--out", out);
+    for (const out of [here, there]) command("ingest", "--data", more, "--out", out, "--add");
     expect(spark("preprocess", there)).toMatchObject({ items: 10, skipped: pages });
     expect(command("preprocess", "--out", here)).toMatchObject({ items: 10, skipped: pages });
     expect(await filesOf(there)).toEqual(await filesOf(here));
