@@ -144,6 +144,8 @@ describe.each(["http", "cloudevent"])("the ingest function, signature %s", (sign
     const name = "Cancer/MUELLER_HANS_late.png";
     const { generation } = await landing.write(name, await headPng(100, 100));
     expect((await tell(landing.bucket, name, generation)).status).toBe(500);
+    // The answer may be there before the line; the test's own time limit ends the wait otherwise.
+    while (!said().includes(referenceOf(name, generation))) await new Promise((done) => setTimeout(done, 50));
     await stopAll();
 
     for (const reference of [...references, referenceOf(name, generation)]) expect(said()).toContain(reference);
