@@ -3,7 +3,16 @@ import { type Dirent, readdirSync, realpathSync, type Stats, statSync } from "no
 import { ConfigurationError, listed } from "../platform/config";
 import { compareNames } from "../platform/stores";
 import { LABEL_FOLDERS } from "./labels";
-import { ANY_CASE, classify, type FolderNames, type InputKind, isKnownFolder, landedName, lookAlike } from "./names";
+import {
+  ANY_CASE,
+  classify,
+  type FolderNames,
+  fold,
+  type InputKind,
+  isKnownFolder,
+  landedName,
+  lookAlike,
+} from "./names";
 
 /** A file of an input folder. */
 export interface InputFile {
@@ -101,11 +110,9 @@ export function requireLabelFolders(folder: InputFolder): void {
  * @throws {ConfigurationError}
  */
 export function requireNamedFolders(folder: InputFolder, names: FolderNames): void {
-  const uppermost = [
-    ...new Set(folder.files.flatMap(({ name }) => (name.includes("/") ? [name.split("/")[0] as string] : []))),
-  ];
+  const uppermost = uppermostFolders(folder.files);
   const strays = uppermost.filter((name) => !isKnownFolder(name, names));
-  const there = uppermost.map((name) => name.normalize("NFC").toLowerCase());
+  const there = uppermost.map(fold);
   const absent = [...names.keys()].filter((name) => !ANY_CASE.has(name) && !there.includes(name));
   if (absent.length === 0 || strays.length === 0) return;
   throw new ConfigurationError("--labels", [
@@ -124,10 +131,14 @@ function sharedNames(files: readonly InputFile[]): string[] {
   return problems;
 }
 
+/** Names of the folders right below the input folder that hold a file. */
+function uppermostFolders(files: readonly InputFile[]): string[] {
+  return [...new Set(files.flatMap(({ name }) => (name.includes("/") ? [name.slice(0, name.indexOf("/"))] : [])))];
+}
+
 /** The option that would make label folders of those there are. */
 function suggestedLabels(files: readonly InputFile[]): string {
-  const folders = new Set(files.flatMap(({ name }) => (name.includes("/") ? [name.slice(0, name.indexOf("/"))] : [])));
-  const pairs = [...folders].flatMap((folder) => {
+  const pairs = uppermostFolders(files).flatMap((folder) => {
     const meant = lookAlike(folder);
     return meant && !/[,=]/.test(folder) ? [`${folder}=${meant}`] : [];
   });

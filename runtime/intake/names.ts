@@ -119,6 +119,6 @@ export function labelOf(cell: string, names: FolderNames): Label | null | undefi
 export const isKnownFolder = (name: string, names: FolderNames): boolean => names.has(fold(name));
 
 /** One file system writes é as one character, another as two. */
-function fold(name: string): string {
+export function fold(name: string): string {
   return name.normalize("NFC").toLowerCase();
 }
