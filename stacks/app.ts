@@ -1,13 +1,14 @@
 import { mkdirSync } from "node:fs";
 import { Annotations, App } from "../constructs/core/cdktf";
 import { withoutCreationStacks } from "../constructs/core/creation-stacks";
+import { ConfigurationError } from "../runtime/platform/config";
 import { BootstrapStack } from "./bootstrap-stack";
 import { type CiVariables, ciEnvironment } from "./ci-environment";
 import { type Hospital, type HospitalContext, type HospitalLine, parseHospitals } from "./config";
 import { HospitalAppStack } from "./hospital-app-stack";
 import { HospitalDataStack } from "./hospital-data-stack";
-import { platform as shippedPlatform } from "./hospitals";
 import { type ImageLock, readImageLock } from "./images";
+import { shippedLines } from "./lines-file";
 import { type Platform, type PlatformLine, parsePlatform, stateBucketName } from "./platform-config";
 import { PlatformStack } from "./platform-stack";
 
@@ -53,7 +54,7 @@ export function buildApp(lines: readonly HospitalLine[], options: AppOptions = {
 }
 
 function build(lines: readonly HospitalLine[], options: AppOptions): App {
-  const platform = parsePlatform(options.platform ?? shippedPlatform);
+  const platform = platformBeside(lines, options);
   const environment = ciEnvironment(options.variables ?? process.env, platform, lines, options.now);
   const context: HospitalContext = {
     billingAccount: platform.billingAccount,
@@ -81,6 +82,22 @@ function build(lines: readonly HospitalLine[], options: AppOptions): App {
   warnOfNumbers(stacks);
   for (const { hospital, data } of stacks) warnOfKeys(data, hospital, platform);
   return app;
+}
+
+/** @throws {ConfigurationError} with what is wrong in the hospitals' lines too, so that one synth lists everything. */
+function platformBeside(lines: readonly HospitalLine[], { platform, subject }: AppOptions): Platform {
+  try {
+    return parsePlatform(platform ?? shippedLines().platform);
+  } catch (error) {
+    if (!(error instanceof ConfigurationError)) throw error;
+    try {
+      parseHospitals(lines, subject);
+    } catch (second) {
+      if (second instanceof ConfigurationError && second.problems.length > 0)
+        throw new ConfigurationError(second.subject, [...error.problems, ...second.problems]);
+    }
+    throw error;
+  }
 }
 
 function reservedProjects({ project, ci }: Platform): Map<string, string> {

@@ -5,6 +5,7 @@ import { AnnotationMetadataEntryType, type App } from "../constructs/core/cdktf"
 import { ConfigurationError } from "../runtime/platform/config";
 import { buildApp } from "./app";
 import type { HospitalLine } from "./config";
+import { HOSPITALS_FILE, shippedLines } from "./lines-file";
 
 const HELP = `Synthesizes the Terraform stacks of every hospital. Needs no network and no cloud account.
 
@@ -28,18 +29,18 @@ const WRONG_USAGE = 2;
 /**
  * The command `npm run synth`.
  * @param args what follows the command's name
- * @param defaults the hospitals of `hospitals.ts`
+ * @param defaults hospitals in place of those of `hospitals.ts`
  * @returns the exit code
  */
-export function synth(args: readonly string[], defaults: readonly HospitalLine[]): number {
+export function synth(args: readonly string[], defaults?: readonly HospitalLine[]): number {
   try {
     const options = parseOptions(args);
     if (options.help) {
       process.stdout.write(HELP);
       return DONE;
     }
-    const lines = options.hospitals === undefined ? defaults : readLines(options.hospitals);
-    const app = buildApp(lines, { outdir: options.out, subject: options.hospitals ?? "stacks/hospitals.ts" });
+    const lines = options.hospitals === undefined ? (defaults ?? shippedLines().hospitals) : readLines(options.hospitals);
+    const app = buildApp(lines, { outdir: options.out, subject: options.hospitals ?? HOSPITALS_FILE });
     app.synth();
     const stacks = Object.keys(app.manifest.stacks);
     removeStale(app.outdir, stacks);

@@ -15,14 +15,18 @@ import { BUCKETS } from "../runtime/platform/contract";
 import { asRecord, nameOf, sentences, show } from "./sentences";
 import { isDate, OWNER, PROJECT, PROJECT_NUMBER, REGION, STATE_BUCKET } from "./values";
 
+/** Stacks and targets of commands that are no hospital's: a hospital of this name could not be told from them. */
+const RESERVED_NAMES: readonly string[] = ["bootstrap", "ci", "platform"];
+
 /** What a line says of no construct: which hospital it is, where it lies and how long it stays. */
 const identityLine = linePart({
   schema: z.strictObject({
     name: z
       .string()
       .regex(/^[a-z](?:[a-z0-9]|-(?=[a-z0-9])){1,29}$/)
+      .refine((name) => !RESERVED_NAMES.includes(name))
       .describe(
-        "2 to 30 lower-case letters, digits and single hyphens, a letter first and no hyphen last, such as st-anna",
+        `2 to 30 lower-case letters, digits and single hyphens, a letter first and no hyphen last, such as st-anna; not ${RESERVED_NAMES.join(", ")}, which are the platform's own`,
       ),
     tier: z.enum(TIERS).describe("prod, test or ephemeral"),
     project: PROJECT,

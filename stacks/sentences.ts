@@ -63,7 +63,7 @@ export const show = (value: unknown): string =>
   value === undefined ? "missing" : (JSON.stringify(value) ?? String(value));
 
 /** The allowed word within two edits of a mistyped one. */
-function closest(word: string, allowed: readonly string[]): string | undefined {
+export function closest(word: string, allowed: readonly string[]): string | undefined {
   const best = allowed
     .map((candidate) => ({ candidate, edits: distance(word.toLowerCase(), candidate.toLowerCase()) }))
     .sort((a, b) => a.edits - b.edits)[0];

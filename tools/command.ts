@@ -34,9 +34,14 @@ export async function runTool(
     return code;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.usage;
-    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
-    return error instanceof ConfigurationError ? EXIT.usage : EXIT.failed;
+    return report(error);
   }
+}
+
+/** Says what went wrong, and returns the exit code for it. */
+function report(error: unknown): number {
+  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+  return error instanceof ConfigurationError ? EXIT.usage : EXIT.failed;
 }
 
 /** Runs a command when its file is the one that was started. */
@@ -47,8 +52,7 @@ export function ifMain(module: NodeModule, run: (args: readonly string[]) => Pro
       process.exitCode = code;
     },
     (error) => {
-      process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
-      process.exitCode = EXIT.failed;
+      process.exitCode = report(error);
     },
   );
 }

@@ -75,6 +75,8 @@ export function drain(target: Target, run: Runner, options: { readonly dryRun: b
   return stopped;
 }
 
+const ENVIRONMENT_HINT = "A CI environment is named with both --project and --region.";
+
 /** Workflow templates of an environment: `<hospital>-<suffix>`. */
 const TEMPLATES = ["preprocess", "retrain"];
 
@@ -99,7 +101,7 @@ export async function drainCommand(args: readonly string[], run: Runner = runCom
         dryRun = false,
       } = program.opts<Record<string, string> & { dryRun?: boolean }>();
       const name = String(program.args[0]);
-      const target = project && region ? { name, project, region, projectNumber: "" } : findTarget(name, hospitals);
+      const target = project && region ? { name, project, region, projectNumber: "" } : findTarget(name, hospitals, ENVIRONMENT_HINT);
       const commands = drain(target, run, { dryRun });
       for (const command of commands) print(showCommand(command));
       print(

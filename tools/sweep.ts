@@ -2,7 +2,7 @@ import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { ConfigurationError } from "../runtime/platform/config";
 import { buildApp } from "../stacks/app";
-import { platform as platformLine } from "../stacks/hospitals";
+import { shippedLines } from "../stacks/lines-file";
 import { parsePlatform } from "../stacks/platform-config";
 import { EXIT, ifMain, print, runTool, tool } from "./command";
 import { drain } from "./drain";
@@ -129,7 +129,7 @@ export async function sweep(
       const today = options.today ?? new Date().toISOString().slice(0, 10);
       if (!isDate(today))
         throw new ConfigurationError("The command line", [`--today is "${today}"; it must be YYYY-MM-DD.`]);
-      const project = options.project ?? process.env.CI_PROJECT ?? parsePlatform(platformLine).ci?.project;
+      const project = options.project ?? process.env.CI_PROJECT ?? parsePlatform(shippedLines().platform).ci?.project;
       if (!project)
         throw new ConfigurationError("The command line", ["No project is known: use --project or set CI_PROJECT."]);
       const file = options.inventory;
@@ -147,7 +147,7 @@ export async function sweep(
       if (action === "destroy")
         for (const environment of expired) {
           try {
-            const { name, region = parsePlatform(platformLine).region } = environment;
+            const { name, region = parsePlatform(shippedLines().platform).region } = environment;
             drain({ name, project, region, projectNumber: "" }, run, { dryRun: false });
             destroy(environment, project);
             process.stderr.write(`${name} is gone.\n`);

@@ -1,6 +1,6 @@
 import { buildApp } from "../stacks/app";
 import { readLines } from "../stacks/command";
-import { hospitals } from "../stacks/hospitals";
+import { HOSPITALS_FILE, shippedLines } from "../stacks/lines-file";
 import { readStacks, type SynthesizedStack, withScratch } from "./synthesized";
 
 /** Which stacks a command is about. */
@@ -24,8 +24,8 @@ export function withStacks<T>(
 ): T {
   const { dir } = choice;
   if (dir !== undefined) return work(readStacks(dir), dir);
-  const lines = choice.hospitals === undefined ? hospitals : readLines(choice.hospitals);
-  const subject = choice.hospitals ?? "stacks/hospitals.ts";
+  const lines = choice.hospitals === undefined ? shippedLines().hospitals : readLines(choice.hospitals);
+  const subject = choice.hospitals ?? HOSPITALS_FILE;
   const synthesizeTo = (outdir: string) => {
     buildApp(lines, { outdir, subject, skipValidation: !options.policy }).synth();
     return work(readStacks(outdir), outdir);

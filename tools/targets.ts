@@ -1,8 +1,9 @@
 import { ConfigurationError } from "../runtime/platform/config";
 import { readLines } from "../stacks/command";
-import { type Hospital, parseHospitals } from "../stacks/config";
-import { hospitals, platform as platformLine } from "../stacks/hospitals";
+import { parseHospitals } from "../stacks/config";
+import { HOSPITALS_FILE, shippedLines } from "../stacks/lines-file";
 import { parsePlatform } from "../stacks/platform-config";
+import { closest } from "../stacks/sentences";
 
 /** A project that a command works on. */
 export interface Target {
@@ -14,19 +15,26 @@ export interface Target {
 
 /**
  * A hospital by its name, or one of the two projects of the platform: `platform` and `ci`.
- * @throws {ConfigurationError} if there is none of this name.
+ * @param hint what else a command takes, as a sentence of its error
+ * @throws {ConfigurationError} that says what exists, if there is none of this name.
  */
-export function findTarget(name: string, hospitalsFile?: string): Target {
-  const platform = parsePlatform(platformLine);
-  const lines = hospitalsFile === undefined ? hospitals : readLines(hospitalsFile);
-  const known: Target[] = [
-    ...parseHospitals(lines, hospitalsFile ?? "stacks/hospitals.ts").map((hospital: Hospital) => hospital),
+export function findTarget(name: string, hospitalsFile?: string, hint = ""): Target {
+  const platform = parsePlatform(shippedLines().platform);
+  const lines = hospitalsFile === undefined ? shippedLines().hospitals : readLines(hospitalsFile);
+  const hospitals = parseHospitals(lines, hospitalsFile ?? HOSPITALS_FILE);
+  const own: Target[] = [
     { name: "platform", project: platform.project, projectNumber: platform.projectNumber, region: platform.region },
     ...(platform.ci ? [{ name: "ci", ...platform.ci, region: platform.region }] : []),
   ];
+  const known: readonly Target[] = [...own, ...hospitals];
   const found = known.find((target) => target.name === name);
   if (found) return found;
-  throw new ConfigurationError("The command line", [
-    `There is no target "${name}"; there are ${known.map((target) => target.name).join(", ")}. A CI environment is named with both --project and --region.`,
-  ]);
+  const names = known.map((target) => target.name);
+  const meant = closest(name, names);
+  const sentences = [
+    `There is no target "${name}" in ${hospitalsFile ?? HOSPITALS_FILE}${meant ? `; did you mean "${meant}"?` : "."}`,
+    `There are ${hospitals.map((hospital) => hospital.name).join(", ")}, and of the platform's own ${own.map((target) => target.name).join(" and ")}.`,
+  ];
+  if (name === "ci" && !platform.ci) sentences.push('For "ci" the platform\'s line has to name its project: "ci".');
+  throw new ConfigurationError("The command line", [[...sentences, hint].join(" ").trim()]);
 }
