@@ -39,7 +39,8 @@ export function synth(args: readonly string[], defaults?: readonly HospitalLine[
       process.stdout.write(HELP);
       return DONE;
     }
-    const lines = options.hospitals === undefined ? (defaults ?? shippedLines().hospitals) : readLines(options.hospitals);
+    const lines =
+      options.hospitals === undefined ? (defaults ?? shippedLines().hospitals) : readLines(options.hospitals);
     const app = buildApp(lines, { outdir: options.out, subject: options.hospitals ?? HOSPITALS_FILE });
     app.synth();
     const stacks = Object.keys(app.manifest.stacks);

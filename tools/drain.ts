@@ -101,7 +101,10 @@ export async function drainCommand(args: readonly string[], run: Runner = runCom
         dryRun = false,
       } = program.opts<Record<string, string> & { dryRun?: boolean }>();
       const name = String(program.args[0]);
-      const target = project && region ? { name, project, region, projectNumber: "" } : findTarget(name, hospitals, ENVIRONMENT_HINT);
+      const target =
+        project && region
+          ? { name, project, region, projectNumber: "" }
+          : findTarget(name, hospitals, ENVIRONMENT_HINT);
       const commands = drain(target, run, { dryRun });
       for (const command of commands) print(showCommand(command));
       print(

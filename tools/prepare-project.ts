@@ -1,6 +1,7 @@
 import { PROJECT_SERVICES } from "../constructs/core/project-services";
 import type { ServiceAgent } from "../constructs/core/service-agents";
 import { EXIT, ifMain, print, runTool, tool } from "./command";
+import { defaultNetwork, defaultNetworkByHand } from "./default-network";
 import { type CommandLine, type Runner, runCommand, showCommand } from "./gcloud";
 import { findTarget, type Target } from "./targets";
 
@@ -45,7 +46,7 @@ export function preparation({ project }: Pick<Target, "project">): CommandLine[]
 export async function prepareProject(args: readonly string[], run: Runner = runCommand): Promise<number> {
   const program = tool(
     "prepare-project",
-    "Prints the commands that make Google's own identities in a hospital's project, or runs them. They may be repeated.",
+    "Prints the commands that make Google's own identities in a hospital's project and take its default network away, or runs them. They may be repeated.",
   )
     .argument("<hospital>", 'name of a hospital, or "platform" or "ci" for the platform\'s two projects')
     .option("--hospitals <file>", "a list of hospitals in place of stacks/hospitals.ts")
@@ -55,10 +56,18 @@ export async function prepareProject(args: readonly string[], run: Runner = runC
     () => {
       const options = program.opts<{ hospitals?: string; run?: boolean }>();
       const target = findTarget(String(program.args[0]), options.hospitals);
-      for (const command of preparation(target)) {
+      const each = (command: CommandLine) => {
         print(showCommand(command));
         if (options.run) run(command);
+      };
+      preparation(target).forEach(each);
+      if (!options.run) {
+        defaultNetworkByHand(target.project).forEach(print);
+        return EXIT.done;
       }
+      const { removal, kept } = defaultNetwork(target.project, run);
+      removal.forEach(each);
+      if (kept !== undefined) print(kept);
       return EXIT.done;
     },
     args,

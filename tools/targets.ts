@@ -33,7 +33,7 @@ export function findTarget(name: string, hospitalsFile?: string, hint = ""): Tar
   const meant = closest(name, names);
   const sentences = [
     `There is no target "${name}" in ${hospitalsFile ?? HOSPITALS_FILE}${meant ? `; did you mean "${meant}"?` : "."}`,
-    `There are ${hospitals.map((hospital) => hospital.name).join(", ")}, and of the platform's own ${own.map((target) => target.name).join(" and ")}.`,
+    `There are the hospitals ${hospitals.map((hospital) => hospital.name).join(", ")} and the platform's projects ${own.map((target) => target.name).join(", ")}.`,
   ];
   if (name === "ci" && !platform.ci) sentences.push('For "ci" the platform\'s line has to name its project: "ci".');
   throw new ConfigurationError("The command line", [[...sentences, hint].join(" ").trim()]);

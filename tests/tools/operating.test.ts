@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { SERVICE_AGENTS } from "../../constructs/core/service-agents";
@@ -49,9 +50,101 @@ describe("npm run prepare-project", () => {
     expect(ran.length).toBeGreaterThan(5);
   });
 
-  test("knows no other hospital", async () => {
-    expect(await prepareProject(["nowhere"])).toBe(2);
-    expect(printed()).toContain('There is no target "nowhere"');
+  test.each([
+    ["nowhere", /There is no target "nowhere" in stacks\/hospitals\.ts\. There are the hospitals st-anna, sandbox and/],
+    ["st-ana", /did you mean "st-anna"\?/],
+    ["platfrom", /did you mean "platform"\?.*the platform's projects platform, ci\./],
+  ])("knows no %s, and says what there is", async (name, sentence) => {
+    expect(await prepareProject([name])).toBe(2);
+    expect(printed()).toMatch(sentence);
+    expect(printed()).not.toContain("--region");
+  });
+
+  const url = (path: string) => `https://www.googleapis.com/compute/v1/projects/p/${path}`;
+  const DEFAULT = { name: "default", autoCreateSubnetworks: true, selfLink: url("global/networks/default") };
+  const rule = (name: string, network: string) => ({ name, network: url(`global/networks/${network}`) });
+  const RULES = [rule("default-allow-ssh", "default"), rule("st-anna-deny", "st-anna"), rule("mine", "default")];
+
+  async function changesOf(answers: Readonly<Record<string, unknown>>): Promise<string[]> {
+    const { run, ran } = fakeGcloud(answers);
+    expect(await prepareProject(["st-anna", "--run"], run)).toBe(0);
+    return ran.filter((line) => / delete /.test(line));
+  }
+
+  test("takes the default network away, its rules before it, and nothing else", async () => {
+    expect(await changesOf({ "networks list": [DEFAULT], "firewall-rules list": RULES, "instances list": [] })).toEqual(
+      [
+        "gcloud compute firewall-rules delete default-allow-ssh mine --quiet --project=bts-st-anna",
+        "gcloud compute networks delete default --quiet --project=bts-st-anna",
+      ],
+    );
+    expect(await changesOf({ "networks list": [DEFAULT], "firewall-rules list": [] })).toEqual([
+      "gcloud compute networks delete default --quiet --project=bts-st-anna",
+    ]);
+  });
+
+  test("may be repeated, and touches no network of another name", async () => {
+    expect(await changesOf({ "networks list": [], "firewall-rules list": RULES })).toEqual([]);
+    expect(
+      await changesOf({ "networks list": [{ ...DEFAULT, name: "default-2" }], "firewall-rules list": RULES }),
+    ).toEqual([]);
+  });
+
+  test.each<[string, Record<string, unknown>, string]>([
+    [
+      "a machine is on it",
+      { "instances list": [{ name: "vm", networkInterfaces: [{ network: url("global/networks/default") }] }] },
+      "instance vm",
+    ],
+    [
+      "a load balancer is on it",
+      { "forwarding-rules list": [{ name: "lb", subnetwork: url("regions/r/subnetworks/default") }] },
+      "forwarding rule lb",
+    ],
+    ["a router is on it", { "routers list": [rule("nat", "default")] }, "router nat"],
+    [
+      "an address of it is taken",
+      { "addresses list": [{ name: "ip", subnetwork: url("regions/r/subnetworks/default") }] },
+      "address ip",
+    ],
+    ["it has a peering", { "networks list": [{ ...DEFAULT, peerings: [{ name: "sql" }] }] }, "peering sql"],
+    ["somebody made it", { "networks list": [{ ...DEFAULT, autoCreateSubnetworks: false }] }, "not in auto mode"],
+  ])("leaves it, with its rules, where %s", async (_why, answers, sentence) => {
+    expect(await changesOf({ "networks list": [DEFAULT], "firewall-rules list": RULES, ...answers })).toEqual([]);
+    expect(printed()).toContain(sentence);
+  });
+
+  test("a machine on another network keeps nothing", async () => {
+    const other = { name: "vm", networkInterfaces: [{ network: url("global/networks/st-anna") }] };
+    expect(await changesOf({ "networks list": [DEFAULT], "instances list": [other] })).toHaveLength(1);
+  });
+
+  test("what is printed without --run does the same in a shell, and nothing where there is none", async () => {
+    expect(await prepareProject(["st-anna"], fakeGcloud({}).run)).toBe(0);
+    const lines = printed()
+      .split("\n")
+      .filter((line) => line.includes("xargs"));
+    withScratch((folder) => {
+      const gcloud = join(folder, "gcloud");
+      const log = join(folder, "log");
+      const inShell = (network: string) => {
+        writeFileSync(log, "");
+        writeFileSync(
+          gcloud,
+          `#!/bin/sh\ncase "$*" in *"networks list"*) printf '${network}';; *"rules list"*) printf '${network ? "a\\nb" : ""}';; *) echo "$*" >> ${log};; esac\n`,
+          { mode: 0o755 },
+        );
+        execFileSync("sh", ["-c", lines.join("\n")], {
+          env: { ...process.env, PATH: `${folder}:${process.env.PATH}` },
+        });
+        return readFileSync(log, "utf8").trim().split("\n");
+      };
+      expect(inShell("default")).toEqual([
+        "compute firewall-rules delete --quiet --project=bts-st-anna a b",
+        "compute networks delete --quiet --project=bts-st-anna default",
+      ]);
+      expect(inShell("")).toEqual([""]);
+    });
   });
 });
 
