@@ -2,10 +2,13 @@ import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { repositoryRoot } from "../constructs/core/repository";
 import { ConfigurationError } from "../runtime/platform/config";
+import { readLines } from "../stacks/command";
+import { parseHospitals } from "../stacks/config";
 import { EXIT, ifMain, print, runTool, tool } from "./command";
+import { withStacks } from "./synthesize";
 import { type Json, readJson, type SynthesizedStack } from "./synthesized";
 import { table } from "./table";
-import { withTierStacks } from "./tiers";
+import { EXAMPLE_IMAGES, withTierStacks } from "./tiers";
 
 export interface Price {
   readonly usd: number;
@@ -66,13 +69,8 @@ export interface CostItem {
  * @param stacks its data and app stack
  */
 export function estimate(stacks: readonly SynthesizedStack[], file: PriceFile, use: Use): CostItem[] {
-  const usd = (name: string): number => {
-    const price = file.prices[name];
-    if (!price) throw new ConfigurationError("The price file", [`It has no price "${name}".`]);
-    return price.usd;
-  };
-  const all = (type: string): Json[] =>
-    stacks.flatMap(({ json }) => Object.values(record(record(json.resource)[type])).map(record));
+  const usd = priceIn(file);
+  const all = (type: string) => resourcesOf(stacks, type);
   const items: CostItem[] = [];
   const add = (service: string, what: string, monthly: number, perThousandScans = 0) => {
     if (monthly > 0 || perThousandScans > 0) items.push({ service, what, monthly, perThousandScans });
@@ -170,10 +168,12 @@ export function estimate(stacks: readonly SynthesizedStack[], file: PriceFile, u
   const tables = all("google_bigquery_table").filter(({ view }) => view === undefined).length;
   if (tables > 0)
     add("BigQuery", `${tables} tables`, 0, thousand * (4 / 1024 ** 2) * ASSUMED.monthsKept * usd("bigqueryGiBMonth"));
+  // Each project has its audit logs once; those of the project that ephemeral environments share are bootstrap's.
+  const projects = auditedProjects(stacks);
   add(
     "Cloud Logging",
-    "audit and service logs",
-    stacks.length > 0 ? ASSUMED.logGiB * usd("loggingGiB") : 0,
+    `audit logs of ${projects} projects, service logs`,
+    projects * ASSUMED.logGiB * usd("loggingGiB"),
     thousand * (ASSUMED.logKiBPerScan / 1024 ** 2) * usd("loggingGiB"),
   );
   const zones = all("google_dns_managed_zone").length;
@@ -199,6 +199,43 @@ export function estimate(stacks: readonly SynthesizedStack[], file: PriceFile, u
   );
   return items;
 }
+
+/**
+ * Estimates what one of the two stacks of the platform costs. No scan goes through them; what grows is the archive of
+ * everybody's audit logs.
+ * @param projects how many projects send their audit logs
+ */
+export function estimatePlatform(stack: SynthesizedStack, file: PriceFile, projects: number): CostItem[] {
+  const items = estimate([stack], file, { scansPerMonth: 0, trainingsPerMonth: 0 });
+  const archives = resourcesOf([stack], "google_storage_bucket").filter(
+    ({ retention_policy: retention }) => retention !== undefined,
+  );
+  const gib = projects * ASSUMED.logGiB * ASSUMED.monthsKept;
+  return [
+    ...items.filter(({ monthly }) => monthly > 0).map((item) => ({ ...item, perThousandScans: 0 })),
+    ...archives.map(() => ({
+      service: "Cloud Storage",
+      what: `log archive, a year of audit logs of ${projects} projects`,
+      monthly: gib * priceIn(file)("storageStandardGiBMonth"),
+      perThousandScans: 0,
+    })),
+  ];
+}
+
+function priceIn(file: PriceFile): (name: string) => number {
+  return (name) => {
+    const price = file.prices[name];
+    if (!price) throw new ConfigurationError("The price file", [`It has no price "${name}".`]);
+    return price.usd;
+  };
+}
+
+const resourcesOf = (stacks: readonly SynthesizedStack[], type: string): Json[] =>
+  stacks.flatMap(({ json }) => Object.values(record(record(json.resource)[type])).map(record));
+
+/** The projects whose audit logs are kept. */
+const auditedProjects = (stacks: readonly SynthesizedStack[]) =>
+  resourcesOf(stacks, "google_project_iam_audit_config").length;
 
 /** vCPUs and GiB of a standard or highmem machine type. */
 function shape(type: string): { readonly family: "n1" | "n2"; readonly cpus: number; readonly gib: number } {
@@ -234,57 +271,111 @@ export function readPrices(folder: string = join(repositoryRoot(), "docs")): Pri
 export async function cost(args: readonly string[]): Promise<number> {
   const program = tool(
     "cost",
-    "Estimates what a hospital of each tier costs, a month and for 1,000 scans, from its synthesized resources.",
+    "Estimates what hospitals and the platform cost, a month and for 1,000 scans, from their synthesized resources: an example of each tier, or your own.",
   )
+    .option("--hospitals <file>", "a list of hospitals in place of the examples")
     .option("--prices <file>", "a price file in place of the newest docs/prices-YYYY-MM.json")
-    .option("--scans <n>", "scans a month, in place of each tier's own assumption")
+    .option("--scans <n>", "scans a month of each hospital, in place of its tier's own assumption")
+    .option("--details", "with --hospitals: also what each sum is made of")
     .option("--json", "print the items as JSON");
   return runTool(
     program,
     () => {
-      const options = program.opts<{ prices?: string; scans?: string; json?: boolean }>();
+      const options = program.opts<CostOptions>();
       if (options.scans !== undefined && !/^\d+$/.test(options.scans))
         throw new ConfigurationError("The command line", [`--scans is "${options.scans}"; it must be a whole number.`]);
       const prices = options.prices
         ? (readJson(options.prices, "The price file") as unknown as PriceFile)
         : readPrices();
-      const estimates = withTierStacks(undefined, (stacks) =>
-        Object.entries(TIER_USE).map(([tier, assumed]) => {
-          const use = { ...assumed, ...(options.scans ? { scansPerMonth: Number(options.scans) } : {}) };
-          const own = stacks.filter(({ name }) => name === `${tier}-data` || name === `${tier}-app`);
-          return { tier, use, items: estimate(own, prices, use) };
-        }),
-      );
-      if (options.json) print(JSON.stringify({ asOf: prices.asOf, estimates }, null, 2));
-      else for (const each of estimates) print(`${showEstimate(each)}\n`);
-      if (!options.json) print(footnote(prices));
+      const estimates = estimateAll(options, prices);
+      if (options.json) print(JSON.stringify({ asOf: prices.asOf, estimates, total: totalOf(estimates) }, null, 2));
+      else {
+        if (options.details || options.hospitals === undefined)
+          for (const each of estimates) print(`${showEstimate(each)}\n`);
+        print(`${showTotals(estimates)}\n\n${footnote(prices)}`);
+      }
       return EXIT.done;
     },
     args,
   );
 }
 
+interface CostOptions {
+  readonly hospitals?: string;
+  readonly prices?: string;
+  readonly scans?: string;
+  readonly details?: boolean;
+  readonly json?: boolean;
+}
+
 interface Estimate {
-  readonly tier: string;
+  /** A hospital, or a stack of the platform. */
+  readonly name: string;
+  /** Of a hospital; the platform has none. */
+  readonly tier: string | undefined;
   readonly use: Use;
   readonly items: readonly CostItem[];
+}
+
+function estimateAll(options: CostOptions, prices: PriceFile): Estimate[] {
+  const work = (hospitals: readonly NameAndTier[]) => (stacks: readonly SynthesizedStack[]) => [
+    ...hospitals.map(({ name, tier }): Estimate => {
+      const use = { ...useOf(tier), ...(options.scans ? { scansPerMonth: Number(options.scans) } : {}) };
+      const own = stacks.filter((stack) => stack.name === `${name}-data` || stack.name === `${name}-app`);
+      return { name, tier, use, items: estimate(own, prices, use) };
+    }),
+    ...stacks
+      .filter(({ name }) => name === "bootstrap" || name === "platform")
+      .map((stack): Estimate => {
+        const items = estimatePlatform(stack, prices, auditedProjects(stacks));
+        return { name: stack.name, tier: undefined, use: { scansPerMonth: 0, trainingsPerMonth: 0 }, items };
+      }),
+  ];
+  const { hospitals: file } = options;
+  if (file === undefined)
+    return withTierStacks(undefined, work(Object.keys(TIER_USE).map((tier) => ({ name: tier, tier }))));
+  // As if every image were there: what it will cost, not what a first deploy leaves out.
+  const app = { images: EXAMPLE_IMAGES, variables: {} };
+  return withStacks({ hospitals: file }, work(parseHospitals(readLines(file), file)), { policy: false, app });
+}
+
+interface NameAndTier {
+  readonly name: string;
+  readonly tier: string;
+}
+
+function useOf(tier: string): Use {
+  const use = TIER_USE[tier];
+  if (!use) throw new Error(`It is not known what a hospital of tier "${tier}" is used for.`);
+  return use;
 }
 
 const sum = (items: readonly CostItem[], key: "monthly" | "perThousandScans") =>
   items.reduce((total, item) => total + item[key], 0);
 
-function showEstimate({ tier, use, items }: Estimate): string {
-  const fixed = sum(items, "monthly");
-  const scans = sum(items, "perThousandScans");
-  const total = fixed + (use.scansPerMonth / 1000) * scans;
+/** USD a month, with the scans that are assumed. */
+const monthOf = ({ use, items }: Estimate) =>
+  sum(items, "monthly") + (use.scansPerMonth / 1000) * sum(items, "perThousandScans");
+const totalOf = (estimates: readonly Estimate[]) => estimates.reduce((total, each) => total + monthOf(each), 0);
+
+function showEstimate(estimated: Estimate): string {
+  const { name, tier, use, items } = estimated;
   const rows = items.map(({ service, what, monthly, perThousandScans }) => [
     service,
     what,
     monthly.toFixed(2),
     perThousandScans.toFixed(3),
   ]);
+  const last = [
+    "Sum",
+    `${monthOf(estimated).toFixed(2)} USD a month${tier ? " with these scans" : ""}`,
+    sum(items, "monthly").toFixed(2),
+    sum(items, "perThousandScans").toFixed(3),
+  ];
   return [
-    `Tier ${tier}: ${use.scansPerMonth} scans and ${use.trainingsPerMonth} trainings a month`,
+    tier
+      ? `${name === tier ? "Tier" : `${name}, tier`} ${tier}: ${use.scansPerMonth} scans and ${use.trainingsPerMonth} trainings a month`
+      : `Stack ${name}, for all hospitals`,
     table(
       [
         { title: "SERVICE", width: 18 },
@@ -292,9 +383,31 @@ function showEstimate({ tier, use, items }: Estimate): string {
         { title: "USD A MONTH", width: 12, align: "right" },
         { title: "USD FOR 1,000 SCANS", width: 19, align: "right" },
       ],
-      [...rows, ["Sum", `${total.toFixed(2)} USD a month with these scans`, fixed.toFixed(2), scans.toFixed(3)]],
+      [...rows, last],
     ),
   ].join("\n");
+}
+
+function showTotals(estimates: readonly Estimate[]): string {
+  const rows = estimates.map((each) => [
+    each.name,
+    each.tier ?? "",
+    each.tier ? String(each.use.scansPerMonth) : "",
+    sum(each.items, "monthly").toFixed(2),
+    sum(each.items, "perThousandScans").toFixed(3),
+    monthOf(each).toFixed(2),
+  ]);
+  return table(
+    [
+      { title: "NAME", width: 30 },
+      { title: "TIER", width: 10 },
+      { title: "SCANS A MONTH", width: 14, align: "right" },
+      { title: "FIXED USD", width: 12, align: "right" },
+      { title: "USD FOR 1,000 SCANS", width: 19, align: "right" },
+      { title: "USD A MONTH", width: 12, align: "right" },
+    ],
+    [...rows, ["All", "", "", "", "", totalOf(estimates).toFixed(2)]],
+  );
 }
 
 function footnote({ asOf, region, prices }: PriceFile): string {

@@ -1,4 +1,4 @@
-import { buildApp } from "../stacks/app";
+import { type AppOptions, buildApp } from "../stacks/app";
 import { readLines } from "../stacks/command";
 import { HOSPITALS_FILE, shippedLines } from "../stacks/lines-file";
 import { readStacks, type SynthesizedStack, withScratch } from "./synthesized";
@@ -16,18 +16,19 @@ export interface StackChoice {
 /**
  * Reads synthesized stacks, or synthesizes them first.
  * @param options.policy whether a finding of the rule pack stops the synth
+ * @param options.app what the app is built with where it is synthesized
  */
 export function withStacks<T>(
   choice: StackChoice,
   work: (stacks: readonly SynthesizedStack[], folder: string) => T,
-  options: { readonly policy: boolean } = { policy: true },
+  options: { readonly policy: boolean; readonly app?: AppOptions } = { policy: true },
 ): T {
   const { dir } = choice;
   if (dir !== undefined) return work(readStacks(dir), dir);
   const lines = choice.hospitals === undefined ? shippedLines().hospitals : readLines(choice.hospitals);
   const subject = choice.hospitals ?? HOSPITALS_FILE;
   const synthesizeTo = (outdir: string) => {
-    buildApp(lines, { outdir, subject, skipValidation: !options.policy }).synth();
+    buildApp(lines, { ...options.app, outdir, subject, skipValidation: !options.policy }).synth();
     return work(readStacks(outdir), outdir);
   };
   return choice.out === undefined ? withScratch(synthesizeTo) : synthesizeTo(choice.out);

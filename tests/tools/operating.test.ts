@@ -3,7 +3,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { SERVICE_AGENTS } from "../../constructs/core/service-agents";
 import { hospitals } from "../../stacks/hospitals";
-import { estimate, readPrices, TIER_USE } from "../../tools/cost";
+import { type CostItem, cost, estimate, readPrices, TIER_USE } from "../../tools/cost";
 import { drain } from "../../tools/drain";
 import type { CommandLine, Runner } from "../../tools/gcloud";
 import { documentedStacks, grants, iamMatrix, SECURITY_DOCUMENT, withMatrix } from "../../tools/iam-matrix";
@@ -291,6 +291,70 @@ describe("npm run cost", () => {
     // It makes no keys of its own.
     expect(total("ephemeral", use).monthly).toBeLessThan(once.monthly);
     expect(estimate([], prices, use).every(({ monthly }) => monthly === 0)).toBe(true);
+  });
+
+  async function costOf(lines: readonly unknown[], ...args: string[]) {
+    return withScratch(async (folder) => {
+      const file = join(folder, "hospitals.json");
+      writeFileSync(file, JSON.stringify(lines));
+      const before = printed().length;
+      return { code: await cost(["--hospitals", file, ...args]), text: printed().slice(before) };
+    });
+  }
+  const line = (name: string, tier: string, number: string) => {
+    const project = `mri-of-${name}`;
+    return { name, tier, project, projectNumber: number, region: "us-central1" };
+  };
+  const MERCY = line("mercy", "prod", "500600700800");
+  const LAB = line("lab", "test", "500600700801");
+
+  test("--hospitals estimates a list of one's own, with the platform's stacks and the sum", async () => {
+    const { code, text } = await costOf([MERCY, LAB], "--json");
+    const { estimates, total: all } = JSON.parse(text);
+    expect(code).toBe(0);
+    expect(estimates.map(({ name }: { name: string }) => name)).toEqual(["mercy", "lab", "bootstrap", "platform"]);
+    const month = ({ use, items }: { use: typeof TIER_USE.prod; items: CostItem[] }) =>
+      items.reduce((sum, item) => sum + item.monthly + ((use?.scansPerMonth ?? 0) / 1000) * item.perThousandScans, 0);
+    expect(estimates.every((each: Parameters<typeof month>[0]) => month(each) > 0.5)).toBe(true);
+    expect(all).toBeCloseTo(
+      estimates.map(month).reduce((sum: number, one: number) => sum + one, 0),
+      6,
+    );
+    // Images are priced although none was pushed.
+    for (const each of estimates.slice(0, 2))
+      expect(each.items.map(({ service }: CostItem) => service)).toEqual(
+        expect.arrayContaining(["Cloud Run", "Compute Engine", "Dataproc"]),
+      );
+  });
+
+  test("a hospital more costs the platform its logs in the archive, and others nothing", async () => {
+    const of = async (lines: readonly unknown[]) => {
+      const { estimates } = JSON.parse((await costOf(lines, "--json")).text) as {
+        estimates: { name: string; items: CostItem[] }[];
+      };
+      return new Map(estimates.map(({ name, items }) => [name, items.reduce((sum, item) => sum + item.monthly, 0)]));
+    };
+    const [one, two] = [await of([MERCY]), await of([MERCY, LAB])];
+    expect(two.get("mercy")).toBe(one.get("mercy"));
+    expect(two.get("bootstrap")).toBe(one.get("bootstrap"));
+    expect(two.get("platform")).toBeGreaterThan(one.get("platform") ?? 0);
+  });
+
+  test("prints a row for each and one for all; --details also what a sum is made of", async () => {
+    const brief = await costOf([MERCY], "--scans", "2000");
+    expect(brief.text).toMatch(/mercy +prod +2000 .*\nbootstrap .*\nplatform .*\nAll +\d+\.\d\d\n/);
+    expect(brief.text).not.toContain("Cloud KMS");
+    expect((await costOf([MERCY], "--details")).text).toMatch(/mercy, tier prod: 10000 scans.*Cloud KMS.*log archive/s);
+  });
+
+  test("a list with mistakes is wrong usage, each in a sentence", async () => {
+    const { code, text } = await costOf([
+      { ...MERCY, teir: "prod" },
+      { ...LAB, region: "mars" },
+    ]);
+    expect(code).toBe(2);
+    expect(text).toContain('did you mean "tier"?');
+    expect(text).toContain('Hospital "lab" (line 2): "region" is "mars"');
   });
 
   test("refuses a machine that has no price", () => {
