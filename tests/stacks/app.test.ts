@@ -1,4 +1,4 @@
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
@@ -305,6 +305,39 @@ describe("npm run synth", () => {
     expect(synth(["--help"], [PROD])).toBe(0);
     expect(stdout).toContain("--hospitals FILE.json");
   });
+});
+
+test("npm run cdktf calls nobody about versions and crashes, and hands on what it is given", () => {
+  const folder = mkdtempSync(join(tmpdir(), "cdktf-script-"));
+  try {
+    const { scripts } = JSON.parse(readFileSync(resolve(__dirname, "../../package.json"), "utf8"));
+    const says = '#!/bin/sh\necho "$CHECKPOINT_DISABLE $DISABLE_VERSION_CHECK $*"\nexit 3\n';
+    writeFileSync(join(folder, "cdktf"), says, { mode: 0o755 });
+    // As npm does: what follows the two dashes is put behind the script, each word in quotes.
+    const { CHECKPOINT_DISABLE: _1, DISABLE_VERSION_CHECK: _2, ...env } = process.env;
+    const { status, stdout } = spawnSync("sh", ["-c", `${scripts.cdktf} "deploy" "*"`], {
+      env: { ...env, PATH: `${folder}:${process.env.PATH}` },
+      encoding: "utf8",
+    });
+    expect({ status, stdout }).toEqual({ status: 3, stdout: "1 1 deploy *\n" });
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+});
+
+test("docs and workflows deploy and destroy through npm run cdktf", () => {
+  const root = resolve(__dirname, "../..");
+  const lines = ["docs", ".github/workflows"].flatMap((folder) =>
+    readdirSync(join(root, folder))
+      .filter((name) => /\.(?:md|yml)$/.test(name))
+      .flatMap((name) =>
+        readFileSync(join(root, folder, name), "utf8")
+          .split("\n")
+          .map((line) => `${name}: ${line}`),
+      ),
+  );
+  expect(lines.filter((line) => /npm run cdktf -- (?:deploy|destroy)/.test(line)).length).toBeGreaterThan(5);
+  expect(lines.filter((line) => /npx cdktf (?:deploy|destroy|diff)/.test(line))).toEqual([]);
 });
 
 test("npx cdktf synth works without a network", () => {
