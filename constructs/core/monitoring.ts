@@ -26,7 +26,7 @@ export interface UptimeCheck {
   readonly acceptedStatuses: readonly number[];
 }
 
-/** A counter over log entries. In alerts and charts it is named by {@link logMetricType}. */
+/** A counter over log entries. An alert takes it as a {@link LogCount}; in charts it is named by {@link logMetricType}. */
 export interface LogMetric {
   /** After the hospital's name, e.g. `train-failures`: unique among the hospital's log metrics. */
   readonly name: string;
@@ -62,6 +62,16 @@ export interface Series {
   readonly groupBy?: readonly string[];
 }
 
+/** How often something stood in the log: entries that a {@link LogMetric} counts, of all its series together. */
+export interface LogCount {
+  /** Name of a {@link LogMetric} of the same hospital. */
+  readonly logMetric: string;
+  /** What writes the entries: https://cloud.google.com/monitoring/api/resources */
+  readonly resourceType: string;
+  /** Seconds over which entries are counted. */
+  readonly periodSeconds: number;
+}
+
 export interface Alert {
   /** After the hospital's name, e.g. `serve-errors`: unique among the hospital's alerts. */
   readonly name: string;
@@ -70,7 +80,7 @@ export interface Alert {
   /** What it means and what to do, in Markdown. */
   readonly documentation: string;
   readonly severity: "CRITICAL" | "ERROR" | "WARNING";
-  readonly series: Series;
+  readonly series: Series | LogCount;
   readonly comparison: "COMPARISON_GT" | "COMPARISON_LT";
   readonly threshold: number;
   /** Seconds for which every point has to violate the threshold, a multiple of 60. 0: one point is enough. */

@@ -20,7 +20,7 @@ export function networkMonitoring(hospital: HospitalRef): MonitoringContribution
         title: "A machine tries to leave the network",
         documentation: `The rule \`${rule}\` denied connections to somewhere outside Google's APIs. The firewall's log names the machine and the destination. A training machine or cluster has no reason to: find out what runs there before you allow anything with \`network.egress\` of the hospital's line.`,
         severity: "WARNING",
-        series: { filter, aligner: "ALIGN_SUM", periodSeconds: 300, reducer: "REDUCE_SUM" },
+        series: { logMetric: name, resourceType: "gce_subnetwork", periodSeconds: 300 },
         comparison: "COMPARISON_GT",
         // Time servers and package mirrors are tried by every fresh machine.
         threshold: 100,

@@ -1,7 +1,7 @@
 import { MonitoringAlertPolicy } from "@cdktf/provider-google/lib/monitoring-alert-policy";
 import type { Construct } from "constructs";
 import type { ITerraformDependable } from "../core/cdktf";
-import type { Alert, Series } from "../core/monitoring";
+import { type Alert, type LogCount, logMetricType, type Series } from "../core/monitoring";
 import { type HospitalRef, resourceName } from "../core/naming";
 
 export interface AlertPolicyProps {
@@ -24,19 +24,7 @@ export function alertPolicy(scope: Construct, props: AlertPolicyProps): Monitori
     combiner: "OR",
     enabled: true,
     severity: alert.severity,
-    conditions: [
-      {
-        displayName: alert.title,
-        conditionThreshold: {
-          filter: alert.series.filter,
-          comparison: alert.comparison,
-          thresholdValue: alert.threshold,
-          duration: `${alert.durationSeconds}s`,
-          aggregations: [aggregation(alert.series)],
-          trigger: { count: 1 },
-        },
-      },
-    ],
+    conditions: [{ displayName: alert.title, ...condition(hospital, alert) }],
     notificationChannels: [...props.channels],
     alertStrategy: { autoClose: AUTO_CLOSE },
     documentation: {
@@ -46,6 +34,42 @@ export function alertPolicy(scope: Construct, props: AlertPolicyProps): Monitori
     },
     dependsOn: [...props.dependsOn],
   });
+}
+
+function condition(hospital: HospitalRef, { series, comparison, threshold, durationSeconds }: Alert) {
+  const duration = `${durationSeconds}s`;
+  if (isLogCount(series))
+    return {
+      conditionPrometheusQueryLanguage: {
+        query: `${logCountQuery(hospital, series)} ${OPERATORS[comparison]} ${threshold}`,
+        duration,
+        evaluationInterval: "30s",
+        // Cloud Monitoring knows a log metric up to ten minutes after it was made, and refuses a threshold on it until then.
+        disableMetricValidation: true,
+      },
+    };
+  return {
+    conditionThreshold: {
+      filter: series.filter,
+      comparison,
+      thresholdValue: threshold,
+      duration,
+      aggregations: [aggregation(series)],
+      trigger: { count: 1 },
+    },
+  };
+}
+
+export const isLogCount = (series: Series | LogCount): series is LogCount => "logMetric" in series;
+
+const OPERATORS: Readonly<Record<Alert["comparison"], string>> = { COMPARISON_GT: ">", COMPARISON_LT: "<" };
+
+/** https://cloud.google.com/monitoring/promql/promql-mapping: the first slash is a colon, what PromQL has no sign for a low line. */
+function logCountQuery(hospital: HospitalRef, { logMetric, resourceType, periodSeconds }: LogCount): string {
+  const metric = logMetricType(hospital, logMetric)
+    .replace("/", ":")
+    .replace(/[^\w:]/g, "_");
+  return `sum(increase(${metric}{monitored_resource="${resourceType}"}[${periodSeconds}s]))`;
 }
 
 function aggregation(series: Series) {

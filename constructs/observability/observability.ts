@@ -5,7 +5,7 @@ import { MonitoringUptimeCheckConfig } from "@cdktf/provider-google/lib/monitori
 import { Construct } from "constructs";
 import type { Alert, MonitoringContribution, UptimeCheck } from "../core/monitoring";
 import { type HospitalRef, resourceName } from "../core/naming";
-import { alertPolicy } from "./alert-policies";
+import { alertPolicy, isLogCount } from "./alert-policies";
 import { dashboardJson } from "./dashboard";
 
 export interface ObservabilityProps {
@@ -40,6 +40,11 @@ export class Observability extends Construct {
     const metrics = contributions.flatMap(({ logMetrics }) => logMetrics);
     refuseTwins(metrics, "log metric");
     refuseTwins(alerts, "alert");
+    for (const { name, series } of alerts)
+      if (isLogCount(series) && !metrics.some((metric) => metric.name === series.logMetric))
+        throw new Error(
+          `The alert "${name}" is about the log metric "${series.logMetric}", which no construct contributes.`,
+        );
 
     this.channels = (props.emails ?? []).map(
       (email, index) =>
@@ -52,7 +57,6 @@ export class Observability extends Construct {
           forceDelete: true,
         }),
     );
-    // A policy over a metric that does not exist yet is refused.
     const logMetrics = metrics.map(
       ({ name, description, filter }) =>
         new LoggingMetric(this, name, {

@@ -1,4 +1,4 @@
-import { logMetricType, type MonitoringContribution } from "../core/monitoring";
+import type { MonitoringContribution } from "../core/monitoring";
 import { type HospitalRef, keyRingName } from "../core/naming";
 
 /** What matters about a hospital's own keys: without them, everything that is stored is lost. */
@@ -18,12 +18,7 @@ export function keysMonitoring(hospital: HospitalRef): MonitoringContribution {
         title: "A key of the hospital is disabled or about to be destroyed",
         documentation: `Unless you are taking the hospital down, restore it now: a version that is scheduled for destruction can be restored for 30 days, and what it encrypts is lost with it. \`gcloud kms keys versions restore VERSION --key KEY --keyring ${keyRingName(hospital)} --location ${hospital.region} --project ${hospital.project}\`, then find out in the audit log who did it.`,
         severity: "CRITICAL",
-        series: {
-          filter: `metric.type="${logMetricType(hospital, name)}" resource.type="cloudkms_cryptokeyversion"`,
-          aligner: "ALIGN_SUM",
-          periodSeconds: 300,
-          reducer: "REDUCE_SUM",
-        },
+        series: { logMetric: name, resourceType: "cloudkms_cryptokeyversion", periodSeconds: 300 },
         comparison: "COMPARISON_GT",
         threshold: 0,
         durationSeconds: 0,

@@ -1,4 +1,4 @@
-import { logMetricType, type MonitoringContribution } from "../core/monitoring";
+import type { MonitoringContribution } from "../core/monitoring";
 import type { HospitalRef } from "../core/naming";
 
 /** What matters about the buckets: who is let in, and how much lies there. */
@@ -20,12 +20,7 @@ export function storageMonitoring(hospital: HospitalRef): MonitoringContribution
         documentation:
           "A deploy does this too, and then the incident can be closed. Otherwise the audit log says who did it and what was changed: take it back with the next deploy of the stack that owns the bucket, and find out why it was done by hand.",
         severity: "WARNING",
-        series: {
-          filter: `metric.type="${logMetricType(hospital, name)}" resource.type="gcs_bucket"`,
-          aligner: "ALIGN_SUM",
-          periodSeconds: 300,
-          reducer: "REDUCE_SUM",
-        },
+        series: { logMetric: name, resourceType: "gcs_bucket", periodSeconds: 300 },
         comparison: "COMPARISON_GT",
         threshold: 0,
         durationSeconds: 0,

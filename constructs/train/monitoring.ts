@@ -31,7 +31,7 @@ export function trainMonitoring(hospital: Pick<HospitalRef, "name">, machines: s
         documentation:
           "The model that serves stays as it is. Read the job's log entries (gcplogs-docker-driver), and the guest attribute brain-tumor-stack/exit-code of its machine: 2 is a wrong environment or no GPU in the container, 3 a machine without a working GPU. Start the job again when the reason is removed.",
         severity: "ERROR",
-        series: count("train-errors"),
+        series: { logMetric: "train-errors", resourceType: "gce_instance", periodSeconds: 300 },
         comparison: "COMPARISON_GT",
         threshold: 0,
         durationSeconds: 0,

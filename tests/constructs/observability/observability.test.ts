@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { GoogleProvider } from "@cdktf/provider-google/lib/provider";
 import { App, TerraformStack } from "../../../constructs/core/cdktf";
-import { logMetricType, type MonitoringContribution } from "../../../constructs/core/monitoring";
+import type { MonitoringContribution } from "../../../constructs/core/monitoring";
 import { dashboardJson, Observability, type ObservabilityProps } from "../../../constructs/observability";
 import { type Json, PROD, SynthesizedStack, stackOf, synthesize } from "../../stacks/synthesize";
 
@@ -31,15 +31,20 @@ const refused: MonitoringContribution = {
       title: "Uploads are refused",
       documentation: "Look into quarantine.",
       severity: "WARNING",
-      series: {
-        filter: `metric.type="${logMetricType(PROD, "refused")}" resource.type="cloud_run_revision"`,
-        aligner: "ALIGN_SUM",
-        periodSeconds: 300,
-        reducer: "REDUCE_SUM",
-      },
+      series: { logMetric: "refused", resourceType: "cloud_run_revision", periodSeconds: 300 },
       comparison: "COMPARISON_GT",
       threshold: 10,
       durationSeconds: 60,
+    },
+    {
+      name: "waiting",
+      title: "Uploads wait",
+      documentation: "Look at the function.",
+      severity: "ERROR",
+      series: { filter: "f", aligner: "ALIGN_MAX", periodSeconds: 300, reducer: "REDUCE_MAX" },
+      comparison: "COMPARISON_GT",
+      threshold: 3600,
+      durationSeconds: 0,
     },
   ],
   charts: [],
@@ -58,7 +63,7 @@ test("an alert becomes a policy that says what to do, after the metric that it i
     { email_address: "a@example.org" },
     { email_address: "b@example.org" },
   ]);
-  const [policy, ...others] = stack.resources("google_monitoring_alert_policy");
+  const [policy, threshold, ...others] = stack.resources("google_monitoring_alert_policy");
   expect(others).toEqual([]);
   expect(policy?.config).toMatchObject({
     display_name: "st-anna-refused",
@@ -67,20 +72,46 @@ test("an alert becomes a policy that says what to do, after the metric that it i
     notification_channels: channels.map(
       ({ logicalId }) => `\${google_monitoring_notification_channel.${logicalId}.id}`,
     ),
+  });
+  expect(policy?.config.depends_on).toContain(`google_logging_metric.${metric?.logicalId}`);
+  expect(threshold?.config).toMatchObject({
+    display_name: "st-anna-waiting",
     conditions: [
       {
         condition_threshold: {
+          filter: "f",
           comparison: "COMPARISON_GT",
-          threshold_value: 10,
-          duration: "60s",
+          threshold_value: 3600,
+          duration: "0s",
           aggregations: [
-            { alignment_period: "300s", per_series_aligner: "ALIGN_SUM", cross_series_reducer: "REDUCE_SUM" },
+            { alignment_period: "300s", per_series_aligner: "ALIGN_MAX", cross_series_reducer: "REDUCE_MAX" },
           ],
         },
       },
     ],
   });
-  expect(policy?.config.depends_on).toContain(`google_logging_metric.${metric?.logicalId}`);
+});
+
+test("a policy over a log metric can be made in the same apply: nobody asks whether the metric is there yet", () => {
+  const [policy] = watch({ contributions: [refused] }).resources("google_monitoring_alert_policy");
+  expect(policy?.config.conditions).toEqual([
+    {
+      display_name: "Uploads are refused",
+      condition_prometheus_query_language: {
+        query:
+          'sum(increase(logging_googleapis_com:user_st_anna_refused{monitored_resource="cloud_run_revision"}[300s])) > 10',
+        duration: "60s",
+        evaluation_interval: "30s",
+        disable_metric_validation: true,
+      },
+    },
+  ]);
+});
+
+test("an alert over a log metric that nobody contributes is refused", () => {
+  expect(() => watch({ contributions: [{ ...refused, logMetrics: [] }] })).toThrow(
+    /alert "refused" is about the log metric "refused", which no construct contributes/,
+  );
 });
 
 test("an uptime check comes with an alert about itself", () => {
@@ -161,8 +192,23 @@ describe("a hospital", () => {
 
   test("has every log metric that its policies and its dashboard name", () => {
     const metrics = app.resources("google_logging_metric").map(({ config }) => String(config.name));
-    const named = [...app.text.matchAll(/logging\.googleapis\.com\/user\/([\w-]+)/g)].map((match) => match[1]);
-    expect([...new Set(named)].sort()).toEqual([...metrics].sort());
+    const inFilters = [...app.text.matchAll(/logging\.googleapis\.com\/user\/([\w-]+)/g)].map((match) => match[1]);
+    const underscored = new Map(metrics.map((name) => [name.replaceAll("-", "_"), name]));
+    const inQueries = [...app.text.matchAll(/logging_googleapis_com:user_(\w+)/g)].map(
+      (match) => underscored.get(String(match[1])) ?? match[1],
+    );
+    expect(inQueries.length).toBeGreaterThan(2);
+    expect([...new Set([...inFilters, ...inQueries])].sort()).toEqual([...metrics].sort());
+  });
+
+  test("has no policy that Cloud Monitoring refuses while a metric of the same apply is not known to it", () => {
+    for (const { config } of app.resources("google_monitoring_alert_policy")) {
+      const conditions = config.conditions as Json[];
+      for (const { condition_threshold } of conditions)
+        expect(JSON.stringify(condition_threshold ?? "")).not.toContain("logging.googleapis.com/user/");
+      for (const { condition_prometheus_query_language: query } of conditions)
+        if (query !== undefined) expect(query).toMatchObject({ disable_metric_validation: true });
+    }
   });
 
   test("keeps the address of a channel free of labels, which would be taken for settings", () => {
