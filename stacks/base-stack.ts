@@ -16,6 +16,13 @@ export interface StackSettings {
   readonly stateBucket: string | undefined;
   readonly labels: HospitalLabels;
   readonly removal: Removal;
+  /**
+   * Pays for every call of the stack, in place of the project of whoever calls: a person's credentials have none, and
+   * some APIs, those of budgets among them, answer 403 then. Who deploys needs `serviceusage.services.use` on it, and what
+   * is called has to be switched on there: hence no stack without need.
+   * @default each API's own choice
+   */
+  readonly quotaProject?: string | undefined;
 }
 
 /** Rules that hold for what is kept, and not where a destroy is meant to take everything away. */
@@ -29,7 +36,13 @@ export abstract class BaseStack extends TerraformStack {
 
   constructor(scope: Construct, id: string, settings: StackSettings) {
     super(scope, id);
-    new GoogleProvider(this, "google", { project: settings.project, region: settings.region });
+    const { project, region, quotaProject } = settings;
+    new GoogleProvider(this, "google", {
+      project,
+      region,
+      // Not an alias for budgets alone: whatever stands in for the provider would have to know of a second one.
+      ...(quotaProject ? { userProjectOverride: true, billingProject: quotaProject } : {}),
+    });
     // The provider's bindings pin one version and a registry's short name; this is what OpenTofu understands as well.
     this.addOverride("terraform.required_providers.google", { source: "hashicorp/google", version: "~> 6.50" });
     this.addOverride("terraform.required_version", ">= 1.9");

@@ -35,7 +35,10 @@ const PLATFORM_SERVICES = [
  */
 export class BootstrapStack extends BaseStack {
   constructor(scope: Construct, platform: Platform) {
-    super(scope, "bootstrap", platformSettings(platform, "metadata"));
+    super(scope, "bootstrap", {
+      ...platformSettings(platform, "metadata"),
+      quotaProject: platform.billingAccount ? platform.project : undefined,
+    });
     const { project, projectNumber, removal, ci } = platform;
     const services = new ProjectServices(this, "services", { project, services: PLATFORM_SERVICES }).all;
     new AuditConfig(this, "audit", { project, dependsOn: services });
@@ -79,7 +82,7 @@ export class BootstrapStack extends BaseStack {
       dependsOn: [accessLogs.resource],
     });
 
-    if (ci) this.addCiProject(platform, ci);
+    if (ci) this.addCiProject(platform, ci, services);
     if (ci && platform.repository) {
       const access = new CiAccess(this, "ci-access", {
         platform,
@@ -104,9 +107,14 @@ export class BootstrapStack extends BaseStack {
   }
 
   /** What the project of ephemeral environments has once for all of them. */
-  private addCiProject(platform: Platform, ci: NonNullable<Platform["ci"]>): void {
+  private addCiProject(
+    platform: Platform,
+    ci: NonNullable<Platform["ci"]>,
+    dependsOn: readonly ITerraformDependable[],
+  ): void {
     const { project } = ci;
-    const services = new ProjectServices(this, "ci-services", { project }).all;
+    // The platform's project may pay for these calls, too: its APIs come first.
+    const services = new ProjectServices(this, "ci-services", { project, dependsOn }).all;
     new AuditConfig(this, "ci-audit", { project, dependsOn: services });
     new AuditSink(this, "ci-audit-sink", {
       project,

@@ -1,3 +1,4 @@
+import { ProjectIamMember } from "@cdktf/provider-google/lib/project-iam-member";
 import type { Construct } from "constructs";
 import { TerraformOutput } from "../constructs/core/cdktf";
 import { resourceName } from "../constructs/core/naming";
@@ -19,8 +20,12 @@ export const NO_BUDGET = 'No line names a "billingAccount": costs are watched by
  */
 export class HospitalDataStack extends BaseStack {
   constructor(scope: Construct, hospital: Hospital, platform: Platform) {
-    super(scope, `${hospital.name}-data`, hospitalSettings(hospital, "phi"));
     const { removal, tier, project } = hospital;
+    const hasBudget = tier !== "ephemeral" && hospital.billingAccount !== undefined;
+    super(scope, `${hospital.name}-data`, {
+      ...hospitalSettings(hospital, "phi"),
+      quotaProject: hasBudget ? project : undefined,
+    });
 
     // The project of ephemeral environments belongs to none of them: its APIs, audit logs and budget are bootstrap's.
     const services = tier === "ephemeral" ? [] : new ProjectServices(this, "services", { project }).all;
@@ -48,7 +53,7 @@ export class HospitalDataStack extends BaseStack {
   }
 
   private addProjectSingletons(hospital: Hospital, archive: string, dependsOn: ProjectServices["all"]): void {
-    const { project, projectNumber, billingAccount, budget } = hospital;
+    const { project, projectNumber, billingAccount, budget, deployer } = hospital;
     new AuditConfig(this, "audit", { project, dependsOn });
     const sink = new AuditSink(this, "audit-sink", {
       project,
@@ -67,5 +72,13 @@ export class HospitalDataStack extends BaseStack {
         dependsOn,
       });
     else acknowledge(this, "budget", NO_BUDGET);
+    // The project pays for the calls of this stack then: see quotaProject.
+    if (billingAccount && deployer)
+      new ProjectIamMember(this, "deployer-uses-apis", {
+        project,
+        role: "roles/serviceusage.serviceUsageConsumer",
+        member: deployer,
+        dependsOn: [...dependsOn],
+      });
   }
 }

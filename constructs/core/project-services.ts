@@ -20,6 +20,7 @@ export const PROJECT_SERVICES = [
   "monitoring.googleapis.com",
   "pubsub.googleapis.com",
   "run.googleapis.com",
+  "serviceusage.googleapis.com",
   "storage.googleapis.com",
 ] as const;
 
@@ -27,6 +28,8 @@ export interface ProjectServicesProps {
   readonly project: string;
   /** @default what a hospital needs: {@link PROJECT_SERVICES} */
   readonly services?: readonly string[];
+  /** @default none */
+  readonly dependsOn?: readonly ITerraformDependable[];
 }
 
 /** Switches the project's APIs on. They stay on after a destroy: something else in the project may use them. */
@@ -42,6 +45,7 @@ export class ProjectServices extends Construct {
           service,
           disableOnDestroy: false,
           disableDependentServices: false,
+          ...(props.dependsOn ? { dependsOn: [...props.dependsOn] } : {}),
         }),
     );
   }

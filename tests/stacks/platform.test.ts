@@ -199,6 +199,45 @@ describe("a hospital's project", () => {
     expect(budget(stackOf(synth({ platform: without }).stacks, "st-anna-data"))).toEqual([]);
   });
 
+  test("pays for the calls about its budget, which a person's own credentials do not", () => {
+    const provider = (found: SynthesizedStack) => ((found.json.provider as Json).google as Json[])[0];
+    expect(provider(prodData)).toMatchObject({ user_project_override: true, billing_project: "mri-st-anna" });
+    expect(provider(bootstrap)).toMatchObject({ user_project_override: true, billing_project: "mri-platform" });
+    // Where there is no budget, nobody needs the right to use the project's APIs.
+    for (const other of [platform, stackOf(stacks, "st-anna-app")])
+      expect(Object.keys(provider(other) ?? {}).sort()).toEqual(["project", "region"]);
+    const { billingAccount: _none, ...without } = PLATFORM;
+    for (const name of ["bootstrap", "st-anna-data"])
+      expect(provider(stackOf(synth({ platform: without }).stacks, name))).not.toHaveProperty("billing_project");
+    const environment = synth({ variables: { CI_ENV_ID: "pr-1" } }).stacks;
+    for (const stack of environment.values()) expect(provider(stack)).not.toHaveProperty("user_project_override");
+  });
+
+  test("has the API on by which it pays; what the platform pays for waits for the platform's APIs", () => {
+    const bootstrapServices = bootstrap
+      .resources("google_project_service")
+      .filter(({ config }) => config.project === "mri-platform")
+      .map(({ logicalId }) => `google_project_service.${logicalId}`);
+    expect(bootstrapServices.length).toBeGreaterThan(10);
+    const ofCi = bootstrap.resources("google_project_service").filter(({ config }) => config.project === "mri-ci");
+    for (const { config } of ofCi) expect(config.depends_on).toEqual(expect.arrayContaining(bootstrapServices));
+    for (const stack of [prodData, bootstrap])
+      expect(stack.resources("google_project_service").map(({ config }) => config.service)).toContain(
+        "serviceusage.googleapis.com",
+      );
+  });
+
+  test("lets the pipeline that deploys its budget use the project's APIs", () => {
+    const deployer = "serviceAccount:pipeline@mri-st-anna.iam.gserviceaccount.com";
+    const granted = (options: AppOptions) =>
+      stackOf(synth(options, [{ ...PROD, deployer }]).stacks, "st-anna-data")
+        .resources("google_project_iam_member")
+        .map(({ config }) => [config.project, config.role, config.member]);
+    expect(granted({})).toEqual([["mri-st-anna", "roles/serviceusage.serviceUsageConsumer", deployer]]);
+    const { billingAccount: _none, ...without } = PLATFORM;
+    expect(granted({ platform: without })).toEqual([]);
+  });
+
   test("cannot be the platform's or that of ephemeral environments", () => {
     for (const project of ["mri-platform", "mri-ci"])
       expect(() => synth({}, [{ ...PROD, project }])).toThrow(/"project" is ".*", which is the (platform|project)/);
