@@ -104,7 +104,7 @@ export class PlatformStack extends BaseStack {
       });
   }
 
-  /** An environment's stacks let its own identities pull: CI has to be able to say so, and to do nothing else here. */
+  /** An environment's stacks let its own identities pull: CI has to be able to say so, and to read what it deploys. */
   private letCiGrantImages(platform: Platform, images: ArtifactRegistryRepository): void {
     const granter = new ProjectIamCustomRole(this, "image-granter", {
       project: platform.project,
@@ -123,6 +123,14 @@ export class PlatformStack extends BaseStack {
       location: platform.region,
       repository: images.name,
       role: granter.name,
+      member: ciDeployer(platform),
+    });
+    // Cloud Run takes an image from nobody who may not read it.
+    new ArtifactRegistryRepositoryIamMember(this, "ci-reads-images", {
+      project: platform.project,
+      location: platform.region,
+      repository: images.name,
+      role: "roles/artifactregistry.reader",
       member: ciDeployer(platform),
     });
   }

@@ -25,8 +25,11 @@ export function grantServe(
   },
 ): void {
   grantDeclaredAccess(serveContract, identity, props.buckets);
-  // Cloud Run's own agent pulls. In a shared project one grant serves all environments and belongs to none of them.
-  if (!props.sharedProject) props.image.grantPull(identity, "run-pulls", serviceAgentMember(props.hospital, "run"));
+  // Grants that serve all environments of a shared project are its owner's, and belong to none of them.
+  if (props.sharedProject) return;
+  // Cloud Run's own agent pulls, and takes an image from nobody who may not read it.
+  props.image.grantPull(identity, "run-pulls", serviceAgentMember(props.hospital, "run"));
+  if (props.hospital.deployer) props.image.grantPull(identity, "deployer-pulls", props.hospital.deployer);
 }
 
 /** Lets a member call the service. Nobody may by default. */

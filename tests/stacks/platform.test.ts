@@ -69,7 +69,7 @@ describe("the platform's stack", () => {
     for (const user of users) expect(user).not.toContain("111222333444");
   });
 
-  test("lets the sink of the CI project in, and CI give rights on the ephemeral keys and the images, and nothing else", () => {
+  test("lets the sink of the CI project in, and CI read the images and give rights on them and the ephemeral keys, and nothing else", () => {
     const writers = platform.resources("google_storage_bucket_iam_member").map(({ config }) => config.member);
     expect(writers).toContain("serviceAccount:service-555666777888@gcp-sa-logging.iam.gserviceaccount.com");
     const permissions = platform.resources("google_project_iam_custom_role").map(({ config }) => config.permissions);
@@ -81,12 +81,24 @@ describe("the platform's stack", () => {
       ],
       ["cloudkms.cryptoKeys.get", "cloudkms.cryptoKeys.getIamPolicy", "cloudkms.cryptoKeys.setIamPolicy"],
     ]);
-    expect(
-      platform.resources("google_artifact_registry_repository_iam_member").map(({ config }) => config.member),
-    ).toEqual([
-      "serviceAccount:ci-deploy@mri-platform.iam.gserviceaccount.com",
+    const ofImages = platform
+      .resources("google_artifact_registry_repository_iam_member")
+      .map(({ config }) => [config.role, config.member]);
+    const [granter] = platform
+      .resources("google_project_iam_custom_role")
+      .filter(({ config }) => config.role_id === "brainTumorImageGranter");
+    expect(ofImages.sort()).toEqual([
+      [
+        ref(`google_project_iam_custom_role.${granter?.logicalId}.name`),
+        "serviceAccount:ci-deploy@mri-platform.iam.gserviceaccount.com",
+      ],
+      // Cloud Run takes an image from nobody who may not read it.
+      ["roles/artifactregistry.reader", "serviceAccount:ci-deploy@mri-platform.iam.gserviceaccount.com"],
       // Cloud Run of the CI project pulls what its environments serve.
-      "serviceAccount:service-555666777888@serverless-robot-prod.iam.gserviceaccount.com",
+      [
+        "roles/artifactregistry.reader",
+        "serviceAccount:service-555666777888@serverless-robot-prod.iam.gserviceaccount.com",
+      ],
     ]);
     expect(platform.resources("google_kms_key_ring_iam_member").map(({ config }) => config.member)).toEqual([
       "serviceAccount:ci-deploy@mri-platform.iam.gserviceaccount.com",

@@ -92,6 +92,27 @@ describe("the service", () => {
   });
 });
 
+test("the account of a pipeline may read the image before it deploys the service; CI's may already", () => {
+  const deployer = "serviceAccount:pipeline@mri-sandbox.iam.gserviceaccount.com";
+  const found = synthesize([
+    { ...TEST, deployer },
+    { ...CI, deployer },
+  ]).stacks;
+  const app = stackOf(found, "sandbox-app");
+  const pull = one(app, "google_artifact_registry_repository_iam_member", "/deployer-pulls");
+  expect(pull.config).toMatchObject({
+    project: "mri-platform",
+    repository: "brain-tumor-images",
+    role: "roles/artifactregistry.reader",
+    member: deployer,
+  });
+  expect(one(app, "google_cloud_run_v2_service").config.depends_on).toContain(
+    `google_artifact_registry_repository_iam_member.${pull.logicalId}`,
+  );
+  const environment = stackOf(found, "run-1-app").resources("google_artifact_registry_repository_iam_member");
+  expect(environment.filter(({ config }) => config.member === deployer)).toEqual([]);
+});
+
 describe("public access", () => {
   const backend = one(open, "google_compute_backend_service");
 
