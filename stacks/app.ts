@@ -126,13 +126,14 @@ function warnOfNumbers(stacks: readonly DataStackOf[]): void {
 
 /** An ephemeral environment stands on keys that the platform stack makes: in some regions, for one project. */
 function warnOfKeys(data: HospitalDataStack, hospital: Hospital, platform: Platform): void {
-  const { name, tier, region, project, kmsKey } = hospital;
-  if (tier !== "ephemeral" || kmsKey) return;
+  const { name, tier, region, project, kmsKey, pseudonymKey } = hospital;
+  if (tier !== "ephemeral" || (kmsKey && pseudonymKey)) return;
   if (!platform.ephemeralRegions.includes(region))
     Annotations.of(data).addWarning(
       `Environment "${name}" lies in ${region}, where the platform has no key for it: add the region to "ephemeralRegions" of the platform's line and deploy the platform first.`,
     );
-  if (project !== platform.ci?.project)
+  // Service agents use the encryption key alone.
+  if (!kmsKey && project !== platform.ci?.project)
     Annotations.of(data).addWarning(
       `Environment "${name}" lies in project "${project}", whose service agents may not use the platform's keys: make it "ci" of the platform's line and deploy the platform first.`,
     );

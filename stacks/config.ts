@@ -255,8 +255,9 @@ function listProblems(lines: readonly unknown[], reserved: ReadonlyMap<string, s
   const names = new Map<string, number>();
   const projects = new Map<string, { readonly name: string; readonly tier: unknown }>();
   const prefixes = new Map<string, string>();
+  const keys = new Map<string, string>();
   lines.forEach((line, index) => {
-    const { name, project, tier } = asRecord(line);
+    const { name, project, tier, kmsKey } = asRecord(line);
     if (typeof name !== "string") return;
     const who = nameOf(line, index);
     const before = names.get(name);
@@ -276,6 +277,15 @@ function listProblems(lines: readonly unknown[], reserved: ReadonlyMap<string, s
       problems.push(
         `${who}: "project" is ${show(project)}, which is the project of hospital "${owner.name}"; allowed: a project of its own, or one that only hospitals of tier ephemeral share.`,
       );
+    if (tier === "ephemeral" && typeof kmsKey === "string") {
+      const use = `${project} ${kmsKey}`;
+      const user = keys.get(use);
+      if (user !== undefined)
+        problems.push(
+          `${who}: "kmsKey" is that of environment "${user}" in the same project, whose end would take the rights of the project's service agents along; allowed: a key that no other environment of the project uses, or none for the platform's.`,
+        );
+      else keys.set(use, name);
+    }
     const prefix = `${project}-${name}`;
     const twin = prefixes.get(prefix);
     if (twin !== undefined && twin !== name)

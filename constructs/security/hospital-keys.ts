@@ -59,14 +59,12 @@ export class HospitalKeys extends Construct implements KeyRefs {
     const names = hospitalKeysFromNames(hospital, props);
     this.data = names.data;
     this.pseudonym = names.pseudonym;
-    // Shared keys and the grants on them belong to whoever owns the project: several environments stand on them.
-    if (props.shared) return;
-
     if (props.kmsKey) {
       const { kmsKey: keyId, dependsOn } = props;
       this.data = encryptionKeyFromId(keyId, new KeyAgentGrants(this, "agents", { hospital, keyId, dependsOn }).all);
     }
-    if (props.kmsKey && props.pseudonymKey) return;
+    // Shared keys and the grants on them belong to whoever owns the project: several environments stand on them.
+    if (props.shared || (props.kmsKey && props.pseudonymKey)) return;
 
     const ring = new KmsKeyRing(this, "ring", {
       project: hospital.project,

@@ -153,6 +153,15 @@ test("who may see the page needs the domain that they open", () => {
   ]);
 });
 
+test("two ephemeral environments of a project have no key of their own in common: one's end would lock the other out", () => {
+  const line = { ...PROD, tier: "ephemeral", kmsKey: key("europe-west4") } as const;
+  expect(problemsOf([line, { ...line, name: "run-2" }])).toEqual([
+    expect.stringMatching(/^Hospital "run-2" \(line 2\): "kmsKey" is that of environment "st-anna".*; allowed: .+\.$/),
+  ]);
+  expect(problemsOf([line, { ...line, name: "run-2", project: "mri-other-ci" }])).toEqual([]);
+  expect(problemsOf([line, { ...line, name: "run-2", kmsKey: `${line.kmsKey}2` }])).toEqual([]);
+});
+
 describe("the list", () => {
   test.each([
     ["not a list", { name: "x" }],

@@ -1,5 +1,5 @@
 import { SERVICE_AGENTS, serviceAgentMember } from "../../../constructs/core/service-agents";
-import { PROD, ref, stackOf, synthesize } from "../../stacks/synthesize";
+import { PROD, ref, stackOf, synthesize, TEST } from "../../stacks/synthesize";
 
 const data = stackOf(synthesize([PROD]).stacks, "st-anna-data");
 
@@ -58,6 +58,26 @@ describe("keys that the hospital brings", () => {
     expect(brought.resource("google_storage_bucket", "landing").depends_on).toEqual(
       expect.arrayContaining(grants.map(({ type, logicalId }) => `${type}.${logicalId}`)),
     );
+  });
+
+  test("are granted to the agents of an ephemeral environment too, whose other key is the platform's", () => {
+    const line = {
+      ...TEST,
+      name: "run-1",
+      tier: "ephemeral",
+      kmsKey: kmsKey.replace("europe-west4", TEST.region),
+    } as const;
+    const found = synthesize([line]).stacks;
+    const environment = stackOf(found, "run-1-data");
+    const grants = environment.resources("google_kms_crypto_key_iam_member");
+    expect(grants.map(({ config }) => [config.crypto_key_id, config.member]).sort()).toEqual(
+      SERVICE_AGENTS.map((agent) => [line.kmsKey, serviceAgentMember(TEST, agent)]).sort(),
+    );
+    expect(environment.resource("google_storage_bucket", "landing").depends_on).toEqual(
+      expect.arrayContaining(grants.map(({ type, logicalId }) => `${type}.${logicalId}`)),
+    );
+    expect(environment.resources("google_kms_key_ring")).toEqual([]);
+    expect(stackOf(found, "run-1-app").text).toContain("keyRings/brain-tumor-ephemeral/cryptoKeys/pseudonym");
   });
 
   test("one of the two is enough: the ring is made for the other", () => {
