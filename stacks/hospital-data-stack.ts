@@ -1,6 +1,6 @@
 import { ProjectIamMember } from "@cdktf/provider-google/lib/project-iam-member";
 import type { Construct } from "constructs";
-import { TerraformOutput } from "../constructs/core/cdktf";
+import { Annotations, TerraformOutput } from "../constructs/core/cdktf";
 import { resourceName } from "../constructs/core/naming";
 import { ProjectServices } from "../constructs/core/project-services";
 import { acknowledge } from "../constructs/policy";
@@ -43,8 +43,14 @@ export class HospitalDataStack extends BaseStack {
       key: keys.data,
       removal,
       readers: hospital.analysts,
+      sharedProject: tier === "ephemeral",
       dependsOn: services,
     });
+
+    if (tier === "ephemeral" && hospital.analysts.length > 0)
+      Annotations.of(this).addWarning(
+        `Environment "${hospital.name}" lets ${hospital.analysts.join(", ")} read its tables, and owns no right on the project that it shares: whoever owns ${project} has to grant them roles/bigquery.jobUser there, or they cannot query.`,
+      );
 
     new TerraformOutput(this, "landing_uri", {
       value: storage.buckets.landing.uri,

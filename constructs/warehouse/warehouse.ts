@@ -7,7 +7,7 @@ import { dataClass } from "../core/labels";
 import { datasetId, type HospitalRef } from "../core/naming";
 import { type Removal, removalPolicy } from "../core/removal";
 import type { EncryptionKey } from "../security";
-import { grantReadTable } from "./table-grants";
+import { grantReadTable, grantRunJobs } from "./table-grants";
 import { LAYOUTS, tableSchema } from "./table-schema";
 import { VIEWS } from "./views";
 
@@ -20,6 +20,12 @@ export interface WarehouseProps {
    * @default nobody but the project's owners
    */
   readonly readers?: readonly string[];
+  /**
+   * Whether other environments live in the same project and somebody else owns the grants on it: readers then run their
+   * queries by a right from there.
+   * @default false
+   */
+  readonly sharedProject?: boolean;
   /** @default none */
   readonly dependsOn?: readonly ITerraformDependable[];
 }
@@ -80,8 +86,10 @@ export class Warehouse extends Construct {
       view.overrideLogicalId(name);
       views.push(view);
     }
+    const readers = new Set(props.readers ?? []);
     for (const table of [...Object.values(this.tables), ...views])
-      for (const reader of props.readers ?? []) grantReadTable(table, reader);
+      for (const reader of readers) grantReadTable(table, reader);
+    if (!props.sharedProject) for (const reader of readers) grantRunJobs(this, project, reader);
   }
 
   private createTable(name: TableName, { hospital, key, removal }: WarehouseProps): BigqueryTable {

@@ -107,6 +107,25 @@ describe.each(VIEWS)("the view $name", ({ name }) => {
   });
 });
 
+test("analysts may run the queries that they read by, in the hospital's project and nowhere else", () => {
+  const grants = prod.resources("google_project_iam_member").map(({ config }) => config);
+  expect(grants).toEqual([
+    expect.objectContaining({
+      project: "mri-st-anna",
+      role: "roles/bigquery.jobUser",
+      member: "group:analysts@example.org",
+    }),
+  ]);
+  expect(sandbox.resources("google_project_iam_member")).toEqual([]);
+});
+
+test("analysts of an ephemeral environment get no right on the project that it shares, and a synth says so", () => {
+  const line = { ...TEST, name: "run-1", tier: "ephemeral", analysts: ["group:analysts@example.org"] } as const;
+  const { stacks: found, manifest } = synthesize([{ ...line, analysts: [...line.analysts] }]);
+  expect(stackOf(found, "run-1-data").resources("google_project_iam_member")).toEqual([]);
+  expect(JSON.stringify(manifest)).toContain("roles/bigquery.jobUser");
+});
+
 test("analysts read every table and view, and nobody else is let in", () => {
   const grants = prod.resources("google_bigquery_table_iam_member").map(({ config }) => config);
   expect(grants.map(({ table_id }) => table_id).sort()).toEqual(
