@@ -23,10 +23,16 @@ export interface StackSettings {
    * @default each API's own choice
    */
   readonly quotaProject?: string | undefined;
+  /** Whether every access to the stack's buckets is logged. */
+  readonly usageLogs: boolean;
 }
 
 /** Rules that hold for what is kept, and not where a destroy is meant to take everything away. */
 const RULES_OF_WHAT_IS_KEPT = ["bigquery-deletion-protection", "kms-prevent-destroy", "prod-retained"];
+
+/** Why a stack's buckets may do without usage logs. */
+const NO_USAGE_LOGS =
+  "The line says usageLogs: false, for an organisation that lets no group of Google's in: the audit logs name every read.";
 
 /** What every stack has: provider, state, labels. */
 export abstract class BaseStack extends TerraformStack {
@@ -60,6 +66,7 @@ export abstract class BaseStack extends TerraformStack {
         return [];
       },
     });
+    if (!settings.usageLogs) acknowledge(this, "bucket-access-log", NO_USAGE_LOGS);
     if (settings.removal === "destroy")
       for (const rule of RULES_OF_WHAT_IS_KEPT)
         acknowledge(
@@ -95,6 +102,7 @@ export function hospitalSettings(hospital: Hospital, dataClass: DataClass): Stac
     region: hospital.region,
     stateBucket: hospital.stateBucket,
     removal: hospital.removal,
+    usageLogs: hospital.usageLogs,
     labels: {
       hospital: hospital.name,
       env: hospital.tier,
@@ -111,6 +119,7 @@ export function platformSettings(platform: Platform, dataClass: DataClass): Stac
     region: platform.region,
     stateBucket: platform.state === "gcs" ? stateBucketName(platform) : undefined,
     removal: platform.removal,
+    usageLogs: platform.usageLogs,
     labels: { hospital: platform.name, env: "platform", owner: platform.owner, dataClass },
   };
 }

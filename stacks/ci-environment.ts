@@ -75,6 +75,7 @@ export function ciEnvironment(
       projectNumber: numberOf(),
       region: region || platform.region,
       owner: "ci",
+      usageLogs: platform.usageLogs,
       ...(expiresAt ? { expiresAt } : {}),
       ...(platform.repository ? { deployer: ciDeployer(platform) } : {}),
     },

@@ -8,6 +8,7 @@ import { alertsLine } from "../constructs/observability";
 import { preprocessLine } from "../constructs/preprocess";
 import { budgetLine, keyLocation, keysLine } from "../constructs/security";
 import { type PublicAccess, publicAccess, serveLine, serveProblems } from "../constructs/serve";
+import { storageLine } from "../constructs/storage";
 import { trainLine } from "../constructs/train";
 import { warehouseLine } from "../constructs/warehouse";
 import { ConfigurationError } from "../runtime/platform/config";
@@ -73,6 +74,7 @@ export const LINE_PARTS: readonly { readonly key?: string; readonly part: LinePa
   { part: budgetLine },
   { part: alertsLine },
   { part: warehouseLine },
+  { part: storageLine },
   { key: "network", part: networkLine },
   { key: "ingest", part: ingestLine },
   { key: "preprocess", part: preprocessLine },
@@ -91,6 +93,7 @@ const lineSchema = z.strictObject({
   ...budgetLine.schema.shape,
   ...alertsLine.schema.shape,
   ...warehouseLine.schema.shape,
+  ...storageLine.schema.shape,
   deployer,
   network: networkLine.schema.default({}).describe(objectWith(networkLine)),
   ingest: ingestLine.schema.default({}).describe(objectWith(ingestLine)),
@@ -108,7 +111,8 @@ export interface Hospital
     Filled<typeof keysLine>,
     Filled<typeof budgetLine>,
     Filled<typeof alertsLine>,
-    Filled<typeof warehouseLine> {
+    Filled<typeof warehouseLine>,
+    Filled<typeof storageLine> {
   /** What a destroy does: the tier's choice, or the line's. `allowDestroys` makes it `destroy`. */
   readonly removal: Removal;
   readonly network: Filled<typeof networkLine>;
@@ -182,6 +186,7 @@ function withDefaults(line: Line, context: HospitalContext): Hospital {
     ...fill(keysLine, tier, line),
     ...fill(alertsLine, tier, line),
     ...fill(warehouseLine, tier, line),
+    ...fill(storageLine, tier, line),
     network: fill(networkLine, tier, line.network),
     ingest: fill(ingestLine, tier, line.ingest),
     preprocess: fill(preprocessLine, tier, line.preprocess),

@@ -4,6 +4,7 @@ import { bucketName, bucketNameProblem } from "../constructs/core/naming";
 import type { Removal } from "../constructs/core/removal";
 import { EMAILS } from "../constructs/observability";
 import { AMOUNT, BILLING_ACCOUNT } from "../constructs/security";
+import { USAGE_LOGS, USAGE_LOGS_PURPOSE } from "../constructs/storage";
 import { ConfigurationError } from "../runtime/platform/config";
 import { asRecord, sentences, show } from "./sentences";
 import { OWNER, PROJECT, PROJECT_NUMBER, REGION } from "./values";
@@ -40,6 +41,7 @@ export const platformKeys = documentedKeys({
       .boolean()
       .default(false)
       .describe("true or false; true can never be taken back: no log of six years can be deleted any more"),
+    usageLogs: USAGE_LOGS,
     repository: z
       .string()
       .regex(/^[A-Za-z0-9](?:[A-Za-z0-9]|-(?=[A-Za-z0-9])){0,38}\/[A-Za-z0-9._-]{1,100}$/)
@@ -67,6 +69,7 @@ export const platformKeys = documentedKeys({
     alertEmails: "Who is written to when an alert of the platform fires.",
     allowDestroys: "For the one deploy before the platform is taken down.",
     lockLogArchive: "Locks the retention of the log archive.",
+    usageLogs: USAGE_LOGS_PURPOSE,
     repository: "Whose workflows get into the CI project, without a key. Without it no account for CI is made.",
     ci: "Without it there are no ephemeral environments but those whose variables name a project.",
     ephemeralRegions: "Where the platform has keys for ephemeral environments. Without it the platform's own region.",
@@ -92,6 +95,7 @@ export interface Platform {
   readonly budget: number;
   readonly alertEmails: readonly string[];
   readonly lockLogArchive: boolean;
+  readonly usageLogs: boolean;
   /** `owner/name` on GitHub. */
   readonly repository: string | undefined;
   readonly ci: { readonly project: string; readonly projectNumber: string; readonly budget: number } | undefined;
@@ -130,6 +134,7 @@ export function parsePlatform(line: unknown, subject = "The platform"): Platform
     budget: data.budget,
     alertEmails: data.alertEmails,
     lockLogArchive: data.lockLogArchive,
+    usageLogs: data.usageLogs,
     repository: data.repository,
     ci: data.ci,
     ephemeralRegions: data.ephemeralRegions ?? [data.region],

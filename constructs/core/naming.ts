@@ -12,6 +12,11 @@ export interface HospitalRef {
   readonly region: string;
   /** IAM member that deploys, where it cannot act as every account of the project by itself. */
   readonly deployer?: string | undefined;
+  /**
+   * Whether Cloud Storage logs every access to the buckets.
+   * @default true
+   */
+  readonly usageLogs?: boolean | undefined;
 }
 
 type BucketOwner = Pick<HospitalRef, "name" | "project">;

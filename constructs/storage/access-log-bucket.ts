@@ -17,7 +17,7 @@ export interface AccessLogBucketProps {
 /** More than a year, so that a yearly review sees all of it. What must be kept for longer is in the audit logs. */
 const EXPIRE_AFTER_DAYS = 400;
 
-/** Where the usage logs of a hospital's other buckets go. https://cloud.google.com/storage/docs/access-logs */
+/** Where the usage logs of a hospital's other buckets go, if it has any. https://cloud.google.com/storage/docs/access-logs */
 export class AccessLogBucket extends SecureBucket {
   constructor(scope: Construct, id: string, props: AccessLogBucketProps) {
     super(scope, id, {
@@ -30,6 +30,6 @@ export class AccessLogBucket extends SecureBucket {
       accessLogs: null,
       logicalId: "access_logs",
     });
-    allowUsageLogs(this, this.resource.name);
+    if (props.hospital.usageLogs ?? true) allowUsageLogs(this, this.resource.name);
   }
 }

@@ -105,7 +105,7 @@ class BucketMember extends StorageBucketIamMember {
   }
 }
 
-/** Cloud Storage delivers usage logs as this group of Google's own. */
+/** Cloud Storage delivers usage logs as this group of Google's own, which domain-restricted sharing keeps out: `usageLogs: false`. */
 const USAGE_LOG_WRITER = "group:cloud-storage-analytics@google.com";
 
 /** Lets Cloud Storage put usage logs into a bucket. It encrypts them itself and needs no right on the key. */

@@ -42,7 +42,7 @@ export interface SecureBucketProps {
   readonly retention?: { readonly days: number; readonly locked: boolean };
   /**
    * Bucket that is told of every access.
-   * @default the hospital's bucket of access logs; null for that bucket itself
+   * @default the hospital's bucket of access logs, if it has usage logs; null for that bucket itself
    */
   readonly accessLogs?: string | null;
   /**
@@ -71,7 +71,9 @@ export class SecureBucket extends Construct implements BucketRef {
   constructor(scope: Construct, id: string, props: SecureBucketProps) {
     super(scope, id);
     const removal = removalPolicy(props.removal);
-    const accessLogs = props.accessLogs === undefined ? bucketName(props.hospital, "access-log") : props.accessLogs;
+    const { usageLogs = true } = props.hospital;
+    const hospitalsOwn = usageLogs ? bucketName(props.hospital, "access-log") : null;
+    const accessLogs = props.accessLogs === undefined ? hospitalsOwn : props.accessLogs;
     this.resource = new StorageBucket(this, "bucket", {
       project: props.hospital.project,
       name: props.name,

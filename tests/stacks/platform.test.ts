@@ -120,6 +120,15 @@ describe("the bootstrap stack", () => {
     });
   });
 
+  test("has no usage logs where the platform's line says so", () => {
+    const off = stackOf(synth({ platform: { ...PLATFORM, usageLogs: false } }).stacks, "bootstrap");
+    expect(bootstrap.text).toContain("cloud-storage-analytics");
+    expect(off.text).not.toContain("cloud-storage-analytics");
+    expect(off.resource("google_storage_bucket", "state")).not.toHaveProperty("logging");
+    const environment = { variables: { CI_ENV_ID: "pr-1" }, platform: { ...PLATFORM, usageLogs: false } };
+    for (const stack of synth(environment).stacks.values()) expect(stack.text).not.toContain("cloud-storage-analytics");
+  });
+
   test("lets workflows of one repository in, without a key", () => {
     const [provider] = bootstrap.resources("google_iam_workload_identity_pool_provider");
     expect(provider?.config).toMatchObject({

@@ -116,7 +116,8 @@ export const storageRules = [
       title: "Reads of scans leave a trace in another bucket.",
       checkov: ["CKV_GCP_62", "CKV_GCP_63"],
       cis: [],
-      remedy: "Set logging.log_bucket to another bucket.",
+      remedy:
+        "Set logging.log_bucket to another bucket; where domain-restricted sharing keeps Google's writer out, set usageLogs: false in the line.",
     },
     BUCKET,
     ({ config }) => {

@@ -59,6 +59,23 @@ describe.each(BUCKETS)("the bucket %s", (bucket) => {
   });
 });
 
+test("usage logs can be switched off, where an organisation lets no group of Google's in: grant and logging go, buckets stay", () => {
+  const line = { ...PROD, usageLogs: false };
+  const off = synthesize([line, TEST]).stacks;
+  for (const name of ["st-anna-data", "st-anna-app"]) {
+    expect(stackOf(off, name).text).not.toContain("cloud-storage-analytics");
+    for (const { config } of stackOf(off, name).resources("google_storage_bucket"))
+      expect(config).not.toHaveProperty("logging");
+    const buckets = (found: typeof off) => stackOf(found, name).resources("google_storage_bucket");
+    expect(buckets(off).map(({ logicalId }) => logicalId)).toEqual(buckets(stacks).map(({ logicalId }) => logicalId));
+  }
+  // The rule that asks for the trace reads why there is none.
+  expect((stackOf(off, "st-anna-data").json["//"] as Json).acknowledged).toMatchObject({
+    "bucket-access-log": expect.stringContaining("usageLogs: false"),
+  });
+  expect(stackOf(off, "sandbox-data").text).toContain("cloud-storage-analytics");
+});
+
 test("there are no other buckets in the data stack", () => {
   expect(
     prod
