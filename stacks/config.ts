@@ -5,7 +5,7 @@ import type { Removal } from "../constructs/core/removal";
 import { ingestLine } from "../constructs/ingest";
 import { networkLine, networkProblems } from "../constructs/network";
 import { alertsLine } from "../constructs/observability";
-import { preprocessLine } from "../constructs/preprocess";
+import { NODE_TAG, preprocessLine } from "../constructs/preprocess";
 import { budgetLine, keyLocation, keysLine } from "../constructs/security";
 import { type PublicAccess, publicAccess, serveLine, serveProblems } from "../constructs/serve";
 import { storageLine } from "../constructs/storage";
@@ -230,7 +230,7 @@ function crossFieldProblems(who: string, line: Partial<Line>): string[] {
     problems.push(
       `${who}: "budget" is ${line.budget} in tier ephemeral; allowed: in tiers prod and test, as one project's environments share its budget.`,
     );
-  problems.push(...networkProblems(line.network ?? {}).map((problem) => `${who}: ${problem}`));
+  problems.push(...networkProblems(line.network ?? {}, [NODE_TAG]).map((problem) => `${who}: ${problem}`));
   for (const key of ["kmsKey", "pseudonymKey"] as const) {
     const location = keyLocation(line[key] ?? "");
     if (location && line.region && location !== line.region)

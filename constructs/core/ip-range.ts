@@ -13,3 +13,10 @@ export function parseRange(text: string): IpRange | undefined {
   const first = ((a * 256 + b) * 256 + c) * 256 + d;
   return first % 2 ** (32 - bits) === 0 ? { first, bits } : undefined;
 }
+
+/** Whether two ranges have an address in common: one lies in the other then. Nothing overlaps what is no range. */
+export function overlaps(one: IpRange | undefined, other: IpRange | undefined): boolean {
+  if (!one || !other) return false;
+  const size = 2 ** (32 - Math.min(one.bits, other.bits));
+  return Math.floor(one.first / size) === Math.floor(other.first / size);
+}

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { documentedKeys, inEveryTier, linePart } from "../core/hospital-line";
 import { parseRange } from "../core/ip-range";
+import { destinationProblems } from "./destinations";
 
 export const DEFAULT_CIDR = "10.10.0.0/20";
 
@@ -23,7 +24,7 @@ const destination = documentedKeys({
     cidr: z
       .string()
       .refine(isNarrowRange)
-      .describe("a range of /16 or smaller such as 203.0.113.0/28, starting at its first address"),
+      .describe("an IPv4 range of /16 or smaller such as 203.0.113.0/28, starting at its first address"),
     ports: z
       .array(z.int().min(1).max(65_535).describe("a whole number from 1 to 65535"))
       .min(1)
@@ -56,10 +57,13 @@ export const networkLine = linePart({
   defaults: inEveryTier({ cidr: DEFAULT_CIDR, egress: [] }),
 });
 
-/** Rules over several values of the part, as ends of sentences that begin with the hospital. */
-export function networkProblems({ egress = [] }: Partial<z.output<typeof networkLine.schema>>): string[] {
-  const names = egress.map(({ name }) => name);
-  return [...new Set(names)]
-    .filter((name) => names.indexOf(name) !== names.lastIndexOf(name))
-    .map((name) => `"network.egress" has the name "${name}" twice; allowed: each name once.`);
+/**
+ * Rules over several values of the part, as ends of sentences that begin with the hospital.
+ * @param tags of machines that the network lets talk to each other
+ */
+export function networkProblems(
+  { cidr = DEFAULT_CIDR, egress = [] }: Partial<z.output<typeof networkLine.schema>>,
+  tags: readonly string[],
+): string[] {
+  return destinationProblems(egress, cidr, tags);
 }

@@ -51,7 +51,7 @@ export class FirewallRules extends Construct {
         deny: [{ protocol: "all" }],
         sourceRanges: [ANYWHERE],
       }),
-      this.rule("allow-google-apis", {
+      this.rule(`allow-${GOOGLE_APIS.name}`, {
         description: "Google's APIs by their restricted addresses",
         direction: "EGRESS",
         priority: ALLOW,

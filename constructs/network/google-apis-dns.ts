@@ -10,6 +10,8 @@ import { type HospitalRef, resourceName } from "../core/naming";
  * https://cloud.google.com/vpc/docs/configure-private-google-access#config-options
  */
 export const GOOGLE_APIS = {
+  /** Part of the names of the rule and the route that lead there. */
+  name: "google-apis",
   host: "restricted.googleapis.com.",
   cidr: "199.36.153.4/30",
   addresses: ["199.36.153.4", "199.36.153.5", "199.36.153.6", "199.36.153.7"],

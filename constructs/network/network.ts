@@ -75,7 +75,7 @@ export class Network extends Construct {
     const dns = new GoogleApisDns(this, "dns", { hospital, network: this.network });
 
     // The gateway is the next hop of Google's own addresses too; packets to them do not leave Google's network.
-    const destinations = [{ name: "google-apis", cidr: GOOGLE_APIS.cidr }, ...egress];
+    const destinations = [{ name: GOOGLE_APIS.name, cidr: GOOGLE_APIS.cidr }, ...egress];
     const routes = destinations.map(
       (destination) =>
         new ComputeRoute(this, `route-${destination.name}`, {

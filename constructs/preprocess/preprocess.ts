@@ -32,7 +32,7 @@ export interface PreprocessProps {
 }
 
 /** The nodes of a cluster talk to each other on every port. */
-const NODE_TAG = "preprocess";
+export const NODE_TAG = "preprocess";
 
 /**
  * A workflow template that starts a Spark cluster, turns everything that is curated into shards, and deletes the cluster.

@@ -66,6 +66,7 @@ describe("a hospital's line", () => {
     ["network.cidr", { network: { cidr: "8.8.8.0/24" } }, "a private range"],
     ["network.cidr", { network: { cidr: "10.10.0.1/20" } }, "a private range"],
     ["network.egress.0.cidr", { network: { egress: [{ name: "all", cidr: "0.0.0.0/0", ports: [443] }] } }, "/16"],
+    ["network.egress.0.cidr", { network: { egress: [{ name: "all", cidr: "2001:db8::/32", ports: [443] }] } }, "IPv4"],
     ["network.egress.0.ports", { network: { egress: [{ name: "pacs", cidr: "203.0.113.0/28", ports: [] }] } }, "TCP"],
     ["preprocess.maxSpotWorkers", { preprocess: { maxSpotWorkers: 1.5 } }, "1 to 200"],
     ["train.gpu", { train: { gpu: "nvidia-h100" } }, "nvidia-tesla-t4"],
@@ -124,6 +125,44 @@ describe("rules over several keys", () => {
     expect(problemsOf([{ ...PROD, network: { egress: [pacs, pacs] } }])).toEqual([
       expect.stringContaining('has the name "pacs" twice'),
     ]);
+  });
+
+  test.each<[string, string]>([
+    ["google-apis", "the network's own rules"],
+    ["preprocess-in", "the network's own rules"],
+    ["preprocess-out", "the network's own rules"],
+  ])("no destination is called %s, as the network calls a rule of its own", (name, why) => {
+    expect(problemsOf([{ ...PROD, network: { egress: [{ name, cidr: "203.0.113.0/28", ports: [443] }] } }])).toEqual([
+      expect.stringMatching(new RegExp(`"network.egress" has the name "${name}".*${why}.*; allowed: another name\\.$`)),
+    ]);
+  });
+
+  test.each<[string, string, string]>([
+    ["10.10.0.0/24", "10.10.0.0/20", "the hospital's own subnet"],
+    ["10.10.0.0/16", "10.10.0.0/20", "the hospital's own subnet"],
+    ["169.254.169.254/32", "169.254.0.0/16", "the metadata server"],
+    ["169.254.0.0/16", "169.254.0.0/16", "the metadata server"],
+    ["127.0.0.0/24", "127.0.0.0/8", "loopback"],
+    ["0.0.0.0/16", "0.0.0.0/8", "no address"],
+    ["239.1.0.0/16", "224.0.0.0/4", "multicast"],
+    ["255.255.255.255/32", "240.0.0.0/4", "reserved"],
+    ["199.36.153.4/32", "199.36.153.4/30", "Google's APIs"],
+    ["199.36.153.8/30", "199.36.153.8/30", "private.googleapis.com"],
+    ["199.36.153.0/24", "199.36.153.4/30", "Google's APIs"],
+  ])("no destination is %s, which overlaps %s: %s", (cidr, taken, why) => {
+    const problems = problemsOf([{ ...PROD, network: { egress: [{ name: "pacs", cidr, ports: [443] }] } }]);
+    expect(problems[0]).toMatch(
+      /^Hospital "st-anna" \(line 1\): "network\.egress" has the destination "pacs" at .+; allowed: .+\.$/,
+    );
+    for (const text of [cidr, taken, why]) expect(problems[0]).toContain(text);
+  });
+
+  test("a destination beside all of these is taken, and the own subnet is the line's", () => {
+    const to = (cidr: string) => ({ egress: [{ name: "pacs", cidr, ports: [443] }] });
+    for (const cidr of ["203.0.113.0/28", "199.36.153.0/30", "10.10.16.0/24", "169.253.0.0/16", "198.18.0.0/16"])
+      expect(problemsOf([{ ...PROD, network: to(cidr) }])).toEqual([]);
+    expect(problemsOf([{ ...PROD, network: { ...to("10.64.1.0/24"), cidr: "10.64.0.0/20" } }])).toHaveLength(1);
+    expect(problemsOf([{ ...PROD, network: { ...to("10.10.1.0/24"), cidr: "10.64.0.0/20" } }])).toEqual([]);
   });
 
   test("a key lies where the data lies", () => {
