@@ -8,11 +8,12 @@ import { type Hospital, type HospitalContext, type HospitalLine, parseHospitals 
 import { HospitalAppStack } from "./hospital-app-stack";
 import { HospitalDataStack } from "./hospital-data-stack";
 import { type ImageLock, readImageLock } from "./images";
-import { shippedLines } from "./lines-file";
 import { type Platform, type PlatformLine, parsePlatform, stateBucketName } from "./platform-config";
 import { PlatformStack } from "./platform-stack";
 
 export interface AppOptions {
+  /** What all hospitals share. */
+  readonly platform: PlatformLine;
   /**
    * Where the stacks are written.
    * @default CDKTF_OUTDIR, otherwise cdktf.out
@@ -20,7 +21,7 @@ export interface AppOptions {
   readonly outdir?: string | undefined;
   /**
    * The container images that were pushed.
-   * @default what images.lock.json says
+   * @default what images.lock.json says: of this checkout, or of the working directory of an app that has the package
    */
   readonly images?: ImageLock | undefined;
   /** What the lines are called in an error. */
@@ -30,8 +31,6 @@ export interface AppOptions {
    * @default false
    */
   readonly skipValidation?: boolean | undefined;
-  /** @default the platform of hospitals.ts */
-  readonly platform?: PlatformLine | undefined;
   /**
    * Where CI_ENV_ID and what belongs to it are looked up.
    * @default the process's environment
@@ -49,19 +48,14 @@ export interface AppOptions {
  * set there are the two stacks of that environment and nothing else, so that nothing else can be destroyed with them.
  * @throws {ConfigurationError} listing every problem of every line; no construct exists then.
  */
-export function buildApp(lines: readonly HospitalLine[], options: AppOptions = {}): App {
+export function buildApp(lines: readonly HospitalLine[], options: AppOptions): App {
   return withoutCreationStacks(() => build(lines, options));
 }
 
 function build(lines: readonly HospitalLine[], options: AppOptions): App {
   const platform = platformBeside(lines, options);
   const environment = ciEnvironment(options.variables ?? process.env, platform, lines, options.now);
-  const context: HospitalContext = {
-    billingAccount: platform.billingAccount,
-    stateBucket: platform.state === "gcs" ? stateBucketName(platform) : undefined,
-    reservedProjects: reservedProjects(platform),
-    now: options.now,
-  };
+  const context = { ...hospitalContext(platform), now: options.now };
   const hospitals = environment
     ? parseHospitals([environment.line], "The environment of CI_ENV_ID", context)
     : parseHospitals(lines, options.subject, context);
@@ -87,7 +81,7 @@ function build(lines: readonly HospitalLine[], options: AppOptions): App {
 /** @throws {ConfigurationError} with what is wrong in the hospitals' lines too, so that one synth lists everything. */
 function platformBeside(lines: readonly HospitalLine[], { platform, subject }: AppOptions): Platform {
   try {
-    return parsePlatform(platform ?? shippedLines().platform);
+    return parsePlatform(platform);
   } catch (error) {
     if (!(error instanceof ConfigurationError)) throw error;
     try {
@@ -98,6 +92,15 @@ function platformBeside(lines: readonly HospitalLine[], { platform, subject }: A
     }
     throw error;
   }
+}
+
+/** What a platform decides for its hospitals. */
+export function hospitalContext(platform: Platform): HospitalContext {
+  return {
+    billingAccount: platform.billingAccount,
+    stateBucket: platform.state === "gcs" ? stateBucketName(platform) : undefined,
+    reservedProjects: reservedProjects(platform),
+  };
 }
 
 function reservedProjects({ project, ci }: Platform): Map<string, string> {

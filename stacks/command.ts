@@ -1,21 +1,25 @@
-import { existsSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { existsSync, readdirSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { AnnotationMetadataEntryType, type App } from "../constructs/core/cdktf";
 import { ConfigurationError } from "../runtime/platform/config";
 import { buildApp } from "./app";
 import type { HospitalLine } from "./config";
-import { HOSPITALS_FILE, shippedLines } from "./lines-file";
+import { chooseLines } from "./lines";
 
 const HELP = `Synthesizes the Terraform stacks of every hospital. Needs no network and no cloud account.
 
 Usage: npm run synth -- [options]
 
 Options:
-  --hospitals FILE.json  a list of {name, tier, project, projectNumber, region, ...} in place of stacks/hospitals.ts
+  --hospitals FILE.json  a list of {name, tier, project, projectNumber, region, ...} in place of stacks/hospitals.ts;
+                         or FILE.ts, which exports hospitals as that file does, and platform if it likes
+  --platform FILE.json   the platform's line in place of the one in stacks/hospitals.ts; or FILE.ts, which exports platform
   --out DIR              where the stacks are written (default: cdktf.out)
   --seed N               accepted as everywhere; a synth draws nothing at random
   --help                 this text
+
+The variables HOSPITALS_FILE and PLATFORM_FILE do the same, and npm run cdktf hears them as well.
 
 Each stack is a folder DIR/stacks/<hospital>-data or <hospital>-app, data first:
   terraform -chdir=DIR/stacks/<name> init && terraform -chdir=DIR/stacks/<name> plan
@@ -39,9 +43,8 @@ export function synth(args: readonly string[], defaults?: readonly HospitalLine[
       process.stdout.write(HELP);
       return DONE;
     }
-    const lines =
-      options.hospitals === undefined ? (defaults ?? shippedLines().hospitals) : readLines(options.hospitals);
-    const app = buildApp(lines, { outdir: options.out, subject: options.hospitals ?? HOSPITALS_FILE });
+    const { hospitals, platform, subject } = chooseLines(options, defaults);
+    const app = buildApp(hospitals, { outdir: options.out, platform, subject });
     app.synth();
     const stacks = Object.keys(app.manifest.stacks);
     removeStale(app.outdir, stacks);
@@ -66,6 +69,7 @@ function warnings(app: App): Set<string> {
 interface Options {
   readonly help: boolean;
   readonly hospitals: string | undefined;
+  readonly platform: string | undefined;
   readonly out: string | undefined;
 }
 
@@ -79,46 +83,24 @@ function parseOptions(args: readonly string[]): Options {
       allowPositionals: false,
       options: {
         hospitals: { type: "string" },
+        platform: { type: "string" },
         out: { type: "string" },
         seed: { type: "string" },
         help: { type: "boolean", short: "h", default: false },
       },
     });
     const problems: string[] = [];
-    for (const option of ["hospitals", "out"] as const)
+    for (const option of ["hospitals", "platform", "out"] as const)
       if (values[option] === "") problems.push(`--${option} is empty; it needs a path. ${hint}`);
     if (values.seed !== undefined && !/^\d+$/.test(values.seed))
       problems.push(`--seed is "${values.seed}"; it must be a whole number, 0 or more.`);
     if (values.out !== undefined && existsSync(values.out) && !statSync(values.out).isDirectory())
       problems.push(`--out is "${values.out}", which is a file; it must be a folder.`);
     if (problems.length > 0) throw new ConfigurationError(subject, problems);
-    return { help: values.help, hospitals: values.hospitals, out: values.out };
+    return { help: values.help, hospitals: values.hospitals, platform: values.platform, out: values.out };
   } catch (error) {
     if (error instanceof ConfigurationError) throw error;
     throw new ConfigurationError(subject, [`${(error as Error).message.replace(/\.?$/, ".")} ${hint}`]);
-  }
-}
-
-/** Reads the list; what is in it is validated with the hospitals. */
-export function readLines(file: string): HospitalLine[] {
-  let text: string;
-  try {
-    text = readFileSync(file, "utf8");
-  } catch (error) {
-    const why =
-      (error as NodeJS.ErrnoException).code === "ENOENT"
-        ? "does not exist"
-        : `cannot be read: ${(error as Error).message}`;
-    throw new ConfigurationError("The list of hospitals", [
-      `The file ${file} ${why}. Name a JSON file with --hospitals.`,
-    ]);
-  }
-  try {
-    return JSON.parse(text.replace(/^\uFEFF/, "")) as HospitalLine[];
-  } catch (error) {
-    throw new ConfigurationError("The list of hospitals", [
-      `The file ${file} is not JSON: ${(error as Error).message}.`,
-    ]);
   }
 }
 

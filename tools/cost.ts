@@ -2,8 +2,8 @@ import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { repositoryRoot } from "../constructs/core/repository";
 import { ConfigurationError } from "../runtime/platform/config";
-import { readLines } from "../stacks/command";
 import { parseHospitals } from "../stacks/config";
+import { chooseLines, LINES_HELP, type LinesChoice } from "../stacks/lines";
 import { EXIT, ifMain, print, runTool, tool } from "./command";
 import { withStacks } from "./synthesize";
 import { type Json, readJson, type SynthesizedStack } from "./synthesized";
@@ -273,7 +273,8 @@ export async function cost(args: readonly string[]): Promise<number> {
     "cost",
     "Estimates what hospitals and the platform cost, a month and for 1,000 scans, from their synthesized resources: an example of each tier, or your own.",
   )
-    .option("--hospitals <file>", "a list of hospitals in place of the examples")
+    .option("--hospitals <file>", "a list of hospitals (JSON or TypeScript) in place of the examples")
+    .option("--platform <file>", LINES_HELP.platform)
     .option("--prices <file>", "a price file in place of the newest docs/prices-YYYY-MM.json")
     .option("--scans <n>", "scans a month of each hospital, in place of its tier's own assumption")
     .option("--details", "with --hospitals: also what each sum is made of")
@@ -300,8 +301,7 @@ export async function cost(args: readonly string[]): Promise<number> {
   );
 }
 
-interface CostOptions {
-  readonly hospitals?: string;
+interface CostOptions extends LinesChoice {
   readonly prices?: string;
   readonly scans?: string;
   readonly details?: boolean;
@@ -331,12 +331,14 @@ function estimateAll(options: CostOptions, prices: PriceFile): Estimate[] {
         return { name: stack.name, tier: undefined, use: { scansPerMonth: 0, trainingsPerMonth: 0 }, items };
       }),
   ];
-  const { hospitals: file } = options;
-  if (file === undefined)
+  if (options.hospitals === undefined)
     return withTierStacks(undefined, work(Object.keys(TIER_USE).map((tier) => ({ name: tier, tier }))));
   // As if every image were there: what it will cost, not what a first deploy leaves out.
   const app = { images: EXAMPLE_IMAGES, variables: {} };
-  return withStacks({ hospitals: file }, work(parseHospitals(readLines(file), file)), { policy: false, app });
+  const { hospitals, platform } = options;
+  const lines = chooseLines({ hospitals, platform });
+  const parsed = parseHospitals(lines.hospitals, lines.subject);
+  return withStacks({ hospitals, platform }, work(parsed), { policy: false, app });
 }
 
 interface NameAndTier {

@@ -1,3 +1,4 @@
+import { LINES_HELP } from "../stacks/lines";
 import { EXIT, ifMain, print, runTool, tool } from "./command";
 import { type CommandLine, type Runner, runCommand, runForList, showCommand } from "./gcloud";
 import { findTarget, type Target } from "./targets";
@@ -87,7 +88,8 @@ export async function drainCommand(args: readonly string[], run: Runner = runCom
     "Stops the workflows, clusters and machines that an environment started. Run it before a destroy.",
   )
     .argument("<hospital>", "name of a hospital, or of an ephemeral environment with --project and --region")
-    .option("--hospitals <file>", "a list of hospitals in place of stacks/hospitals.ts")
+    .option("--hospitals <file>", LINES_HELP.hospitals)
+    .option("--platform <file>", LINES_HELP.platform)
     .option("--project <id>", "project of an ephemeral environment")
     .option("--region <name>", "region of an ephemeral environment")
     .option("--dry-run", "list what would be stopped");
@@ -96,6 +98,7 @@ export async function drainCommand(args: readonly string[], run: Runner = runCom
     () => {
       const {
         hospitals,
+        platform,
         project,
         region,
         dryRun = false,
@@ -104,7 +107,7 @@ export async function drainCommand(args: readonly string[], run: Runner = runCom
       const target =
         project && region
           ? { name, project, region, projectNumber: "" }
-          : findTarget(name, hospitals, ENVIRONMENT_HINT);
+          : findTarget(name, { hospitals, platform }, ENVIRONMENT_HINT);
       const commands = drain(target, run, { dryRun });
       for (const command of commands) print(showCommand(command));
       print(

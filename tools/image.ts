@@ -8,7 +8,7 @@ import { repositoryRoot } from "../constructs/core/repository";
 import { bundleFiles, bundleRuntime } from "../constructs/core/runtime-bundle";
 import { ConfigurationError } from "../runtime/platform/config";
 import { IMAGE_CONTRACTS, IMAGE_LOCK, IMAGES, type ImageLock, type ImageName, readImageLock } from "../stacks/images";
-import { shippedLines } from "../stacks/lines-file";
+import { chooseLines } from "../stacks/lines";
 import { IMAGE_REPOSITORY } from "../stacks/platform-config";
 import { EXIT, ifMain, print, runTool, tool } from "./command";
 
@@ -145,4 +145,4 @@ function writeLock(name: ImageName, locked: LockedImage, folder: string): void {
   renameSync(`${file}.partial`, file);
 }
 
-ifMain(module, async (args) => image(args, shippedLines().platform));
+ifMain(module, async (args) => image(args, chooseLines({}).platform));

@@ -7,6 +7,7 @@ import {
   stackDocument,
   unknownAcknowledgements,
 } from "../constructs/policy";
+import { LINES_HELP } from "../stacks/lines";
 import { EXIT, ifMain, print, runTool, tool } from "./command";
 import { type StackChoice, withStacks } from "./synthesize";
 import { table } from "./table";
@@ -19,7 +20,8 @@ interface Options extends StackChoice {
 /** The command `npm run policy`. */
 export async function policy(args: readonly string[]): Promise<number> {
   const program = tool("policy", "Checks synthesized stacks against the rule pack. Exit code 1 if a finding is open.")
-    .option("--hospitals <file>", "a list of hospitals in place of stacks/hospitals.ts")
+    .option("--hospitals <file>", LINES_HELP.hospitals)
+    .option("--platform <file>", LINES_HELP.platform)
     .option("--out <dir>", "keep what is synthesized in this folder")
     .option("--dir <dir>", "check a folder that was synthesized before, as it is")
     .option("--rules", "list the rules and what they mirror")

@@ -1,5 +1,6 @@
 import { PROJECT_SERVICES } from "../constructs/core/project-services";
 import type { ServiceAgent } from "../constructs/core/service-agents";
+import { LINES_HELP, type LinesChoice } from "../stacks/lines";
 import { EXIT, ifMain, print, runTool, tool } from "./command";
 import { defaultNetwork, defaultNetworkByHand } from "./default-network";
 import { type CommandLine, type Runner, runCommand, showCommand } from "./gcloud";
@@ -49,13 +50,14 @@ export async function prepareProject(args: readonly string[], run: Runner = runC
     "Prints the commands that make Google's own identities in a hospital's project and take its default network away, or runs them. They may be repeated.",
   )
     .argument("<hospital>", 'name of a hospital, or "platform" or "ci" for the platform\'s two projects')
-    .option("--hospitals <file>", "a list of hospitals in place of stacks/hospitals.ts")
+    .option("--hospitals <file>", LINES_HELP.hospitals)
+    .option("--platform <file>", LINES_HELP.platform)
     .option("--run", "run them");
   return runTool(
     program,
     () => {
-      const options = program.opts<{ hospitals?: string; run?: boolean }>();
-      const target = findTarget(String(program.args[0]), options.hospitals);
+      const options = program.opts<LinesChoice & { run?: boolean }>();
+      const target = findTarget(String(program.args[0]), options);
       const each = (command: CommandLine) => {
         print(showCommand(command));
         if (options.run) run(command);

@@ -2,7 +2,7 @@ import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { ConfigurationError } from "../runtime/platform/config";
 import { buildApp } from "../stacks/app";
-import { shippedLines } from "../stacks/lines-file";
+import { chooseLines } from "../stacks/lines";
 import { parsePlatform } from "../stacks/platform-config";
 import { EXIT, ifMain, print, runTool, tool } from "./command";
 import { drain } from "./drain";
@@ -76,7 +76,9 @@ const destroyStacks: DestroyStacks = ({ name, region, expiresAt }, project) =>
     const command = findTerraform();
     if (command === undefined) throw new Error("Neither terraform nor tofu is on PATH.");
     const variables = { CI_ENV_ID: name, CI_PROJECT: project, CI_REGION: region, CI_EXPIRES_AT: expiresAt };
-    buildApp([], { outdir, subject: "The environment", variables: { ...process.env, ...variables } }).synth();
+    const { platform } = chooseLines({});
+    const environment = { ...process.env, ...variables };
+    buildApp([], { outdir, platform, subject: "The environment", variables: environment }).synth();
     const stacks = readStacks(outdir);
     const state = stacks[0]?.json.terraform as { backend?: { gcs?: unknown } } | undefined;
     if (state?.backend?.gcs === undefined)
@@ -129,7 +131,7 @@ export async function sweep(
       const today = options.today ?? new Date().toISOString().slice(0, 10);
       if (!isDate(today))
         throw new ConfigurationError("The command line", [`--today is "${today}"; it must be YYYY-MM-DD.`]);
-      const project = options.project ?? process.env.CI_PROJECT ?? parsePlatform(shippedLines().platform).ci?.project;
+      const project = options.project ?? process.env.CI_PROJECT ?? parsePlatform(chooseLines({}).platform).ci?.project;
       if (!project)
         throw new ConfigurationError("The command line", ["No project is known: use --project or set CI_PROJECT."]);
       const file = options.inventory;
@@ -147,7 +149,7 @@ export async function sweep(
       if (action === "destroy")
         for (const environment of expired) {
           try {
-            const { name, region = parsePlatform(shippedLines().platform).region } = environment;
+            const { name, region = parsePlatform(chooseLines({}).platform).region } = environment;
             drain({ name, project, region, projectNumber: "" }, run, { dryRun: false });
             destroy(environment, project);
             process.stderr.write(`${name} is gone.\n`);

@@ -1,14 +1,11 @@
 import { type AppOptions, buildApp } from "../stacks/app";
-import { readLines } from "../stacks/command";
-import { HOSPITALS_FILE, shippedLines } from "../stacks/lines-file";
+import { chooseLines, type LinesChoice } from "../stacks/lines";
 import { readStacks, type SynthesizedStack, withScratch } from "./synthesized";
 
 /** Which stacks a command is about. */
-export interface StackChoice {
+export interface StackChoice extends LinesChoice {
   /** A folder of synthesized stacks: they are taken as they are. */
   readonly dir?: string | undefined;
-  /** A list of hospitals in place of stacks/hospitals.ts. */
-  readonly hospitals?: string | undefined;
   /** Where they are synthesized; a folder that is gone afterwards if it is not given. */
   readonly out?: string | undefined;
 }
@@ -21,14 +18,13 @@ export interface StackChoice {
 export function withStacks<T>(
   choice: StackChoice,
   work: (stacks: readonly SynthesizedStack[], folder: string) => T,
-  options: { readonly policy: boolean; readonly app?: AppOptions } = { policy: true },
+  options: { readonly policy: boolean; readonly app?: Partial<AppOptions> } = { policy: true },
 ): T {
   const { dir } = choice;
   if (dir !== undefined) return work(readStacks(dir), dir);
-  const lines = choice.hospitals === undefined ? shippedLines().hospitals : readLines(choice.hospitals);
-  const subject = choice.hospitals ?? HOSPITALS_FILE;
+  const { hospitals, platform, subject } = chooseLines(choice);
   const synthesizeTo = (outdir: string) => {
-    buildApp(lines, { ...options.app, outdir, subject, skipValidation: !options.policy }).synth();
+    buildApp(hospitals, { platform, ...options.app, outdir, subject, skipValidation: !options.policy }).synth();
     return work(readStacks(outdir), outdir);
   };
   return choice.out === undefined ? withScratch(synthesizeTo) : synthesizeTo(choice.out);

@@ -1,7 +1,6 @@
 import { ConfigurationError } from "../runtime/platform/config";
-import { readLines } from "../stacks/command";
 import { parseHospitals } from "../stacks/config";
-import { HOSPITALS_FILE, shippedLines } from "../stacks/lines-file";
+import { chooseLines, type LinesChoice } from "../stacks/lines";
 import { parsePlatform } from "../stacks/platform-config";
 import { closest } from "../stacks/sentences";
 
@@ -18,10 +17,10 @@ export interface Target {
  * @param hint what else a command takes, as a sentence of its error
  * @throws {ConfigurationError} that says what exists, if there is none of this name.
  */
-export function findTarget(name: string, hospitalsFile?: string, hint = ""): Target {
-  const platform = parsePlatform(shippedLines().platform);
-  const lines = hospitalsFile === undefined ? shippedLines().hospitals : readLines(hospitalsFile);
-  const hospitals = parseHospitals(lines, hospitalsFile ?? HOSPITALS_FILE);
+export function findTarget(name: string, choice: LinesChoice = {}, hint = ""): Target {
+  const lines = chooseLines(choice);
+  const platform = parsePlatform(lines.platform);
+  const hospitals = parseHospitals(lines.hospitals, lines.subject);
   const own: Target[] = [
     { name: "platform", project: platform.project, projectNumber: platform.projectNumber, region: platform.region },
     ...(platform.ci ? [{ name: "ci", ...platform.ci, region: platform.region }] : []),
@@ -32,7 +31,7 @@ export function findTarget(name: string, hospitalsFile?: string, hint = ""): Tar
   const names = known.map((target) => target.name);
   const meant = closest(name, names);
   const sentences = [
-    `There is no target "${name}" in ${hospitalsFile ?? HOSPITALS_FILE}${meant ? `; did you mean "${meant}"?` : "."}`,
+    `There is no target "${name}" in ${lines.subject}${meant ? `; did you mean "${meant}"?` : "."}`,
     `There are the hospitals ${hospitals.map((hospital) => hospital.name).join(", ")} and the platform's projects ${own.map((target) => target.name).join(", ")}.`,
   ];
   if (name === "ci" && !platform.ci) sentences.push('For "ci" the platform\'s line has to name its project: "ci".');

@@ -1,5 +1,6 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { LINES_HELP } from "../stacks/lines";
 import { checkSchema } from "./check-schema";
 import { EXIT, ifMain, print, runTool, tool } from "./command";
 import { deployOrder, orderProblems } from "./deploy-order";
@@ -20,7 +21,8 @@ export async function verifyTerraform(args: readonly string[]): Promise<number> 
     "verify:terraform",
     "Lets Terraform and the real provider judge every stack: init, validate, a first plan without a call to Google, and an apply against a mocked provider.",
   )
-    .option("--hospitals <file>", "a list of hospitals in place of one of every tier")
+    .option("--hospitals <file>", "a list of hospitals (JSON or TypeScript) in place of one of every tier")
+    .option("--platform <file>", LINES_HELP.platform)
     .option("--out <dir>", "keep what is synthesized in this folder")
     .option("--dir <dir>", "verify a folder that was synthesized before")
     .option("--no-mock", "leave out terraform test with a mocked provider");

@@ -3,7 +3,7 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync }
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { hospitals, platform } from "../../stacks/hospitals";
-import { loadTypeScript, shippedLines } from "../../stacks/lines-file";
+import { loadProgram, shippedLines } from "../../stacks/lines";
 
 const ROOT = resolve(__dirname, "../..");
 const SOURCES = ["stacks", "constructs", "runtime", "tools", "bench"];
@@ -66,15 +66,15 @@ test("what is wrong elsewhere is still the compiler's to say", () => {
 }, 60_000);
 
 test.each([
-  ["a sentence that ends too early", "export const hospitals = [", "Line 1: "],
+  ["a sentence that ends too early", "export const hospitals = [", "lines.ts:1:"],
   ["a name that does not exist", "export const hospitals = [anna];", "anna is not defined"],
   ["something thrown that is no error", 'throw "nothing";', "nothing"],
   ["a file that it imports and is not there", 'import { a } from "./other"; export const hospitals = [a];', "./other"],
 ])("with %s it is refused, with its place", (_what, text, why) => {
   const other = join(checkout, "lines.ts");
   writeFileSync(other, text);
-  expect(() => loadTypeScript(other)).toThrow(/lines\.ts cannot be used:/);
-  expect(() => loadTypeScript(other)).toThrow(why);
+  expect(() => loadProgram(other, "lines.ts")).toThrow(/lines\.ts cannot be used:/);
+  expect(() => loadProgram(other, "lines.ts")).toThrow(why);
 });
 
 test("may import what stands beside it, and packages", () => {
@@ -84,7 +84,7 @@ test("may import what stands beside it, and packages", () => {
     'import { basename } from "node:path"; import { z } from "zod"; import { Site } from "./sites";\n' +
       "export const hospitals = [{ name: Site.Anna as string, file: basename(__filename), zod: typeof z.string }];",
   );
-  expect(loadTypeScript(join(checkout, "lines.ts")).hospitals).toEqual([
+  expect(loadProgram(join(checkout, "lines.ts"), "lines.ts").hospitals).toEqual([
     { name: "st-anna", file: "lines.ts", zod: "function" },
   ]);
 });

@@ -4,7 +4,9 @@ import { join } from "node:path";
 import type { App } from "../../constructs/core/cdktf";
 import { buildApp } from "../../stacks/app";
 import type { HospitalLine } from "../../stacks/config";
+import { platform } from "../../stacks/hospitals";
 import type { ImageLock, ImageName } from "../../stacks/images";
+import type { PlatformLine } from "../../stacks/platform-config";
 
 export type Json = Record<string, unknown>;
 
@@ -76,18 +78,24 @@ const pushed = (name: ImageName, digit: string) => ({
 export const PUSHED: ImageLock = { version: 1, images: { serve: pushed("serve", "a"), train: pushed("train", "b") } };
 export const NOTHING_PUSHED: ImageLock = { version: 1, images: {} };
 
+interface BuildOptions {
+  readonly outdir: string;
+  readonly images: ImageLock;
+  readonly platform: PlatformLine;
+}
+
 /**
  * Runs the whole synthesis (aspects, preparation, validations, error annotations), which `Testing.synth` does not, and
  * reads back every file that it wrote.
  */
 export function synthesize(
   lines: readonly HospitalLine[],
-  build: (lines: readonly HospitalLine[], options: { outdir: string; images: ImageLock }) => App = buildApp,
+  build: (lines: readonly HospitalLine[], options: BuildOptions) => App = buildApp,
   images: ImageLock = PUSHED,
 ): { stacks: Map<string, SynthesizedStack>; manifest: Json } {
   const outdir = mkdtempSync(join(tmpdir(), "synth-"));
   try {
-    build(lines, { outdir, images }).synth();
+    build(lines, { outdir, images, platform }).synth();
     const manifest = JSON.parse(readFileSync(join(outdir, "manifest.json"), "utf8")) as Json;
     const stacks = new Map<string, SynthesizedStack>();
     for (const name of Object.keys(manifest.stacks as Json)) {

@@ -15,6 +15,7 @@ import {
 } from "../../../constructs/policy";
 import { buildApp } from "../../../stacks/app";
 import { withScratch } from "../../../tools/synthesized";
+import { EXAMPLE_PLATFORM } from "../../../tools/tiers";
 import { NOTHING_PUSHED, PROD } from "../../stacks/synthesize";
 import { FIXTURES, type Resources, stackOfResources } from "./fixtures";
 
@@ -120,7 +121,7 @@ describe("at synth", () => {
   test("stands on every stack of the app", () => {
     for (const name of ["st-anna-data", "st-anna-app", "platform", "bootstrap"])
       withScratch((outdir) => {
-        const app = buildApp([PROD], { outdir, images: NOTHING_PUSHED, variables: {} });
+        const app = buildApp([PROD], { outdir, platform: EXAMPLE_PLATFORM, images: NOTHING_PUSHED, variables: {} });
         publicBucket(app.node.findChild(name) as TerraformStack);
         expect(() => app.synth()).toThrow("google_storage_bucket.b: public_access_prevention");
         expect(existsSync(join(outdir, "stacks", name, "cdk.tf.json"))).toBe(false);
