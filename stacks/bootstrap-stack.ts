@@ -83,6 +83,8 @@ export class BootstrapStack extends BaseStack {
     });
 
     if (ci) this.addCiProject(platform, ci, services);
+    else
+      acknowledge(this, "log-sink", "The platform's own sink stands in its stack, beside the archive that it fills.");
     if (ci && platform.repository) {
       const access = new CiAccess(this, "ci-access", {
         platform,

@@ -19,7 +19,7 @@ const PLATFORM: PlatformLine = {
   ci: { project: "mri-ci", projectNumber: "555666777888" },
 };
 
-const synth = (options: AppOptions, lines = [PROD]) =>
+const synth = (options: Partial<AppOptions>, lines = [PROD]) =>
   synthesize(lines, (given, { outdir }) => buildApp(given, { platform: PLATFORM, variables: {}, ...options, outdir }));
 
 const { stacks } = synth({}, [PROD, TEST]);
@@ -250,7 +250,7 @@ describe("a hospital's project", () => {
 
   test("lets the pipeline that deploys its budget use the project's APIs", () => {
     const deployer = "serviceAccount:pipeline@mri-st-anna.iam.gserviceaccount.com";
-    const granted = (options: AppOptions) =>
+    const granted = (options: Partial<AppOptions>) =>
       stackOf(synth(options, [{ ...PROD, deployer }]).stacks, "st-anna-data")
         .resources("google_project_iam_member")
         .map(({ config }) => [config.project, config.role, config.member]);
@@ -266,7 +266,7 @@ describe("a hospital's project", () => {
 });
 
 describe("state", () => {
-  const backends = (options: AppOptions) =>
+  const backends = (options: Partial<AppOptions>) =>
     [...synth(options).stacks].map(([name, { json }]) => [name, (json.terraform as Json).backend]);
 
   test("lies beside the output first, and with one word in the bucket that bootstrap made", () => {
@@ -278,7 +278,7 @@ describe("state", () => {
 });
 
 describe("with CI_ENV_ID", () => {
-  const environment = (variables: Record<string, string>, options: AppOptions = {}) =>
+  const environment = (variables: Record<string, string>, options: Partial<AppOptions> = {}) =>
     synth({ variables, now: new Date("2027-01-30T23:00:00Z"), ...options }).stacks;
 
   test("the app is two stacks in the CI project, whose names carry the id and which expire", () => {
@@ -362,7 +362,7 @@ describe("with CI_ENV_ID", () => {
       );
   });
 
-  test.each<[Record<string, string>, AppOptions, RegExp]>([
+  test.each<[Record<string, string>, Partial<AppOptions>, RegExp]>([
     [{ CI_ENV_ID: "PR 1" }, {}, /"name" is "PR 1"/],
     [{ CI_ENV_ID: "pr-1", CI_REGION: "mars" }, {}, /"region" is "mars"/],
     [{ CI_ENV_ID: "pr-1", CI_EXPIRES_AT: "soon" }, {}, /"expiresAt" is "soon"/],
@@ -374,6 +374,15 @@ describe("with CI_ENV_ID", () => {
   ])("%j is refused in a sentence", (variables, options, sentence) => {
     expect(() => environment(variables, options)).toThrow(sentence);
   });
+});
+
+test.each([
+  ["no CI project", { ci: undefined }],
+  ["no repository", { repository: undefined }],
+  ["no billing account", { billingAccount: undefined }],
+])("a platform with %s passes the policy and is synthesized", (_what, without) => {
+  const line = { ...PLATFORM, ...without } as PlatformLine;
+  expect([...synth({ platform: line }).stacks.keys()]).toContain("bootstrap");
 });
 
 test("an ephemeral environment lives for two days if nobody says otherwise", () => {
@@ -395,7 +404,7 @@ describe("the platform's line", () => {
     expect(problems(shipped)).toEqual([]);
     const outdir = mkdtempSync(join(tmpdir(), "shipped-"));
     try {
-      expect(() => buildApp(hospitals, { outdir, variables: {} })).not.toThrow();
+      expect(() => buildApp(hospitals, { outdir, platform: shipped, variables: {} })).not.toThrow();
     } finally {
       rmSync(outdir, { recursive: true, force: true });
     }
