@@ -13,6 +13,6 @@ module.exports = {
   },
   // These start Spark: npm run test:spark. Those need native TensorFlow: npm run test:native.
   testPathIgnorePatterns: ["/node_modules/", "<rootDir>/tests/spark/", "\\.native\\.test\\.ts$"],
-  modulePathIgnorePatterns: ["<rootDir>/dist/", "<rootDir>/cdktf.out/", "<rootDir>/.parts/"],
+  modulePathIgnorePatterns: ["<rootDir>/dist/", "<rootDir>/lib/", "<rootDir>/cdktf.out/", "<rootDir>/.parts/"],
   testTimeout: 120_000,
 };

@@ -88,7 +88,7 @@ function missing(works) {
 
 /** Brings the package without running its installer, and compiles its binding. */
 function build() {
-  const { optionalDependencies } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8"));
+  const { optionalDependencies } = JSON.parse(readFileSync(join(ROOT, "runtime/package.json"), "utf8"));
   console.error(`TensorFlow: building ${NAME} ${optionalDependencies[NAME]}`);
   const options = ["--no-save", "--ignore-scripts", "--no-audit", "--no-fund"];
   run("npm", ["install", ...options, `${NAME}@${optionalDependencies[NAME]}`], { cwd: ROOT });

@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
 import { lockedImageSchema } from "../constructs/core/container-image";
-import { repositoryRoot } from "../constructs/core/repository";
+import { isCheckout, repositoryRoot } from "../constructs/core/repository";
 import { ConfigurationError } from "../runtime/platform/config";
 import type { RuntimeContract } from "../runtime/platform/contract";
 import { serveContract } from "../runtime/serve/contract";
@@ -25,11 +25,14 @@ export type ImageLock = z.infer<typeof lockSchema>;
 
 export const IMAGE_LOCK = "images.lock.json";
 
+/** Where images.lock.json lies: in a checkout, or where an app that has the package is run. */
+const lockFolder = () => (isCheckout() ? repositoryRoot() : process.cwd());
+
 /**
  * Reads the lock file of a folder; without one there is no image.
  * @throws {ConfigurationError} if it is damaged or was written by hand.
  */
-export function readImageLock(folder: string = repositoryRoot()): ImageLock {
+export function readImageLock(folder: string = lockFolder()): ImageLock {
   const file = join(folder, IMAGE_LOCK);
   if (!existsSync(file)) return { version: 1, images: {} };
   let content: unknown;

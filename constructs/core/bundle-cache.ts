@@ -26,35 +26,15 @@ export class BundleCache {
 
   /** A capability's bundle under a key; undefined if there is none, or not whole. */
   get(name: string, key: string): CachedBundle | undefined {
-    try {
-      const { sha256, zipSha256 } = JSON.parse(readFileSync(this.path(name, key, "json"), "utf8")) as Record<
-        string,
-        string
-      >;
-      const zip = readFileSync(this.path(name, key, "zip"));
-      return sha256 !== undefined && digest(zip) === zipSha256 ? { sha256, zip } : undefined;
-    } catch {
-      return undefined;
-    }
+    return readBundle(this.folder, `${name}-${key}`);
   }
 
   /** Replaces what the capability had. Another synth at the same time sees no bundle or a whole one. */
-  put(name: string, key: string, { sha256, zip }: CachedBundle): void {
+  put(name: string, key: string, bundle: CachedBundle): void {
     mkdirSync(this.folder, { recursive: true });
     for (const file of readdirSync(this.folder))
       if (file.startsWith(`${name}-`)) rmSync(join(this.folder, file), { force: true });
-    this.write(this.path(name, key, "zip"), zip);
-    this.write(this.path(name, key, "json"), JSON.stringify({ sha256, zipSha256: digest(zip) }));
-  }
-
-  private write(path: string, content: Uint8Array | string): void {
-    const partial = join(this.folder, `partial-${process.pid}`);
-    writeFileSync(partial, content);
-    renameSync(partial, path);
-  }
-
-  private path(name: string, key: string, extension: string): string {
-    return join(this.folder, `${name}-${key}.${extension}`);
+    writeBundle(this.folder, `${name}-${key}`, bundle);
   }
 }
 
@@ -62,6 +42,29 @@ export interface CachedBundle {
   /** Of the files, see {@link file://./runtime-bundle.ts}. */
   readonly sha256: string;
   readonly zip: Uint8Array;
+}
+
+/** A bundle that lies in a folder as NAME.zip and NAME.json; undefined if there is none, or not whole. */
+export function readBundle(folder: string, name: string): CachedBundle | undefined {
+  try {
+    const description = readFileSync(join(folder, `${name}.json`), "utf8");
+    const { sha256, zipSha256 } = JSON.parse(description) as Record<string, string>;
+    const zip = readFileSync(join(folder, `${name}.zip`));
+    return sha256 !== undefined && digest(zip) === zipSha256 ? { sha256, zip } : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Lays a bundle down for {@link readBundle}. @param folder exists */
+export function writeBundle(folder: string, name: string, { sha256, zip }: CachedBundle): void {
+  const write = (file: string, content: Uint8Array | string) => {
+    const partial = join(folder, `partial-${process.pid}`);
+    writeFileSync(partial, content);
+    renameSync(partial, join(folder, file));
+  };
+  write(`${name}.zip`, zip);
+  write(`${name}.json`, JSON.stringify({ sha256, zipSha256: digest(zip) }));
 }
 
 const digest = (content: Uint8Array): string => createHash("sha256").update(content).digest("hex");

@@ -3,13 +3,13 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { Construct } from "constructs";
-import { type BuildOptions, buildSync, version } from "esbuild";
+import type { BuildOptions } from "esbuild";
 import { unzipSync, type Zippable, zipSync } from "fflate";
 import type { RuntimeContract } from "../../runtime/platform/contract";
-import { BundleCache } from "./bundle-cache";
+import { BundleCache, readBundle } from "./bundle-cache";
 import { AssetType, TerraformAsset } from "./cdktf";
 import { prunePackageLock, readPackageLock } from "./package-lock";
-import { repositoryRoot } from "./repository";
+import { isCheckout, repositoryRoot } from "./repository";
 
 /**
  * Packages that cannot live inside a bundle and are installed beside it: they load a native binary, a WebAssembly file or a
@@ -41,25 +41,47 @@ export function bundleFiles(bundle: Bundle): ReadonlyMap<string, Uint8Array> {
 
 const bundles = new Map<string, Bundle>();
 
+/** Where the package has its bundles, from its root. */
+export const PACKED_BUNDLES = join("lib", "bundles");
+
 /** What a bundle is made from. */
 export type BundleSource = Pick<RuntimeContract, "name" | "entry" | "workers" | "packages">;
 
-/** Bundles a contract's entry once per process, and once per state of the code: every hospital ships the same bytes. */
+/**
+ * Bundles a contract's entry once per process, and once per state of the code: every hospital ships the same bytes. The
+ * package brings the bundles of its version: made again from another app's packages, they would be others.
+ */
 export function bundleRuntime(contract: BundleSource): Bundle {
   const known = bundles.get(contract.entry);
   if (known) return known;
   const root = repositoryRoot();
-  const cache = new BundleCache(root);
-  const key = cache.key({ ...bundling(contract), version, packages: contract.packages, layout: LAYOUT });
-  let stored = cache.get(contract.name, key);
-  if (!stored) {
-    const files = createFiles(contract, root);
-    stored = { sha256: hashFiles(files), zip: zipFiles(files) };
-    cache.put(contract.name, key, stored);
-  }
-  bundles.set(contract.entry, stored);
-  return stored;
+  const bundle = isCheckout(root) ? madeBundle(contract, root) : packedBundle(contract, root);
+  bundles.set(contract.entry, bundle);
+  return bundle;
 }
+
+function madeBundle(contract: BundleSource, root: string): Bundle {
+  const cache = new BundleCache(root);
+  const { version } = bundler();
+  const key = cache.key({ ...bundling(contract), version, packages: contract.packages, layout: LAYOUT });
+  const stored = cache.get(contract.name, key);
+  if (stored) return stored;
+  const files = createFiles(contract, root);
+  const bundle = { sha256: hashFiles(files), zip: zipFiles(files) };
+  cache.put(contract.name, key, bundle);
+  return bundle;
+}
+
+function packedBundle({ name }: BundleSource, root: string): Bundle {
+  const bundle = readBundle(join(root, PACKED_BUNDLES), name);
+  if (bundle) return bundle;
+  throw new Error(
+    `The package brain-tumor-stack has no bundle "${name}", or it was changed after it was packed: install it again.`,
+  );
+}
+
+/** Loaded where it is needed: the package does without it. */
+const bundler = () => require("esbuild") as typeof import("esbuild");
 
 /** Counts the changes of what lies in a bundle beside the code. */
 const LAYOUT = 2;
@@ -81,7 +103,7 @@ const bundling = ({ entry, workers = [] }: BundleSource) =>
   }) satisfies BuildOptions;
 
 function createFiles(contract: BundleSource, root: string): Map<string, Uint8Array> {
-  const result = buildSync({
+  const result = bundler().buildSync({
     ...bundling(contract),
     absWorkingDir: root,
     write: false,

@@ -43,7 +43,7 @@ describe("npm run setup:tensorflow", () => {
 
   beforeEach(() => {
     root = mkdtempSync(join(tmpdir(), "setup-tensorflow-"));
-    write("package.json", JSON.stringify({ optionalDependencies: { "@tensorflow/tfjs-node": "4.22.0" } }));
+    write("runtime/package.json", JSON.stringify({ optionalDependencies: { "@tensorflow/tfjs-node": "4.22.0" } }));
     write("scripts/requirements-tensorflow.txt", "# what for\ntensorflow-cpu==2.21.0\n");
     write("bench/peers/requirements-keras.txt", "tensorflow-cpu==2.21.0\nkeras==3.12.0\n");
     // What npm install lays down, and the tool that then compiles.

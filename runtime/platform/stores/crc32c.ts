@@ -1,6 +1,13 @@
 import { createReadStream } from "node:fs";
 import { Transform, type TransformCallback } from "node:stream";
-import { crc32c } from "@node-rs/crc32";
+import type * as Native from "@node-rs/crc32";
+
+/** Loaded with the first bytes: whoever reads a contract alone needs no native code. */
+let native: typeof Native | undefined;
+function crc32c(content: Uint8Array, sum?: number): number {
+  native ??= require("@node-rs/crc32") as typeof Native;
+  return native.crc32c(content, sum);
+}
 
 /** CRC32C as Google Cloud Storage writes it: base64 of the big-endian 32-bit value. */
 export function encodeCrc32c(value: number): string {
