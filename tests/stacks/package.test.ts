@@ -63,7 +63,7 @@ beforeAll(() => {
   }
   cpSync(FOREIGN, app, { recursive: true });
   writeFileSync(join(app, "images.lock.json"), JSON.stringify(LOCK));
-});
+}, 300_000);
 
 afterAll(() => rmSync(app, { recursive: true, force: true }));
 
