@@ -34,11 +34,14 @@ interface Manifest {
   readonly exports: Readonly<Record<string, string>>;
   readonly dependencies: Readonly<Record<string, string>>;
   readonly peerDependencies: Readonly<Record<string, string>>;
+  readonly peerDependenciesMeta: Readonly<Record<string, { readonly optional: boolean }>>;
 }
 
 /** Another team's app: it has the tarball that npm pack makes, what the package asks for, and a compiler; nothing else. */
 let app: string;
 let manifest: Manifest;
+/** Those that every app has to have. */
+let peers: readonly string[];
 let packed: readonly { readonly path: string; readonly size: number }[];
 let unpackedSize: number;
 
@@ -56,8 +59,8 @@ beforeAll(() => {
   mkdirSync(home, { recursive: true });
   execFileSync("tar", ["-xzf", join(app, tarball.filename), "-C", home, "--strip-components=1"]);
   manifest = JSON.parse(readFileSync(join(home, "package.json"), "utf8"));
-  const declared = [...Object.keys(manifest.dependencies), ...Object.keys(manifest.peerDependencies)];
-  for (const name of [...declared, "@types/node", "undici-types"]) {
+  peers = Object.keys(manifest.peerDependencies).filter((name) => !manifest.peerDependenciesMeta[name]?.optional);
+  for (const name of [...Object.keys(manifest.dependencies), ...peers, "@types/node", "undici-types"]) {
     mkdirSync(dirname(join(app, "node_modules", name)), { recursive: true });
     symlinkSync(join(packages, name), join(app, "node_modules", name));
   }
@@ -112,16 +115,28 @@ describe("the package, in another team's app", () => {
     expect(unpackedSize).toBeLessThan(10_000_000);
     // Nobody who deploys the constructs installs what the processes run with.
     expect(Object.keys(manifest.dependencies)).toEqual(["fflate", "zod"]);
-    expect(Object.keys(manifest.peerDependencies)).toEqual(["@cdktf/provider-google", "cdktf", "constructs"]);
+    expect(peers).toEqual(["@cdktf/provider-google", "cdktf", "constructs"]);
     expect(manifest).not.toHaveProperty("optionalDependencies");
   });
 
   test("asks for peers in ranges that the versions of this repository are in", () => {
-    for (const [name, range] of Object.entries(manifest.peerDependencies)) {
+    for (const name of peers) {
+      const range = manifest.peerDependencies[name] ?? "";
       const { version } = JSON.parse(readFileSync(join(packages, name, "package.json"), "utf8")) as Manifest;
       const [, major, minor] = /^\^(\d+)\.(\d+)\./.exec(range) ?? [];
       expect(version.startsWith(major === "0" ? `0.${minor}.` : `${major}.`)).toBe(true);
     }
+  });
+
+  test("names what the processes import in one version, wherever it is named", () => {
+    const read = (file: string) =>
+      JSON.parse(readFileSync(join(ROOT, file), "utf8")) as Record<string, Record<string, string> | undefined>;
+    const sections = ["dependencies", "devDependencies", "optionalDependencies", "peerDependencies"];
+    const versions = (file: string) => Object.assign({}, ...sections.map((name) => read(file)[name] ?? {}));
+    const here: Record<string, string> = versions("package.json");
+    const twice = Object.entries<string>(versions("runtime/package.json")).filter(([name]) => name in here);
+    expect(twice.map(([name]) => name)).toContain("sharp");
+    for (const [name, version] of twice) expect({ [name]: here[name] }).toEqual({ [name]: version });
   });
 
   test.each([
