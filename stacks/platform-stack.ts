@@ -94,6 +94,11 @@ export class PlatformStack extends BaseStack {
       // In the order of the API's answer.
       permissions: ["cloudkms.cryptoKeys.get", "cloudkms.cryptoKeys.getIamPolicy", "cloudkms.cryptoKeys.setIamPolicy"],
     });
+    acknowledge(
+      granter,
+      "kms-administration",
+      "CI lets an environment's identities use the keys that all environments share, on that ring alone; no patient's data is there.",
+    );
     for (const region of platform.ephemeralRegions)
       new EphemeralKeys(this, `ephemeral-keys-${region}`, {
         platform,

@@ -1,9 +1,17 @@
 import { resourceRule } from "../rule";
-import { block, blocks, isGiven, type Json, record } from "../stack-document";
+import { block, blocks, isGiven, type Json, record, strings } from "../stack-document";
 import { clusterConfig, DATAPROC } from "./dataproc";
 
 const missing = (name: string) => `${name} is missing`;
 const given = (value: unknown, name: string) => (isGiven(value) ? undefined : missing(name));
+
+const GRANT = /_iam_(?:member|binding)$/;
+const KEY_ROLE = /^roles\/cloudkms\./;
+/** Roles by which a key is used or looked at; every other one of Cloud KMS changes keys, or who may use them. */
+const KEY_USE =
+  /^roles\/cloudkms\.(?:viewer|publicKeyViewer|cryptoOperator|signer|verifier|signerVerifier|cryptoKey(?:Encrypter|Decrypter|EncrypterDecrypter)(?:ViaDelegation)?)$/;
+/** The same for single permissions. https://cloud.google.com/kms/docs/reference/permissions-and-roles */
+const KEY_USE_PERMISSION = /\.(?:get|list|getIamPolicy|viewPublicKey|useTo(?!Import)\w+)$/;
 
 const MAX_ROTATION_SECONDS = 90 * 24 * 60 * 60;
 
@@ -118,6 +126,44 @@ export const encryptionRules = [
     cmek("A workflow is", "workflow-cmek", [], [], "crypto_key_name"),
     ["google_workflows_workflow"],
     ({ config }) => given(config.crypto_key_name, "crypto_key_name"),
+  ),
+  resourceRule(
+    {
+      id: "kms-administration",
+      severity: "critical",
+      title:
+        "No stack hands out the administration of keys: who can change a key can lock everybody out, or let anybody in.",
+      checkov: [],
+      cis: ["1.11"],
+      remedy: "Leave it to whoever owns the project, and grant the role by which the key is used.",
+    },
+    /_iam_(?:member|binding|custom_role)$/,
+    ({ config }) => {
+      const role = strings(config.role).find((given) => KEY_ROLE.test(given) && !KEY_USE.test(given));
+      if (role !== undefined) return `role is ${role}`;
+      const permission = strings(config.permissions).find(
+        (given) => given.startsWith("cloudkms.") && !KEY_USE_PERMISSION.test(given),
+      );
+      return permission === undefined ? undefined : `its permissions have ${permission}`;
+    },
+  ),
+  resourceRule(
+    {
+      id: "kms-users",
+      severity: "critical",
+      title: "Keys are used by service accounts alone: no person, group or stranger decrypts.",
+      checkov: [],
+      cis: ["1.11"],
+      remedy: "Grant the role to the identity of the workload; people see what it shows them.",
+    },
+    GRANT,
+    ({ config }) => {
+      if (!strings(config.role).some((role) => KEY_ROLE.test(role))) return undefined;
+      const other = [...strings(config.member), ...strings(config.members)].find(
+        (member) => !/^serviceAccount:|^\$\{/.test(member),
+      );
+      return other === undefined ? undefined : `${other} has ${strings(config.role).join(", ")}`;
+    },
   ),
   resourceRule(
     {

@@ -1,7 +1,7 @@
-import { resourceRule, stackRule } from "../rule";
-import { block, blocks, isGiven, type Json, strings } from "../stack-document";
+import { coverEverything, shareOfInternet } from "../address-space";
+import { type Problem, type Rule, resourceRule, stackRule } from "../rule";
+import { block, blocks, isGiven, type Json, type StackDocument, strings } from "../stack-document";
 
-const ANYWHERE = new Set(["0.0.0.0/0", "::/0", "0::0/0"]);
 const FIREWALL = /^google_compute_(?:firewall|(?:region_)?network_firewall_policy_rule|firewall_policy_rule)$/;
 
 /** A firewall rule of either kind, in one form. */
@@ -29,10 +29,61 @@ function firewallRule(type: string, config: Json) {
   };
 }
 
-const anywhere = (ranges: readonly string[]) => ranges.find((range) => ANYWHERE.has(range));
+/** Ranges to or from which something leads. */
+interface Way {
+  readonly address: string;
+  readonly ranges: readonly string[];
+}
+
+const MAX_SHOWN = 4;
+const shown = (ranges: readonly string[]) =>
+  `${ranges.slice(0, MAX_SHOWN).join(", ")}${ranges.length > MAX_SHOWN ? ` and ${ranges.length - MAX_SHOWN} more` : ""}`;
+
+/**
+ * Ways that are as wide as the internet, each by itself or all together: halves of it are the whole, too.
+ * @param what begins the clause, such as "it allows egress to"
+ */
+function wideWays(ways: readonly Way[], what: string): Problem[] {
+  const wide = ways.filter(({ ranges }) => shareOfInternet(ranges) === "huge");
+  const narrow = ways.filter(({ ranges }) => shareOfInternet(ranges) === "some");
+  const together = shareOfInternet(narrow.flatMap(({ ranges }) => ranges)) === "huge" ? narrow : [];
+  return [
+    ...wide.map(({ address, ranges }) => ({ address, problem: `${what} ${shown(ranges)}` })),
+    ...together.map(({ address, ranges }) => ({
+      address,
+      problem: `${what} ${shown(ranges)}, and with its like to a large part of the internet`,
+    })),
+  ];
+}
+
+/** A rule over the firewall rules of one direction that allow something. */
+function allowRule(text: Omit<Rule, "check">, direction: "ingress" | "egress"): Rule {
+  const side =
+    direction === "ingress"
+      ? ({ ends: "sources", end: "source", to: "from" } as const)
+      : ({ ends: "destinations", end: "destination", to: "to" } as const);
+  return {
+    ...text,
+    check: ({ resources }: StackDocument) => {
+      const allowing = resources.flatMap(({ address, type, config }) => {
+        const rule = FIREWALL.test(type) ? firewallRule(type, config) : undefined;
+        return rule?.allows && rule.ingress === (direction === "ingress") ? [{ address, rule }] : [];
+      });
+      return [
+        ...wideWays(
+          allowing.map(({ address, rule }) => ({ address, ranges: rule[side.ends] })),
+          `it allows ${direction} ${side.to}`,
+        ),
+        ...allowing
+          .filter(({ rule }) => rule[side.ends].length === 0 && !(rule.ingress ? rule.narrowed : rule.toNames))
+          .map(({ address }) => ({ address, problem: `it allows ${direction} and names no ${side.end}` })),
+      ];
+    },
+  };
+}
 
 export const networkRules = [
-  resourceRule(
+  allowRule(
     {
       id: "no-ingress-from-anywhere",
       severity: "critical",
@@ -41,16 +92,9 @@ export const networkRules = [
       cis: ["3.6", "3.7"],
       remedy: "Name the source ranges; for a shell use Identity-Aware Proxy (35.235.240.0/20).",
     },
-    FIREWALL,
-    ({ type, config }) => {
-      const rule = firewallRule(type, config);
-      if (!rule.ingress || !rule.allows) return undefined;
-      const source = anywhere(rule.sources);
-      if (source !== undefined) return `it allows ingress from ${source}`;
-      return rule.sources.length === 0 && !rule.narrowed ? "it allows ingress and names no source" : undefined;
-    },
+    "ingress",
   ),
-  resourceRule(
+  allowRule(
     {
       id: "no-egress-to-anywhere",
       severity: "high",
@@ -59,15 +103,32 @@ export const networkRules = [
       cis: [],
       remedy: "Name the destination ranges: private.googleapis.com (199.36.153.8/30) is enough for Google's APIs.",
     },
-    FIREWALL,
-    ({ type, config }) => {
-      const rule = firewallRule(type, config);
-      if (rule.ingress || !rule.allows) return undefined;
-      const destination = anywhere(rule.destinations);
-      if (destination !== undefined) return `it allows egress to ${destination}`;
-      return rule.destinations.length === 0 && !rule.toNames ? "it allows egress and names no destination" : undefined;
-    },
+    "egress",
   ),
+  {
+    id: "no-default-route",
+    severity: "high",
+    title: "No route leads to the whole internet.",
+    checkov: [],
+    cis: [],
+    remedy:
+      "Set delete_default_routes_on_create = true on the network, and give a route to the internet gateway the range of one destination.",
+    check: ({ resources }) => [
+      ...wideWays(
+        resources.flatMap(({ address, type, config }) =>
+          type === "google_compute_route" && /(?:^|\/)default-internet-gateway$/.test(String(config.next_hop_gateway))
+            ? [{ address, ranges: strings(config.dest_range) }]
+            : [],
+        ),
+        "it leads to the internet gateway for",
+      ),
+      ...resources.flatMap(({ address, type, config }) =>
+        type === "google_compute_network" && config.delete_default_routes_on_create !== true
+          ? [{ address, problem: "delete_default_routes_on_create is not true, so that Google adds a default route" }]
+          : [],
+      ),
+    ],
+  } satisfies Rule,
   stackRule(
     {
       id: "egress-denied",
@@ -79,12 +140,11 @@ export const networkRules = [
     },
     ({ resources }) => {
       if (!resources.some(({ type }) => type === "google_compute_network")) return undefined;
-      const denied = resources.some(({ type, config }) => {
-        if (!FIREWALL.test(type)) return false;
-        const rule = firewallRule(type, config);
-        return !rule.ingress && rule.denies && rule.everything && anywhere(rule.destinations) !== undefined;
+      const denied = resources.flatMap(({ type, config }) => {
+        const rule = FIREWALL.test(type) ? firewallRule(type, config) : undefined;
+        return rule && !rule.ingress && rule.denies && rule.everything ? rule.destinations : [];
       });
-      return denied ? undefined : "there is a network and no firewall rule that denies all egress";
+      return coverEverything(denied) ? undefined : "there is a network and no firewall rule that denies all egress";
     },
   ),
   resourceRule(

@@ -278,14 +278,57 @@ export const FIXTURES: Readonly<Record<string, Fixture>> = {
       ["google_kms_crypto_key", { purpose: "ENCRYPT_DECRYPT" }],
     ],
   },
+  "kms-administration": {
+    passes: [
+      [
+        "google_kms_crypto_key_iam_member",
+        { role: "roles/cloudkms.cryptoKeyEncrypterDecrypter", member: "serviceAccount:a@p" },
+      ],
+      ["google_project_iam_custom_role", { permissions: ["cloudkms.cryptoKeys.get", "storage.buckets.setIamPolicy"] }],
+    ],
+    fails: [
+      ["google_kms_crypto_key_iam_member", { role: "roles/cloudkms.admin", member: "user:outsider@example.com" }],
+      ["google_kms_key_ring_iam_member", { role: "roles/cloudkms.importer", member: "serviceAccount:a@p" }],
+      [MEMBER, { role: "roles/cloudkms.admin", member: "group:g@example.com" }],
+      ["google_project_iam_custom_role", { permissions: ["cloudkms.cryptoKeyVersions.destroy"] }],
+    ],
+  },
+  "kms-users": {
+    passes: [
+      [
+        "google_kms_crypto_key_iam_member",
+        { role: "roles/cloudkms.cryptoKeyDecrypter", member: ref("google_service_account.a.member") },
+      ],
+      [`${BUCKET}_iam_member`, { role: "roles/storage.objectViewer", member: "group:g@example.com" }],
+    ],
+    fails: [
+      [
+        "google_kms_crypto_key_iam_member",
+        { role: "roles/cloudkms.cryptoKeyDecrypter", member: "user:outsider@example.com" },
+      ],
+      ["google_kms_key_ring_iam_member", { role: "roles/cloudkms.signerVerifier", member: "domain:example.com" }],
+      ["google_project_iam_member", { role: "roles/cloudkms.cryptoKeyDecrypter", member: "group:g@example.com" }],
+      [
+        "google_kms_crypto_key_iam_member",
+        {
+          role: "roles/cloudkms.cryptoKeyDecrypter",
+          member: "principalSet://iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/p/*",
+        },
+      ],
+    ],
+  },
   "kms-prevent-destroy": one("google_kms_crypto_key", { lifecycle: { prevent_destroy: true } }, { lifecycle: {} }),
   "no-ingress-from-anywhere": {
     passes: [
       [FIREWALL, { direction: "INGRESS", allow: [{ protocol: "tcp" }], source_ranges: ["35.235.240.0/20"] }],
       [FIREWALL, { direction: "INGRESS", deny: [{ protocol: "all" }], source_ranges: ["0.0.0.0/0"] }],
       [FIREWALL, { allow: [{ protocol: "tcp" }], source_tags: ["inside"] }],
+      // What lies inside is not the internet, however much of it there is.
+      [FIREWALL, { allow: [{ protocol: "tcp" }], source_ranges: ["10.0.0.0/8", "172.16.0.0/12", "fd00::/8"] }],
     ],
     fails: [
+      [FIREWALL, { allow: [{ protocol: "tcp" }], source_ranges: ["0.0.0.0/1", "128.0.0.0/1"] }],
+      [FIREWALL, { allow: [{ protocol: "tcp" }], source_ranges: ["2000::/3"] }],
       [FIREWALL, { direction: "INGRESS", allow: [{ protocol: "tcp", ports: ["22"] }], source_ranges: ["0.0.0.0/0"] }],
       [FIREWALL, { allow: { protocol: "tcp" } }],
       [
@@ -302,9 +345,41 @@ export const FIXTURES: Readonly<Record<string, Fixture>> = {
     passes: [
       [FIREWALL, { direction: "EGRESS", allow: [{ protocol: "tcp" }], destination_ranges: ["199.36.153.8/30"] }],
       [FIREWALL, { direction: "EGRESS", deny: [{ protocol: "all" }], destination_ranges: ["0.0.0.0/0"] }],
+      // Twenty destinations of the widest range that a hospital's line takes.
+      [
+        FIREWALL,
+        {
+          direction: "EGRESS",
+          allow: [{ protocol: "tcp" }],
+          destination_ranges: Array.from({ length: 20 }, (_, n) => `203.${n}.0.0/16`),
+        },
+      ],
     ],
     fails: [
       [FIREWALL, { direction: "EGRESS", allow: [{ protocol: "all" }], destination_ranges: ["0.0.0.0/0"] }],
+      [
+        FIREWALL,
+        { direction: "EGRESS", allow: [{ protocol: "all" }], destination_ranges: ["0.0.0.0/1", "128.0.0.0/1"] },
+      ],
+      [FIREWALL, { direction: "EGRESS", allow: [{ protocol: "all" }], destination_ranges: ["64.0.0.0/2"] }],
+      // Half of it each, in ranges of a size that none would notice.
+      [
+        FIREWALL,
+        {
+          direction: "EGRESS",
+          allow: [{ protocol: "tcp" }],
+          destination_ranges: Array.from({ length: 128 }, (_, n) => `52.${n}.0.0/16`),
+        },
+      ],
+      [
+        FIREWALL,
+        {
+          direction: "EGRESS",
+          allow: [{ protocol: "tcp" }],
+          destination_ranges: Array.from({ length: 128 }, (_, n) => `52.${128 + n}.0.0/16`),
+        },
+      ],
+      [FIREWALL, { direction: "EGRESS", allow: [{ protocol: "all" }], destination_ranges: ["::/1", "8000::/1"] }],
       [FIREWALL, { direction: "EGRESS", allow: [{ protocol: "tcp" }] }],
     ],
   },
@@ -316,6 +391,22 @@ export const FIXTURES: Readonly<Record<string, Fixture>> = {
     fails: [
       ["google_compute_network", { name: "n" }],
       [FIREWALL, { direction: "EGRESS", deny: [{ protocol: "tcp" }], destination_ranges: ["0.0.0.0/0"] }],
+    ],
+  },
+  "no-default-route": {
+    passes: [
+      ["google_compute_route", { dest_range: "203.0.113.0/28", next_hop_gateway: "default-internet-gateway" }],
+      ["google_compute_route", { dest_range: "0.0.0.0/0", next_hop_ilb: "inspected" }],
+      ["google_compute_network", { delete_default_routes_on_create: true }],
+    ],
+    fails: [
+      ["google_compute_route", { dest_range: "0.0.0.0/0", next_hop_gateway: "default-internet-gateway" }],
+      [
+        "google_compute_route",
+        { dest_range: "128.0.0.0/1", next_hop_gateway: "projects/p/global/gateways/default-internet-gateway" },
+      ],
+      ["google_compute_route", { dest_range: "::/0", next_hop_gateway: "default-internet-gateway" }],
+      ["google_compute_network", { name: "n" }],
     ],
   },
   "no-external-ip": one(
