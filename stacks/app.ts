@@ -7,7 +7,7 @@ import { type CiVariables, ciEnvironment } from "./ci-environment";
 import { type Hospital, type HospitalContext, type HospitalLine, parseHospitals } from "./config";
 import { HospitalAppStack } from "./hospital-app-stack";
 import { HospitalDataStack } from "./hospital-data-stack";
-import { type ImageLock, readImageLock } from "./images";
+import { type ImageLock, readImageLock, withStandIns } from "./images";
 import { type Platform, type PlatformLine, parsePlatform, stateBucketName } from "./platform-config";
 import { PlatformStack } from "./platform-stack";
 
@@ -24,6 +24,11 @@ export interface AppOptions {
    * @default what images.lock.json says: of this checkout, or of the working directory of an app that has the package
    */
   readonly images?: ImageLock | undefined;
+  /**
+   * Images that do not exist in place of those that were not pushed: to look at what they will bring, never to deploy.
+   * @default false
+   */
+  readonly standIns?: boolean | undefined;
   /** What the lines are called in an error. */
   readonly subject?: string | undefined;
   /**
@@ -63,7 +68,8 @@ function build(lines: readonly HospitalLine[], options: AppOptions): App {
   const outdir = options.outdir ?? process.env.CDKTF_OUTDIR ?? "cdktf.out";
   mkdirSync(outdir, { recursive: true });
   const app = new App({ outdir, stackTraces: false, skipValidation: options.skipValidation ?? false });
-  const images = options.images ?? readImageLock();
+  const pushed = options.images ?? readImageLock();
+  const images = options.standIns ? withStandIns(pushed, platform) : pushed;
   if (!environment) new PlatformStack(app, platform).addDependency(new BootstrapStack(app, platform));
   const stacks = hospitals.map((hospital) => {
     const data = new HospitalDataStack(app, hospital, platform);

@@ -7,6 +7,7 @@ import { ConfigurationError } from "../runtime/platform/config";
 import type { RuntimeContract } from "../runtime/platform/contract";
 import { serveContract } from "../runtime/serve/contract";
 import { trainContract } from "../runtime/train/contract";
+import { imageRepository, type PlatformLine } from "./platform-config";
 
 /** What runs as a container, by the name of its image: `images/<name>` has the Dockerfile. */
 export const IMAGE_CONTRACTS = {
@@ -27,6 +28,19 @@ export const IMAGE_LOCK = "images.lock.json";
 
 /** Where images.lock.json lies: in a checkout, or where an app that has the package is run. */
 const lockFolder = () => (isCheckout() ? repositoryRoot() : process.cwd());
+
+/** What was not pushed yet, or whose lock file is gone. */
+export const missingImages = ({ images }: ImageLock): ImageName[] => IMAGES.filter((name) => !images[name]);
+
+/** The lock with images that do not exist for those that are missing: to look at what they will bring, never to deploy. */
+export function withStandIns(lock: ImageLock, platform: Pick<PlatformLine, "project" | "region">): ImageLock {
+  const nothing = "0".repeat(64);
+  const standIns = missingImages(lock).map((name) => [
+    name,
+    { image: `${imageRepository(platform)}/${name}`, digest: `sha256:${nothing}`, bundle: nothing },
+  ]);
+  return { ...lock, images: { ...lock.images, ...Object.fromEntries(standIns) } };
+}
 
 /**
  * Reads the lock file of a folder; without one there is no image.

@@ -160,3 +160,7 @@ export const CI_DEPLOYER = { name: "ci", role: "deploy" } as const;
 
 /** Repository of the images that hospitals run, in the platform's project and region. */
 export const IMAGE_REPOSITORY = "brain-tumor-images";
+
+/** Where it is pushed to. */
+export const imageRepository = ({ project, region }: Pick<PlatformLine, "project" | "region">) =>
+  `${region}-docker.pkg.dev/${project}/${IMAGE_REPOSITORY}`;

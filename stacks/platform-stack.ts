@@ -11,7 +11,7 @@ import { acknowledge } from "../constructs/policy";
 import { AuditSink, EphemeralKeys, encryptionKeyFromId } from "../constructs/security";
 import { allowLogSink, SecureBucket } from "../constructs/storage";
 import { BaseStack, platformSettings } from "./base-stack";
-import { ciDeployer, IMAGE_REPOSITORY, logArchiveName, type Platform } from "./platform-config";
+import { ciDeployer, IMAGE_REPOSITORY, imageRepository, logArchiveName, type Platform } from "./platform-config";
 
 /** Six years, two of them leap years. https://www.ecfr.gov/current/title-45/section-164.316 */
 const LOG_RETENTION_DAYS = 2192;
@@ -77,7 +77,7 @@ export class PlatformStack extends BaseStack {
     if (platform.ci && platform.repository) this.letCiGrantImages(platform, images);
 
     new TerraformOutput(this, "image_repository", {
-      value: `${platform.region}-docker.pkg.dev/${platform.project}/${IMAGE_REPOSITORY}`,
+      value: imageRepository(platform),
       description: "Where npm run image pushes to",
     });
   }

@@ -7,6 +7,7 @@ import {
   stackDocument,
   unknownAcknowledgements,
 } from "../constructs/policy";
+import { IMAGE_LOCK, type ImageLock, missingImages, readImageLock } from "../stacks/images";
 import { LINES_HELP } from "../stacks/lines";
 import { EXIT, ifMain, print, runTool, tool } from "./command";
 import { type StackChoice, withStacks } from "./synthesize";
@@ -17,8 +18,11 @@ interface Options extends StackChoice {
   readonly json?: boolean;
 }
 
-/** The command `npm run policy`. */
-export async function policy(args: readonly string[]): Promise<number> {
+/**
+ * The command `npm run policy`.
+ * @param lock the images that were pushed; what the others will bring is checked with stand-ins
+ */
+export async function policy(args: readonly string[], lock?: ImageLock): Promise<number> {
   const program = tool("policy", "Checks synthesized stacks against the rule pack. Exit code 1 if a finding is open.")
     .option("--hospitals <file>", LINES_HELP.hospitals)
     .option("--platform <file>", LINES_HELP.platform)
@@ -35,8 +39,13 @@ export async function policy(args: readonly string[]): Promise<number> {
         print(listRules());
         return EXIT.done;
       }
+      const images = lock ?? readImageLock();
+      const missing = options.dir === undefined ? missingImages(images) : [];
+      // Nothing with a stand-in in it is kept: somebody might deploy it.
+      const { out, ...choice } = options;
+      if (missing.length > 0 && out !== undefined) withStacks(options, () => {}, { policy: false, app: { images } });
       return withStacks(
-        options,
+        missing.length > 0 ? choice : options,
         (stacks) => {
           const documents = stacks.map(({ name, json }) => stackDocument(name, json));
           const reports = documents.map((document) => ({ document, findings: evaluatePolicy(document) }));
@@ -50,9 +59,13 @@ export async function policy(args: readonly string[]): Promise<number> {
               documents.reduce((sum, { resources }) => sum + resources.length, 0),
               stacks.length,
             );
+          if (missing.length > 0)
+            process.stderr.write(
+              `${IMAGE_LOCK} has no image ${missing.join(", ")}: what runs them was checked with stand-ins in their place.\n`,
+            );
           return openFindings(findings).length + unknown.length > 0 ? EXIT.failed : EXIT.done;
         },
-        { policy: false },
+        { policy: false, app: { images, standIns: true } },
       );
     },
     args,

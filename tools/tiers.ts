@@ -1,6 +1,6 @@
 import { buildApp } from "../stacks/app";
 import type { HospitalLine } from "../stacks/config";
-import type { ImageLock } from "../stacks/images";
+import { type ImageLock, withStandIns } from "../stacks/images";
 import type { PlatformLine } from "../stacks/platform-config";
 import { readStacks, type SynthesizedStack, withScratch } from "./synthesized";
 
@@ -34,17 +34,8 @@ export const TIER_HOSPITALS: readonly HospitalLine[] = [
 /** What an ephemeral environment gets from its variables. */
 const ENVIRONMENT = { CI_ENV_ID: "ephemeral", CI_EXPIRES_AT: "2027-01-31" };
 
-const image = (name: string, digit: string) => ({
-  image: `europe-west4-docker.pkg.dev/example-platform/brain-tumor-images/${name}`,
-  digest: `sha256:${digit.repeat(64)}`,
-  bundle: digit.repeat(64),
-});
-
 /** As if both images had been pushed, so that nothing is left out. */
-export const EXAMPLE_IMAGES: ImageLock = {
-  version: 1,
-  images: { serve: image("serve", "a"), train: image("train", "b") },
-};
+export const EXAMPLE_IMAGES: ImageLock = withStandIns({ version: 1, images: {} }, EXAMPLE_PLATFORM);
 
 /** Synthesizes the platform and a hospital of every tier. */
 export function withTierStacks<T>(out: string | undefined, work: (stacks: readonly SynthesizedStack[]) => T): T {

@@ -1,6 +1,7 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { ImageLock } from "../../stacks/images";
 import { checkSchema } from "../../tools/check-schema";
 import { deployOrder, orderProblems } from "../../tools/deploy-order";
 import { planGuard, stateLosses } from "../../tools/plan-guard";
@@ -8,7 +9,7 @@ import { policy } from "../../tools/policy";
 import { googleSchema } from "../../tools/provider-schema";
 import { type Json, type SynthesizedStack, withScratch } from "../../tools/synthesized";
 import { firstPlan } from "../../tools/terraform";
-import { withTierStacks } from "../../tools/tiers";
+import { EXAMPLE_IMAGES, withTierStacks } from "../../tools/tiers";
 import { verifyTerraform } from "../../tools/verify-terraform";
 import { captureOutput } from "../support/captured-output";
 
@@ -130,6 +131,63 @@ describe("npm run policy", () => {
   test("exits 0 on the stacks of every tier as they are", async () => {
     expect(await withScratchStacks(() => {})).toBe(0);
     expect(printed()).toMatch(/0 findings, \d+ acknowledged/);
+  });
+
+  describe("before images were pushed", () => {
+    const line = {
+      name: "st-anna",
+      tier: "prod",
+      project: "mri-st-anna",
+      projectNumber: "483920174655",
+      region: "europe-west4",
+      serve: { domain: "mri.example.org" },
+    };
+    const NONE: ImageLock = { version: 1, images: {} };
+    /** What the command says of this one hospital. */
+    const check = async (images: ImageLock, ...more: string[]): Promise<string> => {
+      const before = printed().length;
+      const code = await withScratch((folder) => {
+        writeFileSync(join(folder, "hospitals.json"), JSON.stringify([line]));
+        return policy(["--hospitals", join(folder, "hospitals.json"), ...more], images);
+      });
+      expect(code).toBe(0);
+      return printed().slice(before);
+    };
+
+    /** The list in what was printed to stdout and stderr. */
+    const findings = (text: string) => JSON.parse(text.slice(0, text.lastIndexOf("]") + 1)) as unknown[];
+
+    test("looks at what they will bring, with stand-ins, and says so", async () => {
+      const resources = (text: string) => Number(/(\d+) resources/.exec(text)?.[1]);
+      const before = await check(NONE);
+      const after = await check(EXAMPLE_IMAGES);
+      expect(resources(before)).toBe(resources(after));
+      const sentence =
+        "images.lock.json has no image serve, train: what runs them was checked with stand-ins in their place.";
+      expect(before).toContain(sentence);
+      expect(after).not.toContain("stand-ins");
+    });
+
+    test("finds what is wrong with what they will bring, whichever is missing", async () => {
+      const { serve, train } = EXAMPLE_IMAGES.images;
+      // Acknowledged, and so in the list: the redirect to HTTPS of the load balancer.
+      for (const images of [{}, serve && { serve }, train && { train }])
+        expect(findings(await check({ version: 1, images: images ?? {} }, "--json"))).toContainEqual(
+          expect.objectContaining({ address: expect.stringMatching(/^google_compute_target_http_proxy\./) }),
+        );
+    });
+
+    test("keeps in --out what would be deployed, without stand-ins", async () => {
+      const folder = mkdtempSync(join(tmpdir(), "policy-out-"));
+      try {
+        await check(NONE, "--out", folder);
+        const { resource } = JSON.parse(readFileSync(join(folder, "stacks/st-anna-app/cdk.tf.json"), "utf8"));
+        expect(Object.keys(resource)).toContain("google_cloudfunctions2_function");
+        expect(Object.keys(resource)).not.toContain("google_cloud_run_v2_service");
+      } finally {
+        rmSync(folder, { recursive: true });
+      }
+    });
   });
 
   test("lists its rules with the numbers that they mirror", async () => {
