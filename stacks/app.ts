@@ -7,7 +7,7 @@ import { type CiVariables, ciEnvironment } from "./ci-environment";
 import { type Hospital, type HospitalContext, type HospitalLine, parseHospitals } from "./config";
 import { HospitalAppStack } from "./hospital-app-stack";
 import { HospitalDataStack } from "./hospital-data-stack";
-import { type ImageLock, readImageLock, withStandIns } from "./images";
+import { IMAGE_LOCK, type ImageLock, imageProblems, readImageLock, withStandIns } from "./images";
 import { type Platform, type PlatformLine, parsePlatform, stateBucketName } from "./platform-config";
 import { PlatformStack } from "./platform-stack";
 
@@ -65,11 +65,14 @@ function build(lines: readonly HospitalLine[], options: AppOptions): App {
     ? parseHospitals([environment.line], "The environment of CI_ENV_ID", context)
     : parseHospitals(lines, options.subject, context);
 
+  const pushed = options.images ?? readImageLock();
+  const images = options.standIns ? withStandIns(pushed, platform) : pushed;
+  const missing = imageProblems(hospitals, images);
+  if (missing.length > 0) throw new ConfigurationError(IMAGE_LOCK, missing);
+
   const outdir = options.outdir ?? process.env.CDKTF_OUTDIR ?? "cdktf.out";
   mkdirSync(outdir, { recursive: true });
   const app = new App({ outdir, stackTraces: false, skipValidation: options.skipValidation ?? false });
-  const pushed = options.images ?? readImageLock();
-  const images = options.standIns ? withStandIns(pushed, platform) : pushed;
   if (!environment) new PlatformStack(app, platform).addDependency(new BootstrapStack(app, platform));
   const stacks = hospitals.map((hospital) => {
     const data = new HospitalDataStack(app, hospital, platform);

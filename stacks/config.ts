@@ -39,6 +39,10 @@ const identityLine = linePart({
       .optional()
       .describe("retain (terraform destroy fails) or destroy (it leaves nothing but key versions)"),
     allowDestroys: z.boolean().default(false).describe("true or false"),
+    images: z
+      .enum(["optional", "required"])
+      .default("optional")
+      .describe("optional (what has no image yet is left out) or required (a synth without it stops)"),
     stateBucket: STATE_BUCKET.optional(),
     expiresAt: z.string().refine(isDate).optional().describe("a date such as 2027-01-31"),
     deployer: z
@@ -56,6 +60,8 @@ const identityLine = linePart({
     owner: "The label `owner` on every resource.",
     removal: "What a destroy does with the data. Never `destroy` in tier prod, never `retain` in tier ephemeral.",
     allowDestroys: "For the one deploy before a hospital is taken down: its data may be destroyed from then on.",
+    images:
+      "Whether `images.lock.json` must have the images of serving and training. Write `required` once both are deployed: without the file, the next deploy would take them away.",
     stateBucket: "Keeps the state of its stacks. Without it the platform's choice counts.",
     expiresAt: "From when `npm run sweep` takes it away; tier ephemeral alone. Without it two days after the synth.",
     deployer: "The account of a pipeline that deploys: it has to act as the identities that it deploys.",

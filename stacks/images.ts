@@ -7,6 +7,7 @@ import { ConfigurationError } from "../runtime/platform/config";
 import type { RuntimeContract } from "../runtime/platform/contract";
 import { serveContract } from "../runtime/serve/contract";
 import { trainContract } from "../runtime/train/contract";
+import type { Hospital } from "./config";
 import { imageRepository, type PlatformLine } from "./platform-config";
 
 /** What runs as a container, by the name of its image: `images/<name>` has the Dockerfile. */
@@ -31,6 +32,18 @@ const lockFolder = () => (isCheckout() ? repositoryRoot() : process.cwd());
 
 /** What was not pushed yet, or whose lock file is gone. */
 export const missingImages = ({ images }: ImageLock): ImageName[] => IMAGES.filter((name) => !images[name]);
+
+/** What a synth would leave out although a line requires it: a sentence for every image of every such hospital. */
+export function imageProblems(hospitals: readonly Pick<Hospital, "name" | "images">[], lock: ImageLock): string[] {
+  return hospitals
+    .filter(({ images }) => images === "required")
+    .flatMap(({ name }) =>
+      missingImages(lock).map(
+        (image) =>
+          `Hospital "${name}": "images" is "required", and ${IMAGE_LOCK} has no image "${image}", so that the next deploy would take away what runs it. Bring the file back from your repository's history, or push the image again: npm run image -- ${image}. To let it go, write "optional".`,
+      ),
+    );
+}
 
 /** The lock with images that do not exist for those that are missing: to look at what they will bring, never to deploy. */
 export function withStandIns(lock: ImageLock, platform: Pick<PlatformLine, "project" | "region">): ImageLock {

@@ -48,6 +48,9 @@ export async function image(
       const locked = buildAndPush(name, withDefaults(program.opts<Options>(), defaults));
       writeLock(name, locked, folder);
       print(`${name}: ${locked.image}@${locked.digest} is in ${IMAGE_LOCK}; the next deploy takes it.`);
+      print(
+        `Commit ${IMAGE_LOCK}. Once ${IMAGES.join(" and ")} are deployed, write images: "required" in each hospital's line: a synth without the file then stops in place of taking them away.`,
+      );
       return EXIT.done;
     },
     args,

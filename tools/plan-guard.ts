@@ -24,19 +24,43 @@ const STATEFUL: readonly RegExp[] = [
   /^google_healthcare_\w+$/,
 ];
 
+/** What answers, works or is reached: nothing is lost with it for good, and until it is back nobody is served. */
+const SERVING: readonly RegExp[] = [
+  /^google_cloud_run_(?:v2_)?(?:service|job|worker_pool)$/,
+  /^google_cloudfunctions2?_function$/,
+  /^google_dataproc_(?:workflow_template|cluster|autoscaling_policy)$/,
+  /^google_compute_(?:region_)?instance(?:_template)?$/,
+  /^google_compute_(?:global_)?(?:address|forwarding_rule)$/,
+  /^google_compute_(?:region_)?(?:target_https?_proxy|url_map|backend_service|network_endpoint_group)$/,
+  /^google_compute_(?:managed_|region_)?ssl_certificate$/,
+  /^google_certificate_manager_\w+$/,
+  /^google_(?:cloud_scheduler_job|workflows_workflow|eventarc_trigger|storage_notification)$/,
+];
+
+/** How a new digest or bundle comes: a replacement that nobody notices, in the order of its actions. */
+const RENEWED: Readonly<Record<string, string>> = {
+  // Machines are made from the newest one; it is there before the old one goes.
+  google_compute_instance_template: "create,delete",
+  google_compute_region_instance_template: "create,delete",
+  // None of its arguments can be changed; what runs does not look at it again.
+  google_dataproc_workflow_template: "delete,create",
+};
+
 /** Deleting one of these changes who may do what; it loses nothing. */
 const GRANT = /_iam_(?:member|binding|policy|audit_config)$/;
 
 export interface Loss {
   readonly address: string;
   readonly type: string;
+  /** What cannot be brought back, or what serves until it is made again. */
+  readonly loses: "state" | "service";
   readonly action: "delete" | "replace" | "forget";
   /** What makes Terraform replace it: `location`. */
   readonly because: readonly string[];
 }
 
 /**
- * Deletions and replacements of stateful resources in a plan.
+ * Deletions and replacements in a plan of what holds state, and of what serves: the former first.
  * @param plan what `terraform show -json PLAN` prints
  * @throws {ConfigurationError} if it is not a plan.
  */
@@ -50,29 +74,47 @@ export function stateLosses(plan: Json): Loss[] {
       "Planning failed half-way, so what it would change is not known: correct it and plan again.",
     ]);
   const changes = Array.isArray(plan.resource_changes) ? (plan.resource_changes as Json[]) : [];
-  return changes.flatMap((resource) => {
+  const losses = changes.flatMap((resource): Loss[] => {
     const { address, type, mode } = resource as { address?: string; type?: string; mode?: string };
     const change = (resource.change ?? {}) as { actions?: string[]; before?: Json | null; replace_paths?: unknown[][] };
     const actions = change.actions ?? [];
     if (mode === "data" || typeof address !== "string" || typeof type !== "string") return [];
     const lost = actions.includes("delete") || actions.includes("forget");
-    if (!lost || GRANT.test(type) || !STATEFUL.some((pattern) => pattern.test(type))) return [];
+    const loses = lost && !GRANT.test(type) ? lossOf(type) : undefined;
+    if (loses === undefined || RENEWED[type] === actions.join()) return [];
     // A view is a query: nothing is lost with it.
     if (type === "google_bigquery_table" && isView(change.before)) return [];
     const because = (change.replace_paths ?? []).map((path) => path.map(String).join("."));
     const action = actions.includes("forget") ? "forget" : actions.includes("create") ? "replace" : "delete";
-    return [{ address, type, action, because } as const];
+    return [{ address, type, loses, action, because }];
   });
+  return (["state", "service"] as const).flatMap((kind) => losses.filter(({ loses }) => loses === kind));
+}
+
+function lossOf(type: string): Loss["loses"] | undefined {
+  if (STATEFUL.some((pattern) => pattern.test(type))) return "state";
+  return SERVING.some((pattern) => pattern.test(type)) ? "service" : undefined;
 }
 
 const isView = (before: Json | null | undefined) =>
   ["view", "materialized_view"].some((kind) => Array.isArray(before?.[kind]) && (before[kind] as unknown[]).length > 0);
 
+const RUNS_IMAGE = /^google_(?:cloud_run_v2_service|compute_instance_template)$/;
+
+function whatGoes(losses: readonly Loss[]): string {
+  const of = (kind: Loss["loses"]) => losses.filter(({ loses }) => loses === kind).length;
+  const [state, service] = [of("state"), of("service")];
+  return [
+    ...(state > 0 ? [`would lose the state of ${state} resource${state === 1 ? "" : "s"}`] : []),
+    ...(service > 0 ? [`${state > 0 ? "" : "would "}take away ${service} that serve${service === 1 ? "s" : ""}`] : []),
+  ].join(" and ");
+}
+
 /** The command `npm run plan-guard`. */
 export async function planGuard(args: readonly string[]): Promise<number> {
   const program = tool(
     "plan-guard",
-    "Fails on a plan that deletes or replaces what holds state, unless each such address is named.",
+    "Fails on a plan that deletes or replaces what holds state or serves, unless each such address is named.",
   )
     .argument("<plan>", "JSON file: terraform show -json plan.bin > plan.json")
     .option(
@@ -97,25 +139,31 @@ export async function planGuard(args: readonly string[]): Promise<number> {
       if (forbidden.length === 0) {
         const meant =
           losses.length === 0
-            ? "nothing that holds state"
+            ? "nothing that holds state or serves"
             : `only what was named: ${losses.map(({ address }) => address).join(", ")}`;
         print(`The plan deletes and replaces ${meant}.`);
         return EXIT.done;
       }
-      const rows = forbidden.map(({ address, action, because }) => [action, address, because.join(", ")]);
+      const rows = forbidden.map(({ address, loses, action, because }) => [action, address, because.join(", "), loses]);
       print(
         table(
           [
             { title: "ACTION", width: 8 },
             { title: "RESOURCE", width: 60 },
             { title: "BECAUSE OF", width: 40 },
+            { title: "LOSES", width: 8 },
           ],
           rows,
         ),
       );
       print(
-        `\nThe plan would lose the state of ${forbidden.length === 1 ? "a resource" : `${forbidden.length} resources`}. If that is meant, name each with --allow ADDRESS; if not, do not apply this plan.`,
+        `\nThe plan ${whatGoes(forbidden)}. If that is meant, name each with --allow ADDRESS; if not, do not apply this plan.`,
       );
+      // What a lost lock file looks like; nobody deletes these two alone.
+      if (forbidden.some(({ type, action }) => action === "delete" && RUNS_IMAGE.test(type)))
+        print(
+          'Without images.lock.json a synth leaves out what runs an image: bring the file back, and write images: "required" in the hospital\'s line.',
+        );
       return EXIT.failed;
     },
     args,

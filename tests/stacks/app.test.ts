@@ -2,10 +2,23 @@ import { execFileSync, spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
+import { ConfigurationError } from "../../runtime/platform/config";
+import { buildApp } from "../../stacks/app";
 import { synth } from "../../stacks/command";
 import type { HospitalLine } from "../../stacks/config";
-import { type Json, PROD, type SynthesizedStack, stackOf, synthesize, TEST } from "./synthesize";
+import type { ImageLock } from "../../stacks/images";
+import {
+  type Json,
+  NOTHING_PUSHED,
+  PROD,
+  PUSHED,
+  type SynthesizedStack,
+  stackOf,
+  synthesize,
+  TEST,
+} from "./synthesize";
 
+const OTHER = { name: "other", project: "mri-other", projectNumber: "300400500600" };
 const EPHEMERAL: HospitalLine = { ...TEST, name: "run-4711", tier: "ephemeral", project: "mri-ci-shared" };
 const { stacks, manifest } = synthesize([PROD, TEST, EPHEMERAL]);
 const hospitalStacks = new Map([...stacks].filter(([name]) => /-(data|app)$/.test(name)));
@@ -176,6 +189,46 @@ describe("the stacks", () => {
   });
 });
 
+describe("images that a line requires", () => {
+  const build = (lines: readonly HospitalLine[], images: ImageLock) => {
+    try {
+      synthesize(lines, buildApp, images);
+    } catch (error) {
+      if (error instanceof ConfigurationError) return error.problems;
+      throw error;
+    }
+    return [];
+  };
+  const required: HospitalLine = { ...PROD, images: "required" };
+
+  test("stop a synth that would leave out what runs them: every image of every hospital", () => {
+    const problems = build([required, TEST, { ...TEST, ...OTHER, images: "required" }], NOTHING_PUSHED);
+    expect(problems).toHaveLength(4);
+    for (const [index, name, image] of [
+      [0, "st-anna", "serve"],
+      [1, "st-anna", "train"],
+      [2, "other", "serve"],
+      [3, "other", "train"],
+    ] as const) {
+      expect(problems[index]).toContain(`Hospital "${name}": "images" is "required"`);
+      expect(problems[index]).toContain(`images.lock.json has no image "${image}"`);
+      expect(problems[index]).toContain(`npm run image -- ${image}`);
+    }
+    const { serve } = PUSHED.images;
+    expect(build([required], { version: 1, images: serve ? { serve } : {} })).toEqual([
+      expect.stringContaining('no image "train"'),
+    ]);
+  });
+
+  test("let everything else be synthesized", () => {
+    expect(build([required, TEST], PUSHED)).toEqual([]);
+    expect(build([PROD, TEST], NOTHING_PUSHED)).toEqual([]);
+    expect(build([{ ...PROD, images: "optional" }], NOTHING_PUSHED)).toEqual([]);
+    // The JSON says nothing of it: a line that requires its images deploys what it deployed before.
+    expect(stackOf(synthesize([required]).stacks, "st-anna-app").text).toBe(prodApp.text);
+  });
+});
+
 describe("cdktn in place of cdktf", () => {
   afterAll(() => {
     jest.dontMock("cdktf");
@@ -278,6 +331,24 @@ describe("npm run synth", () => {
   test("warns of a project number that two projects have", () => {
     expect(run([TEST, { ...PROD, projectNumber: TEST.projectNumber }])).toBe(0);
     expect(stderr).toContain('Correct "projectNumber"');
+  });
+
+  test("with required images that were not pushed exits 2, says which and writes nothing", () => {
+    const file = join(folder, "hospitals.json");
+    writeFileSync(file, JSON.stringify([{ ...TEST, images: "required" }]));
+    jest.isolateModules(() => {
+      // Whoever runs this may have a lock file of their own.
+      jest.doMock("../../stacks/images", () => ({
+        ...jest.requireActual<object>("../../stacks/images"),
+        readImageLock: () => NOTHING_PUSHED,
+      }));
+      const command = require("../../stacks/command") as typeof import("../../stacks/command");
+      expect(command.synth(["--hospitals", file, "--out", join(folder, "deep", "out")], [PROD])).toBe(2);
+      jest.dontMock("../../stacks/images");
+    });
+    expect(stderr).toContain('no image "serve"');
+    expect(stderr).toContain('no image "train"');
+    expect(existsSync(join(folder, "deep"))).toBe(false);
   });
 
   test.each<[string, unknown, string]>([

@@ -52,6 +52,7 @@ describe("a hospital's line", () => {
     ["region", { region: "europe-west4-a" }, "not a zone"],
     ["region", { region: "EU" }, "multi-region"],
     ["owner", { owner: "Team A" }, "a label"],
+    ["images", { images: "needed" }, "optional (what has no image yet is left out) or required"],
     ["kmsKey", { kmsKey: "my-key" }, "cryptoKeys/K"],
     ["pseudonymKey", { pseudonymKey: key("europe-west4") }, "cryptoKeyVersions/N"],
     ["ingest.maxInstances", { ingest: { maxInstances: 0 } }, "1 to 1000"],

@@ -239,20 +239,81 @@ describe("npm run plan-guard", () => {
     change("google_logging_project_bucket_config", ["forget"]),
     change("google_storage_bucket_iam_member", ["delete"]),
     change("google_cloud_run_v2_service", ["delete", "create"]),
+    change("google_compute_network", ["delete"]),
     change("google_bigquery_dataset", ["update"]),
     change("google_bigquery_table", ["delete"], { before: { view: [{ query: "SELECT 1" }] } }),
   );
 
-  test("names every deletion and replacement of what holds state, and nothing else", async () => {
+  test("names every deletion and replacement of what holds state or serves, and nothing else", async () => {
     expect(stateLosses(LOSSES).map(({ address, action }) => `${action} ${address}`)).toEqual([
       "delete google_storage_bucket.it",
       "replace google_bigquery_table.it",
       "replace google_kms_crypto_key.it",
       "delete google_secret_manager_secret.it",
       "forget google_logging_project_bucket_config.it",
+      "replace google_cloud_run_v2_service.it",
     ]);
     expect(await guard(LOSSES)).toBe(1);
     expect(printed()).toMatch(/replace +google_bigquery_table\.it +schema, location/);
+  });
+
+  test.each([
+    "google_cloud_run_v2_service",
+    "google_cloudfunctions2_function",
+    "google_dataproc_workflow_template",
+    "google_compute_instance_template",
+    "google_compute_global_address",
+    "google_compute_global_forwarding_rule",
+    "google_compute_managed_ssl_certificate",
+    "google_compute_backend_service",
+    "google_storage_notification",
+  ])("names a %s that goes as something that serves", async (type) => {
+    const going = plan(change(type, ["delete"]));
+    expect(stateLosses(going)).toEqual([expect.objectContaining({ address: `${type}.it`, loses: "service" })]);
+    expect(await guard(going)).toBe(1);
+    expect(printed()).toMatch(new RegExp(`delete +${type}\\.it +service`));
+    expect(await guard(going, "--allow", `${type}.it`)).toBe(0);
+  });
+
+  test("a plan without images.lock.json takes serving and training away, and is refused", async () => {
+    const going = plan(
+      change("google_cloud_run_v2_service", ["delete"]),
+      change("google_compute_instance_template", ["delete"]),
+      change("google_service_account", ["delete"]),
+      change("google_storage_bucket", ["delete"]),
+    );
+    expect(await guard(going)).toBe(1);
+    expect(printed()).toContain("would lose the state of 1 resource and take away 2 that serve");
+    expect(printed()).toContain("images.lock.json");
+  });
+
+  test("lets through how code and images are renewed", async () => {
+    const renewed = plan(
+      // Another digest is another template, made before the old one goes.
+      change("google_compute_instance_template", ["create", "delete"]),
+      // Another bundle is another template of the same name: no workflow runs by it in that second.
+      change("google_dataproc_workflow_template", ["delete", "create"], { replace_paths: [["jobs"]] }),
+      change("google_cloud_run_v2_service", ["update"]),
+      change("google_cloudfunctions2_function", ["update"]),
+    );
+    expect(stateLosses(renewed)).toEqual([]);
+    expect(await guard(renewed)).toBe(0);
+  });
+
+  test("does not take every replacement for that", () => {
+    const replaced = plan(
+      change("google_compute_instance_template", ["delete", "create"]),
+      change("google_compute_global_address", ["delete", "create"]),
+      // The certificate of another domain is not there for an hour.
+      change("google_compute_managed_ssl_certificate", ["create", "delete"]),
+      change("google_cloudfunctions2_function", ["delete", "create"]),
+    );
+    expect(stateLosses(replaced).map(({ address }) => address)).toEqual([
+      "google_compute_instance_template.it",
+      "google_compute_global_address.it",
+      "google_compute_managed_ssl_certificate.it",
+      "google_cloudfunctions2_function.it",
+    ]);
   });
 
   test("lets through what is named, each by itself", async () => {
