@@ -4,7 +4,7 @@ import { withoutCreationStacks } from "../constructs/core/creation-stacks";
 import { ConfigurationError } from "../runtime/platform/config";
 import { BootstrapStack } from "./bootstrap-stack";
 import { type CiVariables, ciEnvironment } from "./ci-environment";
-import { type Hospital, type HospitalContext, type HospitalLine, parseHospitals } from "./config";
+import { type Hospital, type HospitalContext, type HospitalLine, parseHospitals, stateProblem } from "./config";
 import { HospitalAppStack } from "./hospital-app-stack";
 import { HospitalDataStack } from "./hospital-data-stack";
 import { IMAGE_LOCK, type ImageLock, imageProblems, readImageLock, withStandIns } from "./images";
@@ -83,7 +83,11 @@ function build(lines: readonly HospitalLine[], options: AppOptions): App {
   const [first] = stacks;
   for (const warning of environment?.warnings ?? []) if (first) Annotations.of(first.data).addWarning(warning);
   warnOfNumbers(stacks);
-  for (const { hospital, data } of stacks) warnOfKeys(data, hospital, platform);
+  for (const { hospital, data } of stacks) {
+    warnOfKeys(data, hospital, platform);
+    const problem = stateProblem(hospital);
+    if (problem) Annotations.of(data).addWarning(problem);
+  }
   return app;
 }
 

@@ -204,6 +204,19 @@ function withDefaults(line: Line, context: HospitalContext): Hospital {
   };
 }
 
+/**
+ * Why a hospital's state cannot stay where it is, as a sentence; undefined if it can. A synth warns of it; what deploys
+ * production refuses it.
+ */
+export function stateProblem({
+  name,
+  tier,
+  stateBucket,
+}: Pick<Hospital, "name" | "tier" | "stateBucket">): string | undefined {
+  if (tier !== "prod" || stateBucket !== undefined) return undefined;
+  return `Hospital "${name}" is of tier prod, and its state is a file on the machine that deploys: a second machine would make everything anew, and without the file nothing can be changed any more. Write "state": "gcs" into the platform's line (docs/operations.md, step 5), or "stateBucket" into the hospital's.`;
+}
+
 /** The date from which an environment that is deployed now may be taken away. */
 export function expiry(now: Date): string {
   return new Date(now.getTime() + EPHEMERAL_DAYS * 24 * 60 * 60 * 1000).toISOString().slice(0, 10);

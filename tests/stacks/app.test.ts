@@ -328,6 +328,15 @@ describe("npm run synth", () => {
     ]);
   });
 
+  test("warns of a production hospital whose state is a file, and of no other", () => {
+    expect(run([PROD, TEST])).toBe(0);
+    expect(stderr).toContain('Warning: Hospital "st-anna" is of tier prod, and its state is a file');
+    expect(stderr).not.toContain('Hospital "sandbox" is of tier');
+    stderr = "";
+    expect(run([{ ...PROD, stateBucket: "mri-state" }])).toBe(0);
+    expect(stderr).not.toContain("its state is a file");
+  });
+
   test("warns of a project number that two projects have", () => {
     expect(run([TEST, { ...PROD, projectNumber: TEST.projectNumber }])).toBe(0);
     expect(stderr).toContain('Correct "projectNumber"');

@@ -1,5 +1,5 @@
 import { ConfigurationError } from "../../runtime/platform/config";
-import { type HospitalLine, parseHospitals } from "../../stacks/config";
+import { type HospitalLine, parseHospitals, stateProblem } from "../../stacks/config";
 import { hospitals } from "../../stacks/hospitals";
 import { PROD, TEST } from "./synthesize";
 
@@ -200,6 +200,24 @@ test("two ephemeral environments of a project have no key of their own in common
   ]);
   expect(problemsOf([line, { ...line, name: "run-2", project: "mri-other-ci" }])).toEqual([]);
   expect(problemsOf([line, { ...line, name: "run-2", kmsKey: `${line.kmsKey}2` }])).toEqual([]);
+});
+
+describe("the state of a hospital", () => {
+  const problem = (line: HospitalLine, stateBucket?: string) =>
+    parseHospitals([line], "The list", { stateBucket }).map(stateProblem)[0];
+
+  test("of tier prod is no file of one machine: a sentence that roll-out, delivery and doctor refuse it with", () => {
+    expect(problem(PROD)).toMatch(
+      /^Hospital "st-anna" is of tier prod, and its state is a file.*"state": "gcs".*"stateBucket"/,
+    );
+    expect(problem({ ...PROD, stateBucket: "mri-state" })).toBeUndefined();
+    expect(problem(PROD, "mri-platform-platform-state")).toBeUndefined();
+  });
+
+  test("may be one in other tiers", () => {
+    expect(problem(TEST)).toBeUndefined();
+    expect(problem({ ...TEST, tier: "ephemeral" })).toBeUndefined();
+  });
 });
 
 describe("the list", () => {
