@@ -75,13 +75,15 @@ export function stateLosses(plan: Json): Loss[] {
     ]);
   const changes = Array.isArray(plan.resource_changes) ? (plan.resource_changes as Json[]) : [];
   const losses = changes.flatMap((resource): Loss[] => {
-    const { address, type, mode } = resource as { address?: string; type?: string; mode?: string };
+    const { address, type, mode, deposed } = resource as Record<string, string | undefined>;
     const change = (resource.change ?? {}) as { actions?: string[]; before?: Json | null; replace_paths?: unknown[][] };
     const actions = change.actions ?? [];
     if (mode === "data" || typeof address !== "string" || typeof type !== "string") return [];
     const lost = actions.includes("delete") || actions.includes("forget");
     const loses = lost && !GRANT.test(type) ? lossOf(type) : undefined;
     if (loses === undefined || RENEWED[type] === actions.join()) return [];
+    // What a replacement that broke off has left serves nobody any more; it may still hold state.
+    if (loses === "service" && deposed !== undefined) return [];
     // A view is a query: nothing is lost with it.
     if (type === "google_bigquery_table" && isView(change.before)) return [];
     const because = (change.replace_paths ?? []).map((path) => path.map(String).join("."));

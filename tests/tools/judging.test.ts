@@ -295,6 +295,8 @@ describe("npm run plan-guard", () => {
       change("google_dataproc_workflow_template", ["delete", "create"], { replace_paths: [["jobs"]] }),
       change("google_cloud_run_v2_service", ["update"]),
       change("google_cloudfunctions2_function", ["update"]),
+      // What a replacement that broke off has left.
+      { ...change("google_compute_instance_template", ["delete"]), deposed: "8a1f0c3d" },
     );
     expect(stateLosses(renewed)).toEqual([]);
     expect(await guard(renewed)).toBe(0);
