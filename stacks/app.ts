@@ -3,12 +3,18 @@ import { Annotations, App } from "../constructs/core/cdktf";
 import { withoutCreationStacks } from "../constructs/core/creation-stacks";
 import { ConfigurationError } from "../runtime/platform/config";
 import { BootstrapStack } from "./bootstrap-stack";
-import { type CiVariables, ciEnvironment } from "./ci-environment";
+import { type CiEnvironment, type CiVariables, ciEnvironment, environmentFolder } from "./ci-environment";
 import { type Hospital, type HospitalContext, type HospitalLine, parseHospitals, stateProblem } from "./config";
 import { HospitalAppStack } from "./hospital-app-stack";
 import { HospitalDataStack } from "./hospital-data-stack";
 import { IMAGE_LOCK, type ImageLock, imageProblems, readImageLock, withStandIns } from "./images";
-import { type Platform, type PlatformLine, parsePlatform, stateBucketName } from "./platform-config";
+import {
+  ephemeralStateBucketName,
+  type Platform,
+  type PlatformLine,
+  parsePlatform,
+  stateBucketName,
+} from "./platform-config";
 import { PlatformStack } from "./platform-stack";
 
 export interface AppOptions {
@@ -46,6 +52,11 @@ export interface AppOptions {
    * @default this moment
    */
   readonly now?: Date | undefined;
+  /**
+   * Take an environment of CI_ENV_ID whose date is over: to destroy it. A deploy of one is refused.
+   * @default false
+   */
+  readonly expired?: boolean | undefined;
 }
 
 /**
@@ -59,8 +70,8 @@ export function buildApp(lines: readonly HospitalLine[], options: AppOptions): A
 
 function build(lines: readonly HospitalLine[], options: AppOptions): App {
   const platform = platformBeside(lines, options);
-  const environment = ciEnvironment(options.variables ?? process.env, platform, lines, options.now);
-  const context = { ...hospitalContext(platform), now: options.now };
+  const environment = ciEnvironment(options.variables ?? process.env, platform, lines, options);
+  const context = { ...hospitalContext(platform), ...stateOf(platform, environment), now: options.now };
   const hospitals = environment
     ? parseHospitals([environment.line], "The environment of CI_ENV_ID", context)
     : parseHospitals(lines, options.subject, context);
@@ -81,7 +92,12 @@ function build(lines: readonly HospitalLine[], options: AppOptions): App {
   });
 
   const [first] = stacks;
-  for (const warning of environment?.warnings ?? []) if (first) Annotations.of(first.data).addWarning(warning);
+  const warnings = [...(environment?.warnings ?? [])];
+  if (environment && platform.state === "local")
+    warnings.push(
+      `The state of environment "${environment.line.name}" is a file on this machine, where no other machine finds it, the nightly sweep's neither. Set state: "gcs" in the platform's line to keep it in ${ephemeralStateBucketName(environment.line.project)}.`,
+    );
+  for (const warning of warnings) if (first) Annotations.of(first.data).addWarning(warning);
   warnOfNumbers(stacks);
   for (const { hospital, data } of stacks) {
     warnOfKeys(data, hospital, platform);
@@ -113,6 +129,19 @@ export function hospitalContext(platform: Platform): HospitalContext {
     billingAccount: platform.billingAccount,
     stateBucket: platform.state === "gcs" ? stateBucketName(platform) : undefined,
     reservedProjects: reservedProjects(platform),
+  };
+}
+
+/** The states of an environment lie in its own project; `hospitalContext` says where all others do. */
+function stateOf(
+  platform: Platform,
+  environment: CiEnvironment | undefined,
+): Pick<HospitalContext, "stateBucket" | "stateFolder"> {
+  if (!environment) return {};
+  const { project, name } = environment.line;
+  return {
+    ...(platform.state === "gcs" ? { stateBucket: ephemeralStateBucketName(project) } : {}),
+    stateFolder: environmentFolder(name),
   };
 }
 

@@ -14,6 +14,11 @@ export interface StackSettings {
   readonly region: string;
   /** Keeps the state; beside the output folder if undefined. */
   readonly stateBucket: string | undefined;
+  /**
+   * The folder of the state, with a slash at its end.
+   * @default the uppermost
+   */
+  readonly stateFolder?: string;
   readonly labels: HospitalLabels;
   readonly removal: Removal;
   /**
@@ -53,9 +58,13 @@ export abstract class BaseStack extends TerraformStack {
     this.addOverride("terraform.required_providers.google", { source: "hashicorp/google", version: "~> 6.50" });
     this.addOverride("terraform.required_version", ">= 1.9");
 
-    if (settings.stateBucket) new GcsBackend(this, { bucket: settings.stateBucket, prefix: id });
+    const { stateBucket, stateFolder = "" } = settings;
+    if (stateBucket) new GcsBackend(this, { bucket: stateBucket, prefix: `${stateFolder}${id}` });
     // Relative to the stack's folder, which a synth may remove: beside the output folder, so that a state outlives it.
-    else new LocalBackend(this, { path: `../../../terraform.${id}.tfstate` });
+    else {
+      const file = stateFolder === "" ? `terraform.${id}.tfstate` : `${stateFolder}${id}/default.tfstate`;
+      new LocalBackend(this, { path: `../../../${file}` });
+    }
 
     // An aspect on the app is never visited in cdktf 0.21: it stands on each stack.
     Aspects.of(this).add(new LabelAspect(settings.labels));
@@ -101,6 +110,7 @@ export function hospitalSettings(hospital: Hospital, dataClass: DataClass): Stac
     project: hospital.project,
     region: hospital.region,
     stateBucket: hospital.stateBucket,
+    stateFolder: hospital.stateFolder,
     removal: hospital.removal,
     usageLogs: hospital.usageLogs,
     labels: {

@@ -10,7 +10,7 @@ import { AccessLogBucket, SecureBucket } from "../constructs/storage";
 import { BaseStack, platformSettings } from "./base-stack";
 import { CiAccess } from "./ci-access";
 import { NO_BUDGET } from "./hospital-data-stack";
-import { logArchiveName, type Platform, stateBucketName } from "./platform-config";
+import { CI_NAME, ephemeralStateBucketName, logArchiveName, type Platform, stateBucketName } from "./platform-config";
 
 /** The Google APIs that the platform's own project needs. */
 const PLATFORM_SERVICES = [
@@ -82,26 +82,9 @@ export class BootstrapStack extends BaseStack {
       dependsOn: [accessLogs.resource],
     });
 
-    if (ci) this.addCiProject(platform, ci, services);
+    if (ci) this.addCiProject(platform, ci, ring, accessLogs, services);
     else
       acknowledge(this, "log-sink", "The platform's own sink stands in its stack, beside the archive that it fills.");
-    if (ci && platform.repository) {
-      const access = new CiAccess(this, "ci-access", {
-        platform,
-        repository: platform.repository,
-        environments: ci,
-        state,
-        dependsOn: services,
-      });
-      new TerraformOutput(this, "workload_identity_provider", {
-        value: access.providerName,
-        description: "For the workflow: google-github-actions/auth, workload_identity_provider",
-      });
-      new TerraformOutput(this, "ci_service_account", {
-        value: access.identity.email,
-        description: "For the workflow: google-github-actions/auth, service_account",
-      });
-    }
     new TerraformOutput(this, "state_bucket", {
       value: state.name,
       description: 'Keeps the state of every stack, once the platform\'s line says state: "gcs"',
@@ -112,11 +95,13 @@ export class BootstrapStack extends BaseStack {
   private addCiProject(
     platform: Platform,
     ci: NonNullable<Platform["ci"]>,
-    dependsOn: readonly ITerraformDependable[],
+    ring: KmsKeyRing,
+    accessLogs: AccessLogBucket,
+    platformServices: readonly ITerraformDependable[],
   ): void {
     const { project } = ci;
     // The platform's project may pay for these calls, too: its APIs come first.
-    const services = new ProjectServices(this, "ci-services", { project, dependsOn }).all;
+    const services = new ProjectServices(this, "ci-services", { project, dependsOn: platformServices }).all;
     new AuditConfig(this, "ci-audit", { project, dependsOn: services });
     new AuditSink(this, "ci-audit-sink", {
       project,
@@ -125,6 +110,51 @@ export class BootstrapStack extends BaseStack {
       dependsOn: services,
     });
     this.addBudget("ci-budget", "Brain tumour service: ephemeral environments", platform, ci, services);
+
+    const { region, removal } = platform;
+    const states = new SecureBucket(this, "environment-states", {
+      hospital: { ...ci, name: CI_NAME, region },
+      name: ephemeralStateBucketName(project),
+      // Its own key, so that nobody of this project has a right on the one that the platform's state lies under.
+      key: new DataKey(this, "environment-states-key", {
+        hospital: ci,
+        ring,
+        keyId: cryptoKeyId(platform, keyRingName(platform), "environment-states"),
+        removal,
+        agents: ["storage"],
+        logicalId: "environment_states",
+      }),
+      removal,
+      dataClass: "metadata",
+      noncurrentDays: 30,
+      // With the platform: CI may change whatever lies in this project, and no log of what it did.
+      accessLogs: accessLogs.name,
+      logicalId: "environment_states",
+      dependsOn: [...services, accessLogs.resource],
+    });
+    new TerraformOutput(this, "environment_state_bucket", {
+      value: states.name,
+      description: "Keeps the states of ephemeral environments",
+    });
+    if (platform.repository) this.letCiIn(platform, platform.repository, ci, states, platformServices);
+  }
+
+  private letCiIn(
+    platform: Platform,
+    repository: string,
+    environments: NonNullable<Platform["ci"]>,
+    states: SecureBucket,
+    dependsOn: readonly ITerraformDependable[],
+  ): void {
+    const access = new CiAccess(this, "ci-access", { platform, repository, environments, states, dependsOn });
+    new TerraformOutput(this, "workload_identity_provider", {
+      value: access.providerName,
+      description: "For the workflow: google-github-actions/auth, workload_identity_provider",
+    });
+    new TerraformOutput(this, "ci_service_account", {
+      value: access.identity.email,
+      description: "For the workflow: google-github-actions/auth, service_account",
+    });
   }
 
   private addBudget(

@@ -15,7 +15,8 @@ export interface CiAccessProps {
   readonly repository: string;
   /** The only project that CI may change. */
   readonly environments: { readonly project: string };
-  readonly state: SecureBucket;
+  /** Keeps the states of environments, in their project. */
+  readonly states: SecureBucket;
   readonly dependsOn: readonly ITerraformDependable[];
 }
 
@@ -121,6 +122,8 @@ export class CiAccess extends Construct {
       "no-admin-role-on-project",
       "A condition limits it to the roles of an environment's identities.",
     );
-    props.state.grantWrite(this.identity);
+    // roles/storage.admin above opens this bucket too, as it does every bucket of the project: said once more by name, so
+    // that the right stays where that role is narrowed.
+    props.states.grantWrite(this.identity);
   }
 }

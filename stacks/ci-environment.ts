@@ -2,6 +2,7 @@ import { ConfigurationError } from "../runtime/platform/config";
 import type { HospitalLine } from "./config";
 import { ciDeployer, type Platform } from "./platform-config";
 import { asRecord, show } from "./sentences";
+import { isDate } from "./values";
 
 const DAY = 24 * 3600 * 1000;
 
@@ -14,17 +15,28 @@ export interface CiEnvironment {
   readonly warnings: readonly string[];
 }
 
+/** In the bucket of their states, and in a folder that stands in for it, environments lie below this. */
+export const ENVIRONMENTS_FOLDER = "ci-env";
+
+/** Where the states of an environment lie, with a slash at its end: `<this><stack>/default.tfstate`. */
+export const environmentFolder = (id: string) => `${ENVIRONMENTS_FOLDER}/${id}/`;
+
+/** The stacks of an environment, in the order in which they are deployed. */
+export const environmentStacks = (id: string): readonly string[] => [`${id}-data`, `${id}-app`];
+
 /**
  * The environment that `CI_ENV_ID` asks for, or undefined. `CI_PROJECT`, `CI_PROJECT_NUMBER`, `CI_REGION` and
  * `CI_EXPIRES_AT` (a date) say where it lies and until when; what they leave open is the platform's choice.
  * @param lines other hospitals: one in the same project knows its number
+ * @param options.now from when a date is over; this moment by default
+ * @param options.expired take an environment whose date is over, to destroy it
  * @throws {ConfigurationError} if the id is empty or a hospital's name, the date is over, or no project is known
  */
 export function ciEnvironment(
   variables: CiVariables,
   platform: Platform,
   lines: unknown,
-  now = new Date(),
+  options: { readonly now?: Date | undefined; readonly expired?: boolean | undefined } = {},
 ): CiEnvironment | undefined {
   const { CI_ENV_ID: id, CI_REGION: region, CI_EXPIRES_AT: expiresAt } = variables;
   if (id === undefined && !expiresAt) return undefined;
@@ -40,7 +52,8 @@ export function ciEnvironment(
       `CI_ENV_ID is ${show(id)}, which is the name of a hospital: its state would be taken over. Choose another id, such as pr-123.`,
     ]);
   }
-  if (expiresAt && Date.parse(expiresAt) < now.getTime() - DAY) {
+  const { now = new Date(), expired = false } = options;
+  if (expiresAt && !expired && isDate(expiresAt) && Date.parse(expiresAt) < now.getTime() - DAY) {
     throw new ConfigurationError("The environment", [
       `CI_EXPIRES_AT is ${show(expiresAt)}, which is over: the next sweep would take the environment away. Give a date to come.`,
     ]);

@@ -16,8 +16,11 @@ import { BUCKETS } from "../runtime/platform/contract";
 import { asRecord, nameOf, sentences, show } from "./sentences";
 import { isDate, OWNER, PROJECT, PROJECT_NUMBER, REGION, STATE_BUCKET } from "./values";
 
-/** Stacks and targets of commands that are no hospital's: a hospital of this name could not be told from them. */
-const RESERVED_NAMES: readonly string[] = ["bootstrap", "ci", "platform"];
+/**
+ * Stacks, targets of commands and folders of states that are no hospital's: a hospital of this name could not be told from
+ * them.
+ */
+const RESERVED_NAMES: readonly string[] = ["bootstrap", "ci", "ci-env", "platform"];
 
 /** What a line says of no construct: which hospital it is, where it lies and how long it stays. */
 const identityLine = linePart({
@@ -63,7 +66,8 @@ const identityLine = linePart({
     images:
       "Whether `images.lock.json` must have the images of serving and training. Write `required` once both are deployed: without the file, the next deploy would take them away.",
     stateBucket: "Keeps the state of its stacks. Without it the platform's choice counts.",
-    expiresAt: "From when `npm run sweep` takes it away; tier ephemeral alone. Without it two days after the synth.",
+    expiresAt:
+      "Until when it is wanted, as a label; tier ephemeral alone. `npm run sweep` goes by it for environments of `CI_ENV_ID`, and never touches a line of this list. Without it two days after the synth.",
     deployer: "The account of a pipeline that deploys: it has to act as the identities that it deploys.",
   },
   defaults: {
@@ -121,6 +125,8 @@ export interface Hospital
     Filled<typeof storageLine> {
   /** What a destroy does: the tier's choice, or the line's. `allowDestroys` makes it `destroy`. */
   readonly removal: Removal;
+  /** Where in the bucket, or beside the output folder, its states lie: empty, or a folder with a slash at its end. */
+  readonly stateFolder: string;
   readonly network: Filled<typeof networkLine>;
   readonly ingest: Filled<typeof ingestLine>;
   readonly preprocess: Filled<typeof preprocessLine>;
@@ -141,6 +147,11 @@ export interface HospitalContext {
   readonly billingAccount?: string | undefined;
   /** @default each line's own, otherwise state lies beside the output folder */
   readonly stateBucket?: string | undefined;
+  /**
+   * The folder that states lie in, with a slash at its end.
+   * @default the uppermost
+   */
+  readonly stateFolder?: string | undefined;
   /** Whose project no hospital may have. */
   readonly reservedProjects?: ReadonlyMap<string, string> | undefined;
   /**
@@ -186,6 +197,7 @@ function withDefaults(line: Line, context: HospitalContext): Hospital {
     ...identity,
     removal: allowDestroys ? "destroy" : removal,
     stateBucket: identity.stateBucket ?? context.stateBucket,
+    stateFolder: context.stateFolder ?? "",
     expiresAt: identity.expiresAt ?? (tier === "ephemeral" ? expiry(context.now ?? new Date()) : undefined),
     ...costs,
     billingAccount: costs.billingAccount ?? context.billingAccount,

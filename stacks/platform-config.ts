@@ -119,6 +119,9 @@ export function parsePlatform(line: unknown, subject = "The platform"): Platform
   if (result.success) {
     const problem = bucketNameProblem(`${result.data.project}-platform-log-archive`);
     if (problem) problems.push(`The platform: "project" is ${show(project)}. ${problem}`);
+    const { ci } = result.data;
+    const ciProblem = ci && bucketNameProblem(`${ci.project}-${CI_NAME}-state`);
+    if (ciProblem) problems.push(`The platform: "ci.project" is ${show(ci.project)}. ${ciProblem}`);
   }
   if (!result.success || problems.length > 0) throw new ConfigurationError(subject, problems);
   const { data } = result;
@@ -146,6 +149,18 @@ export function stateBucketName(platform: Pick<Platform, "name" | "project">): s
   return bucketName(platform, "state");
 }
 
+/** The project of ephemeral environments, named like a hospital for what it has once for all of them. */
+export const CI_NAME = "ci";
+
+/**
+ * The bucket that keeps the states of ephemeral environments. It lies in their own project: whoever deploys there has
+ * no way to the states of hospitals.
+ * @param project the project of ephemeral environments
+ */
+export function ephemeralStateBucketName(project: string): string {
+  return bucketName({ name: CI_NAME, project }, "state");
+}
+
 /** The bucket that keeps the audit logs of every project. */
 export function logArchiveName(platform: Pick<Platform, "name" | "project">): string {
   return bucketName(platform, "log-archive");
@@ -156,7 +171,7 @@ export function ciDeployer(platform: Pick<Platform, "project">): string {
   return `serviceAccount:${CI_DEPLOYER.name}-${CI_DEPLOYER.role}@${platform.project}.iam.gserviceaccount.com`;
 }
 
-export const CI_DEPLOYER = { name: "ci", role: "deploy" } as const;
+export const CI_DEPLOYER = { name: CI_NAME, role: "deploy" } as const;
 
 /** Repository of the images that hospitals run, in the platform's project and region. */
 export const IMAGE_REPOSITORY = "brain-tumor-images";

@@ -5,7 +5,9 @@ import { LABEL_VALUE } from "../constructs/core/labels";
  * Values that the lines of hospitals and platform share. A description says what is allowed; errors quote it.
  */
 
+/** A day of the calendar as YYYY-MM-DD: 2027-02-31 is none, though a JavaScript date takes it for one. */
 export const isDate = (text: string) => {
+  if (!/^\d{4}-\d{2}-\d{2}$/.test(text)) return false;
   const time = Date.parse(`${text}T00:00:00Z`);
   return !Number.isNaN(time) && new Date(time).toISOString().startsWith(text);
 };

@@ -82,7 +82,7 @@ export const SHARED_KEY_RING = "brain-tumor-ephemeral";
 export function cryptoKeyId(
   hospital: Pick<HospitalRef, "project" | "region">,
   ring: string,
-  key: "data" | "pseudonym",
+  key: "data" | "pseudonym" | "environment-states",
 ): string {
   return `projects/${hospital.project}/locations/${hospital.region}/keyRings/${ring}/cryptoKeys/${key}`;
 }

@@ -73,7 +73,7 @@ export interface DataKeyProps {
   /** Whose project the service agents belong to. */
   readonly hospital: Pick<HospitalRef, "projectNumber">;
   readonly ring: KmsKeyRing;
-  /** The id that the key will have, by the naming contract. */
+  /** The id that the key will have, by the naming contract; its last part is the key's name. */
   readonly keyId: string;
   readonly removal: Removal;
   /** @default every agent that stores something for a hospital */
@@ -91,7 +91,7 @@ export class DataKey extends Construct implements EncryptionKey {
   constructor(scope: Construct, id: string, props: DataKeyProps) {
     super(scope, id);
     const key = new KmsCryptoKey(this, "key", {
-      name: "data",
+      name: props.keyId.slice(props.keyId.lastIndexOf("/") + 1),
       keyRing: props.ring.id,
       purpose: "ENCRYPT_DECRYPT",
       rotationPeriod: ROTATION_PERIOD,

@@ -57,6 +57,8 @@ describe("a hospital's line", () => {
     ["pseudonymKey", { pseudonymKey: key("europe-west4") }, "cryptoKeyVersions/N"],
     ["ingest.maxInstances", { ingest: { maxInstances: 0 } }, "1 to 1000"],
     ["expiresAt", { tier: "ephemeral", expiresAt: "2027-02-30" }, "2027-01-31"],
+    ["expiresAt", { tier: "ephemeral", expiresAt: "2027-02" }, "2027-01-31"],
+    ["name", { name: "ci-env" }, "not bootstrap, ci, ci-env, platform"],
     ["billingAccount", { billingAccount: "my-account" }, "01AB23-456789-CDEF01"],
     ["budget", { budget: 0.5 }, "whole number"],
     ["alertEmails", { alertEmails: ["a@example.org", "a@example.org"] }, "each once"],

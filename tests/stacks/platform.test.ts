@@ -107,7 +107,13 @@ describe("the platform's stack", () => {
 });
 
 describe("the bootstrap stack", () => {
-  test("makes the bucket of states: versioned, encrypted, protected, for CI and nobody else", () => {
+  const membersOf = (bucket: string) =>
+    bootstrap
+      .resources("google_storage_bucket_iam_member")
+      .filter(({ config }) => config.bucket === ref(`google_storage_bucket.${bucket}.name`))
+      .map(({ config }) => [config.role, config.member]);
+
+  test("makes the bucket of states: versioned, encrypted, protected, and no member is let in", () => {
     const state = bootstrap.resource("google_storage_bucket", "state");
     expect(state).toMatchObject({
       name: "mri-platform-platform-state",
@@ -118,6 +124,33 @@ describe("the bootstrap stack", () => {
       },
       lifecycle: { prevent_destroy: true },
     });
+    expect(membersOf("state")).toEqual([]);
+  });
+
+  test("makes a second one in the CI project for ephemeral environments, as safe, for CI and nobody else", () => {
+    expect(bootstrap.resource("google_storage_bucket", "environment_states")).toMatchObject({
+      project: "mri-ci",
+      name: "mri-ci-ci-state",
+      versioning: { enabled: true },
+      uniform_bucket_level_access: true,
+      public_access_prevention: "enforced",
+      encryption: {
+        default_kms_key_name:
+          "projects/mri-platform/locations/europe-west4/keyRings/brain-tumor-platform/cryptoKeys/environment-states",
+      },
+      // Out of CI's reach, which may change whatever lies in its project.
+      logging: { log_bucket: "mri-platform-platform-access-log" },
+      labels: { env: "platform" },
+      lifecycle: { prevent_destroy: true },
+    });
+    const [ciAccount] = bootstrap.resources("google_service_account");
+    expect(membersOf("environment_states")).toEqual([
+      ["roles/storage.objectUser", ref(`google_service_account.${ciAccount?.logicalId}.member`)],
+    ]);
+    const { ci: _none, ...alone } = PLATFORM;
+    expect(stackOf(synth({ platform: alone }).stacks, "bootstrap").text).not.toContain("environment_states");
+    const { repository: _no, ...byHand } = PLATFORM;
+    expect(stackOf(synth({ platform: byHand }).stacks, "bootstrap").text).toContain("mri-ci-ci-state");
   });
 
   test("has no usage logs where the platform's line says so", () => {
@@ -275,6 +308,28 @@ describe("state", () => {
     for (const [name, backend] of backends({ platform: { ...PLATFORM, state: "gcs" } }))
       expect(backend).toEqual({ gcs: { bucket: "mri-platform-platform-state", prefix: name } });
   });
+
+  test("of an ephemeral environment lies in its own project's bucket, below its id, and is named alike in a file", () => {
+    const variables = { CI_ENV_ID: "pr-12" };
+    for (const [name, backend] of backends({ variables, platform: { ...PLATFORM, state: "gcs" } }))
+      expect(backend).toEqual({ gcs: { bucket: "mri-ci-ci-state", prefix: `ci-env/pr-12/${name}` } });
+    const other = { ...variables, CI_PROJECT: "other-ci", CI_PROJECT_NUMBER: "999888777666" };
+    for (const [name, backend] of backends({ variables: other, platform: { ...PLATFORM, state: "gcs" } }))
+      expect(backend).toEqual({ gcs: { bucket: "other-ci-ci-state", prefix: `ci-env/pr-12/${name}` } });
+    for (const [name, backend] of backends({ variables }))
+      expect(backend).toEqual({ local: { path: `../../../ci-env/pr-12/${name}/default.tfstate` } });
+    expect(backends({ variables })).toHaveLength(2);
+  });
+
+  test("of no hospital lies where CI can reach it, a line of tier ephemeral included", () => {
+    const line = { ...PROD, name: "trial", tier: "ephemeral", project: "mri-ci" } as const;
+    const { stacks: all } = synth({ platform: { ...PLATFORM, state: "gcs" } }, [PROD, line]);
+    for (const [name, { json }] of all)
+      expect([name, (json.terraform as Json).backend]).toEqual([
+        name,
+        { gcs: { bucket: "mri-platform-platform-state", prefix: name } },
+      ]);
+  });
 });
 
 describe("with CI_ENV_ID", () => {
@@ -370,6 +425,13 @@ describe("with CI_ENV_ID", () => {
     [{ CI_EXPIRES_AT: "2027-03-04" }, {}, /CI_ENV_ID is not set, and CI_EXPIRES_AT is/],
     [{ CI_ENV_ID: PROD.name }, {}, /is the name of a hospital/],
     [{ CI_ENV_ID: "pr-1", CI_EXPIRES_AT: "2026-01-31" }, {}, /which is over/],
+    [{ CI_ENV_ID: "pr-1", CI_EXPIRES_AT: "2026-02-31" }, {}, /"expiresAt" is "2026-02-31"/],
+    [{ CI_ENV_ID: "pr-1", CI_EXPIRES_AT: "2027-02" }, {}, /"expiresAt" is "2027-02"/],
+    ...["bootstrap", "ci", "ci-env", "platform"].map((id): [Record<string, string>, Partial<AppOptions>, RegExp] => [
+      { CI_ENV_ID: id },
+      {},
+      /"name" is .* not bootstrap, ci, ci-env, platform, which are the platform's own/,
+    ]),
     [{ CI_ENV_ID: "pr-1" }, { platform: { ...PLATFORM, ci: undefined } as PlatformLine }, /set CI_PROJECT/],
   ])("%j is refused in a sentence", (variables, options, sentence) => {
     expect(() => environment(variables, options)).toThrow(sentence);
@@ -383,6 +445,14 @@ test.each([
 ])("a platform with %s passes the policy and is synthesized", (_what, without) => {
   const line = { ...PLATFORM, ...without } as PlatformLine;
   expect([...synth({ platform: line }).stacks.keys()]).toContain("bootstrap");
+});
+
+test("an environment whose date is over is taken by whoever destroys it, and by nobody else", () => {
+  const variables = { CI_ENV_ID: "pr-1", CI_EXPIRES_AT: "2024-02-29" };
+  expect(() => synth({ variables })).toThrow(/which is over/);
+  expect([...synth({ variables, expired: true }).stacks.keys()].sort()).toEqual(["pr-1-app", "pr-1-data"]);
+  for (const id of [PROD.name, "ci", "../x"])
+    expect(() => synth({ variables: { ...variables, CI_ENV_ID: id }, expired: true })).toThrow();
 });
 
 test("an ephemeral environment lives for two days if nobody says otherwise", () => {

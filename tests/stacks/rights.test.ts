@@ -1,3 +1,4 @@
+import { grants } from "../../tools/iam-matrix";
 import type { SynthesizedStack } from "../../tools/synthesized";
 import { withTierStacks } from "../../tools/tiers";
 import type { Json } from "./synthesize";
@@ -73,6 +74,29 @@ withTierStacks(undefined, (stacks) => {
     expect(unawaited(stack)).toContainEqual(
       expect.stringMatching(/^google_cloudfunctions2_function\.\w+ does not wait for google_storage_bucket_iam_member/),
     );
+  });
+
+  test("all that CI's account may do outside the project of ephemeral environments is this", () => {
+    const inProject = new Set(["project example-ci", "bucket example-ci-ci-state"]);
+    const reach = grants(stacks)
+      .filter(({ member }) => /(?<![a-z0-9-])ci-deploy(?![a-z0-9-])/.test(member))
+      // Identities that an environment makes for itself lie in its project.
+      .filter(({ stack, on }) => !inProject.has(on) && !stack.startsWith("ephemeral-"))
+      .map(({ stack, role, on }) => `${stack}: ${role} on ${on}`);
+    expect(reach).toEqual([
+      // Its own states lie under this key, and nothing else.
+      "bootstrap: cloudkms.cryptoKeyEncrypterDecrypter on key brain-tumor-platform/environment-states",
+      // Says who uses the keys of environments.
+      "platform: brainTumorKeyGranter on key ring brain-tumor-ephemeral",
+      // Says who uses the images, and could let itself push: hence hospitals name theirs by digest.
+      "platform: brainTumorImageGranter on repository brain-tumor-images",
+    ]);
+    expect(reach.join()).not.toMatch(/storage\.|platform-state|project example-platform/);
+  });
+
+  test("no hospital's stack and no other project names CI's account", () => {
+    for (const { name, json } of stacks.filter(({ name }) => /^(prod|test)-/.test(name)))
+      expect(`${name}: ${/ci-deploy/.exec(JSON.stringify(json))?.[0] ?? "-"}`).toBe(`${name}: -`);
   });
 
   test("there is an app of every tier", () => {
