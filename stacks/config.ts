@@ -141,6 +141,9 @@ export interface Hospital
 /** Days that an ephemeral environment lives for, where its line does not say. */
 const EPHEMERAL_DAYS = 2;
 
+/** Whether a hospital or an environment may be called so. */
+export const isHospitalName = (name: string) => identityLine.schema.shape.name.safeParse(name).success;
+
 /** What the platform decides for all hospitals. */
 export interface HospitalContext {
   /** @default each line's own, otherwise none */

@@ -1,189 +1,163 @@
-import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { ConfigurationError } from "../runtime/platform/config";
-import { buildApp } from "../stacks/app";
-import { chooseLines } from "../stacks/lines";
+import { readLines } from "../stacks/command";
+import { parseHospitals } from "../stacks/config";
+import { platform as platformLine, hospitals as shippedLines } from "../stacks/hospitals";
 import { parsePlatform } from "../stacks/platform-config";
+import { show } from "../stacks/sentences";
+import { isDate, PROJECT } from "../stacks/values";
 import { EXIT, ifMain, print, runTool, tool } from "./command";
-import { drain } from "./drain";
+import { type DestroyOptions, destroyEnvironment, type Tools } from "./destroy-environment";
+import { statesInBucket, statesInFolder } from "./environment-states";
+import { type Environment, type Survey, survey, WANTED_LABELS } from "./environments";
 import { type Runner, runCommand, runForList } from "./gcloud";
-import { readStacks, withScratch } from "./synthesized";
 import { table } from "./table";
-import { findTerraform } from "./terraform";
-
-/** A resource as gcloud lists it. */
-export interface InventoryItem {
-  readonly name: string;
-  readonly location?: string;
-  readonly labels?: Readonly<Record<string, string>>;
-}
-
-export interface Environment {
-  readonly name: string;
-  /** YYYY-MM-DD, the latest that any of its resources says; undefined if none says a date. */
-  readonly expiresAt: string | undefined;
-  readonly expired: boolean;
-  readonly region: string | undefined;
-  readonly resources: number;
-}
-
-/**
- * The ephemeral environments in an inventory, by the labels that their stacks put on everything.
- * @param today YYYY-MM-DD, in UTC: an environment may be taken away from its date on
- */
-export function environments(inventory: readonly InventoryItem[], today: string): Environment[] {
-  const byName = new Map<string, InventoryItem[]>();
-  for (const item of inventory) {
-    const { hospital, env } = item.labels ?? {};
-    if (env !== "ephemeral" || item.labels?.["managed-by"] !== "cdktf" || !hospital) continue;
-    byName.set(hospital, [...(byName.get(hospital) ?? []), item]);
-  }
-  return [...byName]
-    .map(([name, items]) => {
-      const dates = items.map(({ labels }) => labels?.["expires-at"]);
-      // Whoever was deployed again lives as long as the newest label says; one that says nothing is left to people.
-      const known = dates.filter((date) => date !== undefined && isDate(date)) as string[];
-      const expiresAt = known.length === dates.length ? known.sort().at(-1) : undefined;
-      const expired = expiresAt !== undefined && expiresAt <= today;
-      const region = items
-        .map(({ location }) => location?.toLowerCase())
-        .find((location) => /^[a-z]+-[a-z]+\d+$/.test(location ?? ""));
-      return { name, expiresAt, expired, region, resources: items.length };
-    })
-    .sort((a, b) => a.name.localeCompare(b.name, "en"));
-}
-
-const isDate = (text: string) => /^\d{4}-\d{2}-\d{2}$/.test(text) && !Number.isNaN(Date.parse(`${text}T00:00:00Z`));
 
 /**
  * What of a project's can carry an expiry and is in every environment as long as one of its stacks is: buckets of both
  * stacks, topics, and machines that still run.
  */
-export function listInventory(project: string, run: Runner): InventoryItem[] {
+export function listInventory(project: string, run: Runner): unknown[] {
   const here = `--project=${project}`;
-  return [
-    ...runForList<InventoryItem>(run, ["gcloud", "storage", "buckets", "list", here]),
-    ...runForList<InventoryItem>(run, ["gcloud", "pubsub", "topics", "list", here]),
-    ...runForList<InventoryItem>(run, ["gcloud", "compute", "instances", "list", here]),
-  ];
+  return ["storage buckets", "pubsub topics", "compute instances"].flatMap((kind) =>
+    runForList<unknown>(run, ["gcloud", ...kind.split(" "), "list", here]),
+  );
 }
-
-/** Takes away the stacks of an environment: app first. Inherits this process's credentials. */
-export type DestroyStacks = (environment: Environment, project: string) => void;
-
-const destroyStacks: DestroyStacks = ({ name, region, expiresAt }, project) =>
-  withScratch((outdir) => {
-    const command = findTerraform();
-    if (command === undefined) throw new Error("Neither terraform nor tofu is on PATH.");
-    const variables = { CI_ENV_ID: name, CI_PROJECT: project, CI_REGION: region, CI_EXPIRES_AT: expiresAt };
-    const { platform } = chooseLines({});
-    const environment = { ...process.env, ...variables };
-    buildApp([], { outdir, platform, subject: "The environment", variables: environment }).synth();
-    const stacks = readStacks(outdir);
-    const state = stacks[0]?.json.terraform as { backend?: { gcs?: unknown } } | undefined;
-    if (state?.backend?.gcs === undefined)
-      throw new Error(
-        `The state of ${name} is not in a bucket, so it can only be destroyed where it was deployed: set state: "gcs" in the platform's line.`,
-      );
-    for (const suffix of ["app", "data"]) {
-      const cwd = stacks.find((stack) => stack.name === `${name}-${suffix}`)?.folder;
-      if (cwd === undefined) continue;
-      for (const args of [
-        ["init", "-input=false"],
-        ["destroy", "-input=false", "-auto-approve"],
-      ]) {
-        const { status } = spawnSync(command, args, {
-          cwd,
-          stdio: "inherit",
-          env: { ...process.env, CHECKPOINT_DISABLE: "1" },
-        });
-        if (status !== 0) throw new Error(`"${command} ${args.join(" ")}" failed for ${name}-${suffix}.`);
-      }
-    }
-  });
 
 interface Options {
   readonly project?: string;
+  readonly hospitals?: string;
   readonly inventory?: string;
+  readonly state?: string;
   readonly today?: string;
+  readonly dryRun?: boolean;
   readonly json?: boolean;
 }
+
+/** Takes an environment away. */
+export type Destroy = (options: DestroyOptions, tools: Tools) => void;
 
 /** The command `npm run sweep`. */
 export async function sweep(
   args: readonly string[],
   run: Runner = runCommand,
-  destroy: DestroyStacks = destroyStacks,
+  destroy: Destroy = destroyEnvironment,
 ): Promise<number> {
   const program = tool("sweep", "Lists the ephemeral environments whose time is over, or takes them away.")
     .argument("<list|destroy>", "what to do with them")
     .option("--project <id>", "the project of ephemeral environments (default: CI_PROJECT, or the platform's line)")
+    .option("--hospitals <file>", "a list of hospitals, none of which is touched, in place of stacks/hospitals.ts")
     .option("--inventory <file>", "a JSON list of {name, labels, location} in place of asking Google Cloud")
+    .option("--state <dir>", "a folder with ci-env/ID/STACK/default.tfstate in place of the project's bucket of states")
     .option("--today <date>", "YYYY-MM-DD in place of today, in UTC")
+    .option("--dry-run", "destroy nothing: print what would be destroyed")
     .option("--json", "print the expired environments as JSON");
   return runTool(
     program,
     () => {
       const action = String(program.args[0]);
-      if (action !== "list" && action !== "destroy")
-        throw new ConfigurationError("The command line", [`"${action}" is neither list nor destroy.`]);
       const options = program.opts<Options>();
-      const today = options.today ?? new Date().toISOString().slice(0, 10);
-      if (!isDate(today))
-        throw new ConfigurationError("The command line", [`--today is "${today}"; it must be YYYY-MM-DD.`]);
-      const project = options.project ?? process.env.CI_PROJECT ?? parsePlatform(chooseLines({}).platform).ci?.project;
-      if (!project)
-        throw new ConfigurationError("The command line", ["No project is known: use --project or set CI_PROJECT."]);
-      const file = options.inventory;
-      const inventory = file === undefined ? listInventory(project, run) : readInventory(file);
+      const settings = readSettings(action, options);
+      const { today, project, platform, projectNumber, lines, owned } = settings;
+      const listing = options.state === undefined ? statesInBucket(project, run) : statesInFolder(options.state);
+      const inventory =
+        options.inventory === undefined ? listInventory(project, run) : readInventory(options.inventory);
+      const owner = { project, projectNumber, platformProject: platform.project, hospitals: owned };
+      const found = survey({ listing, inventory, today, owner });
 
-      const found = environments(inventory, today);
-      const expired = found.filter((environment) => environment.expired);
-      for (const { name } of found.filter(({ expiresAt }) => expiresAt === undefined))
-        process.stderr.write(`${name} has resources without a date in expires-at: it is left alone. Look at it.\n`);
-      if (options.json) print(JSON.stringify(expired, null, 2));
-      else if (expired.length > 0) print(expiredTable(expired));
-      else print(`Of ${found.length} ephemeral environments in ${project} none has expired by ${today}.`);
+      for (const sentence of [...found.doubtful, ...found.left, ...found.living]) say(sentence);
+      const looked = `Looked at ${listing.states.length} states below ${listing.place}, and at ${inventory.length} resources in the inventory, of which ${inventory.length - found.foreign} carry the labels ${WANTED_LABELS}.`;
+      if (options.json) print(JSON.stringify(found.expired, null, 2));
+      else if (found.expired.length > 0) print(expiredTable(found.expired));
+      else print(`No ephemeral environment in ${project} has expired by ${today}.`);
+      say(looked);
 
-      const failed: string[] = [];
-      if (action === "destroy")
-        for (const environment of expired) {
-          try {
-            const { name, region = parsePlatform(chooseLines({}).platform).region } = environment;
-            drain({ name, project, region, projectNumber: "" }, run, { dryRun: false });
-            destroy(environment, project);
-            process.stderr.write(`${name} is gone.\n`);
-          } catch (error) {
-            failed.push(environment.name);
-            process.stderr.write(`${environment.name}: ${(error as Error).message}\n`);
-          }
-        }
-      return failed.length > 0 ? EXIT.failed : EXIT.done;
+      if (action === "list" || options.dryRun) return EXIT.done;
+      const environments = [...new Set(listing.states.map(({ id }) => id))];
+      const failed = found.expired.filter((environment) => {
+        const request = {
+          environment,
+          owner: { ...owner, id: environment.name, environments },
+          files: listing.states,
+          region: platform.region,
+          lines,
+        };
+        return !isGone(environment, () => destroy(request, { run }));
+      });
+      return failed.length > 0 || found.doubtful.length > 0 ? EXIT.failed : EXIT.done;
     },
     args,
   );
 }
 
+/** Runs one destroy; the next is tried whatever becomes of it. */
+function isGone({ name }: Environment, destroy: () => void): boolean {
+  try {
+    destroy();
+    say(`${name} is gone.`);
+    return true;
+  } catch (error) {
+    say(`${name}: ${(error as Error).message}`);
+    return false;
+  }
+}
+
+/** Everything that is said on the command line, judged before anything is asked or done. */
+function readSettings(action: string, options: Options) {
+  const platform = parsePlatform(platformLine);
+  const lines = options.hospitals === undefined ? shippedLines : readLines(options.hospitals);
+  const owned = parseHospitals(lines, options.hospitals ?? "stacks/hospitals.ts");
+  const today = options.today ?? new Date().toISOString().slice(0, 10);
+  const project = (options.project ?? process.env.CI_PROJECT) || platform.ci?.project;
+
+  const problems: string[] = [];
+  if (action !== "list" && action !== "destroy") problems.push(`"${action}" is neither list nor destroy.`);
+  if (!isDate(today)) problems.push(`--today is ${show(today)}; it must be a date such as 2027-01-31.`);
+  if (!project) problems.push("No project is known: use --project or set CI_PROJECT.");
+  else if (!PROJECT.safeParse(project).success)
+    problems.push(`The project is ${show(project)}; it must be ${PROJECT.description}.`);
+  const lasting = owned.find((hospital) => hospital.tier !== "ephemeral" && hospital.project === project);
+  if (lasting)
+    problems.push(`Project "${project}" is that of hospital "${lasting.name}", and no environment lies there.`);
+  if (project === platform.project)
+    problems.push(`Project "${project}" is the platform's, and no environment lies there.`);
+  if (problems.length > 0 || !project) throw new ConfigurationError("The command line", problems);
+
+  const known = project === platform.ci?.project ? platform.ci.projectNumber : undefined;
+  return { today, project, platform, projectNumber: process.env.CI_PROJECT_NUMBER || known, lines, owned };
+}
+
 /** @throws {ConfigurationError} if the file is not a JSON list. */
-function readInventory(file: string): InventoryItem[] {
+function readInventory(file: string): unknown[] {
   try {
     const list: unknown = JSON.parse(readFileSync(file, "utf8"));
-    if (Array.isArray(list)) return list as InventoryItem[];
+    if (Array.isArray(list)) return list as unknown[];
   } catch (error) {
     throw new ConfigurationError("The inventory", [`The file ${file} cannot be read: ${(error as Error).message}.`]);
   }
   throw new ConfigurationError("The inventory", [`The file ${file} is not a list.`]);
 }
 
-const expiredTable = (expired: readonly Environment[]) =>
+/** What states and labels say is not to steer a terminal. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is taken out
+const say = (text: string) => process.stderr.write(`${text.replace(/[\u0000-\u001f\u007f-\u009f]/g, "?")}\n`);
+
+const expiredTable = (expired: Survey["expired"]) =>
   table(
     [
       { title: "EXPIRED ENVIRONMENT", width: 30 },
       { title: "EXPIRES AT", width: 10 },
       { title: "REGION", width: 20 },
       { title: "RESOURCES", width: 9, align: "right" },
+      { title: "STACKS", width: 40 },
     ],
-    expired.map(({ name, expiresAt = "", region = "", resources }) => [name, expiresAt, region, String(resources)]),
+    expired.map(({ name, expiresAt, region = "", resources, states }) => [
+      name,
+      expiresAt,
+      region,
+      String(resources),
+      states.map(({ stack }) => stack).join(", "),
+    ]),
   );
 
 ifMain(module, sweep);

@@ -8,8 +8,7 @@ import { drain } from "../../tools/drain";
 import type { CommandLine, Runner } from "../../tools/gcloud";
 import { documentedStacks, grants, iamMatrix, SECURITY_DOCUMENT, withMatrix } from "../../tools/iam-matrix";
 import { preparation, prepareProject } from "../../tools/prepare-project";
-import { environments, type InventoryItem, sweep } from "../../tools/sweep";
-import { type SynthesizedStack, withScratch } from "../../tools/synthesized";
+import type { SynthesizedStack } from "../../tools/synthesized";
 import { withTierStacks } from "../../tools/tiers";
 import { captureOutput } from "../support/captured-output";
 
@@ -186,79 +185,6 @@ describe("npm run drain", () => {
     expect(drain(target, run, { dryRun: true })).toHaveLength(3);
     expect(ran.some((text) => /cancel|delete/.test(text))).toBe(false);
   });
-});
-
-describe("npm run sweep", () => {
-  const item = (hospital: string, expiresAt: string | undefined, more: Record<string, string> = {}): InventoryItem => ({
-    name: `${hospital}-bucket`,
-    location: "EUROPE-WEST4",
-    labels: {
-      hospital,
-      env: "ephemeral",
-      "managed-by": "cdktf",
-      ...(expiresAt ? { "expires-at": expiresAt } : {}),
-      ...more,
-    },
-  });
-  const PLANTED = [
-    item("pr-old", "2027-01-01"),
-    item("pr-old", "2027-01-02"),
-    item("pr-today", "2027-01-31"),
-    item("pr-tomorrow", "2027-02-01"),
-    // Deployed again: one stack still carries the old date.
-    item("pr-renewed", "2027-01-01"),
-    item("pr-renewed", "2027-03-01"),
-    item("pr-undated", undefined),
-    item("pr-nonsense", "soon"),
-    item("st-anna", "2020-01-01", { env: "prod" }),
-    item("somebody-else", "2020-01-01", { "managed-by": "hand" }),
-    { name: "no-labels" },
-  ];
-
-  test("finds exactly the expired of what lies in the project", () => {
-    const expired = environments(PLANTED, "2027-01-31").filter((environment) => environment.expired);
-    expect(expired).toEqual([
-      { name: "pr-old", expiresAt: "2027-01-02", expired: true, region: "europe-west4", resources: 2 },
-      { name: "pr-today", expiresAt: "2027-01-31", expired: true, region: "europe-west4", resources: 1 },
-    ]);
-  });
-
-  test("lists them, from Google Cloud or from a file, and destroys nothing", async () => {
-    const { run, ran } = fakeGcloud({ "buckets list": PLANTED });
-    const destroy = jest.fn();
-    expect(await sweep(["list", "--project", "ci", "--today", "2027-01-31"], run, destroy)).toBe(0);
-    expect(printed()).toMatch(/pr-old +2027-01-02 +europe-west4/);
-    expect(printed()).toContain("pr-undated has resources without a date");
-    expect(printed()).not.toMatch(/pr-tomorrow|st-anna|somebody-else/);
-    expect(destroy).not.toHaveBeenCalled();
-    expect(ran.some((text) => /delete|cancel/.test(text))).toBe(false);
-
-    const code = await withScratch((folder) => {
-      const file = join(folder, "inventory.json");
-      writeFileSync(file, JSON.stringify(PLANTED));
-      return sweep(["list", "--project", "ci", "--today", "2027-01-31", "--inventory", file, "--json"], run, destroy);
-    });
-    expect(code).toBe(0);
-  });
-
-  test("drains and destroys the expired only, and goes on after a failure", async () => {
-    const { run } = fakeGcloud({ "buckets list": PLANTED });
-    const destroyed: string[] = [];
-    const code = await sweep(["destroy", "--project", "ci", "--today", "2027-01-31"], run, ({ name }) => {
-      destroyed.push(name);
-      if (name === "pr-old") throw new Error("the state is locked");
-    });
-    expect(destroyed).toEqual(["pr-old", "pr-today"]);
-    expect(code).toBe(1);
-    expect(printed()).toContain("pr-old: the state is locked");
-  });
-
-  test.each([[["sweep"]], [["list", "--today", "31.1.2027", "--project", "ci"]], [[]]])(
-    "%j is wrong usage",
-    async (args) => {
-      expect(await sweep(args, fakeGcloud({}).run)).toBe(2);
-    },
-  );
 });
 
 describe("npm run cost", () => {
