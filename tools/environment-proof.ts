@@ -106,7 +106,7 @@ export function ownershipProblems(thing: Managed, owner: Owner): string[] {
 
   const labels = ownLabels(thing);
   const problems = labels.flatMap((map) => labelProblems(map, owner).map((problem) => `${address} ${problem}`));
-  problems.push(...nameProblems(thing, owner));
+  problems.push(...pathProblems(thing), ...nameProblems(thing, owner));
   if (usesPlatform(thing, owner)) return problems;
 
   const projects = projectsOf(thing);
@@ -163,10 +163,13 @@ function labelProblems(labels: Json, owner: Owner): string[] {
   );
 }
 
-/** Attributes by which the provider finds what it deletes; of a right, everything but who has which. */
+/** What says who has which right, not on what; an id repeats all of it, a condition's title included. */
+const OF_A_RIGHT = ["id", "member", "role", "etag", "condition"];
+
+/** Attributes by which the provider finds what it deletes. */
 function identityOf({ type, attributes }: Managed): string[] {
   const keys = type.endsWith("_iam_member")
-    ? Object.keys(attributes).filter((key) => !["member", "role", "etag", "condition"].includes(key))
+    ? Object.keys(attributes).filter((key) => !OF_A_RIGHT.includes(key))
     : ["id", "self_link", "name", "parent"];
   return keys.map((key) => attributes[key]).filter((value) => typeof value === "string");
 }
@@ -188,10 +191,18 @@ function bucketOf({ type, attributes }: Managed): string | undefined {
   return String(name).replace(/^b\//, "");
 }
 
-/** Buckets carry project and environment; of two ids of which one goes on where the other ends, the longer counts. */
-function isOwnBucket(bucket: string, { project, id, environments }: Owner): boolean {
-  const longer = environments.filter((other) => other.startsWith(`${id}-`));
-  return bucket.startsWith(`${project}-${id}-`) && !longer.some((other) => bucket.startsWith(`${project}-${other}-`));
+/**
+ * A bucket carries project and owner, one after the other: the name of another's may begin like an own one, and then the
+ * longer counts.
+ */
+function isOwnBucket(bucket: string, { project, id, environments, hospitals, platformProject }: Owner): boolean {
+  const own = `${project}-${id}-`;
+  const others = [
+    ...environments.map((name) => ({ name, project })),
+    ...hospitals,
+    { name: "platform", project: platformProject },
+  ].map((other) => `${other.project}-${other.name}-`);
+  return bucket.startsWith(own) && !others.some((other) => other.length > own.length && bucket.startsWith(other));
 }
 
 /** Rights of an environment's identities on the two things of the platform that all environments share. */
@@ -216,6 +227,18 @@ function usesPlatform({ type, attributes }: Managed, { platformProject, project 
 const isAccountOf = (project: string, member: unknown) =>
   typeof member === "string" &&
   /^serviceAccount:[a-z0-9-]+@([a-z0-9-]+)\.iam\.gserviceaccount\.com$/.exec(member)?.[1] === project;
+
+/** Parts of the address that a provider sends its requests to. */
+const PLACES = ["project", "location", "region", "zone"];
+
+/** Within an address, two dots lead out of the project that stands before them. */
+function pathProblems(thing: Managed): string[] {
+  const { address, attributes } = thing;
+  const texts = [...PLACES, ...NAMES].map((key) => attributes[key]).filter((value) => typeof value === "string");
+  return [...new Set([...identityOf(thing), ...texts])]
+    .filter((text) => /(?:^|\/)(?:\.|%2e){1,2}(?:\/|$)/i.test(text))
+    .map((text) => `${address} has ${show(text)} in its address, which leads elsewhere`);
+}
 
 /** Attributes that carry the naming contract's names; a table's or a record's would be everybody's. */
 const NAMES = [

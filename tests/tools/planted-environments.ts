@@ -46,6 +46,8 @@ export function day(today: string, days: number): string {
 export const HOSPITALS: readonly HospitalLine[] = [
   { name: "st-anna", tier: "prod", project: "bts-st-anna", projectNumber: "483920174655", region: "europe-west4" },
   { name: "mercy", tier: "prod", project: "clinic-mercy", projectNumber: "483920174656", region: "us-central1" },
+  // Of bts-ci and an environment "run-1", names of buckets begin the same.
+  { name: "gate", tier: "prod", project: "bts-ci-run-1", projectNumber: "483920174657", region: "europe-west4" },
   // Names of buckets, tables and services are in every environment's names too.
   { name: "landing", tier: "test", project: "bts-landing", projectNumber: "716204983311", region: "europe-west4" },
   { name: "trial", tier: "ephemeral", project: "bts-ci", projectNumber: "918273645501", region: "europe-west4" },
@@ -133,6 +135,20 @@ export class World {
         id: `${this.project}-${id}-source-ingest/ab.zip`,
         bucket: `${this.project}-${id}-source`,
         name: "ingest/ab.zip",
+      }),
+      resource("google_storage_bucket_iam_member", "append", {
+        id: `b/${this.project}-${id}-warehouse/roles/storage.objectCreator/${member}/adds below images/, ./`,
+        bucket: `b/${this.project}-${id}-warehouse`,
+        member,
+        role: "roles/storage.objectCreator",
+        condition: [
+          { title: "adds below images/, ./", expression: `resource.name.startsWith("projects/_/buckets/x")` },
+        ],
+      }),
+      resource("google_monitoring_dashboard", "dashboard", {
+        id: `projects/${this.project}/dashboards/0a1b`,
+        project: this.project,
+        dashboard_json: '{"displayName": "st-anna ../.. projects/bts-st-anna"}',
       }),
       resource("google_compute_network", "vpc", {
         id: `projects/${this.project}/global/networks/${id}-vpc`,
@@ -473,6 +489,27 @@ export const SPARED: Readonly<Record<string, (world: World, id: string) => strin
         () =>
           resource("google_storage_bucket_iam_member", "m", { bucket: "b/clinic-mercy-mercy-landing", member: "x" }),
         'bucket "clinic-mercy-mercy-landing"',
+      ],
+      "an object of a bucket whose project goes on where the environment's name does": [
+        () =>
+          resource("google_storage_bucket_object", "o", { bucket: "bts-ci-run-1-gate-source", name: "ingest/ab.zip" }),
+        "bts-ci-run-1-gate-source",
+      ],
+      "a way out of its project in a name": [
+        (world) =>
+          resource("google_logging_metric", "m", {
+            project: world.project,
+            name: "../../bts-st-anna/metrics/st-anna-bucket-access-changed",
+          }),
+        "leads elsewhere",
+      ],
+      "a way out of its project in a place": [
+        (world) =>
+          resource("google_dataproc_autoscaling_policy", "m", {
+            project: world.project,
+            location: "../../bts-st-anna/regions/europe-west4",
+          }),
+        "leads elsewhere",
       ],
       "the bucket of states itself": [
         (world, id) => world.bucket(id, "x", world.labels(id, over(world)), { name: `${world.project}-ci-state` }),

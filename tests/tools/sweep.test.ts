@@ -109,6 +109,22 @@ async function sweepsExactly(world: World): Promise<void> {
   err();
 }
 
+/** The way to a state that lies about one bucket of a hospital of another project. */
+test("holds no bucket for an environment's where a hospital's begins the same", () => {
+  const owner = {
+    ...EXAMPLE,
+    project: "bts-ci",
+    hospitals: [{ name: "gate", project: "bts-ci-run-1" }],
+    platformProject: "bts-ci-run-2",
+    environments: [],
+  };
+  const problems = (id: string, bucket: string) =>
+    ownershipProblems({ address: "o", type: "google_storage_bucket_object", attributes: { bucket } }, { ...owner, id });
+  expect(problems("run-1", "bts-ci-run-1-landing")).toEqual([]);
+  expect(problems("run-1", "bts-ci-run-1-gate-landing")).toHaveLength(1);
+  expect(problems("run-2", "bts-ci-run-2-platform-state")).toHaveLength(1);
+});
+
 /** Ids that begin with each other, with a hospital's name, and one as long as may be. */
 const IDS = [
   "pr-1",
