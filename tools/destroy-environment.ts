@@ -2,7 +2,7 @@ import { spawnSync } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { buildApp } from "../stacks/app";
-import type { HospitalLine } from "../stacks/config";
+import type { Lines } from "../stacks/lines";
 import { asRecord } from "../stacks/sentences";
 import { drain } from "./drain";
 import { type Managed, type Owner, ownershipProblems } from "./environment-proof";
@@ -31,8 +31,8 @@ export interface DestroyOptions {
   readonly files: readonly StateFile[];
   /** Where its things are looked for if its states name no region. */
   readonly region: string;
-  /** All hospitals: an environment that is called like one is refused. */
-  readonly lines: readonly HospitalLine[];
+  /** The platform, and all hospitals: an environment that is called like one is refused. */
+  readonly lines: Lines;
 }
 
 const PLAN = "destroy.tfplan";
@@ -75,8 +75,10 @@ function synthesizer({ environment, owner, lines, region }: DestroyOptions) {
       CI_REGION: environment.region ?? region,
       CI_EXPIRES_AT: environment.expiresAt,
     };
+    const { hospitals, platform } = lines;
     // Policy is about what is made, and may have grown since.
-    buildApp(lines, { outdir, subject: "The environment", variables, expired: true, skipValidation: true }).synth();
+    const made = { outdir, platform, subject: "The environment", skipValidation: true };
+    buildApp(hospitals, { ...made, variables, expired: true }).synth();
     return readStacks(outdir);
   };
 }

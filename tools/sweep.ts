@@ -1,8 +1,7 @@
 import { readFileSync } from "node:fs";
 import { ConfigurationError } from "../runtime/platform/config";
-import { readLines } from "../stacks/command";
 import { parseHospitals } from "../stacks/config";
-import { platform as platformLine, hospitals as shippedLines } from "../stacks/hospitals";
+import { chooseLines, LINES_HELP } from "../stacks/lines";
 import { parsePlatform } from "../stacks/platform-config";
 import { show } from "../stacks/sentences";
 import { isDate, PROJECT } from "../stacks/values";
@@ -27,6 +26,7 @@ export function listInventory(project: string, run: Runner): unknown[] {
 interface Options {
   readonly project?: string;
   readonly hospitals?: string;
+  readonly platform?: string;
   readonly inventory?: string;
   readonly state?: string;
   readonly today?: string;
@@ -46,7 +46,8 @@ export async function sweep(
   const program = tool("sweep", "Lists the ephemeral environments whose time is over, or takes them away.")
     .argument("<list|destroy>", "what to do with them")
     .option("--project <id>", "the project of ephemeral environments (default: CI_PROJECT, or the platform's line)")
-    .option("--hospitals <file>", "a list of hospitals, none of which is touched, in place of stacks/hospitals.ts")
+    .option("--hospitals <file>", `${LINES_HELP.hospitals}: none of them is touched`)
+    .option("--platform <file>", LINES_HELP.platform)
     .option("--inventory <file>", "a JSON list of {name, labels, location} in place of asking Google Cloud")
     .option("--state <dir>", "a folder with ci-env/ID/STACK/default.tfstate in place of the project's bucket of states")
     .option("--today <date>", "YYYY-MM-DD in place of today, in UTC")
@@ -104,9 +105,9 @@ function isGone({ name }: Environment, destroy: () => void): boolean {
 
 /** Everything that is said on the command line, judged before anything is asked or done. */
 function readSettings(action: string, options: Options) {
-  const platform = parsePlatform(platformLine);
-  const lines = options.hospitals === undefined ? shippedLines : readLines(options.hospitals);
-  const owned = parseHospitals(lines, options.hospitals ?? "stacks/hospitals.ts");
+  const lines = chooseLines(options);
+  const platform = parsePlatform(lines.platform);
+  const owned = parseHospitals(lines.hospitals, lines.subject);
   const today = options.today ?? new Date().toISOString().slice(0, 10);
   const project = (options.project ?? process.env.CI_PROJECT) || platform.ci?.project;
 

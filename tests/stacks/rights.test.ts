@@ -82,14 +82,17 @@ withTierStacks(undefined, (stacks) => {
       .filter(({ member }) => /(?<![a-z0-9-])ci-deploy(?![a-z0-9-])/.test(member))
       // Identities that an environment makes for itself lie in its project.
       .filter(({ stack, on }) => !inProject.has(on) && !stack.startsWith("ephemeral-"))
-      .map(({ stack, role, on }) => `${stack}: ${role} on ${on}`);
+      .map(({ stack, role, on }) => `${stack}: ${role} on ${on}`)
+      .sort();
     expect(reach).toEqual([
       // Its own states lie under this key, and nothing else.
       "bootstrap: cloudkms.cryptoKeyEncrypterDecrypter on key brain-tumor-platform/environment-states",
-      // Says who uses the keys of environments.
-      "platform: brainTumorKeyGranter on key ring brain-tumor-ephemeral",
+      // Whoever deploys Cloud Run has to be able to read the image.
+      "platform: artifactregistry.reader on repository brain-tumor-images",
       // Says who uses the images, and could let itself push: hence hospitals name theirs by digest.
       "platform: brainTumorImageGranter on repository brain-tumor-images",
+      // Says who uses the keys of environments.
+      "platform: brainTumorKeyGranter on key ring brain-tumor-ephemeral",
     ]);
     expect(reach.join()).not.toMatch(/storage\.|platform-state|project example-platform/);
   });

@@ -8,7 +8,7 @@ import { drain } from "../../tools/drain";
 import type { CommandLine, Runner } from "../../tools/gcloud";
 import { documentedStacks, grants, iamMatrix, SECURITY_DOCUMENT, withMatrix } from "../../tools/iam-matrix";
 import { preparation, prepareProject } from "../../tools/prepare-project";
-import type { SynthesizedStack } from "../../tools/synthesized";
+import { type SynthesizedStack, withScratch } from "../../tools/synthesized";
 import { withTierStacks } from "../../tools/tiers";
 import { captureOutput } from "../support/captured-output";
 
