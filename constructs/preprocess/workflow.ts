@@ -104,7 +104,8 @@ export class PreprocessWorkflow extends Construct {
             tempBucket: props.temp.resource.name,
             autoscalingConfig: { policy: policy.name },
             encryptionConfig: { gcePdKmsKeyName: key.id },
-            endpointConfig: { enableHttpPortAccess: false },
+            // Without an endpointConfig there is no way in from the web. One that says so reads back as nothing, and would
+            // have every plan replace the template.
             gceClusterConfig: {
               internalIpOnly: true,
               subnetwork: props.subnet,

@@ -45,7 +45,6 @@ describe("the workflow template", () => {
     expect(String(cluster.cluster_name).length).toBeLessThanOrEqual(35);
     expect(config).toMatchObject({
       encryption_config: { gce_pd_kms_key_name: key },
-      endpoint_config: { enable_http_port_access: false },
       software_config: { image_version: expect.stringMatching(/^2\.2-debian\d+$/) },
       lifecycle_config: { idle_delete_ttl: "1800s", auto_delete_ttl: "12600s" },
       staging_bucket: ref("google_storage_bucket.staging.name"),
@@ -56,6 +55,10 @@ describe("the workflow template", () => {
         service_account_scopes: ["https://www.googleapis.com/auth/cloud-platform"],
       },
     });
+  });
+
+  test("says nothing of the way in from the web, which is closed: a block that says so reads back as nothing", () => {
+    expect(config).not.toHaveProperty("endpoint_config");
   });
 
   test("keeps to the limits of names for the longest hospital's", () => {
