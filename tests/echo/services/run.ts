@@ -1,0 +1,145 @@
+import { type Json, recordOf } from "../json";
+import { invalid, notFound } from "../problem";
+import { type Context, doneOperation, NOW, resourceService } from "../resources";
+import type { World } from "../service";
+import { projectNumber } from "../store";
+import { checkKey } from "./storage";
+
+/** https://cloud.google.com/run/docs/reference/rest/v2/projects.locations.services */
+export const run = resourceService({
+  name: "run",
+  endpoints: { CLOUD_RUN_V2: "v2" },
+  operation: doneOperation,
+  maps: ["annotations", "limits", "nodeSelector"],
+  kinds: [
+    {
+      collection: "projects/*/locations/*/services",
+      id: ({ query }) => query.get("serviceId"),
+      complete: completeService,
+    },
+  ],
+});
+
+function completeService(service: Json, { id, name, project, world, before }: Context): Json {
+  const [, location = ""] = /\/locations\/([^/]+)/.exec(name) ?? [];
+  const template = recordOf(service.template);
+  checkKey(template.encryptionKey, world);
+  checkAccount(template.serviceAccount, world);
+  const containers = (template.containers as Json[] | undefined) ?? [];
+  if (containers.length === 0) throw invalid("A service has a container.");
+  const generation = Number(before?.generation ?? 0) + 1;
+  const uri = `https://${id}-${projectNumber(project)}.${location}.run.app`;
+  const revision = `${name}/revisions/${id}-${String(generation).padStart(5, "0")}-abc`;
+  const ready = { type: "Ready", state: "CONDITION_SUCCEEDED", lastTransitionTime: NOW };
+  return {
+    ingress: "INGRESS_TRAFFIC_ALL",
+    launchStage: "GA",
+    traffic: [{ type: "TRAFFIC_TARGET_ALLOCATION_TYPE_LATEST", percent: 100 }],
+    ...service,
+    scaling: recordOf(service.scaling),
+    name,
+    template: {
+      timeout: "300s",
+      maxInstanceRequestConcurrency: 80,
+      ...template,
+      scaling: { maxInstanceCount: 100, ...recordOf(template.scaling) },
+      containers: containers.map((container) => ({ ports: [{ name: "http1", containerPort: 8080 }], ...container })),
+    },
+    uid: projectNumber(name),
+    generation: String(generation),
+    observedGeneration: String(generation),
+    createTime: NOW,
+    updateTime: NOW,
+    creator: "echo@example.org",
+    lastModifier: "echo@example.org",
+    latestReadyRevision: revision,
+    latestCreatedRevision: revision,
+    terminalCondition: ready,
+    conditions: [ready],
+    trafficStatuses: [{ type: "TRAFFIC_TARGET_ALLOCATION_TYPE_LATEST", percent: 100 }],
+    uri,
+    urls: [uri],
+    satisfiesPzs: true,
+    etag: `"${generation}"`,
+  };
+}
+
+/** https://cloud.google.com/functions/docs/reference/rest/v2/projects.locations.functions: each is a service of Cloud Run. */
+export const functions = resourceService({
+  name: "cloudfunctions",
+  endpoints: { CLOUDFUNCTIONS2: "v2" },
+  operation: doneOperation,
+  maps: ["environmentVariables", "secretEnvironmentVariables"],
+  kinds: [
+    {
+      collection: "projects/*/locations/*/functions",
+      id: ({ query }) => query.get("functionId"),
+      complete: completeFunction,
+      deleting: (_function, { name, world }) => {
+        const service = `run/${serviceOf(name)}`;
+        world.store.delete(service);
+        world.policies.forget(service);
+      },
+    },
+  ],
+});
+
+const serviceOf = (name: string) => name.replace("/functions/", "/services/");
+
+function completeFunction(written: Json, { id, name, project, world }: Context): Json {
+  const [, location = ""] = /\/locations\/([^/]+)/.exec(name) ?? [];
+  const build = recordOf(written.buildConfig);
+  const service = recordOf(written.serviceConfig);
+  const { storageSource } = recordOf(build.source);
+  const source = recordOf(storageSource);
+  const object = world.store.find(`storage/b/${source.bucket}/o/${encodeURIComponent(String(source.object))}`);
+  if (!object) throw notFound(`The source gs://${source.bucket}/${source.object}`);
+  checkKey(written.kmsKeyName, world);
+  checkAccount(service.serviceAccountEmail, world);
+  checkAccount(String(build.serviceAccount ?? "").split("/").pop(), world);
+  if (build.dockerRepository !== undefined && !world.store.find(`artifactregistry/${build.dockerRepository}`))
+    throw notFound(String(build.dockerRepository));
+  const uri = `https://${id}-${projectNumber(project)}.${location}.run.app`;
+  world.store.put(`run/${serviceOf(name)}`, { name: serviceOf(name), uri, managedBy: "cloudfunctions" });
+  return {
+    ...written,
+    name,
+    environment: "GEN_2",
+    state: "ACTIVE",
+    updateTime: NOW,
+    createTime: NOW,
+    url: `https://${location}-${project}.cloudfunctions.net/${id}`,
+    satisfiesPzs: true,
+    buildConfig: {
+      dockerRegistry: "ARTIFACT_REGISTRY",
+      automaticUpdatePolicy: {},
+      ...build,
+      build: `projects/${projectNumber(project)}/locations/${location}/builds/1`,
+      source: { storageSource: { generation: object.generation, ...source } },
+      sourceProvenance: { resolvedStorageSource: { generation: object.generation, ...source } },
+    },
+    serviceConfig: {
+      timeoutSeconds: 60,
+      availableMemory: "256M",
+      availableCpu: "0.1666",
+      maxInstanceCount: 100,
+      maxInstanceRequestConcurrency: 1,
+      ingressSettings: "ALLOW_ALL",
+      allTrafficOnLatestRevision: true,
+      ...service,
+      service: serviceOf(name),
+      uri,
+      revision: `${id}-00001-abc`,
+      // New functions log it.
+      environmentVariables: { LOG_EXECUTION_ID: "true", ...recordOf(service.environmentVariables) },
+    },
+  };
+}
+
+/** An account of a project that the echo has accounts of has to be there. */
+export function checkAccount(email: unknown, world: World): void {
+  if (typeof email !== "string") return;
+  const [, project] = /@([^.]+)\.iam\.gserviceaccount\.com$/.exec(email) ?? [];
+  if (project !== undefined && !world.store.find(`iam/projects/${project}/serviceAccounts/${email}`))
+    throw notFound(`The service account ${email}`);
+}
