@@ -71,12 +71,18 @@ export function readJson(file: string, subject: string): Json {
   throw new ConfigurationError(subject, [`The file ${file} does not hold a JSON object.`]);
 }
 
-/** Gives work a folder that is gone afterwards. */
+/** Gives work a folder that is gone afterwards: once it has returned, or what it promised has come. */
 export function withScratch<T>(work: (folder: string) => T): T {
   const folder = mkdtempSync(join(tmpdir(), "brain-tumor-tool-"));
+  const remove = () => rmSync(folder, { recursive: true, force: true });
+  let result: T;
   try {
-    return work(folder);
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
+    result = work(folder);
+  } catch (error) {
+    remove();
+    throw error;
   }
+  if (result instanceof Promise) return result.finally(remove) as T;
+  remove();
+  return result;
 }

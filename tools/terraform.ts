@@ -1,4 +1,4 @@
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { cpSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Json, readJson, type SynthesizedStack } from "./synthesized";
@@ -8,9 +8,10 @@ const NOWHERE = "http://127.0.0.1:9";
 
 /**
  * Credentials that nobody accepts, in place of the caller's own. The hermetic environment also leads every request into
- * the void, so that a plan which calls Google fails instead of succeeding by accident.
+ * the void, so that a plan which calls Google fails instead of succeeding by accident; what `apis` names is on the loopback
+ * interface, to which no proxy leads.
  */
-export function terraformEnvironment(scratch: string, hermetic: boolean): NodeJS.ProcessEnv {
+function terraformEnvironment(scratch: string, { hermetic = true, apis = {} }: RunOptions): NodeJS.ProcessEnv {
   const own = Object.entries(process.env).filter(
     ([name]) => !/^(?:GOOGLE_|GCLOUD_|CLOUDSDK_|GCE_METADATA|TF_VAR_|TF_CLI_ARGS)/.test(name),
   );
@@ -24,6 +25,7 @@ export function terraformEnvironment(scratch: string, hermetic: boolean): NodeJS
     CHECKPOINT_DISABLE: "1",
     GOOGLE_OAUTH_ACCESS_TOKEN: "dummy",
     USER_PROJECT_OVERRIDE: "false",
+    ...apis,
     ...(hermetic
       ? {
           HTTPS_PROXY: NOWHERE,
@@ -38,32 +40,60 @@ export function terraformEnvironment(scratch: string, hermetic: boolean): NodeJS
 }
 
 export interface Run {
+  readonly code: number | null;
   readonly ok: boolean;
   readonly stdout: string;
   readonly stderr: string;
+}
+
+export interface RunOptions {
+  /** @default true */
+  readonly hermetic?: boolean;
+  /** Variables that lead the provider to something else than Google. */
+  readonly apis?: Readonly<Record<string, string>>;
 }
 
 /** Terraform, or OpenTofu, in one folder. */
 export class Terraform {
   constructor(
     readonly command: string,
-    private readonly folder: string,
+    readonly folder: string,
     private readonly scratch: string,
+    private readonly signal?: AbortSignal,
   ) {}
 
-  run(args: readonly string[], { hermetic = true }: { readonly hermetic?: boolean } = {}): Run {
-    const { status, stdout, stderr, error } = spawnSync(this.command, [...args], {
-      cwd: this.folder,
-      env: terraformEnvironment(this.scratch, hermetic),
-      encoding: "utf8",
-      maxBuffer: 1 << 28,
+  /** @throws once the signal is aborted */
+  run(args: readonly string[], options: RunOptions = {}): Promise<Run> {
+    return new Promise((resolve, reject) => {
+      this.signal?.throwIfAborted();
+      const child = spawn(this.command, [...args], {
+        cwd: this.folder,
+        env: terraformEnvironment(this.scratch, options),
+        stdio: ["ignore", "pipe", "pipe"],
+        ...(this.signal ? { signal: this.signal, killSignal: "SIGINT" } : {}),
+      });
+      const written = { stdout: "", stderr: "" };
+      for (const stream of ["stdout", "stderr"] as const) {
+        child[stream].setEncoding("utf8");
+        child[stream].on("data", (text: string) => {
+          written[stream] += text;
+        });
+      }
+      child.once("error", reject);
+      child.once("close", (code) => resolve({ ...written, code, ok: code === 0 }));
     });
-    return { ok: status === 0, stdout: stdout ?? "", stderr: `${stderr ?? ""}${error ? error.message : ""}` };
   }
 
   /** Brings the provider: the only step that may use the network, and only where the provider comes from there. */
-  init(): Run {
+  init(): Promise<Run> {
     return this.run(["init", "-input=false", "-no-color"], { hermetic: false });
+  }
+
+  /** A plan that was kept in a file, as JSON. */
+  async show(plan: string): Promise<Json> {
+    const { ok, stdout, stderr } = await this.run(["show", "-json", plan]);
+    if (!ok) throw new Error(`terraform show of ${plan} failed: ${stderr}`);
+    return JSON.parse(stdout) as Json;
   }
 }
 
@@ -76,12 +106,12 @@ export function findTerraform(): string | undefined {
 }
 
 /** Why the provider cannot be had; undefined if it can. */
-export function providerProblem(command: string, scratch: string): string | undefined {
+export async function providerProblem(command: string, scratch: string): Promise<string | undefined> {
   const folder = join(scratch, "probe");
   mkdirSync(folder, { recursive: true });
   const required_providers = { google: { source: "hashicorp/google", version: "~> 6.50" } };
   writeFileSync(join(folder, "main.tf.json"), JSON.stringify({ terraform: { required_providers } }));
-  const { ok, stderr } = new Terraform(command, folder, scratch).init();
+  const { ok, stderr } = await new Terraform(command, folder, scratch).init();
   if (ok) return undefined;
   const text = stderr.replace(/[│╷╵]/g, " ").replace(/\s+/g, " ").trim();
   return /Error: (.{0,300}?[.:])(?: |$)/.exec(text)?.[1] ?? text.slice(0, 200);
@@ -95,8 +125,86 @@ export function copyStack(stack: SynthesizedStack, folder: string, change: (json
   cpSync(stack.folder, folder, { recursive: true, filter: (source) => !/\.terraform$|\.tfstate/.test(source) });
   const json = readJson(join(stack.folder, "cdk.tf.json"), `The stack ${stack.name}`);
   json.terraform = { ...(json.terraform as Json), backend: { local: { path: "terraform.tfstate" } } };
+  // The provider gathers requests for three seconds each.
+  const { google = [] } = (json.provider ?? {}) as { google?: Json[] };
+  json.provider = {
+    ...(json.provider as Json),
+    google: google.map((config) => ({ ...config, batching: { send_after: "1s" } })),
+  };
   change(json);
   writeFileSync(join(folder, "cdk.tf.json"), JSON.stringify(json, null, 2));
+}
+
+interface ResourceChange {
+  readonly address: string;
+  readonly mode: string;
+  readonly change: {
+    readonly actions: readonly string[];
+    readonly before: unknown;
+    readonly after: unknown;
+    readonly after_unknown?: unknown;
+    readonly before_sensitive?: unknown;
+    readonly after_sensitive?: unknown;
+    readonly replace_paths?: readonly (readonly (string | number)[])[];
+  };
+}
+
+const changesOf = (plan: Json) => (plan.resource_changes ?? []) as ResourceChange[];
+
+/** What a plan would do, of which a second plan has nothing: an address and its differences each, as a sentence. */
+export function differences(plan: Json): string[] {
+  const resources = changesOf(plan)
+    .filter(({ change }) => change.actions.join() !== "no-op")
+    .map(({ address, change }) => {
+      const { actions, before, after, replace_paths = [] } = change;
+      const forcing =
+        replace_paths.length > 0 ? ` because of ${replace_paths.map((path) => path.join(".")).join(", ")}` : "";
+      if (before === null || after === null) return `${address}: ${actions.join(" and ")}${forcing}.`;
+      return `${address}: ${actions.join(" and ")}${forcing}: ${changedValues(change).join("; ") || "nothing that it shows"}.`;
+    });
+  const outputs = Object.entries((plan.output_changes ?? {}) as Record<string, ResourceChange["change"]>)
+    .filter(([, { actions }]) => actions.join() !== "no-op")
+    .map(([name]) => `output ${name}: changes.`);
+  return [...resources, ...outputs];
+}
+
+/** Everything in a plan that deletes or replaces something. */
+export function removals(plan: Json): string[] {
+  return changesOf(plan)
+    .filter(({ change }) => change.actions.includes("delete"))
+    .map(({ address, change }) => `${address}: the plan would ${change.actions.join(" and ")} it.`);
+}
+
+/** `labels.owner "a" -> "b"`, without what Terraform keeps secret. */
+function changedValues({
+  before,
+  after,
+  after_unknown,
+  before_sensitive,
+  after_sensitive,
+}: ResourceChange["change"]): string[] {
+  const from = leaves(before);
+  const to = leaves(after);
+  const unknown = leaves(after_unknown);
+  const secret = [...leaves(before_sensitive), ...leaves(after_sensitive)].filter(([, value]) => value === true);
+  const show = (path: string, values: ReadonlyMap<string, unknown>) => {
+    if (secret.some(([hidden]) => path === hidden || path.startsWith(`${hidden}.`))) return "(sensitive)";
+    if (!values.has(path)) return "nothing";
+    return JSON.stringify(values.get(path)).slice(0, 120);
+  };
+  return [...new Set([...from.keys(), ...to.keys()])]
+    .filter((path) => JSON.stringify(from.get(path)) !== JSON.stringify(to.get(path)))
+    .map(
+      (path) => `${path} ${show(path, from)} -> ${unknown.get(path) === true ? "known after apply" : show(path, to)}`,
+    );
+}
+
+/** Every value that is no list or object, by its path. */
+function leaves(value: unknown, path = ""): Map<string, unknown> {
+  if (typeof value !== "object" || value === null || Object.keys(value).length === 0) return new Map([[path, value]]);
+  return new Map(
+    Object.entries(value).flatMap(([name, inner]) => [...leaves(inner, path === "" ? name : `${path}.${name}`)]),
+  );
 }
 
 export interface PlanFacts {
@@ -107,7 +215,7 @@ export interface PlanFacts {
 
 /** Checks that a first plan creates everything that the stack has, changes nothing and reads nothing. */
 export function firstPlan(plan: Json, stack: Json): PlanFacts {
-  const changes = (plan.resource_changes ?? []) as { address: string; mode: string; change: { actions: string[] } }[];
+  const changes = changesOf(plan);
   const problems = changes
     .filter(({ mode, change }) => mode !== "managed" || change.actions.join() !== "create")
     .map(

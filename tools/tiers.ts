@@ -37,17 +37,37 @@ const ENVIRONMENT = { CI_ENV_ID: "ephemeral", CI_EXPIRES_AT: "2027-01-31" };
 /** As if both images had been pushed, so that nothing is left out. */
 export const EXAMPLE_IMAGES: ImageLock = withStandIns({ version: 1, images: {} }, EXAMPLE_PLATFORM);
 
-/** Synthesizes the platform and a hospital of every tier. */
-export function withTierStacks<T>(out: string | undefined, work: (stacks: readonly SynthesizedStack[]) => T): T {
+export interface TierOptions {
+  /** @default one of every tier but ephemeral, which `CI_ENV_ID` makes */
+  readonly lines?: readonly HospitalLine[];
+  /** @default the example of one */
+  readonly platform?: PlatformLine;
+  /** What the lines are called in an error. */
+  readonly subject?: string;
+  /** As for the one deploy before platform and hospitals are taken down. @default false */
+  readonly allowDestroys?: boolean;
+}
+
+/**
+ * Synthesizes platform and hospitals, with images as if they had been pushed, into a folder; and into `-ci` beside it an
+ * ephemeral environment, where the platform has a project for those.
+ */
+export function tierStacks(out: string, options: TierOptions = {}): readonly SynthesizedStack[] {
+  const { lines = TIER_HOSPITALS, subject = "The hospitals of tools/tiers.ts", allowDestroys } = options;
+  const lifted = allowDestroys === undefined ? {} : { allowDestroys };
+  const platform = { ...(options.platform ?? EXAMPLE_PLATFORM), ...lifted };
+  const hospitals = Array.isArray(lines) ? lines.map((line) => ({ ...line, ...lifted })) : lines;
   const synthesizeTo = (outdir: string, variables: Record<string, string>) => {
-    const subject = "The hospitals of tools/tiers.ts";
-    const options = { subject, platform: EXAMPLE_PLATFORM, images: EXAMPLE_IMAGES, variables };
-    buildApp(TIER_HOSPITALS, { ...options, outdir }).synth();
+    const images: ImageLock = { version: 1, images: {} };
+    buildApp(hospitals, { subject, platform, images, standIns: true, variables, outdir }).synth();
     return readStacks(outdir);
   };
-  return withScratch((scratch) => {
-    const stacks = synthesizeTo(out ?? `${scratch}/lasting`, {});
-    // With CI_ENV_ID an app holds that environment and nothing else.
-    return work([...stacks, ...synthesizeTo(out === undefined ? `${scratch}/ci` : `${out}-ci`, ENVIRONMENT)]);
-  });
+  const stacks = synthesizeTo(out, {});
+  // With CI_ENV_ID an app holds that environment and nothing else.
+  return platform.ci ? [...stacks, ...synthesizeTo(`${out}-ci`, ENVIRONMENT)] : stacks;
+}
+
+/** Gives work the platform and a hospital of every tier, synthesized. */
+export function withTierStacks<T>(out: string | undefined, work: (stacks: readonly SynthesizedStack[]) => T): T {
+  return withScratch((scratch) => work(tierStacks(out ?? `${scratch}/lasting`)));
 }

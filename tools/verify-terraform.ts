@@ -1,71 +1,178 @@
-import { mkdirSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
-import { LINES_HELP } from "../stacks/lines";
-import { checkSchema } from "./check-schema";
+import { cpus } from "node:os";
+import { chooseLines, LINES_HELP } from "../stacks/lines";
+import { startEcho } from "../tests/echo";
 import { EXIT, ifMain, print, runTool, tool } from "./command";
 import { deployOrder, orderProblems } from "./deploy-order";
-import { googleSchema } from "./provider-schema";
-import { type StackChoice, withStacks } from "./synthesize";
-import { type Json, type SynthesizedStack, withScratch } from "./synthesized";
+import type { StartApis } from "./google-apis";
+import { ODD_HOSPITALS } from "./odd-hospitals";
+import { type CheckContext, keysOfOthers, STEPS, StackCheck } from "./stack-check";
+import { readStacks, type SynthesizedStack, withScratch } from "./synthesized";
 import { table } from "./table";
-import { copyStack, findTerraform, firstPlan, providerProblem, resourceAddresses, Terraform } from "./terraform";
-import { withTierStacks } from "./tiers";
+import { findTerraform, providerProblem } from "./terraform";
+import { TIER_HOSPITALS, type TierOptions, tierStacks } from "./tiers";
 
-interface Options extends StackChoice {
-  readonly mock: boolean;
+interface Options {
+  readonly hospitals?: string;
+  readonly platform?: string;
+  readonly dir?: string;
+  readonly out?: string;
+  readonly all?: boolean;
+  readonly only?: readonly string[];
+  readonly apply: boolean;
+  readonly jobs: string;
 }
 
-/** The command `npm run verify:terraform`. */
-export async function verifyTerraform(args: readonly string[]): Promise<number> {
+/** What is verified: stacks, and the same with `allowDestroys` where they can be synthesized again. */
+interface Subject {
+  readonly stacks: readonly SynthesizedStack[];
+  readonly lifted: readonly SynthesizedStack[];
+}
+
+/**
+ * The command `npm run verify:terraform`.
+ * @param startApis what stands in for Google
+ */
+export async function verifyTerraform(args: readonly string[], startApis: StartApis = startEcho): Promise<number> {
   const program = tool(
     "verify:terraform",
-    "Lets Terraform and the real provider judge every stack: init, validate, a first plan without a call to Google, and an apply against a mocked provider.",
+    "Lets Terraform and the real provider judge every stack: init, validate, a first plan without a call to Google; then, against an echo of Google's APIs, apply, a second plan that has nothing to do, and destroy.",
   )
     .option("--hospitals <file>", "a list of hospitals (JSON or TypeScript) in place of one of every tier")
     .option("--platform <file>", LINES_HELP.platform)
+    .option("--all", "the hospital of every tier, and every odd one of tools/odd-hospitals.ts")
+    .option("--only <names...>", "of these hospitals alone, platform included")
     .option("--out <dir>", "keep what is synthesized in this folder")
     .option("--dir <dir>", "verify a folder that was synthesized before")
-    .option("--no-mock", "leave out terraform test with a mocked provider");
+    .option("--no-apply", "stop behind the first plan")
+    .option("--jobs <n>", "hospitals at the same time", String(2 * cpus().length));
   return runTool(
     program,
     () => {
       const options = program.opts<Options>();
-      const work = (stacks: readonly SynthesizedStack[]) =>
-        withScratch((scratch) => verify(stacks, scratch, options.mock));
-      if (options.dir === undefined && options.hospitals === undefined) return withTierStacks(options.out, work);
-      return withStacks(options, work);
+      return withScratch((scratch) => verify(subjectOf(options, scratch), options, scratch, startApis));
     },
     args,
   );
 }
 
-interface Verdict {
-  readonly name: string;
-  readonly resources: number;
-  readonly steps: Readonly<Record<Step, "ok" | "failed" | "-">>;
-  readonly problems: readonly string[];
+function subjectOf(options: Options, scratch: string): Subject {
+  if (options.dir !== undefined) return { stacks: readStacks(options.dir), lifted: [] };
+  const chosen = linesOf(options);
+  const { only } = options;
+  const wanted = ({ name }: SynthesizedStack) => only === undefined || [...only, PLATFORM].includes(groupOf(name));
+  const stacks = tierStacks(options.out ?? `${scratch}/synthesized`, chosen).filter(wanted);
+  return { stacks, lifted: tierStacks(`${scratch}/lifted`, { ...chosen, allowDestroys: true }).filter(wanted) };
 }
 
-const STEPS = ["schema", "init", "validate", "plan", "mock"] as const;
-type Step = (typeof STEPS)[number];
+function linesOf({ hospitals, platform, all }: Options): TierOptions {
+  if (hospitals === undefined && platform === undefined)
+    return { lines: [...TIER_HOSPITALS, ...(all ? ODD_HOSPITALS : [])], subject: "The hospitals of tools/" };
+  const lines = chooseLines({ hospitals, platform }, TIER_HOSPITALS);
+  return { lines: lines.hospitals, platform: lines.platform, subject: lines.subject };
+}
 
-function verify(stacks: readonly SynthesizedStack[], scratch: string, mock: boolean): number {
+const PLATFORM = "platform";
+/** The hospital, or the platform, that a stack is of: what is deployed and destroyed together. */
+const groupOf = (stack: string) => (stack === "bootstrap" ? PLATFORM : stack.replace(/-(?:data|app)$/, ""));
+
+async function verify(
+  { stacks, lifted }: Subject,
+  options: Options,
+  scratch: string,
+  startApis: StartApis,
+): Promise<number> {
   const command = findTerraform();
   if (command === undefined) {
     print("Neither terraform nor tofu is on PATH: nothing was verified.");
     return EXIT.done;
   }
-  const missing = providerProblem(command, scratch);
+  const missing = await providerProblem(command, scratch);
   if (missing !== undefined) {
     print(`${command} cannot get the provider hashicorp/google ~> 6.50, so nothing was verified: ${missing}`);
     return EXIT.done;
   }
 
-  const verdicts: Verdict[] = [];
-  for (const stack of stacks) {
-    process.stderr.write(`${stack.name} ...\n`);
-    verdicts.push(verifyStack(command, stack, scratch, mock));
+  const stopping = new AbortController();
+  const interrupt = () => stopping.abort(new Error("Interrupted."));
+  process.once("SIGINT", interrupt);
+  const apis = options.apply ? await startApis(keysOfOthers(stacks)) : undefined;
+  const begun = Date.now();
+  try {
+    const context: CheckContext = { command, scratch, apis, signal: stopping.signal, progress: report(begun) };
+    const order = deployOrder(stacks);
+    const checks = order
+      .flatMap((name) => stacks.filter((stack) => stack.name === name))
+      .map((stack) => new StackCheck(stack, context));
+    await live(checks, lifted, Number(options.jobs) || 1);
+    const gaps = [...new Set(apis?.gaps)];
+    return conclude(
+      checks,
+      [...gaps.map((gap) => `The echo has a gap: ${gap}`), ...orderProblems(stacks)],
+      order,
+      begun,
+    );
+  } finally {
+    process.removeListener("SIGINT", interrupt);
+    await apis?.stop();
   }
+}
+
+const report =
+  (begun: number): CheckContext["progress"] =>
+  (stack, step, outcome, seconds) => {
+    const now = Math.round((Date.now() - begun) / 1000);
+    process.stderr.write(`${String(now).padStart(5)} s  ${stack} ${step}: ${outcome} (${seconds.toFixed(1)} s)\n`);
+  };
+
+/** The platform first and last, hospitals between, several at a time; each from its first plan to its end. */
+async function live(checks: readonly StackCheck[], lifted: readonly SynthesizedStack[], jobs: number): Promise<void> {
+  const groups = new Set(checks.map(({ stack }) => groupOf(stack.name)));
+  const inGroup = (name: string) => checks.filter(({ stack }) => groupOf(stack.name) === name);
+  const platform = inGroup(PLATFORM);
+  await rise(platform);
+  const waiting = [...groups].filter((name) => name !== PLATFORM).map(inGroup);
+  const worker = async () => {
+    for (let group = waiting.shift(); group !== undefined; group = waiting.shift()) {
+      await rise(group);
+      await fall(group, lifted);
+    }
+  };
+  await Promise.all(Array.from({ length: jobs }, worker));
+  await fall(platform, lifted);
+}
+
+/** Judges and applies stacks one after the other, and plans them again once all of them stand. */
+async function rise(group: readonly StackCheck[]): Promise<void> {
+  for (const check of group) await check.judge();
+  if (group.some(({ failed, applies }) => failed || !applies)) return;
+  for (const check of group) {
+    await check.apply();
+    // What stands on it would fail for its sake alone.
+    if (check.failed) return;
+  }
+  for (const check of group) await check.again();
+}
+
+/** Destroys them the other way round; what protects data refuses first, and has to be allowed. */
+async function fall(group: readonly StackCheck[], lifted: readonly SynthesizedStack[]): Promise<void> {
+  if (group.some(({ failed, applies }) => failed || !applies)) return;
+  for (const check of group) if (check.protects) await check.refused();
+  for (const check of group) {
+    const again = lifted.find(({ name }) => name === check.stack.name);
+    if (check.protects && again) await check.allowed(again);
+  }
+  const free = group.every((check) => !check.protects || check.steps.allowed === "ok");
+  if (!free || group.some(({ failed }) => failed)) return;
+  for (const check of [...group].reverse()) await check.destroy();
+  for (const check of group) await check.left();
+}
+
+function conclude(
+  checks: readonly StackCheck[],
+  others: readonly string[],
+  order: readonly string[],
+  begun: number,
+): number {
   print(
     table(
       [
@@ -73,112 +180,22 @@ function verify(stacks: readonly SynthesizedStack[], scratch: string, mock: bool
         { title: "RESOURCES", width: 9, align: "right" },
         ...STEPS.map((step) => ({ title: step.toUpperCase(), width: 8 })),
       ],
-      verdicts.map(({ name, resources, steps }) => [name, String(resources), ...STEPS.map((step) => steps[step])]),
+      checks.map(({ stack, resources, steps }) => [stack.name, String(resources), ...STEPS.map((step) => steps[step])]),
     ),
   );
   const problems = [
-    ...verdicts.flatMap((verdict) => verdict.problems.map((problem) => `${verdict.name}: ${problem}`)),
-    ...orderProblems(stacks),
+    ...checks.flatMap(({ stack, problems }) => problems.map((text) => `${stack.name}: ${text}`)),
+    ...others,
   ];
   if (problems.length > 0) {
     print(`\n${problems.join("\n")}`);
     return EXIT.failed;
   }
-  const order = deployOrder(stacks);
   print(`\ncdktf deploy takes them in this order, and destroy the other way round: ${order.join(", ")}.`);
   print("Every first plan creates everything, reads nothing and calls nobody.");
+  if (checks.some(({ steps }) => steps.again === "ok")) print("Every second plan has nothing to do.");
+  print(`${checks.length} stacks in ${Math.round((Date.now() - begun) / 1000)} s.`);
   return EXIT.done;
-}
-
-function verifyStack(command: string, stack: SynthesizedStack, scratch: string, mock: boolean): Verdict {
-  const folder = join(scratch, stack.name);
-  copyStack(stack, folder);
-  const terraform = new Terraform(command, folder, scratch);
-  const steps: Record<Step, "ok" | "failed" | "-"> = { schema: "-", init: "-", validate: "-", plan: "-", mock: "-" };
-  const problems: string[] = [];
-  const step = (name: Step, found: readonly string[]): boolean => {
-    steps[name] = found.length === 0 ? "ok" : "failed";
-    problems.push(...found.map((text) => `${name}: ${text}`));
-    return found.length === 0;
-  };
-  const done = () => ({ name: stack.name, resources: resourceAddresses(stack.json).length, steps, problems });
-
-  step(
-    "schema",
-    checkSchema(googleSchema(), stack.json).map(({ address, message }) => `${address}: ${message}`),
-  );
-  const init = terraform.init();
-  if (!step("init", init.ok ? [] : [tail(init.stderr)])) return done();
-
-  const validated = terraform.run(["validate", "-json"]);
-  const { diagnostics = [] } = parse(validated.stdout) as { diagnostics?: { summary: string; detail?: string }[] };
-  if (
-    !step(
-      "validate",
-      diagnostics.map(({ summary, detail }) => `${summary} ${detail ?? ""}`.trim()),
-    )
-  )
-    return done();
-
-  const planned = terraform.run(["plan", "-input=false", "-no-color", "-refresh=true", "-out=plan.bin"]);
-  if (!step("plan", planned.ok ? [] : [tail(planned.stderr)])) return done();
-  const plan = parse(terraform.run(["show", "-json", "plan.bin"]).stdout);
-  step("plan", firstPlan(plan, stack.json).problems);
-  if (mock) step("mock", applyMocked(command, stack, scratch));
-  return done();
-}
-
-/** `terraform test`: plans and applies with a provider that invents what Google would compute, and destroys it again. */
-function applyMocked(command: string, stack: SynthesizedStack, scratch: string): string[] {
-  const folder = join(scratch, `${stack.name}-mock`);
-  copyStack(stack, folder, (json) => {
-    // A test destroys what it made.
-    const types = (json.resource ?? {}) as Record<string, Record<string, { lifecycle?: Json }>>;
-    for (const instances of Object.values(types))
-      for (const config of Object.values(instances)) if (config.lifecycle) delete config.lifecycle.prevent_destroy;
-  });
-  mkdirSync(join(folder, "tests"), { recursive: true });
-  writeFileSync(join(folder, "tests", "apply.tftest.hcl"), MOCKED_TEST);
-  const terraform = new Terraform(command, folder, scratch);
-  const init = terraform.init();
-  if (!init.ok) return [tail(init.stderr)];
-  const { ok, stdout, stderr } = terraform.run(["test", "-no-color"]);
-  return ok ? [] : [tail(`${stdout}\n${stderr}`)];
-}
-
-/** Computed values that another resource checks the form of; anything else may be an invented word. */
-const MOCKED_TEST = `mock_provider "google" {
-  mock_resource "google_service_account" {
-    defaults = {
-      email  = "mocked@mocked-project.iam.gserviceaccount.com"
-      member = "serviceAccount:mocked@mocked-project.iam.gserviceaccount.com"
-      name   = "projects/mocked-project/serviceAccounts/mocked@mocked-project.iam.gserviceaccount.com"
-      id     = "projects/mocked-project/serviceAccounts/mocked@mocked-project.iam.gserviceaccount.com"
-    }
-  }
-  mock_resource "google_logging_project_sink" {
-    defaults = { writer_identity = "serviceAccount:service-100000000001@gcp-sa-logging.iam.gserviceaccount.com" }
-  }
-}
-
-run "apply" {
-  command = apply
-}
-`;
-
-function parse(text: string): Json {
-  try {
-    return JSON.parse(text) as Json;
-  } catch {
-    return {};
-  }
-}
-
-/** What an error says and where, without the excerpt of the configuration. */
-function tail(text: string): string {
-  const lines = text.split("\n").map((line) => line.replace(/[│╷╵]/g, " ").trim().slice(0, 300));
-  const errors = lines.filter((line) => /^(?:Error:|with \S+,$)/.test(line));
-  return (errors.length > 0 ? errors : lines.filter((line) => line !== "")).slice(-12).join(" ");
 }
 
 ifMain(module, verifyTerraform);

@@ -11,6 +11,9 @@ interface Binding {
 /** Who may do what, by the name of the resource. Every policy exists, empty, from the start. */
 export class Policies {
   private readonly policies = new Map<string, Json>();
+  private readonly givers = new Map<string, string>();
+  /** Who writes: it is noted beside each right that is given. */
+  writer = "";
 
   get(name: string): Json {
     const policy = this.policies.get(name) ?? {};
@@ -39,6 +42,8 @@ export class Policies {
     };
     if (Object.keys(after).length === 0) this.policies.delete(name);
     else this.policies.set(name, after);
+    const held = new Set(rightsOf(name, before));
+    for (const right of rightsOf(name, after)) if (!held.has(right)) this.givers.set(right, this.writer);
     return this.get(name);
   }
 
@@ -47,15 +52,21 @@ export class Policies {
     this.policies.delete(name);
   }
 
-  /** Every right by itself: `storage/b/data roles/storage.objectViewer user:a@b.c`. */
-  rights(): string[] {
-    return [...this.policies].flatMap(([name, policy]) => [
-      ...normal(policy.bindings).flatMap(({ role, members, condition }) =>
-        members.map((member) => `${name} ${role} ${member}${condition ? ` if ${condition.expression}` : ""}`),
-      ),
-      ...asList(policy.auditConfigs).map((config) => `${name} audit ${recordOf(config).service}`),
-    ]);
+  /** Every right by itself, and who gave it: `storage/b/data roles/storage.objectViewer user:a@b.c`. */
+  rights(): { readonly name: string; readonly by: string }[] {
+    return [...this.policies]
+      .flatMap(([name, policy]) => rightsOf(name, policy))
+      .map((name) => ({ name, by: this.givers.get(name) ?? "" }));
   }
+}
+
+function rightsOf(name: string, policy: Json): string[] {
+  return [
+    ...normal(policy.bindings).flatMap(({ role, members, condition }) =>
+      members.map((member) => `${name} ${role} ${member}${condition ? ` if ${condition.expression}` : ""}`),
+    ),
+    ...asList(policy.auditConfigs).map((config) => `${name} audit ${recordOf(config).service}`),
+  ];
 }
 
 /** One binding for a role and condition, members once each and in order. */

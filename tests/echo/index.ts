@@ -8,7 +8,7 @@ import { bigQuery } from "./services/bigquery";
 import { compute } from "./services/compute";
 import { dataproc } from "./services/dataproc";
 import { iam } from "./services/iam";
-import { kms } from "./services/kms";
+import { giveKey, kms } from "./services/kms";
 import { resourceManager, serviceUsage } from "./services/projects";
 import { functions, run } from "./services/run";
 import {
@@ -51,16 +51,29 @@ export interface Echo {
   readonly url: string;
   /** What leads the provider here: `GOOGLE_STORAGE_CUSTOM_ENDPOINT` and its like. */
   readonly environment: Readonly<Record<string, string>>;
-  /** Every resource and right that there is, a line each. */
-  contents(): readonly string[];
+  /** Every resource and right that there is. */
+  contents(): readonly EchoEntry[];
   /** Requests that it had no answer for, and what they were. */
   readonly gaps: readonly string[];
   stop(): Promise<void>;
 }
 
-/** Starts an echo of its own, empty, on a free port of the loopback interface. */
-export async function startEcho(): Promise<Echo> {
+export interface EchoEntry {
+  /** `storage/b/data`, or a right: `storage/b/data roles/storage.objectViewer user:a@b.c`. */
+  readonly name: string;
+  /** What stands in the last part of the maker's user agent, `maker/NAME`; empty for others. */
+  readonly by: string;
+  /** Of a version of a key, such as DESTROY_SCHEDULED; DELETED where a name is kept of what is gone. */
+  readonly state?: string;
+}
+
+/**
+ * Starts an echo of its own on a free port of the loopback interface.
+ * @param given names in full of keys that somebody else has made
+ */
+export async function startEcho(given: readonly string[] = []): Promise<Echo> {
   const world: World = { store: new Store(), policies: new Policies() };
+  for (const key of given) giveKey(key, world);
   const gaps: string[] = [];
   const server = createServer((request, response) => {
     answer(request, response, world, gaps).catch((error: unknown) => {
@@ -83,7 +96,14 @@ export async function startEcho(): Promise<Echo> {
         ]),
       ),
     ),
-    contents: () => [...world.store.names(), ...world.policies.rights()].sort(),
+    contents: () => [
+      ...world.store.names().map((name) => {
+        const { state, deleted } = world.store.get(name);
+        const known = deleted === true ? "DELETED" : /\/cryptoKeyVersions\//.test(name) ? String(state) : undefined;
+        return { name, by: world.store.makerOf(name), ...(known === undefined ? {} : { state: known }) };
+      }),
+      ...world.policies.rights(),
+    ],
     gaps,
     stop: () =>
       new Promise((resolve) => {
@@ -93,16 +113,14 @@ export async function startEcho(): Promise<Echo> {
   };
 }
 
-async function answer(
-  request: IncomingMessage,
-  response: ServerResponse,
-  world: World,
-  gaps: string[],
-): Promise<void> {
+async function answer(request: IncomingMessage, response: ServerResponse, world: World, gaps: string[]): Promise<void> {
   const chunks: Buffer[] = [];
   for await (const chunk of request) chunks.push(chunk as Buffer);
   try {
     const { service, call } = understand(request, Buffer.concat(chunks));
+    const writer = /\bmaker\/(\S+)/.exec(request.headers["user-agent"] ?? "")?.[1] ?? "";
+    world.store.writer = writer;
+    world.policies.writer = writer;
     send(response, 200, service.handle(call, world));
   } catch (error) {
     if (!(error instanceof ApiProblem)) throw error;
@@ -114,7 +132,10 @@ async function answer(
 function understand(request: IncomingMessage, bytes: Buffer): { service: Service; call: ApiRequest } {
   const url = new URL(request.url ?? "/", "http://localhost");
   // Uploads have a path of their own, from the root on.
-  const parts = url.pathname.replace(/^\/upload\//, "/").split("/").slice(1);
+  const parts = url.pathname
+    .replace(/^\/upload\//, "/")
+    .split("/")
+    .slice(1);
   const [name = "", ...rest] = parts;
   const service = SERVICES.find((candidate) => candidate.name === name);
   if (!service) throw unknownToTheEcho(`${request.method} ${url.pathname}`);
@@ -138,9 +159,7 @@ function understand(request: IncomingMessage, bytes: Buffer): { service: Service
 
 /** An escaped name keeps what would part it. */
 const decodePath = (parts: readonly string[]) =>
-  parts
-    .map((part) => (/%2f/i.test(part) ? part : decodeURIComponent(part)))
-    .join("/");
+  parts.map((part) => (/%2f/i.test(part) ? part : decodeURIComponent(part))).join("/");
 
 function json(bytes: Buffer): Json {
   if (bytes.length === 0) return {};

@@ -10,7 +10,9 @@ export class ApiProblem extends Error {
 
   toJSON(): object {
     const { code, status, message } = this;
-    return { error: { code, status, message, errors: [{ message, domain: "global", reason: REASONS[code] ?? status }] } };
+    return {
+      error: { code, status, message, errors: [{ message, domain: "global", reason: REASONS[code] ?? status }] },
+    };
   }
 }
 

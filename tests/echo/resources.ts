@@ -72,11 +72,7 @@ export function resourceService(options: ServiceOptions): Service {
     const mask = (request.query.get("updateMask") ?? "").split(",").filter((path) => path !== "");
     const written = kind.body?.(request) ?? request.body;
     const after =
-      request.method === "PUT"
-        ? written
-        : mask.length > 0
-          ? masked(before, written, mask)
-          : merged(before, written);
+      request.method === "PUT" ? written : mask.length > 0 ? masked(before, written, mask) : merged(before, written);
     const resource = kind.complete?.(structuredClone(after), contextOf(name, world, before)) ?? after;
     return answer(name, world.store.put(`${service}/${name}`, resource));
   };

@@ -5,7 +5,10 @@ import { alreadyExists, notFound } from "./problem";
 /** Everything that was written, by name: `compute/projects/p/global/networks/vpc`. */
 export class Store {
   private readonly resources = new Map<string, Json>();
+  private readonly makers = new Map<string, string>();
   private counter = 0;
+  /** Who writes: it is noted beside what is made. */
+  writer = "";
 
   create(name: string, resource: Json): Json {
     if (this.resources.has(name)) throw alreadyExists(name);
@@ -24,6 +27,7 @@ export class Store {
   }
 
   put(name: string, resource: Json): Json {
+    if (!this.resources.has(name)) this.makers.set(name, this.writer);
     this.resources.set(name, resource);
     return resource;
   }
@@ -38,13 +42,15 @@ export class Store {
   /** Names directly below: `keyRings/r/cryptoKeys/` gives `.../k`, not `.../k/cryptoKeyVersions/1`. */
   below(collection: string): [name: string, resource: Json][] {
     const prefix = `${collection}/`;
-    return [...this.resources].filter(
-      ([name]) => name.startsWith(prefix) && !name.slice(prefix.length).includes("/"),
-    );
+    return [...this.resources].filter(([name]) => name.startsWith(prefix) && !name.slice(prefix.length).includes("/"));
   }
 
   names(): string[] {
     return [...this.resources.keys()].sort();
+  }
+
+  makerOf(name: string): string {
+    return this.makers.get(name) ?? "";
   }
 
   /** Counts up: ids, generations and fingerprints that nothing else has. */

@@ -31,7 +31,11 @@ const COLLECTIONS: Readonly<Record<string, Complete>> = {
     return {
       networkFirewallPolicyEnforcementOrder: "AFTER_CLASSIC_FIREWALL",
       ...network,
-      routingConfig: { routingMode: "REGIONAL", bgpBestPathSelectionMode: "LEGACY", ...recordOf(network.routingConfig) },
+      routingConfig: {
+        routingMode: "REGIONAL",
+        bgpBestPathSelectionMode: "LEGACY",
+        ...recordOf(network.routingConfig),
+      },
     };
   },
   subnetworks: (subnet) => ({
@@ -92,7 +96,12 @@ const COLLECTIONS: Readonly<Record<string, Complete>> = {
     fingerprint: fingerprint(rule),
   }),
   targetHttpProxies: (proxy) => ({ ...proxy, fingerprint: fingerprint(proxy) }),
-  targetHttpsProxies: (proxy) => ({ quicOverride: "NONE", tlsEarlyData: "DISABLED", ...proxy, fingerprint: fingerprint(proxy) }),
+  targetHttpsProxies: (proxy) => ({
+    quicOverride: "NONE",
+    tlsEarlyData: "DISABLED",
+    ...proxy,
+    fingerprint: fingerprint(proxy),
+  }),
   urlMaps: (map) => {
     const { defaultUrlRedirect: redirect } = map;
     return {
@@ -176,7 +185,11 @@ function completeTemplate(template: Json, { world }: { readonly world: World }):
     properties: {
       canIpForward: false,
       ...properties,
-      metadata: { kind: "compute#metadata", fingerprint: fingerprint(properties.metadata), ...recordOf(properties.metadata) },
+      metadata: {
+        kind: "compute#metadata",
+        fingerprint: fingerprint(properties.metadata),
+        ...recordOf(properties.metadata),
+      },
       ...(properties.tags === undefined
         ? {}
         : { tags: { ...recordOf(properties.tags), fingerprint: fingerprint(properties.tags) } }),
@@ -266,7 +279,8 @@ export const compute: Service = {
     if (method === "GET") return stored;
     if (method === "PATCH" || method === "PUT") {
       const { fingerprint: known } = request.body;
-      if (known !== undefined && known !== stored.fingerprint) throw new ApiProblem(412, "FAILED_PRECONDITION", "Supplied fingerprint does not match current fingerprint.");
+      if (known !== undefined && known !== stored.fingerprint)
+        throw new ApiProblem(412, "FAILED_PRECONDITION", "Supplied fingerprint does not match current fingerprint.");
       const kept = { kind: stored.kind, id: stored.id, creationTimestamp: stored.creationTimestamp };
       save(name, method === "PUT" ? { ...request.body, ...kept } : merged(stored, request.body), world, complete);
       return operation(place, name, world);
@@ -306,17 +320,24 @@ function remove(name: string, world: World): void {
     if (!other.startsWith("compute/") || other === `compute/${name}`) continue;
     if (other.includes("/routes/default-route-")) continue;
     if (mentions(world.store.get(other), link))
-      throw new ApiProblem(400, "RESOURCE_IN_USE_BY_ANOTHER_RESOURCE", `The ${name} resource is already being used by '${other}'`);
+      throw new ApiProblem(
+        400,
+        "RESOURCE_IN_USE_BY_ANOTHER_RESOURCE",
+        `The ${name} resource is already being used by '${other}'`,
+      );
   }
   world.store.delete(`compute/${name}`);
   world.policies.forget(`compute/${name}`);
   // With a network goes the route that came with it.
-  for (const [route, { network }] of world.store.below(`compute/${name.split("/").slice(0, 2).join("/")}/global/routes`))
+  for (const [route, { network }] of world.store.below(
+    `compute/${name.split("/").slice(0, 2).join("/")}/global/routes`,
+  ))
     if (network === link) world.store.delete(route);
 }
 
 const mentions = (value: unknown, link: string): boolean =>
-  value === link || (typeof value === "object" && value !== null && Object.values(value).some((item) => mentions(item, link)));
+  value === link ||
+  (typeof value === "object" && value !== null && Object.values(value).some((item) => mentions(item, link)));
 
 function list(world: World, place: string, collection: string, query: URLSearchParams): Json {
   const all = world.store.below(`compute/${place}/${collection}`).map(([, item]) => item);
@@ -334,7 +355,11 @@ function changedBy(act: string, stored: Json, { body, query }: ApiRequest): Json
   switch (act) {
     case "setLabels":
       if (body.labelFingerprint !== stored.labelFingerprint)
-        throw new ApiProblem(412, "FAILED_PRECONDITION", "Labels fingerprint either invalid or resource labels have changed");
+        throw new ApiProblem(
+          412,
+          "FAILED_PRECONDITION",
+          "Labels fingerprint either invalid or resource labels have changed",
+        );
       return { ...stored, labels: body.labels ?? {} };
     case "setSecurityPolicy":
       return { ...stored, securityPolicy: body.securityPolicy };
@@ -382,7 +407,10 @@ function withLinks(value: unknown, world: World, field = ""): unknown {
     // A subnet of a NAT is its name.
     const nat = "sourceIpRangesToNat" in value;
     return Object.fromEntries(
-      Object.entries(value).map(([name, item]) => [name, withLinks(item, world, nat && name === "name" ? "subnetwork" : name)]),
+      Object.entries(value).map(([name, item]) => [
+        name,
+        withLinks(item, world, nat && name === "name" ? "subnetwork" : name),
+      ]),
     );
   }
   if (typeof value !== "string" || !REFERENCES.has(field) || value === "") return value;
@@ -403,4 +431,7 @@ function addressOf(named: unknown, world: World): unknown {
 
 const nonEmpty = (value: unknown) => Array.isArray(value) && value.length > 0;
 const fingerprint = (value: unknown) =>
-  createHash("sha256").update(JSON.stringify(value ?? null)).digest("hex").slice(0, 12);
+  createHash("sha256")
+    .update(JSON.stringify(value ?? null))
+    .digest("hex")
+    .slice(0, 12);

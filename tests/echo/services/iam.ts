@@ -46,7 +46,8 @@ export const iam: Service = {
 
 function accounts(request: ApiRequest, world: World): Json {
   const { method, path, body } = request;
-  const [, project = "", email, verb] = /^projects\/([^/]+)\/serviceAccounts(?:\/([^/:]+))?(?::(\w+))?$/.exec(path) ?? [];
+  const [, project = "", email, verb] =
+    /^projects\/([^/]+)\/serviceAccounts(?:\/([^/:]+))?(?::(\w+))?$/.exec(path) ?? [];
   if (email === undefined) {
     if (method !== "POST") throw unknownToTheEcho(`${method} iam ${path}`);
     return createAccount(project, String(body.accountId), recordOf(body.serviceAccount), world);
@@ -71,7 +72,8 @@ function accounts(request: ApiRequest, world: World): Json {
 }
 
 function createAccount(project: string, id: string, written: Json, world: World): Json {
-  if (!/^[a-z][a-z0-9-]{4,28}[a-z0-9]$/.test(id)) throw invalid(`${id} is no id of a service account: 6 to 30 characters.`);
+  if (!/^[a-z][a-z0-9-]{4,28}[a-z0-9]$/.test(id))
+    throw invalid(`${id} is no id of a service account: 6 to 30 characters.`);
   const email = `${id}@${project}.iam.gserviceaccount.com`;
   const name = `projects/${project}/serviceAccounts/${email}`;
   const uniqueId = BigInt(`0x${createHash("sha256").update(email).digest("hex").slice(0, 16)}`).toString();
@@ -115,4 +117,3 @@ function roles({ method, path, body, query }: ApiRequest, { store }: World): Jso
   }
   throw id === undefined ? unknownToTheEcho(`${method} iam ${path}`) : notFound(path);
 }
-

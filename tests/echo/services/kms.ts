@@ -1,5 +1,6 @@
 import { type Json, recordOf } from "../json";
 import { type Context, NOW, resourceService } from "../resources";
+import type { World } from "../service";
 
 const RINGS = "projects/*/locations/*/keyRings";
 const KEYS = `${RINGS}/*/cryptoKeys`;
@@ -33,7 +34,10 @@ export const kms = resourceService({
           world.store.put(`kms/${name}`, destroyed);
           const key = `kms/${collection.replace(/\/cryptoKeyVersions$/, "")}`;
           const { primary, ...rest } = world.store.get(key);
-          world.store.put(key, recordOf(primary).name === name ? { ...rest, primary: destroyed } : { ...rest, primary });
+          world.store.put(
+            key,
+            recordOf(primary).name === name ? { ...rest, primary: destroyed } : { ...rest, primary },
+          );
           return destroyed;
         },
       },
@@ -42,7 +46,11 @@ export const kms = resourceService({
 });
 
 function completeKey(key: Json, { name, world, before }: Context): Json {
-  const template = { protectionLevel: "SOFTWARE", algorithm: "GOOGLE_SYMMETRIC_ENCRYPTION", ...recordOf(key.versionTemplate) };
+  const template = {
+    protectionLevel: "SOFTWARE",
+    algorithm: "GOOGLE_SYMMETRIC_ENCRYPTION",
+    ...recordOf(key.versionTemplate),
+  };
   const symmetric = key.purpose === "ENCRYPT_DECRYPT";
   let primary = before?.primary;
   if (before === undefined) {
@@ -58,4 +66,12 @@ function completeKey(key: Json, { name, world, before }: Context): Json {
     versionTemplate: template,
     ...(primary === undefined ? {} : { primary }),
   };
+}
+
+/** A key of somebody else's, with its ring. @param key in full, a version's name too */
+export function giveKey(key: string, { store }: World): void {
+  const [name = "", ring = ""] = /^(projects\/.+\/keyRings\/[^/]+)\/cryptoKeys\/[^/]+/.exec(key) ?? [];
+  store.put(`kms/${ring}`, { name: ring, createTime: NOW });
+  const primary = { name: `${name}/cryptoKeyVersions/1`, state: "ENABLED", createTime: NOW };
+  store.put(`kms/${name}`, { name, purpose: "ENCRYPT_DECRYPT", createTime: NOW, primary });
 }

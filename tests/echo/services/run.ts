@@ -96,7 +96,12 @@ function completeFunction(written: Json, { id, name, project, world }: Context):
   if (!object) throw notFound(`The source gs://${source.bucket}/${source.object}`);
   checkKey(written.kmsKeyName, world);
   checkAccount(service.serviceAccountEmail, world);
-  checkAccount(String(build.serviceAccount ?? "").split("/").pop(), world);
+  checkAccount(
+    String(build.serviceAccount ?? "")
+      .split("/")
+      .pop(),
+    world,
+  );
   if (build.dockerRepository !== undefined && !world.store.find(`artifactregistry/${build.dockerRepository}`))
     throw notFound(String(build.dockerRepository));
   const uri = `https://${id}-${projectNumber(project)}.${location}.run.app`;

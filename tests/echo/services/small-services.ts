@@ -314,15 +314,18 @@ export const dns: Service = (() => {
     endpoints: { DNS: "v1" },
     handle(request, world) {
       const { method, path, body, query } = request;
-      const [, zone = "", what] = /^(projects\/[^/]+\/managedZones\/[^/]+)\/(rrsets|changes)(?:\/.*)?$/.exec(path) ?? [];
+      const [, zone = "", what] =
+        /^(projects\/[^/]+\/managedZones\/[^/]+)\/(rrsets|changes)(?:\/.*)?$/.exec(path) ?? [];
       if (what === undefined) return zones.handle(request, world);
       const { dnsName } = world.store.get(`dns/${zone}`);
       if (what === "rrsets") {
         const wanted = rrsets(world, zone).filter(
-          ({ name, type }) =>
-            (query.get("name") ?? name) === name && (query.get("type") ?? type) === type,
+          ({ name, type }) => (query.get("name") ?? name) === name && (query.get("type") ?? type) === type,
         );
-        return { kind: "dns#resourceRecordSetsListResponse", rrsets: [...ownRecords(String(dnsName), query), ...wanted] };
+        return {
+          kind: "dns#resourceRecordSetsListResponse",
+          rrsets: [...ownRecords(String(dnsName), query), ...wanted],
+        };
       }
       if (method === "POST") {
         const list = (value: unknown) => (Array.isArray(value) ? (value as Json[]) : []);
@@ -345,9 +348,17 @@ const rrsets = (world: World, zone: string) => world.store.below(`dns/${zone}/rr
 function ownRecords(name: string, query: URLSearchParams): Json[] {
   const own = [
     { kind: "dns#resourceRecordSet", name, type: "NS", ttl: 21600, rrdatas: ["ns-gcp-private.googledomains.com."] },
-    { kind: "dns#resourceRecordSet", name, type: "SOA", ttl: 21600, rrdatas: ["ns-gcp-private.googledomains.com. cloud-dns-hostmaster.google.com. 1 21600 3600 259200 300"] },
+    {
+      kind: "dns#resourceRecordSet",
+      name,
+      type: "SOA",
+      ttl: 21600,
+      rrdatas: ["ns-gcp-private.googledomains.com. cloud-dns-hostmaster.google.com. 1 21600 3600 259200 300"],
+    },
   ];
-  return own.filter((record) => query.get("name") === null || (query.get("name") === name && query.get("type") === record.type));
+  return own.filter(
+    (record) => query.get("name") === null || (query.get("name") === name && query.get("type") === record.type),
+  );
 }
 
 const slug = (text: string) => text.toLowerCase().replace(/[^a-z0-9]+/g, "-");

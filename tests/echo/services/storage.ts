@@ -27,7 +27,8 @@ export const storage: Service = {
       const id = String(world.store.next());
       const topic = String(request.body.topic).replace(/^\/\/pubsub\.googleapis\.com\//, "");
       // Storage tries to publish first: https://cloud.google.com/storage/docs/reporting-changes
-      if (!world.store.find(`pubsub/${topic}`)) throw invalid(`Cloud Storage cannot publish to ${topic}: it is not there.`);
+      if (!world.store.find(`pubsub/${topic}`))
+        throw invalid(`Cloud Storage cannot publish to ${topic}: it is not there.`);
       const selfLink = `${SELF}/b/${bucket}/notificationConfigs/${id}`;
       const notification = { kind: "storage#notification", ...request.body, id, etag: id, selfLink };
       return world.store.create(`storage/b/${bucket}/notificationConfigs/${id}`, notification);
@@ -143,7 +144,8 @@ function upload(request: ApiRequest, world: World, bucket: string, stored: Json)
   if (name === "") throw invalid("The object has no name.");
   const key = objectKey(bucket, name);
   const { ifGenerationMatch } = Object.fromEntries(request.query);
-  if (ifGenerationMatch === "0" && world.store.find(key)) throw new ApiProblem(412, "FAILED_PRECONDITION", `${name} is there.`);
+  if (ifGenerationMatch === "0" && world.store.find(key))
+    throw new ApiProblem(412, "FAILED_PRECONDITION", `${name} is there.`);
   const generation = String(1_700_000_000_000_000 + world.store.next());
   const kms = recordOf(stored.encryption).defaultKmsKeyName;
   const checksum = Buffer.alloc(4);
@@ -203,4 +205,3 @@ export function checkKey(key: unknown, world: World): void {
   const state = recordOf(world.store.find(`kms/${key}`)?.primary).state;
   if (state !== undefined && state !== "ENABLED") throw failedPrecondition(`The key ${key} has no enabled version.`);
 }
-
