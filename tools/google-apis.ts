@@ -18,5 +18,5 @@ export interface ApiEntry {
   readonly state?: string;
 }
 
-/** @param given names in full of keys that somebody else has made */
+/** @param given what somebody else has made: `storage/b/NAME`, `kms/projects/.../cryptoKeys/K` */
 export type StartApis = (given: readonly string[]) => Promise<GoogleApis>;

@@ -180,22 +180,34 @@ function tail(text: string): string {
   return (errors.length > 0 ? errors : lines.filter((line) => line !== "")).slice(-12).join(" ");
 }
 
-/** Names of keys that stacks use and none of them makes. */
-export function keysOfOthers(stacks: readonly SynthesizedStack[]): string[] {
-  const rings = new Set(
-    stacks.flatMap(({ json }) => {
-      const { google_kms_key_ring: made = {} } = (json.resource ?? {}) as Record<string, Record<string, Json>>;
-      return Object.values(made).map(
-        ({ project, location, name }) => `projects/${project}/locations/${location}/keyRings/${name}`,
-      );
-    }),
-  );
-  const named = stacks.flatMap(({ json }) =>
-    [
-      ...JSON.stringify(json).matchAll(
-        /(projects\/[^/"$]+\/locations\/[^/"$]+\/keyRings\/[\w-]+)\/cryptoKeys\/[\w-]+/g,
-      ),
-    ].map(([key, ring = ""]) => ({ key, ring })),
-  );
-  return [...new Set(named.filter(({ ring }) => !rings.has(ring)).map(({ key }) => key))];
+/**
+ * What stacks use and none of them makes, as a service names it: keys and buckets of the platform where it is not among
+ * the stacks, keys that a line names.
+ */
+export function madeByOthers(stacks: readonly SynthesizedStack[]): string[] {
+  const resources = (type: string) =>
+    stacks.flatMap(({ json }) =>
+      Object.values(((json.resource ?? {}) as Record<string, Record<string, Json>>)[type] ?? {}),
+    );
+  const made = new Set([
+    ...resources("google_kms_key_ring").map(
+      (ring) => `kms/projects/${ring.project}/locations/${ring.location}/keyRings/${ring.name}`,
+    ),
+    ...resources("google_storage_bucket").map(({ name }) => `storage/b/${name}`),
+    ...resources("google_artifact_registry_repository").map(
+      (it) => `artifactregistry/projects/${it.project}/locations/${it.location}/repositories/${it.repository_id}`,
+    ),
+  ]);
+  const key = /(projects\/[^/"$]+\/locations\/[^/"$]+\/keyRings\/[\w-]+)\/cryptoKeys\/[\w-]+/g;
+  const used = [
+    ...stacks
+      .flatMap(({ json }) => [...JSON.stringify(json).matchAll(key)])
+      .filter(([, ring = ""]) => !made.has(`kms/${ring}`))
+      .map(([name]) => `kms/${name}`),
+    ...resources("google_storage_bucket_iam_member").map(({ bucket }) => `storage/b/${bucket}`),
+    ...resources("google_artifact_registry_repository_iam_member").map(
+      (it) => `artifactregistry/projects/${it.project}/locations/${it.location}/repositories/${it.repository}`,
+    ),
+  ];
+  return [...new Set(used)].filter((name) => !made.has(name) && !name.includes("$"));
 }

@@ -5,7 +5,7 @@ import { EXIT, ifMain, print, runTool, tool } from "./command";
 import { deployOrder, orderProblems } from "./deploy-order";
 import type { StartApis } from "./google-apis";
 import { ODD_HOSPITALS } from "./odd-hospitals";
-import { type CheckContext, keysOfOthers, STEPS, StackCheck } from "./stack-check";
+import { type CheckContext, madeByOthers, STEPS, StackCheck } from "./stack-check";
 import { readStacks, type SynthesizedStack, withScratch } from "./synthesized";
 import { table } from "./table";
 import { findTerraform, providerProblem } from "./terraform";
@@ -95,7 +95,7 @@ async function verify(
   const stopping = new AbortController();
   const interrupt = () => stopping.abort(new Error("Interrupted."));
   process.once("SIGINT", interrupt);
-  const apis = options.apply ? await startApis(keysOfOthers(stacks)) : undefined;
+  const apis = options.apply ? await startApis(madeByOthers(stacks)) : undefined;
   const begun = Date.now();
   try {
     const context: CheckContext = { command, scratch, apis, signal: stopping.signal, progress: report(begun) };

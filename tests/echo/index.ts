@@ -69,11 +69,13 @@ export interface EchoEntry {
 
 /**
  * Starts an echo of its own on a free port of the loopback interface.
- * @param given names in full of keys that somebody else has made
+ * @param given what somebody else has made: `storage/b/NAME`, `kms/projects/.../cryptoKeys/K`
  */
 export async function startEcho(given: readonly string[] = []): Promise<Echo> {
   const world: World = { store: new Store(), policies: new Policies() };
-  for (const key of given) giveKey(key, world);
+  for (const name of given)
+    if (name.startsWith("kms/")) giveKey(name, world);
+    else world.store.put(name, { name: name.slice(name.lastIndexOf("/") + 1) });
   const gaps: string[] = [];
   const server = createServer((request, response) => {
     answer(request, response, world, gaps).catch((error: unknown) => {

@@ -68,10 +68,11 @@ function completeKey(key: Json, { name, world, before }: Context): Json {
   };
 }
 
-/** A key of somebody else's, with its ring. @param key in full, a version's name too */
-export function giveKey(key: string, { store }: World): void {
-  const [name = "", ring = ""] = /^(projects\/.+\/keyRings\/[^/]+)\/cryptoKeys\/[^/]+/.exec(key) ?? [];
+/** A key of somebody else's, with its ring. @param stored `kms/projects/p/locations/l/keyRings/r/cryptoKeys/k` */
+export function giveKey(stored: string, { store }: World): void {
+  const name = stored.replace(/^kms\//, "");
+  const ring = name.replace(/\/cryptoKeys\/.*$/, "");
   store.put(`kms/${ring}`, { name: ring, createTime: NOW });
   const primary = { name: `${name}/cryptoKeyVersions/1`, state: "ENABLED", createTime: NOW };
-  store.put(`kms/${name}`, { name, purpose: "ENCRYPT_DECRYPT", createTime: NOW, primary });
+  store.put(stored, { name, purpose: "ENCRYPT_DECRYPT", createTime: NOW, primary });
 }
