@@ -15,6 +15,7 @@ import { ConfigurationError } from "../runtime/platform/config";
 import { BUCKETS } from "../runtime/platform/contract";
 import { asRecord, nameOf, sentences, show } from "./sentences";
 import { isDate, OWNER, PROJECT, PROJECT_NUMBER, REGION, STATE_BUCKET } from "./values";
+import { WAVE, waveOf } from "./waves";
 
 /**
  * Stacks, targets of commands and folders of states that are no hospital's: a hospital of this name could not be told from
@@ -46,6 +47,7 @@ const identityLine = linePart({
       .enum(["optional", "required"])
       .default("optional")
       .describe("optional (what has no image yet is left out) or required (a synth without it stops)"),
+    wave: WAVE.optional(),
     stateBucket: STATE_BUCKET.optional(),
     expiresAt: z.string().refine(isDate).optional().describe("a date such as 2027-01-31"),
     deployer: z
@@ -65,6 +67,7 @@ const identityLine = linePart({
     allowDestroys: "For the one deploy before a hospital is taken down: its data may be destroyed from then on.",
     images:
       "Whether `images.lock.json` must have the images of serving and training. Write `required` once both are deployed: without the file, the next deploy would take them away.",
+    wave: "When a roll-out comes to it: the first wave first. Without it 1 in tier test, 2 in tier prod; an ephemeral environment is in none.",
     stateBucket: "Keeps the state of its stacks. Without it the platform's choice counts.",
     expiresAt:
       "Until when it is wanted, as a label; tier ephemeral alone. `npm run sweep` goes by it for environments of `CI_ENV_ID`, and never touches a line of this list. Without it two days after the synth.",
@@ -199,6 +202,7 @@ function withDefaults(line: Line, context: HospitalContext): Hospital {
   return {
     ...identity,
     removal: allowDestroys ? "destroy" : removal,
+    wave: waveOf(line),
     stateBucket: identity.stateBucket ?? context.stateBucket,
     stateFolder: context.stateFolder ?? "",
     expiresAt: identity.expiresAt ?? (tier === "ephemeral" ? expiry(context.now ?? new Date()) : undefined),
@@ -260,6 +264,8 @@ function crossFieldProblems(who: string, line: Partial<Line>): string[] {
     problems.push(`${who}: "removal" is "retain" in tier ephemeral; allowed: destroy, an environment that expires.`);
   if (line.expiresAt && line.tier && line.tier !== "ephemeral")
     problems.push(`${who}: "expiresAt" is "${line.expiresAt}" in tier ${line.tier}; allowed: in tier ephemeral only.`);
+  if (line.tier === "ephemeral" && line.wave !== undefined)
+    problems.push(`${who}: "wave" is ${line.wave} in tier ephemeral; allowed: in tiers prod and test only.`);
   if (line.tier === "ephemeral" && line.budget !== undefined)
     problems.push(
       `${who}: "budget" is ${line.budget} in tier ephemeral; allowed: in tiers prod and test, as one project's environments share its budget.`,
