@@ -2,7 +2,7 @@ import { Command, CommanderError } from "commander";
 import { ConfigurationError } from "../runtime/platform/config";
 
 /** Exit codes of every command of this project. */
-export const EXIT = { done: 0, failed: 1, usage: 2 } as const;
+export const EXIT = { done: 0, failed: 1, usage: 2, interrupted: 130 } as const;
 
 /** A command of `tools/`; wrong usage ends with 2 in place of commander's own exit. */
 export function tool(name: string, description: string): Command {

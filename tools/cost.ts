@@ -165,7 +165,7 @@ export function estimate(stacks: readonly SynthesizedStack[], file: PriceFile, u
     `${repositories} repositories, ${ASSUMED.imageGiB} GiB each at most`,
     repositories * ASSUMED.imageGiB * usd("artifactGiBMonth"),
   );
-  const tables = all("google_bigquery_table").filter(({ view }) => view === undefined).length;
+  const tables = all("google_bigquery_table").filter((config) => blocks(config, "view").length === 0).length;
   if (tables > 0)
     add("BigQuery", `${tables} tables`, 0, thousand * (4 / 1024 ** 2) * ASSUMED.monthsKept * usd("bigqueryGiBMonth"));
   // Each project has its audit logs once; those of the project that ephemeral environments share are bootstrap's.
