@@ -194,11 +194,10 @@ function failureIn(result: ChildResult): TerraformFailure {
   return new TerraformFailure(`${first.summary.trim()}${detail ? `: ${detail.trim()}` : ""}${more}`, addresses);
 }
 
-/** The error among what Terraform writes for people. */
+/** The first error among what Terraform writes for people; an init begins with one that says nothing. */
 function plainError({ code, stdout, stderr }: ChildResult): string {
   const text = `${stderr}\n${stdout}`.replace(/[│╷╵]/g, " ").replace(/\s+/g, " ");
-  return (
-    /Error: (.{1,400}?)(?: Error: |$)/.exec(text)?.[1]?.trim() ??
-    (code === undefined ? "It was killed" : `It ended with ${code}`)
-  );
+  const errors = text.split("Error: ").slice(1);
+  const [error] = errors.filter((each) => !/^Terraform encountered problems during initiali/.test(each));
+  return error?.trim().slice(0, 400) ?? (code === undefined ? "It was killed." : `It ended with ${code}.`);
 }
