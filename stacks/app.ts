@@ -128,6 +128,7 @@ export function hospitalContext(platform: Platform): HospitalContext {
   return {
     billingAccount: platform.billingAccount,
     stateBucket: platform.state === "gcs" ? stateBucketName(platform) : undefined,
+    delivered: platform.repository !== undefined,
     reservedProjects: reservedProjects(platform),
   };
 }

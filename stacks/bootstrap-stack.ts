@@ -9,6 +9,7 @@ import { AuditConfig, AuditSink, Budget, DataKey } from "../constructs/security"
 import { AccessLogBucket, SecureBucket } from "../constructs/storage";
 import { BaseStack, platformSettings } from "./base-stack";
 import { CiAccess } from "./ci-access";
+import { DeliveryFederation } from "./delivery-access";
 import { NO_BUDGET } from "./hospital-data-stack";
 import { CI_NAME, ephemeralStateBucketName, logArchiveName, type Platform, stateBucketName } from "./platform-config";
 
@@ -82,6 +83,8 @@ export class BootstrapStack extends BaseStack {
       dependsOn: [accessLogs.resource],
     });
 
+    if (platform.repository)
+      new DeliveryFederation(this, "delivery", { platform, repository: platform.repository, dependsOn: services });
     if (ci) this.addCiProject(platform, ci, ring, accessLogs, services);
     else
       acknowledge(this, "log-sink", "The platform's own sink stands in its stack, beside the archive that it fills.");

@@ -20,7 +20,7 @@ export interface CiAccessProps {
   readonly dependsOn: readonly ITerraformDependable[];
 }
 
-const GITHUB = "https://token.actions.githubusercontent.com";
+export const GITHUB = "https://token.actions.githubusercontent.com";
 
 /** What makes and takes away an environment's resources; none of them reads a scan of a hospital, which lie elsewhere. */
 const DEPLOY_ROLES = [

@@ -13,6 +13,7 @@ import { trainLine } from "../constructs/train";
 import { warehouseLine } from "../constructs/warehouse";
 import { ConfigurationError } from "../runtime/platform/config";
 import { BUCKETS } from "../runtime/platform/contract";
+import { deliveryMember } from "./delivery-names";
 import { asRecord, nameOf, sentences, show } from "./sentences";
 import { isDate, OWNER, PROJECT, PROJECT_NUMBER, REGION, STATE_BUCKET } from "./values";
 import { WAVE, waveOf } from "./waves";
@@ -71,7 +72,8 @@ const identityLine = linePart({
     stateBucket: "Keeps the state of its stacks. Without it the platform's choice counts.",
     expiresAt:
       "Until when it is wanted, as a label; tier ephemeral alone. `npm run sweep` goes by it for environments of `CI_ENV_ID`, and never touches a line of this list. Without it two days after the synth.",
-    deployer: "The account of a pipeline that deploys: it has to act as the identities that it deploys.",
+    deployer:
+      "The account of a pipeline that deploys: it has to act as the identities that it deploys. Without it the hospital's own identity that deploys, where the platform names a repository.",
   },
   defaults: {
     prod: { removal: "retain" },
@@ -158,6 +160,8 @@ export interface HospitalContext {
    * @default the uppermost
    */
   readonly stateFolder?: string | undefined;
+  /** Whether workflows deploy, each hospital by an identity of its own. @default false */
+  readonly delivered?: boolean | undefined;
   /** Whose project no hospital may have. */
   readonly reservedProjects?: ReadonlyMap<string, string> | undefined;
   /**
@@ -203,6 +207,8 @@ function withDefaults(line: Line, context: HospitalContext): Hospital {
     ...identity,
     removal: allowDestroys ? "destroy" : removal,
     wave: waveOf(line),
+    deployer:
+      identity.deployer ?? (context.delivered && tier !== "ephemeral" ? deliveryMember(identity, "deploy") : undefined),
     stateBucket: identity.stateBucket ?? context.stateBucket,
     stateFolder: context.stateFolder ?? "",
     expiresAt: identity.expiresAt ?? (tier === "ephemeral" ? expiry(context.now ?? new Date()) : undefined),

@@ -16,6 +16,7 @@ import { Train } from "../constructs/train";
 import { warehouseMonitoring } from "../constructs/warehouse";
 import { BaseStack, hospitalSettings, keyChoice } from "./base-stack";
 import type { Hospital } from "./config";
+import { letDeliveryIntoCode } from "./delivery-access";
 import { IMAGE_CONTRACTS, type ImageLock, type ImageName } from "./images";
 import type { Platform } from "./platform-config";
 
@@ -46,6 +47,8 @@ export class HospitalAppStack extends BaseStack {
       dataClass: "code",
       noncurrentDays: 30,
     });
+
+    if (hospital.tier !== "ephemeral" && platform.repository) letDeliveryIntoCode(this, hospital, source);
 
     this.ingest = new Ingest(this, "ingest", {
       hospital,

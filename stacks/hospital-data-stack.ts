@@ -9,6 +9,7 @@ import { allowLogSink, HospitalBuckets } from "../constructs/storage";
 import { Warehouse } from "../constructs/warehouse";
 import { BaseStack, hospitalSettings, keyChoice } from "./base-stack";
 import type { Hospital } from "./config";
+import { DeliveryAccess } from "./delivery-access";
 import { logArchiveName, type Platform } from "./platform-config";
 
 /** Why a stack may do without a budget. */
@@ -47,6 +48,8 @@ export class HospitalDataStack extends BaseStack {
       dependsOn: services,
     });
 
+    if (tier !== "ephemeral" && platform.repository)
+      new DeliveryAccess(this, "delivery", { hospital, platform, dependsOn: services });
     if (tier === "ephemeral" && hospital.analysts.length > 0)
       Annotations.of(this).addWarning(
         `Environment "${hospital.name}" lets ${hospital.analysts.join(", ")} read its tables, and owns no right on the project that it shares: whoever owns ${project} has to grant them roles/bigquery.jobUser there, or they cannot query.`,

@@ -11,6 +11,7 @@ import { acknowledge } from "../constructs/policy";
 import { AuditSink, EphemeralKeys, encryptionKeyFromId } from "../constructs/security";
 import { allowLogSink, SecureBucket } from "../constructs/storage";
 import { BaseStack, platformSettings } from "./base-stack";
+import { addPolicyReader } from "./delivery-access";
 import { ciDeployer, IMAGE_REPOSITORY, imageRepository, logArchiveName, type Platform } from "./platform-config";
 
 /** Six years, two of them leap years. https://www.ecfr.gov/current/title-45/section-164.316 */
@@ -74,6 +75,7 @@ export class PlatformStack extends BaseStack {
         role: "roles/artifactregistry.reader",
         member: serviceAgentMember(platform.ci, "run"),
       });
+    if (platform.repository) addPolicyReader(this, platform);
     if (platform.ci && platform.repository) this.letCiGrantImages(platform, images);
 
     new TerraformOutput(this, "image_repository", {

@@ -136,11 +136,16 @@ describe("the stacks", () => {
         .map(({ type }) => type),
     );
     expect([...withoutLabels].sort()).toEqual([
+      "google_artifact_registry_repository_iam_member",
       "google_kms_crypto_key_iam_member",
       "google_kms_key_ring",
       "google_logging_project_sink",
       "google_project_iam_audit_config",
+      "google_project_iam_custom_role",
+      "google_project_iam_member",
       "google_project_service",
+      "google_service_account",
+      "google_service_account_iam_member",
       "google_storage_bucket_iam_member",
     ]);
     const expiring = synthesize([{ ...EPHEMERAL, expiresAt: "2027-01-31" }]).stacks;

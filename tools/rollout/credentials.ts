@@ -2,7 +2,7 @@ import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { ConfigurationError } from "../../runtime/platform/config";
 import type { Hospital } from "../../stacks/config";
-import { type DeliveryPurpose, deliveryAccount, deliveryProvider } from "../../stacks/delivery-access";
+import { type DeliveryPurpose, deliveryAccount, deliveryProvider } from "../../stacks/delivery-names";
 import type { Platform } from "../../stacks/platform-config";
 
 /**
