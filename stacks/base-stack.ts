@@ -3,6 +3,7 @@ import type { Construct } from "constructs";
 import { Aspects, GcsBackend, LocalBackend, TerraformStack } from "../constructs/core/cdktf";
 import { withoutCreationStacks } from "../constructs/core/creation-stacks";
 import { type DataClass, type HospitalLabels, LabelAspect } from "../constructs/core/labels";
+import { withQuickResolve } from "../constructs/core/quick-resolve";
 import type { Removal } from "../constructs/core/removal";
 import { acknowledge, PolicyAspect } from "../constructs/policy";
 import type { KeyChoice } from "../constructs/security";
@@ -90,7 +91,7 @@ export abstract class BaseStack extends TerraformStack {
     const checked = this.checked;
     this.checked = undefined;
     if (checked !== undefined) return checked;
-    const json: unknown = withoutCreationStacks(() => super.toTerraform());
+    const json: unknown = withoutCreationStacks(() => withQuickResolve(() => super.toTerraform()));
     if (this.isChecking) this.checked = json;
     this.isChecking = false;
     return json;
