@@ -1,10 +1,12 @@
 import { EXIT, ifMain, runTool, tool } from "../tools/command";
+import { benchRollout } from "./rollout";
 import { benchSpark } from "./spark";
 import { benchSynth } from "./synth";
 import { benchTrain } from "./train";
 
 /** What can be measured, by its name. */
 const BENCHMARKS: Readonly<Record<string, (options: BenchOptions) => void | Promise<void>>> = {
+  rollout: benchRollout,
   spark: benchSpark,
   synth: benchSynth,
   train: benchTrain,
@@ -18,7 +20,7 @@ export interface BenchOptions {
   readonly data?: string;
   /** spark, train: a workspace with curated (train: processed) images, in place of {@link data}. */
   readonly workspace?: string;
-  /** spark: images of each run, with commas between. */
+  /** spark: images of each run; rollout: hospitals; with commas between. */
   readonly sizes?: string;
   /** spark, train: what of it, with commas between. */
   readonly parts?: string;
@@ -37,7 +39,7 @@ export async function bench(args: readonly string[]): Promise<number> {
     .option("--seed <n>", "spark, train: decides the phantoms, hashes and first weights; accepted by all")
     .option("--data <dir>", "spark, train: an input folder (Cancer/, Non-Cancer/, ...); without it phantoms are drawn")
     .option("--workspace <dir>", "spark, train: a workspace with curated (train: processed) images, in place of --data")
-    .option("--sizes <list>", "spark: images of each run, such as 3000,12000,48000")
+    .option("--sizes <list>", "spark: images of each run, such as 3000,12000,48000; rollout: hospitals, such as 10,100")
     .option("--parts <list>", "spark: preprocess, grouping, pca; train: accuracy, step; all without it")
     .option("--memory <size>", "spark: memory of the JVM, the same for both sides; 2g without it")
     .option("--epochs <n>", "train: epochs of ours; 6 without it");
