@@ -10,6 +10,7 @@ import { Warehouse } from "../constructs/warehouse";
 import { BaseStack, hospitalSettings, keyChoice } from "./base-stack";
 import type { Hospital } from "./config";
 import { DeliveryAccess } from "./delivery-access";
+import { deliveryMember } from "./delivery-names";
 import { logArchiveName, type Platform } from "./platform-config";
 
 /** Why a stack may do without a budget. */
@@ -81,8 +82,8 @@ export class HospitalDataStack extends BaseStack {
         dependsOn,
       });
     else acknowledge(this, "budget", NO_BUDGET);
-    // The project pays for the calls of this stack then: see quotaProject.
-    if (billingAccount && deployer)
+    // The project pays for the calls of this stack then: see quotaProject. The hospital's own identities may, by their roles.
+    if (billingAccount && deployer && deployer !== deliveryMember(hospital, "deploy"))
       new ProjectIamMember(this, "deployer-uses-apis", {
         project,
         role: "roles/serviceusage.serviceUsageConsumer",

@@ -1,10 +1,9 @@
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { ConfigurationError } from "../../runtime/platform/config";
-import { buildApp } from "../../stacks/app";
-import { readLines } from "../../stacks/command";
-import { hospitals, platform as platformLine } from "../../stacks/hospitals";
-import { parsePlatform, stateBucketName } from "../../stacks/platform-config";
+import { buildApp, hospitalContext } from "../../stacks/app";
+import { chooseLines, LINES_HELP, withVariables } from "../../stacks/lines";
+import { type Platform, parsePlatform } from "../../stacks/platform-config";
 import { stateProblem } from "../../stacks/state";
 import { LAST_WAVE } from "../../stacks/waves";
 import { EXIT, ifMain, print, runTool, tool } from "../command";
@@ -24,6 +23,7 @@ import { digestOf, StackRunner } from "./stack-runner";
 interface Options {
   readonly out: string;
   readonly hospitals?: string;
+  readonly platform?: string;
   readonly dir?: string;
   readonly states: string;
   readonly wave?: string;
@@ -51,7 +51,8 @@ export async function rollout(args: readonly string[], parts: RolloutParts = {})
   )
     .argument("<plan|apply|status>", "plan: changes nothing; apply: what was planned; status: how far it is")
     .option("--out <dir>", "the roll-out's folder: plans, logs, how far it is", ".rollout")
-    .option("--hospitals <file>", "a list of hospitals in place of stacks/hospitals.ts")
+    .option("--hospitals <file>", LINES_HELP.hospitals)
+    .option("--platform <file>", LINES_HELP.platform)
     .option("--dir <dir>", "plan a folder that was synthesized before")
     .option("--states <dir>", "where states lie that are in no bucket", ".")
     .option("--wave <n>", "this wave alone")
@@ -167,27 +168,33 @@ function interruptible(): { readonly signal: AbortSignal; release(): void } {
   };
 }
 
-/** The lines and the stacks that they make: those of a folder, or synthesized into the roll-out's own. */
-function membersIn(options: RolloutRecord["source"], folder: string, wave: number | undefined): Member[] {
-  const lines = options.hospitals === undefined ? hospitals : readLines(options.hospitals);
-  const subject = options.hospitals ?? "stacks/hospitals.ts";
-  if (options.dir === undefined) buildApp(lines, { outdir: folder, subject }).synth();
-  const platform = parsePlatform(platformLine);
-  const stateBucket = platform.state === "gcs" ? stateBucketName(platform) : undefined;
-  const members = membersOf(lines, readStacks(options.dir ?? folder), { subject, wave, stateBucket });
-  const problems = members.flatMap(({ hospital }) => stateProblem(hospital) ?? []);
-  if (problems.length > 0) throw new ConfigurationError(subject, problems);
-  return members;
+interface Choice {
+  readonly platform: Platform;
+  readonly members: readonly Member[];
 }
 
-function runnerFor({ options, command, signal }: Work, members: readonly Member[]) {
+/** The lines and the stacks that they make: those of a folder, or synthesized into the roll-out's own. */
+function chooseMembers(source: RolloutRecord["source"], folder: string, wave: number | undefined): Choice {
+  const lines = chooseLines(source);
+  const { subject } = lines;
+  if (source.dir === undefined)
+    buildApp(lines.hospitals, { platform: lines.platform, outdir: folder, subject }).synth();
+  const platform = parsePlatform(lines.platform);
+  const context = { ...hospitalContext(platform), subject, wave };
+  const members = membersOf(lines.hospitals, readStacks(source.dir ?? folder), context);
+  const problems = members.flatMap(({ hospital }) => stateProblem(hospital) ?? []);
+  if (problems.length > 0) throw new ConfigurationError(subject, problems);
+  return { platform, members };
+}
+
+function runnerFor({ options, command, signal }: Work, { platform, members }: Choice) {
   const { identity } = options;
   const credentials =
     identity === undefined
       ? undefined
       : githubCredentials(
           members.map(({ hospital }) => hospital),
-          parsePlatform(platformLine),
+          platform,
           identity as "plan" | "deploy",
           join(options.out, "credentials"),
         );
@@ -199,8 +206,9 @@ async function plan(work: Work): Promise<number> {
   const { options, wave } = work;
   const file = new RecordFile(options.out);
   const before = options.fresh ? undefined : file.read();
-  const source = { hospitals: options.hospitals, dir: options.dir };
-  const members = membersIn(source, join(options.out, "cdktf.out"), wave);
+  const source = { ...withVariables(options), dir: options.dir };
+  const choice = chooseMembers(source, join(options.out, "cdktf.out"), wave);
+  const { members } = choice;
   const stacks = stacksOf(members);
   // One that came to its end is old news: what is deployed may have changed since.
   const record = openRecord(stacks, source, before?.planned === false ? before : undefined);
@@ -210,7 +218,7 @@ async function plan(work: Work): Promise<number> {
       `${done} of ${stacks.length} stacks were planned before the interruption; --fresh plans them again.\n`,
     );
   await file.write(record);
-  await planAll(stacks, record, file, runnerFor(work, members).runner, work.parallel ?? defaultParallelism());
+  await planAll(stacks, record, file, runnerFor(work, choice).runner, work.parallel ?? defaultParallelism());
 
   const review = reviewOf(record);
   writeFileSync(join(options.out, "review.json"), `${JSON.stringify(review, null, 2)}\n`);
@@ -251,11 +259,12 @@ async function apply(work: Work, parts: RolloutParts): Promise<number> {
     throw new ConfigurationError("The folder of the roll-out", [
       `${record ? `The plan in ${options.out} was interrupted` : `There is no plan in ${options.out}`}: run "npm run rollout -- plan --out ${options.out}" first.`,
     ]);
-  const members = plannedMembers(record, options, wave);
+  const choice = plannedMembers(record, options, wave);
+  const { members } = choice;
   const refused = refusals(record, members, options);
   if (refused.length > 0) throw new Error([...refused, "Nothing was applied."].join("\n"));
 
-  const { runner, credentials } = runnerFor(work, members);
+  const { runner, credentials } = runnerFor(work, choice);
   const checks =
     parts.checks ??
     standardChecks({ runner, ask: askWith(credentials), command: options.check, maxErrors: work.maxErrors });
@@ -286,9 +295,10 @@ async function apply(work: Work, parts: RolloutParts): Promise<number> {
  *
  * @throws {ConfigurationError} if a line, the code or an image has changed since, or an earlier wave is not done
  */
-function plannedMembers(record: RolloutRecord, options: Options, wave: number | undefined): Member[] {
-  const all = withScratch((scratch) => {
-    const now = membersIn(record.source, scratch, undefined);
+function plannedMembers(record: RolloutRecord, options: Options, wave: number | undefined): Choice {
+  const { platform, members: all } = withScratch((scratch) => {
+    const choice = chooseMembers(record.source, scratch, undefined);
+    const now = choice.members;
     const changed = stacksOf(now)
       .filter(({ member, stack }) => {
         const own = record.stacks[stack.name];
@@ -301,7 +311,7 @@ function plannedMembers(record: RolloutRecord, options: Options, wave: number | 
       throw new ConfigurationError("The plan", [
         `It is not of what would be deployed now: ${[...changed, ...gone].join(", ")} ${changed.length + gone.length === 1 ? "has" : "have"} changed since. Plan again.`,
       ]);
-    return now;
+    return choice;
   });
   const planned = all
     .filter(({ stacks }) => stacks.data.name in record.stacks)
@@ -324,10 +334,11 @@ function plannedMembers(record: RolloutRecord, options: Options, wave: number | 
       `The stack ${name} in ${folder} is not the one that was planned. Plan again.`,
     ]);
   };
-  return planned.map((member) => ({
+  const members = planned.map((member) => ({
     ...member,
     stacks: { data: find(member.stacks.data.name), app: find(member.stacks.app.name) },
   }));
+  return { platform, members };
 }
 
 function describeStop({ wave, hospital, stack, addresses, sentence }: Stop, { stacks }: RolloutRecord): string {

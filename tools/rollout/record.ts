@@ -40,7 +40,11 @@ const stackSchema = z.object({
 const recordSchema = z.object({
   version: z.literal(1),
   /** Where the stacks came from: lines are synthesized again before an apply, a folder is looked at again. */
-  source: z.object({ hospitals: z.string().optional(), dir: z.string().optional() }),
+  source: z.object({
+    hospitals: z.string().optional(),
+    platform: z.string().optional(),
+    dir: z.string().optional(),
+  }),
   /** Every stack was planned, or has failed to. */
   planned: z.boolean(),
   stacks: z.record(z.string(), stackSchema),
