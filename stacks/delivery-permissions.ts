@@ -82,10 +82,10 @@ export const CALLS: Readonly<Record<string, Calls>> = {
     write: "dns.changes: create get",
   }),
   google_iap_web_backend_service_iam_member: grant("iap.webServices"),
-  // Neither uses a key nor destroys a version.
-  google_kms_crypto_key: calls("cloudkms.cryptoKeys", "create update"),
-  google_kms_crypto_key_iam_member: grant("cloudkms.cryptoKeys"),
-  google_kms_key_ring: calls("cloudkms.keyRings", "create"),
+  // Keys, and who may use them, are changed by a person: whoever can do it can lock everybody out, or let anybody in.
+  google_kms_crypto_key: readOnly("cloudkms.cryptoKeys: get"),
+  google_kms_crypto_key_iam_member: readOnly("cloudkms.cryptoKeys: getIamPolicy"),
+  google_kms_key_ring: readOnly("cloudkms.keyRings: get"),
   google_logging_metric: calls("logging.logMetrics", "create update delete"),
   google_logging_project_sink: calls("logging.sinks", "create update delete"),
   google_monitoring_alert_policy: calls("monitoring.alertPolicies", "create update delete"),

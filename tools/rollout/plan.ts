@@ -10,7 +10,7 @@ import type { Review } from "./report";
 import { digestOf, type StackRunner, sha256Of, TerraformFailure } from "./stack-runner";
 
 /** The most that Terraform and the provider of one stack were seen to hold together (bench rollout), with some to spare. */
-const MIB_A_PLAN = 700;
+const MIB_A_PLAN = 400;
 
 /** As many plans at once as there are cores, and as the memory that is free holds. */
 export function defaultParallelism(cores = availableParallelism(), freeBytes = process.availableMemory()): number {

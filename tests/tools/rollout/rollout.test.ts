@@ -378,7 +378,7 @@ test.each([
 test("as many plans at once as cores and free memory allow, and at least one", () => {
   const gib = 2 ** 30;
   expect(defaultParallelism(8, 64 * gib)).toBe(8);
-  expect(defaultParallelism(8, 4 * gib)).toBe(4);
+  expect(defaultParallelism(8, 2 * gib)).toBe(4);
   expect(defaultParallelism(8, gib / 4)).toBe(1);
 });
 
