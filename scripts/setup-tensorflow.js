@@ -138,7 +138,11 @@ function isOurs() {
 
 /** Loads the backend in a process of its own and adds two numbers: what is asked of it, and all that counts. */
 function computes() {
+  // Functions of util that Node 23 took away: in the runtime, runtime/model/util-functions.ts gives them back.
   const program = `
+    const util = require("util");
+    util.isArray ??= Array.isArray;
+    util.isNullOrUndefined ??= (value) => value === null || value === undefined;
     const tf = require(process.argv[1]);
     const [sum] = tf.add(tf.tensor1d([1]), tf.tensor1d([2])).dataSync();
     if (sum !== 3 || tf.getBackend() !== "tensorflow") throw new Error("1 + 2 is " + sum + " on " + tf.getBackend());

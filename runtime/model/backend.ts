@@ -3,6 +3,7 @@ import { setWasmPaths } from "@tensorflow/tfjs-backend-wasm";
 import * as tf from "@tensorflow/tfjs-core";
 import { ConfigurationError } from "../platform/config";
 import { BACKENDS, type Backend } from "./backend-names";
+import { giveBackUtilFunctions } from "./util-functions";
 
 /** Whether the backend runs a batch on all cores by itself. WASM has one thread: the trainer splits the batch. */
 export const usesAllCores = (backend: Backend): boolean => backend !== "wasm";
@@ -36,6 +37,7 @@ async function useNative(backend: "tfjs-node-gpu" | "tfjs-node"): Promise<string
   // Warnings and errors only, unless the user wants more. The library logs one line ("oneDNN custom operations are on")
   // before it reads this.
   process.env.TF_CPP_MIN_LOG_LEVEL ??= "1";
+  giveBackUtilFunctions();
   try {
     // Optional dependencies: absent where their native library could not be installed.
     require(`@tensorflow/${backend}`);
