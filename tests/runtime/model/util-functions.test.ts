@@ -30,5 +30,8 @@ test("what is still there stays", () => {
 
 test("the module itself has them, for whoever requires it", () => {
   giveBackUtilFunctions();
-  expect(require("node:util")).toMatchObject({ isArray: expect.any(Function), isNullOrUndefined: expect.any(Function) });
+  expect(require("node:util")).toMatchObject({
+    isArray: expect.any(Function),
+    isNullOrUndefined: expect.any(Function),
+  });
 });
