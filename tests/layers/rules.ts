@@ -56,6 +56,7 @@ export interface Exception {
 
 const NAMES_ALONE = "The names of backends alone: the room's index loads TensorFlow.js, which takes a second.";
 const DRIVERS = "It starts the drivers that the contract names, without loading the capability.";
+const PROBE = "It sends what the demo draws, and looks for the row by the name that ingest gives it.";
 
 export const EXCEPTIONS: readonly Exception[] = [
   {
@@ -68,6 +69,8 @@ export const EXCEPTIONS: readonly Exception[] = [
   { from: "runtime/cli/spark.ts", to: "runtime/score/contract", reason: DRIVERS },
   { from: "runtime/cli/", to: "runtime/model/backend-names", reason: NAMES_ALONE },
   { from: "runtime/train/", to: "runtime/model/backend-names", reason: NAMES_ALONE },
+  { from: "tools/doctor/probe.ts", to: "runtime/phantom", reason: PROBE },
+  { from: "tools/doctor/probe.ts", to: "runtime/ingest", reason: PROBE },
   {
     from: "tools/verify-pixels.ts",
     to: "runtime/imaging",
