@@ -57,7 +57,7 @@ test.each(jobs)(
     expect(permissions).toBeDefined();
     expect(JSON.stringify(permissions)).not.toMatch(/write-all|contents":"write/);
     for (const { run = "", uses = "" } of steps) {
-      // Only numbers may stand in a script; anything else comes by its environment.
+      // An expression's value would be run as part of the script; by the environment it comes as a text.
       expect(run.match(/\$\{\{.*?\}\}/g) ?? []).toEqual([]);
       for (const [, script = ""] of run.matchAll(/\bnpm run (?:-s )?([\w:-]+)/g))
         expect(Object.keys(manifest.scripts)).toContain(script);
