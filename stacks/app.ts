@@ -16,6 +16,7 @@ import {
   stateBucketName,
 } from "./platform-config";
 import { PlatformStack } from "./platform-stack";
+import { extraRegionsOf } from "./regions";
 
 export interface AppOptions {
   /** What all hospitals share. */
@@ -114,7 +115,7 @@ function platformBeside(lines: readonly HospitalLine[], { platform, subject }: A
   } catch (error) {
     if (!(error instanceof ConfigurationError)) throw error;
     try {
-      parseHospitals(lines, subject);
+      parseHospitals(lines, subject, { extraRegions: extraRegionsOf(platform) });
     } catch (second) {
       if (second instanceof ConfigurationError && second.problems.length > 0)
         throw new ConfigurationError(second.subject, [...error.problems, ...second.problems]);
@@ -130,6 +131,7 @@ export function hospitalContext(platform: Platform): HospitalContext {
     stateBucket: platform.state === "gcs" ? stateBucketName(platform) : undefined,
     delivered: platform.repository !== undefined,
     reservedProjects: reservedProjects(platform),
+    extraRegions: platform.extraRegions,
   };
 }
 

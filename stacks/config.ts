@@ -9,11 +9,12 @@ import { NODE_TAG, preprocessLine } from "../constructs/preprocess";
 import { budgetLine, keyLocation, keysLine } from "../constructs/security";
 import { type PublicAccess, publicAccess, serveLine, serveProblems } from "../constructs/serve";
 import { storageLine } from "../constructs/storage";
-import { trainLine } from "../constructs/train";
+import { type Training, training, trainLine, trainProblems } from "../constructs/train";
 import { warehouseLine } from "../constructs/warehouse";
 import { ConfigurationError } from "../runtime/platform/config";
 import { BUCKETS } from "../runtime/platform/contract";
 import { deliveryMember } from "./delivery-names";
+import { regionProblem } from "./regions";
 import { asRecord, nameOf, sentences, show } from "./sentences";
 import { isDate, OWNER, PROJECT, PROJECT_NUMBER, REGION, STATE_BUCKET } from "./values";
 import { WAVE, waveOf } from "./waves";
@@ -62,7 +63,7 @@ const identityLine = linePart({
     tier: "Decides every default of this table, and what a destroy may take along.",
     project: "The project that holds this hospital and nothing else; ephemeral environments share one.",
     projectNumber: "Google names the project's service agents by it.",
-    region: "Where everything lies.",
+    region: "Where everything lies. Of a dated list; a newer one stands in `extraRegions` of the platform's line.",
     owner: "The label `owner` on every resource.",
     removal: "What a destroy does with the data. Never `destroy` in tier prod, never `retain` in tier ephemeral.",
     allowDestroys: "For the one deploy before a hospital is taken down: its data may be destroyed from then on.",
@@ -135,7 +136,7 @@ export interface Hospital
   readonly network: Filled<typeof networkLine>;
   readonly ingest: Filled<typeof ingestLine>;
   readonly preprocess: Filled<typeof preprocessLine>;
-  readonly train: Filled<typeof trainLine>;
+  readonly train: Training;
   readonly serve: {
     readonly maxInstances: number;
     /** How people reach the page; without it, there is no load balancer. */
@@ -164,6 +165,8 @@ export interface HospitalContext {
   readonly delivered?: boolean | undefined;
   /** Whose project no hospital may have. */
   readonly reservedProjects?: ReadonlyMap<string, string> | undefined;
+  /** Regions that Google opened after the list of them was made. */
+  readonly extraRegions?: readonly string[] | undefined;
   /**
    * From when an ephemeral environment's days are counted.
    * @default this moment
@@ -191,7 +194,7 @@ export function parseHospitals(
     const result = lineSchema.safeParse(line);
     if (!result.success)
       problems.push(...result.error.issues.flatMap((issue) => sentences(lineSchema, who, line, issue)));
-    problems.push(...bucketProblems(who, line), ...crossFieldProblems(who, usableKeys(line)));
+    problems.push(...bucketProblems(who, line), ...crossFieldProblems(who, usableKeys(line), context));
     if (result.success) hospitals.push(withDefaults(result.data, context));
   });
   problems.push(...listProblems(input, context.reservedProjects ?? new Map()));
@@ -221,7 +224,7 @@ function withDefaults(line: Line, context: HospitalContext): Hospital {
     network: fill(networkLine, tier, line.network),
     ingest: fill(ingestLine, tier, line.ingest),
     preprocess: fill(preprocessLine, tier, line.preprocess),
-    train: fill(trainLine, tier, line.train),
+    train: training(line.train, fill(trainLine, tier, line.train).spot, line.region),
     serve: {
       maxInstances: fill(serveLine, tier, line.serve).maxInstances,
       publicAccess: publicAccess(line.serve),
@@ -260,8 +263,10 @@ function usableKeys(line: unknown): Partial<Line> {
 }
 
 /** Rules over more than one key of a line, those within a construct's part among them. */
-function crossFieldProblems(who: string, line: Partial<Line>): string[] {
+function crossFieldProblems(who: string, line: Partial<Line>, { extraRegions }: HospitalContext): string[] {
   const problems = serveProblems(line.serve ?? {}).map((problem) => `${who}: ${problem}`);
+  const noRegion = line.region && regionProblem("region", line.region, extraRegions);
+  if (noRegion) problems.push(`${who}: ${noRegion}`);
   if (line.tier === "prod" && line.removal === "destroy" && !line.allowDestroys)
     problems.push(
       `${who}: "removal" is "destroy" in tier prod; allowed: retain. To take a prod hospital down, deploy it once with "allowDestroys": true.`,
@@ -277,6 +282,7 @@ function crossFieldProblems(who: string, line: Partial<Line>): string[] {
       `${who}: "budget" is ${line.budget} in tier ephemeral; allowed: in tiers prod and test, as one project's environments share its budget.`,
     );
   problems.push(...networkProblems(line.network ?? {}, [NODE_TAG]).map((problem) => `${who}: ${problem}`));
+  problems.push(...trainProblems(line.train ?? {}, line.tier, line.region).map((problem) => `${who}: ${problem}`));
   for (const key of ["kmsKey", "pseudonymKey"] as const) {
     const location = keyLocation(line[key] ?? "");
     if (location && line.region && location !== line.region)

@@ -12,7 +12,7 @@ import { Score } from "../constructs/score";
 import { hospitalKeysFromNames, keysMonitoring } from "../constructs/security";
 import { Serve } from "../constructs/serve";
 import { hospitalBucketsFromNames, SecureBucket, storageMonitoring } from "../constructs/storage";
-import { Train } from "../constructs/train";
+import { noTraining, Train } from "../constructs/train";
 import { warehouseMonitoring } from "../constructs/warehouse";
 import { BaseStack, hospitalSettings, keyChoice } from "./base-stack";
 import type { Hospital } from "./config";
@@ -74,14 +74,17 @@ export class HospitalAppStack extends BaseStack {
     new Score(this, "score", onCluster);
     new Features(this, "features", onCluster);
 
-    const trainImage = this.image("train", images);
+    const { gpu, spot } = hospital.train;
+    if (!gpu) Annotations.of(this).addWarning(noTraining(hospital));
+    const trainImage = gpu && this.image("train", images);
     if (trainImage)
       this.train = new Train(this, "train", {
         hospital,
         buckets,
         keys,
         network,
-        ...hospital.train,
+        gpu,
+        spot,
         image: trainImage,
         bindings: { LOG_LEVEL: logLevel },
       });
@@ -118,10 +121,11 @@ export class HospitalAppStack extends BaseStack {
       value: this.ingest.function.uri,
       description: "The ingest function; it answers Pub/Sub of this project only",
     });
-    this.outputs();
+    this.outputs(hospital);
   }
+
   /** What an operator needs to start the work and to reach it. */
-  private outputs(): void {
+  private outputs({ train: { zones } }: Hospital): void {
     new TerraformOutput(this, "preprocess_template", {
       value: this.preprocess.workflow.template.name,
       description: "Dataproc workflow template: gcloud dataproc workflow-templates instantiate <this> --region REGION",
@@ -131,6 +135,11 @@ export class HospitalAppStack extends BaseStack {
         value: this.train.template.name,
         description:
           "Instance template: gcloud compute instances create NAME --source-instance-template <this> --zone ZONE",
+      });
+    if (this.train && zones)
+      new TerraformOutput(this, "train_zones", {
+        value: zones,
+        description: "Zones that have the GPU of the training machine: one of them is ZONE",
       });
     if (this.serve)
       new TerraformOutput(this, "serve_uri", {

@@ -6,6 +6,7 @@ import { EMAILS } from "../constructs/observability";
 import { AMOUNT, BILLING_ACCOUNT } from "../constructs/security";
 import { USAGE_LOGS, USAGE_LOGS_PURPOSE } from "../constructs/storage";
 import { ConfigurationError } from "../runtime/platform/config";
+import { regionProblem } from "./regions";
 import { asRecord, sentences, show } from "./sentences";
 import { OWNER, PROJECT, PROJECT_NUMBER, REGION } from "./values";
 
@@ -57,6 +58,7 @@ export const platformKeys = documentedKeys({
       .refine((list) => new Set(list).size === list.length)
       .optional()
       .describe("a list of the regions in which ephemeral environments may lie, each once"),
+    extraRegions: z.array(REGION).max(20).default([]).describe("a list of regions"),
   }),
   purpose: {
     project: "Holds what hospitals share: images, the log archive, the keys of ephemeral environments, the state.",
@@ -73,6 +75,8 @@ export const platformKeys = documentedKeys({
     repository: "Whose workflows get into the CI project, without a key. Without it no account for CI is made.",
     ci: "Without it there are no ephemeral environments but those whose variables name a project.",
     ephemeralRegions: "Where the platform has keys for ephemeral environments. Without it the platform's own region.",
+    extraRegions:
+      "Regions that Google opened after this project's list of them was made: they are allowed in every line.",
   },
   within: { ci: ciKeys },
 });
@@ -100,6 +104,7 @@ export interface Platform {
   readonly repository: string | undefined;
   readonly ci: { readonly project: string; readonly projectNumber: string; readonly budget: number } | undefined;
   readonly ephemeralRegions: readonly string[];
+  readonly extraRegions: readonly string[];
 }
 
 /**
@@ -122,6 +127,12 @@ export function parsePlatform(line: unknown, subject = "The platform"): Platform
     const { ci } = result.data;
     const ciProblem = ci && bucketNameProblem(`${ci.project}-${CI_NAME}-state`);
     if (ciProblem) problems.push(`The platform: "ci.project" is ${show(ci.project)}. ${ciProblem}`);
+    const { region, ephemeralRegions = [], extraRegions } = result.data;
+    const regions = [["region", region] as const, ...ephemeralRegions.map((one) => ["ephemeralRegions", one] as const)];
+    for (const [key, value] of regions) {
+      const noRegion = regionProblem(key, value, extraRegions);
+      if (noRegion) problems.push(`The platform: ${noRegion}`);
+    }
   }
   if (!result.success || problems.length > 0) throw new ConfigurationError(subject, problems);
   const { data } = result;
@@ -141,6 +152,7 @@ export function parsePlatform(line: unknown, subject = "The platform"): Platform
     repository: data.repository,
     ci: data.ci,
     ephemeralRegions: data.ephemeralRegions ?? [data.region],
+    extraRegions: data.extraRegions,
   };
 }
 

@@ -64,11 +64,16 @@ export const show = (value: unknown): string =>
 
 /** The allowed word within two edits of a mistyped one. */
 export function closest(word: string, allowed: readonly string[]): string | undefined {
-  const best = allowed
-    .map((candidate) => ({ candidate, edits: distance(word.toLowerCase(), candidate.toLowerCase()) }))
-    .sort((a, b) => a.edits - b.edits)[0];
-  return best && best.edits <= 2 ? best.candidate : undefined;
+  const best = nearestWord(word, allowed);
+  return best !== undefined && edits(word, best) <= 2 ? best : undefined;
 }
+
+/** The allowed word that is the fewest edits away. */
+export function nearestWord(word: string, allowed: readonly string[]): string | undefined {
+  return [...allowed].sort((a, b) => edits(word, a) - edits(word, b))[0];
+}
+
+const edits = (a: string, b: string) => distance(a.toLowerCase(), b.toLowerCase());
 
 /** Levenshtein distance. */
 function distance(a: string, b: string): number {

@@ -168,17 +168,21 @@ async function complete(name: string, options: Options, platform: Platform, ask:
     : options.billingAccount;
   if (billingAccount && !BILLING_ACCOUNT.safeParse(billingAccount).success)
     problems.push(`--billing-account is "${billingAccount}"; it must be ${BILLING_ACCOUNT.description}.`);
-  if (problems.length > 0) problems.push(...lineProblems(name, { tier, project, region }));
+  if (problems.length > 0) problems.push(...lineProblems(name, { tier, project, region }, platform));
   if (problems.length > 0) throw new ConfigurationError("The command line", problems);
   const parent = folder ? `--folder=${folder}` : organization ? `--organization=${organization}` : undefined;
   return { name, tier, project, region, create, parent, billingAccount: billingAccount || undefined };
 }
 
 /** What is wrong with the keys that were given, where others are missing. */
-function lineProblems(name: string, given: Readonly<Record<string, string>>): readonly string[] {
+function lineProblems(
+  name: string,
+  given: Readonly<Record<string, string>>,
+  { extraRegions }: Pick<Platform, "extraRegions">,
+): readonly string[] {
   const line = { name, projectNumber: NO_NUMBER, ...given };
   try {
-    parseHospitals([line]);
+    parseHospitals([line], undefined, { extraRegions });
     return [];
   } catch (error) {
     // What is missing has been said.

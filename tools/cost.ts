@@ -4,6 +4,7 @@ import { repositoryRoot } from "../constructs/core/repository";
 import { ConfigurationError } from "../runtime/platform/config";
 import { parseHospitals } from "../stacks/config";
 import { chooseLines, LINES_HELP, type LinesChoice } from "../stacks/lines";
+import { extraRegionsOf } from "../stacks/regions";
 import { EXIT, ifMain, print, runTool, tool } from "./command";
 import { withStacks } from "./synthesize";
 import { type Json, readJson, type SynthesizedStack } from "./synthesized";
@@ -132,15 +133,17 @@ export function estimate(stacks: readonly SynthesizedStack[], file: PriceFile, u
   if (topics > 0) add("Pub/Sub", `${topics} topics`, 0, thousand * (4 / 1024 ** 2) * 2 * usd("pubsubGiB"));
 
   for (const config of all("google_compute_instance_template")) {
-    const machine = machineHour(String(config.machine_type), usd);
+    const type = String(config.machine_type);
     const gpus = blocks(config, "guest_accelerator").reduce((sum, { count }) => sum + Number(count), 0);
+    // A machine that comes with its GPU is sold as a whole.
+    const machine = file.prices[type]?.usd ?? machineHour(type, usd) + gpus * usd("t4Hour");
     const disk = (Number(block(config, "disk").disk_size_gb ?? 0) * usd("balancedDiskGiBMonth")) / HOURS;
     const hours = use.trainingsPerMonth * ASSUMED.trainingHours;
     const cap = Number(block(block(config, "scheduling"), "max_run_duration").seconds ?? 0) / 3600;
     add(
       "Compute Engine",
-      `${use.trainingsPerMonth} trainings of ${ASSUMED.trainingHours} h (capped at ${cap.toFixed(1)} h), ${config.machine_type}, ${gpus} GPU`,
-      hours * (machine + gpus * usd("t4Hour") + disk),
+      `${use.trainingsPerMonth} trainings of ${ASSUMED.trainingHours} h (capped at ${cap.toFixed(1)} h), ${type}, ${gpus} GPU`,
+      hours * (machine + disk),
     );
   }
   for (const config of all("google_dataproc_workflow_template")) {
@@ -337,7 +340,7 @@ function estimateAll(options: CostOptions, prices: PriceFile): Estimate[] {
   const app = { images: EXAMPLE_IMAGES, variables: {} };
   const { hospitals, platform } = options;
   const lines = chooseLines({ hospitals, platform });
-  const parsed = parseHospitals(lines.hospitals, lines.subject);
+  const parsed = parseHospitals(lines.hospitals, lines.subject, { extraRegions: extraRegionsOf(lines.platform) });
   return withStacks({ hospitals, platform }, work(parsed), { policy: false, app });
 }
 

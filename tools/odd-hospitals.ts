@@ -1,10 +1,9 @@
+import { GPUS } from "../constructs/core/region-list";
 import type { HospitalLine } from "../stacks/config";
-
-const GPUS = ["nvidia-tesla-t4", "nvidia-tesla-v100", "nvidia-tesla-p100", "nvidia-tesla-p4"] as const;
 
 /** One for each kind of GPU, Spot and not. */
 const withGpus: readonly HospitalLine[] = GPUS.map((gpu, index) => ({
-  name: `gpu-${gpu.replace("nvidia-tesla-", "")}`,
+  name: `gpu-${gpu.replace(/^nvidia-(?:tesla-)?/, "")}`,
   tier: "test",
   project: `example-gpu-${index + 1}`,
   projectNumber: `20000000000${index + 1}`,
@@ -113,7 +112,7 @@ function everyOverride(): HospitalLine {
     network: { cidr: "172.31.0.0/16", egress: [{ name: "vna", cidr: "192.0.2.16/28", ports: [104, 11112] }] },
     ingest: { maxInstances: 1000 },
     preprocess: { maxSpotWorkers: 200 },
-    train: { gpu: "nvidia-tesla-v100", spot: true },
+    train: { gpu: "nvidia-tesla-t4", spot: true, zones: ["southamerica-east1-c"] },
     serve: {
       maxInstances: 1000,
       domain: "a-very-long-name-of-a-department.of-a-hospital.example.org",

@@ -20,7 +20,7 @@ export interface Target {
 export function findTarget(name: string, choice: LinesChoice = {}, hint = ""): Target {
   const lines = chooseLines(choice);
   const platform = parsePlatform(lines.platform);
-  const hospitals = parseHospitals(lines.hospitals, lines.subject);
+  const hospitals = parseHospitals(lines.hospitals, lines.subject, { extraRegions: platform.extraRegions });
   const own: Target[] = [
     { name: "platform", project: platform.project, projectNumber: platform.projectNumber, region: platform.region },
     ...(platform.ci ? [{ name: "ci", ...platform.ci, region: platform.region }] : []),

@@ -1,23 +1,41 @@
 import type { RuntimeContract } from "../../runtime/platform/contract";
+import type { Gpu } from "../core/region-list";
+
+/** A machine with one GPU. */
+export interface GpuMachine {
+  readonly type: string;
+  readonly gpu: Gpu;
+  readonly cpus: number;
+  readonly gib: number;
+}
+
+const machine = (type: string, gpu: Gpu, cpus: number, gib: number): GpuMachine => ({ type, gpu, cpus, gib });
 
 /**
- * GPUs that TensorFlow 2.9 on CUDA 11.2 has code for and that join a machine of the N1 series.
- * https://cloud.google.com/compute/docs/gpus
+ * Machines with one GPU, for each GPU the smallest first. A T4 is joined to an N1 machine; G2, A2 and A3 machines come with
+ * theirs. https://cloud.google.com/compute/docs/gpus
  */
-export const GPUS = ["nvidia-tesla-t4", "nvidia-tesla-v100", "nvidia-tesla-p100", "nvidia-tesla-p4"] as const;
-export type Gpu = (typeof GPUS)[number];
+export const GPU_MACHINES: readonly GpuMachine[] = [
+  ...[1, 2, 4, 8, 16, 32].map((cpus) => machine(`n1-standard-${cpus}`, "nvidia-tesla-t4", cpus, cpus * 3.75)),
+  ...[4, 8, 12, 16, 32].map((cpus) => machine(`g2-standard-${cpus}`, "nvidia-l4", cpus, cpus * 4)),
+  machine("a2-highgpu-1g", "nvidia-tesla-a100", 12, 85),
+  machine("a2-ultragpu-1g", "nvidia-a100-80gb", 12, 170),
+  machine("a3-highgpu-1g", "nvidia-h100-80gb", 26, 234),
+];
 
-const CPUS = [1, 2, 4, 8, 16, 32] as const;
-const GIB_A_CPU = 3.75;
+/** What the system, Docker and the GPU's driver take of a machine's memory. */
+const SYSTEM_GIB = 1;
 
-/** The smallest n1-standard machine that a contract's process fits on. */
-export function machineType({ name, resources }: Pick<RuntimeContract, "name" | "resources">): string {
-  const cpus = CPUS.find((count) => count >= resources.cpu && count * GIB_A_CPU >= resources.memoryGiB);
-  if (cpus === undefined)
-    throw new Error(
-      `The contract of ${name} asks for ${resources.cpu} CPUs and ${resources.memoryGiB} GiB: a machine with a GPU of the N1 series has 32 CPUs and 120 GiB at most.`,
-    );
-  return `n1-standard-${cpus}`;
+/** The smallest machine with a GPU that a contract's process fits on. */
+export function machineType({ name, resources }: Pick<RuntimeContract, "name" | "resources">, gpu: Gpu): string {
+  const { cpu, memoryGiB } = resources;
+  const all = GPU_MACHINES.filter((one) => one.gpu === gpu);
+  const found = all.find(({ cpus, gib }) => cpus >= cpu && gib >= memoryGiB + SYSTEM_GIB);
+  if (found) return found.type;
+  const largest = all.at(-1);
+  throw new Error(
+    `The contract of ${name} asks for ${cpu} CPUs and ${memoryGiB} GiB: the largest machine with one ${gpu} is ${largest?.type}, with ${largest?.cpus} CPUs and ${largest?.gib} GiB, ${SYSTEM_GIB} of them the system's.`,
+  );
 }
 
 /**

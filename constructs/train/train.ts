@@ -8,11 +8,12 @@ import { Identity, runsAs } from "../core/identity";
 import { dataClass } from "../core/labels";
 import type { MonitoringContribution } from "../core/monitoring";
 import { type HospitalRef, resourceName } from "../core/naming";
+import type { Gpu } from "../core/region-list";
 import { readScript } from "../core/script";
 import type { Network } from "../network";
 import type { KeyRefs } from "../security";
 import type { BucketRefs } from "../storage";
-import { BOOT_IMAGE, type Gpu, machineType } from "./machine";
+import { BOOT_IMAGE, machineType } from "./machine";
 import { trainMonitoring } from "./monitoring";
 import { grantTrain } from "./permissions";
 
@@ -25,7 +26,7 @@ export interface TrainProps {
   readonly bindings: Bindings<typeof trainContract>;
   /** Where the machine runs, without an external address. */
   readonly network: Network;
-  /** @default nvidia-tesla-t4 */
+  /** @default nvidia-l4 */
   readonly gpu?: Gpu;
   /**
    * A Spot machine: about a third of the price, and taken away when Google needs it.
@@ -55,6 +56,7 @@ export class Train extends Construct {
     const { hospital, buckets, image, keys, network } = props;
     const environment = bindEnvironment(trainContract, buckets, props.bindings);
     const spot = props.spot ?? false;
+    const gpu = props.gpu ?? "nvidia-l4";
 
     this.identity = new Identity(this, "identity", {
       hospital,
@@ -69,8 +71,9 @@ export class Train extends Construct {
       // A template cannot be changed: the next one needs another name while this one is there.
       namePrefix: prefix,
       description: `Trains and evaluates a model for ${hospital.name}, then switches itself off`,
-      machineType: machineType(trainContract),
-      guestAccelerator: [{ type: props.gpu ?? "nvidia-tesla-t4", count: 1 }],
+      machineType: machineType(trainContract, gpu),
+      // G2, A2 and A3 machines come with it; written out all the same, it is what Google answers either way.
+      guestAccelerator: [{ type: gpu, count: 1 }],
       scheduling: {
         provisioningModel: spot ? "SPOT" : "STANDARD",
         preemptible: spot,
@@ -85,6 +88,7 @@ export class Train extends Construct {
           boot: true,
           autoDelete: true,
           sourceImage: BOOT_IMAGE,
+          // Of all these machines: a standard disk cannot start a G2 or an A3.
           diskType: "pd-balanced",
           diskSizeGb: BOOT_DISK_GB,
           diskEncryptionKey: { kmsKeySelfLink: keys.data.id },

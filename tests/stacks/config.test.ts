@@ -1,3 +1,5 @@
+import { GPUS, REGIONS } from "../../constructs/core/region-list";
+import { nearestWith } from "../../constructs/core/regions";
 import { ConfigurationError } from "../../runtime/platform/config";
 import { type HospitalLine, parseHospitals, stateProblem } from "../../stacks/config";
 import { hospitals } from "../../stacks/hospitals";
@@ -72,7 +74,11 @@ describe("a hospital's line", () => {
     ["network.egress.0.cidr", { network: { egress: [{ name: "all", cidr: "2001:db8::/32", ports: [443] }] } }, "IPv4"],
     ["network.egress.0.ports", { network: { egress: [{ name: "pacs", cidr: "203.0.113.0/28", ports: [] }] } }, "TCP"],
     ["preprocess.maxSpotWorkers", { preprocess: { maxSpotWorkers: 1.5 } }, "1 to 200"],
+    ["region", { region: "europe-west99" }, 'The nearest name is "europe-west9" (Paris, France)'],
+    ["region", { region: "us-moon1" }, "us-central1"],
     ["train.gpu", { train: { gpu: "nvidia-h100" } }, "nvidia-tesla-t4"],
+    ["train.gpu", { train: { gpu: "nvidia-tesla-v100" } }, "nvidia-tesla-t4"],
+    ["train.zones.0", { train: { zones: ["europe-west4"] } }, "europe-west4-a"],
     ["train.spot", { train: { spot: "yes" } }, "true or false"],
     ["serve.domain", { serve: { domain: "https://mri.example.org" } }, "without https://"],
     ["serve.viewers.0", { serve: { domain: "mri.example.org", viewers: ["allUsers"] } }, "group:ADDRESS"],
@@ -219,6 +225,59 @@ describe("the state of a hospital", () => {
   test("may be one in other tiers", () => {
     expect(problem(TEST)).toBeUndefined();
     expect(problem({ ...TEST, tier: "ephemeral" })).toBeUndefined();
+  });
+});
+
+describe("a region and its GPUs", () => {
+  test.each([
+    ["europe-west9", "nvidia-tesla-t4", "europe-west1 (St. Ghislain, Belgium"],
+    ["europe-west8", "nvidia-tesla-t4", "europe-west3 (Frankfurt, Germany"],
+    ["europe-west6", "nvidia-tesla-t4", "europe-west3 (Frankfurt, Germany, about 300 km, under another law)"],
+    ["europe-west2", "nvidia-tesla-a100", "europe-west4 (Eemshaven, the Netherlands, about 520 km, under another law)"],
+    ["europe-southwest1", "nvidia-a100-80gb", "europe-west4"],
+    ["northamerica-northeast2", "nvidia-tesla-t4", "northamerica-northeast1 (Montreal"],
+    ["us-south1", "nvidia-l4", "us-central1"],
+    ["africa-south1", "nvidia-l4", "on another continent"],
+    ["me-central1", "nvidia-l4", "me-central2"],
+  ] as const)("%s has no %s, and the sentence says where to go: %s", (region, gpu, where) => {
+    const [problem, ...others] = problemsOf([{ ...TEST, region, train: { gpu } }]);
+    expect(others).toEqual([]);
+    expect(problem).toContain(`"train.gpu" is "${gpu}", which ${region} does not have`);
+    expect(problem).toContain(where);
+  });
+
+  test("nobody in Europe is sent elsewhere for a GPU that Europe has", () => {
+    for (const region of Object.keys(REGIONS).filter((name) => name.startsWith("europe-")))
+      for (const gpu of GPUS) expect(nearestWith(region, gpu)?.name).toMatch(/^europe-/);
+  });
+
+  test("what the list does not have yet is let in by name", () => {
+    const newer = { ...PROD, region: "europe-west99" };
+    expect(problemsOf([newer])).toHaveLength(1);
+    const [hospital] = parseHospitals([newer], undefined, { extraRegions: ["europe-west99"] });
+    expect(hospital?.train).toEqual({ gpu: "nvidia-l4", spot: false, zones: undefined });
+    const zones = ["europe-west9-b"];
+    const line = { ...PROD, region: "europe-west9", train: { gpu: "nvidia-tesla-t4", zones } } as const;
+    expect(parseHospitals([line])[0]?.train).toEqual({ gpu: "nvidia-tesla-t4", spot: false, zones });
+    expect(problemsOf([{ ...line, train: { ...line.train, zones: ["europe-west4-a"] } }])).toEqual([
+      expect.stringContaining('"europe-west4-a", which lies outside europe-west9'),
+    ]);
+  });
+
+  test("one H100 is had as a Spot machine alone", () => {
+    expect(problemsOf([{ ...PROD, train: { gpu: "nvidia-h100-80gb" } }])).toEqual([
+      expect.stringContaining('"train.spot" is false by default in tier prod with "nvidia-h100-80gb"; allowed: true'),
+    ]);
+    expect(problemsOf([{ ...PROD, train: { gpu: "nvidia-h100-80gb", spot: true } }])).toEqual([]);
+  });
+
+  test("every listed zone is written as Google does, and a region is listed once for each continent's word", () => {
+    for (const [name, { gpus, at }] of Object.entries(REGIONS)) {
+      expect(problemsOf([{ ...PROD, region: name }])).toEqual([]);
+      for (const zones of Object.values(gpus)) expect(zones).toMatch(/^[a-f]+$/);
+      expect(Math.abs(at[0])).toBeLessThan(65);
+      expect(Math.abs(at[1])).toBeLessThan(180);
+    }
   });
 });
 

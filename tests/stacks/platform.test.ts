@@ -502,4 +502,15 @@ describe("the platform's line", () => {
     expect(found).toHaveLength(7);
     for (const problem of found) expect(problem).toMatch(/^The platform: ".+" is .+ allowed: .+\.$/);
   });
+
+  test("lies in regions of the list, or in those that it names itself", () => {
+    const newer = { ...PLATFORM, region: "europe-west99", ephemeralRegions: ["europe-west99", "asia-east9"] };
+    expect(problems(newer)).toEqual([
+      expect.stringContaining('"region" is "europe-west99"'),
+      expect.stringContaining('"ephemeralRegions" is "europe-west99"'),
+      expect.stringMatching(/"ephemeralRegions" is "asia-east9".+The nearest name is "asia-east1"/),
+    ]);
+    expect(problems({ ...newer, extraRegions: ["europe-west99", "asia-east9"] })).toEqual([]);
+    expect(problems({ ...PLATFORM, extraRegions: ["moon"] })).toEqual([expect.stringContaining('"extraRegions.0"')]);
+  });
 });

@@ -2,6 +2,7 @@ import { execFileSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { SERVICE_AGENTS } from "../../constructs/core/service-agents";
+import { GPU_MACHINES } from "../../constructs/train";
 import { hospitals } from "../../stacks/hospitals";
 import { type CostItem, cost, estimate, readPrices, TIER_USE } from "../../tools/cost";
 import { drain } from "../../tools/drain";
@@ -283,10 +284,24 @@ describe("npm run cost", () => {
     expect(text).toContain('Hospital "lab" (line 2): "region" is "mars"');
   });
 
+  test("has a price for every machine with a GPU, and the default has one for its GPU too", () => {
+    const parts = GPU_MACHINES.filter(({ type }) => prices.prices[type] === undefined);
+    expect(new Set(parts.map(({ gpu }) => gpu))).toEqual(new Set(["nvidia-tesla-t4"]));
+    const item = estimate(own("prod"), prices, { scansPerMonth: 0, trainingsPerMonth: 1 }).find(
+      ({ service }) => service === "Compute Engine",
+    );
+    const [app] = own("prod").filter(({ name }) => name.endsWith("-app"));
+    const type = JSON.stringify(app?.json).match(/g2-standard-\d+/)?.[0] ?? "";
+    const hour = prices.prices[type]?.usd ?? 0;
+    // An hour and a half of the machine, and its disk.
+    expect(item?.monthly).toBeGreaterThan(1.5 * hour);
+    expect(item?.monthly).toBeLessThan(1.5 * hour + 0.05);
+  });
+
   test("refuses a machine that has no price", () => {
     const [app] = own("prod").filter(({ name }) => name.endsWith("-app"));
     if (!app) throw new Error("There is no app stack");
-    const text = JSON.stringify(app.json).replaceAll(/n1-standard-\d+/g, "x9-mega-4");
+    const text = JSON.stringify(app.json).replaceAll(/g2-standard-\d+/g, "x9-mega-4");
     expect(() =>
       estimate([{ ...app, json: JSON.parse(text) }], prices, { scansPerMonth: 1, trainingsPerMonth: 1 }),
     ).toThrow("x9-mega-4");

@@ -2,12 +2,13 @@ import { spawn } from "node:child_process";
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
+import type { Gpu } from "../../../constructs/core/region-list";
 import { machineType } from "../../../constructs/train/machine";
 import { trainContract } from "../../../runtime/train/contract";
 import { type Json, PROD, PUSHED, type Resource, ref, stackOf, synthesize, TEST } from "../../stacks/synthesize";
 import { type MetadataServer, startMetadataServer } from "../../support/metadata-server";
 
-const { stacks } = synthesize([PROD, { ...TEST, train: { gpu: "nvidia-tesla-v100", spot: true } }]);
+const { stacks } = synthesize([PROD, { ...TEST, train: { gpu: "nvidia-tesla-t4", spot: true } }]);
 const app = stackOf(stacks, "st-anna-app");
 const [template] = app.resources("google_compute_instance_template") as [Resource];
 const key = "projects/mri-st-anna/locations/europe-west4/keyRings/brain-tumor-st-anna/cryptoKeys/data";
@@ -17,8 +18,8 @@ describe("the machine's template", () => {
   test("has a GPU, no external address, a shielded start, an encrypted disk and OS Login", () => {
     expect(template.config).toMatchObject({
       name_prefix: "st-anna-train-",
-      machine_type: "n1-standard-8",
-      guest_accelerator: [{ type: "nvidia-tesla-t4", count: 1 }],
+      machine_type: "g2-standard-8",
+      guest_accelerator: [{ type: "nvidia-l4", count: 1 }],
       shielded_instance_config: { enable_secure_boot: true, enable_vtpm: true, enable_integrity_monitoring: true },
       can_ip_forward: false,
       lifecycle: { create_before_destroy: true },
@@ -60,7 +61,8 @@ describe("the machine's template", () => {
       on_host_maintenance: "TERMINATE",
       instance_termination_action: "DELETE",
     });
-    expect(other.config.guest_accelerator).toEqual([{ type: "nvidia-tesla-v100", count: 1 }]);
+    expect(other.config.machine_type).toBe("n1-standard-8");
+    expect(other.config.guest_accelerator).toEqual([{ type: "nvidia-tesla-t4", count: 1 }]);
   });
 
   test("is there only after its identity may do its work: pull from the platform's repository, write logs", () => {
@@ -92,12 +94,54 @@ describe("the machine's template", () => {
   });
 
   test("is the smallest machine that the contract fits on", () => {
-    const machine = (cpu: number, memoryGiB: number) =>
-      machineType({ name: "x", resources: { cpu, memoryGiB, timeoutSeconds: 1 } });
-    expect(machine(4, 15)).toBe("n1-standard-4");
-    expect(machine(4, 16)).toBe("n1-standard-8");
-    expect(machine(1, 1)).toBe("n1-standard-1");
-    expect(() => machine(4, 121)).toThrow(/120 GiB at most/);
+    const machine = (cpu: number, memoryGiB: number, gpu: Gpu) =>
+      machineType({ name: "x", resources: { cpu, memoryGiB, timeoutSeconds: 1 } }, gpu);
+    // A gibibyte is the system's.
+    expect(machine(4, 14, "nvidia-tesla-t4")).toBe("n1-standard-4");
+    expect(machine(4, 15, "nvidia-tesla-t4")).toBe("n1-standard-8");
+    expect(machine(4, 15, "nvidia-l4")).toBe("g2-standard-4");
+    expect(machine(4, 16, "nvidia-l4")).toBe("g2-standard-8");
+    expect(machine(9, 16, "nvidia-l4")).toBe("g2-standard-12");
+    expect(() => machine(4, 120, "nvidia-tesla-t4")).toThrow(/n1-standard-32, with 32 CPUs and 120 GiB/);
+    expect(() => machine(13, 16, "nvidia-tesla-a100")).toThrow(/a2-highgpu-1g, with 12 CPUs/);
+  });
+
+  test.each<[Gpu, string, string]>([
+    ["nvidia-l4", "europe-west6", "g2-standard-8"],
+    ["nvidia-tesla-t4", "europe-central2", "n1-standard-8"],
+    ["nvidia-tesla-a100", "me-west1", "a2-highgpu-1g"],
+    ["nvidia-a100-80gb", "us-east5", "a2-ultragpu-1g"],
+    ["nvidia-h100-80gb", "europe-west8", "a3-highgpu-1g"],
+  ])(
+    "with %s in %s is a %s on a disk that it can start from, and the output names the GPU's zones",
+    (gpu, region, type) => {
+      const stack = stackOf(synthesize([{ ...TEST, region, train: { gpu } }]).stacks, "sandbox-app");
+      const [one] = stack.resources("google_compute_instance_template") as [Resource];
+      expect(one.config).toMatchObject({
+        machine_type: type,
+        guest_accelerator: [{ type: gpu, count: 1 }],
+        scheduling: { on_host_maintenance: "TERMINATE", max_run_duration: { nanos: 0 } },
+        disk: [{ disk_type: "pd-balanced", boot: true }],
+      });
+      const zones = (stack.json.output as Record<string, { value: string[] }>).train_zones?.value ?? [];
+      expect(zones.length).toBeGreaterThan(0);
+      for (const zone of zones) expect(zone).toMatch(new RegExp(`^${region}-[a-f]$`));
+    },
+  );
+
+  test("has a T4 where the region has no L4, and is left out, with a warning, where it has neither", () => {
+    const { stacks: found, manifest } = synthesize([
+      { ...TEST, region: "europe-central2" },
+      { ...PROD, region: "europe-west8" },
+    ]);
+    const [t4] = stackOf(found, "sandbox-app").resources("google_compute_instance_template") as [Resource];
+    expect(t4.config.guest_accelerator).toEqual([{ type: "nvidia-tesla-t4", count: 1 }]);
+    const none = stackOf(found, "st-anna-app");
+    expect(none.resources("google_compute_instance_template")).toEqual([]);
+    expect(none.json.output).not.toHaveProperty("train_zones");
+    expect(JSON.stringify(manifest)).toMatch(
+      /europe-west8 has neither nvidia-l4 nor nvidia-tesla-t4 .* It has nvidia-h100-80gb.* nearest region with nvidia-l4 is europe-west3/,
+    );
   });
 });
 
