@@ -4,7 +4,7 @@ import { bucketNameProblem } from "../constructs/core/naming";
 import type { Removal } from "../constructs/core/removal";
 import { ingestLine } from "../constructs/ingest";
 import { networkLine, networkProblems } from "../constructs/network";
-import { alertsLine } from "../constructs/observability";
+import { alertsLine, objectivesLine } from "../constructs/observability";
 import { NODE_TAG, preprocessLine } from "../constructs/preprocess";
 import { budgetLine, keyLocation, keysLine } from "../constructs/security";
 import { type PublicAccess, publicAccess, serveLine, serveProblems } from "../constructs/serve";
@@ -96,6 +96,7 @@ export const LINE_PARTS: readonly { readonly key?: string; readonly part: LinePa
   { key: "preprocess", part: preprocessLine },
   { key: "train", part: trainLine },
   { key: "serve", part: serveLine },
+  { key: "objectives", part: objectivesLine },
 ];
 
 const { stateBucket, expiresAt, deployer, ...identity } = identityLine.schema.shape;
@@ -116,6 +117,7 @@ const lineSchema = z.strictObject({
   preprocess: preprocessLine.schema.default({}).describe(objectWith(preprocessLine)),
   train: trainLine.schema.default({}).describe(objectWith(trainLine)),
   serve: serveLine.schema.default({}).describe(objectWith(serveLine)),
+  objectives: objectivesLine.schema.default({}).describe(objectWith(objectivesLine)),
 });
 
 /** What an engineer writes. */
@@ -137,6 +139,7 @@ export interface Hospital
   readonly ingest: Filled<typeof ingestLine>;
   readonly preprocess: Filled<typeof preprocessLine>;
   readonly train: Training;
+  readonly objectives: Filled<typeof objectivesLine>;
   readonly serve: {
     readonly maxInstances: number;
     /** How people reach the page; without it, there is no load balancer. */
@@ -224,6 +227,7 @@ function withDefaults(line: Line, context: HospitalContext): Hospital {
     network: fill(networkLine, tier, line.network),
     ingest: fill(ingestLine, tier, line.ingest),
     preprocess: fill(preprocessLine, tier, line.preprocess),
+    objectives: fill(objectivesLine, tier, line.objectives),
     train: training(line.train, fill(trainLine, tier, line.train).spot, line.region),
     serve: {
       maxInstances: fill(serveLine, tier, line.serve).maxInstances,

@@ -20,6 +20,8 @@ import { letDeliveryIntoCode } from "./delivery-access";
 import { IMAGE_CONTRACTS, type ImageLock, type ImageName } from "./images";
 import type { Platform } from "./platform-config";
 
+const SERVE_URI = "The prediction service; it answers inside the project, and people through the load balancer";
+
 /**
  * What works on a hospital's data and holds none but events that wait; these alone are protected. It knows the data
  * stack's keys and buckets by their names, so neither stack reads the other's state.
@@ -31,6 +33,7 @@ export class HospitalAppStack extends BaseStack {
   readonly train: Train | undefined;
   /** Undefined until its image is there. */
   readonly serve: Serve | undefined;
+  readonly observability: Observability;
 
   constructor(scope: Construct, hospital: Hospital, platform: Platform, images: ImageLock) {
     super(scope, `${hospital.name}-app`, hospitalSettings(hospital, "code"));
@@ -57,6 +60,7 @@ export class HospitalAppStack extends BaseStack {
       source,
       maxInstances: hospital.ingest.maxInstances,
       removal: hospital.removal,
+      objectives: hospital.objectives,
       bindings: { PSEUDONYM_KEY: keys.pseudonym.uri, LOG_LEVEL: logLevel },
     });
 
@@ -98,13 +102,14 @@ export class HospitalAppStack extends BaseStack {
         image: serveImage,
         sharedProject: hospital.tier === "ephemeral",
         ...hospital.serve,
+        objectives: hospital.objectives,
         bindings: { LOG_LEVEL: logLevel },
       });
 
     const watched = [this.ingest, this.preprocess, this.train, this.serve].flatMap((part) =>
       part ? [part.monitoring] : [],
     );
-    new Observability(this, "observability", {
+    this.observability = new Observability(this, "observability", {
       hospital,
       contributions: [
         ...watched,
@@ -117,40 +122,60 @@ export class HospitalAppStack extends BaseStack {
       emails: hospital.alertEmails,
     });
 
-    new TerraformOutput(this, "ingest_uri", {
-      value: this.ingest.function.uri,
-      description: "The ingest function; it answers Pub/Sub of this project only",
-    });
     this.outputs(hospital);
   }
 
-  /** What an operator needs to start the work and to reach it. */
-  private outputs({ train: { zones } }: Hospital): void {
-    new TerraformOutput(this, "preprocess_template", {
-      value: this.preprocess.workflow.template.name,
-      description: "Dataproc workflow template: gcloud dataproc workflow-templates instantiate <this> --region REGION",
-    });
-    if (this.train)
-      new TerraformOutput(this, "train_template", {
-        value: this.train.template.name,
-        description:
-          "Instance template: gcloud compute instances create NAME --source-instance-template <this> --zone ZONE",
-      });
-    if (this.train && zones)
-      new TerraformOutput(this, "train_zones", {
-        value: zones,
-        description: "Zones that have the GPU of the training machine: one of them is ZONE",
-      });
-    if (this.serve)
-      new TerraformOutput(this, "serve_uri", {
-        value: this.serve.service.uri,
-        description: "The prediction service; it answers inside the project, and people through the load balancer",
-      });
-    if (this.serve?.loadBalancer)
-      new TerraformOutput(this, "serve_address", {
-        value: this.serve.loadBalancer.address.address,
-        description: "What the address record of serve.domain has to be",
-      });
+  /** What an operator needs to start the work, to reach it and to watch it. */
+  private outputs(hospital: Hospital): void {
+    const { project, region } = hospital;
+    const { ingest, preprocess, train, serve, observability } = this;
+    const { zones } = hospital.train;
+    const output = (name: string, value: unknown, description: string) =>
+      new TerraformOutput(this, name, { value, description });
+
+    output("ingest_uri", ingest.function.uri, "The ingest function; it answers Pub/Sub of this project only");
+    output(
+      "ingest_subscriptions",
+      { scans: ingest.subscription.resource.name, dead_letters: ingest.subscription.deadLetters.name },
+      "Where events of scans wait, and those of scans that could not be ingested",
+    );
+    const workflow = preprocess.workflow.template.name;
+    output(
+      "preprocess_template",
+      workflow,
+      "Dataproc workflow template: gcloud dataproc workflow-templates instantiate <this> --region REGION",
+    );
+    output(
+      "preprocess_command",
+      `gcloud dataproc workflow-templates instantiate ${workflow} --project ${project} --region ${region}`,
+      "Preprocesses what is new, scores it and fits components",
+    );
+    if (train) {
+      const template = train.template.name;
+      output(
+        "train_template",
+        template,
+        "Instance template: gcloud compute instances create NAME --source-instance-template <this> --zone ZONE",
+      );
+      if (zones) output("train_zones", zones, "Zones that have the GPU of the training machine: one of them is ZONE");
+      output(
+        "train_command",
+        `gcloud compute instances create ${train.machinePrefix}1 --source-instance-template ${template} --project ${project} --zone ${zones?.[0] ?? `${region}-a`}`,
+        "Trains, evaluates and promotes a model; another machine at the same time needs another name",
+      );
+    }
+    if (serve) output("serve_uri", serve.service.uri, SERVE_URI);
+    if (serve?.loadBalancer) {
+      output("serve_url", `https://${hospital.serve.publicAccess?.domain}`, "What people open");
+      output("serve_address", serve.loadBalancer.address.address, "What the address record of serve.domain has to be");
+    }
+    if (observability.dashboardUrl) output("dashboard_url", observability.dashboardUrl, "Charts of everything");
+    output("alerts", observability.alertNames, "Alert policies, by their display names");
+    output(
+      "objectives",
+      observability.objectiveNames,
+      `Service level objectives; their budgets: https://console.cloud.google.com/monitoring/services?project=${project}`,
+    );
   }
 
   /** The image of a capability; what needs one that was not pushed yet is left out, and a synth says so. */

@@ -40,7 +40,7 @@ export class HospitalDataStack extends BaseStack {
       ...keyChoice(hospital, platform),
     });
     const storage = new HospitalBuckets(this, "storage", { hospital, key: keys.data, removal, dependsOn: services });
-    new Warehouse(this, "warehouse", {
+    const warehouse = new Warehouse(this, "warehouse", {
       hospital,
       key: keys.data,
       removal,
@@ -56,10 +56,27 @@ export class HospitalDataStack extends BaseStack {
         `Environment "${hospital.name}" lets ${hospital.analysts.join(", ")} read its tables, and owns no right on the project that it shares: whoever owns ${project} has to grant them roles/bigquery.jobUser there, or they cannot query.`,
       );
 
-    new TerraformOutput(this, "landing_uri", {
-      value: storage.buckets.landing.uri,
-      description: "Where scans are uploaded: npm run upload -- --data DIR --bucket <this>",
-    });
+    const output = (name: string, value: unknown, description: string) =>
+      new TerraformOutput(this, name, { value, description });
+    output(
+      "landing_uri",
+      storage.buckets.landing.uri,
+      "Where scans are uploaded: npm run upload -- --data DIR --bucket <this>",
+    );
+    output(
+      "buckets",
+      mapValues(storage.buckets, ({ uri }) => uri),
+      "Every bucket, by what it holds",
+    );
+    output("access_log_bucket", storage.accessLogs.resource.name, "Who accessed what in the other buckets");
+    output("dataset", `${project}.${warehouse.dataset.datasetId}`, "The warehouse in BigQuery");
+    output(
+      "tables",
+      mapValues(warehouse.tables, ({ tableId }) => `${project}.${warehouse.dataset.datasetId}.${tableId}`),
+      "Every table, as BigQuery's SQL names it",
+    );
+    output("data_key", keys.data.id, "The key that everything is encrypted with");
+    output("pseudonym_key", keys.pseudonym.uri, "The key that makes pseudonyms of patients' ids");
   }
 
   private addProjectSingletons(hospital: Hospital, archive: string, dependsOn: ProjectServices["all"]): void {
@@ -92,3 +109,6 @@ export class HospitalDataStack extends BaseStack {
       });
   }
 }
+
+const mapValues = <V>(values: Readonly<Record<string, V>>, change: (value: V) => string): Record<string, string> =>
+  Object.fromEntries(Object.entries(values).map(([key, value]) => [key, change(value)]));

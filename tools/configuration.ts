@@ -115,7 +115,7 @@ function typeOf(schema: z.ZodType): string {
   if (here instanceof z.ZodObject) return "object";
   if (here instanceof z.ZodEnum) return "choice";
   if (here instanceof z.ZodBoolean) return "true or false";
-  if (here instanceof z.ZodNumber) return "whole number";
+  if (here instanceof z.ZodNumber) return here instanceof z.ZodNumberFormat ? "whole number" : "number";
   // A project's number may be written as text or as a number.
   if (here instanceof z.ZodPipe) return "text or whole number";
   return "text";

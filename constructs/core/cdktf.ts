@@ -10,6 +10,7 @@ export {
   AssetType,
   DefaultTokenResolver,
   dependable,
+  Fn,
   GcsBackend,
   type IAspect,
   type ITerraformDependable,

@@ -10,7 +10,34 @@ export interface MonitoringContribution {
   readonly charts: readonly Chart[];
   /** @default none */
   readonly uptimeChecks?: readonly UptimeCheck[];
+  /** @default none */
+  readonly objectives?: readonly Objective[];
 }
+
+/**
+ * What people may rely on, over thirty days, and two alerts on how fast the rest of it is used up. It stands on metrics that
+ * Google has before the first request; without requests there is no data, and without data nobody is alerted.
+ */
+export interface Objective {
+  /** After the hospital's name, e.g. `serve-availability`: unique among the hospital's objectives. */
+  readonly name: string;
+  /** What is good, as a phrase: `answers without an error of the server`. */
+  readonly title: string;
+  /** What it means and what to do when it is missed, in Markdown. */
+  readonly documentation: string;
+  /** Percentage that has to be good. */
+  readonly percent: number;
+  readonly indicator: Indicator;
+}
+
+/** What is counted. Filters name metric and resource: https://cloud.google.com/monitoring/api/v3/filters */
+export type Indicator =
+  /** Requests of `total` that are not of `bad`. */
+  | { readonly kind: "requests"; readonly bad: string; readonly total: string }
+  /** Values of a distribution that are at most `max`, in its unit. */
+  | { readonly kind: "distribution"; readonly filter: string; readonly max: number }
+  /** Windows of so many seconds in which the mean of a gauge is at most `max`, in its unit. */
+  | { readonly kind: "windows"; readonly filter: string; readonly max: number; readonly seconds: number };
 
 /** A request that Google sends from outside every few minutes, and an alert when nobody answers as expected. */
 export interface UptimeCheck {

@@ -11,7 +11,7 @@ import type { KeyRefs } from "../security";
 import type { BucketRefs, SecureBucket } from "../storage";
 import { IngestFunction } from "./ingest-function";
 import { LandingEvents } from "./landing-events";
-import { ingestMonitoring } from "./monitoring";
+import { type IngestObjectives, ingestMonitoring } from "./monitoring";
 import { PushSubscription } from "./push-subscription";
 
 export interface IngestProps {
@@ -26,6 +26,11 @@ export interface IngestProps {
   readonly maxInstances: number;
   /** Of topics and subscriptions, in which events of scans wait that could not be ingested yet. */
   readonly removal: Removal;
+  /**
+   * What people may rely on.
+   * @default nothing is promised
+   */
+  readonly objectives?: IngestObjectives;
 }
 
 /** Landing bucket -> topic -> push subscription -> function: every scan that lands is ingested, or waits as a dead letter. */
@@ -68,6 +73,6 @@ export class Ingest extends Construct {
       ackDeadlineSeconds: ingestContract.resources.timeoutSeconds,
     });
     this.events.notify([this.subscription.resource]);
-    this.monitoring = ingestMonitoring(hospital);
+    this.monitoring = ingestMonitoring(hospital, props.objectives);
   }
 }

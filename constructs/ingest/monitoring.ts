@@ -1,14 +1,31 @@
 import type { MonitoringContribution } from "../core/monitoring";
 import { type HospitalRef, resourceName } from "../core/naming";
+import type { ObjectivesOf } from "../observability";
 
-/** What matters about ingest: scans that wait, and scans that nobody could read. */
-export function ingestMonitoring(hospital: HospitalRef): MonitoringContribution {
+export type IngestObjectives = Pick<ObjectivesOf, "freshness" | "freshnessMinutes">;
+
+/**
+ * What matters about ingest: scans that wait, and scans that nobody could read.
+ * @param objectives what people may rely on, if anything
+ */
+export function ingestMonitoring(hospital: HospitalRef, objectives?: IngestObjectives): MonitoringContribution {
   const deadLetters = `metric.type="pubsub.googleapis.com/subscription/num_undelivered_messages" resource.type="pubsub_subscription" resource.label.subscription_id="${resourceName(hospital, "ingest-dead-letter")}"`;
   const oldest = `metric.type="pubsub.googleapis.com/subscription/oldest_unacked_message_age" resource.type="pubsub_subscription" resource.label.subscription_id="${resourceName(hospital, "ingest")}"`;
   const requests = `metric.type="run.googleapis.com/request_count" resource.type="cloud_run_revision" resource.label.service_name="${resourceName(hospital, "ingest")}"`;
   const latency = `metric.type="run.googleapis.com/request_latencies" resource.type="cloud_run_revision" resource.label.service_name="${resourceName(hospital, "ingest")}"`;
   return {
     logMetrics: [],
+    objectives: objectives
+      ? [
+          {
+            name: "ingest-freshness",
+            title: `time in which no scan waits longer than ${objectives.freshnessMinutes} min`,
+            documentation: "Scans wait to be ingested. What to do is what the alert ingest-backlog says.",
+            percent: objectives.freshness,
+            indicator: { kind: "windows", filter: oldest, max: objectives.freshnessMinutes * 60, seconds: 300 },
+          },
+        ]
+      : [],
     alerts: [
       {
         name: "ingest-dead-letters",

@@ -32,6 +32,8 @@ const DEAD_LETTER_RETENTION = "2678400s";
 export class PushSubscription extends Construct {
   readonly deadLetterTopic: PubsubTopic;
   readonly resource: PubsubSubscription;
+  /** Where events wait that nobody could deal with. */
+  readonly deadLetters: PubsubSubscription;
 
   constructor(scope: Construct, id: string, props: PushSubscriptionProps) {
     super(scope, id);
@@ -58,7 +60,7 @@ export class PushSubscription extends Construct {
       removal,
     });
     this.deadLetterTopic.overrideLogicalId("landing_dead_letter");
-    const deadLetters = new PubsubSubscription(this, "dead-letters", {
+    this.deadLetters = new PubsubSubscription(this, "dead-letters", {
       project: hospital.project,
       name: resourceName(hospital, "ingest-dead-letter"),
       topic: this.deadLetterTopic.id,
@@ -69,7 +71,7 @@ export class PushSubscription extends Construct {
       labels: dataClass("phi"),
       ...lifecycle,
     });
-    deadLetters.overrideLogicalId("ingest_dead_letter");
+    this.deadLetters.overrideLogicalId("ingest_dead_letter");
     const forward = new PubsubTopicIamMember(this, "pubsub-forwards", {
       project: hospital.project,
       topic: this.deadLetterTopic.name,
@@ -94,7 +96,7 @@ export class PushSubscription extends Construct {
       deadLetterPolicy: { deadLetterTopic: this.deadLetterTopic.id, maxDeliveryAttempts: MAX_DELIVERY_ATTEMPTS },
       labels: dataClass("phi"),
       // A dead-letter topic without a subscription drops what is sent to it.
-      dependsOn: [mintTokens, forward, deadLetters],
+      dependsOn: [mintTokens, forward, this.deadLetters],
       ...lifecycle,
     });
     this.resource.overrideLogicalId("ingest");

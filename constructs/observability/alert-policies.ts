@@ -4,9 +4,22 @@ import type { ITerraformDependable } from "../core/cdktf";
 import { type Alert, type LogCount, logMetricType, type Series } from "../core/monitoring";
 import { type HospitalRef, resourceName } from "../core/naming";
 
+/** An alert that fires while an objective's budget of errors is used up faster than each of these says. */
+export interface BurnAlert extends Pick<Alert, "name" | "title" | "documentation" | "severity"> {
+  readonly burnRates: readonly BurnRate[];
+}
+
+interface BurnRate {
+  /** Full name of the objective. */
+  readonly slo: string;
+  /** How far it looks back; Cloud Monitoring allows a day. */
+  readonly seconds: number;
+  readonly rate: number;
+}
+
 export interface AlertPolicyProps {
   readonly hospital: HospitalRef;
-  readonly alert: Alert;
+  readonly alert: Alert | BurnAlert;
   /** Ids of notification channels. */
   readonly channels: readonly string[];
   readonly dependsOn: readonly ITerraformDependable[];
@@ -21,10 +34,13 @@ export function alertPolicy(scope: Construct, props: AlertPolicyProps): Monitori
   return new MonitoringAlertPolicy(scope, alert.name, {
     project: hospital.project,
     displayName: resourceName(hospital, alert.name),
-    combiner: "OR",
+    combiner: "burnRates" in alert ? "AND" : "OR",
     enabled: true,
     severity: alert.severity,
-    conditions: [{ displayName: alert.title, ...condition(hospital, alert) }],
+    conditions:
+      "burnRates" in alert
+        ? alert.burnRates.map(burnCondition)
+        : [{ displayName: alert.title, ...condition(hospital, alert) }],
     notificationChannels: [...props.channels],
     alertStrategy: { autoClose: AUTO_CLOSE },
     documentation: {
@@ -70,6 +86,20 @@ function logCountQuery(hospital: HospitalRef, { logMetric, resourceType, periodS
     .replace("/", ":")
     .replace(/[^\w:]/g, "_");
   return `sum(increase(${metric}{monitored_resource="${resourceType}"}[${periodSeconds}s]))`;
+}
+
+/** Such a series is one number already: there is nothing to align. Where nothing was asked, it has no points. */
+function burnCondition({ slo, seconds, rate }: BurnRate) {
+  return {
+    displayName: `${rate} times as fast as it lasts, over ${seconds / 60} minutes`,
+    conditionThreshold: {
+      filter: `select_slo_burn_rate("${slo}", "${seconds}s")`,
+      comparison: "COMPARISON_GT",
+      thresholdValue: rate,
+      duration: "0s",
+      trigger: { count: 1 },
+    },
+  };
 }
 
 function aggregation(series: Series) {

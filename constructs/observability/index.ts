@@ -1,3 +1,3 @@
-export { alertsLine, EMAILS } from "./config";
+export { alertsLine, EMAILS, type ObjectivesOf, objectivesLine } from "./config";
 export { dashboardJson } from "./dashboard";
 export { Observability, type ObservabilityProps } from "./observability";

@@ -3,10 +3,12 @@ import { MonitoringDashboard } from "@cdktf/provider-google/lib/monitoring-dashb
 import { MonitoringNotificationChannel } from "@cdktf/provider-google/lib/monitoring-notification-channel";
 import { MonitoringUptimeCheckConfig } from "@cdktf/provider-google/lib/monitoring-uptime-check-config";
 import { Construct } from "constructs";
+import { Fn, Token } from "../core/cdktf";
 import type { Alert, MonitoringContribution, UptimeCheck } from "../core/monitoring";
 import { type HospitalRef, resourceName } from "../core/naming";
 import { alertPolicy, isLogCount } from "./alert-policies";
 import { dashboardJson } from "./dashboard";
+import { Objectives } from "./objectives";
 
 export interface ObservabilityProps {
   readonly hospital: HospitalRef;
@@ -25,6 +27,12 @@ const UPTIME_TIMEOUT = "10s";
 /** Log-based metrics, uptime checks, alert policies, their channels and one dashboard, out of all contributions. */
 export class Observability extends Construct {
   readonly channels: readonly MonitoringNotificationChannel[];
+  /** Display names of all alert policies. */
+  readonly alertNames: readonly string[];
+  /** Full names of the objectives, by their short ones. */
+  readonly objectiveNames: Readonly<Record<string, string>>;
+  /** Address of the dashboard in the console; undefined if there is nothing to show. */
+  readonly dashboardUrl: string | undefined;
 
   constructor(
     scope: Construct,
@@ -67,21 +75,29 @@ export class Observability extends Construct {
           metricDescriptor: { metricKind: "DELTA", valueType: "INT64", unit: "1" },
         }),
     );
-    for (const alert of alerts) {
-      alertPolicy(this.alerts, {
-        hospital,
-        alert,
-        channels: this.channels.map((channel) => channel.id),
-        dependsOn: logMetrics,
-      });
-    }
+    const channels = this.channels.map((channel) => channel.id);
+    const policies = alerts.map((alert) =>
+      alertPolicy(this.alerts, { hospital, alert, channels, dependsOn: logMetrics }),
+    );
+    const objectives = contributions.flatMap((contribution) => contribution.objectives ?? []);
+    refuseTwins(objectives, "objective");
+    const kept = objectives.length > 0 && new Objectives(this, "objectives", { hospital, objectives, channels });
+    this.objectiveNames = kept ? kept.names : {};
+    this.alertNames = [...policies, ...(kept ? kept.policies : [])].map(
+      ({ displayNameInput }) => displayNameInput ?? "",
+    );
+
     const charts = contributions.flatMap((contribution) => contribution.charts);
-    if (charts.length > 0)
-      new MonitoringDashboard(this, "dashboard", {
+    if (charts.length > 0) {
+      const dashboard = new MonitoringDashboard(this, "dashboard", {
         project: hospital.project,
         dashboardJson: dashboardJson(`Brain tumour service: ${hospital.name}`, charts),
         dependsOn: logMetrics,
       });
+      // projects/NUMBER/dashboards/ID
+      const id = Fn.element(Fn.split("/", dashboard.id), 3);
+      this.dashboardUrl = `https://console.cloud.google.com/monitoring/dashboards/builder/${Token.asString(id)}?project=${hospital.project}`;
+    }
   }
 
   private get alerts(): Construct {

@@ -1,10 +1,17 @@
-import type { MonitoringContribution, Series } from "../core/monitoring";
+import type { MonitoringContribution, Objective, Series } from "../core/monitoring";
 import { type HospitalRef, resourceName } from "../core/naming";
+import type { ObjectivesOf } from "../observability";
 
-/** @param domain where people reach the page, if a load balancer stands before it */
+export type ServeObjectives = Pick<ObjectivesOf, "availability" | "latency" | "latencySeconds">;
+
+/**
+ * @param domain where people reach the page, if a load balancer stands before it
+ * @param objectives what people may rely on, if anything
+ */
 export function serveMonitoring(
   hospital: Pick<HospitalRef, "name">,
   domain: string | undefined,
+  objectives: ServeObjectives | undefined,
 ): MonitoringContribution {
   const service = resourceName(hospital, "serve");
   const metric = (name: string, more = ""): string =>
@@ -70,6 +77,7 @@ export function serveMonitoring(
         ],
       },
     ],
+    objectives: objectives ? promised(objectives, metric, service) : [],
     uptimeChecks:
       domain === undefined
         ? []
@@ -84,4 +92,31 @@ export function serveMonitoring(
             },
           ],
   };
+}
+
+function promised(
+  { availability, latency, latencySeconds }: ServeObjectives,
+  metric: (name: string, more?: string) => string,
+  service: string,
+): Objective[] {
+  return [
+    {
+      name: "serve-availability",
+      title: "answers without an error of the server",
+      documentation: `The service \`${service}\` answers with 5xx. What to do is what the alert serve-errors says.`,
+      percent: availability,
+      indicator: {
+        kind: "requests",
+        bad: metric("request_count", ' AND metric.label.response_code_class="5xx"'),
+        total: metric("request_count"),
+      },
+    },
+    {
+      name: "serve-latency",
+      title: `answers within ${latencySeconds} s`,
+      documentation: `The service \`${service}\` is slow. What to do is what the alert serve-slow says.`,
+      percent: latency,
+      indicator: { kind: "distribution", filter: metric("request_latencies"), max: latencySeconds * 1000 },
+    },
+  ];
 }

@@ -11,7 +11,7 @@ import { type HospitalRef, resourceName } from "../core/naming";
 import type { KeyRefs } from "../security";
 import type { BucketRefs } from "../storage";
 import { LoadBalancer, type LoadBalancerProps } from "./load-balancer";
-import { serveMonitoring } from "./monitoring";
+import { type ServeObjectives, serveMonitoring } from "./monitoring";
 import { grantInvoke, grantPeople, grantServe, type Viewer } from "./permissions";
 
 /** https://cloud.google.com/run/docs/securing/ingress */
@@ -49,6 +49,11 @@ export interface ServeProps {
    * @default false
    */
   readonly sharedProject?: boolean;
+  /**
+   * What people may rely on.
+   * @default nothing is promised
+   */
+  readonly objectives?: ServeObjectives;
 }
 
 /** Where Cloud Run sends requests; it tells the process by PORT. */
@@ -133,7 +138,7 @@ export class Serve extends Construct {
         viewers: publicAccess.viewers,
       });
     }
-    this.monitoring = serveMonitoring(hospital, publicAccess?.domain);
+    this.monitoring = serveMonitoring(hospital, publicAccess?.domain, props.objectives);
   }
 
   /** Lets another workload call the API from inside. */

@@ -49,6 +49,8 @@ const BOOT_DISK_GB = 100;
 export class Train extends Construct {
   readonly identity: Identity;
   readonly template: ComputeInstanceTemplate;
+  /** What the names of machines have to begin with, so that their alerts know them. */
+  readonly machinePrefix: string;
   readonly monitoring: MonitoringContribution;
 
   constructor(scope: Construct, id: string, props: TrainProps) {
@@ -65,11 +67,11 @@ export class Train extends Construct {
     });
     grantTrain(this.identity, { hospital, buckets, image });
 
-    const prefix = `${resourceName(hospital, trainContract.name)}-`;
+    this.machinePrefix = `${resourceName(hospital, trainContract.name)}-`;
     this.template = new ComputeInstanceTemplate(this, "template", {
       project: hospital.project,
       // A template cannot be changed: the next one needs another name while this one is there.
-      namePrefix: prefix,
+      namePrefix: this.machinePrefix,
       description: `Trains and evaluates a model for ${hospital.name}, then switches itself off`,
       machineType: machineType(trainContract, gpu),
       // G2, A2 and A3 machines come with it; written out all the same, it is what Google answers either way.
@@ -114,7 +116,7 @@ export class Train extends Construct {
       dependsOn: [...keys.data.ready, ...network.ready],
     });
     runsAs(this.template, this.identity);
-    this.monitoring = trainMonitoring(hospital, prefix);
+    this.monitoring = trainMonitoring(hospital, this.machinePrefix);
   }
 }
 

@@ -82,6 +82,10 @@ describe("a hospital's line", () => {
     ["train.spot", { train: { spot: "yes" } }, "true or false"],
     ["serve.domain", { serve: { domain: "https://mri.example.org" } }, "without https://"],
     ["serve.viewers.0", { serve: { domain: "mri.example.org", viewers: ["allUsers"] } }, "group:ADDRESS"],
+    ["objectives.availability", { objectives: { availability: 0.99 } }, "from 95 to 99.99"],
+    ["objectives.latency", { objectives: { latency: 100 } }, "from 95 to 99.99"],
+    ["objectives.latencySeconds", { objectives: { latencySeconds: 0 } }, "seconds from 0.1"],
+    ["objectives.freshnessMinutes", { objectives: { freshnessMinutes: 1.5 } }, "whole number"],
     [
       "serve.allowedRanges.0",
       { serve: { domain: "mri.example.org", allowedRanges: ["0.0.0.0/0"] } },

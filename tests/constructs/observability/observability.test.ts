@@ -3,9 +3,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { GoogleProvider } from "@cdktf/provider-google/lib/provider";
 import { App, TerraformStack } from "../../../constructs/core/cdktf";
-import type { MonitoringContribution } from "../../../constructs/core/monitoring";
+import type { Indicator, MonitoringContribution } from "../../../constructs/core/monitoring";
 import { dashboardJson, Observability, type ObservabilityProps } from "../../../constructs/observability";
-import { type Json, PROD, SynthesizedStack, stackOf, synthesize } from "../../stacks/synthesize";
+import { parseHospitals } from "../../../stacks/config";
+import { type Json, NOTHING_PUSHED, PROD, ref, SynthesizedStack, stackOf, synthesize } from "../../stacks/synthesize";
 
 /** One stack with nothing but what is watched. */
 function watch(props: Omit<ObservabilityProps, "hospital">): SynthesizedStack {
@@ -166,6 +167,76 @@ test("a dashboard leaves out what the API leaves out: zeros and what is not set"
   expect(empty(mosaicLayout)).toBe(false);
 });
 
+describe("an objective", () => {
+  const objective = (name: string, indicator: Indicator, percent = 99.9) => ({
+    name,
+    title: `what ${name} promises`,
+    documentation: "Look at the log.",
+    percent,
+    indicator,
+  });
+  const objectives = [
+    objective("asked", { kind: "requests", bad: "b", total: "t" }),
+    objective("quick", { kind: "distribution", filter: "d", max: 5000 }, 95),
+    objective("fresh", { kind: "windows", filter: "w", max: 900, seconds: 300 }, 99.99),
+  ];
+  const contribution = { logMetrics: [], alerts: [], charts: [], objectives };
+  const stack = watch({ contributions: [contribution], emails: ["a@example.org"] });
+
+  test("becomes a service level objective over thirty days, with no more in it than the API answers", () => {
+    const [service] = stack.resources("google_monitoring_custom_service");
+    expect(service?.config.service_id).toBe("st-anna-service");
+    const found = stack.resources("google_monitoring_slo").map(({ config }) => config);
+    expect(found.map(({ slo_id, goal, rolling_period_days }) => [slo_id, goal, rolling_period_days])).toEqual([
+      ["st-anna-asked", 0.999, 30],
+      ["st-anna-fresh", 0.9999, 30],
+      ["st-anna-quick", 0.95, 30],
+    ]);
+    expect(found.map(({ request_based_sli, windows_based_sli }) => request_based_sli ?? windows_based_sli)).toEqual([
+      { good_total_ratio: { bad_service_filter: "b", total_service_filter: "t" } },
+      { metric_mean_in_range: { time_series: "w", range: { max: 900 } }, window_period: "300s" },
+      { distribution_cut: { distribution_filter: "d", range: { max: 5000 } } },
+    ]);
+  });
+
+  test("has a fast and a slow alert, each over two windows, that a lack of data does not set off", () => {
+    const policies = stack.resources("google_monitoring_alert_policy").map(({ config }) => config);
+    expect(policies.map(({ display_name, severity, combiner }) => [display_name, severity, combiner])).toEqual(
+      ["asked", "fresh", "quick"].flatMap((name) => [
+        [`st-anna-${name}-fast`, "CRITICAL", "AND"],
+        [`st-anna-${name}-slow`, "WARNING", "AND"],
+      ]),
+    );
+    const slos = stack.resources("google_monitoring_slo").map(({ logicalId }) => logicalId);
+    const windows = { fast: ["3600s", "300s"], slow: ["86400s", "7200s"] };
+    policies.forEach(({ conditions, notification_channels, display_name }, index) => {
+      const speed = String(display_name).endsWith("fast") ? "fast" : "slow";
+      const thresholds = (conditions as Json[]).map(({ condition_threshold }) => condition_threshold as Json);
+      expect(thresholds.map(({ filter }) => filter)).toEqual(
+        windows[speed].map(
+          (window) =>
+            `select_slo_burn_rate("${ref(`google_monitoring_slo.${slos[Math.floor(index / 2)]}.name`)}", "${window}")`,
+        ),
+      );
+      for (const threshold of thresholds) {
+        expect(threshold.threshold_value).toBe(speed === "fast" ? 14.4 : 3);
+        expect(threshold).not.toHaveProperty("evaluation_missing_data");
+        expect(threshold).not.toHaveProperty("aggregations");
+      }
+      expect(notification_channels).toHaveLength(1);
+    });
+  });
+
+  test("can be missed as fast as its fast alert needs, whatever percentage a line may say", () => {
+    const [least] = parseHospitals([{ ...PROD, objectives: { availability: 95 } }]);
+    expect(1 / (1 - (least?.objectives.availability ?? 0) / 100)).toBeGreaterThan(14.4);
+  });
+
+  test("of one name twice is refused", () => {
+    expect(() => watch({ contributions: [contribution, contribution] })).toThrow(/an? objective "asked"/);
+  });
+});
+
 describe("a hospital", () => {
   const app = stackOf(synthesize([{ ...PROD, alertEmails: ["on-call@example.org"] }]).stacks, "st-anna-app");
 
@@ -209,6 +280,46 @@ describe("a hospital", () => {
       for (const { condition_prometheus_query_language: query } of conditions)
         if (query !== undefined) expect(query).toMatchObject({ disable_metric_validation: true });
     }
+  });
+
+  test("promises availability, latency and freshness by its line, on metrics that Google has by itself", () => {
+    const line = { availability: 99.5, latencySeconds: 2.5, freshnessMinutes: 30 };
+    const own = stackOf(synthesize([{ ...PROD, objectives: line }]).stacks, "st-anna-app");
+    const found = own.resources("google_monitoring_slo").map(({ config }) => config);
+    expect(found.map(({ display_name, goal }) => [display_name, goal])).toEqual([
+      ["99 % time in which no scan waits longer than 30 min", 0.99],
+      ["99.5 % answers without an error of the server", 0.995],
+      ["95 % answers within 2.5 s", 0.95],
+    ]);
+    for (const config of found) expect(JSON.stringify(config)).not.toContain("logging.googleapis.com");
+    const limits = JSON.stringify(found);
+    expect(limits).toContain('"max":1800');
+    expect(limits).toContain('"max":2500');
+  });
+
+  test("that serves nothing yet promises no answers", () => {
+    const early = stackOf(synthesize([PROD], undefined, NOTHING_PUSHED).stacks, "st-anna-app");
+    expect(early.resources("google_monitoring_slo").map(({ config }) => config.slo_id)).toEqual([
+      "st-anna-ingest-freshness",
+    ]);
+    expect(early.json.output).not.toHaveProperty("serve_uri");
+  });
+
+  test("tells in its outputs how every alert, objective and dashboard is called", () => {
+    const output = app.json.output as Record<string, { value: unknown; description: string }>;
+    const policies = app.resources("google_monitoring_alert_policy").map(({ config }) => config.display_name);
+    const named = (output.alerts?.value ?? []) as string[];
+    expect([...named].sort()).toEqual([...policies].sort());
+    expect(Object.keys(output.objectives?.value ?? {})).toEqual([
+      "ingest-freshness",
+      "serve-availability",
+      "serve-latency",
+    ]);
+    const [dashboard] = app.resources("google_monitoring_dashboard");
+    expect(output.dashboard_url?.value).toBe(
+      `https://console.cloud.google.com/monitoring/dashboards/builder/${ref(`element(split("/", google_monitoring_dashboard.${dashboard?.logicalId}.id), 3)`)}?project=mri-st-anna`,
+    );
+    for (const { description } of Object.values(output)) expect(description.length).toBeGreaterThan(10);
   });
 
   test("keeps the address of a channel free of labels, which would be taken for settings", () => {
