@@ -6,7 +6,7 @@ import { ingestLine } from "../constructs/ingest";
 import { networkLine, networkProblems } from "../constructs/network";
 import { alertsLine, objectivesLine } from "../constructs/observability";
 import { NODE_TAG, preprocessLine } from "../constructs/preprocess";
-import { budgetLine, keyLocation, keysLine } from "../constructs/security";
+import { budgetLine, keyLocation, keysLine, organisationLine, organisationProblems } from "../constructs/security";
 import { type PublicAccess, publicAccess, serveLine, serveProblems } from "../constructs/serve";
 import { storageLine } from "../constructs/storage";
 import { type Training, training, trainLine, trainProblems } from "../constructs/train";
@@ -91,6 +91,7 @@ export const LINE_PARTS: readonly { readonly key?: string; readonly part: LinePa
   { part: alertsLine },
   { part: warehouseLine },
   { part: storageLine },
+  { part: organisationLine },
   { key: "network", part: networkLine },
   { key: "ingest", part: ingestLine },
   { key: "preprocess", part: preprocessLine },
@@ -111,6 +112,7 @@ const lineSchema = z.strictObject({
   ...alertsLine.schema.shape,
   ...warehouseLine.schema.shape,
   ...storageLine.schema.shape,
+  ...organisationLine.schema.shape,
   deployer,
   network: networkLine.schema.default({}).describe(objectWith(networkLine)),
   ingest: ingestLine.schema.default({}).describe(objectWith(ingestLine)),
@@ -130,7 +132,8 @@ export interface Hospital
     Filled<typeof budgetLine>,
     Filled<typeof alertsLine>,
     Filled<typeof warehouseLine>,
-    Filled<typeof storageLine> {
+    Filled<typeof storageLine>,
+    Filled<typeof organisationLine> {
   /** What a destroy does: the tier's choice, or the line's. `allowDestroys` makes it `destroy`. */
   readonly removal: Removal;
   /** Where in the bucket, or beside the output folder, its states lie: empty, or a folder with a slash at its end. */
@@ -224,6 +227,7 @@ function withDefaults(line: Line, context: HospitalContext): Hospital {
     ...fill(alertsLine, tier, line),
     ...fill(warehouseLine, tier, line),
     ...fill(storageLine, tier, line),
+    ...fill(organisationLine, tier, line),
     network: fill(networkLine, tier, line.network),
     ingest: fill(ingestLine, tier, line.ingest),
     preprocess: fill(preprocessLine, tier, line.preprocess),
@@ -285,6 +289,7 @@ function crossFieldProblems(who: string, line: Partial<Line>, { extraRegions }: 
     problems.push(
       `${who}: "budget" is ${line.budget} in tier ephemeral; allowed: in tiers prod and test, as one project's environments share its budget.`,
     );
+  problems.push(...organisationProblems(line, line.tier).map((problem) => `${who}: ${problem}`));
   problems.push(...networkProblems(line.network ?? {}, [NODE_TAG]).map((problem) => `${who}: ${problem}`));
   problems.push(...trainProblems(line.train ?? {}, line.tier, line.region).map((problem) => `${who}: ${problem}`));
   for (const key of ["kmsKey", "pseudonymKey"] as const) {

@@ -5,8 +5,9 @@ import { bucketName } from "../constructs/core/naming";
 import { bundleRuntime } from "../constructs/core/runtime-bundle";
 import { Features } from "../constructs/features";
 import { Ingest } from "../constructs/ingest";
-import { Network, networkMonitoring } from "../constructs/network";
+import { Network, networkMonitoring, SharedNetwork } from "../constructs/network";
 import { Observability } from "../constructs/observability";
+import { acknowledge } from "../constructs/policy";
 import { Preprocess } from "../constructs/preprocess";
 import { Score } from "../constructs/score";
 import { hospitalKeysFromNames, keysMonitoring } from "../constructs/security";
@@ -64,7 +65,16 @@ export class HospitalAppStack extends BaseStack {
       bindings: { PSEUDONYM_KEY: keys.pseudonym.uri, LOG_LEVEL: logLevel },
     });
 
-    const network = new Network(this, "network", { hospital, ...hospital.network });
+    const { shared } = hospital.network;
+    const network = shared
+      ? new SharedNetwork(hospital, shared)
+      : new Network(this, "network", { hospital, ...hospital.network });
+    if (shared)
+      acknowledge(
+        this,
+        "own-network",
+        `The line's network.shared names a network of ${shared.project}: what it lets through is for its administrators to keep.`,
+      );
     this.preprocess = new Preprocess(this, "preprocess", {
       hospital,
       buckets,
@@ -113,7 +123,8 @@ export class HospitalAppStack extends BaseStack {
       hospital,
       contributions: [
         ...watched,
-        networkMonitoring(hospital),
+        // The firewall of a shared network logs in its own project.
+        ...(shared ? [] : [networkMonitoring(hospital)]),
         storageMonitoring(hospital),
         warehouseMonitoring(hospital),
         // Keys that environments share are watched where they are owned.

@@ -2,9 +2,16 @@ import { ProjectIamMember } from "@cdktf/provider-google/lib/project-iam-member"
 import type { Construct } from "constructs";
 import { Annotations, TerraformOutput } from "../constructs/core/cdktf";
 import { resourceName } from "../constructs/core/naming";
-import { ProjectServices } from "../constructs/core/project-services";
+import { PROJECT_SERVICES, ProjectServices } from "../constructs/core/project-services";
 import { acknowledge } from "../constructs/policy";
-import { AuditConfig, AuditSink, Budget, HospitalKeys } from "../constructs/security";
+import {
+  AuditConfig,
+  AuditSink,
+  Budget,
+  HospitalKeys,
+  Organisation,
+  organisationServices,
+} from "../constructs/security";
 import { allowLogSink, HospitalBuckets } from "../constructs/storage";
 import { Warehouse } from "../constructs/warehouse";
 import { BaseStack, hospitalSettings, keyChoice } from "./base-stack";
@@ -23,15 +30,21 @@ export const NO_BUDGET = 'No line names a "billingAccount": costs are watched by
 export class HospitalDataStack extends BaseStack {
   constructor(scope: Construct, hospital: Hospital, platform: Platform) {
     const { removal, tier, project } = hospital;
-    const hasBudget = tier !== "ephemeral" && hospital.billingAccount !== undefined;
+    const { perimeter, orgPolicies } = hospital;
     super(scope, `${hospital.name}-data`, {
       ...hospitalSettings(hospital, "phi"),
-      quotaProject: hasBudget ? project : undefined,
+      quotaProject: paysForItsCalls(hospital) ? project : undefined,
     });
 
     // The project of ephemeral environments belongs to none of them: its APIs, audit logs and budget are bootstrap's.
-    const services = tier === "ephemeral" ? [] : new ProjectServices(this, "services", { project }).all;
+    const services =
+      tier === "ephemeral"
+        ? []
+        : new ProjectServices(this, "services", { project, services: hospitalServices(hospital) }).all;
     if (tier !== "ephemeral") this.addProjectSingletons(hospital, logArchiveName(platform), services);
+
+    if (perimeter || orgPolicies)
+      new Organisation(this, "organisation", { hospital, perimeter, orgPolicies, dependsOn: services });
 
     const keys = new HospitalKeys(this, "keys", {
       hospital,
@@ -100,7 +113,7 @@ export class HospitalDataStack extends BaseStack {
       });
     else acknowledge(this, "budget", NO_BUDGET);
     // The project pays for the calls of this stack then: see quotaProject. The hospital's own identities may, by their roles.
-    if (billingAccount && deployer && deployer !== deliveryMember(hospital, "deploy"))
+    if (paysForItsCalls(hospital) && deployer && deployer !== deliveryMember(hospital, "deploy"))
       new ProjectIamMember(this, "deployer-uses-apis", {
         project,
         role: "roles/serviceusage.serviceUsageConsumer",
@@ -109,6 +122,15 @@ export class HospitalDataStack extends BaseStack {
       });
   }
 }
+
+/** The Google APIs that a hospital's project needs. */
+export function hospitalServices(hospital: Pick<Hospital, "perimeter" | "orgPolicies">): readonly string[] {
+  return [...PROJECT_SERVICES, ...organisationServices(hospital)];
+}
+
+/** Budgets, perimeters and organisation policies answer no caller whose calls nobody pays for. */
+const paysForItsCalls = ({ tier, billingAccount, perimeter, orgPolicies }: Hospital) =>
+  tier !== "ephemeral" && (billingAccount !== undefined || perimeter !== undefined || orgPolicies);
 
 const mapValues = <V>(values: Readonly<Record<string, V>>, change: (value: V) => string): Record<string, string> =>
   Object.fromEntries(Object.entries(values).map(([key, value]) => [key, change(value)]));

@@ -1,5 +1,7 @@
 import { PROJECT_SERVICES } from "../constructs/core/project-services";
 import type { ServiceAgent } from "../constructs/core/service-agents";
+import { hostCommands, type SharedNetworkLine } from "../constructs/network";
+import { NODE_TAG } from "../constructs/preprocess";
 import { LINES_HELP, type LinesChoice } from "../stacks/lines";
 import { EXIT, ifMain, print, runTool, tool } from "./command";
 import { defaultNetwork, defaultNetworkByHand } from "./default-network";
@@ -37,10 +39,25 @@ function identity(service: string): (project: string) => CommandLine {
  * What makes Google's own identities of a project. A grant to one fails before its first use, and the data stack grants
  * them the key before anything uses it.
  */
-export function preparation({ project }: Pick<Target, "project">): CommandLine[] {
-  const enable: CommandLine = ["gcloud", "services", "enable", ...PROJECT_SERVICES, `--project=${project}`];
+export function preparation({ project, services }: Pick<Target, "project" | "services">): CommandLine[] {
+  const enable: CommandLine = [
+    "gcloud",
+    "services",
+    "enable",
+    ...(services ?? PROJECT_SERVICES),
+    `--project=${project}`,
+  ];
   const agents = Object.values(AGENTS).map((command) => command(project));
   return [enable, ...agents.filter((command) => command !== undefined)];
+}
+
+/** For others to run: whoever prepares a hospital has no rights on the host project, and needs none. */
+function sharedNetworkByHand(target: Target, shared: SharedNetworkLine): string[] {
+  return [
+    `# An administrator of the Shared VPC runs these in ${shared.project}; what is there already stays. RANGE_OF_THE_SUBNET is that of ${shared.subnet}.`,
+    ...hostCommands(target, shared, NODE_TAG).map(showCommand),
+    `# Who starts training machines by hand needs roles/compute.networkUser on ${shared.subnet} as well.`,
+  ];
 }
 
 /** The command `npm run prepare-project`. */
@@ -63,6 +80,7 @@ export async function prepareProject(args: readonly string[], run: Runner = runC
         if (options.run) run(command);
       };
       preparation(target).forEach(each);
+      if (target.sharedNetwork) sharedNetworkByHand(target, target.sharedNetwork).forEach(print);
       if (!options.run) {
         defaultNetworkByHand(target.project).forEach(print);
         return EXIT.done;

@@ -1,5 +1,7 @@
+import type { SharedNetworkLine } from "../constructs/network";
 import { ConfigurationError } from "../runtime/platform/config";
 import { parseHospitals } from "../stacks/config";
+import { hospitalServices } from "../stacks/hospital-data-stack";
 import { chooseLines, type LinesChoice } from "../stacks/lines";
 import { parsePlatform } from "../stacks/platform-config";
 import { closest } from "../stacks/sentences";
@@ -10,6 +12,12 @@ export interface Target {
   readonly project: string;
   readonly projectNumber: string;
   readonly region: string;
+  /** The Google APIs of a hospital. @default those of every hospital */
+  readonly services?: readonly string[];
+  /** The Shared VPC that a hospital's line names. */
+  readonly sharedNetwork?: SharedNetworkLine | undefined;
+  /** Who deploys a hospital, where its line says so. */
+  readonly deployer?: string | undefined;
 }
 
 /**
@@ -25,7 +33,14 @@ export function findTarget(name: string, choice: LinesChoice = {}, hint = ""): T
     { name: "platform", project: platform.project, projectNumber: platform.projectNumber, region: platform.region },
     ...(platform.ci ? [{ name: "ci", ...platform.ci, region: platform.region }] : []),
   ];
-  const known: readonly Target[] = [...own, ...hospitals];
+  const known: readonly Target[] = [
+    ...own,
+    ...hospitals.map((hospital) => ({
+      ...hospital,
+      services: hospitalServices(hospital),
+      sharedNetwork: hospital.network.shared,
+    })),
+  ];
   const found = known.find((target) => target.name === name);
   if (found) return found;
   const names = known.map((target) => target.name);

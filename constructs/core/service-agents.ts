@@ -39,3 +39,8 @@ export function logWriterMember({ projectNumber }: Pick<HospitalRef, "projectNum
 export function identityAwareProxyMember({ projectNumber }: Pick<HospitalRef, "projectNumber">): string {
   return `serviceAccount:service-${projectNumber}@gcp-sa-iap.iam.gserviceaccount.com`;
 }
+
+/** What Google's APIs make machines as, for others. https://cloud.google.com/iam/docs/service-agents#google-apis-service-agent */
+export function apiAgentMember({ projectNumber }: Pick<HospitalRef, "projectNumber">): string {
+  return `serviceAccount:${projectNumber}@cloudservices.gserviceaccount.com`;
+}

@@ -38,6 +38,30 @@ const destination = documentedKeys({
   },
 });
 
+const RESOURCE = z
+  .string()
+  .regex(/^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$/)
+  .describe("a name of up to 63 lower-case letters, digits and hyphens, a letter first");
+
+const shared = documentedKeys({
+  schema: z.strictObject({
+    project: z
+      .string()
+      .regex(/^[a-z][a-z0-9-]{4,28}[a-z0-9]$/)
+      .describe("the id of the host project of a Shared VPC"),
+    network: RESOURCE,
+    subnet: RESOURCE,
+  }),
+  purpose: {
+    project: "The host project, to which the hospital's project is attached.",
+    network: "The network in it, whose administrators keep rules, routes and names.",
+    subnet: "The subnet in it, in the hospital's region, where its machines run.",
+  },
+});
+
+/** A network that others keep. */
+export type SharedNetworkLine = z.output<typeof shared.schema>;
+
 /** `network` of a hospital's line. */
 export const networkLine = linePart({
   schema: z.strictObject({
@@ -47,13 +71,16 @@ export const networkLine = linePart({
       .max(20)
       .optional()
       .describe("a list of at most 20 destinations, each with name, cidr and ports"),
+    shared: shared.schema.optional().describe("an object with project, network and subnet"),
   }),
   purpose: {
     cidr: "The subnet of the hospital's machines: one that overlaps no network it will be connected to.",
     egress:
       "What machines may reach beside Google's APIs. With none there is no way out; the first makes a NAT, which costs.",
+    shared:
+      "A subnet of a Shared VPC in place of a network of the hospital's own. `npm run prepare-project` prints what its administrators have to allow.",
   },
-  within: { egress: destination },
+  within: { egress: destination, shared },
   defaults: inEveryTier({ cidr: DEFAULT_CIDR, egress: [] }),
 });
 
@@ -61,9 +88,13 @@ export const networkLine = linePart({
  * Rules over several values of the part, as ends of sentences that begin with the hospital.
  * @param tags of machines that the network lets talk to each other
  */
-export function networkProblems(
-  { cidr = DEFAULT_CIDR, egress = [] }: Partial<z.output<typeof networkLine.schema>>,
-  tags: readonly string[],
-): string[] {
-  return destinationProblems(egress, cidr, tags);
+export function networkProblems(line: Partial<z.output<typeof networkLine.schema>>, tags: readonly string[]): string[] {
+  const { cidr = DEFAULT_CIDR, egress = [] } = line;
+  if (!line.shared) return destinationProblems(egress, cidr, tags);
+  return (["cidr", "egress"] as const)
+    .filter((key) => line[key] !== undefined)
+    .map(
+      (key) =>
+        `"network.${key}" is given with "network.shared"; allowed: without it, as the network's own administrators decide that.`,
+    );
 }

@@ -18,7 +18,7 @@ export const GOOGLE_APIS = {
 } as const;
 
 /** Domains that machines use: the APIs, what Artifact Registry has, and the installer of GPU drivers. */
-const ZONES = [
+export const GOOGLE_DOMAINS = [
   { id: "googleapis", domain: "googleapis.com.", target: GOOGLE_APIS.host },
   { id: "pkg-dev", domain: "pkg.dev.", target: "pkg.dev." },
   { id: "gcr-io", domain: "gcr.io.", target: "gcr.io." },
@@ -37,7 +37,7 @@ export class GoogleApisDns extends Construct {
   ) {
     super(scope, id);
     const { hospital, network } = props;
-    this.records = ZONES.flatMap(({ id: zoneId, domain, target }) => {
+    this.records = GOOGLE_DOMAINS.flatMap(({ id: zoneId, domain, target }) => {
       const zone = new DnsManagedZone(this, zoneId, {
         project: hospital.project,
         name: resourceName(hospital, zoneId),

@@ -9,6 +9,7 @@ import { type HospitalRef, resourceName } from "../core/naming";
 import { DEFAULT_CIDR } from "./config";
 import { type EgressDestination, FirewallRules } from "./firewall-rules";
 import { GOOGLE_APIS, GoogleApisDns } from "./google-apis-dns";
+import type { MachineNetwork } from "./shared-network";
 
 export interface NetworkProps {
   readonly hospital: HospitalRef;
@@ -32,10 +33,10 @@ const INTERNET_GATEWAY = "default-internet-gateway";
  * through the restricted addresses and each other where {@link allowWithin} lets them; everything else is denied and
  * logged.
  */
-export class Network extends Construct {
+export class Network extends Construct implements MachineNetwork {
   readonly network: ComputeNetwork;
   readonly subnet: ComputeSubnetwork;
-  /** Routes, names and rules that a machine needs from its first second on: put them into `dependsOn`. */
+  /** Routes, names and rules. */
   readonly ready: readonly ITerraformDependable[];
   private readonly rules: FirewallRules;
 
@@ -91,10 +92,6 @@ export class Network extends Construct {
     if (egress.length > 0) this.addNat(hospital);
   }
 
-  /**
-   * Lets machines with a tag talk to each other, and only to each other, on every port: the nodes of a cluster.
-   * @returns what must exist before the first such machine
-   */
   allowWithin(tag: string): readonly ITerraformDependable[] {
     return this.rules.allowWithin(tag);
   }

@@ -20,8 +20,8 @@ const PERIOD_DAYS = 30;
  * matters, and over a short one, so that it still goes on. https://sre.google/workbook/alerting-on-slos/
  */
 const BURNS = [
-  { speed: "fast", severity: "CRITICAL", rate: 14.4, windows: [3600, 300], meaning: "2 % of it within an hour" },
-  { speed: "slow", severity: "WARNING", rate: 3, windows: [86_400, 7200], meaning: "10 % of it within a day" },
+  { speed: "fast", severity: "CRITICAL", rate: 14.4, windows: [3600, 300], meaning: "2 % is used up within an hour" },
+  { speed: "slow", severity: "WARNING", rate: 3, windows: [86_400, 7200], meaning: "10 % is used up within a day" },
 ] as const;
 
 /** One service in Cloud Monitoring, its objectives, and for each a fast and a slow alert. */
@@ -61,8 +61,8 @@ export class Objectives extends Construct {
           dependsOn: [],
           alert: {
             name: `${objective.name}-${speed}`,
-            title: `Too few ${objective.title}`,
-            documentation: `Of what may go wrong in ${PERIOD_DAYS} days (${objective.percent} % ${objective.title}), ${meaning} is used up, and it goes on. ${objective.documentation}`,
+            title: `Below ${objective.percent} %: ${objective.title}`,
+            documentation: `Of what may go wrong in ${PERIOD_DAYS} days (${objective.percent} % ${objective.title}), ${meaning}, and it goes on. ${objective.documentation}`,
             severity,
             burnRates: windows.map((seconds) => ({ slo: slo.name, seconds, rate })),
           },

@@ -8,7 +8,7 @@ import { dataClass } from "../core/labels";
 import type { MonitoringContribution } from "../core/monitoring";
 import { bucketName, type HospitalRef, resourceName } from "../core/naming";
 import { readScript } from "../core/script";
-import type { Network } from "../network";
+import type { MachineNetwork } from "../network";
 import type { KeyRefs } from "../security";
 import { type BucketRefs, SecureBucket } from "../storage";
 import { runOnCluster } from "./capability";
@@ -26,7 +26,7 @@ export interface PreprocessProps {
   /** The environment variables of `runtime/preprocess/contract.ts` that are no bucket's. */
   readonly bindings: Bindings<typeof preprocessContract>;
   /** Where the nodes run, without external addresses. */
-  readonly network: Network;
+  readonly network: MachineNetwork;
   /** @default 8 */
   readonly maxSpotWorkers?: number;
 }

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { inEveryTier, linePart } from "../core/hospital-line";
+import { inEveryTier, linePart, type Tier } from "../core/hospital-line";
 
 const KMS_KEY = /^projects\/[a-z][a-z0-9-]+\/locations\/([a-z0-9-]+)\/keyRings\/[\w-]{1,63}\/cryptoKeys\/[\w-]{1,63}$/;
 const KMS_KEY_VERSION =
@@ -55,3 +55,36 @@ export const budgetLine = linePart({
   },
   defaults: { prod: { budget: 2000 }, test: { budget: 300 }, ephemeral: { budget: 100 } },
 });
+
+/** What a hospital's line says of what its organisation holds over its project. */
+export const organisationLine = linePart({
+  schema: z.strictObject({
+    perimeter: z
+      .string()
+      .regex(/^accessPolicies\/\d{1,20}\/servicePerimeters\/[A-Za-z]\w{0,49}$/)
+      .optional()
+      .describe("an existing perimeter in full: accessPolicies/NUMBER/servicePerimeters/NAME"),
+    orgPolicies: z.boolean().optional().describe("true or false"),
+  }),
+  purpose: {
+    perimeter:
+      "The perimeter of VPC Service Controls that the hospital's project joins. It has to let in whoever deploys, and out to the platform's images.",
+    orgPolicies:
+      "Whether organisation policies hold the project to what the stacks do anyway: its region, no public bucket, no key of an account, no external address. Whoever deploys needs `roles/orgpolicy.policyAdmin`.",
+  },
+  defaults: inEveryTier({ orgPolicies: false }),
+});
+
+/** Rules over several values, as ends of sentences that begin with the hospital. */
+export function organisationProblems(
+  line: Partial<z.output<typeof organisationLine.schema>>,
+  tier: Tier | undefined,
+): string[] {
+  if (tier !== "ephemeral") return [];
+  return (["perimeter", "orgPolicies"] as const)
+    .filter((key) => line[key])
+    .map(
+      (key) =>
+        `"${key}" is ${JSON.stringify(line[key])} in tier ephemeral; allowed: in tiers prod and test, as environments share a project that belongs to none of them.`,
+    );
+}

@@ -1,7 +1,15 @@
 export { AUDIT_LOG_TYPES, AuditConfig, type AuditLogType } from "./audit-config";
 export { AuditSink, type AuditSinkProps } from "./audit-sink";
 export { Budget, type BudgetProps } from "./budget";
-export { AMOUNT, BILLING_ACCOUNT, budgetLine, keyLocation, keysLine } from "./config";
+export {
+  AMOUNT,
+  BILLING_ACCOUNT,
+  budgetLine,
+  keyLocation,
+  keysLine,
+  organisationLine,
+  organisationProblems,
+} from "./config";
 export { DataKey, type EncryptionKey, encryptionKeyFromId, KeyAgentGrants, ROTATION_PERIOD } from "./data-key";
 export { EphemeralKeys, type EphemeralKeysProps } from "./ephemeral-keys";
 export {
@@ -12,4 +20,5 @@ export {
   type KeyRefs,
 } from "./hospital-keys";
 export { keysMonitoring } from "./monitoring";
+export { Organisation, type OrganisationProps, organisationServices } from "./organisation";
 export { PseudonymKey, type PseudonymKeyRef, pseudonymKeyFromVersion } from "./pseudonym-key";

@@ -10,7 +10,7 @@ import type { MonitoringContribution } from "../core/monitoring";
 import { type HospitalRef, resourceName } from "../core/naming";
 import type { Gpu } from "../core/region-list";
 import { readScript } from "../core/script";
-import type { Network } from "../network";
+import type { MachineNetwork } from "../network";
 import type { KeyRefs } from "../security";
 import type { BucketRefs } from "../storage";
 import { BOOT_IMAGE, machineType } from "./machine";
@@ -25,7 +25,7 @@ export interface TrainProps {
   /** The environment variables of `runtime/train/contract.ts` that are no bucket's. */
   readonly bindings: Bindings<typeof trainContract>;
   /** Where the machine runs, without an external address. */
-  readonly network: Network;
+  readonly network: MachineNetwork;
   /** @default nvidia-l4 */
   readonly gpu?: Gpu;
   /**

@@ -73,6 +73,14 @@ describe("a hospital's line", () => {
     ["network.egress.0.cidr", { network: { egress: [{ name: "all", cidr: "0.0.0.0/0", ports: [443] }] } }, "/16"],
     ["network.egress.0.cidr", { network: { egress: [{ name: "all", cidr: "2001:db8::/32", ports: [443] }] } }, "IPv4"],
     ["network.egress.0.ports", { network: { egress: [{ name: "pacs", cidr: "203.0.113.0/28", ports: [] }] } }, "TCP"],
+    [
+      "network.shared.subnet",
+      { network: { shared: { project: "net-host", network: "n", subnet: "S" } } },
+      "a name of up",
+    ],
+    ["network.shared.project", { network: { shared: { network: "n", subnet: "s" } } }, "a Shared VPC"],
+    ["perimeter", { perimeter: "hospitals" }, "accessPolicies/NUMBER"],
+    ["orgPolicies", { orgPolicies: "yes" }, "true or false"],
     ["preprocess.maxSpotWorkers", { preprocess: { maxSpotWorkers: 1.5 } }, "1 to 200"],
     ["region", { region: "europe-west99" }, 'The nearest name is "europe-west9" (Paris, France)'],
     ["region", { region: "us-moon1" }, "us-central1"],
@@ -176,6 +184,24 @@ describe("rules over several keys", () => {
       expect(problemsOf([{ ...PROD, network: to(cidr) }])).toEqual([]);
     expect(problemsOf([{ ...PROD, network: { ...to("10.64.1.0/24"), cidr: "10.64.0.0/20" } }])).toHaveLength(1);
     expect(problemsOf([{ ...PROD, network: { ...to("10.10.1.0/24"), cidr: "10.64.0.0/20" } }])).toEqual([]);
+  });
+
+  test("a shared network is its administrators' to open, and a perimeter is no environment's to join", () => {
+    const shared = { project: "net-host", network: "hub", subnet: "mri" };
+    const egress = [{ name: "pacs", cidr: "203.0.113.0/28", ports: [443] }];
+    expect(problemsOf([{ ...PROD, network: { shared, egress, cidr: "10.64.0.0/20" } }])).toEqual([
+      expect.stringContaining('"network.cidr" is given with "network.shared"; allowed: without it'),
+      expect.stringContaining('"network.egress" is given with "network.shared"; allowed: without it'),
+    ]);
+    expect(problemsOf([{ ...PROD, network: { shared } }])).toEqual([]);
+    const held = { perimeter: "accessPolicies/1/servicePerimeters/p", orgPolicies: true };
+    expect(problemsOf([{ ...PROD, ...held }])).toEqual([]);
+    expect(problemsOf([{ ...TEST, ...held, tier: "ephemeral" }])).toEqual([
+      expect.stringContaining(
+        '"perimeter" is "accessPolicies/1/servicePerimeters/p" in tier ephemeral; allowed: in tiers',
+      ),
+      expect.stringContaining('"orgPolicies" is true in tier ephemeral'),
+    ]);
   });
 
   test("a key lies where the data lies", () => {

@@ -50,12 +50,15 @@ describe("docs/configuration.md", () => {
           )
         : [key],
     );
-    const inList = ["name", "cidr", "ports"].map((key) => `network.egress[].${key}`);
+    const deeper = [
+      ...["name", "cidr", "ports"].map((key) => `network.egress[].${key}`),
+      ...["project", "network", "subnet"].map((key) => `network.shared.${key}`),
+    ];
     expect(
       rowsBelow("## A hospital's line")
         .map(({ key }) => key?.replaceAll("`", ""))
         .sort(),
-    ).toEqual([...keys, ...inList].sort());
+    ).toEqual([...keys, ...deeper].sort());
   });
 
   test.each(TIERS)("says what a line of tier %s gets that says nothing", (tier) => {

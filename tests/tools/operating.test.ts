@@ -39,6 +39,30 @@ describe("npm run prepare-project", () => {
     expect(lines.join("\n")).toContain("--service=cloudfunctions.googleapis.com");
   });
 
+  test("for a shared network prints what its administrators run, and runs none of it; APIs are those that the line needs", async () => {
+    const { run, ran } = fakeGcloud({});
+    await withScratch(async (folder) => {
+      const file = join(folder, "hospitals.json");
+      const network = { shared: { project: "net-host", network: "hub", subnet: "mri" } };
+      const line = {
+        name: "mercy",
+        tier: "prod",
+        project: "mri-mercy",
+        projectNumber: "500600700800",
+        region: "us-east4",
+      };
+      writeFileSync(file, JSON.stringify([{ ...line, network, orgPolicies: true }]));
+      expect(await prepareProject(["mercy", "--hospitals", file, "--run"], run)).toBe(0);
+    });
+    expect(printed()).toContain("# An administrator of the Shared VPC runs these in net-host");
+    expect(printed()).toMatch(
+      /gcloud compute networks subnets add-iam-policy-binding mri --region=us-east4 .*dataproc-accounts/,
+    );
+    expect(ran.filter((line) => line.includes("net-host"))).toEqual([]);
+    expect(ran[0]).toContain("orgpolicy.googleapis.com");
+    expect(ran[0]).not.toContain("accesscontextmanager");
+  });
+
   test("prints, and runs only when it is told to", async () => {
     const { run, ran } = fakeGcloud({});
     const [first] = hospitals;

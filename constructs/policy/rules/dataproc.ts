@@ -5,6 +5,7 @@ export const DATAPROC = ["google_dataproc_cluster", "google_dataproc_workflow_te
 
 /** The configuration of the cluster that a resource makes; undefined for a workflow on an existing cluster. */
 export function clusterConfig({ type, config }: ResourceDocument): Json | undefined {
+  if (!DATAPROC.includes(type)) return undefined;
   if (type === "google_dataproc_cluster") return block(config, "cluster_config");
   const managed = block(config, "placement.managed_cluster");
   return Object.keys(managed).length === 0 ? undefined : block(managed, "config");

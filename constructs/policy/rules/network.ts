@@ -1,6 +1,7 @@
 import { coverEverything, shareOfInternet } from "../address-space";
 import { type Problem, type Rule, resourceRule, stackRule } from "../rule";
 import { block, blocks, isGiven, type Json, type StackDocument, strings } from "../stack-document";
+import { clusterConfig } from "./dataproc";
 
 const FIREWALL = /^google_compute_(?:firewall|(?:region_)?network_firewall_policy_rule|firewall_policy_rule)$/;
 
@@ -145,6 +146,25 @@ export const networkRules = [
         return rule && !rule.ingress && rule.denies && rule.everything ? rule.destinations : [];
       });
       return coverEverything(denied) ? undefined : "there is a network and no firewall rule that denies all egress";
+    },
+  ),
+  resourceRule(
+    {
+      id: "own-network",
+      severity: "medium",
+      title: "What the network of a machine lets through can be seen where the machine is.",
+      checkov: [],
+      cis: [],
+      remedy: "Use a subnetwork of the same stack, or acknowledge it where the hospital's line names a shared one.",
+    },
+    /^google_compute_(?:instance|instance_template|region_instance_template)$|^google_dataproc_(?:cluster|workflow_template)$/,
+    (resource) => {
+      const cluster = clusterConfig(resource);
+      const interfaces = cluster ? blocks(cluster, "gce_cluster_config") : blocks(resource.config, "network_interface");
+      const foreign = interfaces
+        .map(({ subnetwork, network }) => String(subnetwork ?? network ?? ""))
+        .find((name) => name !== "" && !name.startsWith("${google_compute_"));
+      return foreign === undefined ? undefined : `its network is ${foreign}, whose rules stand elsewhere`;
     },
   ),
   resourceRule(

@@ -63,6 +63,48 @@ export const projectRules = [
   ),
   resourceRule(
     {
+      id: "perimeter-enforced",
+      severity: "high",
+      title: "A project that joins a perimeter is held by it.",
+      checkov: [],
+      cis: [],
+      remedy:
+        "Use google_access_context_manager_service_perimeter_resource: a dry run only writes down what it would stop.",
+    },
+    /^google_access_context_manager_service_perimeter(?:_dry_run)?_resource$/,
+    ({ type, config }) => {
+      if (type.includes("_dry_run_")) return "it joins the dry run of a perimeter";
+      return /^projects\/\d+$/.test(String(config.resource)) ? undefined : "resource is not projects/NUMBER";
+    },
+  ),
+  resourceRule(
+    {
+      id: "org-policy-restricts",
+      severity: "high",
+      title: "An organisation policy of the project forbids something, always.",
+      checkov: [],
+      cis: [],
+      remedy:
+        'Set spec.rules to enforce = "TRUE", deny_all = "TRUE" or allowed values, without reset and without a condition.',
+    },
+    ["google_org_policy_policy"],
+    ({ config }) => {
+      const spec = block(config, "spec");
+      const rules = blocks(spec, "rules");
+      if (rules.length === 0) return "spec has no rules";
+      if (spec.reset === true) return "it resets what stands above it";
+      const loose = rules.some(
+        (rule) =>
+          blocks(rule, "condition").length > 0 ||
+          (rule.enforce !== "TRUE" &&
+            rule.deny_all !== "TRUE" &&
+            strings(block(rule, "values").allowed_values).length === 0),
+      );
+      return loose ? "a rule of it forbids nothing, or not always" : undefined;
+    },
+  ),
+  resourceRule(
+    {
       id: "labels",
       severity: "low",
       title: "What costs money says whose it is and what it holds.",

@@ -1,3 +1,5 @@
+import { hostCommands } from "../../../constructs/network";
+import { evaluatePolicy, stackDocument } from "../../../constructs/policy";
 import { type Json, PROD, type SynthesizedStack, stackOf, synthesize } from "../../stacks/synthesize";
 
 const closed = stackOf(synthesize([PROD]).stacks, "st-anna-app");
@@ -98,5 +100,58 @@ test("nodes of a cluster reach each other, and nothing outside the subnet", () =
     direction: "EGRESS",
     target_tags: ["preprocess"],
     destination_ranges: ["10.64.0.0/20"],
+  });
+});
+
+describe("a subnet of a Shared VPC", () => {
+  const network = { shared: { project: "net-host", network: "hub", subnet: "mri" } };
+  const app = stackOf(synthesize([{ ...PROD, network }]).stacks, "st-anna-app");
+  const subnet = "https://www.googleapis.com/compute/v1/projects/net-host/regions/europe-west4/subnetworks/mri";
+
+  test("takes the place of a network of the hospital's own, of which nothing is made", () => {
+    expect(
+      app
+        .resources()
+        .filter(({ type }) => /^google_compute_(?:network|subnetwork|firewall|route|router)|^google_dns_/.test(type)),
+    ).toEqual([]);
+    const [template] = configs(app, "google_compute_instance_template");
+    expect(template?.network_interface).toEqual([{ subnetwork: subnet, stack_type: "IPV4_ONLY" }]);
+    const [workflow] = configs(app, "google_dataproc_workflow_template");
+    expect(JSON.stringify(workflow)).toContain(`"subnetwork":"${subnet}"`);
+  });
+
+  test("is not watched here, where its firewall does not log, and is accepted with a reason that the policy lists", () => {
+    expect(app.text).not.toContain("egress-denied");
+    const findings = evaluatePolicy(stackDocument("app", app.json)).filter(({ rule: { id } }) => id === "own-network");
+    expect(findings.map(({ address }) => address.split(".")[0]).sort()).toEqual([
+      "google_compute_instance_template",
+      "google_dataproc_workflow_template",
+    ]);
+    for (const { acknowledged } of findings) expect(acknowledged).toContain("names a network of net-host");
+  });
+
+  test("needs of its administrators what an own network has: users, rules, a route and names", () => {
+    const lines = hostCommands({ ...PROD, deployer: "serviceAccount:d@p" }, network.shared, "nodes").map((words) =>
+      words.join(" "),
+    );
+    for (const line of lines) expect(line).toMatch(/ --(?:host-)?project=net-host$/);
+    const having = (...words: string[]) => lines.filter((line) => words.every((word) => line.includes(word)));
+    for (const member of [
+      "serviceAccount:service-483920174655@dataproc-accounts.iam.gserviceaccount.com",
+      "serviceAccount:483920174655@cloudservices.gserviceaccount.com",
+      "serviceAccount:d@p",
+    ])
+      expect(having("subnets add-iam-policy-binding mri", `--member=${member}`, "networkUser")).toHaveLength(1);
+    expect(having("--enable-private-ip-google-access")).toHaveLength(1);
+    expect(having("--direction=EGRESS", "--action=DENY", "--destination-ranges=0.0.0.0/0")).toHaveLength(1);
+    expect(having("--rules=tcp:443", "--destination-ranges=199.36.153.4/30")).toHaveLength(1);
+    expect(having("routes create", "199.36.153.4/30")).toHaveLength(1);
+    expect(having("record-sets create", "--type=CNAME").map((line) => line.split(" ")[4])).toEqual([
+      "*.googleapis.com.",
+      "*.pkg.dev.",
+      "*.gcr.io.",
+    ]);
+    // Whatever is allowed is allowed to the hospital's machines, or to Google's addresses alone.
+    for (const line of having("--action=ALLOW")) expect(line).toMatch(/--target-tags=nodes|199\.36\.153\.4\/30/);
   });
 });

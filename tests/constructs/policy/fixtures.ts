@@ -414,6 +414,19 @@ export const FIXTURES: Readonly<Record<string, Fixture>> = {
     { network_interface: [{ subnetwork: "s" }] },
     { network_interface: [{ subnetwork: "s", access_config: [{}] }] },
   ),
+  "own-network": {
+    passes: [
+      [TEMPLATE, { network_interface: [{ subnetwork: ref("google_compute_subnetwork.s.self_link") }] }],
+      [WORKFLOW, cluster({ gce_cluster_config: { subnetwork: ref("google_compute_subnetwork.s.self_link") } })],
+      [WORKFLOW, { placement: { cluster_selector: { cluster_labels: { a: "b" } } } }],
+    ],
+    fails: [
+      [TEMPLATE, { network_interface: [{ subnetwork: "projects/host/regions/r/subnetworks/s" }] }],
+      [TEMPLATE, { network_interface: { network: "default" } }],
+      [WORKFLOW, cluster({ gce_cluster_config: { subnetwork: "projects/host/regions/r/subnetworks/s" } })],
+      ["google_dataproc_cluster", { cluster_config: { gce_cluster_config: { network: "default" } } }],
+    ],
+  },
   "network-custom-mode": one("google_compute_network", { auto_create_subnetworks: false }, { name: "n" }),
   "subnetwork-private-access": one("google_compute_subnetwork", { private_ip_google_access: true }, { name: "s" }),
   "subnetwork-flow-logs": one(
@@ -545,6 +558,30 @@ export const FIXTURES: Readonly<Record<string, Fixture>> = {
   budget: {
     passes: [service("a.googleapis.com"), ["google_billing_budget", { billing_account: "b" }]],
     fails: [service("a.googleapis.com")],
+  },
+  "perimeter-enforced": {
+    passes: [["google_access_context_manager_service_perimeter_resource", { resource: "projects/100000000001" }]],
+    fails: [
+      ["google_access_context_manager_service_perimeter_dry_run_resource", { resource: "projects/100000000001" }],
+      ["google_access_context_manager_service_perimeter_resource", { resource: "projects/example-prod" }],
+    ],
+  },
+  "org-policy-restricts": {
+    passes: [
+      ["google_org_policy_policy", { spec: { rules: [{ enforce: "TRUE" }] } }],
+      ["google_org_policy_policy", { spec: { rules: { deny_all: "TRUE" } } }],
+      [
+        "google_org_policy_policy",
+        { spec: [{ rules: [{ values: { allowed_values: ["in:europe-west4-locations"] } }] }] },
+      ],
+    ],
+    fails: [
+      ["google_org_policy_policy", { spec: { rules: [{ enforce: "FALSE" }] } }],
+      ["google_org_policy_policy", { spec: { rules: [{ allow_all: "TRUE" }] } }],
+      ["google_org_policy_policy", { spec: { reset: true, rules: [{ enforce: "TRUE" }] } }],
+      ["google_org_policy_policy", { spec: { rules: [{ enforce: "TRUE", condition: { expression: "x" } }] } }],
+      ["google_org_policy_policy", { dry_run_spec: { rules: [{ enforce: "TRUE" }] } }],
+    ],
   },
   labels: {
     passes: [["google_pubsub_topic", { labels: LABELS }]],

@@ -1,0 +1,132 @@
+import type { ITerraformDependable } from "../core/cdktf";
+import type { HospitalRef } from "../core/naming";
+import { apiAgentMember, serviceAgentMember } from "../core/service-agents";
+import type { SharedNetworkLine } from "./config";
+import { GOOGLE_APIS, GOOGLE_DOMAINS } from "./google-apis-dns";
+
+/** Where machines run, whoever keeps it. */
+export interface MachineNetwork {
+  readonly subnet: { readonly selfLink: string };
+  /** What a machine needs from its first second on: put it into `dependsOn`. */
+  readonly ready: readonly ITerraformDependable[];
+  /**
+   * Lets machines with a tag talk to each other, and only to each other, on every port: the nodes of a cluster.
+   * @returns what must exist before the first such machine
+   */
+  allowWithin(tag: string): readonly ITerraformDependable[];
+}
+
+/** A subnet of a Shared VPC. Nothing is made in it: its administrators keep rules, routes and names ({@link hostCommands}). */
+export class SharedNetwork implements MachineNetwork {
+  readonly subnet: { readonly selfLink: string };
+  readonly ready: readonly ITerraformDependable[] = [];
+
+  constructor(hospital: Pick<HospitalRef, "region">, { project, subnet }: SharedNetworkLine) {
+    this.subnet = {
+      selfLink: `https://www.googleapis.com/compute/v1/projects/${project}/regions/${hospital.region}/subnetworks/${subnet}`,
+    };
+  }
+
+  allowWithin(): readonly ITerraformDependable[] {
+    return [];
+  }
+}
+
+/**
+ * What the administrators of a Shared VPC run for one hospital, with rights on the host project that whoever deploys a
+ * hospital does not need: the same that a hospital's own network has.
+ * @param tag of machines that talk to each other
+ */
+export function hostCommands(
+  hospital: Pick<HospitalRef, "name" | "project" | "projectNumber" | "region" | "deployer">,
+  { project, network, subnet }: SharedNetworkLine,
+  tag: string,
+): [program: string, ...args: string[]][] {
+  const compute = (...args: string[]): [string, ...string[]] => ["gcloud", "compute", ...args, `--project=${project}`];
+  const rule = (name: string, direction: "INGRESS" | "EGRESS", action: string, priority: number, ...rest: string[]) =>
+    compute(
+      "firewall-rules",
+      "create",
+      `${hospital.name}-${name}`,
+      `--network=${network}`,
+      `--direction=${direction}`,
+      action,
+      `--priority=${priority}`,
+      "--enable-logging",
+      ...rest,
+    );
+  const { deployer } = hospital;
+  const users = [serviceAgentMember(hospital, "dataproc"), apiAgentMember(hospital), ...(deployer ? [deployer] : [])];
+  const subnetUse = users.map((member): [string, ...string[]] =>
+    compute(
+      "networks",
+      "subnets",
+      "add-iam-policy-binding",
+      subnet,
+      `--region=${hospital.region}`,
+      `--member=${member}`,
+      "--role=roles/compute.networkUser",
+    ),
+  );
+  // By tag: other machines of the network are none of the hospital's.
+  const tags = (kind: "source" | "target") => `--${kind}-tags=${tag}`;
+  const zones = GOOGLE_DOMAINS.flatMap(({ id, domain, target }): [string, ...string[]][] => {
+    const dns = (...args: string[]): [string, ...string[]] => ["gcloud", "dns", ...args, `--project=${project}`];
+    const record = (name: string, type: string, data: string) =>
+      dns("record-sets", "create", name, `--zone=${id}`, `--type=${type}`, "--ttl=300", `--rrdatas=${data}`);
+    return [
+      dns(
+        "managed-zones",
+        "create",
+        id,
+        `--dns-name=${domain}`,
+        "--visibility=private",
+        `--networks=${network}`,
+        `--description=Google's addresses for ${domain}`,
+      ),
+      record(target, "A", GOOGLE_APIS.addresses.join(",")),
+      record(`*.${domain}`, "CNAME", target),
+    ];
+  });
+  return [
+    compute("shared-vpc", "associated-projects", "add", hospital.project, `--host-project=${project}`),
+    compute(
+      "networks",
+      "subnets",
+      "update",
+      subnet,
+      `--region=${hospital.region}`,
+      "--enable-private-ip-google-access",
+    ),
+    compute("networks", "subnets", "update", subnet, `--region=${hospital.region}`, "--enable-flow-logs"),
+    ...subnetUse,
+    rule("nodes-in", "INGRESS", "--action=ALLOW", 1000, "--rules=icmp,tcp,udp", tags("source"), tags("target")),
+    rule(
+      "nodes-out",
+      "EGRESS",
+      "--action=ALLOW",
+      1000,
+      "--rules=icmp,tcp,udp",
+      "--destination-ranges=RANGE_OF_THE_SUBNET",
+      tags("target"),
+    ),
+    rule(
+      "google-apis",
+      "EGRESS",
+      "--action=ALLOW",
+      1000,
+      "--rules=tcp:443",
+      `--destination-ranges=${GOOGLE_APIS.cidr}`,
+    ),
+    rule("deny-egress", "EGRESS", "--action=DENY", 65_534, "--rules=all", "--destination-ranges=0.0.0.0/0"),
+    compute(
+      "routes",
+      "create",
+      `${hospital.name}-to-google-apis`,
+      `--network=${network}`,
+      `--destination-range=${GOOGLE_APIS.cidr}`,
+      "--next-hop-gateway=default-internet-gateway",
+    ),
+    ...zones,
+  ];
+}
