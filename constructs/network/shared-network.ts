@@ -89,7 +89,10 @@ export function hostCommands(
     ];
   });
   return [
-    compute("shared-vpc", "associated-projects", "add", hospital.project, `--host-project=${project}`),
+    // A network that somebody else keeps in the hospital's own project needs no attachment.
+    ...(project === hospital.project
+      ? []
+      : [compute("shared-vpc", "associated-projects", "add", hospital.project, `--host-project=${project}`)]),
     compute(
       "networks",
       "subnets",

@@ -44,7 +44,7 @@ export class Objectives extends Construct {
         project: hospital.project,
         service: service.serviceId,
         sloId: resourceName(hospital, objective.name),
-        displayName: `${objective.percent} % ${objective.title}`,
+        displayName: `${hospital.name}: ${objective.percent} % ${objective.title}`,
         // A percentage has no digits beyond these; dividing it makes some.
         goal: Number((objective.percent / 100).toFixed(6)),
         rollingPeriodDays: PERIOD_DAYS,

@@ -287,9 +287,9 @@ describe("a hospital", () => {
     const own = stackOf(synthesize([{ ...PROD, objectives: line }]).stacks, "st-anna-app");
     const found = own.resources("google_monitoring_slo").map(({ config }) => config);
     expect(found.map(({ display_name, goal }) => [display_name, goal])).toEqual([
-      ["99 % time in which no scan waits longer than 30 min", 0.99],
-      ["99.5 % answers without an error of the server", 0.995],
-      ["95 % answers within 2.5 s", 0.95],
+      ["st-anna: 99 % time in which no scan waits longer than 30 min", 0.99],
+      ["st-anna: 99.5 % answers without an error of the server", 0.995],
+      ["st-anna: 95 % answers within 2.5 s", 0.95],
     ]);
     for (const config of found) expect(JSON.stringify(config)).not.toContain("logging.googleapis.com");
     const limits = JSON.stringify(found);
