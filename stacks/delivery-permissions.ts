@@ -24,6 +24,9 @@ const REGIONAL = { read: "compute.regionOperations: get" };
 const IN_NETWORK = { ...GLOBAL, write: "compute.networks: updatePolicy" };
 
 export const CALLS: Readonly<Record<string, Calls>> = {
+  // With the organisation, where a project's role does not reach: see docs/operations.md.
+  google_access_context_manager_service_perimeter_resource: readOnly(""),
+  google_org_policy_policy: readOnly(""),
   google_artifact_registry_repository: calls("artifactregistry.repositories", "create update delete"),
   google_artifact_registry_repository_iam_member: grant("artifactregistry.repositories"),
   google_bigquery_dataset: calls("bigquery.datasets", "create update delete"),
@@ -89,9 +92,9 @@ export const CALLS: Readonly<Record<string, Calls>> = {
   google_logging_metric: calls("logging.logMetrics", "create update delete"),
   google_logging_project_sink: calls("logging.sinks", "create update delete"),
   google_monitoring_alert_policy: calls("monitoring.alertPolicies", "create update delete"),
+  google_monitoring_custom_service: calls("monitoring.services", "create update delete"),
   google_monitoring_dashboard: calls("monitoring.dashboards", "create update delete"),
   google_monitoring_notification_channel: calls("monitoring.notificationChannels", "create update delete"),
-  google_monitoring_service: calls("monitoring.services", "create update delete"),
   google_monitoring_slo: calls("monitoring.slos", "create update delete"),
   google_monitoring_uptime_check_config: calls("monitoring.uptimeCheckConfigs", "create update delete"),
   google_project_iam_audit_config: readOnly("resourcemanager.projects: get getIamPolicy"),

@@ -6,7 +6,7 @@ import { hospitals, platform } from "../../stacks/hospitals";
 import { loadProgram, shippedLines } from "../../stacks/lines";
 
 const ROOT = resolve(__dirname, "../..");
-const SOURCES = ["stacks", "constructs", "runtime", "tools", "bench"];
+const SOURCES = ["stacks", "constructs", "runtime", "tools", "bench", "tests/echo"];
 const FILES = ["package.json", "package-lock.json", "tsconfig.json"];
 
 const checkout = mkdtempSync(join(tmpdir(), "hospitals-file-"));
