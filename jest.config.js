@@ -11,8 +11,13 @@ module.exports = {
       { jsc: { target: "es2023", parser: { syntax: "typescript", decorators: true } }, module: { type: "commonjs" } },
     ],
   },
-  // These start Spark: npm run test:spark. Those need native TensorFlow: npm run test:native.
-  testPathIgnorePatterns: ["/node_modules/", "<rootDir>/tests/spark/", "\\.native\\.test\\.ts$"],
+  // These start Spark: npm run test:spark. Those need native TensorFlow: npm run test:native; or root: npm run test:images.
+  testPathIgnorePatterns: [
+    "/node_modules/",
+    "<rootDir>/tests/spark/",
+    "<rootDir>/tests/images/",
+    "\\.native\\.test\\.ts$",
+  ],
   modulePathIgnorePatterns: ["<rootDir>/dist/", "<rootDir>/lib/", "<rootDir>/cdktf.out/", "<rootDir>/.parts/"],
   testTimeout: 120_000,
 };

@@ -30,6 +30,29 @@ function run(command, args, options = {}) {
   throw new Error(`"${command} ${args.join(" ")}" failed: ${said || error?.message || `it was ended by ${signal}`}`);
 }
 
+/** Whether a command is there and answers. */
+function has(command, question = "--version") {
+  return spawnSync(command, [question], { stdio: "ignore" }).status === 0;
+}
+
+/**
+ * Installs packages of Debian or Ubuntu, as root or through sudo where that asks nothing.
+ * @throws {Error} a sentence that says what to do instead
+ */
+function aptInstall(packages) {
+  const how = `On Debian and Ubuntu: sudo apt-get install ${packages.join(" ")}`;
+  if (!has("apt-get")) throw new Error(`There is no ${packages.join(", ")}. Install it. ${how}`);
+  const isRoot = process.getuid?.() === 0;
+  if (!isRoot && spawnSync("sudo", ["-n", "true"]).status !== 0)
+    throw new Error(`There is no ${packages.join(", ")}, and installing it needs root. ${how}`);
+  const apt = (...args) => {
+    const [command, ...rest] = [...(isRoot ? [] : ["sudo", "-n"]), "apt-get", ...args];
+    run(command, rest, { env: { ...process.env, DEBIAN_FRONTEND: "noninteractive" } });
+  };
+  apt("update", "-qq");
+  apt("install", "-y", "-qq", "--no-install-recommends", ...packages);
+}
+
 /**
  * A Python that can make an environment.
  *
@@ -142,7 +165,7 @@ class PythonEnvironment {
   /** What a set pins, such as "numpy 1.26.4". */
   pins(set) {
     const text = readFileSync(join(ROOT, this.sets[set].at(-1)), "utf8");
-    return text.match(/^[\w-]+==[^\s;]+$/gm).map((pin) => pin.replace("==", " "));
+    return text.match(/^[\w-]+==[^\s;\\]+/gm).map((pin) => pin.replace("==", " "));
   }
 
   digest(set) {
@@ -152,4 +175,4 @@ class PythonEnvironment {
   }
 }
 
-module.exports = { PythonEnvironment, ROOT, findPython, list, run, withLock };
+module.exports = { PythonEnvironment, ROOT, aptInstall, findPython, has, list, run, withLock };

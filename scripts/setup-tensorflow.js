@@ -4,6 +4,10 @@
  * Python package tensorflow-cpu, from the Python registry, into .parts/tensorflow, where it outlives `npm ci`; the
  * binding is compiled against it. With --keras also what the peers of `npm run bench -- train` run with.
  *
+ * With --gpu the library is that of the package tensorflow, in .parts/tensorflow-gpu, beside the CUDA libraries that it
+ * opens (--without-cuda leaves them out: it then computes on the CPU, as it does where no GPU is seen). The training image
+ * is built by this; see images/train/Dockerfile.
+ *
  * Prints what it did in a line; exits 1 with a sentence if something is missing. An installation that was interrupted
  * is made again: only a backend that computes counts.
  */
@@ -12,15 +16,28 @@ const { existsSync, mkdirSync, readdirSync, readFileSync, realpathSync, rmSync, 
 const { dirname, join, sep } = require("node:path");
 const { PythonEnvironment, ROOT, findPython, run, withLock } = require("./parts");
 
-const NAME = "@tensorflow/tfjs-node";
+const asked = (option) => process.argv.includes(option);
+const GPU = asked("--gpu");
+
+const NAME = GPU ? "@tensorflow/tfjs-node-gpu" : "@tensorflow/tfjs-node";
 const PACKAGE = join(ROOT, "node_modules", NAME);
-const LIBRARY_FILE = "scripts/requirements-tensorflow.txt";
-/** The pinned tensorflow-cpu has wheels for these. */
+const FOLDER = GPU ? "tensorflow-gpu" : "tensorflow";
+const LIBRARY_FILE = GPU ? "scripts/requirements-tensorflow-gpu.txt" : "scripts/requirements-tensorflow.txt";
+/** The pinned TensorFlow has wheels for these. */
 const PYTHON_MINORS = [11, 12, 13, 10];
-const environment = new PythonEnvironment("tensorflow", PYTHON_MINORS, {
-  library: [LIBRARY_FILE],
-  keras: [LIBRARY_FILE, "bench/peers/requirements-keras.txt"],
-});
+const environment = new PythonEnvironment(
+  FOLDER,
+  PYTHON_MINORS,
+  GPU
+    ? { library: [LIBRARY_FILE], cuda: [LIBRARY_FILE, "scripts/requirements-cuda.txt"] }
+    : { library: [LIBRARY_FILE], keras: [LIBRARY_FILE, "bench/peers/requirements-keras.txt"] },
+);
+/** What is brought, how much is downloaded for it, and what its larger set adds. */
+const SIZES = {
+  library: { download: GPU ? "570 MB" : "300 MB" },
+  cuda: { download: "2.1 GB", adds: "CUDA and cuDNN" },
+  keras: { download: "300 MB", adds: "what Keras runs with" },
+};
 /** What the binding links, and the name by which the C++ library asks for itself. */
 const LIBRARIES = {
   "libtensorflow.so": "libtensorflow_cc.so.2",
@@ -30,33 +47,41 @@ const LIBRARIES = {
 };
 
 /** @returns what was done, for people */
-function install(keras) {
-  const set = keras ? "keras" : "library";
+function install(set) {
   const works = computes().result !== undefined;
-  if (works && !keras && !isOurs()) return `${NAME} is there as npm installed it, and computes; nothing to do`;
-  if (works && environment.has(set)) return `${what(set)}, already there`;
+  if (works && set !== "keras" && !isOurs())
+    return `${NAME} is there as npm installed it, and computes; nothing to do${device()}`;
+  if (works && environment.has(set)) return `${what(set)}, already there${device()}`;
 
   const problems = missing(works);
   if (problems.length > 0) throw new Error(problems.join(" "));
   if (!environment.has(set)) {
+    const { download, adds } = SIZES[set];
     const begin = (python) =>
       console.error(
         python
-          ? `TensorFlow: installing ${what(set)} for Python ${python} into .parts/tensorflow; that is a download of 300 MB or so.`
-          : "TensorFlow: adding what Keras runs with to .parts/tensorflow.",
+          ? `TensorFlow: installing ${what(set)} for Python ${python} into .parts/${FOLDER}; that is a download of ${download} or so.`
+          : `TensorFlow: adding ${adds} to .parts/${FOLDER}.`,
       );
-    // The library needs no Python package; Keras needs those that it depends on.
-    environment.install(set, begin, keras ? [] : ["--no-deps"]);
+    // The libraries need no Python package, and no Python is run; Keras needs those that it depends on.
+    environment.install(set, begin, set === "keras" ? [] : ["--no-deps", "--no-compile"]);
   }
+  if (GPU) nameCompiler();
   if (works && !isOurs()) return `${what(set)}, installed beside npm's own ${NAME}`;
   // A library that was installed again may lie elsewhere: another Python.
   if (computes().result === undefined) build();
   const { result, problem } = computes();
   if (result === undefined) throw new Error(`${NAME} was built but does not compute: ${problem}`);
-  return `${what(set)}, installed; ${NAME} ${result.version} computes with TensorFlow ${result.tensorflow}`;
+  return `${what(set)}, installed; ${NAME} ${result.version} computes with TensorFlow ${result.tensorflow}${device()}`;
 }
 
 const what = (set) => environment.pins(set).join(", ");
+
+/** Where the GPU build computes: it goes on with the CPU where it finds no GPU, driver or CUDA library. */
+function device() {
+  if (!GPU) return "";
+  return computes().result?.gpu ? " on the GPU" : " (no GPU was seen: on the CPU)";
+}
 
 /** Everything at once that has to be there before something is downloaded. */
 function missing(works) {
@@ -88,11 +113,15 @@ function missing(works) {
 
 /** Brings the package without running its installer, and compiles its binding. */
 function build() {
-  const { optionalDependencies } = JSON.parse(readFileSync(join(ROOT, "runtime/package.json"), "utf8"));
-  console.error(`TensorFlow: building ${NAME} ${optionalDependencies[NAME]}`);
-  const options = ["--no-save", "--ignore-scripts", "--no-audit", "--no-fund"];
-  run("npm", ["install", ...options, `${NAME}@${optionalDependencies[NAME]}`], { cwd: ROOT });
-  link(wheel());
+  // In the repository the processes' packages stand with their code; in an image they are all there are.
+  const { dependencies, optionalDependencies } = manifest(join(ROOT, "runtime")) ?? manifest(ROOT);
+  const version = { ...dependencies, ...optionalDependencies }[NAME];
+  console.error(`TensorFlow: building ${NAME} ${version}`);
+  if (manifest(PACKAGE)?.version !== version) {
+    const options = ["--no-save", "--ignore-scripts", "--no-audit", "--no-fund"];
+    run("npm", ["install", ...options, `${NAME}@${version}`], { cwd: ROOT });
+  }
+  link(sitePackages());
   const nodePreGyp = require.resolve("@mapbox/node-pre-gyp/bin/node-pre-gyp", { paths: [PACKAGE] });
   rmSync(join(PACKAGE, "lib"), { recursive: true, force: true });
   run(process.execPath, [nodePreGyp, "install", "--build-from-source"], {
@@ -101,23 +130,37 @@ function build() {
   });
 }
 
-/** Lays out the library as the package's own installer does. */
-function link(tensorflow) {
+/** The package.json of a folder; undefined if there is none. */
+function manifest(folder) {
+  const file = join(folder, "package.json");
+  return existsSync(file) ? JSON.parse(readFileSync(file, "utf8")) : undefined;
+}
+
+/** Lays out the library as the package's own installer does, and CUDA where the library looks for it: at ../nvidia. */
+function link(packages) {
   const deps = join(PACKAGE, "deps");
+  const tensorflow = join(packages, "tensorflow");
   rmSync(deps, { recursive: true, force: true });
   mkdirSync(join(deps, "lib"), { recursive: true });
   symlinkSync(join(tensorflow, "include"), join(deps, "include"));
   for (const [name, target] of Object.entries(LIBRARIES)) {
-    if (!existsSync(join(tensorflow, target))) throw new Error(`tensorflow-cpu has no ${target}.`);
+    if (!existsSync(join(tensorflow, target))) throw new Error(`${what("library")} has no ${target}.`);
     symlinkSync(join(tensorflow, target), join(deps, "lib", name));
   }
+  if (GPU) symlinkSync(join(packages, "nvidia"), join(deps, "nvidia"));
 }
 
-/** The unpacked Python package. */
-function wheel() {
+/** cuDNN looks for the compiler of its kernels in nvrtc/; the wheel has it in cuda_nvrtc/. */
+function nameCompiler() {
+  const [wanted, there] = ["nvrtc", "cuda_nvrtc"].map((name) => join(sitePackages(), "nvidia", name));
+  if (existsSync(there) && !existsSync(wanted)) symlinkSync("cuda_nvrtc", wanted);
+}
+
+/** Where Python packages are unpacked. */
+function sitePackages() {
   const lib = join(environment.folder, "lib");
   const [python] = readdirSync(lib).filter((name) => name.startsWith("python3"));
-  return join(lib, python, "site-packages", "tensorflow");
+  return join(lib, python, "site-packages");
 }
 
 /** Node's headers lie beside many installations of it; without them node-gyp downloads them. */
@@ -146,7 +189,8 @@ function computes() {
     const tf = require(process.argv[1]);
     const [sum] = tf.add(tf.tensor1d([1]), tf.tensor1d([2])).dataSync();
     if (sum !== 3 || tf.getBackend() !== "tensorflow") throw new Error("1 + 2 is " + sum + " on " + tf.getBackend());
-    console.log(JSON.stringify({ version: tf.version["tfjs-node"], tensorflow: tf.backend().binding.TF_Version }));`;
+    const { binding, isUsingGpuDevice } = tf.backend();
+    console.log(JSON.stringify({ version: tf.version["tfjs-node"], tensorflow: binding.TF_Version, gpu: isUsingGpuDevice }));`;
   if (!existsSync(join(PACKAGE, "package.json"))) return { problem: "it is not installed." };
   const { stdout, stderr } = spawnSync(process.execPath, ["-e", program, PACKAGE], {
     encoding: "utf8",
@@ -160,8 +204,9 @@ function computes() {
   }
 }
 
+const set = GPU ? (asked("--without-cuda") ? "library" : "cuda") : asked("--keras") ? "keras" : "library";
 try {
-  console.log(`TensorFlow: ${withLock("tensorflow", () => install(process.argv.includes("--keras")))}`);
+  console.log(`TensorFlow: ${withLock(FOLDER, () => install(set))}`);
 } catch (error) {
   console.error(`TensorFlow: ${error.message}`);
   process.exitCode = 1;

@@ -3,10 +3,10 @@
  * What can be installed without rights goes into .parts/, which git ignores. Prints a line a part; exits 1 if one is
  * missing.
  */
-const { execFileSync, spawnSync } = require("node:child_process");
+const { spawnSync } = require("node:child_process");
 const { existsSync, mkdirSync } = require("node:fs");
 const { join } = require("node:path");
-const { PythonEnvironment, withLock } = require("./parts");
+const { PythonEnvironment, aptInstall, has, run, withLock } = require("./parts");
 
 const PARTS = join(__dirname, "..", ".parts");
 const FAKE_GCS_VERSION = "v1.56.1";
@@ -40,7 +40,9 @@ function fakeGcsServer() {
   const installed = () => spawnSync(go, ["version", "-m", binary], { encoding: "utf8" }).stdout ?? "";
   if (existsSync(binary) && installed().includes(FAKE_GCS_VERSION)) return `${FAKE_GCS_VERSION}, already there`;
   mkdirSync(bin, { recursive: true });
-  run(go, ["install", `github.com/fsouza/fake-gcs-server@${FAKE_GCS_VERSION}`], { GOBIN: bin });
+  run(go, ["install", `github.com/fsouza/fake-gcs-server@${FAKE_GCS_VERSION}`], {
+    env: { ...process.env, GOBIN: bin },
+  });
   if (!existsSync(binary)) throw new Error(`go install left no ${binary}.`);
   return `${FAKE_GCS_VERSION}, installed`;
 }
@@ -50,9 +52,8 @@ function bigQueryServer() {
     base: ["scripts/requirements-bigquery.txt"],
   });
   // DuckDB keeps extensions below the home directory: one of its own, so that nothing of a person's changes.
-  const env = { HOME: join(environment.folder, "home") };
-  const python = (code) =>
-    spawnSync(environment.python, ["-c", code], { stdio: "ignore", env: { ...process.env, ...env } });
+  const env = { ...process.env, HOME: join(environment.folder, "home") };
+  const python = (code) => spawnSync(environment.python, ["-c", code], { stdio: "ignore", env });
   const load = BIGQUERY_EXTENSIONS.map((name) => `duckdb.execute("LOAD ${name}")`).join("; ");
   return withLock("bigquery", () => {
     const [version] = environment.pins("base");
@@ -65,7 +66,7 @@ function bigQueryServer() {
       );
     mkdirSync(env.HOME, { recursive: true });
     const bring = BIGQUERY_EXTENSIONS.map((name) => `import_extension("${name}")`).join("; ");
-    run(environment.python, ["-c", `from duckdb_extensions import import_extension; ${bring}`], env);
+    run(environment.python, ["-c", `from duckdb_extensions import import_extension; ${bring}`], { env });
     return `${version}, installed`;
   });
 }
@@ -77,35 +78,8 @@ function chromium() {
     );
   const there = found();
   if (there) return there;
-  const how = "Install Chromium, or set CHROMIUM to a browser's path.";
-  if (!has("apt-get")) throw new Error(how);
-  const prefix =
-    process.getuid?.() === 0 ? [] : spawnSync("sudo", ["-n", "true"]).status === 0 ? ["sudo", "-n"] : undefined;
-  if (!prefix) throw new Error(`${how} On Debian and Ubuntu: sudo apt-get install chromium`);
-  const apt = (...args) => {
-    const [command, ...rest] = [...prefix, "apt-get", ...args];
-    run(command, rest, { DEBIAN_FRONTEND: "noninteractive" });
-  };
-  apt("update", "-qq");
-  apt("install", "-y", "-qq", "--no-install-recommends", "chromium");
+  aptInstall(["chromium"]);
   const installed = found();
-  if (!installed) throw new Error(how);
+  if (!installed) throw new Error("Install Chromium, or set CHROMIUM to a browser's path.");
   return `${installed}, installed`;
-}
-
-function has(command, question = "--version") {
-  return spawnSync(command, [question], { stdio: "ignore" }).status === 0;
-}
-
-function run(command, args, env) {
-  try {
-    execFileSync(command, args, { stdio: ["ignore", "ignore", "pipe"], env: { ...process.env, ...env } });
-  } catch (error) {
-    const said = String(error.stderr ?? "")
-      .trim()
-      .split("\n")
-      .slice(-3)
-      .join(" ");
-    throw new Error(`"${command} ${args.join(" ")}" failed: ${said || error.message}`);
-  }
 }

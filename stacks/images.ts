@@ -26,6 +26,8 @@ const lockSchema = z.strictObject({
 export type ImageLock = z.infer<typeof lockSchema>;
 
 export const IMAGE_LOCK = "images.lock.json";
+/** Folder beside it: what each image is made of (CycloneDX) and how it came about (in-toto). */
+export const ATTESTATIONS = "attestations";
 
 /** Where images.lock.json lies: in a checkout, or where an app that has the package is run. */
 const lockFolder = () => (isCheckout() ? repositoryRoot() : process.cwd());

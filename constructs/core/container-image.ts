@@ -8,14 +8,19 @@ const REPOSITORY_IMAGE =
   /^([a-z][a-z0-9-]*)-docker\.pkg\.dev\/([a-z][a-z0-9.:-]{4,60})\/([a-z][a-z0-9-]{0,62})\/([a-z0-9][a-z0-9._/-]*)$/;
 const SHA256 = /^[0-9a-f]{64}$/;
 
+const digestSchema = z.string().regex(/^sha256:[0-9a-f]{64}$/, "must be sha256: and 64 hex digits");
+
 /** An image that was pushed. */
 export const lockedImageSchema = z.strictObject({
   /** `REGION-docker.pkg.dev/PROJECT/REPOSITORY/NAME`, without tag and digest. */
   image: z.string().regex(REPOSITORY_IMAGE, "must be REGION-docker.pkg.dev/PROJECT/REPOSITORY/NAME"),
   /** What the registry answered to the push. */
-  digest: z.string().regex(/^sha256:[0-9a-f]{64}$/, "must be sha256: and 64 hex digits"),
+  digest: digestSchema,
   /** Hash of the bundle in the image; see runtime-bundle.ts. */
   bundle: z.string().regex(SHA256, "must be 64 hex digits"),
+  /** Hashes of the files that say what is in the image and how it came about; `npm run image` writes them. */
+  sbom: digestSchema.optional(),
+  provenance: digestSchema.optional(),
 });
 export type LockedImage = z.infer<typeof lockedImageSchema>;
 

@@ -22,7 +22,7 @@ export async function useBackend(preferred?: Backend): Promise<Backend> {
     const problem = backend === "wasm" ? await useWasm() : await useNative(backend);
     if (problem === undefined) return backend;
     problems.push(`${backend}: ${problem}`);
-    forgetNativeKernels(registered);
+    if (backend !== "wasm") forgetNativeKernels(backend, registered);
   }
   throw new ConfigurationError("The TensorFlow.js backend", problems);
 }
@@ -33,17 +33,20 @@ async function useWasm(): Promise<string | undefined> {
   return (await tf.setBackend("wasm")) ? undefined : `its binary in ${folder} does not start on this processor`;
 }
 
-async function useNative(backend: "tfjs-node-gpu" | "tfjs-node"): Promise<string | undefined> {
+type Native = Exclude<Backend, "wasm">;
+
+async function useNative(backend: Native): Promise<string | undefined> {
   // Warnings and errors only, unless the user wants more. The library logs one line ("oneDNN custom operations are on")
   // before it reads this.
   process.env.TF_CPP_MIN_LOG_LEVEL ??= "1";
   giveBackUtilFunctions();
-  try {
-    // Optional dependencies: absent where their native library could not be installed.
-    require(`@tensorflow/${backend}`);
-  } catch (error) {
-    return `@tensorflow/${backend} is not installed here or does not load (${firstLine(error)})`;
+  let problem = load(backend);
+  if (problem !== undefined && backend === "tfjs-node") {
+    // The build for GPUs computes on the CPU too, where it is told to: it is the only one in the training image.
+    process.env.CUDA_VISIBLE_DEVICES = "-1";
+    if (load("tfjs-node-gpu") === undefined) problem = undefined;
   }
+  if (problem !== undefined) return problem;
   if (!(await tf.setBackend("tensorflow"))) return "native TensorFlow does not start";
   // The GPU build of TensorFlow goes on with the CPU where it finds no GPU, driver or CUDA library, and only logs it.
   const { isUsingGpuDevice } = tf.backend() as { isUsingGpuDevice?: boolean };
@@ -51,14 +54,32 @@ async function useNative(backend: "tfjs-node-gpu" | "tfjs-node"): Promise<string
   return undefined;
 }
 
+/** @returns why a package cannot be used */
+function load(name: Native): string | undefined {
+  try {
+    // Optional dependencies: absent where their native library could not be installed.
+    require(`@tensorflow/${name}`);
+  } catch (error) {
+    return `@tensorflow/${name} is not installed here or does not load (${firstLine(error)})`;
+  }
+  // One that was loaded before does not register its kernels again.
+  for (const kernel of forgotten.get(name) ?? [])
+    if (!tf.getKernel(kernel.kernelName, "tensorflow")) tf.registerKernel(kernel);
+  return undefined;
+}
+
 const nativeKernels = () => new Set(tf.getKernelsForBackend("tensorflow").map(({ kernelName }) => kernelName));
+
+const forgotten = new Map<Native, readonly tf.KernelConfig[]>();
 
 /**
  * Both native packages register the same kernels: the second would warn about each that the first left behind. What is
- * registered already stays: a package that was loaded before does not register its kernels again.
+ * registered already stays.
  */
-function forgetNativeKernels(registered: ReadonlySet<string>): void {
-  for (const name of nativeKernels()) if (!registered.has(name)) tf.unregisterKernel(name, "tensorflow");
+function forgetNativeKernels(name: Native, registered: ReadonlySet<string>): void {
+  const added = tf.getKernelsForBackend("tensorflow").filter(({ kernelName }) => !registered.has(kernelName));
+  if (added.length > 0) forgotten.set(name, added);
+  for (const { kernelName } of added) tf.unregisterKernel(kernelName, "tensorflow");
 }
 
 function firstLine(error: unknown): string {
