@@ -1,10 +1,11 @@
 /**
- * Takes out of node_modules what no program loads: source maps, types and sources of TypeScript and C++, headers, manuals,
- * tests, and the builds of TensorFlow.js for browsers. Licences stay. Both images are built with it.
+ * Takes out of a folder's node_modules what no program loads: packages that only others for another platform need (npm 10
+ * leaves them there), source maps, types and sources of TypeScript and C++, headers, manuals, tests, and the builds of
+ * TensorFlow.js for browsers. Licences stay. Both images are built with it.
  *
  * node prune-packages.js FOLDER
  */
-const { readdirSync, rmSync, rmdirSync } = require("node:fs");
+const { readFileSync, readdirSync, rmSync, rmdirSync } = require("node:fs");
 const { join } = require("node:path");
 
 const LICENCE = /^(licen[cs]e|notice|copying|third[-_ ]?party)/i;
@@ -34,4 +35,37 @@ function prune(folder) {
   return removed;
 }
 
-console.log(`${prune(process.argv[2])} files that no program loads were taken out of ${process.argv[2]}`);
+/** Removes the packages that the folder's own package.json does not reach through those that are installed. */
+function removeOrphans(folder) {
+  const { packages } = readJson(folder, "node_modules", ".package-lock.json");
+  /** Where Node finds a package from a place in the tree. */
+  const locate = (from, name) => {
+    for (let place = from; ; place = place.slice(0, Math.max(0, place.lastIndexOf("/node_modules/")))) {
+      const path = `${place ? `${place}/` : ""}node_modules/${name}`;
+      if (packages[path] || place === "") return packages[path] ? path : undefined;
+    }
+  };
+  const needs = ({ dependencies, optionalDependencies, peerDependencies }) =>
+    Object.keys({ ...dependencies, ...optionalDependencies, ...peerDependencies });
+  const reached = new Set();
+  const queue = needs(readJson(folder, "package.json")).map((name) => locate("", name));
+  for (let path = queue.pop(); path !== undefined || queue.length > 0; path = queue.pop()) {
+    if (path === undefined || reached.has(path)) continue;
+    reached.add(path);
+    queue.push(...needs(packages[path]).map((name) => locate(path, name)));
+  }
+  const orphans = Object.keys(packages).filter((path) => !reached.has(path));
+  // npm's own list of what is there would go on naming them.
+  for (const path of [...orphans, "node_modules/.package-lock.json"])
+    rmSync(join(folder, path), { recursive: true, force: true });
+  return orphans;
+}
+
+const readJson = (...path) => JSON.parse(readFileSync(join(...path), "utf8"));
+
+const [folder] = process.argv.slice(2);
+const orphans = removeOrphans(folder);
+const files = prune(join(folder, "node_modules"));
+console.log(
+  `Taken out of node_modules: ${files} files that no program loads; of other platforms ${orphans.join(", ") || "nothing"}`,
+);

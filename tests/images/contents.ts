@@ -65,10 +65,12 @@ export function foreignBinaries(root: string, files: readonly ImageFile[]): stri
     const text = head.toString("latin1");
     const other = MAGIC.find(([, magic]) => magic.test(text));
     if (other) return [`${other[0]}: ${path}`];
+    const inPackage = path.slice(path.lastIndexOf("node_modules/"));
+    const isForeign = path.includes("node_modules/") && FOREIGN_NAME.test(inPackage);
+    if (text.startsWith("\0asm")) return isForeign ? [`another platform: ${path}`] : [];
     if (!text.startsWith("\x7fELF")) return [];
     if (head[4] !== 2 || head.readUInt16LE(18) !== X86_64) return [`another processor: ${path}`];
-    const inPackage = path.slice(path.lastIndexOf("node_modules/"));
-    return /node_modules\//.test(path) && FOREIGN_NAME.test(inPackage) ? [`another platform: ${path}`] : [];
+    return isForeign ? [`another platform: ${path}`] : [];
   });
 }
 

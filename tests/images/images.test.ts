@@ -348,6 +348,7 @@ describe("what is planted in a copy of an image", () => {
     ["app/node_modules/x/x.node", Buffer.concat([Buffer.from("MZ"), Buffer.alloc(128)])],
     ["app/node_modules/x/arm.so", elf(183)],
     ["app/node_modules/@img/sharp-linuxmusl-x64/lib/sharp.node", elf(62)],
+    ["app/node_modules/@img/sharp-wasm32/lib/sharp.wasm", Buffer.concat([Buffer.from("\0asm"), Buffer.alloc(128)])],
   ])("is found: %s is no binary of this platform", (path, content) => {
     const { root, files } = plant(path, content);
     expect(foreignBinaries(root, files)).toHaveLength(1);
