@@ -14,6 +14,9 @@ state="${BRAIN_TUMOR_STATE:-/var/lib/brain-tumor-stack}"
 nvidia="${NVIDIA_ROOT:-/var/lib/nvidia}"
 # The image's user.
 readonly user=1000
+# The first driver of CUDA 12.5, which TensorFlow's kernels are compiled with. Those of the T4, L4 and A100 would run on one from
+# 525; those of the H100 come as PTX, which the driver compiles, and an older one cannot.
+readonly least_driver=555
 # COS: the root file system is read-only, and Docker keeps its credentials here.
 export HOME="$state/home"
 
@@ -37,9 +40,12 @@ image="$(ask job-image)" || finish 1 'The attribute job-image is missing'
 scratch="$(ask job-scratch)" || finish 1 'The attribute job-scratch is missing'
 ask job-environment >"$state/environment" || finish 1 'The attribute job-environment is missing'
 
-cos-extensions install gpu || finish 3 'The driver of the GPU could not be installed'
+cos-extensions install gpu -- --version=latest || finish 3 'The driver of the GPU could not be installed'
 mount --bind "$nvidia" "$nvidia" && mount -o remount,exec "$nvidia" || finish 3 'The driver cannot be mounted'
 "$nvidia/bin/nvidia-smi" --list-gpus | grep -q '^GPU ' || finish 3 'This machine has no GPU that works'
+driver="$("$nvidia/bin/nvidia-smi" --query-gpu=driver_version --format=csv,noheader | head -n 1)"
+[[ "$driver" =~ ^([0-9]+)\. ]] && ((BASH_REMATCH[1] >= least_driver)) ||
+  finish 3 "The driver of the GPU is ${driver:-unknown}; it must be $least_driver or newer"
 
 devices=()
 for device in "${DEVICES:-/dev}"/nvidia*; do

@@ -159,7 +159,7 @@ describe("run-training.sh", () => {
     });
     mkdirSync(join(folder, "dev"));
     for (const device of ["nvidia0", "nvidiactl"]) writeFileSync(join(folder, "dev", device), "");
-    install("nvidia/bin/nvidia-smi", 'echo "GPU 0: Tesla T4 (UUID: GPU-1)"');
+    install("nvidia/bin/nvidia-smi", smi("580.95.05"));
     for (const name of ["cos-extensions", "mount", "chown", "docker-credential-gcr", "docker", "systemctl"])
       install(`bin/${name}`, "");
   });
@@ -168,6 +168,9 @@ describe("run-training.sh", () => {
     await server.close();
     rmSync(folder, { recursive: true, force: true });
   });
+
+  const smi = (driver: string) =>
+    `[[ "$*" == *driver_version* ]] && echo "${driver}" || echo "GPU 0: NVIDIA L4 (UUID: GPU-1)"`;
 
   /** A program that notes how it is called and does what a line says. */
   function install(path: string, line: string): void {
@@ -219,6 +222,8 @@ describe("run-training.sh", () => {
     ["no driver", "bin/cos-extensions", "exit 1"],
     ["no GPU", "nvidia/bin/nvidia-smi", "echo 'No devices were found'; exit 6"],
     ["a driver that lists none", "nvidia/bin/nvidia-smi", ""],
+    ["a driver older than TensorFlow's CUDA", "nvidia/bin/nvidia-smi", smi("550.144.03")],
+    ["a driver that tells no version", "nvidia/bin/nvidia-smi", smi("N/A")],
   ])("with %s does not train: 3, and the machine is off", async (_what, path, line) => {
     install(path, line);
     expect(await boot()).toBe(3);
