@@ -50,8 +50,8 @@ const LIBRARIES = {
 function install(set) {
   const works = computes().result !== undefined;
   if (works && set !== "keras" && !isOurs())
-    return `${NAME} is there as npm installed it, and computes; nothing to do${device()}`;
-  if (works && environment.has(set)) return `${what(set)}, already there${device()}`;
+    return `${NAME} is there as npm installed it, and computes${device()}; nothing to do`;
+  if (works && environment.has(set)) return `${what(set)}, already there${GPU ? "; it computes" : ""}${device()}`;
 
   const problems = missing(works);
   if (problems.length > 0) throw new Error(problems.join(" "));

@@ -19,14 +19,14 @@ describe("npm run setup:tensorflow", () => {
   const executable = (name: string, text: string) => write(`path/${name}`, `#!/bin/bash\n${text}\n`, 0o755);
 
   /** A package whose binding is a file that says whether it computes. */
-  const index = `
-    const { readFileSync } = require("node:fs");
+  const index = () => `
+    const { existsSync, readFileSync } = require("node:fs");
     const sum = Number(readFileSync(require("node:path").join(__dirname, "lib/binding"), "utf8"));
     module.exports = {
       add: () => ({ dataSync: () => [sum] }),
       tensor1d: () => null,
       getBackend: () => "tensorflow",
-      backend: () => ({ binding: { TF_Version: "2.21.0" } }),
+      backend: () => ({ binding: { TF_Version: "2.21.0" }, isUsingGpuDevice: existsSync("${root}/gpu") }),
       version: { "tfjs-node": "4.22.0" },
     };`;
 
@@ -48,7 +48,7 @@ describe("npm run setup:tensorflow", () => {
     write("bench/peers/requirements-keras.txt", "tensorflow-cpu==2.21.0\nkeras==3.12.0\n");
     // What npm install lays down, and the tool that then compiles.
     write("shelf/@tensorflow/tfjs-node/package.json", JSON.stringify({ main: "index.js" }));
-    write("shelf/@tensorflow/tfjs-node/index.js", index);
+    write("shelf/@tensorflow/tfjs-node/index.js", index());
     write(
       "shelf/@mapbox/node-pre-gyp/bin/node-pre-gyp",
       `const fs = require("node:fs");
@@ -122,6 +122,43 @@ esac`,
       });
     });
 
+    test("with --gpu brings the library for GPUs, CUDA beside it, and says where it computes", () => {
+      const name = "@tensorflow/tfjs-node-gpu";
+      write("package.json", JSON.stringify({ optionalDependencies: { [name]: "4.22.0" } }));
+      write(`shelf/${name}/package.json`, JSON.stringify({ main: "index.js", version: "4.22.0" }));
+      write(`shelf/${name}/index.js`, index());
+      write("scripts/requirements-tensorflow-gpu.txt", "tensorflow==2.21.0 \\\n    --hash=sha256:0\n");
+      write("scripts/requirements-cuda.txt", "nvidia-cudnn-cu12==9.3.0.75 \\\n    --hash=sha256:0\n");
+
+      const bare = setup(["--gpu", "--without-cuda"]);
+      expect(bare).toMatchObject({
+        status: 0,
+        stdout: `TensorFlow: tensorflow 2.21.0, installed; ${name} 4.22.0 computes with TensorFlow 2.21.0 (no GPU was seen: on the CPU)\n`,
+        asked: ["venv", "requirements-tensorflow-gpu.txt", `npm ${name}@4.22.0`, "compile"],
+      });
+      const site = join(root, ".parts/tensorflow-gpu", SITE);
+      mkdirSync(join(site, "../nvidia/cuda_nvrtc/lib"), { recursive: true });
+      write("gpu", "");
+      expect(setup(["--gpu"])).toMatchObject({
+        status: 0,
+        stdout: expect.stringMatching(/^TensorFlow: nvidia-cudnn-cu12 9\.3\.0\.75, installed; .* on the GPU\n$/),
+        asked: ["requirements-cuda.txt"],
+      });
+      // Where the library looks, and where cuDNN does.
+      const deps = join(root, "node_modules", name, "deps");
+      expect(existsSync(join(deps, "nvidia/cuda_nvrtc/lib"))).toBe(true);
+      expect(existsSync(join(deps, "nvidia/nvrtc/lib"))).toBe(true);
+      expect(setup(["--gpu"])).toMatchObject({
+        status: 0,
+        asked: [],
+        stdout: expect.stringMatching(/already there; it computes on the GPU\n$/),
+      });
+      expect(setup(["--gpu", "--without-cuda"]).asked).toEqual([]);
+      // What is there in the version that is wanted is built, and not brought again: so it is in the image.
+      rmSync(join(root, "node_modules", name, "lib"), { recursive: true });
+      expect(setup(["--gpu"]).asked).toEqual(["compile"]);
+    });
+
     test("names everything that is missing at once, before it downloads anything", () => {
       executable("python3.11", "echo 3.9.1");
       executable("make", "exit 1");
@@ -136,7 +173,7 @@ esac`,
 
   test("leaves alone what npm installed by itself", () => {
     write("node_modules/@tensorflow/tfjs-node/package.json", JSON.stringify({ main: "index.js" }));
-    write("node_modules/@tensorflow/tfjs-node/index.js", index);
+    write("node_modules/@tensorflow/tfjs-node/index.js", index());
     write("node_modules/@tensorflow/tfjs-node/lib/binding", "3");
     expect(setup()).toMatchObject({
       status: 0,
