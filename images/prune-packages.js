@@ -17,14 +17,18 @@ const NEVER_LOADED = [
 ];
 /** Folders of node-gyp, and what TensorFlow.js has for another platform. */
 const FOLDERS = new Set(["obj.target", ".deps", "miniprogram"]);
+/** Folders of a package's own tests, in some of which lie keys. */
+const TESTS = new Set(["test", "tests", "__tests__"]);
 
 /** @returns how many files are gone */
 function prune(folder) {
   let removed = 0;
-  for (const entry of readdirSync(folder, { withFileTypes: true })) {
+  const entries = readdirSync(folder, { withFileTypes: true });
+  const isPackage = entries.some(({ name }) => name === "package.json");
+  for (const entry of entries) {
     const path = join(folder, entry.name);
     if (entry.isDirectory()) {
-      if (FOLDERS.has(entry.name)) rmSync(path, { recursive: true });
+      if (FOLDERS.has(entry.name) || (isPackage && TESTS.has(entry.name))) rmSync(path, { recursive: true });
       else removed += prune(path);
     } else if (!LICENCE.test(entry.name) && NEVER_LOADED.some((pattern) => pattern.test(entry.name))) {
       rmSync(path);

@@ -23,6 +23,8 @@ const LEFT_OUT = ["doc/*", "groff/*", "info/*", "lintian/*", "linda/*", "locale/
   (path) => `--dpkgopt=path-exclude=/usr/share/${path}`,
 );
 const KEPT = "--dpkgopt=path-include=/usr/share/doc/*/copyright";
+/** As there: without the Perl that would merge /usr, which is merged from the start. */
+const MERGED = ["--hook-dir=/usr/share/mmdebstrap/hooks/merged-usr", "--include=usr-is-merged"];
 
 /** The base images by the Dockerfiles: such as "22.23.3" and "bookworm". */
 function pinned() {
@@ -61,7 +63,7 @@ function archive(name, version, make) {
 function debian() {
   const { suite } = pinned();
   return archive("debian", suite, (file) =>
-    run("mmdebstrap", ["--variant=minbase", "--format=tar", ...LEFT_OUT, KEPT, suite, file]),
+    run("mmdebstrap", ["--variant=minbase", "--format=tar", ...MERGED, ...LEFT_OUT, KEPT, suite, file]),
   );
 }
 
