@@ -3,6 +3,7 @@
  * images of a registry two archives in .parts/images, made from Debian's packages and the npm registry: debian.tar, a slim
  * Debian, and node.tar, what Node's image has above it. Prints a line a part; exits 1 with a sentence if one cannot be had.
  */
+const { createHash } = require("node:crypto");
 const {
   copyFileSync,
   cpSync,
@@ -47,16 +48,16 @@ function programs() {
   return `${missing.join(", ")}, installed`;
 }
 
-/** An archive in .parts/images, made again if it is for other versions. */
+/** An archive in .parts/images, made again if it is for another version, or this script makes it otherwise. */
 function archive(name, version, make) {
+  const made = `${version} ${createHash("sha256").update(readFileSync(__filename)).digest("hex")}`;
   const [file, stamp] = [join(FOLDER, `${name}.tar`), join(FOLDER, `${name}.version`)];
-  if (existsSync(file) && existsSync(stamp) && readFileSync(stamp, "utf8") === version)
-    return `${version}, already there`;
+  if (existsSync(file) && existsSync(stamp) && readFileSync(stamp, "utf8") === made) return `${version}, already there`;
   mkdirSync(FOLDER, { recursive: true });
   rmSync(stamp, { force: true });
   make(`${file}.partial`);
   renameSync(`${file}.partial`, file);
-  writeFileSync(stamp, version);
+  writeFileSync(stamp, made);
   return `${version}, made`;
 }
 
