@@ -188,7 +188,7 @@ describe("together, over the same buckets", () => {
 
   beforeAll(async () => {
     const workspace = join(scratch, "workspace");
-    const phantoms = await drawPhantomFolder(join(scratch, "phantoms"), 0);
+    const phantoms = await drawPhantomFolder(join(scratch, "phantoms"), 0, { patients: 24 });
     npmRun("runtime/cli/main.js", "ingest", "--data", phantoms, "--out", workspace);
     npmRun("runtime/cli/main.js", "preprocess", "--out", workspace);
     for (const name of ["processed", "warehouse"] as const) {
