@@ -88,11 +88,11 @@ export class Containers {
     const id = `image-test-${process.pid}-${this.started++}`;
     const bundle = join(this.folder, id);
     mkdirSync(bundle);
-    const tmpfs = (destination: string, mode: string) => ({
+    const tmpfs = (destination: string, ...options: readonly string[]) => ({
       destination,
       type: "tmpfs",
       source: "tmpfs",
-      options: ["nosuid", "nodev", `mode=${mode}`],
+      options: ["nosuid", ...options],
     });
     // https://github.com/opencontainers/runtime-spec/blob/main/config.md
     const specification = {
@@ -108,8 +108,8 @@ export class Containers {
       root: { path: root, readonly: true },
       mounts: [
         { destination: "/proc", type: "proc", source: "proc" },
-        tmpfs("/dev", "755"),
-        tmpfs("/tmp", "1777"),
+        tmpfs("/dev", "mode=755"),
+        tmpfs("/tmp", "nodev", "mode=1777"),
         ...Object.entries(mounts).map(([destination, source]) => ({
           destination,
           type: "bind",

@@ -210,7 +210,7 @@ describe("together, over the same buckets", () => {
       console.log(JSON.stringify({ tried, uid: process.getuid(), groups: process.getgroups() }));`;
     for (const { tag, root } of Object.values(images)) {
       const run = containers.start(tag, root, {}, {}, ["node", "--eval", program]);
-      expect(await run.ended).toBe(0);
+      expect({ code: await run.ended, said: run.said() }).toMatchObject({ code: 0 });
       expect(JSON.parse(run.said())).toEqual({
         tried: ["/x EROFS", "/app/x EROFS", "/app/index.js EROFS", "/usr/local/bin/node EROFS", "/tmp/x written"],
         uid: 1000,
@@ -224,7 +224,7 @@ describe("together, over the same buckets", () => {
     async () => {
       const { tag, root } = train();
       const run = containers.start(tag, root, environment(trainContract, {}));
-      expect(await run.ended).toBe(2);
+      expect({ code: await run.ended, said: run.said() }).toMatchObject({ code: 2 });
       expect(run.said()).toContain("tfjs-node-gpu: it sees no GPU");
     },
     5 * MINUTES,
