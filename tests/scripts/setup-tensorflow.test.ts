@@ -124,7 +124,7 @@ esac`,
 
     test("with --gpu brings the library for GPUs, CUDA beside it, and says where it computes", () => {
       const name = "@tensorflow/tfjs-node-gpu";
-      write("package.json", JSON.stringify({ optionalDependencies: { [name]: "4.22.0" } }));
+      write("runtime/package.json", JSON.stringify({ optionalDependencies: { [name]: "4.22.0" } }));
       write(`shelf/${name}/package.json`, JSON.stringify({ main: "index.js", version: "4.22.0" }));
       write(`shelf/${name}/index.js`, index());
       write("scripts/requirements-tensorflow-gpu.txt", "tensorflow==2.21.0 \\\n    --hash=sha256:0\n");
