@@ -18,6 +18,7 @@ import { warehouseMonitoring } from "../constructs/warehouse";
 import { BaseStack, hospitalSettings, keyChoice } from "./base-stack";
 import type { Hospital } from "./config";
 import { letDeliveryIntoCode } from "./delivery-access";
+import { deliveryMember } from "./delivery-names";
 import { IMAGE_CONTRACTS, type ImageLock, type ImageName } from "./images";
 import type { Platform } from "./platform-config";
 
@@ -111,6 +112,8 @@ export class HospitalAppStack extends BaseStack {
         keys,
         image: serveImage,
         sharedProject: hospital.tier === "ephemeral",
+        // The hospital's own identity is let by the data stack, before it deploys for the first time.
+        deployerPulls: hospital.deployer !== deliveryMember(hospital, "deploy"),
         ...hospital.serve,
         objectives: hospital.objectives,
         bindings: { LOG_LEVEL: logLevel },

@@ -22,6 +22,7 @@ export function grantServe(
     readonly buckets: BucketRefs;
     readonly image: ContainerImage;
     readonly sharedProject: boolean;
+    readonly deployerPulls: boolean;
   },
 ): void {
   grantDeclaredAccess(serveContract, identity, props.buckets);
@@ -29,7 +30,8 @@ export function grantServe(
   if (props.sharedProject) return;
   // Cloud Run's own agent pulls, and takes an image from nobody who may not read it.
   props.image.grantPull(identity, "run-pulls", serviceAgentMember(props.hospital, "run"));
-  if (props.hospital.deployer) props.image.grantPull(identity, "deployer-pulls", props.hospital.deployer);
+  const { deployer } = props.hospital;
+  if (deployer && props.deployerPulls) props.image.grantPull(identity, "deployer-pulls", deployer);
 }
 
 /** Lets a member call the service. Nobody may by default. */

@@ -50,6 +50,11 @@ export interface ServeProps {
    */
   readonly sharedProject?: boolean;
   /**
+   * Whether the line's deployer still has to be let read the image, as Cloud Run asks of whoever deploys one.
+   * @default true
+   */
+  readonly deployerPulls?: boolean;
+  /**
    * What people may rely on.
    * @default nothing is promised
    */
@@ -86,6 +91,7 @@ export class Serve extends Construct {
       buckets,
       image,
       sharedProject: props.sharedProject ?? false,
+      deployerPulls: props.deployerPulls ?? true,
     });
 
     const ingress: ServiceIngress = publicAccess

@@ -1,3 +1,4 @@
+import { Declared } from "../../tools/doctor/declared";
 import { grants } from "../../tools/iam-matrix";
 import type { SynthesizedStack } from "../../tools/synthesized";
 import { withTierStacks } from "../../tools/tiers";
@@ -74,6 +75,28 @@ withTierStacks(undefined, (stacks) => {
     expect(unawaited(stack)).toContainEqual(
       expect.stringMatching(/^google_cloudfunctions2_function\.\w+ does not wait for google_storage_bucket_iam_member/),
     );
+  });
+
+  test.each([
+    ["prod", "100000000001"],
+    ["test", "100000000002"],
+    ["ephemeral", "100000000003"],
+  ])("no right of %s is given by two resources: the end of one would take it from the other", (name, projectNumber) => {
+    const declared = (names: readonly string[], number: string) => {
+      const own = stacks.filter((stack) => names.includes(stack.name));
+      expect(own).toHaveLength(2);
+      return new Declared(own, { projectNumber: number }).resources;
+    };
+    const given = [
+      ...declared(["bootstrap", "platform"], "100000000009"),
+      ...declared([`${name}-data`, `${name}-app`], projectNumber),
+    ]
+      .filter(({ type }) => type.endsWith("_iam_member"))
+      .map(({ type, config: { "//": _, depends_on: __, lifecycle: ___, ...config } }) =>
+        JSON.stringify([type, ...Object.entries(config).sort()]),
+      );
+    expect(given.length).toBeGreaterThan(50);
+    expect(given.filter((right, index) => given.indexOf(right) !== index)).toEqual([]);
   });
 
   test("all that CI's account may do outside the project of ephemeral environments is this", () => {
