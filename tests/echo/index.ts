@@ -4,23 +4,21 @@ import { Policies } from "./iam-policy";
 import { isRecord, type Json } from "./json";
 import { ApiProblem, invalid, unknownToTheEcho } from "./problem";
 import type { ApiRequest, Service, World } from "./service";
+import { artifactRegistry } from "./services/artifact-registry";
 import { bigQuery } from "./services/bigquery";
+import { budgets } from "./services/billing-budgets";
 import { compute } from "./services/compute";
 import { dataproc } from "./services/dataproc";
+import { dns } from "./services/dns";
 import { iam } from "./services/iam";
+import { iap } from "./services/iap";
 import { giveKey, kms } from "./services/kms";
+import { logging } from "./services/logging";
+import { monitoring } from "./services/monitoring";
 import { resourceManager, serviceUsage } from "./services/projects";
+import { pubsub } from "./services/pubsub";
 import { functions, run } from "./services/run";
-import {
-  artifactRegistry,
-  budgets,
-  dns,
-  iap,
-  logging,
-  monitoring,
-  pubsub,
-  secretManager,
-} from "./services/small-services";
+import { secretManager } from "./services/secret-manager";
 import { storage } from "./services/storage";
 import { Store } from "./store";
 

@@ -2,7 +2,7 @@ import { type Json, merged, recordOf } from "../json";
 import { ApiProblem, invalid, unknownToTheEcho } from "../problem";
 import { NOW, policyAnswer } from "../resources";
 import type { ApiRequest, Service, World } from "../service";
-import { checkKey } from "./storage";
+import { checkKey } from "./kms";
 
 const SELF = "https://bigquery.googleapis.com/bigquery/v2";
 /** Milliseconds, as text. */

@@ -1,7 +1,7 @@
 import { type Json, recordOf } from "../json";
 import { notFound } from "../problem";
 import { type Context, NOW, resourceService } from "../resources";
-import { checkKey } from "./storage";
+import { checkKey } from "./kms";
 
 /**
  * https://cloud.google.com/dataproc/docs/reference/rest: templates are kept as they are written, and nothing in them that

@@ -117,3 +117,11 @@ function roles({ method, path, body, query }: ApiRequest, { store }: World): Jso
   }
   throw id === undefined ? unknownToTheEcho(`${method} iam ${path}`) : notFound(path);
 }
+
+/** An account of a project that the echo has accounts of has to be there. */
+export function checkAccount(email: unknown, world: World): void {
+  if (typeof email !== "string") return;
+  const [, project] = /@([^.]+)\.iam\.gserviceaccount\.com$/.exec(email) ?? [];
+  if (project !== undefined && !world.store.find(`iam/projects/${project}/serviceAccounts/${email}`))
+    throw notFound(`The service account ${email}`);
+}

@@ -1,4 +1,5 @@
 import { type Json, recordOf } from "../json";
+import { failedPrecondition, invalid, notFound } from "../problem";
 import { type Context, NOW, resourceService } from "../resources";
 import type { World } from "../service";
 
@@ -75,4 +76,15 @@ export function giveKey(stored: string, { store }: World): void {
   store.put(`kms/${ring}`, { name: ring, createTime: NOW });
   const primary = { name: `${name}/cryptoKeyVersions/1`, state: "ENABLED", createTime: NOW };
   store.put(stored, { name, purpose: "ENCRYPT_DECRYPT", createTime: NOW, primary });
+}
+
+/** A key that is in the echo's keys must be named in full and be usable; others are some other project's. */
+export function checkKey(key: unknown, world: World): void {
+  if (key === undefined || key === "") return;
+  if (typeof key !== "string" || !/^projects\/[^/]+\/locations\/[^/]+\/keyRings\/[^/]+\/cryptoKeys\/[^/]+$/.test(key))
+    throw invalid(`${String(key)} is no name of a key.`);
+  const ring = key.replace(/\/cryptoKeys\/[^/]+$/, "");
+  if (world.store.find(`kms/${ring}`) && !world.store.find(`kms/${key}`)) throw notFound(key);
+  const state = recordOf(world.store.find(`kms/${key}`)?.primary).state;
+  if (state !== undefined && state !== "ENABLED") throw failedPrecondition(`The key ${key} has no enabled version.`);
 }

@@ -1,9 +1,9 @@
 import { type Json, recordOf } from "../json";
 import { invalid, notFound } from "../problem";
 import { type Context, doneOperation, NOW, resourceService } from "../resources";
-import type { World } from "../service";
 import { projectNumber } from "../store";
-import { checkKey } from "./storage";
+import { checkAccount } from "./iam";
+import { checkKey } from "./kms";
 
 /** https://cloud.google.com/run/docs/reference/rest/v2/projects.locations.services */
 export const run = resourceService({
@@ -139,12 +139,4 @@ function completeFunction(written: Json, { id, name, project, world }: Context):
       environmentVariables: { LOG_EXECUTION_ID: "true", ...recordOf(service.environmentVariables) },
     },
   };
-}
-
-/** An account of a project that the echo has accounts of has to be there. */
-export function checkAccount(email: unknown, world: World): void {
-  if (typeof email !== "string") return;
-  const [, project] = /@([^.]+)\.iam\.gserviceaccount\.com$/.exec(email) ?? [];
-  if (project !== undefined && !world.store.find(`iam/projects/${project}/serviceAccounts/${email}`))
-    throw notFound(`The service account ${email}`);
 }

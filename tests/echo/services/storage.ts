@@ -1,10 +1,11 @@
 import { createHash } from "node:crypto";
 import { crc32c } from "@node-rs/crc32";
 import { type Json, merged, recordOf } from "../json";
-import { ApiProblem, failedPrecondition, invalid, notFound, unknownToTheEcho } from "../problem";
+import { ApiProblem, invalid, unknownToTheEcho } from "../problem";
 import { NOW } from "../resources";
 import type { ApiRequest, Service, World } from "../service";
 import { projectNumber } from "../store";
+import { checkKey } from "./kms";
 
 const SELF = "https://www.googleapis.com/storage/v1";
 /** Days a deleted object stays, where the bucket does not say: https://cloud.google.com/storage/docs/soft-delete */
@@ -193,15 +194,4 @@ function multipart({ bytes, contentType, query }: ApiRequest): { metadata: Json;
     media: media.body,
     mediaType: /content-type: *([^\r\n]+)/i.exec(media.head)?.[1] ?? "application/octet-stream",
   };
-}
-
-/** A key that is in the echo's keys must be named in full and be usable; others are some other project's. */
-export function checkKey(key: unknown, world: World): void {
-  if (key === undefined || key === "") return;
-  if (typeof key !== "string" || !/^projects\/[^/]+\/locations\/[^/]+\/keyRings\/[^/]+\/cryptoKeys\/[^/]+$/.test(key))
-    throw invalid(`${String(key)} is no name of a key.`);
-  const ring = key.replace(/\/cryptoKeys\/[^/]+$/, "");
-  if (world.store.find(`kms/${ring}`) && !world.store.find(`kms/${key}`)) throw notFound(key);
-  const state = recordOf(world.store.find(`kms/${key}`)?.primary).state;
-  if (state !== undefined && state !== "ENABLED") throw failedPrecondition(`The key ${key} has no enabled version.`);
 }
