@@ -79,8 +79,14 @@ export class Terraform {
           written[stream] += text;
         });
       }
-      child.once("error", reject);
-      child.once("close", (code) => resolve({ ...written, code, ok: code === 0 }));
+      let failure: Error | undefined;
+      child.once("error", (error) => {
+        failure = error;
+        // One that never started does not close.
+        if (child.pid === undefined) reject(error);
+      });
+      // Terraform that is interrupted ends what it has begun.
+      child.once("close", (code) => (failure ? reject(failure) : resolve({ ...written, code, ok: code === 0 })));
     });
   }
 

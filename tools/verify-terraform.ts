@@ -111,6 +111,10 @@ async function verify(
       order,
       begun,
     );
+  } catch (error) {
+    if (!stopping.signal.aborted) throw error;
+    process.stderr.write("Interrupted: what was applied was in the echo alone, and is gone.\n");
+    return EXIT.interrupted;
   } finally {
     process.removeListener("SIGINT", interrupt);
     await apis?.stop();
@@ -137,7 +141,9 @@ async function live(checks: readonly StackCheck[], lifted: readonly SynthesizedS
       await fall(group, lifted);
     }
   };
-  await Promise.all(Array.from({ length: jobs }, worker));
+  // One that fails must not leave the others behind, which still work in the folder.
+  const ends = await Promise.allSettled(Array.from({ length: jobs }, worker));
+  for (const end of ends) if (end.status === "rejected") throw end.reason;
   await fall(platform, lifted);
 }
 
