@@ -67,6 +67,16 @@ export const ODD_HOSPITALS: readonly HospitalLine[] = [
     },
   },
   {
+    // A subnet of somebody else's.
+    name: "shared-vpc",
+    tier: "test",
+    project: "example-shared",
+    projectNumber: "400000000005",
+    region: "europe-west4",
+    removal: "destroy",
+    network: { shared: { project: "example-host", network: "spokes", subnet: "hospitals" } },
+  },
+  {
     // A page that one department opens.
     name: "door",
     tier: "test",
@@ -103,6 +113,11 @@ function everyOverride(): HospitalLine {
     billingAccount: "ABCDEF-012345-6789AB",
     budget: 10_000_000,
     alertEmails: ["a@example.org", "b@example.org"],
+    perimeter: "accessPolicies/1234567890/servicePerimeters/hospitals",
+    orgPolicies: true,
+    wave: 5,
+    usageLogs: false,
+    objectives: { availability: 99.9, latency: 99, latencySeconds: 0.5, freshness: 95, freshnessMinutes: 1440 },
     analysts: [
       "group:analysts@example.org",
       "user:c@example.org",

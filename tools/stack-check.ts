@@ -176,7 +176,7 @@ const problemOf = ({ ok, stderr }: Run): string[] => (ok ? [] : [tail(stderr)]);
 /** What an error says and where, without the excerpt of the configuration. */
 function tail(text: string): string {
   const lines = text.split("\n").map((line) => line.replace(/[│╷╵]/g, " ").trim().slice(0, 300));
-  const errors = lines.filter((line) => /^(?:Error:|with \S+,$)/.test(line));
+  const errors = lines.filter((line) => /^(?:Error:|with \S+,$|google_\S+, provider$)/.test(line));
   return (errors.length > 0 ? errors : lines.filter((line) => line !== "")).slice(-12).join(" ");
 }
 
@@ -198,12 +198,17 @@ export function madeByOthers(stacks: readonly SynthesizedStack[]): string[] {
       (it) => `artifactregistry/projects/${it.project}/locations/${it.location}/repositories/${it.repository_id}`,
     ),
   ]);
+  const text = stacks.map(({ json }) => JSON.stringify(json)).join("\n");
   const key = /(projects\/[^/"$]+\/locations\/[^/"$]+\/keyRings\/[\w-]+)\/cryptoKeys\/[\w-]+/g;
   const used = [
-    ...stacks
-      .flatMap(({ json }) => [...JSON.stringify(json).matchAll(key)])
-      .filter(([, ring = ""]) => !made.has(`kms/${ring}`))
-      .map(([name]) => `kms/${name}`),
+    ...[...text.matchAll(key)].filter(([, ring = ""]) => !made.has(`kms/${ring}`)).map(([name]) => `kms/${name}`),
+    // A Shared VPC, and a perimeter.
+    ...[...text.matchAll(/"https:\/\/www\.googleapis\.com\/(compute)\/v1\/(projects\/[\w-]+\/[\w/-]+)"/g)].map(
+      ([, service, name]) => `${service}/${name}`,
+    ),
+    ...[...text.matchAll(/accessPolicies\/\d+\/servicePerimeters\/\w+/g)].map(
+      ([name]) => `accesscontextmanager/${name}`,
+    ),
     ...resources("google_storage_bucket_iam_member").map(({ bucket }) => `storage/b/${bucket}`),
     ...resources("google_artifact_registry_repository_iam_member").map(
       (it) => `artifactregistry/projects/${it.project}/locations/${it.location}/repositories/${it.repository}`,

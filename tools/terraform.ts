@@ -135,7 +135,7 @@ export function copyStack(stack: SynthesizedStack, folder: string, change: (json
   const { google = [] } = (json.provider ?? {}) as { google?: Json[] };
   json.provider = {
     ...(json.provider as Json),
-    google: google.map((config) => ({ ...config, batching: { send_after: "1s" } })),
+    google: google.map((config) => ({ ...config, batching: { enable_batching: true, send_after: "300ms" } })),
   };
   change(json);
   writeFileSync(join(folder, "cdk.tf.json"), JSON.stringify(json, null, 2));

@@ -32,7 +32,8 @@ export const TIER_HOSPITALS: readonly HospitalLine[] = [
 ];
 
 /** What an ephemeral environment gets from its variables. */
-const ENVIRONMENT = { CI_ENV_ID: "ephemeral", CI_EXPIRES_AT: "2027-01-31" };
+export const EPHEMERAL = "ephemeral";
+const ENVIRONMENT = { CI_ENV_ID: EPHEMERAL, CI_EXPIRES_AT: "2027-01-31" };
 
 /** As if both images had been pushed, so that nothing is left out. */
 export const EXAMPLE_IMAGES: ImageLock = withStandIns({ version: 1, images: {} }, EXAMPLE_PLATFORM);

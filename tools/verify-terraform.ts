@@ -1,4 +1,5 @@
 import { cpus } from "node:os";
+import { ConfigurationError } from "../runtime/platform/config";
 import { chooseLines, LINES_HELP } from "../stacks/lines";
 import { startEcho } from "../tests/echo";
 import { EXIT, ifMain, print, runTool, tool } from "./command";
@@ -9,7 +10,7 @@ import { type CheckContext, madeByOthers, STEPS, StackCheck } from "./stack-chec
 import { readStacks, type SynthesizedStack, withScratch } from "./synthesized";
 import { table } from "./table";
 import { findTerraform, providerProblem } from "./terraform";
-import { TIER_HOSPITALS, type TierOptions, tierStacks } from "./tiers";
+import { EPHEMERAL, TIER_HOSPITALS, type TierOptions, tierStacks } from "./tiers";
 
 interface Options {
   readonly hospitals?: string;
@@ -40,7 +41,7 @@ export async function verifyTerraform(args: readonly string[], startApis: StartA
     .option("--hospitals <file>", "a list of hospitals (JSON or TypeScript) in place of one of every tier")
     .option("--platform <file>", LINES_HELP.platform)
     .option("--all", "the hospital of every tier, and every odd one of tools/odd-hospitals.ts")
-    .option("--only <names...>", "of these hospitals alone, platform included")
+    .option("--only <names...>", "of all these, only hospitals of these names, and the platform")
     .option("--out <dir>", "keep what is synthesized in this folder")
     .option("--dir <dir>", "verify a folder that was synthesized before")
     .option("--no-apply", "stop behind the first plan")
@@ -49,6 +50,10 @@ export async function verifyTerraform(args: readonly string[], startApis: StartA
     program,
     () => {
       const options = program.opts<Options>();
+      if (!/^[1-9]\d?$/.test(options.jobs))
+        throw new ConfigurationError("The command line", [
+          `--jobs is "${options.jobs}"; it must be a whole number from 1 to 99.`,
+        ]);
       return withScratch((scratch) => verify(subjectOf(options, scratch), options, scratch, startApis));
     },
     args,
@@ -59,14 +64,22 @@ function subjectOf(options: Options, scratch: string): Subject {
   if (options.dir !== undefined) return { stacks: readStacks(options.dir), lifted: [] };
   const chosen = linesOf(options);
   const { only } = options;
+  const names = [...(chosen.lines ?? []).map(({ name }) => name), EPHEMERAL];
+  const unknown = (only ?? []).filter((name) => !names.includes(name));
+  if (unknown.length > 0)
+    throw new ConfigurationError("The command line", [
+      `--only names ${unknown.join(", ")}, and there is no such hospital; there are ${names.join(", ")}.`,
+    ]);
   const wanted = ({ name }: SynthesizedStack) => only === undefined || [...only, PLATFORM].includes(groupOf(name));
   const stacks = tierStacks(options.out ?? `${scratch}/synthesized`, chosen).filter(wanted);
   return { stacks, lifted: tierStacks(`${scratch}/lifted`, { ...chosen, allowDestroys: true }).filter(wanted) };
 }
 
-function linesOf({ hospitals, platform, all }: Options): TierOptions {
-  if (hospitals === undefined && platform === undefined)
-    return { lines: [...TIER_HOSPITALS, ...(all ? ODD_HOSPITALS : [])], subject: "The hospitals of tools/" };
+function linesOf({ hospitals, platform, all, only }: Options): TierOptions {
+  if (hospitals === undefined && platform === undefined) {
+    const odd = all || only !== undefined ? ODD_HOSPITALS : [];
+    return { lines: [...TIER_HOSPITALS, ...odd], subject: "The hospitals of tools/" };
+  }
   const lines = chooseLines({ hospitals, platform }, TIER_HOSPITALS);
   return { lines: lines.hospitals, platform: lines.platform, subject: lines.subject };
 }
@@ -103,7 +116,7 @@ async function verify(
     const checks = order
       .flatMap((name) => stacks.filter((stack) => stack.name === name))
       .map((stack) => new StackCheck(stack, context));
-    await live(checks, lifted, Number(options.jobs) || 1);
+    await live(checks, lifted, Number(options.jobs));
     const gaps = [...new Set(apis?.gaps)];
     return conclude(
       checks,

@@ -4,6 +4,7 @@ import { Policies } from "./iam-policy";
 import { isRecord, type Json } from "./json";
 import { ApiProblem, invalid, unknownToTheEcho } from "./problem";
 import type { ApiRequest, Service, World } from "./service";
+import { accessContextManager } from "./services/access-context-manager";
 import { artifactRegistry } from "./services/artifact-registry";
 import { bigQuery } from "./services/bigquery";
 import { budgets } from "./services/billing-budgets";
@@ -15,6 +16,7 @@ import { iap } from "./services/iap";
 import { giveKey, kms } from "./services/kms";
 import { logging } from "./services/logging";
 import { monitoring } from "./services/monitoring";
+import { orgPolicy } from "./services/org-policy";
 import { resourceManager, serviceUsage } from "./services/projects";
 import { pubsub } from "./services/pubsub";
 import { functions, run } from "./services/run";
@@ -23,6 +25,7 @@ import { storage } from "./services/storage";
 import { Store } from "./store";
 
 const SERVICES: readonly Service[] = [
+  accessContextManager,
   artifactRegistry,
   bigQuery,
   budgets,
@@ -35,6 +38,7 @@ const SERVICES: readonly Service[] = [
   kms,
   logging,
   monitoring,
+  orgPolicy,
   pubsub,
   resourceManager,
   run,
@@ -73,7 +77,7 @@ export async function startEcho(given: readonly string[] = []): Promise<Echo> {
   const world: World = { store: new Store(), policies: new Policies() };
   for (const name of given)
     if (name.startsWith("kms/")) giveKey(name, world);
-    else world.store.put(name, { name: name.slice(name.lastIndexOf("/") + 1) });
+    else world.store.put(name, { name: name.slice(name.lastIndexOf("/") + 1), etag: "given" });
   const gaps: string[] = [];
   const server = createServer((request, response) => {
     answer(request, response, world, gaps).catch((error: unknown) => {

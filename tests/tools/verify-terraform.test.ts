@@ -128,6 +128,15 @@ describe("with the real provider, against the echo", () => {
   }, 300_000);
 });
 
+test.each([
+  [["--only", "nobody"], "--only names nobody, and there is no such hospital; there are prod, test, gpu-"],
+  [["--jobs", "many"], '--jobs is "many"; it must be a whole number from 1 to 99.'],
+  [["--hospitals", "/nowhere.json"], "The file /nowhere.json does not exist"],
+])("%j is wrong usage", async (args, sentence) => {
+  expect(await verifyTerraform(args)).toBe(2);
+  expect(printed()).toContain(sentence);
+});
+
 describe("a second plan", () => {
   const plan = (change: Json) => ({ resource_changes: [{ address: "x.a", mode: "managed", change }] });
 
@@ -169,9 +178,11 @@ describe("the odd hospitals", () => {
     expect(stacks).toHaveLength(2 + 2 * (ODD_HOSPITALS.length + 3));
   });
 
-  test("use nothing that nobody makes but keys that their lines name", () => {
-    const keys = ODD_HOSPITALS.flatMap(({ kmsKey }) => kmsKey ?? []);
-    expect(madeByOthers(stacks).filter((name) => !name.includes("/pseudonyms"))).toEqual([`kms/${[...new Set(keys)]}`]);
+  test("use nothing that nobody makes but what their lines name", () => {
+    const lines = JSON.stringify(ODD_HOSPITALS);
+    const names = madeByOthers(stacks).map((name) => name.slice(name.lastIndexOf("/") + 1));
+    expect(new Set(names)).toEqual(new Set(["data", "pseudonyms", "hospitals"]));
+    for (const name of names) expect(lines).toContain(name);
   });
 
   test("without the platform are given what is the platform's", () => {

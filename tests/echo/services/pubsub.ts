@@ -46,6 +46,6 @@ function completeSubscription(subscription: Json, { name, world }: Context): Jso
     ...subscription,
     name,
     state: "ACTIVE",
-    pushConfig: push,
+    pushConfig: subscription.pushConfig === undefined ? {} : push,
   };
 }
