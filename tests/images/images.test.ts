@@ -297,6 +297,8 @@ describe("together, over the same buckets", () => {
       ],
       { encoding: "utf8" },
     );
+    expect(stdout.match(/^== /gm)).toHaveLength(libraries.length);
+    expect(stdout).toMatch(/libtensorflow_framework\.so\.2 => \S+\/deps\/lib\//);
     expect(`${stdout}${stderr}`.split("\n").filter((line) => /not found|cannot|error/i.test(line))).toEqual([]);
   });
 });

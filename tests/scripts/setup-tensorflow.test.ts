@@ -68,6 +68,7 @@ describe("npm run setup:tensorflow", () => {
   "-m venv"*) echo venv >>"${root}/asked"; mkdir -p "$4/bin"; cp "$0" "$4/bin/python" ;;
   *pip*) [[ ! -e "${root}/offline" ]] || { echo "no network" >&2; exit 1; }
     echo "$(basename "\${@: -1}")" >>"${root}/asked"
+    grep -q tensorflow "\${@: -1}" || exit 0
     mkdir -p "$(dirname "$0")/../${SITE}/include"; touch "$(dirname "$0")/../${SITE}/"libtensorflow_{cc,framework}.so.2 ;;
 esac`,
     );
@@ -127,9 +128,12 @@ esac`,
       write("runtime/package.json", JSON.stringify({ optionalDependencies: { [name]: "4.22.0" } }));
       write(`shelf/${name}/package.json`, JSON.stringify({ main: "index.js", version: "4.22.0" }));
       write(`shelf/${name}/index.js`, index());
-      write("scripts/requirements-tensorflow-gpu.txt", "tensorflow==2.21.0 \\\n    --hash=sha256:0\n");
-      write("scripts/requirements-cuda.txt", "nvidia-cudnn-cu12==9.3.0.75 \\\n    --hash=sha256:0\n");
+      for (const file of ["requirements-tensorflow-gpu.txt", "requirements-cuda.txt"])
+        write(`scripts/${file}`, readFileSync(join(dirname(SCRIPT), file), "utf8"));
 
+      // At once, or one after the other.
+      expect(setup(["--gpu"])).toMatchObject({ status: 0, asked: expect.arrayContaining(["requirements-cuda.txt"]) });
+      for (const made of [".parts", "node_modules"]) rmSync(join(root, made), { recursive: true });
       const bare = setup(["--gpu", "--without-cuda"]);
       expect(bare).toMatchObject({
         status: 0,
@@ -141,7 +145,7 @@ esac`,
       write("gpu", "");
       expect(setup(["--gpu"])).toMatchObject({
         status: 0,
-        stdout: expect.stringMatching(/^TensorFlow: nvidia-cudnn-cu12 9\.3\.0\.75, installed; .* on the GPU\n$/),
+        stdout: expect.stringMatching(/^TensorFlow: nvidia-cublas-cu12 .*, installed; .* on the GPU\n$/),
         asked: ["requirements-cuda.txt"],
       });
       // Where the library looks, and where cuDNN does.
