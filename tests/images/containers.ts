@@ -23,6 +23,7 @@ export class Containers {
   /** For buildah, and for what starts it. */
   readonly env: NodeJS.ProcessEnv;
   private readonly containers: string[] = [];
+  private readonly running: Running[] = [];
   private started = 0;
 
   constructor(private readonly folder: string) {
@@ -127,7 +128,7 @@ export class Containers {
     const child = spawn("unshare", ["--mount", "sh", "-c", script, "crun", ...run], {
       stdio: ["ignore", "pipe", "pipe"],
     });
-    return {
+    const running: Running = {
       ...listen(child),
       async stop() {
         if (child.exitCode !== null || child.signalCode !== null) return;
@@ -136,11 +137,16 @@ export class Containers {
         await ended;
       },
     };
+    this.running.push(running);
+    return running;
   }
 
-  /** Takes everything away. */
-  remove(): void {
+  /** Stops what still runs, and takes everything away. */
+  async remove(): Promise<void> {
+    for (const running of this.running) await running.stop();
     for (const container of this.containers) spawnSync("buildah", ["umount", container], { env: this.env });
+    // buildah leaves its own folder mounted upon itself.
+    spawnSync("umount", [join(this.folder, "root-overlay", "overlay")], { stdio: "ignore" });
     rmSync(this.folder, { recursive: true, force: true });
   }
 }

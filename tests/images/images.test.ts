@@ -98,7 +98,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await server?.stop();
-  containers?.remove();
+  await containers?.remove();
   rmSync(scratch, { recursive: true, force: true });
 });
 
@@ -309,7 +309,8 @@ async function ready(url: string, run: Running): Promise<void> {
   run.ended.then(() => {
     ended = true;
   });
-  while (!ended) {
+  const deadline = Date.now() + 2 * MINUTES;
+  while (!ended && Date.now() < deadline) {
     const status = await fetch(url).then(
       (response) => response.status,
       () => 0,
@@ -317,7 +318,7 @@ async function ready(url: string, run: Running): Promise<void> {
     if (status === 200) return;
     await new Promise((done) => setTimeout(done, 200));
   }
-  throw new Error(`The service ended: ${run.said()}`);
+  throw new Error(`The service ${ended ? "ended" : "does not get ready"}: ${run.said()}`);
 }
 
 describe("what is planted in a copy of an image", () => {
