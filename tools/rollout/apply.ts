@@ -4,7 +4,7 @@ import { type Check, watch } from "./checks";
 import { type Member, type MemberStack, stacksOf } from "./members";
 import { objections, planStack } from "./plan";
 import { inParallel } from "./pool";
-import type { RecordFile, RolloutRecord } from "./record";
+import type { Change, RecordFile, RolloutRecord } from "./record";
 import { type StackRunner, sha256Of, TerraformFailure } from "./stack-runner";
 
 /** Where a roll-out stopped. */
@@ -90,7 +90,17 @@ async function applyStack(each: MemberStack, options: ApplyOptions): Promise<voi
 
   if (await mustPlanAgain(each, options)) {
     print(`${stack.name}: planning it again, since its plan was begun or is not whole.`);
+    const agreed = record.stacks[stack.name];
     await planStack(each, record, runner);
+    const news = notAgreedTo(record.stacks[stack.name]?.plan?.changes ?? [], agreed?.plan?.changes ?? []);
+    if (agreed && news.length > 0) {
+      const addresses = news.map(({ address }) => address);
+      const sentence = `Its new plan has what was not agreed to: ${news.map(({ address, actions }) => `${actions.join(" and ")} ${address}`).join(", ")}. Look at it with "npm run rollout -- plan", and apply that.`;
+      // What was agreed to stays written down: the same command does not take the new plan for it.
+      record.stacks[stack.name] = { ...agreed, status: "failed", problem: { sentence, addresses } };
+      await file.write(record);
+      throw stopAt(sentence, addresses);
+    }
     await file.write(record);
   }
   const own = record.stacks[stack.name];
@@ -127,6 +137,17 @@ async function applyStack(each: MemberStack, options: ApplyOptions): Promise<voi
   }
   await change("applied");
   if (!signal.aborted) print(`${stack.name}: ${own.plan.changes.length === 0 ? "nothing to change" : "applied"}.`);
+}
+
+/** Changes of a plan that was made again which the one that was agreed to does not have. */
+function notAgreedTo(changes: readonly Change[], agreed: readonly Change[]): Change[] {
+  const before = new Map(agreed.map(({ address, actions }) => [address, actions.join()]));
+  return changes.filter(({ address, actions }) => {
+    const then = before.get(address);
+    // What was half made is made anew, and an output says what became of it.
+    const anew = then === "create" && actions.includes("create");
+    return then !== actions.join() && !anew && !address.startsWith("output.");
+  });
 }
 
 /** What was begun and did not end may be half applied; what lies in the folder may not be what was planned. */

@@ -288,6 +288,24 @@ describe("an apply", () => {
     expect(Object.keys(all.state("b1-data").resources)).toHaveLength(1);
   });
 
+  test("stops where a plan that has to be made again has more in it than was agreed to, however often it is tried", async () => {
+    const all = hospitals([{ name: "a1", data: thing() }]);
+    expect(await rollout(all.plan())).toBe(0);
+    writeFileSync(
+      all.path("states/terraform.a1-data.tfstate"),
+      JSON.stringify({ serial: 3, resources: { "google_compute_network.own": { location: "x" } } }),
+    );
+    writeFileSync(join(all.out, "plans", "a1-data", "plan.bin"), "another plan");
+    for (let time = 0; time < 2; time++) {
+      expect(await apply(all)).toBe(1);
+      expect(printed()).toContain("what was not agreed to: delete google_compute_network.own.");
+      expect(applied(all)).toEqual([]);
+    }
+    expect(await rollout(all.plan())).toBe(0);
+    expect(await apply(all)).toBe(0);
+    expect(Object.keys(all.state("a1-data").resources)).toHaveLength(1);
+  });
+
   test("of a later wave waits for the earlier one", async () => {
     const all = hospitals([
       { name: "a1", data: thing() },
