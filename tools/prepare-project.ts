@@ -54,7 +54,8 @@ export function preparation({ project, services }: Pick<Target, "project" | "ser
 /** For others to run: whoever prepares a hospital has no rights on the host project, and needs none. */
 function sharedNetworkByHand(target: Target, shared: SharedNetworkLine): string[] {
   return [
-    `# An administrator of the Shared VPC runs these in ${shared.project}; what is there already stays. RANGE_OF_THE_SUBNET is that of ${shared.subnet}.`,
+    `# An administrator of the Shared VPC runs these in ${shared.project}, and skips what is there already, such as the zones of another hospital. RANGE_OF_THE_SUBNET is that of ${shared.subnet}.`,
+    `# Rules are about machines with this hospital's tags alone. The private zones are not: they lead every machine of ${shared.network} to Google's restricted addresses.`,
     ...hostCommands(target, shared, NODE_TAG).map(showCommand),
     `# Who starts training machines by hand needs roles/compute.networkUser on ${shared.subnet} as well.`,
   ];

@@ -38,6 +38,8 @@ export class Network extends Construct implements MachineNetwork {
   readonly subnet: ComputeSubnetwork;
   /** Routes, names and rules. */
   readonly ready: readonly ITerraformDependable[];
+  /** Whatever runs here is the hospital's. */
+  readonly machineTags: readonly string[] = [];
   private readonly rules: FirewallRules;
 
   constructor(scope: Construct, id: string, props: NetworkProps) {
@@ -94,6 +96,10 @@ export class Network extends Construct implements MachineNetwork {
 
   allowWithin(tag: string): readonly ITerraformDependable[] {
     return this.rules.allowWithin(tag);
+  }
+
+  tagOf(role: string): string {
+    return role;
   }
 
   private addNat(hospital: HospitalRef): void {

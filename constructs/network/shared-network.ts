@@ -14,14 +14,27 @@ export interface MachineNetwork {
    * @returns what must exist before the first such machine
    */
   allowWithin(tag: string): readonly ITerraformDependable[];
+  /** The tag that machines of a role carry in this network, by which rules find them. */
+  tagOf(role: string): string;
+  /** What every machine of the hospital carries beside it. */
+  readonly machineTags: readonly string[];
 }
+
+/** Others use a shared network as well, with rules of their own: a tag without the hospital's name may be anybody's. */
+const sharedTag = ({ name }: Pick<HospitalRef, "name">, role: string) => `${name}-${role}`;
+const MACHINE = "machine";
 
 /** A subnet of a Shared VPC. Nothing is made in it: its administrators keep rules, routes and names ({@link hostCommands}). */
 export class SharedNetwork implements MachineNetwork {
   readonly subnet: { readonly selfLink: string };
   readonly ready: readonly ITerraformDependable[] = [];
+  readonly machineTags: readonly string[];
 
-  constructor(hospital: Pick<HospitalRef, "region">, { project, subnet }: SharedNetworkLine) {
+  constructor(
+    private readonly hospital: Pick<HospitalRef, "name" | "region">,
+    { project, subnet }: SharedNetworkLine,
+  ) {
+    this.machineTags = [sharedTag(hospital, MACHINE)];
     this.subnet = {
       selfLink: `https://www.googleapis.com/compute/v1/projects/${project}/regions/${hospital.region}/subnetworks/${subnet}`,
     };
@@ -30,17 +43,21 @@ export class SharedNetwork implements MachineNetwork {
   allowWithin(): readonly ITerraformDependable[] {
     return [];
   }
+
+  tagOf(role: string): string {
+    return sharedTag(this.hospital, role);
+  }
 }
 
 /**
  * What the administrators of a Shared VPC run for one hospital, with rights on the host project that whoever deploys a
  * hospital does not need: the same that a hospital's own network has.
- * @param tag of machines that talk to each other
+ * @param role of machines that talk to each other
  */
 export function hostCommands(
   hospital: Pick<HospitalRef, "name" | "project" | "projectNumber" | "region" | "deployer">,
   { project, network, subnet }: SharedNetworkLine,
-  tag: string,
+  role: string,
 ): [program: string, ...args: string[]][] {
   const compute = (...args: string[]): [string, ...string[]] => ["gcloud", "compute", ...args, `--project=${project}`];
   const rule = (name: string, direction: "INGRESS" | "EGRESS", action: string, priority: number, ...rest: string[]) =>
@@ -69,7 +86,8 @@ export function hostCommands(
     ),
   );
   // By tag: other machines of the network are none of the hospital's.
-  const tags = (kind: "source" | "target") => `--${kind}-tags=${tag}`;
+  const tags = (kind: "source" | "target") => `--${kind}-tags=${sharedTag(hospital, role)}`;
+  const machines = `--target-tags=${sharedTag(hospital, MACHINE)}`;
   const zones = GOOGLE_DOMAINS.flatMap(({ id, domain, target }): [string, ...string[]][] => {
     const dns = (...args: string[]): [string, ...string[]] => ["gcloud", "dns", ...args, `--project=${project}`];
     const record = (name: string, type: string, data: string) =>
@@ -120,8 +138,9 @@ export function hostCommands(
       1000,
       "--rules=tcp:443",
       `--destination-ranges=${GOOGLE_APIS.cidr}`,
+      machines,
     ),
-    rule("deny-egress", "EGRESS", "--action=DENY", 65_534, "--rules=all", "--destination-ranges=0.0.0.0/0"),
+    rule("deny-egress", "EGRESS", "--action=DENY", 65_534, "--rules=all", "--destination-ranges=0.0.0.0/0", machines),
     compute(
       "routes",
       "create",

@@ -99,7 +99,7 @@ export class Preprocess extends Construct {
       staging,
       temp,
       subnet: props.network.subnet.selfLink,
-      networkTag: NODE_TAG,
+      networkTags: [props.network.tagOf(NODE_TAG), ...props.network.machineTags],
       initializationAction: `gs://${source.name}/${installer.name}`,
       metadata: {
         "npm-registry": `https://${hospital.region}-npm.pkg.dev/${hospital.project}/${packages.repositoryId}`,

@@ -30,7 +30,7 @@ export interface PreprocessWorkflowProps {
   readonly temp: SecureBucket;
   /** Self link. */
   readonly subnet: string;
-  readonly networkTag: string;
+  readonly networkTags: readonly string[];
   /** gs:// URI of the script that every node runs first. */
   readonly initializationAction: string;
   /** Attributes of every node, beside the bundles that it installs. */
@@ -109,7 +109,7 @@ export class PreprocessWorkflow extends Construct {
             gceClusterConfig: {
               internalIpOnly: true,
               subnetwork: props.subnet,
-              tags: [props.networkTag],
+              tags: [...props.networkTags],
               serviceAccount: props.identity.email,
               serviceAccountScopes: ["https://www.googleapis.com/auth/cloud-platform"],
               shieldedInstanceConfig: { enableSecureBoot: true, enableVtpm: true, enableIntegrityMonitoring: true },

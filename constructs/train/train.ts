@@ -97,6 +97,7 @@ export class Train extends Construct {
           labels: dataClass("phi"),
         },
       ],
+      ...(network.machineTags.length > 0 ? { tags: [...network.machineTags] } : {}),
       networkInterface: [{ subnetwork: network.subnet.selfLink, stackType: "IPV4_ONLY" }],
       serviceAccount: { email: this.identity.email, scopes: ["https://www.googleapis.com/auth/cloud-platform"] },
       shieldedInstanceConfig: { enableSecureBoot: true, enableVtpm: true, enableIntegrityMonitoring: true },

@@ -151,7 +151,18 @@ describe("a subnet of a Shared VPC", () => {
       "*.pkg.dev.",
       "*.gcr.io.",
     ]);
-    // Whatever is allowed is allowed to the hospital's machines, or to Google's addresses alone.
-    for (const line of having("--action=ALLOW")) expect(line).toMatch(/--target-tags=nodes|199\.36\.153\.4\/30/);
+    // Other teams' machines live in the network too: no rule is about one that does not carry the hospital's name.
+    for (const line of having("firewall-rules create"))
+      expect(line).toMatch(/ --target-tags=st-anna-(?:nodes|machine) /);
+    for (const line of having("--source-tags=")) expect(line).toContain("--source-tags=st-anna-nodes ");
+  });
+
+  test("has machines that carry the tags of these rules, and one's own network does not need them", () => {
+    const tagsIn = (stack: typeof app, type: string) =>
+      JSON.stringify(stack.resources(type)).match(/"tags":\[[^\]]*\]/g);
+    expect(tagsIn(app, "google_dataproc_workflow_template")).toEqual([
+      '"tags":["st-anna-preprocess","st-anna-machine"]',
+    ]);
+    expect(tagsIn(app, "google_compute_instance_template")).toEqual(['"tags":["st-anna-machine"]']);
   });
 });

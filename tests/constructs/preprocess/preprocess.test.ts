@@ -202,7 +202,7 @@ describe("the steps", () => {
       staging: bucket("staging"),
       temp: bucket("temp"),
       subnet: "subnet",
-      networkTag: "tag",
+      networkTags: ["tag"],
       initializationAction: "gs://b/i.sh",
       metadata: {},
       maxSpotWorkers: 1,
