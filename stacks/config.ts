@@ -264,6 +264,8 @@ type Line = z.output<typeof lineSchema>;
 function usableKeys(line: unknown): Partial<Line> {
   const usable: Record<string, unknown> = {};
   for (const [key, value] of Object.entries(asRecord(line))) {
+    // A key such as __proto__ or constructor is no key of a line, though every object has one.
+    if (!Object.hasOwn(lineSchema.shape, key)) continue;
     const parsed = (lineSchema.shape as Record<string, z.ZodType>)[key]?.safeParse(value);
     if (parsed?.success) usable[key] = parsed.data;
   }

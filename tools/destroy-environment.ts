@@ -88,9 +88,20 @@ function useBackend(stack: SynthesizedStack, backend: Json): void {
   writeFileSync(join(stack.folder, "cdk.tf.json"), JSON.stringify(json, null, 2));
 }
 
+/** @throws if what Terraform shows is no plan: what it would destroy is not known then. */
+function planIn(stack: string, text: string): Json {
+  try {
+    return asRecord(JSON.parse(text));
+  } catch {
+    throw new Error(
+      `Nothing of ${stack} was destroyed: "terraform show -json" printed ${text.trim() === "" ? "nothing" : "no JSON"} in place of the plan, so what it would take is not known.`,
+    );
+  }
+}
+
 /** @throws if a plan does anything but delete what is the environment's. */
 function checkPlan(stack: string, text: string, owner: Owner): void {
-  const { resource_changes: changes = [] } = JSON.parse(text) as {
+  const { resource_changes: changes = [] } = planIn(stack, text) as {
     resource_changes?: { address: string; mode: string; type: string; change: { actions: string[]; before: Json } }[];
   };
   const problems = changes

@@ -21,6 +21,9 @@ const STATEFUL: readonly RegExp[] = [
   /^google_iam_workload_identity_pool(?:_provider)?$/,
   /^google_(?:project|folder)$/,
   /^google_project_iam_custom_role$/,
+  // What others were given on it is gone with it, whatever comes back under its name.
+  /^google_service_account$/,
+  /^google_logging_project_sink$/,
   /^google_healthcare_\w+$/,
 ];
 
@@ -34,6 +37,9 @@ const SERVING: readonly RegExp[] = [
   /^google_compute_(?:region_)?(?:target_https?_proxy|url_map|backend_service|network_endpoint_group)$/,
   /^google_compute_(?:managed_|region_)?ssl_certificate$/,
   /^google_certificate_manager_\w+$/,
+  /^google_compute_(?:network|subnetwork|security_policy)$/,
+  /^google_dns_(?:managed_zone|record_set)$/,
+  /^google_access_context_manager_service_perimeter_resource$/,
   /^google_(?:cloud_scheduler_job|workflows_workflow|eventarc_trigger|storage_notification)$/,
 ];
 
@@ -73,7 +79,15 @@ export function stateLosses(plan: Json): Loss[] {
     throw new ConfigurationError("The plan", [
       "Planning failed half-way, so what it would change is not known: correct it and plan again.",
     ]);
-  const changes = Array.isArray(plan.resource_changes) ? (plan.resource_changes as Json[]) : [];
+  if (plan.complete === false || (Array.isArray(plan.deferred_changes) && plan.deferred_changes.length > 0))
+    throw new ConfigurationError("The plan", [
+      "It is not whole: Terraform put some changes off, so what they would take away is not known. Apply it and plan again by hand.",
+    ]);
+  if (plan.resource_changes !== undefined && !Array.isArray(plan.resource_changes))
+    throw new ConfigurationError("The plan", ['Its "resource_changes" are no list: make it again.']);
+  const changes = ((plan.resource_changes ?? []) as unknown[]).filter(
+    (change): change is Json => typeof change === "object" && change !== null,
+  );
   const losses = changes.flatMap((resource): Loss[] => {
     const { address, type, mode, deposed } = resource as Record<string, string | undefined>;
     const change = (resource.change ?? {}) as { actions?: string[]; before?: Json | null; replace_paths?: unknown[][] };

@@ -7,7 +7,8 @@ export interface IpRange {
 /** An IPv4 range in CIDR form whose address is its first, such as 10.10.0.0/20; undefined for anything else. */
 export function parseRange(text: string): IpRange | undefined {
   const match = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})\/(\d{1,2})$/.exec(text);
-  if (!match) return undefined;
+  // With a zero before it a number is octal to some readers, and Terraform takes none.
+  if (!match || match.slice(1).some((part) => /^0\d/.test(part))) return undefined;
   const [a = 0, b = 0, c = 0, d = 0, bits = 0] = match.slice(1).map(Number);
   if ([a, b, c, d].some((part) => part > 255) || bits > 32) return undefined;
   const first = ((a * 256 + b) * 256 + c) * 256 + d;

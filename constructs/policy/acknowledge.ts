@@ -1,5 +1,6 @@
 import { TerraformResource, TerraformStack } from "../core/cdktf";
 import { findRule } from "./rules";
+import { isReason } from "./stack-document";
 
 /**
  * Accepts a rule's finding, with the reason that a reviewer reads. It stands in the synthesized JSON, where
@@ -10,7 +11,7 @@ import { findRule } from "./rules";
 export function acknowledge(scope: TerraformResource | TerraformStack, ruleId: string, reason: string): void {
   if (!findRule(ruleId))
     throw new Error(`There is no policy rule "${ruleId}": "npm run policy -- --rules" lists them.`);
-  if (reason.trim().length < 10)
+  if (!isReason(reason))
     throw new Error(`The acknowledgement of ${ruleId} needs a reason that a reviewer can judge, not "${reason}".`);
   if (TerraformResource.isTerraformResource(scope) || TerraformStack.isStack(scope))
     scope.addOverride(`//.acknowledged.${ruleId}`, reason);

@@ -1,6 +1,6 @@
 import { type Rule, SEVERITIES } from "./rule";
 import { findRule, RULES } from "./rules";
-import type { StackDocument } from "./stack-document";
+import { isReason, type StackDocument } from "./stack-document";
 
 /** A rule that does not hold somewhere. */
 export interface Finding {
@@ -22,7 +22,9 @@ export function evaluatePolicy(stack: StackDocument, rules: readonly Rule[] = RU
       stack: stack.name,
       address,
       problem,
-      acknowledged: resources.get(address)?.acknowledged[rule.id] ?? stack.acknowledged[rule.id],
+      acknowledged: [resources.get(address)?.acknowledged[rule.id], stack.acknowledged[rule.id]].find(
+        (reason) => reason !== undefined && isReason(reason),
+      ),
     })),
   );
   return findings.sort(

@@ -21,13 +21,20 @@ export interface StackDocument {
 
 /** @param json the content of a `cdk.tf.json` */
 export function stackDocument(name: string, json: Json): StackDocument {
-  const resources = Object.entries(record(json.resource)).flatMap(([type, instances]) =>
-    Object.entries(record(instances)).map(([logicalId, config]) => ({
-      type,
-      address: `${type}.${logicalId}`,
-      config: record(config),
-      acknowledged: acknowledgements(record(config)),
-    })),
+  // Terraform takes a list of blocks wherever it takes one.
+  const resources = blocks(json, "resource").flatMap((types) =>
+    Object.keys(types).flatMap((type) =>
+      blocks(types, type).flatMap((instances) =>
+        Object.keys(instances).flatMap((logicalId) =>
+          blocks(instances, logicalId).map((config) => ({
+            type,
+            address: `${type}.${logicalId}`,
+            config,
+            acknowledged: acknowledgements(config),
+          })),
+        ),
+      ),
+    ),
   );
   return { name, json, resources, acknowledged: acknowledgements(json) };
 }
@@ -36,6 +43,9 @@ function acknowledgements(json: Json): Readonly<Record<string, string>> {
   const found = Object.entries(record(record(json["//"]).acknowledged));
   return Object.fromEntries(found.filter((entry): entry is [string, string] => typeof entry[1] === "string"));
 }
+
+/** A word is no reason: whoever reads it later cannot tell whether it still holds. */
+export const isReason = (text: string): boolean => text.trim().length >= 10;
 
 /** An object, or an empty one in place of anything else. */
 export const record = (value: unknown): Json =>

@@ -371,3 +371,25 @@ describe("the list", () => {
     expect(problems.filter((problem) => problem.startsWith("Line 3"))).toHaveLength(5);
   });
 });
+
+test.each(["__proto__", "constructor", "toString"])("a key %s of a line in JSON is none that is known", (key) => {
+  const line = JSON.parse(
+    `{"name":"st-x","tier":"prod","project":"bts-st-x","projectNumber":"123456789012","region":"europe-west4","${key}":{"removal":"destroy"}}`,
+  );
+  expect(() => parseHospitals([line])).toThrow(ConfigurationError);
+});
+
+test.each(["008.8.8.0/24", "8.8.08.0/24", "010.0.0.0/16"])(
+  "a destination %s is no range: Terraform takes no leading zero",
+  (cidr) => {
+    const network = { egress: [{ name: "pacs", cidr, ports: [443] }] };
+    const line = {
+      name: "st-x",
+      tier: "prod",
+      project: "bts-st-x",
+      projectNumber: "123456789012",
+      region: "europe-west4",
+    };
+    expect(() => parseHospitals([{ ...line, network }])).toThrow(/"network\.egress/);
+  },
+);

@@ -239,7 +239,7 @@ describe("npm run plan-guard", () => {
     change("google_logging_project_bucket_config", ["forget"]),
     change("google_storage_bucket_iam_member", ["delete"]),
     change("google_cloud_run_v2_service", ["delete", "create"]),
-    change("google_compute_network", ["delete"]),
+    change("google_logging_metric", ["delete"]),
     change("google_bigquery_dataset", ["update"]),
     change("google_bigquery_table", ["delete"], { before: { view: [{ query: "SELECT 1" }] } }),
   );
@@ -267,12 +267,24 @@ describe("npm run plan-guard", () => {
     "google_compute_managed_ssl_certificate",
     "google_compute_backend_service",
     "google_storage_notification",
+    "google_compute_network",
+    "google_dns_managed_zone",
+    "google_compute_security_policy",
   ])("names a %s that goes as something that serves", async (type) => {
     const going = plan(change(type, ["delete"]));
     expect(stateLosses(going)).toEqual([expect.objectContaining({ address: `${type}.it`, loses: "service" })]);
     expect(await guard(going)).toBe(1);
     expect(printed()).toMatch(new RegExp(`delete +${type}\\.it +service`));
     expect(await guard(going, "--allow", `${type}.it`)).toBe(0);
+  });
+
+  test.each([
+    ["changes that Terraform put off", { complete: false }],
+    ["changes that Terraform put off", { deferred_changes: [{ reason: "unknown" }] }],
+    ["changes that are no list", { resource_changes: {} }],
+  ])("refuses a plan with %s: what it takes away is not known", async (_what, more) => {
+    expect(await guard({ ...plan(), ...more })).toBe(2);
+    expect(await guard({ ...plan(), resource_changes: [null] })).toBe(0);
   });
 
   test("a plan without images.lock.json takes serving and training away, and is refused", async () => {
@@ -283,7 +295,7 @@ describe("npm run plan-guard", () => {
       change("google_storage_bucket", ["delete"]),
     );
     expect(await guard(going)).toBe(1);
-    expect(printed()).toContain("would lose the state of 1 resource and take away 2 that serve");
+    expect(printed()).toContain("would lose the state of 2 resources and take away 2 that serve");
     expect(printed()).toContain("images.lock.json");
   });
 

@@ -137,3 +137,20 @@ describe("at synth", () => {
     );
   });
 });
+
+test.each<[string, Readonly<Record<string, unknown>>]>([
+  ["a list of resources", { resource: [{ google_project_iam_member: { b: { member: "allUsers" } } }] }],
+  ["a list of a type's", { resource: { google_project_iam_member: [{ b: { member: "allUsers" } }] } }],
+  ["a list of one's blocks", { resource: { google_project_iam_member: { b: [{ member: "allUsers" }] } } }],
+  [
+    "an acknowledgement without a reason",
+    {
+      resource: {
+        google_project_iam_member: { b: { member: "allUsers", "//": { acknowledged: { "no-public-member": " " } } } },
+      },
+    },
+  ],
+])("a public member is found in %s", (_form, json) => {
+  const open = openFindings(evaluatePolicy(stackDocument("stack", json)));
+  expect(open.map(({ rule: { id } }) => id)).toContain("no-public-member");
+});
