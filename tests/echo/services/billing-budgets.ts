@@ -22,6 +22,8 @@ export const budgets = resourceService({
             ? {}
             : { amount: { ...amount, specifiedAmount: { currencyCode: "EUR", ...recordOf(specifiedAmount) } } }),
           budgetFilter: { calendarPeriod: "MONTH", creditTypesTreatment: "INCLUDE_ALL_CREDITS", ...filter },
+          // Of a budget that tells nobody but the administrators, too.
+          notificationsRule: recordOf(budget.notificationsRule),
           etag: "1",
         };
       },
