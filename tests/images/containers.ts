@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
-import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 /** What an image says of the process that it starts. */
@@ -22,11 +22,11 @@ export interface Running {
 export class Containers {
   /** For buildah, and for what starts it. */
   readonly env: NodeJS.ProcessEnv;
-  private readonly containers: string[] = [];
   private readonly running: Running[] = [];
   private started = 0;
 
   constructor(private readonly folder: string) {
+    clear(folder);
     mkdirSync(folder, { recursive: true });
     const config = join(folder, "storage.conf");
     this.env = { ...process.env, CONTAINERS_STORAGE_CONF: config, BUILDAH_ISOLATION: "chroot" };
@@ -60,9 +60,7 @@ export class Containers {
 
   /** @returns the folder that an image's files are seen in */
   mount(image: string): string {
-    const container = this.buildah("from", "--pull-never", image);
-    this.containers.push(container);
-    return this.buildah("mount", container);
+    return this.buildah("mount", this.buildah("from", "--pull-never", image));
   }
 
   config(image: string): ImageConfig {
@@ -144,11 +142,18 @@ export class Containers {
   /** Stops what still runs, and takes everything away. */
   async remove(): Promise<void> {
     for (const running of this.running) await running.stop();
-    for (const container of this.containers) spawnSync("buildah", ["umount", container], { env: this.env });
-    // buildah leaves its own folder mounted upon itself.
-    spawnSync("umount", [join(this.folder, "root-overlay", "overlay")], { stdio: "ignore" });
-    rmSync(this.folder, { recursive: true, force: true });
+    clear(this.folder);
   }
+}
+
+/** Removes a folder with what is mounted in it, also by a run that was killed. */
+function clear(folder: string): void {
+  const mounted = readFileSync("/proc/self/mounts", "utf8")
+    .split("\n")
+    .flatMap((line) => line.split(" ")[1] ?? [])
+    .filter((path) => path.startsWith(`${folder}/`));
+  for (const path of mounted.reverse()) spawnSync("umount", ["--lazy", path]);
+  rmSync(folder, { recursive: true, force: true });
 }
 
 function listen(child: ChildProcess): Pick<Running, "said" | "ended"> {

@@ -86,7 +86,6 @@ function npmRun(script: string, ...args: readonly string[]): string {
 
 beforeAll(async () => {
   scratch = mkdtempSync(join(tmpdir(), "images-"));
-  rmSync(join(PARTS, "storage"), { recursive: true, force: true });
   containers = new Containers(join(PARTS, "storage"));
   containers.base(DEBIAN, "scratch", [join(PARTS, "debian.tar")]);
   const { folders, config } = ownCertificates();
