@@ -332,7 +332,7 @@ function next({ name }: Request, { hospitals, platform }: LinesChoice): string {
     `  3. npm run prepare-project -- ${name}${more} --run`,
     `  4. ${deploy("data")}`,
     `  5. ${deploy("app")}`,
-    "  6. npm run image -- train, if images.lock.json has none, and step 5 again; serve after the first model",
+    "  6. npm run image -- train, if images.lock.json has none, and steps 1 and 5 again; serve after the first model",
   ].join("\n");
 }
 
