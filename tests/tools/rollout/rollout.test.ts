@@ -293,12 +293,12 @@ describe("an apply", () => {
     expect(await rollout(all.plan())).toBe(0);
     writeFileSync(
       all.path("states/terraform.a1-data.tfstate"),
-      JSON.stringify({ serial: 3, resources: { "google_compute_network.own": { location: "x" } } }),
+      JSON.stringify({ serial: 3, resources: { "google_logging_metric.own": { location: "x" } } }),
     );
     writeFileSync(join(all.out, "plans", "a1-data", "plan.bin"), "another plan");
     for (let time = 0; time < 2; time++) {
       expect(await apply(all)).toBe(1);
-      expect(printed()).toContain("what was not agreed to: delete google_compute_network.own.");
+      expect(printed()).toContain("what was not agreed to: delete google_logging_metric.own.");
       expect(applied(all)).toEqual([]);
     }
     expect(await rollout(all.plan())).toBe(0);
