@@ -94,7 +94,7 @@ function planIn(stack: string, text: string): Json {
     return asRecord(JSON.parse(text));
   } catch {
     throw new Error(
-      `Nothing of ${stack} was destroyed: "terraform show -json" printed ${text.trim() === "" ? "nothing" : "no JSON"} in place of the plan, so what it would take is not known.`,
+      `Nothing of ${stack} was destroyed: "terraform show -json" printed ${text.trim() === "" ? "nothing" : "something else"} in place of JSON, so what it would take is not known.`,
     );
   }
 }

@@ -52,6 +52,11 @@ const uri = (directory: string) => pathToFileURL(directory).href;
 const urisOf = (workspace: Workspace, ...buckets: (keyof Workspace["buckets"])[]) =>
   Object.fromEntries(buckets.map((name) => [`${name.toUpperCase()}_BUCKET`, workspace.buckets[name].uri]));
 
+/** The answer may be there before the line in the log; the test's own time limit ends the wait otherwise. */
+async function lineOf(said: () => string, reference: string): Promise<void> {
+  while (!said().includes(reference)) await new Promise((done) => setTimeout(done, 50));
+}
+
 describe.each(["http", "cloudevent"])("the ingest function, signature %s", (signature) => {
   let workspace: Workspace;
   const running: ReturnType<typeof started>[] = [];
@@ -144,8 +149,7 @@ describe.each(["http", "cloudevent"])("the ingest function, signature %s", (sign
     const name = "Cancer/MUELLER_HANS_late.png";
     const { generation } = await landing.write(name, await headPng(100, 100));
     expect((await tell(landing.bucket, name, generation)).status).toBe(500);
-    // The answer may be there before the line; the test's own time limit ends the wait otherwise.
-    while (!said().includes(referenceOf(name, generation))) await new Promise((done) => setTimeout(done, 50));
+    await lineOf(said, referenceOf(name, generation));
     await stopAll();
 
     for (const reference of [...references, referenceOf(name, generation)]) expect(said()).toContain(reference);
@@ -169,6 +173,7 @@ describe.each(["http", "cloudevent"])("the ingest function, signature %s", (sign
     });
     const { generation } = await landing.write(SCAN, scan);
     expect((await tell(landing.bucket, SCAN, generation)).status).toBe(500);
+    await lineOf(said, referenceOf(SCAN, generation));
     await stopAll();
 
     // Bytes that are not what was uploaded; the copy for quarantine cannot be made of them either.
@@ -181,6 +186,7 @@ describe.each(["http", "cloudevent"])("the ingest function, signature %s", (sign
     chmodSync(join(dirname(data), "data"), 0o644);
     writeFileSync(join(dirname(data), "data"), Buffer.alloc(scan.length, 1));
     await again.tell(landing.bucket, damaged, other.generation);
+    await lineOf(again.said, referenceOf(damaged, other.generation));
     await stopAll();
     await broken.close();
     expect(said()).toContain(referenceOf(SCAN, generation));
