@@ -48,10 +48,11 @@ const LIBRARIES = {
 
 /** @returns what was done, for people */
 function install(set) {
-  const works = computes().result !== undefined;
+  const before = computes().result;
+  const works = before !== undefined;
   if (works && set !== "keras" && !isOurs())
-    return `${NAME} is there as npm installed it, and computes${device()}; nothing to do`;
-  if (works && environment.has(set)) return `${what(set)}, already there${GPU ? "; it computes" : ""}${device()}`;
+    return `${NAME} is there as npm installed it, and computes${device(before)}; nothing to do`;
+  if (works && environment.has(set)) return `${what(set)}, already there${GPU ? "; it computes" : ""}${device(before)}`;
 
   const problems = missing(works);
   if (problems.length > 0) throw new Error(problems.join(" "));
@@ -72,15 +73,15 @@ function install(set) {
   if (computes().result === undefined) build();
   const { result, problem } = computes();
   if (result === undefined) throw new Error(`${NAME} was built but does not compute: ${problem}`);
-  return `${what(set)}, installed; ${NAME} ${result.version} computes with TensorFlow ${result.tensorflow}${device()}`;
+  return `${what(set)}, installed; ${NAME} ${result.version} computes with TensorFlow ${result.tensorflow}${device(result)}`;
 }
 
 const what = (set) => environment.pins(set).join(", ");
 
 /** Where the GPU build computes: it goes on with the CPU where it finds no GPU, driver or CUDA library. */
-function device() {
+function device(result) {
   if (!GPU) return "";
-  return computes().result?.gpu ? " on the GPU" : " (no GPU was seen: on the CPU)";
+  return result.gpu ? " on the GPU" : " (no GPU was seen: on the CPU)";
 }
 
 /** Everything at once that has to be there before something is downloaded. */

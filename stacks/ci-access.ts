@@ -51,6 +51,10 @@ export const GRANTABLE_PROJECT_ROLES = [
   "roles/storage.objectViewer",
 ] as const;
 
+/** A condition under which these roles may be handed out and no others. https://cloud.google.com/iam/docs/setting-limits-on-granting-roles */
+export const grantsOnly = (roles: readonly string[]): string =>
+  `api.getAttribute("iam.googleapis.com/modifiedGrantsByRole", []).hasOnly([${roles.map((role) => `"${role}"`).join(", ")}])`;
+
 /**
  * CI's way in, without a key: workflows of one GitHub repository exchange their token for that of one service account,
  * which may deploy to the project of ephemeral environments and to no other.
@@ -114,7 +118,7 @@ export class CiAccess extends Construct {
       condition: {
         title: "environment-roles",
         description: "Only the roles that an environment's identities are given",
-        expression: `api.getAttribute("iam.googleapis.com/modifiedGrantsByRole", []).hasOnly([${GRANTABLE_PROJECT_ROLES.map((role) => `"${role}"`).join(", ")}])`,
+        expression: grantsOnly(GRANTABLE_PROJECT_ROLES),
       },
     });
     acknowledge(

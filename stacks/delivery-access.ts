@@ -11,7 +11,7 @@ import { Identity } from "../constructs/core/identity";
 import { ProjectServices } from "../constructs/core/project-services";
 import { acknowledge } from "../constructs/policy";
 import type { SecureBucket } from "../constructs/storage";
-import { GITHUB, GRANTABLE_PROJECT_ROLES } from "./ci-access";
+import { GITHUB, GRANTABLE_PROJECT_ROLES, grantsOnly } from "./ci-access";
 import type { Hospital } from "./config";
 import {
   DELIVERY_ENVIRONMENT,
@@ -154,7 +154,7 @@ export class DeliveryAccess extends Construct {
       condition: {
         title: "hospital-roles",
         description: "Only the roles that the hospital's identities are given",
-        expression: `api.getAttribute("iam.googleapis.com/modifiedGrantsByRole", []).hasOnly([${DEPLOY_GRANTS.map((role) => `"${role}"`).join(", ")}])`,
+        expression: grantsOnly(DEPLOY_GRANTS),
       },
     });
     acknowledge(grants, "no-admin-role-on-project", "A condition limits it to the roles of the hospital's identities.");

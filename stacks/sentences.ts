@@ -56,8 +56,9 @@ export const nameOf = (line: unknown, index: number): string => {
   return typeof name === "string" && name !== "" ? `Hospital "${name}" (line ${index + 1})` : `Line ${index + 1}`;
 };
 
+/** An object, or an empty one in place of anything else. */
 export const asRecord = (value: unknown): Record<string, unknown> =>
-  typeof value === "object" && value !== null ? (value as Record<string, unknown>) : {};
+  typeof value === "object" && value !== null && !Array.isArray(value) ? (value as Record<string, unknown>) : {};
 
 export const show = (value: unknown): string =>
   value === undefined ? "missing" : (JSON.stringify(value) ?? String(value));

@@ -112,15 +112,13 @@ export async function addHospital(
   );
 }
 
-const INTERRUPTED = 130;
-
 async function untilInterrupted(work: () => Promise<number>): Promise<number> {
   try {
     return await work();
   } catch (error) {
     if ((error as Error).name !== "AbortError") throw error;
     process.stderr.write("\nInterrupted; what is done stays, and the same command goes on.\n");
-    return INTERRUPTED;
+    return EXIT.interrupted;
   }
 }
 

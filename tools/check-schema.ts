@@ -1,3 +1,4 @@
+import { asRecord } from "../stacks/sentences";
 import type { ArgumentType, Block, ProviderSchema } from "./provider-schema";
 import type { Json } from "./synthesized";
 
@@ -19,8 +20,8 @@ export interface SchemaProblem {
 export function checkSchema(schema: ProviderSchema, stack: Json): SchemaProblem[] {
   const problems: SchemaProblem[] = [];
   const check = (kind: "resource" | "data", types: Readonly<Record<string, string>>) => {
-    for (const [type, instances] of Object.entries(record(stack[kind]))) {
-      for (const [logicalId, config] of Object.entries(record(instances))) {
+    for (const [type, instances] of Object.entries(asRecord(stack[kind]))) {
+      for (const [logicalId, config] of Object.entries(asRecord(instances))) {
         const address = `${kind === "data" ? "data." : ""}${type}.${logicalId}`;
         const block = schema.blocks[types[type] ?? ""];
         if (block) checkBlock({ schema, address, problems }, block, config, "");
@@ -36,7 +37,7 @@ export function checkSchema(schema: ProviderSchema, stack: Json): SchemaProblem[
   };
   check("resource", schema.resources);
   check("data", schema.dataSources);
-  for (const [name, configs] of Object.entries(record(stack.provider)))
+  for (const [name, configs] of Object.entries(asRecord(stack.provider)))
     for (const config of list(configs)) {
       const block = schema.blocks[schema.provider];
       if (name === "google" && block) checkBlock({ schema, address: "provider.google", problems }, block, config, "");
@@ -75,12 +76,12 @@ function checkBlock(context: Context, block: Block, config: unknown, path: strin
   const { address, problems } = context;
   const at = (name: string) => (path === "" ? name : `${path}.${name}`);
   const top = path === "";
-  for (const [name, value] of Object.entries(record(config))) {
+  for (const [name, value] of Object.entries(asRecord(config))) {
     const argument = block.arguments[name];
     if (argument) {
       checkValue(context, argument.type, value, at(name), argument.required);
     } else if (top && name === "lifecycle") {
-      for (const key of Object.keys(record(value)))
+      for (const key of Object.keys(asRecord(value)))
         if (!LIFECYCLE.has(key)) problems.push(unknown(address, `lifecycle.${key}`, [...LIFECYCLE]));
     } else if (top && address.startsWith("provider.") && (name === "alias" || name === "version")) {
     } else if (!(top && META.has(name)) && !(name === "dynamic" || name === "//")) {
@@ -94,9 +95,9 @@ function checkBlock(context: Context, block: Block, config: unknown, path: strin
       else problems.push(unknown(address, at(name), Object.keys(block.arguments)));
     }
   }
-  const dynamic = record(record(config).dynamic);
+  const dynamic = asRecord(asRecord(config).dynamic);
   for (const [name, argument] of Object.entries(block.arguments)) {
-    const value = record(config)[name];
+    const value = asRecord(config)[name];
     if (argument.required && (value === undefined || value === null) && !(name in dynamic))
       problems.push({
         address,
@@ -167,7 +168,5 @@ function unknown(address: string, path: string, allowed: readonly string[]): Sch
 
 /** Only Terraform knows what a whole expression evaluates to. */
 const isExpression = (value: unknown): boolean => typeof value === "string" && /^\$\{[\s\S]*\}$/.test(value);
-const record = (value: unknown): Json =>
-  typeof value === "object" && value !== null && !Array.isArray(value) ? (value as Json) : {};
 const list = (value: unknown): unknown[] => (Array.isArray(value) ? value : [value]);
 const show = (value: unknown) => JSON.stringify(value)?.slice(0, 60) ?? String(value);

@@ -5,6 +5,7 @@ import { ConfigurationError } from "../runtime/platform/config";
 import { parseHospitals } from "../stacks/config";
 import { chooseLines, LINES_HELP, type LinesChoice } from "../stacks/lines";
 import { extraRegionsOf } from "../stacks/regions";
+import { asRecord } from "../stacks/sentences";
 import { EXIT, ifMain, print, runTool, tool } from "./command";
 import { withStacks } from "./synthesize";
 import { type Json, readJson, type SynthesizedStack } from "./synthesized";
@@ -116,7 +117,7 @@ export function estimate(stacks: readonly SynthesizedStack[], file: PriceFile, u
   }
   for (const config of all("google_cloud_run_v2_service")) {
     const template = block(config, "template");
-    const limits = record(block(block(template, "containers"), "resources").limits);
+    const limits = asRecord(block(block(template, "containers"), "resources").limits);
     const cpu = Number(limits.cpu ?? 1);
     const memory = Number.parseFloat(String(limits.memory ?? "0.5"));
     const least = Number(block(template, "scaling").min_instance_count ?? 0);
@@ -234,7 +235,7 @@ function priceIn(file: PriceFile): (name: string) => number {
 }
 
 const resourcesOf = (stacks: readonly SynthesizedStack[], type: string): Json[] =>
-  stacks.flatMap(({ json }) => Object.values(record(record(json.resource)[type])).map(record));
+  stacks.flatMap(({ json }) => Object.values(asRecord(asRecord(json.resource)[type])).map(asRecord));
 
 /** The projects whose audit logs are kept. */
 const auditedProjects = (stacks: readonly SynthesizedStack[]) =>
@@ -422,11 +423,9 @@ function footnote({ asOf, region, prices }: PriceFile): string {
   return `List prices of ${asOf} in ${region}, without free tiers and discounts; sources stand in the price file. Not confirmed there: ${open.join(", ") || "none"}.`;
 }
 
-const record = (value: unknown): Json =>
-  typeof value === "object" && value !== null && !Array.isArray(value) ? (value as Json) : {};
 const blocks = (config: Json, name: string): Json[] => {
   const value = config[name];
-  return Array.isArray(value) ? value.map(record) : value === undefined ? [] : [record(value)];
+  return Array.isArray(value) ? value.map(asRecord) : value === undefined ? [] : [asRecord(value)];
 };
 const block = (config: Json, name: string): Json => blocks(config, name)[0] ?? {};
 

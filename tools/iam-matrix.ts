@@ -1,6 +1,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { repositoryRoot } from "../constructs/core/repository";
+import { asRecord } from "../stacks/sentences";
 import { EXIT, ifMain, print, runTool, tool } from "./command";
 import { markdownTable } from "./markdown";
 import type { Json, SynthesizedStack } from "./synthesized";
@@ -41,18 +42,18 @@ function unlisted(type: string): (typeof TARGETS)[number] {
 /** Every grant in the stacks, with references followed to the names that they will have. */
 export function grants(stacks: readonly SynthesizedStack[]): Grant[] {
   const found = stacks.flatMap(({ name, json }) => {
-    const resources = record(json.resource);
+    const resources = asRecord(json.resource);
     return Object.entries(resources).flatMap(([type, instances]) => {
       if (!type.endsWith("_iam_member")) return [];
       const [, kind, argument] = TARGETS.find(([pattern]) => pattern.test(type)) ?? unlisted(type);
-      return Object.values(record(instances)).map((instance) => {
-        const config = record(instance);
+      return Object.values(asRecord(instances)).map((instance) => {
+        const config = asRecord(instance);
         return {
           stack: name,
           member: resolve(String(config.member), resources),
           role: resolve(String(config.role), resources).replace(/^roles\//, ""),
           on: `${kind} ${shortName(resolve(String(config[argument] ?? config.name), resources))}`,
-          condition: record(Array.isArray(config.condition) ? config.condition[0] : config.condition).title as
+          condition: asRecord(Array.isArray(config.condition) ? config.condition[0] : config.condition).title as
             | string
             | undefined,
         };
@@ -67,7 +68,7 @@ const order = ({ stack, member, on, role }: Grant) => `${stack} ${member} ${on} 
 /** Follows `${google_type.id.attribute}` to a name that one recognises. */
 function resolve(text: string, resources: Json): string {
   return text.replace(/\$\{(google_\w+)\.([\w-]+)\.(\w+)\}/g, (whole, type: string, id: string) => {
-    const config = record(record(resources[type])[id]);
+    const config = asRecord(asRecord(resources[type])[id]);
     const name =
       config.workload_identity_pool_id ??
       config.account_id ??
@@ -134,8 +135,5 @@ export async function docsIam(args: readonly string[]): Promise<number> {
     args,
   );
 }
-
-const record = (value: unknown): Json =>
-  typeof value === "object" && value !== null && !Array.isArray(value) ? (value as Json) : {};
 
 ifMain(module, docsIam);

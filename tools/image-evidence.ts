@@ -1,5 +1,6 @@
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { repositoryRoot } from "../constructs/core/repository";
 import type { Base, Builder, BuilderName } from "./image-builders";
@@ -122,7 +123,7 @@ function npmSbom(context: string): Sbom {
   const { status, stdout, stderr } = spawnSync("npm", args, { cwd: context, encoding: "utf8", maxBuffer: 2 ** 28 });
   if (status !== 0) throw new Error(`npm sbom failed: ${stderr?.trim() || `exit code ${status}`}`);
   const all = JSON.parse(stdout) as Sbom;
-  const foreign = foreignPackages(contextFiles(context).get("package-lock.json"));
+  const foreign = foreignPackages(readFileSync(join(context, "package-lock.json"), "utf8"));
   const depends = new Map(all.dependencies.map(({ ref, dependsOn = [] }) => [ref, dependsOn]));
   const reached = new Set<string>();
   const queue = [all.metadata.component["bom-ref"]];
@@ -148,9 +149,8 @@ interface LockedPlatform {
 }
 
 /** Packages for another system, processor or C library: `name@version`. */
-function foreignPackages(lock: Buffer | undefined): ReadonlySet<string> {
-  if (!lock) throw new Error("The bundle has no package-lock.json.");
-  const { packages } = JSON.parse(lock.toString("utf8")) as { packages: Readonly<Record<string, LockedPlatform>> };
+function foreignPackages(lock: string): ReadonlySet<string> {
+  const { packages } = JSON.parse(lock) as { packages: Readonly<Record<string, LockedPlatform>> };
   const fits = (allowed: readonly string[] | undefined, ours: string) => !allowed || allowed.includes(ours);
   return new Set(
     Object.entries(packages)
@@ -164,8 +164,9 @@ function foreignPackages(lock: Buffer | undefined): ReadonlySet<string> {
 /** How an image came about: an in-toto statement with a SLSA provenance. https://slsa.dev/spec/v1.0/provenance */
 export function createProvenance(built: BuiltImage): Readonly<Record<string, unknown>> {
   const commit = git("rev-parse", "HEAD");
-  const files = [...contextFiles(built.context)].filter(([path]) => path === "Dockerfile" || path.startsWith("build/"));
-  const lock = contextFiles(built.context).get("package-lock.json");
+  const context = contextFiles(built.context);
+  const files = [...context].filter(([path]) => path === "Dockerfile" || path.startsWith("build/"));
+  const lock = context.get("package-lock.json");
   return {
     _type: "https://in-toto.io/Statement/v1",
     subject: [{ name: built.image, digest: { sha256: built.digest.replace("sha256:", "") } }],
@@ -203,6 +204,6 @@ const IMAGE_COMMAND = "urn:brain-tumor-stack:npm-run-image";
 
 /** What git answers about the repository; undefined where there is neither. */
 function git(...args: readonly string[]): string | undefined {
-  const { status, stdout } = spawnSync("git", args, { cwd: join(repositoryRoot()), encoding: "utf8" });
+  const { status, stdout } = spawnSync("git", args, { cwd: repositoryRoot(), encoding: "utf8" });
   return status === 0 ? stdout.trim() : undefined;
 }

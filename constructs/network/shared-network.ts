@@ -132,7 +132,7 @@ export function hostCommands(
       tags("target"),
     ),
     rule(
-      "google-apis",
+      GOOGLE_APIS.name,
       "EGRESS",
       "--action=ALLOW",
       1000,
@@ -144,7 +144,7 @@ export function hostCommands(
     compute(
       "routes",
       "create",
-      `${hospital.name}-to-google-apis`,
+      `${hospital.name}-to-${GOOGLE_APIS.name}`,
       `--network=${network}`,
       `--destination-range=${GOOGLE_APIS.cidr}`,
       "--next-hop-gateway=default-internet-gateway",

@@ -5,7 +5,7 @@ import { gpusOf, nearestWith, zonesWith } from "../core/regions";
 
 /** What a machine takes where the line names no GPU: the first of these that the region has. */
 const BY_DEFAULT = ["nvidia-l4", "nvidia-tesla-t4"] as const satisfies readonly Gpu[];
-const gpu = BY_DEFAULT[0];
+export const DEFAULT_GPU = BY_DEFAULT[0];
 
 /** Machines with a single one of these are had as Spot machines alone. https://cloud.google.com/compute/docs/gpus#a3-high */
 const SPOT_ONLY: readonly Gpu[] = ["nvidia-h100-80gb"];
@@ -34,7 +34,11 @@ export const trainLine = linePart({
     zones:
       "Where the machine may be started: the output `train_zones`. Without it the region's zones that have the GPU, by a dated list; with it nobody looks into that list.",
   },
-  defaults: { prod: { gpu, spot: false }, test: { gpu, spot: true }, ephemeral: { gpu, spot: true } },
+  defaults: {
+    prod: { gpu: DEFAULT_GPU, spot: false },
+    test: { gpu: DEFAULT_GPU, spot: true },
+    ephemeral: { gpu: DEFAULT_GPU, spot: true },
+  },
 });
 
 type TrainLine = Partial<z.output<typeof trainLine.schema>>;
@@ -70,7 +74,7 @@ export function trainProblems({ gpu, spot, zones }: TrainLine, tier?: Tier, regi
 /** @param line what the line says, and the defaults of its tier where it says nothing of them */
 export function training(line: TrainLine, spot: boolean, region: string): Training {
   const has = (one: Gpu) => zonesWith(region, one)?.length !== 0;
-  const chosen = line.gpu ?? (line.zones ? gpu : BY_DEFAULT.find(has));
+  const chosen = line.gpu ?? (line.zones ? DEFAULT_GPU : BY_DEFAULT.find(has));
   return { gpu: chosen, spot, zones: line.zones ?? (chosen && zonesWith(region, chosen)) };
 }
 
@@ -78,7 +82,7 @@ export function training(line: TrainLine, spot: boolean, region: string): Traini
 export function noTraining({ name, region }: { readonly name: string; readonly region: string }): string {
   const others = gpusOf(region) ?? [];
   const here = others.length > 0 ? ` It has ${others.join(", ")}: name one in "train.gpu".` : "";
-  return `Hospital "${name}": ${region} has neither ${BY_DEFAULT.join(" nor ")} by the list of ${REGIONS_AS_OF}, so the stacks leave training out.${here} ${whereElse(region, gpu)} If Google has one there since, name its zones in "train.zones".`;
+  return `Hospital "${name}": ${region} has neither ${BY_DEFAULT.join(" nor ")} by the list of ${REGIONS_AS_OF}, so the stacks leave training out.${here} ${whereElse(region, DEFAULT_GPU)} If Google has one there since, name its zones in "train.zones".`;
 }
 
 function whereElse(region: string, wanted: Gpu): string {

@@ -13,6 +13,7 @@ import { readScript } from "../core/script";
 import type { MachineNetwork } from "../network";
 import type { KeyRefs } from "../security";
 import type { BucketRefs } from "../storage";
+import { DEFAULT_GPU } from "./config";
 import { BOOT_IMAGE, machineType } from "./machine";
 import { trainMonitoring } from "./monitoring";
 import { grantTrain } from "./permissions";
@@ -58,7 +59,7 @@ export class Train extends Construct {
     const { hospital, buckets, image, keys, network } = props;
     const environment = bindEnvironment(trainContract, buckets, props.bindings);
     const spot = props.spot ?? false;
-    const gpu = props.gpu ?? "nvidia-l4";
+    const gpu = props.gpu ?? DEFAULT_GPU;
 
     this.identity = new Identity(this, "identity", {
       hospital,

@@ -1,5 +1,6 @@
 import { logWriterMember } from "../../constructs/core/service-agents";
 import type { Hospital } from "../../stacks/config";
+import { asRecord } from "../../stacks/sentences";
 import type { Json, SynthesizedStack } from "../synthesized";
 
 export interface DeclaredResource {
@@ -17,13 +18,16 @@ export class Declared {
 
   constructor(stacks: readonly SynthesizedStack[], hospital: Pick<Hospital, "projectNumber">) {
     this.resources = stacks.flatMap(({ name: stack, json }) => {
-      const resources = record(json.resource);
+      const resources = asRecord(json.resource);
       const follow = following(resources, hospital);
       return Object.entries(resources).flatMap(([type, instances]) =>
-        Object.values(record(instances)).map((config) => ({ stack, type, config: follow(config) as Json })),
+        Object.values(asRecord(instances)).map((config) => ({ stack, type, config: follow(config) as Json })),
       );
     });
-    this.backends = stacks.map(({ name: stack, json }) => ({ stack, backend: record(record(json.terraform).backend) }));
+    this.backends = stacks.map(({ name: stack, json }) => ({
+      stack,
+      backend: asRecord(asRecord(json.terraform).backend),
+    }));
   }
 
   ofType(type: string): readonly Json[] {
@@ -39,7 +43,7 @@ export class Declared {
 /** Follows `${google_type.id.attribute}`, deeply. */
 function following(resources: Json, hospital: Pick<Hospital, "projectNumber">): (value: unknown) => unknown {
   const attributeOf = (type: string, id: string, attribute: string): unknown => {
-    const config = record(record(resources[type])[id]);
+    const config = asRecord(asRecord(resources[type])[id]);
     const { project } = config;
     const email = `${config.account_id}@${project}.iam.gserviceaccount.com`;
     switch (`${type}.${attribute}`) {
@@ -75,6 +79,3 @@ function following(resources: Json, hospital: Pick<Hospital, "projectNumber">): 
   };
   return follow;
 }
-
-export const record = (value: unknown): Json =>
-  typeof value === "object" && value !== null && !Array.isArray(value) ? (value as Json) : {};

@@ -1,7 +1,8 @@
+import { asRecord } from "../../stacks/sentences";
 import type { CommandLine, Runner } from "../gcloud";
 import type { Json } from "../synthesized";
-import { ask, type Check, deploy, failed, MissingError, ok, skipped } from "./checkup";
-import { type DeclaredResource, record } from "./declared";
+import { askFor, type Check, deploy, failed, ok, skipped } from "./checkup";
+import type { DeclaredResource } from "./declared";
 
 /** How the policy of what each kind of grant is given on is read. */
 const POLICIES: Readonly<Record<string, readonly [kind: string, command: (grant: Json) => CommandLine]>> = {
@@ -125,20 +126,13 @@ function readerOf(run: Runner): (command: CommandLine) => Policy | undefined {
   const known = new Map<string, Policy | undefined>();
   return (command) => {
     const key = command.join(" ");
-    if (!known.has(key)) {
-      try {
-        known.set(key, ask<Policy>(run, command));
-      } catch (error) {
-        if (!(error instanceof MissingError)) throw error;
-        known.set(key, undefined);
-      }
-    }
+    if (!known.has(key)) known.set(key, askFor<Policy>(run, command));
     return known.get(key);
   };
 }
 
 function has(policy: Policy | undefined, { role, member, condition }: Json): boolean {
-  const title = record(Array.isArray(condition) ? condition[0] : condition).title;
+  const title = asRecord(Array.isArray(condition) ? condition[0] : condition).title;
   // Google writes addresses in small letters.
   const wanted = String(member).toLowerCase();
   return (policy?.bindings ?? []).some(

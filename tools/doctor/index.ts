@@ -106,11 +106,9 @@ async function examine(subject: Subject, options: Options, outside: Outside): Pr
   const count = (status: Finding["status"]) => findings.filter((finding) => finding.status === status).length;
   if (options.json) print(JSON.stringify({ hospital: hospital.name, dry: subject.dry, findings }, null, 2));
   else print(`\n${hospital.name}: ${count("ok")} ok, ${count("failed")} failed, ${count("skipped")} skipped.`);
-  if (stopped.signal.aborted) return INTERRUPTED;
+  if (stopped.signal.aborted) return EXIT.interrupted;
   return count("failed") > 0 ? EXIT.failed : EXIT.done;
 }
-
-const INTERRUPTED = 130;
 
 /** In the order in which they depend on each other. */
 function checks(

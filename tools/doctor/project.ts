@@ -1,8 +1,8 @@
 import { PROJECT_SERVICES } from "../../constructs/core/project-services";
 import { SERVICE_AGENTS, serviceAgentMember } from "../../constructs/core/service-agents";
 import { stateProblem } from "../../stacks/config";
+import { asRecord } from "../../stacks/sentences";
 import { ask, askFor, type Check, deploy, failed, ok, prepare, skipped } from "./checkup";
-import { record } from "./declared";
 import type { Policy } from "./grants";
 import { DATA_KEY, keysIn } from "./keys";
 
@@ -79,7 +79,7 @@ interface Bucket {
 export const state: Check = ({ hospital, declared, dry, run }) =>
   declared.backends.map(({ stack, backend }) => {
     const check = `state of ${stack}`;
-    const { bucket, prefix } = record(backend.gcs);
+    const { bucket, prefix } = asRecord(backend.gcs);
     if (typeof bucket !== "string") {
       const problem = stateProblem({ ...hospital, stateBucket: undefined });
       return problem === undefined

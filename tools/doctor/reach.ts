@@ -1,5 +1,5 @@
+import { asRecord } from "../../stacks/sentences";
 import { askFor, type Check, deploy, failed, ok, type Subject, skipped } from "./checkup";
-import { record } from "./declared";
 
 /** How what is asked over the network answers; tests put their own in its place. */
 export interface Network {
@@ -159,6 +159,6 @@ export const ready =
 /** What fetch hides behind "fetch failed". */
 export function reason(error: unknown): string {
   const { message, cause } = error as Error;
-  const inner = record(cause);
+  const inner = asRecord(cause);
   return [message, inner.code ?? inner.message].filter(Boolean).join(": ");
 }

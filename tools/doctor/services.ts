@@ -1,6 +1,6 @@
 import { IMAGES } from "../../stacks/images";
+import { asRecord } from "../../stacks/sentences";
 import { askFor, type Check, deploy, failed, ok, skipped } from "./checkup";
-import { record } from "./declared";
 
 const PINNED = /[a-z0-9][\w./-]*@sha256:[0-9a-f]{64}/g;
 
@@ -62,7 +62,7 @@ export const services: Check = ({ hospital, declared, dry, run }) => {
   });
   const runs = declared.ofType("google_cloud_run_v2_service").map((config) => {
     const check = `service ${config.name}`;
-    const wanted = record((record(config.template).containers as unknown[] | undefined)?.[0]).image;
+    const wanted = asRecord((asRecord(config.template).containers as unknown[] | undefined)?.[0]).image;
     const found = askFor<Service>(run, ["gcloud", "run", "services", "describe", ...where(config)]);
     if (!found) return failed(check, "It is not there.", again);
     const image = found.spec?.template?.spec?.containers?.[0]?.image;
