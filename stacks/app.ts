@@ -135,6 +135,19 @@ export function hospitalContext(platform: Platform): HospitalContext {
   };
 }
 
+/**
+ * Platform and hospitals as a synth takes them, for what works on them without one.
+ * @throws {ConfigurationError} with every problem of the platform, otherwise with every one of the hospitals
+ */
+export function parseLines(lines: {
+  readonly hospitals: readonly HospitalLine[];
+  readonly platform: PlatformLine;
+  readonly subject: string;
+}): { readonly platform: Platform; readonly hospitals: readonly Hospital[] } {
+  const platform = parsePlatform(lines.platform);
+  return { platform, hospitals: parseHospitals(lines.hospitals, lines.subject, hospitalContext(platform)) };
+}
+
 /** The states of an environment lie in its own project; `hospitalContext` says where all others do. */
 function stateOf(
   platform: Platform,

@@ -2,9 +2,8 @@ import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { repositoryRoot } from "../constructs/core/repository";
 import { ConfigurationError } from "../runtime/platform/config";
-import { parseHospitals } from "../stacks/config";
+import { parseLines } from "../stacks/app";
 import { chooseLines, LINES_HELP, type LinesChoice } from "../stacks/lines";
-import { extraRegionsOf } from "../stacks/regions";
 import { asRecord } from "../stacks/sentences";
 import { EXIT, ifMain, print, runTool, tool } from "./command";
 import { withStacks } from "./synthesize";
@@ -340,9 +339,8 @@ function estimateAll(options: CostOptions, prices: PriceFile): Estimate[] {
   // As if every image were there: what it will cost, not what a first deploy leaves out.
   const app = { images: EXAMPLE_IMAGES, variables: {} };
   const { hospitals, platform } = options;
-  const lines = chooseLines({ hospitals, platform });
-  const parsed = parseHospitals(lines.hospitals, lines.subject, { extraRegions: extraRegionsOf(lines.platform) });
-  return withStacks({ hospitals, platform }, work(parsed), { policy: false, app });
+  const parsed = parseLines(chooseLines({ hospitals, platform }));
+  return withStacks({ hospitals, platform }, work(parsed.hospitals), { policy: false, app });
 }
 
 interface NameAndTier {

@@ -1,8 +1,7 @@
 import { readFileSync } from "node:fs";
 import { ConfigurationError } from "../runtime/platform/config";
-import { parseHospitals } from "../stacks/config";
+import { parseLines } from "../stacks/app";
 import { chooseLines, LINES_HELP } from "../stacks/lines";
-import { parsePlatform } from "../stacks/platform-config";
 import { show } from "../stacks/sentences";
 import { isDate, PROJECT } from "../stacks/values";
 import { EXIT, ifMain, print, runTool, tool } from "./command";
@@ -106,8 +105,7 @@ function isGone({ name }: Environment, destroy: () => void): boolean {
 /** Everything that is said on the command line, judged before anything is asked or done. */
 function readSettings(action: string, options: Options) {
   const lines = chooseLines(options);
-  const platform = parsePlatform(lines.platform);
-  const owned = parseHospitals(lines.hospitals, lines.subject);
+  const { platform, hospitals: owned } = parseLines(lines);
   const today = options.today ?? new Date().toISOString().slice(0, 10);
   const project = (options.project ?? process.env.CI_PROJECT) || platform.ci?.project;
 

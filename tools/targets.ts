@@ -1,9 +1,8 @@
 import type { SharedNetworkLine } from "../constructs/network";
 import { ConfigurationError } from "../runtime/platform/config";
-import { parseHospitals } from "../stacks/config";
+import { parseLines } from "../stacks/app";
 import { hospitalServices } from "../stacks/hospital-data-stack";
 import { chooseLines, type LinesChoice } from "../stacks/lines";
-import { parsePlatform } from "../stacks/platform-config";
 import { closest } from "../stacks/sentences";
 
 /** A project that a command works on. */
@@ -27,8 +26,7 @@ export interface Target {
  */
 export function findTarget(name: string, choice: LinesChoice = {}, hint = ""): Target {
   const lines = chooseLines(choice);
-  const platform = parsePlatform(lines.platform);
-  const hospitals = parseHospitals(lines.hospitals, lines.subject, { extraRegions: platform.extraRegions });
+  const { platform, hospitals } = parseLines(lines);
   const own: Target[] = [
     { name: "platform", project: platform.project, projectNumber: platform.projectNumber, region: platform.region },
     ...(platform.ci ? [{ name: "ci", ...platform.ci, region: platform.region }] : []),

@@ -1,16 +1,18 @@
 import { execFileSync } from "node:child_process";
-import { readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { SERVICE_AGENTS } from "../../constructs/core/service-agents";
 import { GPU_MACHINES } from "../../constructs/train";
 import { hospitals } from "../../stacks/hospitals";
 import { type CostItem, cost, estimate, readPrices, TIER_USE } from "../../tools/cost";
-import { drain } from "../../tools/drain";
+import { doctor } from "../../tools/doctor";
+import { drain, drainCommand } from "../../tools/drain";
 import type { CommandLine, Runner } from "../../tools/gcloud";
 import { documentedStacks, grants, iamMatrix, SECURITY_DOCUMENT, withMatrix } from "../../tools/iam-matrix";
 import { preparation, prepareProject } from "../../tools/prepare-project";
+import { sweep } from "../../tools/sweep";
 import { type SynthesizedStack, withScratch } from "../../tools/synthesized";
-import { withTierStacks } from "../../tools/tiers";
+import { EXAMPLE_PLATFORM, withTierStacks } from "../../tools/tiers";
 import { captureOutput } from "../support/captured-output";
 
 const printed = captureOutput();
@@ -28,6 +30,35 @@ function fakeGcloud(answers: Readonly<Record<string, unknown>>): { run: Runner; 
   };
   return { run, ran };
 }
+
+test("what works on hospitals takes the regions that the platform's line adds, as a synth does", async () => {
+  await withScratch(async (folder) => {
+    const [hospitals, platform, states] = ["hospitals.json", "platform.json", "states"].map((name) =>
+      join(folder, name),
+    );
+    const line = { name: "mercy", tier: "test", project: "mri-mercy", projectNumber: "500600700800" };
+    writeFileSync(
+      `${hospitals}`,
+      JSON.stringify([{ ...line, region: "europe-north9", train: { zones: ["europe-north9-a"] } }]),
+    );
+    writeFileSync(`${platform}`, JSON.stringify({ ...EXAMPLE_PLATFORM, extraRegions: ["europe-north9"] }));
+    mkdirSync(`${states}`);
+    const choice = ["--hospitals", `${hospitals}`, "--platform", `${platform}`];
+    const { run } = fakeGcloud({});
+    expect(await prepareProject(["mercy", ...choice], run)).toBe(0);
+    expect(await drainCommand(["mercy", "--dry-run", ...choice], run)).toBe(0);
+    expect(await sweep(["list", "--state", `${states}`, ...choice], run)).toBe(0);
+    expect(await cost(choice)).toBe(0);
+    // Nothing is there, and it is said so of this hospital: not that its line is wrong.
+    expect(await doctor(["mercy", "--dry", ...choice], { ...NOBODY, run })).toBe(1);
+  });
+});
+
+/** Nothing is reached over the network. */
+const NOBODY = {
+  network: { fetch: () => Promise.reject(new Error("nobody")), resolve: async () => [] },
+  open: () => Promise.reject(new Error("nobody")),
+};
 
 describe("npm run prepare-project", () => {
   test("makes every agent that is granted a key, after the APIs are on", () => {

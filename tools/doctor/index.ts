@@ -1,8 +1,8 @@
 import { resolve4 } from "node:dns/promises";
 import { ConfigurationError } from "../../runtime/platform/config";
 import { GcsStore, type ObjectStore } from "../../runtime/platform/stores";
-import type { AppOptions } from "../../stacks/app";
-import { type Hospital, parseHospitals } from "../../stacks/config";
+import { type AppOptions, parseLines } from "../../stacks/app";
+import type { Hospital } from "../../stacks/config";
 import { chooseLines, LINES_HELP, type LinesChoice } from "../../stacks/lines";
 import { EXIT, ifMain, print, runTool, tool } from "../command";
 import { type Runner, runCommand } from "../gcloud";
@@ -166,8 +166,7 @@ function check({ wait, url, dry, probe: wanted }: Options): void {
 
 /** @throws {ConfigurationError} that says what there is */
 function find(name: string, choice: LinesChoice): Hospital {
-  const { hospitals, subject } = chooseLines(choice);
-  const found = parseHospitals(hospitals, subject).find((hospital) => hospital.name === name);
+  const found = parseLines(chooseLines(choice)).hospitals.find((hospital) => hospital.name === name);
   if (found) return found;
   const { project: own } = findTarget(name, choice);
   throw new ConfigurationError("The command line", [

@@ -1,6 +1,6 @@
-import { PROJECT_SERVICES } from "../../constructs/core/project-services";
 import { SERVICE_AGENTS, serviceAgentMember } from "../../constructs/core/service-agents";
 import { stateProblem } from "../../stacks/config";
+import { hospitalServices } from "../../stacks/hospital-data-stack";
 import { asRecord } from "../../stacks/sentences";
 import { ask, askFor, type Check, deploy, failed, ok, prepare, skipped } from "./checkup";
 import type { Policy } from "./grants";
@@ -43,8 +43,9 @@ export const apis: Check = ({ hospital, run }) => {
     "--enabled",
     `--project=${hospital.project}`,
   ]).map(({ config }) => config?.name);
-  const missing = PROJECT_SERVICES.filter((service) => !enabled.includes(service));
-  if (missing.length === 0) return [ok("apis", `All ${PROJECT_SERVICES.length} are on.`)];
+  const wanted = hospitalServices(hospital);
+  const missing = wanted.filter((service) => !enabled.includes(service));
+  if (missing.length === 0) return [ok("apis", `All ${wanted.length} are on.`)];
   return [failed("apis", `${missing.length} are off: ${missing.join(", ")}.`, prepare(hospital))];
 };
 
