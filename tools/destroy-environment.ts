@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { buildApp } from "../stacks/app";
 import type { Lines } from "../stacks/lines";
@@ -10,7 +10,7 @@ import type { StateFile } from "./environment-states";
 import type { Environment } from "./environments";
 import { type Runner, showCommand } from "./gcloud";
 import { type Json, readStacks, type SynthesizedStack, withScratch } from "./synthesized";
-import { findTerraform } from "./terraform";
+import { findTerraform, terraformEnvironment } from "./terraform";
 
 /** Runs Terraform in a stack's folder, and returns what it printed where that is asked for. */
 export type TerraformRunner = (args: readonly string[], folder: string, capture: boolean) => string;
@@ -123,15 +123,7 @@ const MISLEADING = /^TF_(?:WORKSPACE|DATA_DIR|CLI_ARGS.*|VAR_.*)$/;
 function installedTerraform(scratch: string): TerraformRunner {
   const command = findTerraform();
   if (command === undefined) throw new Error("Neither terraform nor tofu is on PATH.");
-  const own = Object.entries(process.env).filter(([name]) => !MISLEADING.test(name));
-  const cache = process.env.TF_PLUGIN_CACHE_DIR ?? join(scratch, "plugins");
-  mkdirSync(cache, { recursive: true });
-  const env = {
-    ...Object.fromEntries(own),
-    TF_PLUGIN_CACHE_DIR: cache,
-    TF_IN_AUTOMATION: "1",
-    CHECKPOINT_DISABLE: "1",
-  };
+  const env = terraformEnvironment(scratch, MISLEADING);
   return (args, cwd, capture) => {
     // What it says while it works goes to stderr: stdout is this command's own answer.
     const { status, stdout } = spawnSync(command, args, {

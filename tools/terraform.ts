@@ -1,21 +1,20 @@
-import { spawn, spawnSync } from "node:child_process";
+import { spawnSync } from "node:child_process";
 import { cpSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { runChild } from "./child";
 import { type Json, readJson, type SynthesizedStack } from "./synthesized";
 
 /** Nothing listens there: whatever leaves this machine fails. */
 const NOWHERE = "http://127.0.0.1:9";
 
 /**
- * Credentials that nobody accepts, in place of the caller's own. The hermetic environment also leads every request into
- * the void, so that a plan which calls Google fails instead of succeeding by accident; what `apis` names is on the loopback
- * interface, to which no proxy leads.
+ * What Terraform runs with wherever nobody answers it: this process's environment, and one cache of providers.
+ * @param folder where that cache is kept, unless TF_PLUGIN_CACHE_DIR names one
+ * @param without variables that would lead it elsewhere than to what its caller has looked at
  */
-function terraformEnvironment(scratch: string, { hermetic = true, apis = {} }: RunOptions): NodeJS.ProcessEnv {
-  const own = Object.entries(process.env).filter(
-    ([name]) => !/^(?:GOOGLE_|GCLOUD_|CLOUDSDK_|GCE_METADATA|TF_VAR_|TF_CLI_ARGS)/.test(name),
-  );
-  const cache = process.env.TF_PLUGIN_CACHE_DIR ?? join(scratch, "plugins");
+export function terraformEnvironment(folder: string, without: RegExp): NodeJS.ProcessEnv {
+  const own = Object.entries(process.env).filter(([name]) => !without.test(name));
+  const cache = process.env.TF_PLUGIN_CACHE_DIR ?? join(folder, "plugins");
   mkdirSync(cache, { recursive: true });
   return {
     ...Object.fromEntries(own),
@@ -23,6 +22,17 @@ function terraformEnvironment(scratch: string, { hermetic = true, apis = {} }: R
     TF_INPUT: "0",
     TF_PLUGIN_CACHE_DIR: cache,
     CHECKPOINT_DISABLE: "1",
+  };
+}
+
+/**
+ * Credentials that nobody accepts, in place of the caller's own. The hermetic environment also leads every request into
+ * the void, so that a plan which calls Google fails instead of succeeding by accident; what `apis` names is on the loopback
+ * interface, to which no proxy leads.
+ */
+function hermeticEnvironment(scratch: string, { hermetic = true, apis = {} }: RunOptions): NodeJS.ProcessEnv {
+  return {
+    ...terraformEnvironment(scratch, /^(?:GOOGLE_|GCLOUD_|CLOUDSDK_|GCE_METADATA|TF_VAR_|TF_CLI_ARGS)/),
     GOOGLE_OAUTH_ACCESS_TOKEN: "dummy",
     USER_PROJECT_OVERRIDE: "false",
     ...apis,
@@ -40,7 +50,8 @@ function terraformEnvironment(scratch: string, { hermetic = true, apis = {} }: R
 }
 
 export interface Run {
-  readonly code: number | null;
+  /** Undefined where a signal ended it. */
+  readonly code: number | undefined;
   readonly ok: boolean;
   readonly stdout: string;
   readonly stderr: string;
@@ -59,35 +70,14 @@ export class Terraform {
     readonly command: string,
     readonly folder: string,
     private readonly scratch: string,
-    private readonly signal?: AbortSignal,
+    private readonly signal: AbortSignal = new AbortController().signal,
   ) {}
 
-  /** @throws once the signal is aborted */
-  run(args: readonly string[], options: RunOptions = {}): Promise<Run> {
-    return new Promise((resolve, reject) => {
-      this.signal?.throwIfAborted();
-      const child = spawn(this.command, [...args], {
-        cwd: this.folder,
-        env: terraformEnvironment(this.scratch, options),
-        stdio: ["ignore", "pipe", "pipe"],
-        ...(this.signal ? { signal: this.signal, killSignal: "SIGINT" } : {}),
-      });
-      const written = { stdout: "", stderr: "" };
-      for (const stream of ["stdout", "stderr"] as const) {
-        child[stream].setEncoding("utf8");
-        child[stream].on("data", (text: string) => {
-          written[stream] += text;
-        });
-      }
-      let failure: Error | undefined;
-      child.once("error", (error) => {
-        failure = error;
-        // One that never started does not close.
-        if (child.pid === undefined) reject(error);
-      });
-      // Terraform that is interrupted ends what it has begun.
-      child.once("close", (code) => (failure ? reject(failure) : resolve({ ...written, code, ok: code === 0 })));
-    });
+  /** @throws {Interruption} once the signal is aborted, and Terraform has ended */
+  async run(args: readonly string[], options: RunOptions = {}): Promise<Run> {
+    const env = hermeticEnvironment(this.scratch, options);
+    const { code, ...said } = await runChild([this.command, ...args], { cwd: this.folder, env, signal: this.signal });
+    return { ...said, code, ok: code === 0 };
   }
 
   /** Brings the provider: the only step that may use the network, and only where the provider comes from there. */

@@ -2,10 +2,12 @@ import { cpus } from "node:os";
 import { ConfigurationError } from "../runtime/platform/config";
 import { chooseLines, LINES_HELP } from "../stacks/lines";
 import { startEcho } from "../tests/echo";
+import { Interruption, interruptible } from "./child";
 import { EXIT, ifMain, print, runTool, tool } from "./command";
 import { deployOrder, orderProblems } from "./deploy-order";
 import type { StartApis } from "./google-apis";
 import { ODD_HOSPITALS } from "./odd-hospitals";
+import { inParallel } from "./pool";
 import { type CheckContext, madeByOthers, STEPS, StackCheck } from "./stack-check";
 import { readStacks, type SynthesizedStack, withScratch } from "./synthesized";
 import { table } from "./table";
@@ -72,7 +74,11 @@ function subjectOf(options: Options, scratch: string): Subject {
     ]);
   const wanted = ({ name }: SynthesizedStack) => only === undefined || [...only, PLATFORM].includes(groupOf(name));
   const stacks = tierStacks(options.out ?? `${scratch}/synthesized`, chosen).filter(wanted);
-  return { stacks, lifted: tierStacks(`${scratch}/lifted`, { ...chosen, allowDestroys: true }).filter(wanted) };
+  // Nothing that is not applied is taken down again.
+  const lifted = options.apply
+    ? tierStacks(`${scratch}/lifted`, { ...chosen, allowDestroys: true }).filter(wanted)
+    : [];
+  return { stacks, lifted };
 }
 
 function linesOf({ hospitals, platform, all, only }: Options): TierOptions {
@@ -105,13 +111,11 @@ async function verify(
     return EXIT.done;
   }
 
-  const stopping = new AbortController();
-  const interrupt = () => stopping.abort(new Error("Interrupted."));
-  process.once("SIGINT", interrupt);
+  const interruption = interruptible();
   const apis = options.apply ? await startApis(madeByOthers(stacks)) : undefined;
   const begun = Date.now();
   try {
-    const context: CheckContext = { command, scratch, apis, signal: stopping.signal, progress: report(begun) };
+    const context: CheckContext = { command, scratch, apis, signal: interruption.signal, progress: report(begun) };
     const order = deployOrder(stacks);
     const checks = order
       .flatMap((name) => stacks.filter((stack) => stack.name === name))
@@ -125,11 +129,11 @@ async function verify(
       begun,
     );
   } catch (error) {
-    if (!stopping.signal.aborted) throw error;
+    if (!(error instanceof Interruption)) throw error;
     process.stderr.write("Interrupted: what was applied was in the echo alone, and is gone.\n");
     return EXIT.interrupted;
   } finally {
-    process.removeListener("SIGINT", interrupt);
+    interruption.release();
     await apis?.stop();
   }
 }
@@ -147,16 +151,11 @@ async function live(checks: readonly StackCheck[], lifted: readonly SynthesizedS
   const inGroup = (name: string) => checks.filter(({ stack }) => groupOf(stack.name) === name);
   const platform = inGroup(PLATFORM);
   await rise(platform);
-  const waiting = [...groups].filter((name) => name !== PLATFORM).map(inGroup);
-  const worker = async () => {
-    for (let group = waiting.shift(); group !== undefined; group = waiting.shift()) {
-      await rise(group);
-      await fall(group, lifted);
-    }
-  };
-  // One that fails must not leave the others behind, which still work in the folder.
-  const ends = await Promise.allSettled(Array.from({ length: jobs }, worker));
-  for (const end of ends) if (end.status === "rejected") throw end.reason;
+  const hospitals = [...groups].filter((name) => name !== PLATFORM).map(inGroup);
+  await inParallel(hospitals, jobs, async (group) => {
+    await rise(group);
+    await fall(group, lifted);
+  });
   await fall(platform, lifted);
 }
 

@@ -1,9 +1,9 @@
 import { existsSync } from "node:fs";
 import { print } from "../command";
+import { inParallel } from "../pool";
 import { type Check, watch } from "./checks";
 import { type Member, type MemberStack, stacksOf } from "./members";
 import { objections, planStack } from "./plan";
-import { inParallel } from "./pool";
 import type { Change, RecordFile, RolloutRecord } from "./record";
 import { type StackRunner, sha256Of, TerraformFailure } from "./stack-runner";
 

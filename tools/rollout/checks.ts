@@ -1,5 +1,5 @@
 import { setTimeout as wait } from "node:timers/promises";
-import { type ChildResult, Interruption, runChild } from "./child";
+import { type ChildResult, Interruption, runChild } from "../child";
 import { type Member, stacksOf } from "./members";
 import type { StackRunner } from "./stack-runner";
 

@@ -6,12 +6,12 @@ import { stateProblem } from "../../stacks/config";
 import { chooseLines, LINES_HELP, withVariables } from "../../stacks/lines";
 import { type Platform, parsePlatform } from "../../stacks/platform-config";
 import { LAST_WAVE } from "../../stacks/waves";
+import { Interruption, interruptible } from "../child";
 import { EXIT, ifMain, print, runTool, tool } from "../command";
 import { readJson, readStacks, type SynthesizedStack, withScratch } from "../synthesized";
 import { findTerraform } from "../terraform";
 import { applyWaves, type Stop } from "./apply";
 import { askWith, type Check, standardChecks } from "./checks";
-import { Interruption, killRunning } from "./child";
 import { githubCredentials } from "./credentials";
 import { lockFolder } from "./lock";
 import { type Member, membersOf, stacksOf } from "./members";
@@ -145,27 +145,6 @@ function validate(action: string, options: Options): Settings {
     problems.push("--dir and --out are the same folder; the roll-out needs one of its own.");
   if (problems.length > 0) throw new ConfigurationError("The command line", problems);
   return { wave, parallel, maxErrors, soakMs: Number(count) * UNITS[unit as keyof typeof UNITS] };
-}
-
-/** Ctrl-C interrupts what runs and waits for it; a second one does not wait. */
-function interruptible(): { readonly signal: AbortSignal; release(): void } {
-  const controller = new AbortController();
-  const stop = () => {
-    if (controller.signal.aborted) {
-      killRunning();
-      process.exit(EXIT.interrupted);
-    }
-    process.stderr.write("\nStopping: Terraform ends what it is at. Once more, and it is killed.\n");
-    controller.abort();
-  };
-  const signals = ["SIGINT", "SIGTERM"] as const;
-  for (const signal of signals) process.on(signal, stop);
-  return {
-    signal: controller.signal,
-    release() {
-      for (const signal of signals) process.off(signal, stop);
-    },
-  };
 }
 
 interface Choice {

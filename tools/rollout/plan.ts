@@ -1,10 +1,10 @@
 import { availableParallelism } from "node:os";
 import { createProgress } from "../../runtime/platform/progress";
+import { Interruption } from "../child";
 import { readPrices } from "../cost";
-import { Interruption } from "./child";
+import { inParallel } from "../pool";
 import { judgePlan } from "./judge";
 import type { MemberStack } from "./members";
-import { inParallel } from "./pool";
 import type { RecordFile, RolloutRecord, StackRecord } from "./record";
 import type { Review } from "./report";
 import { digestOf, type StackRunner, sha256Of, TerraformFailure } from "./stack-runner";

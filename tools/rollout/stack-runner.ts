@@ -12,9 +12,10 @@ import {
 import { join, relative } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { hashFiles } from "../../constructs/core/runtime-bundle";
+import { type ChildResult, runChild } from "../child";
+import { OneAtATime } from "../pool";
 import { type Json, readJson, type SynthesizedStack } from "../synthesized";
-import { type ChildResult, runChild } from "./child";
-import { OneAtATime } from "./pool";
+import { terraformEnvironment } from "../terraform";
 
 /** What Terraform could not do, and where. */
 export class TerraformFailure extends Error {
@@ -135,19 +136,12 @@ export class StackRunner {
 
   private run(stack: SynthesizedStack, hospital: string, args: readonly string[], logged = true): Promise<ChildResult> {
     const { command, folder, signal, credentials } = this.settings;
-    const cache = process.env.TF_PLUGIN_CACHE_DIR ?? join(folder, "plugins");
-    mkdirSync(cache, { recursive: true });
-    const kept = Object.entries(process.env).filter(([name]) => !/^TF_(?:CLI_ARGS|DATA_DIR|WORKSPACE)/.test(name));
     return runChild([command, ...args], {
       cwd: stack.folder,
       signal,
       ...(logged ? { log: join(this.placeOf(stack), "terraform.log") } : {}),
       env: {
-        ...Object.fromEntries(kept),
-        TF_IN_AUTOMATION: "1",
-        TF_INPUT: "0",
-        TF_PLUGIN_CACHE_DIR: cache,
-        CHECKPOINT_DISABLE: "1",
+        ...terraformEnvironment(folder, /^TF_(?:CLI_ARGS|DATA_DIR|WORKSPACE)/),
         ...credentials?.(hospital),
       },
     });

@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { appendFileSync } from "node:fs";
+import { EXIT } from "./command";
 
 /** The work was stopped by a person or by the machine; what was finished stays. */
 export class Interruption extends Error {
@@ -64,7 +65,7 @@ export async function runChild(
 }
 
 /** Ends what still runs at once, with all that it started; for a person who will not wait. */
-export function killRunning(): void {
+function killRunning(): void {
   for (const { pid } of running)
     if (pid !== undefined)
       try {
@@ -72,4 +73,25 @@ export function killRunning(): void {
       } catch {
         // It has just ended by itself.
       }
+}
+
+/** Ctrl-C interrupts what runs and waits for it; a second one does not wait. */
+export function interruptible(): { readonly signal: AbortSignal; release(): void } {
+  const controller = new AbortController();
+  const stop = () => {
+    if (controller.signal.aborted) {
+      killRunning();
+      process.exit(EXIT.interrupted);
+    }
+    process.stderr.write("\nStopping: Terraform ends what it is at. Once more, and it is killed.\n");
+    controller.abort();
+  };
+  const signals = ["SIGINT", "SIGTERM"] as const;
+  for (const signal of signals) process.on(signal, stop);
+  return {
+    signal: controller.signal,
+    release() {
+      for (const signal of signals) process.off(signal, stop);
+    },
+  };
 }
