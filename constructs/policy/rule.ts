@@ -42,7 +42,8 @@ export function resourceRule(
   types: readonly string[] | RegExp,
   problem: (resource: ResourceDocument) => string | undefined,
 ): Rule {
-  const concerns = (type: string) => (Array.isArray(types) ? types.includes(type) : (types as RegExp).test(type));
+  const listed = new Set(Array.isArray(types) ? types : []);
+  const concerns = (type: string) => (types instanceof RegExp ? types.test(type) : listed.has(type));
   return {
     ...text,
     check: ({ resources }) =>

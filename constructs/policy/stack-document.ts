@@ -72,11 +72,25 @@ export function strings(value: unknown): readonly string[] {
 /** Whether an argument names something: a text or an expression, not nothing. */
 export const isGiven = (value: unknown): value is string => typeof value === "string" && value !== "";
 
-/** Every string in a configuration, with its path; cdktf's own notes left out. */
-export function* leaves(value: unknown, path = ""): Generator<readonly [path: string, text: string]> {
-  if (typeof value === "string") yield [path, value];
-  else if (Array.isArray(value)) for (const [index, item] of value.entries()) yield* leaves(item, `${path}[${index}]`);
-  else
-    for (const [key, item] of Object.entries(record(value)))
-      if (key !== "//") yield* leaves(item, path === "" ? key : `${path}.${key}`);
+/**
+ * The first text in a configuration that is meant, and where it stands: `labels.a[0] is x`; cdktf's own notes left out.
+ * Paths are put together only for what is found, and nearly nothing is.
+ */
+export function findText(value: unknown, isMeant: (text: string) => boolean): string | undefined {
+  if (typeof value === "string") return isMeant(value) ? ` is ${value}` : undefined;
+  if (Array.isArray(value)) {
+    for (const [index, item] of value.entries()) {
+      const found = findText(item, isMeant);
+      if (found !== undefined) return `[${index}]${dotted(found)}`;
+    }
+    return undefined;
+  }
+  const json = record(value);
+  for (const key of Object.keys(json)) {
+    const found = key === "//" ? undefined : findText(json[key], isMeant);
+    if (found !== undefined) return `${key}${dotted(found)}`;
+  }
+  return undefined;
 }
+
+const dotted = (rest: string): string => (/^[ [.]/.test(rest) ? rest : `.${rest}`);

@@ -1,5 +1,5 @@
 import { resourceRule } from "../rule";
-import { blocks, isGiven, leaves, strings } from "../stack-document";
+import { blocks, findText, isGiven, strings } from "../stack-document";
 
 const PUBLIC = new Set(["allUsers", "allAuthenticatedUsers"]);
 const WIDE_IAM = /^google_(?:project|folder|organization)_iam_(?:member|binding)$/;
@@ -45,8 +45,7 @@ export const identityRules = [
     /^google_/,
     ({ config }) => {
       if (config.invoker_iam_disabled === true) return "invoker_iam_disabled lets everybody call it";
-      for (const [path, text] of leaves(config)) if (PUBLIC.has(text)) return `${path} is ${text}`;
-      return undefined;
+      return findText(config, (text) => PUBLIC.has(text));
     },
   ),
   resourceRule(
@@ -119,10 +118,7 @@ export const identityRules = [
       remedy: "Make an identity for the one purpose.",
     },
     /^google_/,
-    ({ config }) => {
-      for (const [path, text] of leaves(config)) if (DEFAULT_ACCOUNT.test(text)) return `${path} is ${text}`;
-      return undefined;
-    },
+    ({ config }) => findText(config, (text) => DEFAULT_ACCOUNT.test(text)),
   ),
   resourceRule(
     {

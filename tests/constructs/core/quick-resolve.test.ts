@@ -42,6 +42,21 @@ test.each<[string, unknown]>([
   expect(JSON.stringify(quick)).toBe(JSON.stringify(slow));
 });
 
+test("what stands at two places is worked out once where it is a text, and is no shared object elsewhere", () => {
+  let asked = 0;
+  const text = Lazy.stringValue({ produce: () => `name ${++asked}` });
+  const thing = Token.asString(Lazy.anyValue({ produce: () => ({ labels: {} }) }));
+  const options = { scope, preparing: false, resolver: new DefaultTokenResolver(new StringConcat()) };
+  const { a, b, c, d } = withQuickResolve(() =>
+    Tokenization.resolve({ a: [text, text], b: text, c: thing, d: thing }, options),
+  ) as { readonly a: string[]; readonly b: string; readonly c: object; readonly d: object };
+  expect([...a, b]).toEqual(["name 1", "name 1", "name 1"]);
+  expect(c).toEqual(d);
+  expect(c).not.toBe(d);
+  // A later synth may find another name.
+  expect(withQuickResolve(() => Tokenization.resolve(text, options))).toBe("name 2");
+});
+
 test("leaves cdktf as it was, also after an error", () => {
   const { resolve } = Tokenization;
   expect(() =>

@@ -105,6 +105,18 @@ describe("at synth", () => {
     expect(act).toThrow(/google_cloud_run_v2_service_iam_member\.everybody: member is allUsers.*no-public-member/);
   });
 
+  test("a finding deep in a resource says where it stands", () => {
+    const resource = {
+      google_x: { y: { binding: [{ role: "r" }, { "//": "allUsers", members: ["a", "allUsers"] }] } },
+    };
+    const found = evaluatePolicy(stackDocument("stack", { resource })).filter(
+      ({ rule }) => rule.id === "no-public-member",
+    );
+    expect(found.map(({ address, problem }) => `${address}: ${problem}`)).toEqual([
+      "google_x.y: binding[1].members[1] is allUsers",
+    ]);
+  });
+
   test("goes on where every finding is acknowledged, and the reasons stand in the JSON", () => {
     const json = synthesize((stack) => {
       const bucket = publicBucket(stack);
