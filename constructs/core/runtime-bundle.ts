@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { Construct } from "constructs";
@@ -181,7 +181,8 @@ export class RuntimeBundle extends Construct {
     super(scope, id);
     this.bundle = bundleRuntime(contract);
     const file = join(scratchFolder(), `${contract.name}-${this.bundle.sha256}.zip`);
-    writeFileSync(file, this.bundle.zip);
+    // Once for all hospitals.
+    if (!existsSync(file)) writeFileSync(file, this.bundle.zip);
     const asset = new TerraformAsset(this, "zip", {
       path: file,
       type: AssetType.FILE,
