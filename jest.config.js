@@ -19,5 +19,5 @@ module.exports = {
     "\\.native\\.test\\.ts$",
   ],
   modulePathIgnorePatterns: ["<rootDir>/dist/", "<rootDir>/lib/", "<rootDir>/cdktf.out/", "<rootDir>/.parts/"],
-  testTimeout: 120_000,
+  testTimeout: 300_000,
 };

@@ -494,7 +494,7 @@ describe("--probe, through a real bucket, the real function and the real service
     await promote(workspace);
     url = await serve(workspace);
     pubsub = deliveries();
-  }, 120_000);
+  });
   afterAll(async () => {
     stop.abort();
     await pubsub;
@@ -541,7 +541,7 @@ describe("--probe, through a real bucket, the real function and the real service
     expect(await current()).toEqual([]);
     expect(await listed("landing")).toEqual([]);
     expect(await listed("curated")).toEqual([]);
-  }, 120_000);
+  });
 
   test("may be repeated: the next phantom is another one", async () => {
     expect(linesOf(await probing())).toEqual([
@@ -554,7 +554,7 @@ describe("--probe, through a real bucket, the real function and the real service
     expect(curated).toHaveLength(2);
     expect(new Set(curated.map(({ sha256 }) => sha256)).size).toBe(2);
     expect(await current()).toEqual([]);
-  }, 120_000);
+  });
 
   test("leaves scans alone", async () => {
     const { drawScan } = jest.requireActual("../runtime/ingest/scans") as typeof import("../runtime/ingest/scans");
@@ -563,7 +563,7 @@ describe("--probe, through a real bucket, the real function and the real service
     expect(linesOf(await probing())).toContain("probe: ok");
     expect(await current()).toEqual(["Cancer/a.png"]);
     expect(await listed("landing")).toEqual(["Cancer/a.png"]);
-  }, 120_000);
+  });
 
   test("where nothing is delivered says so; what is left becomes no scan when it is", async () => {
     deliver = false;
@@ -580,7 +580,7 @@ describe("--probe, through a real bucket, the real function and the real service
     while ((await rows()).filter(({ status }) => status === "quarantined").length < 4) await sleep(50);
     expect(await current()).toEqual(["Cancer/a.png"]);
     expect(linesOf(await probing())).toContain("probe taken back: ok");
-  }, 120_000);
+  });
 
   test("stopped while it waits, it takes the phantom back and exits with 130", async () => {
     deliver = false;
@@ -592,12 +592,12 @@ describe("--probe, through a real bucket, the real function and the real service
     deliver = true;
     while ((await rows()).filter(({ status }) => status === "quarantined").length < 6) await sleep(50);
     expect(await current()).toEqual(["Cancer/a.png"]);
-  }, 120_000);
+  });
 
   test("a service without a model is not ready, and answers no prediction", async () => {
     const empty = await openWorkspace(join(scratch, "without-model"));
     const told = await probing("--url", await serve(empty));
     await empty.close();
     expect(linesOf(told)).toEqual(["ready: failed", "probe: ok", "probe taken back: ok", "prediction: failed"]);
-  }, 120_000);
+  });
 });
