@@ -97,7 +97,7 @@ describe("the trainer", () => {
 
   it("learns from what it is shown", async () => {
     const set = discs();
-    const configuration = { ...CONFIGURATION, epochs: 25 };
+    const configuration = { ...CONFIGURATION, epochs: 12 };
     const { curve } = await trainNetwork(set, configuration, "wasm", {
       checkpoints: checkpointsIn(directory, "learning"),
       progress: silentProgress,
