@@ -1,8 +1,8 @@
 import { auc } from "../runtime/evaluate/metrics";
-import { useBackend } from "../runtime/model/backend";
-import type { Backend } from "../runtime/model/backend-names";
 import { silentProgress } from "../runtime/platform/progress";
 import { openWorkspace } from "../runtime/platform/workspace";
+import { useBackend } from "../runtime/tensorflow/backend";
+import type { Backend } from "../runtime/tensorflow/backend-names";
 import { VIEWS } from "../runtime/train/architecture";
 import { trainingConfiguration } from "../runtime/train/configuration";
 import { loadTrainingSet } from "../runtime/train/data";

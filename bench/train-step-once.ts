@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
-import { useBackend } from "../runtime/model/backend";
+import { useBackend } from "../runtime/tensorflow/backend";
 import { initialWeights, MAP_SIDE, PARAMETERS, sizeOf } from "../runtime/train/architecture";
 import type { Batch } from "../runtime/train/batch";
 import { NETWORK_SIZE, Optimizer } from "../runtime/train/optimizer";

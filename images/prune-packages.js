@@ -1,11 +1,12 @@
 /**
  * Takes out of a folder's node_modules what no program loads: packages that only others for another platform need (npm 10
  * leaves them there), source maps, types and sources of TypeScript and C++, headers, manuals, tests, and the builds of
- * TensorFlow.js for browsers. Licences stay. Both images are built with it.
+ * TensorFlow.js for browsers, and onnxruntime for other platforms, all of which its one package holds. Licences stay. Both
+ * images are built with it.
  *
  * node prune-packages.js FOLDER
  */
-const { readFileSync, readdirSync, rmSync, rmdirSync } = require("node:fs");
+const { existsSync, readFileSync, readdirSync, rmSync, rmdirSync } = require("node:fs");
 const { join } = require("node:path");
 
 const LICENCE = /^(licen[cs]e|notice|copying|third[-_ ]?party)/i;
@@ -65,10 +66,23 @@ function removeOrphans(folder) {
   return orphans;
 }
 
+/** Leaves of onnxruntime the binaries that this machine loads: bin/napi-v<n>/<platform>/<arch>. */
+function removeOtherBinaries(folder) {
+  const binaries = join(folder, "node_modules", "onnxruntime-node", "bin");
+  const others = (place, mine) => foldersOf(place).filter((name) => name !== mine).map((name) => join(place, name));
+  const removed = foldersOf(binaries).flatMap((api) => {
+    const place = join(binaries, api);
+    return [...others(place, process.platform), ...others(join(place, process.platform), process.arch)];
+  });
+  for (const path of removed) rmSync(path, { recursive: true });
+}
+
+const foldersOf = (place) => (existsSync(place) ? readdirSync(place) : []);
 const readJson = (...path) => JSON.parse(readFileSync(join(...path), "utf8"));
 
 const [folder] = process.argv.slice(2);
 const orphans = removeOrphans(folder);
+removeOtherBinaries(folder);
 const files = prune(join(folder, "node_modules"));
 console.log(
   `Taken out of node_modules: ${files} files that no program loads; of other platforms ${orphans.join(", ") || "nothing"}`,

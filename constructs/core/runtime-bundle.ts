@@ -21,6 +21,7 @@ export const INSTALLED_PACKAGES = [
   "@tensorflow/tfjs-backend-wasm",
   "@tensorflow/tfjs-core",
   "@tensorflow/tfjs-layers",
+  "onnxruntime-node",
   "piscina",
   "sharp",
 ] as const;

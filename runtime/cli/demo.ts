@@ -1,10 +1,10 @@
 import { join, resolve } from "node:path";
 import { ingestStep, uploadStep } from "../ingest";
 import type { FolderNames } from "../intake";
-import { type Backend, useBackend } from "../model";
 import { drawPhantomFolder } from "../phantom";
 import { readSummary, type Summary } from "../platform/summary";
 import { preprocessStep } from "../preprocess";
+import { type Backend, useBackend } from "../tensorflow";
 import { type TrainingRun, trainEvaluatePromote } from "../train";
 import { runStep, type StepOptions } from "./command-line";
 import { renderSummary } from "./summary-table";

@@ -1,7 +1,7 @@
 import { InvalidArgumentError, Option } from "commander";
 import { parseLabels } from "../intake";
-import { BACKENDS } from "../model/backend-names";
 import { DEFAULT_WORKSPACE } from "../platform/workspace";
+import { BACKENDS } from "../tensorflow/backend-names";
 import { portNumber, wholeNumber } from "./command-line";
 
 /** Options that several commands share: each is described once. */

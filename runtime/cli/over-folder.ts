@@ -2,11 +2,10 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { Command } from "commander";
 import type { FolderNames } from "../intake";
-import type { Backend } from "../model";
 import { ConfigurationError } from "../platform/config";
 import { createProgress, type Progress } from "../platform/progress";
 import { folderProblems, interruptible, makeOutputFolder, outputProblems } from "./command-line";
-import { backend, check, labels, seed } from "./options";
+import { check, labels, seed } from "./options";
 import { WORKSPACE_FILE } from "./workspace-data";
 
 export interface FolderFlags {
@@ -14,7 +13,6 @@ export interface FolderFlags {
   readonly data: string;
   readonly out: string;
   readonly seed?: number;
-  readonly backend?: Backend;
   readonly labels?: FolderNames;
   readonly check?: boolean;
 }
@@ -35,7 +33,6 @@ export function folderCommand(name: string, description: string): Command {
     .requiredOption("--data <dir>", "folder with Cancer/, Non-Cancer/, Unlabelled/")
     .requiredOption("--out <dir>", "where the results go")
     .addOption(seed())
-    .addOption(backend())
     .addOption(labels())
     .addOption(check());
 }

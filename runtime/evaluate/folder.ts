@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { assignGroups } from "../dataset";
 import { applyRecipe, decodeScan, oneChannel, perceptualHash } from "../imaging";
 import { type FolderNames, type Input, type InputFile, labelNotes, openInput, patientsKnown } from "../intake";
-import { type Backend, type Classifier, loadClassifier, scoreFolder, useBackend } from "../model";
+import { type Classifier, loadClassifier, scoreFolder } from "../model";
 import { type Progress, silentProgress } from "../platform/progress";
 import { type Evaluation, evaluateScored, type GuardedScan, guardedScan, type ScoredImage } from "./evaluation";
 import { datasetHash, directoryDestination, type PredictionLine, writeOutputs } from "./outputs";
@@ -19,8 +19,6 @@ export interface EvaluateFolderOptions {
   /** Directory for the results. */
   readonly out: string;
   readonly seed: number;
-  /** @default the best there is */
-  readonly backend?: Backend;
   readonly progress?: Progress;
   readonly signal?: AbortSignal;
 }
@@ -45,12 +43,11 @@ export interface FolderEvaluation {
  */
 export async function evaluateFolder(options: EvaluateFolderOptions): Promise<FolderEvaluation> {
   const input = await openInput(options.data, options.names);
-  await useBackend(options.backend);
   const classifier = await loadClassifier(options.model);
   try {
     return await evaluateFiles(classifier, input, options);
   } finally {
-    classifier.dispose();
+    await classifier.dispose();
   }
 }
 

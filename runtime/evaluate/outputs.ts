@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { mkdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import sharp from "sharp";
-import { gradCam, renderOverlay } from "../explain";
+import { explanationOf, renderOverlay } from "../explain";
 import { type Geometry, oneChannel, RECIPE } from "../imaging";
 import { type Classifier, decisionOf, labelOf } from "../model";
 import { pathCell, toCsv } from "../platform/csv";
@@ -156,7 +156,9 @@ function thumbnail(pixels: Uint8Array): Promise<Buffer> {
 
 async function explained(pixels: Uint8Array, classifier: Classifier): Promise<Buffer> {
   const image = { width: RECIPE.side, height: RECIPE.side, depth: 8 as const, pixels: oneChannel(pixels) };
-  return renderOverlay(image, SQUARE, await gradCam(classifier, pixels));
+  const [answer] = await classifier.answer([pixels]);
+  if (!answer) throw new Error(`Model ${classifier.metadata.id} gave no answer.`);
+  return renderOverlay(image, SQUARE, explanationOf(answer.map));
 }
 
 /** Names a set of labelled images: whoever evaluates the same set again can tell. */

@@ -20,7 +20,7 @@ type Facts = Pick<EvaluationRow, "collection" | "subtype" | "view"> & { readonly
 
 /**
  * Measures models of a workspace on its untouched test split, all on the same images. Pixels are read only if a model
- * has not been evaluated on them. The backend must have been chosen.
+ * has not been evaluated on them.
  */
 export class TestBench {
   private sets: Promise<Sets> | undefined;
@@ -67,7 +67,7 @@ export class TestBench {
       this.sets ??= this.load();
       return await evaluateTestSplit({ classifier, ...(await this.sets), reports, seed });
     } finally {
-      classifier.dispose();
+      await classifier.dispose();
     }
   }
 

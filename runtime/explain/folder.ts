@@ -2,13 +2,13 @@ import { createHash } from "node:crypto";
 import { mkdir, readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { DISCLAIMER, type FolderNames, type Input, type InputFile, labelNotes, maskBeside, openInput } from "../intake";
-import { type Backend, loadClassifier, scoreFolder, useBackend } from "../model";
+import { loadClassifier, scoreFolder } from "../model";
 import { pathCell, toCsv } from "../platform/csv";
 import { onDisk, writeWhole } from "../platform/disk";
 import { type Progress, silentProgress } from "../platform/progress";
 import { uniform } from "../platform/random";
 import { doubts } from "./doubts";
-import { gradCam } from "./gradcam";
+import { explanationOf } from "./explanation";
 import { peakInOriginal, renderOverlay } from "./overlay";
 import { DILATION, type PointingTrial, pointingTrial, readMask } from "./pointing";
 import { checkSanity, type SanityReport } from "./sanity";
@@ -24,8 +24,6 @@ export interface ExplainFolderOptions {
   readonly out: string;
   /** Draws the scans on which the maps are checked. @default 0 */
   readonly seed?: number;
-  /** @default the best there is */
-  readonly backend?: Backend;
   readonly progress?: Progress;
   readonly signal?: AbortSignal;
 }
@@ -77,7 +75,6 @@ export async function explainFolder(options: ExplainFolderOptions): Promise<{
   const { out, signal, progress = silentProgress } = options;
   const input = await openInput(options.data, options.names);
   const { folder } = input;
-  await useBackend(options.backend);
   const classifier = await loadClassifier(options.model);
   const explained: (string | number)[][] = [["path", "x", "y", "overlay", "page", "probability", "label", "decision"]];
   const rejected: string[][] = [["path", "reason", "message"]];
@@ -97,8 +94,8 @@ export async function explainFolder(options: ExplainFolderOptions): Promise<{
       if ("rejected" in result) {
         rejected.push([pathCell(path), result.rejected.code, result.rejected.message]);
       } else {
-        const { image, pixels, geometry, page, probability, label, decision } = result.scored;
-        const explanation = await gradCam(classifier, pixels, geometry);
+        const { image, pixels, geometry, map, page, probability, label, decision } = result.scored;
+        const explanation = explanationOf(map, geometry);
         const peak = peakInOriginal(explanation, geometry, image);
         const overlay = `${OVERLAYS}/${overlayName(path)}`;
         await writeWhole(join(out, overlay), await renderOverlay(image, geometry, explanation));
@@ -118,7 +115,7 @@ export async function explainFolder(options: ExplainFolderOptions): Promise<{
     progress.finish();
     sanity = await checkSanity(classifier, checked.drawn, seed, signal);
   } finally {
-    classifier.dispose();
+    await classifier.dispose();
   }
   const pointing: ExplainReport["pointing"] = {
     scans: trials.length,

@@ -1,7 +1,7 @@
 import sharp from "sharp";
 import { type Geometry, type GreyImage, RECIPE, toOriginal } from "../imaging";
 import { INFERNO } from "./colormap";
-import type { Explanation } from "./gradcam";
+import type { Explanation } from "./explanation";
 
 /** How much of the original the strongest evidence covers. */
 const STRONGEST_COVER = 0.65;

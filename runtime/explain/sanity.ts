@@ -1,8 +1,6 @@
-import * as tf from "@tensorflow/tfjs-core";
 import { RECIPE } from "../imaging";
-import { type Classifier, imagesToTensor, labelOf, logOddsOf, predictViews } from "../model";
-import { mixSeed, normal, uniform } from "../platform/random";
-import { gradCam } from "./gradcam";
+import { type Answer, AnswerPool, type Classifier, labelOf } from "../model";
+import { drawWeights } from "./drawn-weights";
 
 /** Cells of a side of the grid on which maps are compared. */
 const GRID = 8;
@@ -45,19 +43,18 @@ export async function checkSanity(
   seed: number,
   signal?: AbortSignal,
 ): Promise<SanityReport> {
-  const learnt = await mapsOf(classifier, images);
+  const { metadata, onnx } = classifier;
+  const answers = await classifier.answer(images, signal);
+  const learnt = answers.map(({ map }) => toGrid(map));
   const opposite = learnt.map((map) => map.map((value) => Math.max(0, -value)));
   const rectified = learnt.map((map) => map.map((value) => Math.max(0, value)));
-  const hidden: Float64Array[] = [];
-  for (const image of images) {
-    signal?.throwIfAborted();
-    hidden.push(await occlusionMap(classifier, image));
-  }
-  const probabilities = await classifier.predict(images);
+  const hidden = await withPool(onnx, "plain", (pool) => inTurn(images, (image) => occlusionMap(pool, image, signal)));
   const suspicious = images.flatMap((_, i) =>
-    labelOf(probabilities[i] as number, classifier.metadata.threshold) === "Cancer" ? [i] : [],
+    labelOf((answers[i] as Answer).probability, metadata.threshold) === "Cancer" ? [i] : [],
   );
-  const drawn = await withDrawnWeights(classifier, seed, () => mapsOf(classifier, images));
+  const drawn = await withPool(await drawWeights(onnx, seed), metadata.views, (pool) =>
+    inTurn(images, async (image) => toGrid((await pool.answer(image, signal)).map)),
+  );
   return {
     images: images.length,
     randomisedWeights: meanOf(learnt.map((map, i) => spearman(map, drawn[i] as Float64Array))),
@@ -67,17 +64,27 @@ export async function checkSanity(
   };
 }
 
-async function mapsOf(classifier: Classifier, images: readonly Uint8Array[]): Promise<Float64Array[]> {
-  const maps: Float64Array[] = [];
-  for (const image of images) {
-    const { coarse } = await gradCam(classifier, image);
-    maps.push(toGrid(coarse));
+async function withPool<T>(
+  onnx: Uint8Array,
+  views: Classifier["metadata"]["views"],
+  work: (pool: AnswerPool) => Promise<T>,
+): Promise<T> {
+  const pool = await AnswerPool.start({ onnx, views });
+  try {
+    return await work(pool);
+  } finally {
+    await pool.close();
   }
-  return maps;
+}
+
+async function inTurn<A, B>(things: readonly A[], work: (thing: A) => Promise<B>): Promise<B[]> {
+  const done: B[] = [];
+  for (const thing of things) done.push(await work(thing));
+  return done;
 }
 
 /** Means of a map over the cells of the grid; a coarser map is repeated. */
-function toGrid({ rows, columns, values }: { rows: number; columns: number; values: Float32Array }): Float64Array {
+function toGrid({ rows, columns, values }: Answer["map"]): Float64Array {
   const sums = new Float64Array(GRID * GRID);
   const fine = GRID * Math.max(1, Math.ceil(Math.max(rows, columns) / GRID));
   for (let y = 0; y < fine; y++) {
@@ -93,8 +100,10 @@ function toGrid({ rows, columns, values }: { rows: number; columns: number; valu
 /**
  * Fall of the log odds of Cancer, cell by cell, when a patch over the cell shows the picture's mean grey. The network is
  * shown the picture as it is, whatever views the model answers for: of 65 pictures, these would be many.
+ *
+ * @param pool of the model, with the view "plain"
  */
-export async function occlusionMap(classifier: Classifier, image: Uint8Array): Promise<Float64Array> {
+export async function occlusionMap(pool: AnswerPool, image: Uint8Array, signal?: AbortSignal): Promise<Float64Array> {
   const side = RECIPE.side;
   const lit = image.filter((value) => value > 255 * RECIPE.foreground);
   const grey = lit.length > 0 ? Math.round(lit.reduce((sum, value) => sum + value, 0) / lit.length) : 0;
@@ -110,10 +119,9 @@ export async function occlusionMap(classifier: Classifier, image: Uint8Array): P
     }
     return variant;
   });
-  const answers = tf.tidy(() => predictViews(classifier.network, imagesToTensor([image, ...variants])));
-  const [whole, ...parts] = await answers.data();
-  answers.dispose();
-  return Float64Array.from(parts, (part) => logOddsOf(whole as number) - logOddsOf(part));
+  const answers = await Promise.all([image, ...variants].map((variant) => pool.answer(variant, signal)));
+  const [whole = 0, ...parts] = answers.map(({ logits }) => logits[0] as number);
+  return Float64Array.from(parts, (part) => whole - part);
 }
 
 /** Where nothing of the head was hidden, log odds change by less than this: by rounding alone. */
@@ -127,29 +135,6 @@ export function rankOfPeak(map: Float64Array, falls: Float64Array): number | und
   if (Math.abs(fall) <= UNCHANGED || others.length === 0) return undefined;
   const below = others.reduce((sum, value) => sum + (value < fall ? 1 : value === fall ? 0.5 : 0), 0);
   return below / others.length;
-}
-
-/** Runs `work` while every weight is drawn with its own mean and spread; puts the learnt ones back. */
-async function withDrawnWeights<T>(classifier: Classifier, seed: number, work: () => Promise<T>): Promise<T> {
-  const { network } = classifier;
-  const learnt = network.getWeights().map((weight) => weight.clone());
-  const drawn = learnt.map((weight, i) => {
-    const values = weight.dataSync() as Float32Array;
-    const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
-    const spread = Math.sqrt(values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / values.length);
-    const gaussian = normal(uniform(mixSeed(seed, i)));
-    // A variance must stay positive; all others may take either sign.
-    const positive = values.every((value) => value > 0);
-    const redrawn = values.map(() => mean + spread * gaussian());
-    return tf.tensor(positive ? redrawn.map((value) => Math.abs(value) + 1e-3) : redrawn, weight.shape);
-  });
-  try {
-    network.setWeights(drawn);
-    return await work();
-  } finally {
-    network.setWeights(learnt);
-    tf.dispose([...learnt, ...drawn]);
-  }
 }
 
 function meanOf(values: readonly (number | undefined)[]): number | null {

@@ -1,8 +1,8 @@
 import { readShardRows, readShards } from "../dataset";
 import { RECIPE } from "../imaging";
-import { useBackend } from "../model";
 import type { StoresOf } from "../platform/open-stores";
 import type { ContextWith, StepCounts } from "../platform/step";
+import { useBackend } from "../tensorflow";
 import { type FitRequest, isFitted, loadPca, type Pca, PIXELS, pcaId, storePca } from "./components";
 import type { featuresContract } from "./contract";
 import { digestOfRows } from "./fitted-rows";

@@ -21,6 +21,7 @@ export function decisionOf(
 
 /** Keeps the log odds of an answer of exactly 0 or 1 finite: the resolution of float32 below 1. */
 export const SUREST = 6e-8;
+export const LARGEST_LOG_ODDS = logit(1 - SUREST);
 
 /** Log odds of an answer, finite: 0 and 1 count as {@link SUREST} away from them. */
 export const logOddsOf = (probability: number): number => logit(clamp(SUREST, 1 - SUREST, probability));

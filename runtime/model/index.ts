@@ -1,42 +1,54 @@
-export { useBackend, usesAllCores } from "./backend";
-export { BACKENDS, type Backend } from "./backend-names";
+export type { Answer } from "./answer";
+export { AnswerPool, type PoolOptions } from "./answer-pool";
 export { type FittedCalibration, fitCalibration } from "./calibration";
 export { CALIBRATION_BINS, calibrationBin, ece } from "./calibration-error";
 export { type CalibrationCheck, describeCalibration } from "./choose-calibration";
-export type { Classifier } from "./classifier";
+export type { Classifier, ScoreFileOptions } from "./classifier";
 export {
   type Calibration,
   calibrate,
   decisionOf,
+  LARGEST_LOG_ODDS,
   labelOf,
   logOddsOf,
   type ScanDecision,
   SUREST,
   uncalibrate,
 } from "./decision";
+export type { ViewedAnswer } from "./engine";
 export { DECISION, fitDecision } from "./fit-decision";
+export { checkRecipe, loadClassifier } from "./load-classifier";
+export { type ModelMetadata, modelMetadataSchema } from "./metadata";
 export {
+  ENGINE_FILE,
   GUARD_FILE,
-  imagesToTensor,
-  loadClassifier,
   METADATA_FILE,
   type ModelFiles,
-  modelFileContents,
   modelFilesInDirectory,
   modelFilesInStore,
+  ONNX_FILE,
+  readEngine,
   readMetadata,
-  type SerializedNetwork,
-  saveClassifier,
-  serializeNetwork,
+  readOnnx,
+  readVerified,
+  sha256,
   TOPOLOGY_FILE,
   UnusableModelError,
   WEIGHTS_FILE,
-} from "./load-classifier";
-export { type ModelMetadata, modelMetadataSchema } from "./metadata";
+} from "./model-files";
 export { fitOperatingPoints, SPECIFICITIES, thresholdFor } from "./operating-points";
+export { SIGNATURE } from "./signature";
+export {
+  type Converted,
+  describeParity,
+  type EngineRecord,
+  type Parity,
+  parityProblem,
+  TOLERANCE,
+} from "./parity";
 export { type ScoredScan, type ScoreOptions, scoreScan } from "./score";
 export { type FileResult, scoreFolder } from "./score-folder";
 export { chooseBand, keptBy, type UncertainBand } from "./selective";
 export { COST_OF_A_MISS, costThreshold } from "./threshold";
 export { LEAST_STEPS, NOT_EVALUATED, type Verdict, type VerdictReason, verdictOf, verdictSchema } from "./verdict";
-export { predictViews, showAs, unshow, type View, type Views, viewsOf } from "./views";
+export { type View, type Views, viewsOf } from "./views";

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { engineSchema } from "./parity";
 
 /** `metadata.json` beside a model's weights. */
 export const modelMetadataSchema = z.object({
@@ -65,6 +66,8 @@ export const modelMetadataSchema = z.object({
       falseAlarms: z.number().min(0).max(1),
     })
     .optional(),
+  /** How `model.onnx` was made and how near its answers are; absent in older models, see {@link readEngine}. */
+  engine: engineSchema.optional(),
   /** Layer whose activations Grad-CAM weighs. */
   gradCamLayer: z.string(),
   backend: z.string(),

@@ -1,9 +1,10 @@
 import { readFile } from "node:fs/promises";
+import { availableParallelism } from "node:os";
 import { DEFAULT_LIMITS, RejectedImage } from "../imaging";
 import type { InputFile, Label } from "../intake";
 import type { Classifier } from "./classifier";
-import { UnusableModelError } from "./load-classifier";
-import { type ScoredScan, scoreScan } from "./score";
+import { UnusableModelError } from "./model-files";
+import type { ScoredScan } from "./score";
 
 /** What became of one file of an input folder. */
 export type FileResult = {
@@ -12,8 +13,8 @@ export type FileResult = {
   readonly label: Label | undefined;
 } & ({ readonly scored: ScoredScan } | { readonly rejected: { readonly code: string; readonly message: string } });
 
-/** Files that are read and decoded ahead of the one that is scored. */
-const AHEAD = 4;
+/** Files that are under way at a time: every thread has one, and the next is read meanwhile. */
+const AHEAD = 2 * availableParallelism();
 
 /**
  * Scores every scan of a folder, in the folder's order. A file that cannot be used gives its reason and never stops the
@@ -34,7 +35,7 @@ export async function* scoreFolder(
     for (let done = 0; done < scans.length; done++) {
       signal?.throwIfAborted();
       while (next < scans.length && running.length < AHEAD) {
-        const result = scoreFile(classifier, scans[next++] as InputFile);
+        const result = scoreFile(classifier, scans[next++] as InputFile, signal);
         // Awaited in order below; a failure of a later one must not count as unhandled meanwhile.
         result.catch(() => undefined);
         running.push(result);
@@ -46,15 +47,16 @@ export async function* scoreFolder(
   }
 }
 
-async function scoreFile(classifier: Classifier, file: InputFile): Promise<FileResult> {
+async function scoreFile(classifier: Classifier, file: InputFile, signal?: AbortSignal): Promise<FileResult> {
   if (file.input.kind !== "scan") {
     const message = file.input.kind === "stray" ? file.input.message : "The file is no scan.";
     return { file, label: undefined, rejected: { code: "outside-label-folders", message } };
   }
   const { label } = file.input;
   try {
-    return { file, label, scored: await scoreScan(await readScan(file), classifier) };
+    return { file, label, scored: await classifier.score(await readScan(file), signal ? { signal } : {}) };
   } catch (error) {
+    signal?.throwIfAborted();
     // What ails the machine or the model is no fault of the file.
     if (error instanceof UnusableModelError || ["EMFILE", "ENFILE"].includes(codeOf(error))) throw error;
     if (error instanceof RejectedImage) return { file, label, rejected: { code: error.code, message: error.message } };

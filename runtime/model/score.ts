@@ -10,6 +10,7 @@ import {
   RejectedImage,
 } from "../imaging";
 import type { Label } from "../intake";
+import type { Answer } from "./answer";
 import type { Classifier } from "./classifier";
 import { decisionOf, labelOf, type ScanDecision } from "./decision";
 
@@ -34,6 +35,11 @@ export interface ScoredScan {
   readonly sha256: string;
   readonly pixels: Uint8Array;
   readonly geometry: Geometry;
+  /** Where that page speaks for Cancer, and its features. */
+  readonly map: Answer["map"];
+  readonly features: Float32Array;
+  /** Every page that was answered for, in the file's order. */
+  readonly slices: readonly { readonly page: number; readonly probability: number; readonly sha256: string }[];
 }
 
 export interface ScoreOptions {
@@ -53,16 +59,14 @@ export interface ScoreOptions {
  */
 export async function scoreScan(
   bytes: Buffer,
-  classifier: Classifier,
+  classifier: Pick<Classifier, "metadata" | "guard" | "answer">,
   { limits, pause }: ScoreOptions = {},
 ): Promise<ScoredScan> {
   const { metadata } = classifier;
   const identity = createHash("sha256").update(metadata.id);
   const rejectedPages: { page: number; reason: RejectedImage }[] = [];
-  let pages = 0;
-  let best:
-    | Pick<ScoredScan, "probability" | "page" | "image" | "format" | "sha256" | "pixels" | "geometry">
-    | undefined;
+  const slices: ScoredScan["slices"][number][] = [];
+  let best: (Pick<ScoredScan, "page" | "image" | "format" | "sha256" | "pixels" | "geometry"> & Answer) | undefined;
   for await (const decoded of withPauses(decodeScan(bytes, limits), pause)) {
     if ("rejected" in decoded) {
       rejectedPages.push({ page: decoded.page, reason: decoded.rejected });
@@ -76,11 +80,11 @@ export async function scoreScan(
       rejectedPages.push({ page, reason: notABrainScan() });
       continue;
     }
-    pages++;
-    const [probability] = await classifier.predict([pixels]);
-    if (probability === undefined) throw new Error(`Model ${metadata.id} gave no answer.`);
-    if (!best || probability > best.probability)
-      best = { probability, page, image, format: decoded.format, sha256, pixels, geometry };
+    const [answer] = await classifier.answer([pixels]);
+    if (!answer) throw new Error(`Model ${metadata.id} gave no answer.`);
+    slices.push({ page, probability: answer.probability, sha256 });
+    if (!best || answer.probability > best.probability)
+      best = { ...answer, page, image, format: decoded.format, sha256, pixels, geometry };
   }
   if (!best) {
     const first = rejectedPages[0];
@@ -91,7 +95,8 @@ export async function scoreScan(
     id: identity.digest("hex"),
     label: labelOf(best.probability, metadata.threshold),
     decision: decisionOf(best.probability, metadata),
-    pages,
+    pages: slices.length,
+    slices,
     rejectedPages,
     ...best,
   };

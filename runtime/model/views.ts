@@ -1,6 +1,3 @@
-import * as tf from "@tensorflow/tfjs-core";
-import type { LayersModel } from "@tensorflow/tfjs-layers";
-import { SUREST } from "./decision";
 import type { ModelMetadata } from "./metadata";
 
 /** One way of showing an image. */
@@ -31,55 +28,70 @@ const VIEWS: Readonly<Record<Views, readonly View[]>> = {
 
 export const viewsOf = (views: Views = "plain"): readonly View[] => VIEWS[views];
 
-/** Shows images [n, side, side, channels] as a view asks; outside of an image it is black. */
-export function showAs({ mirror, extent }: View, x: tf.Tensor4D): tf.Tensor4D {
-  return mirrored(mirror, extent === 1 ? x : resized(x, extent));
-}
-
 /**
- * Brings a map of what a view showed, [n, side, side, channels] of any side, back over the image. Where the view did not
- * reach, its edge stands in.
- */
-export function unshow({ mirror, extent }: View, map: tf.Tensor4D): tf.Tensor4D {
-  const upright = mirrored(mirror, map);
-  if (extent === 1) return upright;
-  return tf.tidy(() => {
-    const side = map.shape[1];
-    const edge = Math.max(1, Math.ceil(((side - 1) / 2) * (1 / extent - 1)));
-    const around = [edge, edge] as [number, number];
-    const padded = tf.mirrorPad(upright, [[0, 0], around, around, [0, 0]], "symmetric");
-    return tf.slice(resized(padded, 1 / extent), [0, edge, edge, 0], upright.shape);
-  });
-}
-
-/**
- * Probability of Cancer before calibration: log odds, averaged over the views of an image.
+ * Every view of an image, one after the other. Outside of the image a view is black.
  *
- * @param x [n, 128, 128, 3] in [0, 1]
- * @returns [n]
+ * @param plane side x side, row by row
+ * @param shown receives as many planes as there are views
  */
-export function predictViews(network: LayersModel, x: tf.Tensor4D, views?: Views): tf.Tensor1D {
-  return tf.tidy(() => {
-    const shown = viewsOf(views);
-    const answers = shown.map((view) => tf.reshape(network.predict(showAs(view, x)) as tf.Tensor, [-1]));
-    if (answers.length === 1) return answers[0] as tf.Tensor1D;
-    const logOdds = answers.map((answer) => {
-      const p = tf.clipByValue(answer, SUREST, 1 - SUREST);
-      return tf.sub(tf.log(p), tf.log1p(tf.neg(p)));
+export function showViews(views: readonly View[], plane: Float32Array, side: number, shown: Float32Array): void {
+  const resized = new Map<number, Float32Array>([[1, plane]]);
+  views.forEach(({ mirror, extent }, index) => {
+    const sized = resized.get(extent) ?? resample(plane, side, extent, "black");
+    resized.set(extent, sized);
+    shown.set(mirrored(sized, side, mirror), index * plane.length);
+  });
+}
+
+/**
+ * Brings a map of what a view showed back over the image. Where the view did not reach, its edge stands in.
+ *
+ * @param map side x side, of any side
+ */
+export function unshowView({ mirror, extent }: View, map: Float32Array, side: number): Float32Array {
+  const upright = mirrored(map, side, mirror);
+  return extent === 1 ? upright : resample(upright, side, 1 / extent, "mirrored");
+}
+
+function mirrored(plane: Float32Array, side: number, axes: View["mirror"]): Float32Array {
+  if (axes.length === 0) return plane;
+  const [down, across] = [axes.includes(1), axes.includes(2)];
+  const result = new Float32Array(plane.length);
+  for (let y = 0; y < side; y++) {
+    const row = (down ? side - 1 - y : y) * side;
+    for (let x = 0; x < side; x++) result[y * side + x] = plane[row + (across ? side - 1 - x : x)] as number;
+  }
+  return result;
+}
+
+/**
+ * Bilinear, around the centre: the same places that TensorFlow's cropAndResize reads.
+ *
+ * @param extent how much of the side is seen
+ * @param outside what lies past the middle of the outermost pixels
+ */
+function resample(plane: Float32Array, side: number, extent: number, outside: "black" | "mirrored"): Float32Array {
+  const centre = (side - 1) / 2;
+  const places = Array.from({ length: side }, (_, i) => {
+    const place = centre + (i - centre) * extent;
+    const before = Math.floor(place);
+    return { inside: place >= 0 && place <= side - 1, before, share: place - before };
+  });
+  /** Around the edges the pixels come again, the outermost first. */
+  const within = (i: number) => Math.max(0, Math.min(side - 1, i < 0 ? -1 - i : i >= side ? 2 * side - 1 - i : i));
+  const result = new Float32Array(plane.length);
+  places.forEach((row, y) => {
+    if (outside === "black" && !row.inside) return;
+    const [top, bottom] = [within(row.before) * side, within(row.before + 1) * side];
+    places.forEach((column, x) => {
+      if (outside === "black" && !column.inside) return;
+      const [left, right] = [within(column.before), within(column.before + 1)];
+      const above = mix(plane[top + left] as number, plane[top + right] as number, column.share);
+      const below = mix(plane[bottom + left] as number, plane[bottom + right] as number, column.share);
+      result[y * side + x] = mix(above, below, row.share);
     });
-    return tf.sigmoid(tf.div(tf.addN(logOdds), shown.length)) as tf.Tensor1D;
   });
+  return result;
 }
 
-const mirrored = (axes: View["mirror"], x: tf.Tensor4D) => (axes.length > 0 ? tf.reverse(x, [...axes]) : x);
-
-/** Bilinear, around the centre; 0 where it reaches past the middle of the outermost pixels. */
-function resized(x: tf.Tensor4D, extent: number): tf.Tensor4D {
-  return tf.tidy(() => {
-    const [n, side] = x.shape;
-    const [from, to] = [(1 - extent) / 2, (1 + extent) / 2];
-    const boxes = tf.tile(tf.tensor2d([[from, from, to, to]]), [n, 1]) as tf.Tensor2D;
-    const all = tf.range(0, n, 1, "int32") as tf.Tensor1D;
-    return tf.image.cropAndResize(x, boxes, all, [side, side], "bilinear", 0);
-  });
-}
+const mix = (a: number, b: number, share: number) => a + (b - a) * share;

@@ -6,6 +6,7 @@ import { gcsEndpoint, logLevel } from "../platform/environment";
 export const scoreContract = defineContract({
   name: "score",
   entry: "runtime/score/main.ts",
+  workers: ["runtime/model/answer-worker.ts"],
   drivers: { score: "spark/score.py" },
   target: "main",
   env: z.object({ LOG_LEVEL: logLevel, GCS_API_ENDPOINT: gcsEndpoint }),

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { curatedName, currentImages, decodedBytes } from "../dataset";
 import { replicate } from "../imaging";
-import { type Classifier, decisionOf, labelOf, loadClassifier, modelFilesInStore, useBackend } from "../model";
+import { type Classifier, decisionOf, labelOf, loadClassifier, modelFilesInStore } from "../model";
 import type { ReadableStore } from "../platform/stores";
 import type { Workspace } from "../platform/workspace";
 import { currentModel } from "../registry";
@@ -127,13 +127,12 @@ export class Scorer {
     return refused;
   }
 
-  private async load(model: string): Promise<Classifier> {
-    // As in serve: the same answer wherever it is asked for.
-    await useBackend("wasm");
-    return loadClassifier(modelFilesInStore(this.workspace.buckets.models, model));
+  private load(model: string): Promise<Classifier> {
+    // Spark starts a process on every core it has.
+    return loadClassifier(modelFilesInStore(this.workspace.buckets.models, model), { threads: 1 });
   }
 
   async close(): Promise<void> {
-    (await this.loaded?.catch(() => undefined))?.dispose();
+    await (await this.loaded?.catch(() => undefined))?.dispose();
   }
 }

@@ -56,7 +56,7 @@ const STOP_SECONDS = 120;
 
 /**
  * The HTTP service. It listens to nothing yet: tests send requests with `inject`, a process calls `listen`.
- * `useBackend` must have been called before. A missing or broken model does not keep the server from starting:
+ * A missing or broken model does not keep the server from starting:
  * `/readyz` says what is wrong.
  */
 export async function buildServer(dependencies: ServerDependencies): Promise<FastifyInstance> {

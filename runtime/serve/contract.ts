@@ -9,6 +9,7 @@ export const SERVE_DEFAULTS = { maxBodyMiB: 64, queueLimit: 16, maxPages: 64, ma
 export const serveContract = defineContract({
   name: "serve",
   entry: "runtime/serve/server.ts",
+  workers: ["runtime/model/answer-worker.ts"],
   target: "main",
   env: z.object({
     PORT: wholeNumberVariable("Port to listen on", 0, 65_535, 8080),

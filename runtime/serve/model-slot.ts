@@ -1,4 +1,3 @@
-import { gradCam } from "../explain";
 import { RECIPE } from "../imaging";
 import { type Classifier, loadClassifier, modelFilesInStore, UnusableModelError, type Verdict } from "../model";
 import type { Logger } from "../platform/logging";
@@ -126,13 +125,12 @@ export class ModelSlot {
     const blank = new Uint8Array(RECIPE.side * RECIPE.side * RECIPE.channels);
     try {
       await classifier.predict([blank]);
-      await gradCam(classifier, blank);
     } catch (error) {
-      classifier.dispose();
+      await classifier.dispose();
       throw error;
     }
     if (this.closed) {
-      classifier.dispose();
+      await classifier.dispose();
       return;
     }
     this.retire();
@@ -142,7 +140,7 @@ export class ModelSlot {
 }
 
 function disposeIfUnused(loaded: Loaded): void {
-  if (loaded.retired && loaded.users === 0) loaded.classifier.dispose();
+  if (loaded.retired && loaded.users === 0) void loaded.classifier.dispose();
 }
 
 /** What a caller is told where there is no model. */

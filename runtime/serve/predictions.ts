@@ -1,6 +1,6 @@
 import type { IncomingMessage } from "node:http";
 import type { FastifyInstance, FastifyRequest } from "fastify";
-import { gradCam, peakInOriginal, renderOriginal, renderOverlay } from "../explain";
+import { explanationOf, peakInOriginal, renderOriginal, renderOverlay } from "../explain";
 import { type ImageLimits, outlineScan } from "../imaging";
 import { DISCLAIMER, type Label } from "../intake";
 import { type ScanDecision, scoreScan, type Verdict } from "../model";
@@ -163,7 +163,7 @@ async function predict(
     slot.use(async (classifier, verdict) => {
       const scored = await scoreScan(bytes, classifier, { limits, pause: () => turn.pass() });
       gone.throwIfAborted();
-      const explanation = await gradCam(classifier, scored.pixels, scored.geometry);
+      const explanation = explanationOf(scored.map, scored.geometry);
       return { metadata: classifier.metadata, verdict, scored, explanation };
     }),
   );

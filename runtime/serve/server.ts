@@ -1,5 +1,4 @@
 import type { FastifyInstance } from "fastify";
-import { useBackend } from "../model";
 import { ConfigurationError, parseEnv } from "../platform/config";
 import { createLogger, type Logger } from "../platform/logging";
 import { openStores } from "../platform/open-stores";
@@ -32,7 +31,6 @@ export async function serveWorkspace(options: {
 }): Promise<RunningServer> {
   const own = typeof options.workspace === "string";
   const workspace = typeof options.workspace === "string" ? await openWorkspace(options.workspace) : options.workspace;
-  await useBackend("wasm");
   const app = await buildServer({
     models: workspace.buckets.models,
     reports: workspace.buckets.reports,
@@ -63,7 +61,6 @@ export async function main(): Promise<void> {
   const log = createLogger("serve");
   const { models, reports, warehouse: tables } = await openStores(serveContract, env);
   const warehouse = new ObjectStoreWarehouse(tables);
-  await useBackend("wasm");
   const app = await buildServer({
     models,
     reports,

@@ -1,13 +1,13 @@
 import { z } from "zod";
-import { BACKENDS } from "../model/backend-names";
 import { defineContract } from "../platform/contract";
 import { gcsEndpoint, logLevel, wholeNumberVariable } from "../platform/environment";
+import { BACKENDS } from "../tensorflow/backend-names";
 
 /** What the training job needs; see {@link RuntimeContract}. */
 export const trainContract = defineContract({
   name: "train",
   entry: "runtime/train/main.ts",
-  workers: ["runtime/train/batch-worker.ts", "runtime/train/replica-worker.ts"],
+  workers: ["runtime/model/answer-worker.ts", "runtime/train/batch-worker.ts", "runtime/train/replica-worker.ts"],
   // The backend is loaded by the name that BACKEND has.
   packages: ["@tensorflow/tfjs-node-gpu"],
   target: "main",

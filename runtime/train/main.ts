@@ -1,10 +1,10 @@
 import { mkdir } from "node:fs/promises";
-import { useBackend } from "../model";
 import { parseEnv } from "../platform/config";
 import { reportJobFailure, runJob } from "../platform/job";
 import { openStores } from "../platform/open-stores";
 import { createProgress } from "../platform/progress";
 import { ObjectStoreWarehouse } from "../platform/warehouse";
+import { useBackend } from "../tensorflow";
 import { trainContract } from "./contract";
 import { trainEvaluatePromote } from "./run";
 

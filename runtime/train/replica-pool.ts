@@ -1,9 +1,9 @@
 import { once } from "node:events";
 import { Worker } from "node:worker_threads";
 import type { Views } from "../model";
-import { usesAllCores } from "../model";
-import type { Backend } from "../model/backend-names";
 import { workerFile } from "../platform/worker-file";
+import { usesAllCores } from "../tensorflow";
+import type { Backend } from "../tensorflow/backend-names";
 import type { TrainingImages } from "./batch";
 import { BatchesAhead, type BatchRequest } from "./batches-ahead";
 import { NETWORK_SIZE } from "./optimizer";

@@ -1,5 +1,5 @@
 import { parentPort, workerData } from "node:worker_threads";
-import { useBackend } from "../model";
+import { useBackend } from "../tensorflow";
 import { drawBatch } from "./batch";
 import { Replica } from "./replica";
 import type { ReplicaReply, ReplicaRequest, ReplicaSetup } from "./replica-pool";

@@ -1,6 +1,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { replicate } from "../imaging";
-import { imagesToTensor, predictViews, type Views } from "../model";
+import type { Views } from "../model";
+import { imagesToTensor, predictViews } from "../tensorflow";
 import { inferenceNetwork, MAP_SIDE, PARAMETERS, trainingForward } from "./architecture";
 import type { Batch, TrainingImages } from "./batch";
 import { installConvolutionGradients } from "./gradients/convolution";

@@ -1,13 +1,12 @@
 import { join } from "node:path";
-import { RECIPE } from "../imaging";
+import { RECIPE, replicate } from "../imaging";
 import {
-  BACKENDS,
-  type Backend,
   describeCalibration,
+  describeParity,
   fitDecision,
   type ModelMetadata,
-  modelFileContents,
   modelFilesInStore,
+  readEngine,
   readMetadata,
 } from "../model";
 import { PHANTOM_COLLECTION } from "../phantom";
@@ -15,6 +14,7 @@ import type { StoresOf } from "../platform/open-stores";
 import type { ContextWith, StepCounts } from "../platform/step";
 import { LABELLED_IMAGES, UNASSIGNED_IMAGES } from "../platform/warehouse";
 import { isPublished, publishModel } from "../registry";
+import { BACKENDS, type Backend, modelFileContents } from "../tensorflow";
 import { GRAD_CAM_LAYER, VIEWS } from "./architecture";
 import { checkpointsIn } from "./checkpoints";
 import { trainingConfiguration } from "./configuration";
@@ -22,7 +22,7 @@ import type { trainContract } from "./contract";
 import { describeTrainingData, loadTrainingSet } from "./data";
 import { MADE_BY, type ModelSource, modelId } from "./identity";
 import { fitInputGuard } from "./input-guard";
-import { trainNetwork } from "./trainer";
+import { type TrainingSet, trainNetwork } from "./trainer";
 
 export type TrainContext = ContextWith<Pick<StoresOf<typeof trainContract>, "processed" | "models">>;
 
@@ -56,7 +56,10 @@ export async function trainStep(context: TrainContext, options: TrainOptions): P
   const source: ModelSource = { dataset: digest, synthetic, configuration, backend: options.backend };
   const id = modelId(source);
   if (await isPublished(models, id)) {
-    const metadata = await readMetadata(modelFilesInStore(models, id));
+    const files = modelFilesInStore(models, id);
+    const metadata = await readMetadata(files);
+    // One that an earlier program trained answers nobody before it is converted.
+    await readEngine(files, metadata);
     return { metadata, items: 0, skipped: counts.train, rejected: 0, notes };
   }
 
@@ -90,7 +93,8 @@ export async function trainStep(context: TrainContext, options: TrainOptions): P
     madeBy: MADE_BY,
     synthetic,
   };
-  const files = await modelFileContents(network, description, guard);
+  const files = await modelFileContents(network, description, parityImages(data, context), guard);
+  context.progress.finish();
   network.dispose();
   const curve = Buffer.from(`${JSON.stringify({ chosen: result.epoch, epochs: result.curve }, null, 2)}\n`);
   await models.write(`${id}/training.json`, curve, { contentType: "application/json" });
@@ -103,12 +107,29 @@ export async function trainStep(context: TrainContext, options: TrainOptions): P
     );
   }
   const epochs = result.curve.length - result.resumedFrom;
+  const metadata = await readMetadata(modelFilesInStore(models, id));
+  if (metadata.engine) notes.push(`${describeParity(metadata.engine.parity)}.`);
   return {
-    metadata: await readMetadata(modelFilesInStore(models, id)),
+    metadata,
     items: counts.train * epochs,
     skipped: counts.train * result.resumedFrom,
     rejected: 0,
     notes,
+  };
+}
+
+/** The validation images, on which the network as it answers is compared with the one that was trained; else those it learnt from. */
+function parityImages({ images, train, validation }: TrainingSet, { progress, signal }: TrainContext) {
+  const [split, rows] = validation.length > 0 ? (["validation", validation] as const) : (["train", train] as const);
+  const area = images.side * images.side;
+  progress.start(rows.length);
+  return {
+    split,
+    signal,
+    onEach: () => progress.advance(1, "images answered by onnxruntime as by TensorFlow.js"),
+    images: (function* () {
+      for (const row of rows) yield { pixels: replicate(images.pixels.subarray(row * area, (row + 1) * area)) };
+    })(),
   };
 }
 

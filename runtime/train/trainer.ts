@@ -1,9 +1,9 @@
 import type { LayersModel } from "@tensorflow/tfjs-layers";
 import { auc } from "../evaluate";
 import { SUREST, type Views } from "../model";
-import type { Backend } from "../model/backend-names";
 import type { Progress } from "../platform/progress";
 import { mixSeed, shuffle, uniform } from "../platform/random";
+import type { Backend } from "../tensorflow/backend-names";
 import { inferenceNetwork, initialWeights, VIEWS } from "./architecture";
 import { AUGMENTATION } from "./augment";
 import type { TrainingImages } from "./batch";

@@ -22,7 +22,11 @@ const RUNTIME: Readonly<Record<string, readonly string[]>> = {
   registry: ["model"],
   explain: ["model"],
   evaluate: ["explain"],
+  tensorflow: ["model"],
   ...Object.fromEntries(CAPABILITIES.map((name) => [name, ["registry", "evaluate"]])),
+  // What trains computes with TensorFlow.js; nothing that answers may load it.
+  train: ["registry", "evaluate", "tensorflow"],
+  features: ["registry", "evaluate", "tensorflow"],
   cli: CAPABILITIES,
 };
 
@@ -67,8 +71,8 @@ export const EXCEPTIONS: readonly Exception[] = [
   { from: "runtime/cli/spark.ts", to: "runtime/features/contract", reason: DRIVERS },
   { from: "runtime/cli/spark.ts", to: "runtime/preprocess/contract", reason: DRIVERS },
   { from: "runtime/cli/spark.ts", to: "runtime/score/contract", reason: DRIVERS },
-  { from: "runtime/cli/", to: "runtime/model/backend-names", reason: NAMES_ALONE },
-  { from: "runtime/train/", to: "runtime/model/backend-names", reason: NAMES_ALONE },
+  { from: "runtime/cli/", to: "runtime/tensorflow/backend-names", reason: NAMES_ALONE },
+  { from: "runtime/train/", to: "runtime/tensorflow/backend-names", reason: NAMES_ALONE },
   { from: "tools/doctor/probe.ts", to: "runtime/phantom", reason: PROBE },
   { from: "tools/doctor/probe.ts", to: "runtime/ingest", reason: PROBE },
   {

@@ -1,8 +1,11 @@
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import * as tf from "@tensorflow/tfjs-core";
 import * as tfl from "@tensorflow/tfjs-layers";
 import sharp from "sharp";
-import { RECIPE } from "../../runtime/imaging";
-import { type ModelMetadata, saveClassifier } from "../../runtime/model";
+import type { FittedGuard } from "../../runtime/guard";
+import { applyRecipe, RECIPE } from "../../runtime/imaging";
+import { type ModelDescription, modelFileContents } from "../../runtime/tensorflow";
 
 /**
  * A real network with weights set by hand: it calls Cancer what has a spot of at least 8 x 8 nearly white pixels.
@@ -42,7 +45,7 @@ export function lopsidedNetwork(): tfl.LayersModel {
   return network;
 }
 
-export const BRIGHT_SPOT: Omit<ModelMetadata, "files"> = {
+export const BRIGHT_SPOT: ModelDescription = {
   id: "bright-spot-0001",
   recipe: RECIPE.id,
   parameters: 391,
@@ -61,13 +64,30 @@ export async function saveBrightSpot(directory: string, overrides: Partial<typeo
   await saveNetwork(directory, brightSpotNetwork(), overrides);
 }
 
+/** A model's files, its parity measured on one drawn head with a spot. */
+export function modelContents(
+  network: tfl.LayersModel,
+  description: ModelDescription,
+  guard?: FittedGuard,
+): Promise<ReadonlyMap<string, Buffer>> {
+  const pixels = new Uint8Array(headPixels(160, 160, { x: 90, y: 70, radius: 16 }));
+  const head = applyRecipe({ width: 160, height: 160, depth: 8, pixels });
+  return modelFileContents(network, description, { split: "validation", images: [head] }, guard);
+}
+
+/** Writes a model into a directory. */
+export async function saveModel(directory: string, ...model: Parameters<typeof modelContents>): Promise<void> {
+  await mkdir(directory, { recursive: true });
+  for (const [name, content] of await modelContents(...model)) await writeFile(join(directory, name), content);
+}
+
 /** Saves a network, which it disposes, as a model like the bright-spot one. */
 export async function saveNetwork(
   directory: string,
   network: tfl.LayersModel,
   overrides: Partial<typeof BRIGHT_SPOT> = {},
 ): Promise<void> {
-  await saveClassifier(directory, network, { ...BRIGHT_SPOT, ...overrides });
+  await saveModel(directory, network, { ...BRIGHT_SPOT, ...overrides });
   network.dispose();
 }
 

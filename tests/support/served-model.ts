@@ -1,7 +1,7 @@
-import { modelFileContents, type Verdict } from "../../runtime/model";
+import type { Verdict } from "../../runtime/model";
 import type { Workspace } from "../../runtime/platform/workspace";
 import { currentModel, setCurrent } from "../../runtime/registry";
-import { BRIGHT_SPOT, brightSpotNetwork } from "./bright-spot-model";
+import { BRIGHT_SPOT, brightSpotNetwork, modelContents } from "./bright-spot-model";
 
 /** Puts the bright-spot model into a workspace. */
 export async function storeModel(
@@ -10,7 +10,7 @@ export async function storeModel(
   recipe: string = BRIGHT_SPOT.recipe,
 ): Promise<void> {
   const network = brightSpotNetwork();
-  for (const [name, content] of await modelFileContents(network, { ...BRIGHT_SPOT, id, recipe })) {
+  for (const [name, content] of await modelContents(network, { ...BRIGHT_SPOT, id, recipe })) {
     await buckets.models.write(`${id}/${name}`, content);
   }
   network.dispose();

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { PROJECT_SERVICES } from "../../constructs/core/project-services";
-import { useBackend } from "../../runtime/model";
+import { useBackend } from "../../runtime/tensorflow";
 import { GcsStore, type ObjectStore } from "../../runtime/platform/stores";
 import { CURRENT_IMAGES, ObjectStoreWarehouse } from "../../runtime/platform/warehouse";
 import { openWorkspace, type Workspace } from "../../runtime/platform/workspace";

@@ -1,9 +1,9 @@
 import { Command, Option } from "commander";
 import type { FolderNames } from "../../intake";
-import type { Backend } from "../../model";
 import { LOOPBACK, requireFreePort } from "../../platform/port";
 import { readSummary } from "../../platform/summary";
 import { DEFAULT_WORKSPACE, PHANTOM_WORKSPACE } from "../../platform/workspace";
+import type { Backend } from "../../tensorflow";
 import { wholeNumber } from "../command-line";
 import { add, backend, check, DEFAULT_PORT, epochs, labels, port, seed } from "../options";
 import { serveUntilStopped } from "./serve";

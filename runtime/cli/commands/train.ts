@@ -1,5 +1,5 @@
 import { Command } from "commander";
-import type { Backend } from "../../model";
+import type { Backend } from "../../tensorflow";
 import { requireWorkspace, wholeNumber } from "../command-line";
 import { backend, epochs, out, seed } from "../options";
 

@@ -7,9 +7,10 @@ import { type Evaluation, evaluateFolder, evaluateTestSplit, readEvaluation } fr
 import { explainFolder } from "../../../runtime/explain";
 import { applyRecipe } from "../../../runtime/imaging";
 import { parseLabels } from "../../../runtime/intake";
-import { type Classifier, loadClassifier, UnusableModelError, useBackend } from "../../../runtime/model";
+import { type Classifier, loadClassifier, UnusableModelError } from "../../../runtime/model";
 import { ConfigurationError } from "../../../runtime/platform/config";
 import { openWorkspace } from "../../../runtime/platform/workspace";
+import { useBackend } from "../../../runtime/tensorflow";
 import { BRIGHT_SPOT, headPixels, headPng, saveBrightSpot } from "../../support/bright-spot-model";
 
 const WIDTH = 240;
@@ -71,7 +72,7 @@ describe("evaluateFolder", () => {
 
   beforeAll(async () => {
     out = join(folder, "out");
-    const result = await evaluateFolder({ model, data, out, seed: 3, backend: "wasm" });
+    const result = await evaluateFolder({ model, data, out, seed: 3 });
     expect(result).toMatchObject({ scored: 19, rejected: 5 });
     evaluation = JSON.parse(await readFile(join(out, "evaluation.json"), "utf8")) as Evaluation;
     expect(evaluation).toEqual(JSON.parse(JSON.stringify(result.evaluation)));
@@ -181,7 +182,7 @@ describe("evaluateFolder", () => {
 
   test("the same again gives the same bytes", async () => {
     const again = join(folder, "again");
-    await evaluateFolder({ model, data, out: again, seed: 3, backend: "wasm" });
+    await evaluateFolder({ model, data, out: again, seed: 3 });
     for (const name of ["evaluation.json", "predictions.csv", "report.html", "plots/roc.svg"]) {
       expect(await readFile(join(again, name))).toEqual(await readFile(join(out, name)));
     }
@@ -196,7 +197,6 @@ describe("evaluateFolder", () => {
       data,
       out: join(folder, "o1"),
       seed: 1,
-      backend: "wasm",
     });
     data = before;
     expect(evaluation.test.recall.value).toBe(1);
@@ -214,7 +214,7 @@ describe("evaluateFolder", () => {
     await put("Non-Cancer/b.png", await headPng(WIDTH, HEIGHT));
     await put("manifest.csv", "path,patient_id\nscans/Cancer/a.png,p1\nscans/Non-Cancer/b.png,p1\n");
     const out = join(folder, "o-elsewhere");
-    const { evaluation, notes } = await evaluateFolder({ model, data, out, seed: 1, backend: "wasm" });
+    const { evaluation, notes } = await evaluateFolder({ model, data, out, seed: 1 });
     data = before;
     expect(notes.join(" ")).toMatch(/2 of its 2 files in vain/);
     // Two images are too few for the probes.
@@ -229,7 +229,7 @@ describe("evaluateFolder", () => {
     await put("no/b.png", await headPng(WIDTH, HEIGHT));
     await put("manifest.csv", "path;label;patient_id;age\nCANCER/a.png;Non-Cancer;p1;50\nno/b.png;no;p1;50\n");
     const out = join(folder, "o-contradicted");
-    const options = { model, data, out, seed: 1, backend: "wasm" as const, names: parseLabels("no=Non-Cancer") };
+    const options = { model, data, out, seed: 1, names: parseLabels("no=Non-Cancer") };
     const { evaluation, notes, synthetic } = await evaluateFolder(options);
     const said = [
       expect.stringMatching(/ignored: age\.$/),
@@ -258,14 +258,14 @@ describe("evaluateFolder", () => {
   test("a folder of results that is used again keeps nothing of the run before but what is the person's own", async () => {
     const before = data;
     const out = join(folder, "o-again");
-    await evaluateFolder({ model, data, out, seed: 1, backend: "wasm" });
-    await explainFolder({ model, data, out, backend: "wasm" });
+    await evaluateFolder({ model, data, out, seed: 1 });
+    await explainFolder({ model, data, out });
     await writeFile(join(out, "plots", "mine.svg"), "kept");
     await writeFile(join(out, "overlays", "mine.png"), "kept");
     data = join(folder, "one scan");
     await put("Cancer/a.png", await headPng(WIDTH, HEIGHT, { x: 90, y: 90, radius: 16 }));
-    await evaluateFolder({ model, data, out, seed: 1, backend: "wasm" });
-    await explainFolder({ model, data, out, backend: "wasm" });
+    await evaluateFolder({ model, data, out, seed: 1 });
+    await explainFolder({ model, data, out });
     data = before;
     const html = await readFile(join(out, "report.html"), "utf8");
     const plots = await readdir(join(out, "plots"));
@@ -281,12 +281,12 @@ describe("evaluateFolder", () => {
     const before = data;
     data = join(folder, "bad");
     await put("Cancer/a.png", "text");
-    const { evaluation } = await evaluateFolder({ model, data, out: join(folder, "o2"), seed: 1, backend: "wasm" });
+    const { evaluation } = await evaluateFolder({ model, data, out: join(folder, "o2"), seed: 1 });
     expect(evaluation.test.n).toBe(0);
     expect(evaluation.test.accuracy.value).toBeNull();
     expect(await rowsOf(join(folder, "o2", "predictions.csv"))).toHaveLength(1);
     data = before;
-    const options = { model, out: join(folder, "o3"), seed: 1, backend: "wasm" as const };
+    const options = { model, out: join(folder, "o3"), seed: 1 };
     await expect(evaluateFolder({ ...options, data: join(folder, "none") })).rejects.toThrow(ConfigurationError);
     await expect(evaluateFolder({ ...options, data: join(data, "elsewhere") })).rejects.toThrow(/no scan in Cancer/);
     await expect(evaluateFolder({ ...options, data, model: join(folder, "none") })).rejects.toThrow(UnusableModelError);
@@ -356,7 +356,7 @@ describe("evaluateTestSplit", () => {
 describe("explainFolder", () => {
   test("one row and one overlay of the original's size a scan; the maximum lies on the lesion", async () => {
     const out = join(folder, "explained");
-    expect(await explainFolder({ model, data, out, backend: "wasm" })).toMatchObject({ explained: 19, rejected: 5 });
+    expect(await explainFolder({ model, data, out })).toMatchObject({ explained: 19, rejected: 5 });
     expect((await readFile(join(out, "explain.csv"), "utf8")).startsWith("path,x,y,")).toBe(true);
     const rows = await rowsOf(join(out, "explain.csv"));
     expect(rows).toHaveLength(19);

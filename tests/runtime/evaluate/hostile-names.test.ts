@@ -7,7 +7,8 @@ import { evaluateFolder } from "../../../runtime/evaluate";
 import { codeSpan, escapeMarkdown } from "../../../runtime/evaluate/markdown";
 import { renderModelCard } from "../../../runtime/evaluate/model-card";
 import { explainFolder } from "../../../runtime/explain";
-import { loadClassifier, useBackend } from "../../../runtime/model";
+import { loadClassifier } from "../../../runtime/model";
+import { useBackend } from "../../../runtime/tensorflow";
 import { headPng, saveBrightSpot } from "../../support/bright-spot-model";
 
 /*
@@ -67,7 +68,7 @@ describe("evaluate", () => {
 
   beforeAll(async () => {
     out = join(folder, "evaluation");
-    await evaluateFolder({ model, data, out, seed: 0, backend: "wasm" });
+    await evaluateFolder({ model, data, out, seed: 0 });
   });
 
   test("writes names into the model card as text", async () => {
@@ -95,7 +96,7 @@ describe("evaluate", () => {
 
 test("explain writes no formula into rejected.csv", async () => {
   const out = join(folder, "explanation");
-  await explainFolder({ model, data, out, backend: "wasm" });
+  await explainFolder({ model, data, out });
   const rows = await rowsOf(join(out, "rejected.csv"));
   expect(rows.map(({ path }) => path)).toEqual([`./${DASH}`, `./${FORMULA}`]);
 });

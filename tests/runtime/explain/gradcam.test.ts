@@ -1,16 +1,14 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import "@tensorflow/tfjs-backend-cpu";
-import * as tf from "@tensorflow/tfjs-core";
-import * as tfl from "@tensorflow/tfjs-layers";
 import sharp from "sharp";
 import { INFERNO } from "../../../runtime/explain/colormap";
-import { gradCam } from "../../../runtime/explain/gradcam";
+import { explanationOf } from "../../../runtime/explain/explanation";
 import { peakInOriginal, renderOriginal, renderOverlay } from "../../../runtime/explain/overlay";
-import { applyRecipe, type GreyImage, RECIPE } from "../../../runtime/imaging";
-import { type Classifier, loadClassifier, saveClassifier, useBackend } from "../../../runtime/model";
-import { BRIGHT_SPOT, headPixels, lopsidedNetwork, saveBrightSpot, saveNetwork } from "../../support/bright-spot-model";
+import { applyRecipe, type Geometry, type GreyImage, RECIPE } from "../../../runtime/imaging";
+import { type Classifier, loadClassifier } from "../../../runtime/model";
+import { useBackend } from "../../../runtime/tensorflow";
+import { headPixels, lopsidedNetwork, saveBrightSpot, saveNetwork } from "../../support/bright-spot-model";
 
 let folder: string;
 let classifier: Classifier;
@@ -22,7 +20,16 @@ beforeAll(async () => {
   classifier = await loadClassifier(join(folder, "m"));
 });
 
-afterAll(() => rm(folder, { recursive: true, force: true }));
+afterAll(async () => {
+  await classifier.dispose();
+  await rm(folder, { recursive: true, force: true });
+});
+
+/** What a model explains of an image. */
+async function gradCam(model: Classifier, pixels: Uint8Array, geometry?: Geometry) {
+  const [answer] = await model.answer([pixels]);
+  return explanationOf((answer as NonNullable<typeof answer>).map, geometry);
+}
 
 function head(width: number, height: number, spot?: { x: number; y: number; radius: number }): GreyImage {
   return { width, height, depth: 8, pixels: new Uint8Array(headPixels(width, height, spot)) };
@@ -59,11 +66,9 @@ describe("Grad-CAM", () => {
         activations[row * 16 + column] = Math.max(0, sum / 255 / 192 - 0.7);
       }
     }
-    // Logit = 100 mean(A) + 20 max(A) - 2, so the mean gradient is (100 + 20) / 256 where one place is the maximum.
-    const largest = Math.max(...activations);
-    const ties = activations.filter((value) => Math.abs(value - largest) < 1e-6).length;
+    // Logit = 100 mean(A) + 20 max(A) - 2, so the mean gradient is (100 + 20) / 256, however many places are the maximum.
     activations.forEach((value, i) => {
-      expect(coarse.values[i]).toBeCloseTo((value * (100 + 20 * ties)) / 256, 3);
+      expect(coarse.values[i]).toBeCloseTo((value * (100 + 20)) / 256, 3);
     });
   });
 
@@ -77,8 +82,9 @@ describe("Grad-CAM", () => {
           pixels[(side * (side - 1 - Math.floor(at / (3 * side))) + (Math.floor(at / 3) % side)) * 3] as number,
       );
       await saveNetwork(join(folder, "lopsided"), lopsidedNetwork());
+      await saveNetwork(join(folder, views), lopsidedNetwork(), { views });
       const lopsided = await loadClassifier(join(folder, "lopsided"));
-      const mirrored: Classifier = { ...lopsided, metadata: { ...lopsided.metadata, views } };
+      const mirrored = await loadClassifier(join(folder, views));
       const { coarse } = await gradCam(mirrored, pixels);
       const { coarse: other } = await gradCam(mirrored, turned);
       const { rows, columns, values } = coarse;
@@ -91,17 +97,9 @@ describe("Grad-CAM", () => {
       expect(Math.max(...values.map((value, at) => Math.abs(value - (plain.values[at] as number))))).toBeGreaterThan(
         1e-3,
       );
-      lopsided.dispose();
+      await Promise.all([lopsided.dispose(), mirrored.dispose()]);
     },
   );
-
-  test("leaves no tensor behind", async () => {
-    const { pixels } = applyRecipe(head(200, 200));
-    await gradCam(classifier, pixels);
-    const before = tf.memory().numTensors;
-    await gradCam(classifier, pixels);
-    expect(tf.memory().numTensors).toBe(before);
-  });
 
   test("where nothing speaks for Cancer the map is empty and the peak lies inside the image", async () => {
     const image = head(400, 150);
@@ -113,55 +111,6 @@ describe("Grad-CAM", () => {
     const peak = peakInOriginal(explanation, geometry, image);
     expect(peak.x).toBeLessThan(400);
     expect(peak.y).toBeLessThan(150);
-  });
-
-  test("a sequential network with pooling and a hidden layer: WebAssembly agrees with the plain CPU backend", async () => {
-    const network = tfl.sequential({
-      layers: [
-        tfl.layers.conv2d({
-          inputShape: [128, 128, 3],
-          filters: 4,
-          kernelSize: 3,
-          strides: 4,
-          activation: "relu",
-          kernelInitializer: tfl.initializers.glorotUniform({ seed: 1 }),
-        }),
-        tfl.layers.conv2d({
-          name: "last",
-          filters: 6,
-          kernelSize: 3,
-          padding: "same",
-          activation: "relu",
-          kernelInitializer: tfl.initializers.glorotUniform({ seed: 2 }),
-        }),
-        tfl.layers.maxPooling2d({ poolSize: 2 }),
-        tfl.layers.dropout({ rate: 0.5 }),
-        tfl.layers.flatten(),
-        tfl.layers.dense({
-          units: 8,
-          activation: "relu",
-          kernelInitializer: tfl.initializers.glorotUniform({ seed: 3 }),
-        }),
-        tfl.layers.dense({ units: 1, kernelInitializer: tfl.initializers.glorotUniform({ seed: 4 }) }),
-        tfl.layers.activation({ activation: "sigmoid" }),
-      ],
-    });
-    await saveClassifier(join(folder, "deep"), network, { ...BRIGHT_SPOT, gradCamLayer: "last" });
-    network.dispose();
-    const { pixels } = applyRecipe(head(200, 200, { x: 120, y: 120, radius: 16 }));
-    const onWasm = await loadClassifier(join(folder, "deep"));
-    const wasm = await gradCam(onWasm, pixels);
-    onWasm.dispose();
-    await tf.setBackend("cpu");
-    const onCpu = await loadClassifier(join(folder, "deep"));
-    const cpu = await gradCam(onCpu, pixels);
-    onCpu.dispose();
-    await useBackend("wasm");
-    const largest = Math.max(...cpu.coarse.values.map(Math.abs));
-    expect(largest).toBeGreaterThan(0);
-    cpu.coarse.values.forEach((value, i) => {
-      expect(Math.abs((wasm.coarse.values[i] as number) - value)).toBeLessThan(1e-3 * largest);
-    });
   });
 });
 

@@ -7,7 +7,8 @@ import { doubts } from "../../../runtime/explain/doubts";
 import { dilate } from "../../../runtime/explain/pointing";
 import { checkSanity, occlusionMap, rankOfPeak, spearman } from "../../../runtime/explain/sanity";
 import { applyRecipe } from "../../../runtime/imaging";
-import { type Classifier, loadClassifier, useBackend } from "../../../runtime/model";
+import { AnswerPool, type Classifier, loadClassifier } from "../../../runtime/model";
+import { useBackend } from "../../../runtime/tensorflow";
 import { headPixels, headPng, saveBrightSpot } from "../../support/bright-spot-model";
 
 const SPOT = { x: 110, y: 80, radius: 14 };
@@ -21,7 +22,7 @@ beforeAll(async () => {
   classifier = await loadClassifier(join(folder, "model"));
 });
 afterAll(async () => {
-  classifier.dispose();
+  await classifier.dispose();
   await rm(folder, { recursive: true, force: true });
 });
 
@@ -41,7 +42,9 @@ describe("whether a map can be trusted", () => {
   });
 
   it("hiding the spot costs the most", async () => {
-    const map = await occlusionMap(classifier, head());
+    const pool = await AnswerPool.start({ onnx: classifier.onnx, views: "plain" }, { threads: 1 });
+    const map = await occlusionMap(pool, head());
+    await pool.close();
     const strongest = map.indexOf(Math.max(...map));
     const { x, y } = { x: strongest % 8, y: Math.floor(strongest / 8) };
     // The spot's place in the recipe's square, an eighth of it a cell.
@@ -105,7 +108,7 @@ describe("whether a map can be trusted", () => {
     await writeFile(join(data, "masks/lesion 7.png"), await mask(SPOT));
     await writeFile(join(data, "manifest.csv"), "path,mask\nCancer/named.png,masks/lesion 7.png\n");
     const out = join(folder, "out");
-    const { notes } = await explainFolder({ model: join(folder, "model"), data, out, backend: "wasm", seed: 2 });
+    const { notes } = await explainFolder({ model: join(folder, "model"), data, out, seed: 2 });
     const report = JSON.parse(await readFile(join(out, "explain.json"), "utf8")) as ExplainReport;
     expect(report).toMatchObject({ explained: 6, pointing: { scans: 3, dilation: 5 }, sanity: { images: 6 } });
     expect(report.pointing.hits).toBeCloseTo(2 / 3);

@@ -8,11 +8,12 @@ import { type Evaluation, evaluateFolder } from "../../../runtime/evaluate";
 import type { FittedGuard } from "../../../runtime/guard";
 import { DESCRIPTOR_SIZE, describePicture } from "../../../runtime/guard/descriptor";
 import { applyRecipeGrey } from "../../../runtime/imaging";
-import { type Classifier, loadClassifier, saveClassifier, scoreScan, useBackend } from "../../../runtime/model";
+import { type Classifier, loadClassifier, scoreScan } from "../../../runtime/model";
 import { openWorkspace } from "../../../runtime/platform/workspace";
 import { currentModel, setCurrent } from "../../../runtime/registry";
 import { buildServer, type Prediction } from "../../../runtime/serve";
-import { BRIGHT_SPOT, brightSpotNetwork, headPixels, headPng } from "../../support/bright-spot-model";
+import { useBackend } from "../../../runtime/tensorflow";
+import { BRIGHT_SPOT, brightSpotNetwork, headPixels, headPng, saveModel } from "../../support/bright-spot-model";
 
 const SPOT = { x: 120, y: 90, radius: 16 };
 /** Too small to be sure of: its probability lies between the others'. */
@@ -44,7 +45,7 @@ beforeAll(async () => {
     .toBuffer();
   const network = brightSpotNetwork();
   const plain = join(folder, "plain");
-  await saveClassifier(plain, network, BRIGHT_SPOT);
+  await saveModel(plain, network, BRIGHT_SPOT);
   const classifier = await loadClassifier(plain);
   const faint = (await scoreScan(await headPng(240, 200, FAINT), classifier)).probability;
   classifier.dispose();
@@ -53,8 +54,8 @@ beforeAll(async () => {
     high: Math.min(1, faint + 0.01),
     validation: { images: 100, referred: 0.2, kept: 0.97, all: 0.92 },
   };
-  await saveClassifier(join(folder, "careful"), network, { ...BRIGHT_SPOT, uncertain: band }, headGuard());
-  await saveClassifier(join(folder, "warm"), network, { ...BRIGHT_SPOT, temperature: 4, offset: -0.5 });
+  await saveModel(join(folder, "careful"), network, { ...BRIGHT_SPOT, uncertain: band }, headGuard());
+  await saveModel(join(folder, "warm"), network, { ...BRIGHT_SPOT, temperature: 4, offset: -0.5 });
   network.dispose();
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
@@ -134,7 +135,7 @@ describe("a model that calibrates, refers and refuses", () => {
       "path,subtype,view\nCancer/ill-0.png,glioma,axial\nCancer/ill-1.png,meningioma,sagittal\n",
     );
     const out = join(folder, "out");
-    await evaluateFolder({ model: join(folder, "careful"), data, out, seed: 1, backend: "wasm" });
+    await evaluateFolder({ model: join(folder, "careful"), data, out, seed: 1 });
     const rows = parse(await readFile(join(out, "predictions.csv")), { columns: true }) as Record<string, string>[];
     const decisions = new Map(rows.map((row) => [row.path, row.decision]));
     expect(decisions.get("Cancer/faint.png")).toBe("Uncertain");
@@ -183,7 +184,7 @@ describe("a model that calibrates, refers and refuses", () => {
   it("the server says Uncertain, keeps it for the audit, and answers 422 for what is no scan", async () => {
     const workspace = await openWorkspace(join(folder, "workspace"));
     const { models, reports } = workspace.buckets;
-    for (const name of ["model.json", "weights.bin", "guard.bin", "metadata.json"]) {
+    for (const name of ["model.json", "weights.bin", "model.onnx", "guard.bin", "metadata.json"]) {
       await models.write(`${BRIGHT_SPOT.id}/${name}`, await readFile(join(folder, "careful", name)));
     }
     await setCurrent(models, { model: BRIGHT_SPOT.id, reason: "A test." }, await currentModel(models), new Date(0));

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type GreyImage, RECIPE } from "../../../runtime/imaging";
-import { loadClassifier, modelFilesInStore, useBackend } from "../../../runtime/model";
+import { loadClassifier, modelFilesInStore } from "../../../runtime/model";
 import type { Frame } from "../../../runtime/platform/framed";
 import { openWorkspace, type Workspace } from "../../../runtime/platform/workspace";
 import { setCurrent } from "../../../runtime/registry";
@@ -13,6 +13,7 @@ import { scoreContract } from "../../../runtime/score/contract";
 import { main } from "../../../runtime/score/main";
 import type { ScoringBatch } from "../../../runtime/score/scoring";
 import { ScoreService } from "../../../runtime/score/service";
+import { useBackend } from "../../../runtime/tensorflow";
 import { BRIGHT_SPOT, headPixels, saveBrightSpot } from "../../support/bright-spot-model";
 import { land } from "../preprocess/landed";
 

@@ -5,11 +5,11 @@ import * as tf from "@tensorflow/tfjs-core";
 import type { FastifyInstance } from "fastify";
 import pino from "pino";
 import sharp from "sharp";
-import { useBackend } from "../../../runtime/model";
 import { ConfigurationError, parseEnv } from "../../../runtime/platform/config";
 import { openWorkspace, type Workspace } from "../../../runtime/platform/workspace";
 import { promote as promoteByRule } from "../../../runtime/registry";
 import { buildServer, type Prediction, serveContract, serveWorkspace } from "../../../runtime/serve";
+import { useBackend } from "../../../runtime/tensorflow";
 import { BRIGHT_SPOT, headPixels, headPng } from "../../support/bright-spot-model";
 import { promote, storeModel, until } from "../../support/served-model";
 

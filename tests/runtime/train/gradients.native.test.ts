@@ -1,6 +1,6 @@
 import * as tf from "@tensorflow/tfjs-core";
 import "@tensorflow/tfjs-backend-cpu";
-import { useBackend } from "../../../runtime/model/backend";
+import { useBackend } from "../../../runtime/tensorflow/backend";
 import { installConvolutionGradients } from "../../../runtime/train/gradients/convolution";
 import { installMaxPoolGradient } from "../../../runtime/train/gradients/max-pool";
 import { nativeBackend } from "../../../runtime/train/gradients/native";

@@ -1,5 +1,5 @@
-import { useBackend } from "../../../runtime/model";
 import { silentProgress } from "../../../runtime/platform/progress";
+import { useBackend } from "../../../runtime/tensorflow";
 import { initialWeights } from "../../../runtime/train/architecture";
 import { drawBatch } from "../../../runtime/train/batch";
 import type { Checkpoints } from "../../../runtime/train/checkpoints";

@@ -1,9 +1,9 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { useBackend } from "../../../runtime/model";
 import { silentProgress } from "../../../runtime/platform/progress";
 import type { StepContext } from "../../../runtime/platform/step";
+import { useBackend } from "../../../runtime/tensorflow";
 import { trainStep } from "../../../runtime/train";
 import { checkpointsIn } from "../../../runtime/train/checkpoints";
 import { trainingConfiguration } from "../../../runtime/train/configuration";
@@ -75,8 +75,11 @@ describe("training on a workspace", () => {
     };
     const { metadata, notes } = await trainStep({ ...prepared, progress }, { backend: "wasm", epochs: EPOCHS });
     expect(said).toEqual([]);
-    expect(started).toEqual([[EPOCHS, 0]]);
-    expect(done).toBe(EPOCHS);
+    // The steps, then the validation images on which both engines are compared.
+    expect(started).toEqual([[EPOCHS, 0], [2]]);
+    expect(done).toBe(EPOCHS + 2);
+    expect(metadata.engine?.parity).toMatchObject({ split: "validation", images: 2, backend: "wasm" });
+    expect(notes).toContainEqual(expect.stringMatching(/between onnxruntime and TensorFlow.js on 2 images/));
     expect(metadata.id).toBe(await idOn("wasm"));
     expect(metadata.madeBy).toEqual(MADE_BY);
     // One image of each class: held out, neither says what the other is worth.

@@ -1,8 +1,8 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { useBackend } from "../../../runtime/model";
 import { silentProgress } from "../../../runtime/platform/progress";
+import { useBackend } from "../../../runtime/tensorflow";
 import { initialWeights } from "../../../runtime/train/architecture";
 import { drawBatch } from "../../../runtime/train/batch";
 import { BatchesAhead } from "../../../runtime/train/batches-ahead";

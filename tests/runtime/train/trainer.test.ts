@@ -3,10 +3,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as tf from "@tensorflow/tfjs-core";
 import * as layers from "@tensorflow/tfjs-layers";
-import { gradCam } from "../../../runtime/explain";
-import { type Classifier, useBackend } from "../../../runtime/model";
 import { silentProgress } from "../../../runtime/platform/progress";
 import { mixSeed } from "../../../runtime/platform/random";
+import { judge, useBackend } from "../../../runtime/tensorflow";
 import {
   GRAD_CAM_LAYER,
   inferenceNetwork,
@@ -174,8 +173,7 @@ describe("the network", () => {
     const { statistics } = splitNetwork(new Optimizer(new Float32Array(NETWORK_SIZE), weights, 0).network);
     const network = inferenceNetwork(weights, statistics);
     const pixels = Uint8Array.from({ length: SIDE * SIDE * 3 }, (_, i) => (Math.floor(i / 3) * 37) % 251);
-    const classifier = { network, metadata: { gradCamLayer: GRAD_CAM_LAYER } } as unknown as Classifier;
-    const { coarse } = await gradCam(classifier, pixels);
+    const { map: coarse } = await judge(network, { gradCamLayer: GRAD_CAM_LAYER }, pixels);
 
     // Each channel counts by the mean of its gradient: every place of the average, one place of each maximum.
     const features = layers.model({

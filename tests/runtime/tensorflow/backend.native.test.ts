@@ -1,5 +1,5 @@
 import * as tf from "@tensorflow/tfjs-core";
-import { useBackend } from "../../../runtime/model";
+import { useBackend } from "../../../runtime/tensorflow";
 
 test("the best backend present is native TensorFlow, and it computes", async () => {
   // The package for GPUs comes along without its binding, or finds no GPU.

@@ -1,5 +1,5 @@
 import * as tf from "@tensorflow/tfjs-core";
-import { useBackend } from "../../../runtime/model";
+import { useBackend } from "../../../runtime/tensorflow";
 
 /** What the environment said when the build for GPUs was loaded. */
 let devices: string | undefined;

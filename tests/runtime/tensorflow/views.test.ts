@@ -1,8 +1,9 @@
 import * as tf from "@tensorflow/tfjs-core";
 import * as layers from "@tensorflow/tfjs-layers";
-import { predictViews, showAs, unshow, useBackend, viewsOf } from "../../../runtime/model";
+import { viewsOf } from "../../../runtime/model";
 import { logit } from "../../../runtime/platform/numbers";
 import { uniform } from "../../../runtime/platform/random";
+import { predictViews, showAs, unshow, useBackend } from "../../../runtime/tensorflow";
 import { bilinear } from "../../../runtime/train/bilinear";
 
 const SIDE = 16;

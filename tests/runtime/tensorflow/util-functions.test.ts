@@ -1,4 +1,4 @@
-import { giveBackUtilFunctions } from "../../../runtime/model/util-functions";
+import { giveBackUtilFunctions } from "../../../runtime/tensorflow/util-functions";
 
 test("util gets back what Node 23 took away, with the same answers", () => {
   const util: Record<string, unknown> = {};

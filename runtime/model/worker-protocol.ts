@@ -1,0 +1,39 @@
+import type { ImageLimits, RejectionCode } from "../imaging";
+import type { Claim } from "./claim";
+import type { ModelMetadata } from "./metadata";
+import type { ScoredScan } from "./score";
+import type { Views } from "./views";
+
+/** What a thread of an {@link AnswerPool} is started with. */
+export interface WorkerSetup {
+  readonly onnx: Uint8Array;
+  readonly views: Views | undefined;
+  /** Needed to score files. */
+  readonly model?: {
+    readonly metadata: ModelMetadata;
+    readonly guard: { readonly parameters: Uint8Array; readonly threshold: number } | undefined;
+  };
+}
+
+export interface AnswerTask {
+  /** One channel of the recipe's output, 128 x 128. */
+  readonly grey: Uint8Array;
+  readonly claim: Claim;
+}
+
+export interface ScoreTask {
+  readonly bytes: Uint8Array;
+  readonly limits: Partial<ImageLimits> | undefined;
+  readonly claim: Claim;
+}
+
+/** A {@link ScoredScan} without classes, which do not pass between threads. */
+export type PortableScan = Omit<ScoredScan, "rejectedPages"> & {
+  readonly rejectedPages: readonly { readonly page: number; readonly code: RejectionCode; readonly message: string }[];
+};
+
+export type Outcome<T> =
+  | { readonly value: T }
+  | { readonly rejected: { readonly code: RejectionCode; readonly message: string } }
+  | { readonly unusable: string }
+  | { readonly abandoned: true };
