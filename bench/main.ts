@@ -1,4 +1,5 @@
 import { EXIT, ifMain, runTool, tool } from "../tools/command";
+import { benchAnswer } from "./answer";
 import { benchRollout } from "./rollout";
 import { benchSpark } from "./spark";
 import { benchSynth } from "./synth";
@@ -6,6 +7,7 @@ import { benchTrain } from "./train";
 
 /** What can be measured, by its name. */
 const BENCHMARKS: Readonly<Record<string, (options: BenchOptions) => void | Promise<void>>> = {
+  answer: benchAnswer,
   rollout: benchRollout,
   spark: benchSpark,
   synth: benchSynth,

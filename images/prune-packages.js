@@ -69,7 +69,10 @@ function removeOrphans(folder) {
 /** Leaves of onnxruntime the binaries that this machine loads: bin/napi-v<n>/<platform>/<arch>. */
 function removeOtherBinaries(folder) {
   const binaries = join(folder, "node_modules", "onnxruntime-node", "bin");
-  const others = (place, mine) => foldersOf(place).filter((name) => name !== mine).map((name) => join(place, name));
+  const others = (place, mine) =>
+    foldersOf(place)
+      .filter((name) => name !== mine)
+      .map((name) => join(place, name));
   const removed = foldersOf(binaries).flatMap((api) => {
     const place = join(binaries, api);
     return [...others(place, process.platform), ...others(join(place, process.platform), process.arch)];

@@ -18,13 +18,14 @@ const CORE = [
   "tests/runtime/platform/warehouse/warehouse.test.ts",
   "tests/runtime/preprocess/preprocess.test.ts",
   "tests/runtime/ingest/bucket.test.ts",
-  "tests/runtime/model/backend.test.ts",
-  "tests/runtime/model/util-functions.test.ts",
+  "tests/runtime/tensorflow/backend.test.ts",
+  "tests/runtime/tensorflow/util-functions.test.ts",
+  "tests/runtime/model/engine.test.ts",
   "tests/runtime/train/gradients.test.ts",
   "tests/runtime/serve/sockets.test.ts",
 ];
 const RUNS = [CORE, ["tests/e2e/demo.test.ts", "--testNamePattern", "goes the whole way"]];
-const NATIVE = ["--config", "jest.native.config.js", "tests/runtime/model", "tests/runtime/train/gradients"];
+const NATIVE = ["--config", "jest.native.config.js", "tests/runtime/tensorflow", "tests/runtime/train/gradients"];
 
 const asked = process.argv.slice(2);
 const unknown = asked.filter((major) => !(major in VERSIONS));

@@ -5,11 +5,13 @@ import { evaluateCommand } from "./commands/evaluate";
 import { explainCommand } from "./commands/explain";
 import { featuresCommand } from "./commands/features";
 import { ingestCommand } from "./commands/ingest";
+import { modelsCommand } from "./commands/models";
 import { preprocessCommand } from "./commands/preprocess";
 import { serveCommand } from "./commands/serve";
 import { sparkCommand } from "./commands/spark";
 import { trainCommand } from "./commands/train";
 import { uploadCommand } from "./commands/upload";
+import { verifyModelCommand } from "./commands/verify-model";
 
 /*
  * Every step by hand, and `demo`, which runs them all. A command loads what it needs when it is called: TensorFlow.js
@@ -27,6 +29,8 @@ const COMMANDS = [
   evaluateCommand,
   explainCommand,
   serveCommand,
+  modelsCommand,
+  verifyModelCommand,
 ];
 
 async function main(): Promise<void> {
@@ -34,7 +38,11 @@ async function main(): Promise<void> {
     .description("One hospital's brain-MRI tumour service on this machine. For research only. Not for diagnostic use.")
     .exitOverride()
     .configureHelp({ showGlobalOptions: true });
-  for (const command of COMMANDS) program.addCommand(command().copyInheritedSettings(program));
+  for (const make of COMMANDS) {
+    const command = make().copyInheritedSettings(program);
+    for (const part of command.commands) part.copyInheritedSettings(command);
+    program.addCommand(command);
+  }
   await program.parseAsync();
 }
 

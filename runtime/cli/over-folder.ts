@@ -5,7 +5,7 @@ import type { FolderNames } from "../intake";
 import { ConfigurationError } from "../platform/config";
 import { createProgress, type Progress } from "../platform/progress";
 import { folderProblems, interruptible, makeOutputFolder, outputProblems } from "./command-line";
-import { check, labels, seed } from "./options";
+import { backend, check, labels, seed } from "./options";
 import { WORKSPACE_FILE } from "./workspace-data";
 
 export interface FolderFlags {
@@ -13,6 +13,7 @@ export interface FolderFlags {
   readonly data: string;
   readonly out: string;
   readonly seed?: number;
+  readonly backend?: string;
   readonly labels?: FolderNames;
   readonly check?: boolean;
 }
@@ -34,7 +35,9 @@ export function folderCommand(name: string, description: string): Command {
     .requiredOption("--out <dir>", "where the results go")
     .addOption(seed())
     .addOption(labels())
-    .addOption(check());
+    .addOption(check())
+    // Scripts of before give it: it is taken, and said to be of no use.
+    .addOption(backend().hideHelp());
 }
 
 /**
@@ -44,7 +47,7 @@ export function folderCommand(name: string, description: string): Command {
  */
 export async function overFolder<R extends FolderResult>(
   name: string,
-  { labels: names, check, ...options }: FolderFlags,
+  { labels: names, check, backend, ...options }: FolderFlags,
   work: (
     options: FolderFlags & {
       readonly names?: FolderNames;
@@ -54,6 +57,7 @@ export async function overFolder<R extends FolderResult>(
     },
   ) => Promise<R>,
 ): Promise<R | undefined> {
+  if (backend) process.stderr.write(`${name}: --backend is not used: every answer comes from onnxruntime.\n`);
   const problems = [
     ...folderProblems("--model", options.model, "npm run train makes one: WORKSPACE/models/ID."),
     ...folderProblems("--data", options.data, "It holds Cancer/ and Non-Cancer/, with scans."),

@@ -96,13 +96,13 @@ export class AnswerPool {
     let stop = (): void => undefined;
     const left = new Promise<never>((_, reject) => {
       stop = () => {
-        if (leave(task.claim)) waiting.abort();
         reject(signal.reason);
+        if (leave(task.claim)) waiting.abort();
       };
       signal.addEventListener("abort", stop, { once: true });
     });
     try {
-      return resultOf(await Promise.race([done, left]));
+      return resultOf(await Promise.race([left, done]));
     } finally {
       signal.removeEventListener("abort", stop);
     }

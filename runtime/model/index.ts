@@ -37,7 +37,6 @@ export {
   WEIGHTS_FILE,
 } from "./model-files";
 export { fitOperatingPoints, SPECIFICITIES, thresholdFor } from "./operating-points";
-export { SIGNATURE } from "./signature";
 export {
   type Converted,
   describeParity,
@@ -49,6 +48,7 @@ export {
 export { type ScoredScan, type ScoreOptions, scoreScan } from "./score";
 export { type FileResult, scoreFolder } from "./score-folder";
 export { chooseBand, keptBy, type UncertainBand } from "./selective";
+export { SIGNATURE } from "./signature";
 export { COST_OF_A_MISS, costThreshold } from "./threshold";
 export { LEAST_STEPS, NOT_EVALUATED, type Verdict, type VerdictReason, verdictOf, verdictSchema } from "./verdict";
 export { type View, type Views, viewsOf } from "./views";

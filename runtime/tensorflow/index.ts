@@ -1,5 +1,6 @@
 export { useBackend, usesAllCores } from "./backend";
 export { BACKENDS, type Backend } from "./backend-names";
+export { convertModel } from "./convert";
 export { EXPORT, exportNetwork, UnexportableNetworkError } from "./export";
 export { judge } from "./judge";
 export { imagesToTensor, readNetwork } from "./network";

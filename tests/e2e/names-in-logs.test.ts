@@ -5,10 +5,10 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
-import { useBackend } from "../../runtime/tensorflow";
 import { referenceOf } from "../../runtime/platform/names-in-logs";
 import { openWorkspace, type Workspace } from "../../runtime/platform/workspace";
 import { currentModel, setCurrent } from "../../runtime/registry";
+import { useBackend } from "../../runtime/tensorflow";
 import { BRIGHT_SPOT, headPng, saveBrightSpot } from "../support/bright-spot-model";
 import { answering, freePort, stopProcess } from "../support/gcs-server";
 

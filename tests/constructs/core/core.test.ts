@@ -313,19 +313,21 @@ describe("the bundles of the other capabilities", () => {
 
   test("have their workers beside the entry", () => {
     expect([...filesOf(trainContract).keys()]).toEqual(expect.arrayContaining(["index.js", "replica-worker.js"]));
+    for (const contract of [serveContract, scoreContract, trainContract])
+      expect([...filesOf(contract).keys()]).toEqual(expect.arrayContaining(["index.js", "answer-worker.js"]));
   });
 
   test("install what cannot be bundled and what the contract names, and nothing that they do not use", () => {
     expect(dependencies(scoreContract)).toEqual(dependencies(serveContract));
     // It takes no model.
-    const withoutModels = dependencies(serveContract).filter((name) => !name.startsWith("@tensorflow/"));
+    const answering = ["onnxruntime-node", "piscina"];
+    const withoutModels = dependencies(serveContract).filter((name) => !answering.includes(name));
     expect(dependencies(preprocessContract)).toEqual(withoutModels);
     expect(dependencies(serveContract)).toEqual([
       "@duckdb/node-api",
       "@node-rs/crc32",
-      "@tensorflow/tfjs-backend-wasm",
-      "@tensorflow/tfjs-core",
-      "@tensorflow/tfjs-layers",
+      "onnxruntime-node",
+      "piscina",
       "sharp",
     ]);
     expect(dependencies(trainContract)).toContain("@tensorflow/tfjs-node-gpu");

@@ -6,7 +6,6 @@ import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type GreyImage, RECIPE } from "../../../runtime/imaging";
 import { loadClassifier, modelFilesInStore } from "../../../runtime/model";
-import type { Frame } from "../../../runtime/platform/framed";
 import { openWorkspace, type Workspace } from "../../../runtime/platform/workspace";
 import { setCurrent } from "../../../runtime/registry";
 import { scoreContract } from "../../../runtime/score/contract";
@@ -15,6 +14,7 @@ import type { ScoringBatch } from "../../../runtime/score/scoring";
 import { ScoreService } from "../../../runtime/score/service";
 import { useBackend } from "../../../runtime/tensorflow";
 import { BRIGHT_SPOT, headPixels, saveBrightSpot } from "../../support/bright-spot-model";
+import { ask, drive, parse } from "../../support/drive-scoring";
 import { land } from "../preprocess/landed";
 
 const ROOT = resolve(__dirname, "../../..");
@@ -46,37 +46,6 @@ function head(variant: number, bright: boolean): GreyImage {
   const [width, height] = [120, 140];
   const spot = bright ? { x: 60, y: 70, radius: 22 } : undefined;
   return { width, height, depth: 8, pixels: new Uint8Array(headPixels(width, height, spot, variant)) };
-}
-
-async function ask(service: ScoreService, header: Frame["header"], payload: Uint8Array = Buffer.alloc(0)) {
-  const answer = await service.handle({ header, payload });
-  if (!(Symbol.asyncIterator in answer)) return [answer];
-  const frames: Frame[] = [];
-  for await (const one of answer) frames.push(one);
-  return frames;
-}
-
-const parse = (frame: Frame | undefined) => JSON.parse(Buffer.from(frame?.payload ?? "").toString("utf8"));
-
-/** What spark/score.py does with the answers. */
-async function drive(service: ScoreService) {
-  const frames = await ask(service, { type: "plan-scoring" });
-  const rest = parse(frames.pop()) as { skipped: number; notes: string[] };
-  const rejections: unknown[] = [];
-  let scored = 0;
-  for (const planned of frames) {
-    const batch = parse(planned) as ScoringBatch;
-    const made: [string, Uint8Array][] = [];
-    for (const { object, sha256 } of batch.pictures) {
-      const [answer] = await ask(service, { type: "pixels", object, sha256 });
-      if (answer?.header.rejection) rejections.push(answer.header.rejection);
-      else made.push([sha256, answer?.payload as Uint8Array]);
-    }
-    const request = { type: "score", batch, made: made.map(([sha256]) => sha256) };
-    const [answer] = await ask(service, request, Buffer.concat(made.map(([, pixels]) => pixels)));
-    scored += made.length - ((answer as Frame).header.refused as string[]).length;
-  }
-  return { scored, rejections, ...rest };
 }
 
 describe("the service of the Spark step", () => {
