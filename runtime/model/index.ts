@@ -8,7 +8,6 @@ export {
   type Calibration,
   calibrate,
   decisionOf,
-  LARGEST_LOG_ODDS,
   labelOf,
   logOddsOf,
   type ScanDecision,
@@ -40,7 +39,6 @@ export { fitOperatingPoints, SPECIFICITIES, thresholdFor } from "./operating-poi
 export {
   type Converted,
   describeParity,
-  type EngineRecord,
   type Parity,
   parityProblem,
   TOLERANCE,

@@ -52,8 +52,10 @@ export function randomNetwork(
     evidence.push(tfl.layers.globalMaxPooling2d({}).apply(map) as tfl.SymbolicTensor);
   }
   const joined = tfl.layers.concatenate().apply(evidence);
-  const output = tfl.layers.dense({ units: 1, activation: "sigmoid" }).apply(joined) as tfl.SymbolicTensor;
-  const network = tfl.model({ inputs: input, outputs: output });
+  // One with a lesion map ends as the product's does, one without in a layer that is a sigmoid alone.
+  const unit = tfl.layers.dense({ units: 1, activation: lesions ? "sigmoid" : "linear" }).apply(joined);
+  const output = lesions ? unit : tfl.layers.activation({ activation: "sigmoid" }).apply(unit);
+  const network = tfl.model({ inputs: input, outputs: output as tfl.SymbolicTensor });
   drawWeights(network, seed);
   return network;
 }

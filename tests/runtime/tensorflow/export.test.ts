@@ -6,10 +6,10 @@ import { onnx } from "onnx-proto";
 import { applyRecipe, RECIPE } from "../../../runtime/imaging";
 import { parityProblem, type Views } from "../../../runtime/model";
 import { uniform } from "../../../runtime/platform/random";
-import { exportNetwork, judge, measureParity, UnexportableNetworkError, useBackend } from "../../../runtime/tensorflow";
+import { type Compared, exportNetwork, judge, measureParity, modelFileContents, UnexportableNetworkError, useBackend } from "../../../runtime/tensorflow";
 import { serializeNetwork } from "../../../runtime/tensorflow/network";
 import { inferenceNetwork, initialWeights, STATISTICS, sizeOf } from "../../../runtime/train/architecture";
-import { brightSpotNetwork, headPixels, lopsidedNetwork } from "../../support/bright-spot-model";
+import { BRIGHT_SPOT, brightSpotNetwork, headPixels, lopsidedNetwork } from "../../support/bright-spot-model";
 import { type OddStage, randomNetwork } from "../../support/random-network";
 
 beforeAll(() => useBackend("wasm"));
@@ -115,6 +115,19 @@ describe("a network as ONNX says what TensorFlow.js says of it", () => {
     );
     network?.dispose();
     other?.dispose();
+  });
+});
+
+describe("a model whose engine nobody could measure, or whose answers are others", () => {
+  it("has no files, so that it is not published", async () => {
+    const network = lopsidedNetwork();
+    const contents = (images: readonly Compared[]) =>
+      modelFileContents(network, BRIGHT_SPOT, { split: "validation", images });
+    await expect(contents([])).rejects.toThrow(/The model is not published. There is no image/);
+    // No recipe gives unequal channels: what answers sees the first of them alone.
+    const coloured = { pixels: head(2).pixels.map((value, i) => (i % RECIPE.channels === 0 ? value : 255)) };
+    await expect(contents([head(1), coloured])).rejects.toThrow(/not published. On 2 images .* do not give the same/);
+    network.dispose();
   });
 });
 
