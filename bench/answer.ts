@@ -2,7 +2,14 @@ import { writeFileSync } from "node:fs";
 import { AnswerPool } from "../runtime/model";
 import { uniform } from "../runtime/platform/random";
 import { exportNetwork, judge, useBackend } from "../runtime/tensorflow";
-import { GRAD_CAM_LAYER, inferenceNetwork, initialWeights, STATISTICS, sizeOf, VIEWS } from "../runtime/train/architecture";
+import {
+  GRAD_CAM_LAYER,
+  inferenceNetwork,
+  initialWeights,
+  STATISTICS,
+  sizeOf,
+  VIEWS,
+} from "../runtime/train/architecture";
 import type { BenchOptions } from "./main";
 
 const SIDE = 128;

@@ -28,16 +28,18 @@ interface FolderResult {
 
 /** A command that takes a model over a folder and writes results elsewhere, without a workspace. */
 export function folderCommand(name: string, description: string): Command {
-  return new Command(name)
-    .description(description)
-    .requiredOption("--model <dir>", "folder of a model: WORKSPACE/models/ID")
-    .requiredOption("--data <dir>", "folder with Cancer/, Non-Cancer/, Unlabelled/")
-    .requiredOption("--out <dir>", "where the results go")
-    .addOption(seed())
-    .addOption(labels())
-    .addOption(check())
-    // Scripts of before give it: it is taken, and said to be of no use.
-    .addOption(backend().hideHelp());
+  return (
+    new Command(name)
+      .description(description)
+      .requiredOption("--model <dir>", "folder of a model: WORKSPACE/models/ID")
+      .requiredOption("--data <dir>", "folder with Cancer/, Non-Cancer/, Unlabelled/")
+      .requiredOption("--out <dir>", "where the results go")
+      .addOption(seed())
+      .addOption(labels())
+      .addOption(check())
+      // Scripts of before give it: it is taken, and said to be of no use.
+      .addOption(backend().hideHelp())
+  );
 }
 
 /**

@@ -10,11 +10,11 @@ import { currentAssignments, type ProcessedImage, readShards } from "../../runti
 import { readRejects } from "../../runtime/dataset/rejects";
 import { encodePng } from "../../runtime/imaging";
 import { loadClassifier, modelFilesInStore } from "../../runtime/model";
-import { useBackend } from "../../runtime/tensorflow";
 import type { Summary } from "../../runtime/platform/summary";
 import type { PredictionRow } from "../../runtime/platform/warehouse";
 import { openWorkspace, type Workspace } from "../../runtime/platform/workspace";
 import { setCurrent } from "../../runtime/registry";
+import { useBackend } from "../../runtime/tensorflow";
 import { drawHead } from "../runtime/imaging/pictures";
 import { BRIGHT_SPOT, saveBrightSpot } from "../support/bright-spot-model";
 import { drawScans } from "./scans";

@@ -6,7 +6,15 @@ import { onnx } from "onnx-proto";
 import { applyRecipe, RECIPE } from "../../../runtime/imaging";
 import { parityProblem, type Views } from "../../../runtime/model";
 import { uniform } from "../../../runtime/platform/random";
-import { type Compared, exportNetwork, judge, measureParity, modelFileContents, UnexportableNetworkError, useBackend } from "../../../runtime/tensorflow";
+import {
+  type Compared,
+  exportNetwork,
+  judge,
+  measureParity,
+  modelFileContents,
+  UnexportableNetworkError,
+  useBackend,
+} from "../../../runtime/tensorflow";
 import { serializeNetwork } from "../../../runtime/tensorflow/network";
 import { inferenceNetwork, initialWeights, STATISTICS, sizeOf } from "../../../runtime/train/architecture";
 import { BRIGHT_SPOT, brightSpotNetwork, headPixels, lopsidedNetwork } from "../../support/bright-spot-model";
