@@ -54,6 +54,12 @@ export const LAYOUTS: Readonly<Record<TableName, TableLayout>> = {
     clusterBy: ["model", "decision", "id"],
     requirePartitionFilter: true,
   },
+  audit: {
+    description: "One row for everything that a caller of serve did or saw",
+    partition: { by: "recorded_at", granularity: "DAY" },
+    clusterBy: ["who", "action", "subject"],
+    requirePartitionFilter: true,
+  },
   features_pca: {
     description: "One row for every processed image: its scores on the principal components of the training images",
     clusterBy: ["recipe", "pca", "id"],

@@ -41,20 +41,25 @@ export async function requireAll(...checks: readonly (() => void | Promise<void>
 
 /**
  * Parses environment variables by a contract's schema.
+ *
+ * @param together what several variables together get wrong, each as a sentence
  * @throws {ConfigurationError} naming every variable that is missing or wrong, what was given and what is allowed.
  */
-export function parseEnv<S extends z.ZodObject>(schema: S, env: NodeJS.ProcessEnv = process.env): z.output<S> {
+export function parseEnv<S extends z.ZodObject>(
+  schema: S,
+  env: NodeJS.ProcessEnv = process.env,
+  together: (env: NodeJS.ProcessEnv) => readonly string[] = () => [],
+): z.output<S> {
   const known = Object.fromEntries(Object.keys(schema.shape).map((key) => [key, env[key]]));
   const result = z.safeParse(schema, known);
-  if (result.success) return result.data;
-  throw new ConfigurationError(
-    "The environment",
-    result.error.issues.map((issue) => {
-      const key = String(issue.path[0] ?? "");
-      const given = env[key];
-      return given === undefined || given === ""
-        ? `${key} is not set. ${schema.shape[key]?.description ?? issue.message}`
-        : `${key} is "${given}": ${issue.message}`;
-    }),
-  );
+  const wrong = (result.error?.issues ?? []).map((issue) => {
+    const key = String(issue.path[0] ?? "");
+    const given = env[key];
+    return given === undefined || given === ""
+      ? `${key} is not set. ${schema.shape[key]?.description ?? issue.message}`
+      : `${key} is "${given}": ${issue.message}`;
+  });
+  const problems = [...wrong, ...together(env)];
+  if (result.success && problems.length === 0) return result.data;
+  throw new ConfigurationError("The environment", problems);
 }

@@ -121,6 +121,7 @@ export class Scorer {
           threshold,
           sha256,
           predicted_at: now.toISOString(),
+          who: null,
         };
       }),
     );

@@ -1,6 +1,9 @@
 import type { WithMessageForLogs } from "../names-in-logs";
 import type { TableName } from "./tables";
 
+const AUDIT_TRAIL =
+  "Restore it from a backup or an earlier generation: it is part of the audit trail, and nothing writes it anew.";
+
 /** What a person can do about rows that cannot be read. */
 const REPAIR: Readonly<Record<TableName, string>> = {
   images:
@@ -8,8 +11,8 @@ const REPAIR: Readonly<Record<TableName, string>> = {
   assignments:
     "Restore it from a backup or an earlier generation. Only where there is none, delete it and run npm run preprocess " +
     "again: images in it may change their group and split then, so train again before comparing models.",
-  predictions:
-    "Restore it from a backup or an earlier generation: it is part of the audit trail, and nothing writes it anew.",
+  predictions: AUDIT_TRAIL,
+  audit: AUDIT_TRAIL,
   features_pca: "Delete it and run npm run features again, which writes it anew.",
   pca_fits: "Delete it and run npm run features again, which writes it anew.",
 };

@@ -16,6 +16,7 @@ export {
 } from "./questions";
 export {
   type AssignmentRow,
+  type AuditRow,
   type Column,
   type ColumnType,
   type FeaturesPcaRow,

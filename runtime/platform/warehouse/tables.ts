@@ -83,6 +83,24 @@ export const PREDICTIONS = [
   required("threshold", "FLOAT64", "Probability from which the label is Cancer"),
   required("sha256", "STRING", "SHA-256 of the decoded pixels"),
   clock("predicted_at", "When"),
+  nullable("who", "STRING", "Address of who asked; null where a step of this program did, and in earlier rows"),
+] as const satisfies readonly Column[];
+
+/**
+ * One row for everything that a caller did or saw: every prediction, every look at a scan's pictures, report or history,
+ * every act of an administrator. It is there before the caller has the answer. Key: `request`, `action` and `subject`.
+ */
+export const AUDIT = [
+  required("request", "STRING", "Unique id of the request"),
+  required("action", "STRING", "What was done: predict, view-original, promote, ..."),
+  required("who", "STRING", "Address of who did it; local where nobody is asked to sign in"),
+  required("role", "STRING", "viewer, clinician or admin: the role in which it was done"),
+  nullable("subject", "STRING", "What it was done to: id of a prediction or of a model"),
+  nullable("sha256", "STRING", "SHA-256 of the decoded pixels that went in"),
+  nullable("model", "STRING", "Model id"),
+  nullable("recipe", "STRING", "Pixel recipe id"),
+  nullable("result", "STRING", "What came of it, such as the decision"),
+  clock("recorded_at", "When"),
 ] as const satisfies readonly Column[];
 
 /**
@@ -111,6 +129,7 @@ export const TABLES = {
   images: IMAGES,
   assignments: ASSIGNMENTS,
   predictions: PREDICTIONS,
+  audit: AUDIT,
   features_pca: FEATURES_PCA,
   pca_fits: PCA_FITS,
 } as const;
@@ -128,6 +147,7 @@ export type Row<T extends TableName> = RowOf<(typeof TABLES)[T][number]>;
 export type ImageRow = Row<"images">;
 export type AssignmentRow = Row<"assignments">;
 export type PredictionRow = Row<"predictions">;
+export type AuditRow = Row<"audit">;
 export type FeaturesPcaRow = Row<"features_pca">;
 
 /** The columns that a row of a table has, in their order. */
