@@ -8,6 +8,7 @@ import { Admission } from "./admission";
 import { Bodies } from "./bodies";
 import { Connections } from "./connections";
 import { SERVE_DEFAULTS } from "./contract";
+import { Audit, type Authentication, identify, type KeyTimes, NO_AUTHENTICATION, secureHeaders } from "./identity";
 import { createMetrics } from "./metrics";
 import { ModelSlot, noModel } from "./model-slot";
 import { MULTIPART_OVERHEAD } from "./multipart";
@@ -28,6 +29,12 @@ export interface ServerDependencies {
   readonly reports: ReadableStore & CreatableStore;
   readonly warehouse: Warehouse;
   readonly log: Logger;
+  /** How callers are told from each other. @default not at all: it is for this machine alone: `listen` of server.ts refuses else */
+  readonly authentication?: Authentication;
+  /** @default what identity/keys.ts says */
+  readonly keyTimes?: KeyTimes;
+  /** Requests of a caller in a minute. @default any number */
+  readonly requestsPerMinute?: number;
   /** Of one body; bodies in progress take four times as much memory at most. @default 64 MiB */
   readonly maxBodyBytes?: number;
   /** Pages of a scan; all together may have 2^20 pixels for each of these. @default 64 */
@@ -100,11 +107,16 @@ export async function buildServer(dependencies: ServerDependencies): Promise<Fas
     if (closing) throw stopping();
     checkRequest(request);
   });
+  const authentication = dependencies.authentication ?? NO_AUTHENTICATION;
+  await secureHeaders(app, authentication.mode !== "none");
+  await identify(app, {
+    authentication,
+    requestsPerMinute: dependencies.requestsPerMinute ?? 0,
+    keyTimes: dependencies.keyTimes,
+  });
+  app.decorate("audit", new Audit(warehouse, log));
   app.addHook("onSend", async (request, reply) => {
     reply.header("x-request-id", request.id);
-    reply.header("x-content-type-options", "nosniff");
-    reply.header("referrer-policy", "no-referrer");
-    reply.header("cross-origin-resource-policy", "same-origin");
     connections.endLater(request.raw, answerSeconds, reply.raw);
   });
   app.addHook("onResponse", async ({ raw }) => {
@@ -127,16 +139,16 @@ export async function buildServer(dependencies: ServerDependencies): Promise<Fas
     ),
   );
 
-  app.get("/healthz", async () => ({ status: "ok" }));
-  app.get("/readyz", async (request, reply) => {
+  app.get("/healthz", { config: { role: "open" } }, async () => ({ status: "ok" }));
+  app.get("/readyz", { config: { role: "open" } }, async (request, reply) => {
     const metadata = slot.current?.metadata;
     if (metadata) return { status: "ready", model: metadata.id, recipe: metadata.recipe };
     return sendProblem(reply, noModel(slot), request.id);
   });
-  app.get("/metrics", async (_, reply) =>
+  app.get("/metrics", { config: { role: "viewer" } }, async (_, reply) =>
     reply.type(metrics.registry.contentType).send(await metrics.registry.metrics()),
   );
-  app.get("/v1/model", async () => {
+  app.get("/v1/model", { config: { role: "viewer" } }, async () => {
     const metadata = slot.current?.metadata;
     if (!metadata) throw noModel(slot);
     const { id, recipe, threshold, parameters, synthetic, uncertain, guard } = metadata;

@@ -39,7 +39,7 @@ export const serveContract = defineContract({
   reads: ["models", "reports"],
   creates: ["reports"],
   writes: [],
-  appends: ["predictions"],
+  appends: ["predictions", "audit"],
   health: { startup: "/readyz", liveness: "/healthz" },
   resources: { memoryGiB: 2, cpu: 1, timeoutSeconds: 60 },
 });

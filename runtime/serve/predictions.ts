@@ -89,10 +89,8 @@ export async function predictionRoutes(app: FastifyInstance, dependencies: Predi
     limits.bytes + (isMultipart(message.headers["content-type"]) ? MULTIPART_OVERHEAD : 0);
 
   app.post(PREDICTIONS, {
+    config: { role: "clinician" },
     onRequest: async ({ raw }) => {
-      if (raw.headers["sec-fetch-site"] === "cross-site") {
-        throw new Problem(403, "cross-site", "Pages of other sites may not send scans to this server.");
-      }
       if (Number(raw.headers["content-length"] ?? 0) > mostBytes(raw)) throw tooLarge;
       if (!slot.current) await slot.refresh();
       if (!slot.current) throw noModel(slot);
@@ -113,19 +111,24 @@ export async function predictionRoutes(app: FastifyInstance, dependencies: Predi
   });
 
   for (const picture of PICTURES) {
-    app.get<{ Params: { id: string } }>(`${PREDICTIONS}/:id/${picture}`, async (request, reply) => {
-      const { id } = request.params;
-      const name = pictureObject(id, picture);
-      const stored = /^[0-9a-f]{64}$/.test(id) ? await reports.stat(name) : undefined;
-      if (!stored) {
-        throw new Problem(404, "not-found", "There is no prediction with this id. Send the scan again.");
-      }
-      return reply
-        .type("image/png")
-        .header("cache-control", "private, max-age=3600, immutable")
-        .header("content-length", stored.size)
-        .send(await reports.createReadStream(name, { generation: stored.generation }));
-    });
+    app.get<{ Params: { id: string } }>(
+      `${PREDICTIONS}/:id/${picture}`,
+      { config: { role: "viewer" } },
+      async (request, reply) => {
+        const { id } = request.params;
+        const name = pictureObject(id, picture);
+        const stored = /^[0-9a-f]{64}$/.test(id) ? await reports.stat(name) : undefined;
+        if (!stored) {
+          throw new Problem(404, "not-found", "There is no prediction with this id. Send the scan again.");
+        }
+        await app.audit.record({ action: `view-${picture}`, ...request.caller, request: request.id, subject: id });
+        return reply
+          .type("image/png")
+          .header("cache-control", "private, max-age=3600, immutable")
+          .header("content-length", stored.size)
+          .send(await reports.createReadStream(name, { generation: stored.generation }));
+      },
+    );
   }
 }
 
@@ -189,8 +192,19 @@ async function predict(
     threshold: metadata.threshold,
     sha256: scored.sha256,
     predicted_at: new Date().toISOString(),
+    who: request.caller.who,
   };
   await warehouse.append("predictions", request.id, [row], { unique: true });
+  await request.server.audit.record({
+    action: "predict",
+    ...request.caller,
+    request: request.id,
+    subject: id,
+    sha256: scored.sha256,
+    model: metadata.id,
+    recipe: metadata.recipe,
+    result: decision,
+  });
   log.info({ request: request.id, prediction: id, model: metadata.id, label, decision, probability }, "Prediction");
   // A path, and not a URL: what a client says of the host in its headers proves nothing.
   const path = (picture: Picture) => `${PREDICTIONS}/${id}/${picture}`;

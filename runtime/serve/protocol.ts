@@ -112,6 +112,7 @@ export function refuseOtherMethods(app: FastifyInstance): () => void {
         url,
         method: app.supportedMethods.filter((method) => !known.has(method)),
         exposeHeadRoute: false,
+        config: { role: "viewer" },
         onRequest: refuse,
         handler: refuse,
       });

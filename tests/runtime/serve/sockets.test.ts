@@ -361,12 +361,14 @@ describe("what a client may do", () => {
   test("URLs in answers are paths, whatever the request says of the host", async () => {
     const { url } = await listening();
     const client = await RawClient.open(url);
-    const forged = { host: "evil.example", "x-forwarded-host": "evil.example", "x-forwarded-proto": "https" };
+    const forged = { "x-forwarded-host": "evil.example", "x-forwarded-proto": "https" };
     await client.send(head(scan.length, forged), scan);
     const answer = JSON.parse((await client.answer())?.body ?? "") as Prediction;
     expect(answer.overlay).toBe(`/v1/predictions/${answer.id}/overlay`);
     expect(answer.original).toBe(`/v1/predictions/${answer.id}/original`);
     expect(JSON.stringify(answer)).not.toContain("evil");
+    await client.send(head(scan.length, { host: "evil.example" }), scan);
+    expect(await client.answer()).toMatchObject({ status: 421 });
     client.leave();
   });
 });

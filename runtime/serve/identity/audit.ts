@@ -1,0 +1,73 @@
+import { createHash } from "node:crypto";
+import type { Logger } from "../../platform/logging";
+import type { AuditRow, Warehouse } from "../../platform/warehouse";
+import { Problem } from "../problem";
+import type { Caller } from "./roles";
+
+declare module "fastify" {
+  interface FastifyInstance {
+    readonly audit: Audit;
+  }
+}
+
+/** What callers do that is written down. */
+export type AuditAction =
+  | "predict"
+  | "view-original"
+  | "view-overlay"
+  | "view-map"
+  | "view-pixels"
+  | "view-prediction"
+  | "view-report"
+  | "history"
+  | "feedback"
+  | "promote"
+  | "rollback";
+
+/** One act: `{ action: "predict", ...request.caller, request: request.id, subject: answer.id, ... }`. */
+export interface AuditEntry extends Caller {
+  readonly action: AuditAction;
+  /** Id of the request, or of its part where it asks for several things. */
+  readonly request: string;
+  /** Id of the prediction or of the model that it was done to. @default null */
+  readonly subject?: string | null;
+  /** SHA-256 of the decoded pixels that went in. @default null */
+  readonly sha256?: string | null;
+  readonly model?: string | null;
+  readonly recipe?: string | null;
+  /** What came of it, such as the decision: nothing that a person typed. @default null */
+  readonly result?: string | null;
+}
+
+/** Writes down who did what, before he has the answer. */
+export class Audit {
+  constructor(
+    private readonly warehouse: Pick<Warehouse, "append">,
+    private readonly log: Logger,
+  ) {}
+
+  /**
+   * Resolves once the row is written: only then may the answer be given.
+   *
+   * @throws {Problem} `audit-unavailable` if it cannot be
+   */
+  async record(entry: AuditEntry): Promise<void> {
+    const { request, action, who, role, subject = null, sha256 = null } = entry;
+    const { model = null, recipe = null, result = null } = entry;
+    const told = { request, action, who, role, subject, sha256, model, recipe, result };
+    const row: AuditRow = { ...told, recorded_at: new Date().toISOString() };
+    // By all that it says: the same act twice under one name would be one row, and two acts are two.
+    const digest = createHash("sha256").update(JSON.stringify(told)).digest("hex").slice(0, 16);
+    try {
+      await this.warehouse.append("audit", `${request}-${digest}`, [row], { unique: true });
+    } catch (error) {
+      this.log.error({ err: error, request, action }, "The audit row cannot be written, so no answer was given");
+      throw new Problem(
+        503,
+        "audit-unavailable",
+        "The server cannot write down who asked for what, and gives no answer without that. Try again in a moment; if it goes on, tell an administrator.",
+        { "retry-after": "5" },
+      );
+    }
+  }
+}

@@ -1,0 +1,12 @@
+export { Audit, type AuditAction, type AuditEntry } from "./audit";
+export { secureHeaders } from "./headers";
+export type { KeyTimes } from "./keys";
+export { type IdentityOptions, identify } from "./plugin";
+export { type Caller, ROLES, type Role, type RouteRole } from "./roles";
+export {
+  type Authentication,
+  authenticationOf,
+  identityProblems,
+  localAuthentication,
+  NO_AUTHENTICATION,
+} from "./settings";
