@@ -4,7 +4,7 @@ import type { ITerraformDependable } from "../core/cdktf";
 import type { Access, Grantable } from "../core/declared-access";
 import type { Identity } from "../core/identity";
 import type { EncryptionKey } from "../security";
-import { belowFolders } from "./folder-condition";
+import { belowFolders, onlyObjects } from "./place-condition";
 
 /** https://cloud.google.com/storage/docs/access-control/iam-roles */
 export type BucketRole = "roles/storage.objectViewer" | "roles/storage.objectCreator" | "roles/storage.objectUser";
@@ -47,6 +47,11 @@ export class BucketGrants implements BucketRef {
     return [this.grant(grantee, "append", folders), ...this.props.key.grantEncrypt(grantee)];
   }
 
+  /** Write and replace some objects, by their names; those of all calls for an identity add up. */
+  grantReplace(grantee: Identity, names: readonly string[]): readonly ITerraformDependable[] {
+    return [this.grant(grantee, "replace", names), ...this.props.key.grantEncryptDecrypt(grantee)];
+  }
+
   /** Add objects; replacing one needs the right to delete, which this is not. */
   grantCreate(grantee: Identity): readonly ITerraformDependable[] {
     return [this.grant(grantee, "create"), ...this.props.key.grantEncrypt(grantee)];
@@ -58,23 +63,27 @@ export class BucketGrants implements BucketRef {
   }
 
   /** One member an identity and right; what a wider right says already is not said again, in whatever order they come. */
-  private grant(grantee: Identity, access: Access, folders: readonly string[] = []): ITerraformDependable {
+  private grant(grantee: Identity, access: Access, places: readonly string[] = []): ITerraformDependable {
+    if ((access === "append" || access === "replace") && places.length === 0)
+      throw new Error(`Nothing in ${this.props.name} is named that may be written: that would be all of it.`);
     const id = (granted: Access) => `${this.props.id}-${granted}`;
     const known = (granted: Access) => grantee.node.tryFindChild(id(granted)) as BucketMember | undefined;
     const wider = WIDER[access].flatMap((granted) => known(granted) ?? [])[0];
     if (wider) return wider;
     for (const lesser of ACCESSES) if (WIDER[lesser].includes(access)) grantee.node.tryRemoveChild(id(lesser));
     const member = known(access) ?? new BucketMember(grantee, id(access), this.props.name, ROLES[access]);
-    member.open(folders);
+    member.open(places, access === "replace" ? onlyObjects : belowFolders);
     return member;
   }
 }
 
-const ACCESSES = ["read", "append", "create", "write"] as const satisfies readonly Access[];
+const ACCESSES = ["read", "append", "replace", "create", "write"] as const satisfies readonly Access[];
 
 const ROLES: Readonly<Record<Access, BucketRole>> = {
   read: "roles/storage.objectViewer",
   append: "roles/storage.objectCreator",
+  // Whoever replaces an object needs the right to delete it.
+  replace: "roles/storage.objectUser",
   create: "roles/storage.objectCreator",
   write: "roles/storage.objectUser",
 };
@@ -83,23 +92,24 @@ const ROLES: Readonly<Record<Access, BucketRole>> = {
 const WIDER: Readonly<Record<Access, readonly Access[]>> = {
   read: ["write"],
   append: ["create", "write"],
+  replace: ["write"],
   create: ["write"],
   write: [],
 };
 
-/** A role of an identity on a bucket: on all of it, or on some folders. */
+/** A role of an identity on a bucket: on all of it, or on some folders or objects. */
 class BucketMember extends StorageBucketIamMember {
-  private readonly folders = new Set<string>();
+  private readonly places = new Set<string>();
 
   constructor(grantee: Identity, id: string, bucket: string, role: BucketRole) {
     super(grantee, id, { bucket, role, member: grantee.member });
   }
 
-  /** Opens some folders more. No folder at all: the whole bucket. */
-  open(folders: readonly string[]): void {
-    for (const folder of folders) this.folders.add(folder);
-    if (this.folders.size === 0) return;
-    this.putCondition(belowFolders(String(this.bucketInput), [...this.folders]));
+  /** Opens some places more. A member that never had one has the whole bucket. */
+  open(places: readonly string[], condition: typeof belowFolders): void {
+    for (const place of places) this.places.add(place);
+    if (this.places.size === 0) return;
+    this.putCondition(condition(String(this.bucketInput), [...this.places]));
     // Another condition is another member: the new one is there before the old one goes.
     this.lifecycle = { createBeforeDestroy: true };
   }

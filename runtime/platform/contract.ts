@@ -54,6 +54,8 @@ export interface RuntimeContract<Env extends z.ZodObject = z.ZodObject> {
   readonly writes: readonly BucketName[];
   /** Tables it appends rows to. */
   readonly appends: readonly TableName[];
+  /** Single objects that it writes and replaces, by bucket, in buckets that it does not write. @default none */
+  readonly replaces?: Readonly<Partial<Record<BucketName, readonly string[]>>>;
   /** HTTP paths it answers for probes; null for a process that listens to nothing. */
   readonly health: { readonly startup: string; readonly liveness: string } | null;
   readonly resources: {
@@ -65,18 +67,23 @@ export interface RuntimeContract<Env extends z.ZodObject = z.ZodObject> {
 }
 
 /** The buckets that a contract has a right on. Rows of a table lie in the warehouse. */
-export type BucketsOf<C extends Pick<RuntimeContract, "reads" | "creates" | "writes" | "appends">> =
+export type BucketsOf<C extends Rights> =
   | C["reads"][number]
   | C["creates"][number]
   | C["writes"][number]
-  | (C["appends"] extends readonly [] ? never : "warehouse");
+  | (C["appends"] extends readonly [] ? never : "warehouse")
+  | ReplacedIn<C>;
+
+/** What a contract says of buckets. */
+export type Rights = Pick<RuntimeContract, "reads" | "creates" | "writes" | "appends" | "replaces">;
+
+/** The buckets in which a contract replaces single objects. */
+export type ReplacedIn<C extends Rights> = C extends { readonly replaces: infer R } ? keyof R & BucketName : never;
 
 /** The same at run time, in the order of {@link BUCKETS}. */
-export function bucketsOf<C extends Pick<RuntimeContract, "reads" | "creates" | "writes" | "appends">>(
-  contract: C,
-): readonly BucketsOf<C>[] {
-  const { reads, creates, writes, appends } = contract;
-  const used = new Set<BucketName>([...reads, ...creates, ...writes]);
+export function bucketsOf<C extends Rights>(contract: C): readonly BucketsOf<C>[] {
+  const { reads, creates, writes, appends, replaces = {} } = contract;
+  const used = new Set<BucketName>([...reads, ...creates, ...writes, ...(Object.keys(replaces) as BucketName[])]);
   if (appends.length > 0) used.add("warehouse");
   return BUCKETS.filter((bucket): bucket is BucketsOf<C> => used.has(bucket));
 }

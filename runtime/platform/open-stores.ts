@@ -4,13 +4,20 @@ import {
   type BucketsOf,
   bucketsOf,
   bucketVariable,
+  type ReplacedIn,
+  type Rights,
   type RuntimeContract,
   tableFolder,
 } from "./contract";
-import { type CreatableStore, type NamedStore, type ObjectStore, openStore, type ReadableStore } from "./stores";
-import { creatableOnly, readableOnly } from "./stores/narrow-store";
-
-type Rights = Pick<RuntimeContract, "reads" | "creates" | "writes" | "appends">;
+import {
+  type CreatableStore,
+  type NamedStore,
+  type ObjectStore,
+  openStore,
+  type ReadableStore,
+  type ReplaceableStore,
+} from "./stores";
+import { creatableOnly, readableOnly, replaceableOnly } from "./stores/narrow-store";
 
 /** A contract's buckets, each with what it may do there. Tables that it appends to lie in the warehouse. */
 export type StoresOf<C extends Rights> = { readonly [B in BucketsOf<C>]: StoreOf<C, B> };
@@ -19,7 +26,8 @@ type StoreOf<C extends Rights, B extends BucketName> = B extends C["writes"][num
   ? ObjectStore
   : NamedStore &
       (B extends C["reads"][number] ? ReadableStore : unknown) &
-      (B extends C["creates"][number] | Appended<C> ? CreatableStore : unknown);
+      (B extends C["creates"][number] | Appended<C> ? CreatableStore : unknown) &
+      (B extends ReplacedIn<C> ? ReplaceableStore : unknown);
 
 type Appended<C extends Rights> = C["appends"] extends readonly [] ? never : "warehouse";
 
@@ -42,12 +50,15 @@ export async function openStores<C extends RuntimeContract>(
   return Object.fromEntries(await Promise.all(opened)) as StoresOf<C>;
 }
 
-function narrowed({ reads, creates, writes, appends }: Rights, bucket: BucketName, store: ObjectStore): NamedStore {
+function narrowed(rights: Rights, bucket: BucketName, store: ObjectStore): NamedStore {
+  const { reads, creates, writes, appends, replaces } = rights;
   if (writes.includes(bucket)) return store;
+  const replaced = replaces?.[bucket];
   const tables = bucket === "warehouse" ? appends.map(tableFolder) : [];
   return {
     ...(reads.includes(bucket) ? readableOnly(store) : {}),
     ...(creates.includes(bucket) ? creatableOnly(store) : tables.length > 0 ? creatableOnly(store, tables) : {}),
+    ...(replaced ? replaceableOnly(store, replaced) : {}),
     uri: store.uri,
     bucket: store.bucket,
   };

@@ -4,7 +4,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "no
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { type Bundle, bundleFiles } from "../../constructs/core/runtime-bundle";
-import type { RuntimeContract } from "../../runtime/platform/contract";
+import type { BucketName, RuntimeContract } from "../../runtime/platform/contract";
 import type { HospitalLine } from "../../stacks/config";
 import type { ImageLock, ImageName } from "../../stacks/images";
 import type { Json, Resource } from "../stacks/synthesize";
@@ -295,6 +295,7 @@ function declaredGrants(contracts: readonly RuntimeContract[], { project, name }
   const readable = all(({ reads }) => reads);
   const creatable = all(({ creates }) => creates);
   const tables = [...all(({ appends }) => appends)].sort();
+  const replaced = contracts.flatMap(({ replaces = {} }) => Object.entries(replaces));
   const inTables = tables.map(
     (table) => `resource.name.startsWith("projects/_/buckets/${project}-${name}-warehouse/objects/${table}/")`,
   );
@@ -305,14 +306,22 @@ function declaredGrants(contracts: readonly RuntimeContract[], { project, name }
     ...(tables.length === 0 || writable.has("warehouse") || creatable.has("warehouse")
       ? []
       : [`warehouse roles/storage.objectCreator if ${inTables.join(" || ")}`]),
+    ...[...replaced]
+      .filter(([bucket]) => !writable.has(bucket as BucketName))
+      .map(([bucket, objects]) => {
+        const named = objects.map(
+          (object) => `resource.name == "projects/_/buckets/${project}-${name}-${bucket}/objects/${object}"`,
+        );
+        return `${bucket} roles/storage.objectUser if ${named.join(" || ")}`;
+      }),
   ];
 }
 
 /** Every grant that contracts declare on one identity, with the names of those that declare it. */
 export function whoseRights(contracts: readonly RuntimeContract[]): Readonly<Record<string, readonly string[]>> {
   const owners: Record<string, string[]> = {};
-  for (const { name, reads, creates, writes, appends } of contracts) {
-    const rights = { read: reads, create: creates, write: writes, append: appends };
+  for (const { name, reads, creates, writes, appends, replaces = {} } of contracts) {
+    const rights = { read: reads, create: creates, write: writes, append: appends, replace: Object.keys(replaces) };
     for (const [right, things] of Object.entries(rights))
       for (const thing of things) {
         owners[`${right} ${thing}`] ??= [];

@@ -309,6 +309,30 @@ describe.each(NAMES)("a change in %s on one side only is found:", (name) => {
     });
   }
 
+  for (const [bucket, objects] of Object.entries(contract.replaces ?? {}))
+    test(`another object of ${bucket} that the contract replaces, and a condition that is gone or opens more`, () => {
+      const more = changed(before, (copy) => {
+        copy.contract = { ...contract, replaces: { [bucket]: [...objects, "other.json"] } };
+      });
+      const found = [
+        expect.stringMatching(/^bucket: models roles\/storage\.objectUser.* is deployed and not declared/),
+        expect.stringMatching(/^bucket: models roles\/storage\.objectUser if .* is declared and not deployed/),
+      ];
+      expect(accessProblems(more)).toEqual(found);
+      for (const edit of [
+        (config: Json) => delete config.condition,
+        ({ condition }: Json) => {
+          const { expression } = condition as { expression: string };
+          (condition as Json).expression = expression.replace(/name == ("[^"]*")/, "name.startsWith($1)");
+        },
+      ]) {
+        const edited = changed(before, (copy) => {
+          for (const { path, config } of copy.resources) if (path.endsWith(`/identity/${bucket}-replace`)) edit(config);
+        });
+        expect(accessProblems(edited)).toEqual(found);
+      }
+    });
+
   test("an identity that is not its own", () => {
     const after = replaced(before, /google_service_account\.\w+\.email/g, "google_service_account.other.email");
     expect(accessProblems(after)).toEqual(["other is not its own identity."]);

@@ -136,7 +136,7 @@ export const identityRules = [
     {
       id: "condition-limits",
       severity: "high",
-      title: "A condition of a grant limits it, and to whole folders.",
+      title: "A condition of a grant limits it, to whole folders or to single objects.",
       checkov: [],
       cis: [],
       remedy: "Name the resource in the expression; let the path of a folder of objects end in a slash.",
@@ -146,7 +146,9 @@ export const identityRules = [
       for (const { expression } of blocks(config, "condition")) {
         if (!isGiven(expression) || !/\b(?:resource|request|api)\b/.test(expression))
           return `condition.expression is ${isGiven(expression) ? expression : "missing"}, which limits nothing`;
-        const open = [...expression.matchAll(/"projects\/_\/buckets\/[^"]+?\/objects\/[^"]*"/g)].find(
+        // One object by its whole name opens nothing else.
+        const prefixes = expression.replaceAll(/\bresource\.name == "[^"]+\/objects\/[^"]+"/g, "");
+        const open = [...prefixes.matchAll(/"projects\/_\/buckets\/[^"]+?\/objects\/[^"]*"/g)].find(
           ([path]) => !path.endsWith('/"') || path.endsWith('/objects/"'),
         );
         if (open) return `condition.expression names ${open[0]}, which opens other folders too`;

@@ -1,4 +1,10 @@
-import { type CreatableStore, type ObjectStore, OutsideRightsError, type ReadableStore } from "./object-store";
+import {
+  type CreatableStore,
+  type ObjectStore,
+  OutsideRightsError,
+  type ReadableStore,
+  type ReplaceableStore,
+} from "./object-store";
 
 /**
  * A bucket with the methods of a right and no other: what a contract does not declare is neither in the type nor in the
@@ -25,8 +31,20 @@ export function creatableOnly(store: ObjectStore, below?: readonly string[]): Cr
     bucket: store.bucket,
     create: async (name, content, options) => {
       if (below && !below.some((prefix) => name.startsWith(prefix)))
-        throw new OutsideRightsError(store.uri, name, below);
+        throw new OutsideRightsError(store.uri, name, "add", `objects below ${below.join(", ")}`);
       return store.create(name, content, options);
+    },
+  };
+}
+
+/** @param names of the objects that may be replaced, and of no others */
+export function replaceableOnly(store: ObjectStore, names: readonly string[]): ReplaceableStore {
+  return {
+    uri: store.uri,
+    bucket: store.bucket,
+    write: async (name, content, options) => {
+      if (!names.includes(name)) throw new OutsideRightsError(store.uri, name, "replace", names.join(", "));
+      return store.write(name, content, options);
     },
   };
 }

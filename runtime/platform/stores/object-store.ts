@@ -101,6 +101,15 @@ export interface CreatableStore extends NamedStore {
   create(name: string, content: ObjectContent, options?: CreateOptions): Promise<ObjectInfo>;
 }
 
+/** A bucket in which objects may be replaced. */
+export interface ReplaceableStore extends NamedStore {
+  /**
+   * Creates or replaces an object, atomically: a reader sees the old content or the new, also after a crash.
+   * @throws {PreconditionFailedError} {@link ChecksumMismatchError}
+   */
+  write(name: string, content: ObjectContent, options?: WriteOptions): Promise<ObjectInfo>;
+}
+
 /**
  * One bucket. Two adapters behave alike: a directory ({@link file://./directory-store.ts}) and Google Cloud Storage
  * ({@link file://./gcs-store.ts}); `tests/runtime/platform` runs one suite against both. Code asks for the least that it
@@ -109,13 +118,7 @@ export interface CreatableStore extends NamedStore {
  * Names are slash-separated UTF-8 strings of 1 to 1,024 bytes with no empty, `.` or `..` segment and no control character.
  * Every operation on another name throws {@link InvalidObjectNameError}.
  */
-export interface ObjectStore extends ReadableStore, CreatableStore {
-  /**
-   * Creates or replaces an object, atomically: a reader sees the old content or the new, also after a crash.
-   * @throws {PreconditionFailedError} {@link ChecksumMismatchError}
-   */
-  write(name: string, content: ObjectContent, options?: WriteOptions): Promise<ObjectInfo>;
-
+export interface ObjectStore extends ReadableStore, CreatableStore, ReplaceableStore {
   /** Deletes the live object. False if there was none. @throws {PreconditionFailedError} */
   delete(name: string, options?: { readonly ifGenerationMatch?: number }): Promise<boolean>;
 }
@@ -185,14 +188,11 @@ export class ObjectTooLargeError extends ObjectStoreError {
   }
 }
 
-/** An object that the process has no right to add. */
+/** An object that the process has no right to add, or to replace. */
 export class OutsideRightsError extends ObjectStoreError {
-  constructor(store: string, object: string, below: readonly string[]) {
-    super(
-      store,
-      object,
-      `${store}/${object} is not added: this process may add objects below ${below.join(", ")} only.`,
-    );
+  constructor(store: string, object: string, what: "add" | "replace", allowed: string) {
+    const done = { add: "added", replace: "replaced" }[what];
+    super(store, object, `${store}/${object} is not ${done}: this process may ${what} ${allowed} only.`);
   }
 }
 
