@@ -7,7 +7,14 @@ import { networkLine, networkProblems } from "../constructs/network";
 import { alertsLine, objectivesLine } from "../constructs/observability";
 import { NODE_TAG, preprocessLine } from "../constructs/preprocess";
 import { budgetLine, keyLocation, keysLine, organisationLine, organisationProblems } from "../constructs/security";
-import { type PublicAccess, publicAccess, serveLine, serveProblems } from "../constructs/serve";
+import {
+  type NamedCallers,
+  namedCallers,
+  type PublicAccess,
+  publicAccess,
+  serveLine,
+  serveProblems,
+} from "../constructs/serve";
 import { storageLine } from "../constructs/storage";
 import { type Training, training, trainLine, trainProblems } from "../constructs/train";
 import { warehouseLine } from "../constructs/warehouse";
@@ -145,6 +152,9 @@ export interface Hospital
   readonly objectives: Filled<typeof objectivesLine>;
   readonly serve: {
     readonly maxInstances: number;
+    /** Days that the pixels of an answer are kept. */
+    readonly keepDays: number;
+    readonly callers: NamedCallers;
     /** How people reach the page; without it, there is no load balancer. */
     readonly publicAccess: PublicAccess | undefined;
   };
@@ -235,6 +245,8 @@ function withDefaults(line: Line, context: HospitalContext): Hospital {
     train: training(line.train, fill(trainLine, tier, line.train).spot, line.region),
     serve: {
       maxInstances: fill(serveLine, tier, line.serve).maxInstances,
+      keepDays: fill(serveLine, tier, line.serve).keepDays,
+      callers: namedCallers(line.serve),
       publicAccess: publicAccess(line.serve),
     },
   };

@@ -52,7 +52,13 @@ export class HospitalDataStack extends BaseStack {
       dependsOn: services,
       ...keyChoice(hospital, platform),
     });
-    const storage = new HospitalBuckets(this, "storage", { hospital, key: keys.data, removal, dependsOn: services });
+    const storage = new HospitalBuckets(this, "storage", {
+      hospital,
+      key: keys.data,
+      removal,
+      keepAnswersDays: hospital.serve.keepDays,
+      dependsOn: services,
+    });
     const warehouse = new Warehouse(this, "warehouse", {
       hospital,
       key: keys.data,

@@ -1,4 +1,3 @@
-import type { CloudRunV2Service } from "@cdktf/provider-google/lib/cloud-run-v2-service";
 import { ComputeBackendService } from "@cdktf/provider-google/lib/compute-backend-service";
 import { ComputeGlobalAddress } from "@cdktf/provider-google/lib/compute-global-address";
 import { ComputeGlobalForwardingRule } from "@cdktf/provider-google/lib/compute-global-forwarding-rule";
@@ -16,7 +15,11 @@ import { SecurityPolicy } from "./security-policy";
 
 export interface LoadBalancerProps {
   readonly hospital: HospitalRef;
-  readonly service: CloudRunV2Service;
+  /**
+   * The Cloud Run service's name, and not the service: that is told the backend's id, by which the proxy's tokens are for
+   * it.
+   */
+  readonly service: string;
   /** Host name, whose address record is to be {@link LoadBalancer.address}. */
   readonly domain: string;
   /**
@@ -51,7 +54,7 @@ export class LoadBalancer extends Construct {
       region: hospital.region,
       name,
       networkEndpointType: "SERVERLESS",
-      cloudRun: { service: service.name },
+      cloudRun: { service },
     });
     const policy = new SecurityPolicy(this, "armor", {
       hospital,

@@ -10,9 +10,7 @@ import type { Identity } from "../core/identity";
 import { type HospitalRef, shortHash } from "../core/naming";
 import { identityAwareProxyMember, serviceAgentMember } from "../core/service-agents";
 import type { BucketRefs } from "../storage";
-
-/** A person or a group that may open the page, as IAM names it. */
-export type Viewer = `user:${string}` | `group:${string}` | `domain:${string}`;
+import type { Viewer } from "./callers";
 
 /** Everything that the identity of the service may do, and the pull of its image. */
 export function grantServe(
@@ -45,23 +43,20 @@ export function grantInvoke(scope: Construct, id: string, service: CloudRunV2Ser
   });
 }
 
-/** Lets people through Identity-Aware Proxy, and the proxy to the service. */
-export function grantPeople(
-  scope: Construct,
-  props: {
-    readonly hospital: HospitalRef;
-    readonly service: CloudRunV2Service;
-    readonly backend: ComputeBackendService;
-    readonly viewers: readonly Viewer[];
-  },
-): void {
-  const { hospital, service, backend } = props;
+/** Lets Identity-Aware Proxy call the service. */
+export function grantProxy(scope: Construct, hospital: HospitalRef, service: CloudRunV2Service): void {
   grantInvoke(scope, "proxy-invokes", service, identityAwareProxyMember(hospital));
-  for (const viewer of new Set(props.viewers))
-    new IapWebBackendServiceIamMember(scope, `viewer-${shortHash(viewer)}`, {
-      project: hospital.project,
-      webBackendService: backend.name,
-      role: "roles/iap.httpsResourceAccessor",
-      member: viewer,
-    });
 }
+
+/** Lets a member through Identity-Aware Proxy. */
+export function grantThroughProxy(scope: Construct, id: string, backend: ComputeBackendService, member: string): void {
+  new IapWebBackendServiceIamMember(scope, id, {
+    project: backend.project,
+    webBackendService: backend.name,
+    role: "roles/iap.httpsResourceAccessor",
+    member,
+  });
+}
+
+/** A member's name is no construct's id; its hash is, and keeps its place when another member comes or goes. */
+export const idOf = (member: Viewer): string => `viewer-${shortHash(member)}`;

@@ -1,8 +1,9 @@
 import { CloudRunV2Service } from "@cdktf/provider-google/lib/cloud-run-v2-service";
 import { Construct } from "constructs";
 import type { Bindings } from "../../runtime/platform/contract";
-import { serveContract } from "../../runtime/serve/contract";
+import { type CallerRole, type IdentityVariable, serveContract } from "../../runtime/serve/contract";
 import { bindEnvironment } from "../core/binding";
+import { Lazy } from "../core/cdktf";
 import type { ContainerImage } from "../core/container-image";
 import { Identity, runsAs } from "../core/identity";
 import { dataClass } from "../core/labels";
@@ -10,9 +11,10 @@ import type { MonitoringContribution } from "../core/monitoring";
 import { type HospitalRef, resourceName } from "../core/naming";
 import type { KeyRefs } from "../security";
 import type { BucketRefs } from "../storage";
+import { authRoles, everybodyIn, type NamedCallers } from "./callers";
 import { LoadBalancer, type LoadBalancerProps } from "./load-balancer";
 import { type ServeObjectives, serveMonitoring } from "./monitoring";
-import { grantInvoke, grantPeople, grantServe, type Viewer } from "./permissions";
+import { grantInvoke, grantProxy, grantServe, grantThroughProxy, idOf } from "./permissions";
 
 /** https://cloud.google.com/run/docs/securing/ingress */
 export type ServiceIngress = "INGRESS_TRAFFIC_INTERNAL_ONLY" | "INGRESS_TRAFFIC_INTERNAL_LOAD_BALANCER";
@@ -20,18 +22,23 @@ export type ServiceIngress = "INGRESS_TRAFFIC_INTERNAL_ONLY" | "INGRESS_TRAFFIC_
 export type ExecutionEnvironment = "EXECUTION_ENVIRONMENT_GEN1" | "EXECUTION_ENVIRONMENT_GEN2";
 
 /** How people reach the page from outside. */
-export interface PublicAccess extends Pick<LoadBalancerProps, "domain" | "allowedRanges" | "requestsPerMinute"> {
-  /** Who may open the page. */
-  readonly viewers: readonly Viewer[];
-}
+export type PublicAccess = Pick<LoadBalancerProps, "domain" | "allowedRanges" | "requestsPerMinute">;
 
 export interface ServeProps {
   readonly hospital: HospitalRef;
   readonly buckets: BucketRefs;
   readonly keys: KeyRefs;
   readonly image: ContainerImage;
-  /** The environment variables of `runtime/serve/contract.ts` that are no bucket's, without PORT, which Cloud Run sets. */
-  readonly bindings: Bindings<typeof serveContract>;
+  /**
+   * The environment variables of `runtime/serve/contract.ts` that are no bucket's, without PORT, which Cloud Run sets, and
+   * those that say who may ask, which follow from `callers` and `publicAccess`.
+   */
+  readonly bindings: Omit<Bindings<typeof serveContract>, IdentityVariable>;
+  /**
+   * Who may ask. A group may be named with `publicAccess` only.
+   * @default nobody
+   */
+  readonly callers?: NamedCallers;
   /** The limit on what a flood of requests can cost. */
   readonly maxInstances: number;
   /**
@@ -65,6 +72,9 @@ export interface ServeProps {
 const PORT = serveContract.env.shape.PORT.parse(undefined);
 /** Beside the predictions that QUEUE_LIMIT lets in: the page, overlays and health. */
 const SMALL_REQUESTS = 16;
+/** Cloud Run takes 32 MiB a request over HTTP/1, headers and form included; beyond it the answer is no problem document. */
+const MOST_BODY_MIB = 31;
+const NOBODY: NamedCallers = { viewer: [], clinician: [], admin: [] };
 /** Cloud Run allows four minutes from the start of a container to its first success. */
 const STARTUP = { periodSeconds: 10, failureThreshold: 24 };
 
@@ -74,12 +84,21 @@ export class Serve extends Construct {
   readonly service: CloudRunV2Service;
   readonly loadBalancer: LoadBalancer | undefined;
   readonly monitoring: MonitoringContribution;
+  private callers: NamedCallers;
 
   constructor(scope: Construct, id: string, props: ServeProps) {
     super(scope, id);
     const { hospital, buckets, image, keys, publicAccess } = props;
     const { memoryGiB, cpu, timeoutSeconds } = serveContract.resources;
-    const { PORT: _PORT, ...environment } = bindEnvironment(serveContract, buckets, props.bindings);
+    const name = resourceName(hospital, serveContract.name);
+    this.callers = props.callers ?? NOBODY;
+    if (publicAccess)
+      this.loadBalancer = new LoadBalancer(this, "load-balancer", { hospital, service: name, ...publicAccess });
+    const { PORT: _PORT, ...environment } = bindEnvironment(serveContract, buckets, {
+      MAX_BODY_MIB: String(MOST_BODY_MIB),
+      ...props.bindings,
+      ...this.identityVariables(hospital, name),
+    });
 
     this.identity = new Identity(this, "identity", {
       hospital,
@@ -101,7 +120,7 @@ export class Serve extends Construct {
     this.service = new CloudRunV2Service(this, "service", {
       project: hospital.project,
       location: hospital.region,
-      name: resourceName(hospital, serveContract.name),
+      name,
       description: `Predictions and dashboard of ${hospital.name}; not for diagnostic use`,
       ingress,
       launchStage: "GA",
@@ -135,21 +154,33 @@ export class Serve extends Construct {
     });
     runsAs(this.service, this.identity);
 
-    if (publicAccess) {
-      this.loadBalancer = new LoadBalancer(this, "load-balancer", { hospital, service: this.service, ...publicAccess });
-      grantPeople(this, {
-        hospital,
-        service: this.service,
-        backend: this.loadBalancer.backend,
-        viewers: publicAccess.viewers,
-      });
-    }
+    if (this.loadBalancer) grantProxy(this, hospital, this.service);
+    for (const member of everybodyIn(this.callers)) this.admit(this, idOf(member), member);
     this.monitoring = serveMonitoring(hospital, publicAccess?.domain, props.objectives);
   }
 
-  /** Lets another workload call the API from inside. */
-  grantInvoke(grantee: Identity): void {
-    grantInvoke(grantee, "invoke-serve", this.service, grantee.member);
+  /** Lets another workload call the API. */
+  grantInvoke(grantee: Identity, role: CallerRole): void {
+    this.callers = { ...this.callers, [role]: [...this.callers[role], `serviceAccount:${grantee.email}`] };
+    this.admit(grantee, "invoke-serve", grantee.member);
+  }
+
+  /** Lets a member reach the service; what it may do there, AUTH_ROLES says. */
+  private admit(scope: Construct, id: string, member: string): void {
+    if (this.loadBalancer) grantThroughProxy(scope, id, this.loadBalancer.backend, member);
+    else grantInvoke(scope, id, this.service, member);
+  }
+
+  private identityVariables({ projectNumber, region }: HospitalRef, service: string) {
+    const { loadBalancer } = this;
+    return {
+      AUTH: loadBalancer ? "iap" : "oidc",
+      AUTH_AUDIENCE: loadBalancer
+        ? `/projects/${projectNumber}/global/backendServices/${loadBalancer.backend.getStringAttribute("generated_id")}`
+        : // The URL that Cloud Run gives a service, which it cannot be asked for itself.
+          `https://${service}-${projectNumber}.${region}.run.app`,
+      AUTH_ROLES: Lazy.stringValue({ produce: () => authRoles(this.callers) }),
+    };
   }
 }
 

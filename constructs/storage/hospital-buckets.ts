@@ -24,10 +24,18 @@ const RULES: Readonly<Record<BucketName, Pick<SecureBucketProps, "noncurrentDays
   warehouse: { noncurrentDays: 365 },
 };
 
+/** Where `serve` keeps pixels and map of its answers. */
+const ANSWERS = "answers/";
+
 export interface HospitalBucketsProps {
   readonly hospital: HospitalRef;
   readonly key: EncryptionKey;
   readonly removal: Removal;
+  /**
+   * Days that what is kept of an answer stays in the bucket of reports, below {@link ANSWERS}.
+   * @default it stays
+   */
+  readonly keepAnswersDays?: number;
   readonly dependsOn?: readonly ITerraformDependable[];
 }
 
@@ -44,6 +52,9 @@ export class HospitalBuckets extends Construct {
       new SecureBucket(this, bucket, {
         ...props,
         ...RULES[bucket],
+        ...(bucket === "reports" && props.keepAnswersDays !== undefined
+          ? { expireBelow: { folder: ANSWERS, days: props.keepAnswersDays } }
+          : {}),
         dependsOn: [...(props.dependsOn ?? []), this.accessLogs.resource],
         name: bucketName(props.hospital, bucket),
         dataClass: "phi",

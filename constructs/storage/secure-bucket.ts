@@ -31,6 +31,11 @@ export interface SecureBucketProps {
    */
   readonly expireAfterDays?: number;
   /**
+   * A folder, with a slash at its end, whose objects are deleted after some days; a day later no version is left either.
+   * @default none
+   */
+  readonly expireBelow?: { readonly folder: string; readonly days: number };
+  /**
    * Keep what is replaced or deleted as a noncurrent version.
    * @default true
    */
@@ -114,6 +119,10 @@ export class SecureBucket extends Construct implements BucketRef {
     return this.grants.grantAppend(grantee, folders);
   }
 
+  grantReplace(grantee: Identity, names: readonly string[]): readonly ITerraformDependable[] {
+    return this.grants.grantReplace(grantee, names);
+  }
+
   grantCreate(grantee: Identity): readonly ITerraformDependable[] {
     return this.grants.grantCreate(grantee);
   }
@@ -141,5 +150,15 @@ function lifecycleRules(props: SecureBucketProps): StorageBucketLifecycleRule[] 
     });
   if (props.expireAfterDays !== undefined)
     rules.push({ action: { type: "Delete" }, condition: { age: props.expireAfterDays, withState: "LIVE" } });
+  if (props.expireBelow) {
+    const { folder, days } = props.expireBelow;
+    rules.push(
+      { action: { type: "Delete" }, condition: { age: days, matchesPrefix: [folder], withState: "LIVE" } },
+      {
+        action: { type: "Delete" },
+        condition: { daysSinceNoncurrentTime: 1, matchesPrefix: [folder], withState: "ARCHIVED" },
+      },
+    );
+  }
   return rules;
 }

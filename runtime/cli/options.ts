@@ -1,5 +1,6 @@
 import { InvalidArgumentError, Option } from "commander";
 import { parseLabels } from "../intake";
+import { LOOPBACK } from "../platform/port";
 import { DEFAULT_WORKSPACE } from "../platform/workspace";
 import { BACKENDS } from "../tensorflow/backend-names";
 import { portNumber, wholeNumber } from "./command-line";
@@ -17,7 +18,11 @@ export const epochs = () =>
 export const backend = () =>
   new Option("--backend <name>", "TensorFlow.js backend; default: the best present").choices(BACKENDS);
 export const port = () =>
-  new Option("--port <n>", "port on 127.0.0.1; 0: a free one").argParser(portNumber).env("PORT");
+  new Option("--port <n>", "port to listen on; 0: a free one").argParser(portNumber).env("PORT");
+export const host = () =>
+  new Option("--host <address>", "address to listen on; another than this machine's own needs AUTH")
+    .default(LOOPBACK)
+    .env("HOST");
 
 export const labels = () =>
   new Option("--labels <pairs>", "what folders of other names hold: yes=Cancer,no=Non-Cancer").argParser((text) => {

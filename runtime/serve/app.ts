@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from "fastify";
+import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController, type RouteOptions } from "fastify";
 import { DISCLAIMER } from "../intake";
 import type { Logger } from "../platform/logging";
 import type { CreatableStore, ReadableStore } from "../platform/stores";
@@ -35,6 +35,8 @@ export interface ServerDependencies {
   readonly keyTimes?: KeyTimes;
   /** Requests of a caller in a minute. @default any number */
   readonly requestsPerMinute?: number;
+  /** Is told of every route that is added. */
+  readonly onRoute?: (route: RouteOptions) => void;
   /** Of one body; bodies in progress take four times as much memory at most. @default 64 MiB */
   readonly maxBodyBytes?: number;
   /** Pages of a scan; all together may have 2^20 pixels for each of these. @default 64 */
@@ -91,6 +93,7 @@ export async function buildServer(dependencies: ServerDependencies): Promise<Fas
     // Fastify's own answer is no problem document.
     return503OnClosing: false,
   });
+  if (dependencies.onRoute) app.addHook("onRoute", dependencies.onRoute);
   const connections = new Connections(app.server, dependencies.maxConnections ?? 1000);
   answerUnusual(app.server);
   const refuseTheRest = refuseOtherMethods(app);

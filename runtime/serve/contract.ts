@@ -1,9 +1,15 @@
 import { z } from "zod";
 import { defineContract } from "../platform/contract";
 import { gcsEndpoint, logLevel, wholeNumberVariable } from "../platform/environment";
+import { identityVariables } from "./identity/settings";
 
 /** What a scan may cost, and how many are let in. */
 export const SERVE_DEFAULTS = { maxBodyMiB: 64, queueLimit: 16, maxPages: 64, maxMegapixels: 25 } as const;
+
+export type { Role as CallerRole } from "./identity/roles";
+
+/** What says who may ask. */
+export type IdentityVariable = keyof typeof identityVariables;
 
 /** What the serving process needs; see {@link RuntimeContract}. */
 export const serveContract = defineContract({
@@ -33,12 +39,21 @@ export const serveContract = defineContract({
       10_000,
       SERVE_DEFAULTS.queueLimit,
     ),
+    ...identityVariables,
+    RATE_LIMIT: wholeNumberVariable(
+      "Requests of one caller in a minute, for each instance; 0: any number",
+      0,
+      1_000_000,
+      1200,
+    ),
     LOG_LEVEL: logLevel,
     GCS_API_ENDPOINT: gcsEndpoint,
   }),
   reads: ["models", "reports"],
   creates: ["reports"],
   writes: [],
+  // The pointer to the model that is served: an administrator moves it.
+  replaces: { models: ["current.json"] },
   appends: ["predictions", "audit"],
   health: { startup: "/readyz", liveness: "/healthz" },
   resources: { memoryGiB: 2, cpu: 1, timeoutSeconds: 60 },

@@ -1,4 +1,4 @@
 export { buildServer, type ServerDependencies } from "./app";
 export { serveContract } from "./contract";
 export type { Prediction } from "./predictions";
-export { type RunningServer, serveWorkspace } from "./server";
+export { type Callers, localCallers, type RunningServer, serveWorkspace } from "./server";

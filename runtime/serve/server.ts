@@ -1,4 +1,5 @@
 import type { FastifyInstance } from "fastify";
+import { z } from "zod";
 import { ConfigurationError, parseEnv } from "../platform/config";
 import { createLogger, type Logger } from "../platform/logging";
 import { openStores } from "../platform/open-stores";
@@ -7,6 +8,39 @@ import { ObjectStoreWarehouse } from "../platform/warehouse";
 import { openWorkspace, type Workspace } from "../platform/workspace";
 import { buildServer } from "./app";
 import { serveContract } from "./contract";
+import {
+  type Authentication,
+  authenticationOf,
+  identityProblems,
+  identityVariables,
+  unmeantProblems,
+} from "./identity";
+
+/** Who may ask, and how often. */
+export interface Callers {
+  readonly authentication: Authentication;
+  readonly requestsPerMinute: number;
+}
+
+/**
+ * What the environment says of callers, for a server that a person starts: nobody is asked who he is and nobody has a
+ * limit, unless it says so.
+ *
+ * @param host the address that will be listened on
+ * @throws {ConfigurationError} with everything that is wrong
+ */
+export function localCallers(host: string, given: NodeJS.ProcessEnv = process.env): Callers {
+  const { AUTH = "none" } = given;
+  const RATE_LIMIT = given.RATE_LIMIT ?? (AUTH === "none" ? "0" : undefined);
+  const env = parseEnv(LOCAL_VARIABLES, { ...given, AUTH, RATE_LIMIT }, (all) => [
+    ...unmeantProblems(given),
+    ...identityProblems(all, host),
+  ]);
+  return { authentication: authenticationOf(env), requestsPerMinute: env.RATE_LIMIT };
+}
+
+const { shape } = serveContract.env;
+const LOCAL_VARIABLES = z.object({ ...identityVariables, RATE_LIMIT: shape.RATE_LIMIT });
 
 /** A server that listens. */
 export interface RunningServer {
@@ -19,13 +53,16 @@ export interface RunningServer {
 }
 
 /**
- * Serves a workspace on this machine only.
+ * Serves a workspace.
  *
  * @param options.port 0: a free one
+ * @param options.host address to listen on; this machine's own (the default) where nobody is asked who he is
  */
 export async function serveWorkspace(options: {
   readonly workspace: Workspace | string;
   readonly port: number;
+  readonly host?: string;
+  readonly callers?: Callers;
   readonly log?: Logger;
   readonly refreshSeconds?: number;
 }): Promise<RunningServer> {
@@ -36,10 +73,11 @@ export async function serveWorkspace(options: {
     reports: workspace.buckets.reports,
     warehouse: workspace.warehouse,
     log: options.log ?? createLogger("serve", { keepNames: true }),
+    ...options.callers,
     ...(options.refreshSeconds === undefined ? {} : { refreshSeconds: options.refreshSeconds }),
   });
   if (own) app.addHook("onClose", () => workspace.close());
-  return listen(app, options.port, LOOPBACK);
+  return listen(app, options.port, options.host ?? LOOPBACK);
 }
 
 async function listen(app: FastifyInstance, port: number, host: string): Promise<RunningServer> {
@@ -57,7 +95,9 @@ async function listen(app: FastifyInstance, port: number, host: string): Promise
 
 /** The container's process: everything comes from the environment, as {@link serveContract} declares it. */
 export async function main(): Promise<void> {
-  const env = parseEnv(serveContract.env);
+  const { HOST } = serveContract.env.shape;
+  const host = HOST.safeParse(process.env.HOST).data ?? HOST.parse(undefined);
+  const env = parseEnv(serveContract.env, process.env, (all) => identityProblems(all, host));
   const log = createLogger("serve");
   const { models, reports, warehouse: tables } = await openStores(serveContract, env);
   const warehouse = new ObjectStoreWarehouse(tables);
@@ -70,6 +110,8 @@ export async function main(): Promise<void> {
     maxPages: env.MAX_PAGES,
     maxMegapixels: env.MAX_MEGAPIXELS,
     queueLimit: env.QUEUE_LIMIT,
+    authentication: authenticationOf(env),
+    requestsPerMinute: env.RATE_LIMIT,
   });
   app.addHook("onClose", () => warehouse.close());
   const server = await listen(app, env.PORT, env.HOST);

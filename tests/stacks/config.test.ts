@@ -227,7 +227,15 @@ describe("rules over several keys", () => {
 
 test("who may see the page needs the domain that they open", () => {
   expect(problemsOf([{ ...PROD, serve: { viewers: ["group:mri@example.org"] } }])).toEqual([
-    expect.stringContaining('"serve.viewers" is given without "serve.domain"'),
+    expect.stringContaining('"serve.viewers" has "group:mri@example.org" without "serve.domain"'),
+  ]);
+  expect(problemsOf([{ ...PROD, serve: { viewers: ["domain:example.org"], allowedRanges: ["10.0.0.0/8"] } }])).toEqual([
+    expect.stringContaining('"serve.allowedRanges" is given without "serve.domain"'),
+  ]);
+  const groups = ["group:mri@example.org"] as unknown as ["user:a@b.org"];
+  expect(problemsOf([{ ...PROD, serve: { domain: "a.example.org", clinicians: groups, admins: groups } }])).toEqual([
+    expect.stringMatching(/"serve\.clinicians.*allowed: user:ADDRESS, serviceAccount:ADDRESS or domain:NAME/),
+    expect.stringMatching(/"serve\.admins.*allowed: user:ADDRESS, serviceAccount:ADDRESS or domain:NAME/),
   ]);
 });
 

@@ -1,12 +1,12 @@
 import { Command, Option } from "commander";
 import type { FolderNames } from "../../intake";
-import { LOOPBACK, requireFreePort } from "../../platform/port";
+import { requireFreePort } from "../../platform/port";
 import { readSummary } from "../../platform/summary";
 import { DEFAULT_WORKSPACE, PHANTOM_WORKSPACE } from "../../platform/workspace";
 import type { Backend } from "../../tensorflow";
 import { wholeNumber } from "../command-line";
-import { add, backend, check, DEFAULT_PORT, epochs, labels, port, seed } from "../options";
-import { serveUntilStopped } from "./serve";
+import { add, backend, check, DEFAULT_PORT, epochs, host, labels, port, seed } from "../options";
+import { requireCallers, serveUntilStopped } from "./serve";
 
 interface DemoFlags {
   readonly out?: string;
@@ -17,6 +17,7 @@ interface DemoFlags {
   readonly seed?: number;
   readonly backend?: Backend;
   readonly port?: number;
+  readonly host: string;
   readonly labels?: FolderNames;
   readonly add?: boolean;
   readonly check?: boolean;
@@ -36,12 +37,13 @@ export function demoCommand(): Command {
     .addOption(epochs())
     .addOption(backend())
     .addOption(port())
+    .addOption(host())
     .addOption(labels())
     .addOption(add())
     .addOption(check())
     .option("--limit <n>", "at most this many scans, balanced over the label folders", wholeNumber(1))
     .option("--no-serve", "exit when done, instead of serving the model")
-    .action(async ({ serve, port: at = DEFAULT_PORT, labels: names, ...flags }: DemoFlags) => {
+    .action(async ({ serve, port: at = DEFAULT_PORT, host, labels: names, ...flags }: DemoFlags) => {
       const out = flags.out ?? (flags.data === undefined ? PHANTOM_WORKSPACE : DEFAULT_WORKSPACE);
       const { takeIn } = await import("../take-in.js");
       const { phantomSeed } = await import("../workspace-data.js");
@@ -49,10 +51,10 @@ export function demoCommand(): Command {
       const given = flags.seed ?? own ?? (await readSummary({ directory: out })).seed;
       const options = { ...flags, ...(names ? { names } : {}), out, seed: given };
       // Whoever will serve hears before the work that it cannot be.
-      const checks = serve ? [() => requireFreePort(at, LOOPBACK)] : [];
+      const checks = serve ? [() => requireCallers(host), () => requireFreePort(at, host)] : [];
       if (!(await takeIn(options, ...checks))) return;
       const { runDemo } = await import("../demo.js");
       await runDemo({ ...options, beside: own !== undefined && own !== given });
-      if (serve) await serveUntilStopped(out, at);
+      if (serve) await serveUntilStopped(out, at, host);
     });
 }

@@ -1,24 +1,35 @@
 import { Command } from "commander";
-import { LOOPBACK, requireFreePort } from "../../platform/port";
+import { requireAll } from "../../platform/config";
+import { requireFreePort } from "../../platform/port";
 import { EXIT, requireWorkspace } from "../command-line";
-import { DEFAULT_PORT, out, port, seed } from "../options";
+import { DEFAULT_PORT, host, out, port, seed } from "../options";
 
 export function serveCommand(): Command {
   return new Command("serve")
-    .description("serve the current model and the page on 127.0.0.1")
+    .description("serve the current model and the page")
     .addOption(out())
     .addOption(seed())
     .addOption(port())
-    .action(async ({ out, port: at = DEFAULT_PORT }: { out: string; port?: number }) => {
-      requireWorkspace(out);
-      await requireFreePort(at, LOOPBACK);
-      await serveUntilStopped(out, at);
+    .addOption(host())
+    .action(async ({ out, port: at = DEFAULT_PORT, host }: { out: string; port?: number; host: string }) => {
+      await requireAll(
+        () => requireWorkspace(out),
+        () => requireCallers(host),
+        () => requireFreePort(at, host),
+      );
+      await serveUntilStopped(out, at, host);
     });
 }
 
-export async function serveUntilStopped(directory: string, at: number): Promise<void> {
-  const { serveWorkspace } = await import("../../serve/index.js");
-  const server = await serveWorkspace({ workspace: directory, port: at });
+/** @throws {ConfigurationError} if the environment does not say properly who may ask a server on that address */
+export async function requireCallers(host: string): Promise<void> {
+  const { localCallers } = await import("../../serve/index.js");
+  localCallers(host);
+}
+
+export async function serveUntilStopped(directory: string, at: number, host: string): Promise<void> {
+  const { localCallers, serveWorkspace } = await import("../../serve/index.js");
+  const server = await serveWorkspace({ workspace: directory, port: at, host, callers: localCallers(host) });
   process.stdout.write(`Serving ${directory} on ${server.url} (Ctrl-C stops it)\n`);
   if (!server.ready) {
     process.stdout.write("There is no model in it yet: predictions are refused until npm run train has made one.\n");

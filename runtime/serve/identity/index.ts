@@ -7,6 +7,7 @@ export {
   type Authentication,
   authenticationOf,
   identityProblems,
-  localAuthentication,
+  identityVariables,
   NO_AUTHENTICATION,
+  unmeantProblems,
 } from "./settings";

@@ -1,6 +1,5 @@
 import { BlockList, isIP } from "node:net";
 import { z } from "zod";
-import { ConfigurationError, parseEnv } from "../../platform/config";
 import { RoleTable } from "./roles";
 
 /** Whether an address to listen on can be reached from this machine alone. */
@@ -142,17 +141,11 @@ export function identityProblems(env: NodeJS.ProcessEnv, host: string): readonly
   return problems;
 }
 
-/**
- * The same for a server that a person starts on a machine, where nobody is asked unless the environment says so.
- *
- * @throws {ConfigurationError} with everything that is wrong
- */
-export function localAuthentication(env: NodeJS.ProcessEnv, host: string): Authentication {
-  const meant = Object.keys(identityVariables).filter((name) => name !== "AUTH" && env[name] !== undefined);
-  if (env.AUTH === undefined && meant.length > 0)
-    throw new ConfigurationError("The environment", [
-      `AUTH is not set, and ${meant.join(", ")} ${meant.length === 1 ? "is" : "are"}. ${SETTINGS.shape.AUTH.description}`,
-    ]);
-  const given = { ...env, AUTH: env.AUTH ?? "none" };
-  return authenticationOf(parseEnv(SETTINGS, given, (all) => identityProblems(all, host)));
+/** Where nobody has to be asked: variables that are set and would count for nothing, as a sentence. */
+export function unmeantProblems(env: NodeJS.ProcessEnv): readonly string[] {
+  const set = Object.keys(identityVariables).filter((name) => env[name] !== undefined);
+  if (set.length === 0 || set.includes("AUTH")) return [];
+  return [
+    `AUTH is not set, and ${set.join(", ")} ${set.length === 1 ? "is" : "are"}. ${SETTINGS.shape.AUTH.description}`,
+  ];
 }

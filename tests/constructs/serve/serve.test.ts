@@ -1,3 +1,9 @@
+import { App, TerraformStack } from "../../../constructs/core/cdktf";
+import { ContainerImage, type LockedImage } from "../../../constructs/core/container-image";
+import { Identity } from "../../../constructs/core/identity";
+import { hospitalKeysFromNames } from "../../../constructs/security";
+import { Serve } from "../../../constructs/serve";
+import { hospitalBucketsFromNames } from "../../../constructs/storage";
 import { serveContract } from "../../../runtime/serve/contract";
 import type { HospitalLine } from "../../../stacks/config";
 import { type Json, PROD, PUSHED, type Resource, ref, stackOf, synthesize, TEST } from "../../stacks/synthesize";
@@ -8,6 +14,8 @@ const OPEN: HospitalLine = {
     maxInstances: 7,
     domain: "mri.example.org",
     viewers: ["group:radiology@example.org", "user:dr@example.org"],
+    clinicians: ["user:dr@example.org", "domain:radiology.example.org"],
+    admins: ["serviceAccount:robot@mri-sandbox.iam.gserviceaccount.com", "user:Head@example.org"],
     allowedRanges: ["198.51.100.0/24"],
   },
 };
@@ -113,6 +121,83 @@ test("the account of a pipeline may read the image before it deploys the service
   expect(environment.filter(({ config }) => config.member === deployer)).toEqual([]);
 });
 
+/** The environment of a stack's service. */
+const environmentOf = (stack: typeof open) => {
+  const { containers } = one(stack, "google_cloud_run_v2_service").config.template as { containers: [Json] };
+  return Object.fromEntries((containers[0].env as Json[]).map(({ name, value }) => [name, value]));
+};
+
+describe("who may ask", () => {
+  test("behind the load balancer is told by the proxy's token for its backend, and by whom the line names", () => {
+    const backend = one(open, "google_compute_backend_service");
+    const { AUTH, AUTH_AUDIENCE, AUTH_ROLES } = environmentOf(open);
+    expect(AUTH).toBe("iap");
+    expect(AUTH_AUDIENCE).toBe(
+      `/projects/716204983311/global/backendServices/${ref(`google_compute_backend_service.${backend.logicalId}.generated_id`)}`,
+    );
+    // Who is in a group the proxy alone knows: it lets nobody in who may not at least look.
+    expect(JSON.parse(String(AUTH_ROLES))).toEqual({
+      viewer: ["*@*", "dr@example.org"],
+      clinician: ["*@radiology.example.org", "dr@example.org"],
+      admin: ["Head@example.org", "robot@mri-sandbox.iam.gserviceaccount.com"],
+    });
+    // Nothing that the backend is made of names the service: it would be a cycle.
+    const behind = one(open, "google_cloud_run_v2_service");
+    for (const resource of open.resources().filter(({ path }) => path.includes("/load-balancer/")))
+      expect(JSON.stringify(resource.config)).not.toContain(behind.logicalId);
+  });
+
+  test("without one is told by a token for the service's own address; who has a role may call it, and nobody else", () => {
+    const line: HospitalLine = {
+      ...TEST,
+      serve: { viewers: ["domain:example.org"], clinicians: ["user:dr@example.org", "user:mr@example.org"] },
+    };
+    const stack = stackOf(synthesize([line]).stacks, "sandbox-app");
+    expect(environmentOf(stack)).toMatchObject({
+      AUTH: "oidc",
+      AUTH_AUDIENCE: "https://sandbox-serve-716204983311.us-central1.run.app",
+      AUTH_ROLES: JSON.stringify({
+        viewer: ["*@example.org"],
+        clinician: ["dr@example.org", "mr@example.org"],
+        admin: [],
+      }),
+    });
+    const invokers = stack
+      .resources("google_cloud_run_v2_service_iam_member")
+      .filter(({ path }) => path.includes("/serve/"));
+    expect(invokers.map(({ config }) => `${config.member} ${config.role}`).sort()).toEqual([
+      "domain:example.org roles/run.invoker",
+      "user:dr@example.org roles/run.invoker",
+      "user:mr@example.org roles/run.invoker",
+    ]);
+    expect(environmentOf(closed)).toMatchObject({
+      AUTH: "oidc",
+      AUTH_ROLES: '{"viewer":[],"clinician":[],"admin":[]}',
+    });
+  });
+
+  test("a workload that is let in has a role, and one more grant", () => {
+    const stack = new TerraformStack(new App(), "s");
+    const keys = hospitalKeysFromNames(PROD, { shared: false });
+    const serve = new Serve(stack, "serve", {
+      hospital: PROD,
+      keys,
+      buckets: hospitalBucketsFromNames(PROD, keys.data),
+      image: new ContainerImage(PUSHED.images.serve as LockedImage),
+      maxInstances: 1,
+      bindings: {},
+    });
+    serve.grantInvoke(new Identity(stack, "caller", { hospital: PROD, role: "caller", description: "d" }), "clinician");
+    const text = JSON.stringify(stack.toTerraform());
+    expect(text).toContain(String.raw`\"clinician\":[\"${"$"}{google_service_account.caller_account_`);
+    expect(text).toContain('"role":"roles/run.invoker"');
+  });
+
+  test("takes no body that Cloud Run would end with an answer of its own", () => {
+    expect(Number(environmentOf(closed).MAX_BODY_MIB)).toBeLessThan(32);
+  });
+});
+
 describe("public access", () => {
   const backend = one(open, "google_compute_backend_service");
 
@@ -123,7 +208,8 @@ describe("public access", () => {
     const group = one(open, "google_compute_region_network_endpoint_group");
     expect(group.config).toMatchObject({
       network_endpoint_type: "SERVERLESS",
-      cloud_run: { service: ref(`google_cloud_run_v2_service.${behind.logicalId}.name`) },
+      // By its name: the service is told the backend's id, so a reference would be a cycle.
+      cloud_run: { service: behind.config.name },
     });
     expect(backend.config.backend).toEqual([
       expect.objectContaining({ group: ref(`google_compute_region_network_endpoint_group.${group.logicalId}.id`) }),
@@ -132,13 +218,18 @@ describe("public access", () => {
 
   test("asks who it is: people who are named come through the proxy, and only the proxy calls the service", () => {
     expect(backend.config).toMatchObject({ iap: { enabled: true }, log_config: { enable: true, sample_rate: 1 } });
-    const viewers = open.resources("google_iap_web_backend_service_iam_member");
-    expect(viewers.map(({ config }) => `${config.member} ${config.role} ${config.web_backend_service}`).sort()).toEqual(
-      [
-        `group:radiology@example.org roles/iap.httpsResourceAccessor ${ref(`google_compute_backend_service.${backend.logicalId}.name`)}`,
-        `user:dr@example.org roles/iap.httpsResourceAccessor ${ref(`google_compute_backend_service.${backend.logicalId}.name`)}`,
-      ],
-    );
+    const admitted = open.resources("google_iap_web_backend_service_iam_member");
+    const through = `roles/iap.httpsResourceAccessor ${ref(`google_compute_backend_service.${backend.logicalId}.name`)}`;
+    // Each once, with whatever role.
+    expect(
+      admitted.map(({ config }) => `${config.member} ${config.role} ${config.web_backend_service}`).sort(),
+    ).toEqual([
+      `domain:radiology.example.org ${through}`,
+      `group:radiology@example.org ${through}`,
+      `serviceAccount:robot@mri-sandbox.iam.gserviceaccount.com ${through}`,
+      `user:Head@example.org ${through}`,
+      `user:dr@example.org ${through}`,
+    ]);
     const invokers = open
       .resources("google_cloud_run_v2_service_iam_member")
       .filter(({ path }) => path.includes("/serve/"));

@@ -4,7 +4,7 @@ import { App, type ITerraformDependable, TerraformStack } from "../../../constru
 import { Identity, runsAs } from "../../../constructs/core/identity";
 import { hospitalKeysFromNames } from "../../../constructs/security";
 import { hospitalBucketsFromNames } from "../../../constructs/storage";
-import { belowFolders } from "../../../constructs/storage/folder-condition";
+import { belowFolders, onlyObjects } from "../../../constructs/storage/place-condition";
 import { BUCKETS } from "../../../runtime/platform/contract";
 import { type Json, PROD, ref, stackOf, synthesize, TEST } from "../../stacks/synthesize";
 
@@ -34,7 +34,17 @@ describe.each(BUCKETS)("the bucket %s", (bucket) => {
     const rules = config.lifecycle_rule as { action: Json; condition: Json }[];
     const deletes = rules.filter(({ action }) => action.type === "Delete");
     expect(deletes.length).toBeGreaterThan(0);
-    for (const { condition } of deletes) {
+    // What is kept of answers, and that alone, goes after some days.
+    const answers = deletes.filter(({ condition }) => condition.matches_prefix !== undefined);
+    expect(answers.map(({ condition }) => condition)).toEqual(
+      bucket === "reports"
+        ? [
+            { age: 30, matches_prefix: ["answers/"], with_state: "LIVE" },
+            { days_since_noncurrent_time: 1, matches_prefix: ["answers/"], with_state: "ARCHIVED" },
+          ]
+        : [],
+    );
+    for (const { condition } of deletes.filter((rule) => !answers.includes(rule))) {
       expect(condition.with_state).toBe("ARCHIVED");
       expect(condition.days_since_noncurrent_time).toBeGreaterThanOrEqual(30);
     }
@@ -162,10 +172,11 @@ test.each([
   ["create", ["grantAppend", "grantCreate"], ["warehouse-create"]],
   ["create", ["grantCreate", "grantAppend"], ["warehouse-create"]],
   ["write", ["grantAppend", "grantWrite", "grantAppend"], ["warehouse-write"]],
+  ["write", ["grantReplace", "grantWrite", "grantReplace"], ["warehouse-write"]],
   ["read and append", ["grantRead", "grantAppend"], ["warehouse-read", "warehouse-append"]],
 ] as const)("who may %s after %j gets no second role", (_what, calls, expected) => {
   const { identity, buckets, granted, members } = granting();
-  for (const call of calls) buckets.warehouse[call](identity, ["images/"]);
+  for (const call of calls) buckets.warehouse[call](identity, [call === "grantReplace" ? "current.json" : "images/"]);
   expect(granted("warehouse")).toEqual(expected);
   for (const { role, condition } of members())
     expect([role, condition === undefined]).toEqual([
@@ -193,6 +204,27 @@ test("appending is creating below the folders that an identity was given, by one
       lifecycle: { create_before_destroy: true },
     }),
   ]);
+});
+
+test("replacing is using some objects by their whole names, and no grant on places is one on all of the bucket", () => {
+  const { identity, buckets, members } = granting();
+  buckets.models.grantReplace(identity, ["current.json"]);
+  buckets.models.grantReplace(identity, ["b/other.json", "current.json"]);
+  const named = (name: string) => `resource.name == "projects/_/buckets/mri-st-anna-st-anna-models/objects/${name}"`;
+  expect(members()).toEqual([
+    expect.objectContaining({
+      role: "roles/storage.objectUser",
+      condition: {
+        title: "replaces b/other.json, current.json",
+        description: expect.any(String),
+        expression: `${named("b/other.json")} || ${named("current.json")}`,
+      },
+    }),
+  ]);
+  for (const open of ["", "models/", 'a" || true || "', "*"])
+    expect(() => onlyObjects("b", [open])).toThrow(/is no object that a condition can name/);
+  for (const grant of ["grantReplace", "grantAppend"] as const)
+    expect(() => buckets.reports[grant](identity, [])).toThrow(/that would be all of it/);
 });
 
 test("a folder that a condition would open too far is refused, and more of them than IAM takes", () => {
