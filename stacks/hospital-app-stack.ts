@@ -116,7 +116,7 @@ export class HospitalAppStack extends BaseStack {
         deployerPulls: hospital.deployer !== deliveryMember(hospital, "deploy"),
         ...hospital.serve,
         objectives: hospital.objectives,
-        bindings: { LOG_LEVEL: logLevel },
+        bindings: { LOG_LEVEL: logLevel, KEEP_DAYS: String(hospital.serve.keepDays) },
       });
 
     const watched = [this.ingest, this.preprocess, this.train, this.serve].flatMap((part) =>

@@ -86,6 +86,9 @@ export const ODD_HOSPITALS: readonly HospitalLine[] = [
     serve: {
       domain: "d.example.org",
       viewers: ["user:a@example.org", "group:b@example.org", "domain:example.org"],
+      clinicians: ["user:a@example.org", "serviceAccount:gateway@example-door.iam.gserviceaccount.com"],
+      admins: ["user:A.Head+mri@example.org"],
+      keepDays: 7,
       allowedRanges: ["198.51.100.0/24", "203.0.113.128/25"],
     },
   },
@@ -132,6 +135,9 @@ function everyOverride(): HospitalLine {
       maxInstances: 1000,
       domain: "a-very-long-name-of-a-department.of-a-hospital.example.org",
       viewers: ["group:radiology@example.org"],
+      clinicians: ["domain:radiology.example.org"],
+      admins: ["user:head@radiology.example.org"],
+      keepDays: 3650,
       allowedRanges: ["10.0.0.0/8"],
     },
   };

@@ -25,7 +25,12 @@ export const TIER_HOSPITALS: readonly HospitalLine[] = [
     region: "europe-west4",
     // Every option that adds resources.
     analysts: ["group:analysts@example.org"],
-    serve: { domain: "mri.example.org", viewers: ["group:radiology@example.org"] },
+    serve: {
+      domain: "mri.example.org",
+      viewers: ["group:radiology@example.org"],
+      clinicians: ["domain:radiology.example.org"],
+      admins: ["user:head@radiology.example.org"],
+    },
     network: { egress: [{ name: "pacs", cidr: "203.0.113.0/28", ports: [443] }] },
   },
   { name: "test", tier: "test", project: "example-test", projectNumber: "100000000002", region: "europe-west4" },

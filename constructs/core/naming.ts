@@ -65,6 +65,14 @@ export function resourceName(hospital: Pick<HospitalRef, "name">, suffix: string
   return `${hospital.name}-${suffix}`;
 }
 
+/**
+ * The address that Cloud Run gives a service for good, by which tokens for it are asked for: the one that it answers with
+ * when it is made is of an older form, and not known before. https://cloud.google.com/run/docs/triggering/https-request
+ */
+export function serviceUrl(hospital: Pick<HospitalRef, "name" | "projectNumber" | "region">, suffix: string): string {
+  return `https://${resourceName(hospital, suffix)}-${hospital.projectNumber}.${hospital.region}.run.app`;
+}
+
 /** The hospital's BigQuery dataset, whose id has underscores only. */
 export function datasetId(hospital: Pick<HospitalRef, "name">): string {
   return `brain_tumor_${hospital.name.replaceAll("-", "_")}`;

@@ -8,7 +8,7 @@ import type { ContainerImage } from "../core/container-image";
 import { Identity, runsAs } from "../core/identity";
 import { dataClass } from "../core/labels";
 import type { MonitoringContribution } from "../core/monitoring";
-import { type HospitalRef, resourceName } from "../core/naming";
+import { type HospitalRef, resourceName, serviceUrl } from "../core/naming";
 import type { KeyRefs } from "../security";
 import type { BucketRefs } from "../storage";
 import { authRoles, everybodyIn, type NamedCallers } from "./callers";
@@ -97,7 +97,7 @@ export class Serve extends Construct {
     const { PORT: _PORT, ...environment } = bindEnvironment(serveContract, buckets, {
       MAX_BODY_MIB: String(MOST_BODY_MIB),
       ...props.bindings,
-      ...this.identityVariables(hospital, name),
+      ...this.identityVariables(hospital),
     });
 
     this.identity = new Identity(this, "identity", {
@@ -171,14 +171,13 @@ export class Serve extends Construct {
     else grantInvoke(scope, id, this.service, member);
   }
 
-  private identityVariables({ projectNumber, region }: HospitalRef, service: string) {
+  private identityVariables(hospital: HospitalRef) {
     const { loadBalancer } = this;
     return {
       AUTH: loadBalancer ? "iap" : "oidc",
       AUTH_AUDIENCE: loadBalancer
-        ? `/projects/${projectNumber}/global/backendServices/${loadBalancer.backend.getStringAttribute("generated_id")}`
-        : // The URL that Cloud Run gives a service, which it cannot be asked for itself.
-          `https://${service}-${projectNumber}.${region}.run.app`,
+        ? `/projects/${hospital.projectNumber}/global/backendServices/${loadBalancer.backend.getStringAttribute("generated_id")}`
+        : serviceUrl(hospital, serveContract.name),
       AUTH_ROLES: Lazy.stringValue({ produce: () => authRoles(this.callers) }),
     };
   }

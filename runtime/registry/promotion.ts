@@ -1,5 +1,5 @@
 import type { Verdict } from "../model";
-import type { ReadableStore, ReplaceableStore } from "../platform/stores";
+import type { ObjectStore } from "../platform/stores";
 import { currentModel, setCurrent, updateVerdict } from "./current";
 
 /** A model with its result on one test set. */
@@ -85,7 +85,7 @@ export function decide(challenger: Contender, champion: Contender | Unmeasured |
  * one that cannot be measured
  */
 export async function promote(
-  models: ReadableStore & ReplaceableStore,
+  models: ObjectStore,
   challenger: Contender,
   measure: (model: string) => Promise<Contender>,
 ): Promise<Promotion> {

@@ -4,7 +4,13 @@ import { gcsEndpoint, logLevel, wholeNumberVariable } from "../platform/environm
 import { identityVariables } from "./identity/settings";
 
 /** What a scan may cost, and how many are let in. */
-export const SERVE_DEFAULTS = { maxBodyMiB: 64, queueLimit: 16, maxPages: 64, maxMegapixels: 25 } as const;
+export const SERVE_DEFAULTS = {
+  maxBodyMiB: 64,
+  queueLimit: 16,
+  maxPages: 64,
+  maxMegapixels: 25,
+  keepDays: 30,
+} as const;
 
 export type { Role as CallerRole } from "./identity/roles";
 
@@ -38,6 +44,12 @@ export const serveContract = defineContract({
       1,
       10_000,
       SERVE_DEFAULTS.queueLimit,
+    ),
+    KEEP_DAYS: wholeNumberVariable(
+      "Days that pixels and maps of answers are kept, from the beginning of the day (UTC)",
+      1,
+      3650,
+      SERVE_DEFAULTS.keepDays,
     ),
     ...identityVariables,
     RATE_LIMIT: wholeNumberVariable(

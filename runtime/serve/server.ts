@@ -1,3 +1,4 @@
+import { isIPv6 } from "node:net";
 import type { FastifyInstance } from "fastify";
 import { z } from "zod";
 import { ConfigurationError, parseEnv } from "../platform/config";
@@ -62,22 +63,25 @@ export async function serveWorkspace(options: {
   readonly workspace: Workspace | string;
   readonly port: number;
   readonly host?: string;
+  /** @default nobody is asked who he is */
   readonly callers?: Callers;
   readonly log?: Logger;
   readonly refreshSeconds?: number;
 }): Promise<RunningServer> {
   const own = typeof options.workspace === "string";
   const workspace = typeof options.workspace === "string" ? await openWorkspace(options.workspace) : options.workspace;
+  const host = options.host ?? LOOPBACK;
+  const callers = options.callers ?? localCallers(host, {});
   const app = await buildServer({
     models: workspace.buckets.models,
     reports: workspace.buckets.reports,
     warehouse: workspace.warehouse,
     log: options.log ?? createLogger("serve", { keepNames: true }),
-    ...options.callers,
+    ...callers,
     ...(options.refreshSeconds === undefined ? {} : { refreshSeconds: options.refreshSeconds }),
   });
   if (own) app.addHook("onClose", () => workspace.close());
-  return listen(app, options.port, options.host ?? LOOPBACK);
+  return listen(app, options.port, host);
 }
 
 async function listen(app: FastifyInstance, port: number, host: string): Promise<RunningServer> {
@@ -90,7 +94,11 @@ async function listen(app: FastifyInstance, port: number, host: string): Promise
   const address = app.server.address();
   const bound = typeof address === "object" && address ? address.port : port;
   const probe = await app.inject({ method: "GET", url: serveContract.health.startup });
-  return { url: `http://${host}:${bound}`, ready: probe.statusCode === 200, close: () => app.close() };
+  return {
+    url: `http://${isIPv6(host) ? `[${host}]` : host}:${bound}`,
+    ready: probe.statusCode === 200,
+    close: () => app.close(),
+  };
 }
 
 /** The container's process: everything comes from the environment, as {@link serveContract} declares it. */
@@ -99,6 +107,7 @@ export async function main(): Promise<void> {
   const host = HOST.safeParse(process.env.HOST).data ?? HOST.parse(undefined);
   const env = parseEnv(serveContract.env, process.env, (all) => identityProblems(all, host));
   const log = createLogger("serve");
+  const authentication = authenticationOf(env);
   const { models, reports, warehouse: tables } = await openStores(serveContract, env);
   const warehouse = new ObjectStoreWarehouse(tables);
   const app = await buildServer({
@@ -110,12 +119,14 @@ export async function main(): Promise<void> {
     maxPages: env.MAX_PAGES,
     maxMegapixels: env.MAX_MEGAPIXELS,
     queueLimit: env.QUEUE_LIMIT,
-    authentication: authenticationOf(env),
+    authentication,
     requestsPerMinute: env.RATE_LIMIT,
   });
   app.addHook("onClose", () => warehouse.close());
   const server = await listen(app, env.PORT, env.HOST);
   log.info({ url: server.url }, "Listening");
+  if (authentication.mode !== "none" && authentication.roles.isEmpty)
+    log.warn("AUTH_ROLES names nobody: whoever asks is told that he has no role");
   const stop = (signal: string) => {
     log.info({ signal }, "Stopping");
     server.close().then(

@@ -255,7 +255,11 @@ describe("together, over the same buckets", () => {
     async () => {
       const { tag, root } = serve();
       const port = await freePort();
-      const run = containers.start(tag, root, environment(serveContract, { PORT: String(port), HOST: "127.0.0.1" }));
+      const run = containers.start(
+        tag,
+        root,
+        environment(serveContract, { PORT: String(port), HOST: "127.0.0.1", AUTH: "none" }),
+      );
       try {
         const url = `http://127.0.0.1:${port}`;
         await ready(`${url}/readyz`, run);

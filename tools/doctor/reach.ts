@@ -1,3 +1,4 @@
+import { serviceUrl } from "../../constructs/core/naming";
 import { asRecord } from "../../stacks/sentences";
 import { askFor, type Check, deploy, failed, ok, type Subject, skipped } from "./checkup";
 
@@ -106,14 +107,26 @@ export interface Service {
 /**
  * Where the service is asked: it answers inside the project, or behind Identity-Aware Proxy, so that whoever runs this
  * from there says where it is.
- * @param url http(s)://HOST; over https the caller's own identity token goes along
+ * @param url http(s)://HOST; over https the caller's own identity token goes along: a service account's, for
+ * Cloud Run and for the service, or a person's, which only Cloud Run takes
  */
-export function serviceAt(url: string, { run }: Pick<Subject, "run">): Service {
+export function serviceAt(url: string, { run, hospital }: Pick<Subject, "run" | "hospital">): Service {
   const base = url.replace(/\/+$/, "");
   const headers: Record<string, string> = {};
   if (base.startsWith("https://"))
-    headers.authorization = `Bearer ${run(["gcloud", "auth", "print-identity-token"]).trim()}`;
+    // Cloud Run takes the signature out of a token that it has checked in Authorization, and leaves the other one alone.
+    headers.authorization = headers["x-serverless-authorization"] = `Bearer ${identityToken(run, hospital)}`;
   return { url: base, headers };
+}
+
+function identityToken(run: Subject["run"], hospital: Subject["hospital"]): string {
+  const command = ["gcloud", "auth", "print-identity-token"] as const;
+  try {
+    return run([...command, `--audiences=${serviceUrl(hospital, "serve")}`]).trim();
+  } catch {
+    // A person's own credentials give no token for an audience.
+    return run(command).trim();
+  }
 }
 
 /** The service has a model that is loaded, verified and warm. */

@@ -83,7 +83,7 @@ export const PREDICTIONS = [
   required("threshold", "FLOAT64", "Probability from which the label is Cancer"),
   required("sha256", "STRING", "SHA-256 of the decoded pixels"),
   clock("predicted_at", "When"),
-  nullable("who", "STRING", "Address of who asked; null where a step of this program did, and in earlier rows"),
+  nullable("who", "STRING", "Who asked; null where nobody did: the hospital's own scans are scored"),
 ] as const satisfies readonly Column[];
 
 /**

@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
@@ -78,6 +78,24 @@ test("SIGTERM to npm ends the server, after it has answered what it had", async 
   await ended;
   await expect(fetch(`${url}/healthz`)).rejects.toThrow();
 }, 60_000);
+
+test("without sign-in neither the command nor the container's process listens on what others reach; each says all that is wrong", () => {
+  const run = (...args: string[]) =>
+    spawnSync(process.execPath, args, {
+      cwd: ROOT,
+      encoding: "utf8",
+      env: { ...process.env, AUTH: "none", HOST: "0.0.0.0", PORT: "0", RATE_LIMIT: "x" },
+    });
+  const refused = /AUTH is none, by which everybody who reaches 0\.0\.0\.0 is an administrator/;
+  const command = run("dist/runtime/cli/main.js", "serve", "--out", join(folder, "workspace"));
+  expect([command.status, command.stdout]).toEqual([2, ""]);
+  expect(command.stderr).toMatch(refused);
+  expect(command.stderr).toMatch(/RATE_LIMIT is "x"/);
+  const container = run("dist/runtime/serve/server.js");
+  expect([container.status, container.stdout]).toEqual([2, ""]);
+  expect(container.stderr).toMatch(refused);
+  expect(container.stderr).toMatch(/MODELS_BUCKET is not set/);
+});
 
 test("every script of a program gives its place to it: a shell between would keep signals to itself", async () => {
   const { scripts } = JSON.parse(await readFile(join(ROOT, "package.json"), "utf8")) as {
