@@ -307,6 +307,7 @@ describe("the jobs", () => {
     const run = started([join(DIST, "runtime/serve/server.js")], {
       ...urisOf(workspace, "models", "reports", "warehouse"),
       HOST: "127.0.0.1",
+      AUTH: "none",
       PORT: String(port),
     });
     try {

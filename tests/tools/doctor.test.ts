@@ -446,6 +446,7 @@ describe("--probe, through a real bucket, the real function and the real service
         REPORTS_BUCKET: folder("reports"),
         WAREHOUSE_BUCKET: folder("warehouse"),
         HOST: "127.0.0.1",
+        AUTH: "none",
         PORT: String(port),
         LOG_LEVEL: "fatal",
       },

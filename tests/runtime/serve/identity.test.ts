@@ -44,7 +44,7 @@ afterAll(async () => {
 const environment = (mode: "iap" | "oidc", more: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv => ({
   AUTH: mode,
   AUTH_AUDIENCE: AUDIENCE,
-  AUTH_JWKS: issuer?.url,
+  AUTH_JWKS: more.AUTH_JWKS ?? issuer.url,
   AUTH_ROLES: JSON.stringify(ROLES),
   ...more,
 });

@@ -452,6 +452,7 @@ describe("the process", () => {
       expect(message).not.toContain("MODELS_BUCKET");
     }
     const parsed = parseEnv(serveContract.env, {
+      AUTH: "none",
       MODELS_BUCKET: "gs://models-bucket",
       REPORTS_BUCKET: "file:///tmp/reports",
       WAREHOUSE_BUCKET: "gs://warehouse",
