@@ -1,7 +1,6 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { useBackend } from "../../../runtime/model";
 import { createLogger } from "../../../runtime/platform/logging";
 import type { Row, TableName, Warehouse } from "../../../runtime/platform/warehouse";
 import { openWorkspace, type Workspace } from "../../../runtime/platform/workspace";
@@ -19,7 +18,6 @@ let issuer: Issuer;
 let scan: Buffer;
 
 beforeAll(async () => {
-  await useBackend("wasm");
   folder = await mkdtemp(join(tmpdir(), "audit-"));
   workspace = await openWorkspace(join(folder, "workspace"));
   await storeModel(workspace);
