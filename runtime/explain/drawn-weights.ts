@@ -8,7 +8,8 @@ import { mixSeed, normal, uniform } from "../platform/random";
  */
 export async function drawWeights(network: Uint8Array, seed: number): Promise<Uint8Array> {
   // Whoever only draws overlays has no need of it.
-  const { onnx } = await import("onnx-proto");
+  // What it exports has no names that Node sees from outside.
+  const { onnx } = (await import("onnx-proto")).default;
   const model = onnx.ModelProto.decode(network);
   for (const [i, array] of (model.graph?.initializer ?? []).entries()) {
     if (array.dataType !== onnx.TensorProto.DataType.FLOAT || !array.rawData) continue;

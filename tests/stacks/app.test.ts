@@ -84,6 +84,7 @@ describe("the stacks", () => {
     expect(addresses(prodData)).toEqual([
       "google_bigquery_dataset.warehouse",
       "google_bigquery_table.assignments",
+      "google_bigquery_table.audit",
       "google_bigquery_table.current_features_pca",
       "google_bigquery_table.current_images",
       "google_bigquery_table.daily_predictions",
