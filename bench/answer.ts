@@ -29,7 +29,7 @@ async function time(answer: (image: Uint8Array) => Promise<unknown>, images: rea
 
 /**
  * What one answer of the product's network costs, its eight views and the map included: onnxruntime in one worker thread, as
- * everything answers, beside TensorFlow.js on WebAssembly with the map by its gradient, as answers came before.
+ * everything answers, beside TensorFlow.js on WebAssembly, with the map by its gradient from the same pass.
  */
 export async function benchAnswer({ json, seed = "0" }: BenchOptions): Promise<void> {
   await useBackend("wasm");
