@@ -1,0 +1,419 @@
+import { z } from "zod";
+
+/**
+ * The JSON of every route: the one source of types, validation and `/openapi.json`. It imports nothing of Node, so that
+ * the dashboard shares its types. What a response schema does not name is not sent.
+ */
+
+/** Says its name in `/openapi.json`, and where else it is described. */
+const named = <S extends z.ZodType>(id: string, schema: S): S => schema.meta({ id }) as S;
+
+const share = z.number().min(0).max(1);
+const time = z.iso.datetime().describe("ISO 8601, UTC");
+const path = (what: string) => z.string().describe(`Path of ${what} on this server`);
+const hex64 = z.string().regex(/^[0-9a-f]{64}$/);
+
+export const labelSchema = z.enum(["Cancer", "Non-Cancer"]);
+export const decisionSchema = z.enum(["Cancer", "Non-Cancer", "Uncertain"]);
+
+export const problemSchema = named(
+  "Problem",
+  z.object({
+    type: z.string(),
+    title: z.string(),
+    status: z.int().describe("The HTTP status"),
+    detail: z.string().describe("What happened and what to do, for a person"),
+    code: z.string().describe("Stable"),
+    request: z.string().describe("Names the request in the server's log"),
+  }),
+);
+export type ProblemDocument = z.infer<typeof problemSchema>;
+
+export const verdictAnswerSchema = named(
+  "Verdict",
+  z.object({
+    fit: z.boolean().describe("Whether no reason against using the model was found. Never leave for diagnosis."),
+    sentence: z.string().describe("All of it for a person, the reasons included"),
+    reasons: z.array(z.string()).readonly().describe("Stable codes; empty where fit is true, and only there"),
+  }),
+);
+
+export const bandSchema = z.object({ low: share, high: share });
+
+/** What one page of the scan contributed. */
+export const sliceSchema = named(
+  "Slice",
+  z.object({
+    page: z.int().min(1),
+    probability: share.describe("Of Cancer, calibrated"),
+    sha256: hex64.describe("Of the page's decoded grey pixels and their size"),
+    width: z.int().describe("Pixels"),
+    height: z.int().describe("Pixels"),
+    depth: z.union([z.literal(8), z.literal(16)]).describe("Bits a pixel"),
+    pixels: path("the page as a lossless grey PNG of that depth"),
+  }),
+);
+export type Slice = z.infer<typeof sliceSchema>;
+
+/** What is needed to give an answer again. */
+export const receiptSchema = named(
+  "Receipt",
+  z.object({
+    request: z.string().describe("npm run replay -- REQUEST takes it"),
+    model: z.string(),
+    model_sha256: hex64.describe("Of the model's metadata.json, which holds the hashes of its other files"),
+    recipe: z.string(),
+    file_sha256: hex64.describe("Of the bytes that were sent"),
+    pages: z.array(z.object({ page: z.int(), sha256: hex64 })).describe("Pages that were answered, in their order"),
+    answered_at: time,
+    kept_until: time.describe("Until then the answer can be given again; later nothing is left of the pixels"),
+  }),
+);
+export type Receipt = z.infer<typeof receiptSchema>;
+
+/** The answer to `POST /v1/predictions`. */
+export const predictionSchema = named(
+  "Prediction",
+  z.object({
+    request: z.string().describe("Of this answer alone"),
+    id: hex64.describe("The same image under the same model has the same id; paths take it"),
+    verdict: verdictAnswerSchema.describe("Whether the model is fit for use: read it before the rest"),
+    model: z.string(),
+    recipe: z.string(),
+    probability: share.describe("Of Cancer: that of the most suspicious page"),
+    label: labelSchema,
+    decision: decisionSchema.describe("The label, or Uncertain where the probability lies within the model's band"),
+    uncertain: bandSchema.nullable().describe("Decisions from low to high are Uncertain; null: the model has no band"),
+    threshold: share.describe("Probability from which the label is Cancer"),
+    overlay: path("a PNG: the page with the places that speak for Cancer; ?opacity= from 0 to 1"),
+    original: path("a PNG: the page as it was read, 8 bits, at most 1,024 pixels wide and high"),
+    disclaimer: z.string(),
+    page: z.int().min(1).describe("The page that the answer is about: the most suspicious one, from 1"),
+    pages: z.int().min(1).describe("Pages that were answered"),
+    rejected_pages: z
+      .array(z.object({ page: z.int(), code: z.string(), detail: z.string() }))
+      .describe("Pages of the file that could not be used"),
+    width: z.int().describe("Of that page, pixels"),
+    height: z.int().describe("Of that page, pixels"),
+    peak: z.object({ x: z.int(), y: z.int() }).describe("Strongest place for Cancer, pixels of that page"),
+    synthetic: z.boolean().describe("The model was trained on drawn phantoms only"),
+    slices: z.array(sliceSchema).describe("Every page that was answered, in the order of the file"),
+    map: z
+      .object({ path: path("the map as JSON"), page: z.int(), rows: z.int(), columns: z.int() })
+      .describe("Where the model looked on the most suspicious page"),
+    pictures: z.object({
+      overlay: path("the overlay"),
+      original: path("the page as it was read"),
+      seen: path("what the model saw: 128 x 128 pixels, a PNG"),
+    }),
+    receipt: receiptSchema,
+  }),
+);
+export type Prediction = z.infer<typeof predictionSchema>;
+
+/** `GET /v1/predictions/{id}/map` */
+export const mapSchema = named(
+  "SaliencyMap",
+  z.object({
+    page: z.int(),
+    rows: z.int(),
+    columns: z.int(),
+    values: z
+      .array(z.number())
+      .describe("Grad-CAM on the layer's grid, row by row; above 0 speaks for Cancer, below 0 against it"),
+    square: z
+      .object({ x: z.number(), y: z.number(), side: z.number() })
+      .describe("The square of the page that the grid covers, pixels; it may reach beyond the page"),
+    foreground: z
+      .object({ x: z.number(), y: z.number(), width: z.number(), height: z.number() })
+      .describe("The part of the page that the model was shown, pixels: nothing is drawn outside"),
+    peak: z.object({ x: z.int(), y: z.int() }),
+    width: z.int().describe("Of the page, pixels"),
+    height: z.int().describe("Of the page, pixels"),
+  }),
+);
+export type SaliencyMap = z.infer<typeof mapSchema>;
+
+/** One file of a batch. */
+export const batchItemSchema = named(
+  "BatchItem",
+  z.object({
+    name: z.string().describe("The file's name in the form, or its number where it has none"),
+    status: z.int().describe("What it would have got on its own: 200, or a problem's status"),
+    prediction: predictionSchema.optional(),
+    problem: problemSchema.optional(),
+  }),
+);
+/** The answer to `POST /v1/predictions/batch`: in the order of the form. */
+export const batchSchema = named("Batch", z.object({ items: z.array(batchItemSchema), disclaimer: z.string() }));
+export type BatchItem = z.infer<typeof batchItemSchema>;
+export type Batch = z.infer<typeof batchSchema>;
+
+/** A line of the history. */
+export const historyItemSchema = named(
+  "HistoryItem",
+  z.object({
+    request: z.string(),
+    id: hex64,
+    model: z.string(),
+    probability: share,
+    label: labelSchema,
+    decision: decisionSchema,
+    threshold: share,
+    page: z.int(),
+    pages: z.int(),
+    answered_at: time,
+    who: z.string().describe("Who asked"),
+    kept: z.boolean().describe("Whether its days are not over, so that it can be opened"),
+  }),
+);
+export type HistoryItem = z.infer<typeof historyItemSchema>;
+/** The answer to `GET /v1/predictions`: the newest first. */
+export const historySchema = named(
+  "History",
+  z.object({
+    items: z.array(historyItemSchema),
+    next: z.string().nullable().describe("The cursor of the next page; null where there is none"),
+    disclaimer: z.string(),
+  }),
+);
+export type History = z.infer<typeof historySchema>;
+export const historyQuerySchema = z.object({
+  limit: z.coerce.number().int().min(1).max(200).default(50),
+  cursor: z.string().min(1).max(200).optional(),
+  decision: decisionSchema.optional(),
+  model: z.string().min(1).max(63).optional(),
+  id: z
+    .string()
+    .regex(/^[0-9a-f]{1,64}$/)
+    .optional()
+    .describe("The beginning of an id"),
+  from: z
+    .union([z.iso.datetime({ offset: true }), z.iso.date()])
+    .optional()
+    .describe("Not before: a date or a time"),
+  to: z
+    .union([z.iso.datetime({ offset: true }), z.iso.date()])
+    .optional()
+    .describe("Before: a date or a time"),
+});
+
+/** Body of `POST /v1/predictions/{id}/feedback` */
+export const feedbackBodySchema = named(
+  "FeedbackGiven",
+  z.strictObject({
+    label: labelSchema.describe("What a person holds the scan for"),
+    comment: z.string().max(2000).optional(),
+  }),
+);
+export type FeedbackGiven = z.infer<typeof feedbackBodySchema>;
+export const feedbackSchema = named(
+  "Feedback",
+  z.object({
+    feedback: z.string().describe("Names this feedback"),
+    request: z.string().describe("Of the answer that it is about"),
+    id: hex64,
+    label: labelSchema,
+    agrees: z.boolean().describe("Whether it is what the model said: its label"),
+    comment: z.string().nullable(),
+    who: z.string(),
+    given_at: time,
+    supersedes: z.string().nullable().describe("The feedback of the same person on this answer before"),
+  }),
+);
+export type Feedback = z.infer<typeof feedbackSchema>;
+/** `GET /v1/predictions/{id}/feedback`: the newest first. */
+export const feedbackListSchema = named("FeedbackList", z.object({ items: z.array(feedbackSchema) }));
+export type FeedbackList = z.infer<typeof feedbackListSchema>;
+
+/** `GET /v1/model`: the one that answers now. */
+export const modelSchema = named(
+  "Model",
+  z.object({
+    id: z.string(),
+    verdict: verdictAnswerSchema,
+    recipe: z.string(),
+    threshold: share,
+    uncertain: bandSchema.nullable(),
+    guard: z.boolean().describe("Whether it refuses what is no brain scan"),
+    parameters: z.int(),
+    synthetic: z.boolean(),
+    disclaimer: z.string(),
+  }),
+);
+export type Model = z.infer<typeof modelSchema>;
+
+/** A line of `GET /v1/models`. */
+export const modelItemSchema = named(
+  "ModelItem",
+  z.object({
+    id: z.string(),
+    current: z.boolean(),
+    previous: z.boolean().describe("The one that a rollback returns to"),
+    usable: z.boolean().describe("Whether this program can answer with it"),
+    problem: z.string().nullable().describe("Why not"),
+    verdict: verdictAnswerSchema.nullable().describe("Null where no evaluation is stored"),
+    recipe: z.string().nullable(),
+    parameters: z.int().nullable(),
+    synthetic: z.boolean().nullable(),
+    trained_on: z.int().nullable().describe("Images of the training split"),
+    test: z
+      .object({ n: z.int(), auc: z.number().nullable(), accuracy: z.number().nullable() })
+      .nullable()
+      .describe("Of its stored evaluation"),
+    published_at: time.nullable(),
+  }),
+);
+export type ModelItem = z.infer<typeof modelItemSchema>;
+/** `GET /v1/models`: the newest first. */
+export const modelListSchema = named(
+  "Models",
+  z.object({
+    items: z.array(modelItemSchema),
+    current: z
+      .object({ model: z.string(), previous: z.string().nullable(), reason: z.string(), promoted_at: time })
+      .nullable(),
+  }),
+);
+export type ModelList = z.infer<typeof modelListSchema>;
+
+/** A measured value with its 95 % interval, or why the data cannot give one. */
+export const metricSchema = named(
+  "Metric",
+  z.union([
+    z.object({ value: z.number(), low: z.number(), high: z.number() }),
+    z.object({ value: z.null(), reason: z.string() }),
+  ]),
+);
+export type MetricValue = z.infer<typeof metricSchema>;
+
+const metrics = z.object({
+  accuracy: metricSchema,
+  precision: metricSchema,
+  recall: metricSchema,
+  specificity: metricSchema,
+  f1: metricSchema,
+  auc: metricSchema,
+  ece: metricSchema,
+});
+export const measuredSchema = named(
+  "Measured",
+  z.object({
+    n: z.int(),
+    groups: z.int(),
+    cancer: z.int(),
+    nonCancer: z.int(),
+    threshold: share,
+    ...metrics.shape,
+  }),
+);
+/** What of a stored evaluation is shown and drawn. */
+export const evaluationSchema = named(
+  "Evaluation",
+  z.object({
+    verdict: verdictAnswerSchema,
+    dataset: z.string().describe("Names the images: evaluations of the same ones can be compared"),
+    intervals: z.string(),
+    test: measuredSchema,
+    validation: measuredSchema.nullable(),
+    collections: z.array(z.object({ name: z.string(), ...measuredSchema.shape })),
+    baselines: z.array(z.object({ name: z.string(), description: z.string(), auc: metricSchema })),
+    confusion: z.object({
+      truePositive: z.number(),
+      falsePositive: z.number(),
+      trueNegative: z.number(),
+      falseNegative: z.number(),
+    }),
+    roc: z.array(
+      z.object({ falsePositiveRate: z.number(), truePositiveRate: z.number(), threshold: z.number().nullable() }),
+    ),
+    precisionRecall: z.array(z.object({ recall: z.number(), precision: z.number(), threshold: z.number() })),
+    reliability: z.array(
+      z.object({
+        from: z.number(),
+        to: z.number(),
+        count: z.number(),
+        predicted: z.number().nullable(),
+        observed: z.number().nullable(),
+      }),
+    ),
+    riskCoverage: z.array(z.object({ coverage: z.number(), risk: z.number() })),
+  }),
+);
+export type EvaluationAnswer = z.infer<typeof evaluationSchema>;
+
+export const trainingCurveSchema = named(
+  "TrainingCurve",
+  z.object({
+    chosen: z.int().describe("The epoch whose weights the model has"),
+    epochs: z.array(
+      z.object({
+        epoch: z.int(),
+        loss: z.number(),
+        imagesPerSecond: z.number().nullable(),
+        validation: z.object({ loss: z.number(), auc: z.number() }).nullable(),
+      }),
+    ),
+  }),
+);
+export type TrainingCurve = z.infer<typeof trainingCurveSchema>;
+
+/** `GET /v1/models/{id}` */
+export const modelDetailSchema = named(
+  "ModelDetail",
+  z.object({
+    ...modelItemSchema.shape,
+    threshold: share.nullable(),
+    uncertain: bandSchema.nullable(),
+    guard: z.boolean().nullable(),
+    counts: z.object({ train: z.number(), validation: z.number(), test: z.number() }).nullable(),
+    configuration: z.record(z.string(), z.unknown()).nullable().describe("Everything the trainer was told"),
+    card: z.string().nullable().describe("The model card, Markdown"),
+    evaluation: evaluationSchema.nullable().describe("Null where none is stored that this program can read"),
+    training: trainingCurveSchema.nullable(),
+    disclaimer: z.string(),
+  }),
+);
+export type ModelDetail = z.infer<typeof modelDetailSchema>;
+
+/** `GET /v1/models/compare?a=&b=` */
+export const comparisonSchema = named(
+  "Comparison",
+  z.object({
+    a: modelItemSchema,
+    b: modelItemSchema,
+    comparable: z.boolean().describe("Whether both were measured on the same test set"),
+    metrics: z
+      .array(
+        z.object({
+          name: z.enum(["accuracy", "precision", "recall", "specificity", "f1", "auc", "ece"]),
+          a: metricSchema.nullable(),
+          b: metricSchema.nullable(),
+          difference: z.number().nullable().describe("b less a; null where one is missing or they are not comparable"),
+        }),
+      )
+      .describe("On each model's test set"),
+    rule: z
+      .object({ promotes: z.boolean(), reason: z.string() })
+      .describe("What the registry's rule says of b taking over from a"),
+  }),
+);
+export type Comparison = z.infer<typeof comparisonSchema>;
+export const comparisonQuerySchema = z.object({ a: z.string().min(1).max(63), b: z.string().min(1).max(63) });
+
+/** `POST /v1/models/{id}/promote` and `POST /v1/models/rollback` */
+export const promotionSchema = named(
+  "Promotion",
+  z.object({
+    current: z.string().describe("The model that is current now"),
+    previous: z.string().nullable(),
+    reason: z.string().describe("What decided, as a sentence"),
+  }),
+);
+export type Promotion = z.infer<typeof promotionSchema>;
+
+export const healthSchema = named("Health", z.object({ status: z.literal("ok") }));
+export const readySchema = named(
+  "Ready",
+  z.object({ status: z.literal("ready"), model: z.string(), recipe: z.string() }),
+);
