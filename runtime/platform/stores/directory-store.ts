@@ -183,6 +183,19 @@ export class DirectoryStore implements ObjectStore {
     return buried;
   }
 
+  /**
+   * Deletes an object with the content of every generation it had: nothing of it can be read any more. False if there was
+   * none.
+   */
+  async erase(name: string): Promise<boolean> {
+    const deleted = await this.delete(name);
+    // The newest is the deletion, which stays, so that no number is given twice.
+    const newest = this.highest(name);
+    for (let generation = newest - 1; generation > 0; generation--)
+      rmSync(join(this.history(name), String(generation)), { recursive: true, force: true });
+    return deleted;
+  }
+
   async list(options: ListOptions = {}): Promise<ListPage> {
     const pageSize = options.pageSize ?? 1000;
     if (!Number.isInteger(pageSize) || pageSize < 1)
@@ -192,6 +205,7 @@ export class DirectoryStore implements ObjectStore {
     const objects: ObjectInfo[] = [];
     for (const name of names) {
       if (after !== undefined && compareNames(name, after) <= 0) continue;
+      if (options.from !== undefined && compareNames(name, options.from) < 0) continue;
       const { live } = await this.resolve(name);
       if (!live) continue;
       if (objects.length === pageSize) {

@@ -141,6 +141,7 @@ export class GcsStore implements ObjectStore {
         maxResults,
         fields: `nextPageToken,items(${FIELDS})`,
         ...(options.prefix ? { prefix: options.prefix } : {}),
+        ...(options.from ? { startOffset: options.from } : {}),
         ...(options.pageToken ? { pageToken: options.pageToken } : {}),
       });
       const { items = [], nextPageToken } = (response ?? {}) as { items?: FileMetadata[]; nextPageToken?: string };

@@ -47,6 +47,8 @@ export interface ReadOptions {
 
 export interface ListOptions {
   readonly prefix?: string;
+  /** The first name that is listed, if there is one, in the order of the UTF-8 bytes; those before it are left out. */
+  readonly from?: string;
   /** At most this many objects a page. Default 1000, as in the Google Cloud Storage JSON API. */
   readonly pageSize?: number;
   readonly pageToken?: string;

@@ -231,6 +231,10 @@ describe.each(Object.entries(adapters))("%s", (_name, open) => {
     } while (pageToken);
     expect(paged).toEqual(all);
     expect(sizes).toEqual([3, 3, 1]);
+
+    const rest = await store.list({ from: all[2] as string, pageSize: 2 });
+    expect(rest.objects.map(({ name }) => name)).toEqual(all.slice(2, 4));
+    expect((await store.list({ from: `${all[2]}!` })).objects.map(({ name }) => name)).toEqual(all.slice(3));
   });
 
   test("takes any name that a scan may have", async () => {
