@@ -60,6 +60,13 @@ export const LAYOUTS: Readonly<Record<TableName, TableLayout>> = {
     clusterBy: ["who", "action", "subject"],
     requirePartitionFilter: true,
   },
+  feedback: {
+    description: "What people hold a scan for, beside what the model said: a person's newest row on an answer counts",
+    partition: { by: "given_at", granularity: "MONTH" },
+    clusterBy: ["request", "id"],
+    // What was said of an answer may come weeks after it.
+    requirePartitionFilter: false,
+  },
   features_pca: {
     description: "One row for every processed image: its scores on the principal components of the training images",
     clusterBy: ["recipe", "pca", "id"],

@@ -13,6 +13,7 @@ const REPAIR: Readonly<Record<TableName, string>> = {
     "again: images in it may change their group and split then, so train again before comparing models.",
   predictions: AUDIT_TRAIL,
   audit: AUDIT_TRAIL,
+  feedback: "Restore it from a backup or an earlier generation: what people said is written once.",
   features_pca: "Delete it and run npm run features again, which writes it anew.",
   pca_fits: "Delete it and run npm run features again, which writes it anew.",
 };

@@ -104,6 +104,21 @@ export const AUDIT = [
 ] as const satisfies readonly Column[];
 
 /**
+ * What people hold a scan for, beside what the model said. A person's newest row on an answer counts: it names the one
+ * before. Key: `feedback`.
+ */
+export const FEEDBACK = [
+  required("feedback", "STRING", "Unique id of this row"),
+  required("request", "STRING", "The answer that it is about, as in predictions"),
+  required("id", "STRING", "id of the answer, as in predictions"),
+  required("label", "STRING", "Cancer or Non-Cancer: what the person says"),
+  nullable("comment", "STRING", "In the person's words"),
+  required("who", "STRING", "The person"),
+  clock("given_at", "When"),
+  nullable("supersedes", "STRING", "feedback of the same person on the same id before"),
+] as const satisfies readonly Column[];
+
+/**
  * One row for every processed image and every fit: where it lies among the principal components. Key: `id` and `pca`.
  * The rows that count are those of the current fit, see {@link PCA_FITS}.
  */
@@ -130,6 +145,7 @@ export const TABLES = {
   assignments: ASSIGNMENTS,
   predictions: PREDICTIONS,
   audit: AUDIT,
+  feedback: FEEDBACK,
   features_pca: FEATURES_PCA,
   pca_fits: PCA_FITS,
 } as const;
