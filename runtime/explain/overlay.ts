@@ -3,12 +3,14 @@ import { type Geometry, type GreyImage, RECIPE, toOriginal } from "../imaging";
 import { INFERNO } from "./colormap";
 import type { Explanation } from "./explanation";
 
-/** How much of the original the strongest evidence covers. */
+/** How much of the original the strongest evidence covers, where nobody asks for another share. */
 const STRONGEST_COVER = 0.65;
 
 export interface RenderOptions {
   /** Longest side of the picture, pixels; a larger original is shrunk to it. Default: the original's size. */
   readonly maxSide?: number;
+  /** Share of the original, 0 to 1, that the strongest evidence covers. Default: {@link STRONGEST_COVER}. Of overlays. */
+  readonly opacity?: number;
 }
 
 /** The page as an 8-bit grey PNG that a browser can show. 16-bit pages are windowed to their own range. */
@@ -30,6 +32,7 @@ export async function renderOverlay(
   const { grey, width, height } = await display(image, options.maxSide);
   const side = RECIPE.side;
   const { map } = explanation;
+  const { opacity = STRONGEST_COVER } = options;
   const rgb = Buffer.alloc(width * height * 3);
   const fittedWidth = side - 2 * geometry.padLeft;
   const fittedHeight = side - 2 * geometry.padTop;
@@ -52,7 +55,7 @@ export async function renderOverlay(
         const below = at(bottom, left) + (at(bottom, right) - at(bottom, left)) * (u - left);
         evidence = above + (below - above) * (v - top);
       }
-      const cover = STRONGEST_COVER * evidence;
+      const cover = opacity * evidence;
       const colour = Math.round(255 * evidence) * 3;
       for (let channel = 0; channel < 3; channel++) {
         rgb[out + channel] = Math.round(level * (1 - cover) + (INFERNO[colour + channel] as number) * cover);

@@ -7,12 +7,14 @@ import type { GreyImage } from "./types";
 /**
  * A lossless grey PNG of 8 or 16 bits with no chunk but header, pixels and end: the form in which scans are curated.
  * The same image gives the same bytes.
+ *
+ * @param options.quick in half the time, a fifth larger
  */
-export async function encodePng(image: GreyImage): Promise<Buffer> {
+export async function encodePng(image: GreyImage, { quick = false } = {}): Promise<Buffer> {
   const { width, height, depth, pixels } = image;
   const png = await sharp(pixels, { raw: { width, height, channels: 1 }, limitInputPixels: false })
     .toColourspace(depth === 8 ? "b-w" : "grey16")
-    .png({ compressionLevel: 6, adaptiveFiltering: true, palette: false })
+    .png({ compressionLevel: quick ? 2 : 6, adaptiveFiltering: !quick, palette: false })
     .toBuffer();
   return withoutMetadata(png);
 }
