@@ -2,4 +2,4 @@ export { type Evaluation, evaluateScored, type Measured, measure, type ScoredIma
 export { type EvaluateFolderOptions, evaluateFolder, type FolderEvaluation } from "./folder";
 export { auc, METRICS, type MetricName } from "./metrics";
 export { type EvaluateContext, TestBench } from "./test-bench";
-export { type EvaluationRow, evaluateTestSplit, evaluationPrefix, readEvaluation } from "./test-split";
+export { contender, type EvaluationRow, evaluateTestSplit, evaluationPrefix, readEvaluation } from "./test-split";

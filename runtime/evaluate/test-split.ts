@@ -1,7 +1,7 @@
 import { oneChannel } from "../imaging";
 import type { Label } from "../intake";
 import type { Classifier } from "../model";
-import type { ObjectStore } from "../platform/stores";
+import type { ObjectStore, ReadableStore } from "../platform/stores";
 import type { Header, PlainImage } from "./classical";
 import { EVALUATION_VERSION, type Evaluation, evaluateScored, type ScoredImage } from "./evaluation";
 import { datasetHash, storeDestination, writeOutputs } from "./outputs";
@@ -26,11 +26,19 @@ export interface EvaluationRow {
 export const evaluationPrefix = (model: string): string => `evaluation/${model}/`;
 
 /** The stored evaluation of a model, or undefined. */
-export async function readEvaluation(reports: ObjectStore, model: string): Promise<Evaluation | undefined> {
+export async function readEvaluation(reports: ReadableStore, model: string): Promise<Evaluation | undefined> {
   const name = `${evaluationPrefix(model)}evaluation.json`;
   if (!(await reports.stat(name))) return undefined;
   return JSON.parse((await reports.read(name)).toString("utf8")) as Evaluation;
 }
+
+/** What the registry's rule compares of an evaluation. */
+export const contender = ({ model, dataset, test, verdict }: Evaluation) => ({
+  model,
+  testSet: dataset,
+  auc: test.auc.value,
+  verdict,
+});
 
 /** Names the images that a model is evaluated on; their pixels are not needed for it. */
 export function setsHash(sets: {

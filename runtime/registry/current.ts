@@ -2,6 +2,9 @@ import { z } from "zod";
 import { NOT_EVALUATED, type Verdict, verdictSchema } from "../model";
 import { type ObjectStore, PreconditionFailedError, type ReadableStore } from "../platform/stores";
 
+/** The bucket of models for who may move the pointer. */
+export type PointerStore = ReadableStore & Pick<ObjectStore, "write">;
+
 const CURRENT = "current.json";
 
 const currentSchema = z.object({
@@ -35,7 +38,7 @@ export async function currentModel(models: ReadableStore): Promise<SeenModel | u
  * @returns false if the pointer had moved
  */
 export async function setCurrent(
-  models: ObjectStore,
+  models: PointerStore,
   next: Pick<CurrentModel, "model" | "reason"> & { readonly verdict?: Verdict },
   seen: { readonly model: string; readonly generation: number } | undefined,
   now: Date,
@@ -44,14 +47,14 @@ export async function setCurrent(
 }
 
 /** Enters a newer verdict on the current model, unless the pointer has moved meanwhile. All else stays as it is. */
-export async function updateVerdict(models: ObjectStore, seen: SeenModel, verdict: Verdict): Promise<void> {
+export async function updateVerdict(models: PointerStore, seen: SeenModel, verdict: Verdict): Promise<void> {
   if (JSON.stringify(verdictSchema.parse(verdict)) === JSON.stringify(seen.verdict)) return;
   const { generation, ...current } = seen;
   await replace(models, { ...current, verdict }, generation);
 }
 
 async function replace(
-  models: ObjectStore,
+  models: PointerStore,
   content: z.input<typeof currentSchema>,
   generation: number | undefined,
 ): Promise<boolean> {

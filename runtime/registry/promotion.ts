@@ -1,6 +1,5 @@
 import type { Verdict } from "../model";
-import type { ObjectStore } from "../platform/stores";
-import { currentModel, setCurrent, updateVerdict } from "./current";
+import { currentModel, type PointerStore, setCurrent, updateVerdict } from "./current";
 
 /** A model with its result on one test set. */
 export interface Contender {
@@ -85,7 +84,7 @@ export function decide(challenger: Contender, champion: Contender | Unmeasured |
  * one that cannot be measured
  */
 export async function promote(
-  models: ObjectStore,
+  models: PointerStore,
   challenger: Contender,
   measure: (model: string) => Promise<Contender>,
 ): Promise<Promotion> {

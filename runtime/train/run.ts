@@ -1,7 +1,7 @@
-import { type Evaluation, TestBench } from "../evaluate";
+import { contender, type Evaluation, TestBench } from "../evaluate";
 import type { StoresOf } from "../platform/open-stores";
 import type { ContextWith, StepOutcome } from "../platform/step";
-import { type Contender, type Promotion, promote } from "../registry";
+import { type Promotion, promote } from "../registry";
 import type { trainContract } from "./contract";
 import { type TrainOptions, type TrainOutcome, trainStep } from "./step";
 
@@ -57,8 +57,4 @@ async function evaluateAndPromote(context: RunContext, model: string) {
     notes: [verdict.sentence, ...promotion.notes, `report: ${bench.reportOf(model)}`],
     summary: { verdict, test, promotion: { current, reason } },
   };
-}
-
-function contender({ model, dataset, test, verdict }: Evaluation): Contender {
-  return { model, testSet: dataset, auc: test.auc.value, verdict };
 }
