@@ -7,6 +7,7 @@ import { featuresCommand } from "./commands/features";
 import { ingestCommand } from "./commands/ingest";
 import { modelsCommand } from "./commands/models";
 import { preprocessCommand } from "./commands/preprocess";
+import { replayCommand } from "./commands/replay";
 import { serveCommand } from "./commands/serve";
 import { sparkCommand } from "./commands/spark";
 import { trainCommand } from "./commands/train";
@@ -29,6 +30,7 @@ const COMMANDS = [
   evaluateCommand,
   explainCommand,
   serveCommand,
+  replayCommand,
   modelsCommand,
   verifyModelCommand,
 ];

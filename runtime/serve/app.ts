@@ -1,31 +1,46 @@
 import { randomUUID } from "node:crypto";
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController, type RouteOptions } from "fastify";
-import { DISCLAIMER } from "../intake";
 import type { Logger } from "../platform/logging";
 import type { CreatableStore, ReadableStore } from "../platform/stores";
 import type { Warehouse } from "../platform/warehouse";
-import { Admission } from "./admission";
+import type { PointerStore } from "../registry";
+import { PREDICTIONS } from "./answering";
 import { Bodies } from "./bodies";
 import { Connections } from "./connections";
 import { SERVE_DEFAULTS } from "./contract";
 import { Audit, type Authentication, identify, type KeyTimes, NO_AUTHENTICATION, secureHeaders } from "./identity";
+import { Answers } from "./kept/answers";
+import { FeedbackBook } from "./kept/feedback";
+import { Idempotency } from "./kept/idempotency";
+import { TimeIndex } from "./kept/time-index";
 import { createMetrics } from "./metrics";
-import { ModelSlot, noModel } from "./model-slot";
+import { ModelSlot } from "./model-slot";
 import { MULTIPART_OVERHEAD } from "./multipart";
+import { openApi } from "./openapi";
 import { pageRoutes } from "./page/routes";
-import { PREDICTIONS, predictionRoutes } from "./predictions";
 import { Problem, sendProblem, stopping, toProblem } from "./problem";
 import {
   answerClientError,
   answerFrameworkError,
   answerUnusual,
   checkRequest,
+  MOST_URL,
   parserOptions,
   refuseOtherMethods,
 } from "./protocol";
+import { Queue } from "./queue";
+import { docsRoutes } from "./routes/docs";
+import { healthRoutes } from "./routes/health";
+import { historyRoutes } from "./routes/history";
+import { modelRoutes } from "./routes/models";
+import { predictRoutes } from "./routes/predict";
+import { predictionRoutes } from "./routes/prediction";
+import { LANES } from "./scoring";
 
 export interface ServerDependencies {
   readonly models: ReadableStore;
+  /** The bucket of models again, where this process may move the pointer to the current one. @default it may not */
+  readonly pointer?: PointerStore | undefined;
   readonly reports: ReadableStore & CreatableStore;
   readonly warehouse: Warehouse;
   readonly log: Logger;
@@ -45,6 +60,10 @@ export interface ServerDependencies {
   readonly maxMegapixels?: number;
   /** Scans in progress before further ones get 503; a quarter of them may be large. @default 16 */
   readonly queueLimit?: number;
+  /** Seconds from the end of an upload within which its answer is given, or none. @default 30 */
+  readonly deadlineSeconds?: number;
+  /** Days that pixels and maps of answers are kept. @default 30 */
+  readonly keepDays?: number;
   /** Open connections before the oldest that waits for no answer makes room. @default 1000 */
   readonly maxConnections?: number;
   /** Seconds that a client may need for the head of a request, or be silent in its body. @default 10 */
@@ -63,23 +82,36 @@ const LINGER_SECONDS = 5;
 const STOP_SENDER_SECONDS = 3;
 const STOP_SECONDS = 120;
 
+declare module "fastify" {
+  interface FastifyInstance {
+    /** From now on `/readyz` says no, and every answer ends its connection: who sends requests sends them elsewhere. */
+    retire(): void;
+  }
+}
+
 /**
  * The HTTP service. It listens to nothing yet: tests send requests with `inject`, a process calls `listen`.
  * A missing or broken model does not keep the server from starting:
  * `/readyz` says what is wrong.
  */
 export async function buildServer(dependencies: ServerDependencies): Promise<FastifyInstance> {
-  const { models, reports, warehouse, log } = dependencies;
+  const { models, pointer, reports, warehouse, log } = dependencies;
   const maxBodyBytes = dependencies.maxBodyBytes ?? SERVE_DEFAULTS.maxBodyMiB * 2 ** 20;
   const maxPages = dependencies.maxPages ?? SERVE_DEFAULTS.maxPages;
   const pixels = (dependencies.maxMegapixels ?? SERVE_DEFAULTS.maxMegapixels) * 1_000_000;
   const limits = { bytes: maxBodyBytes, pages: maxPages, pixels, totalPixels: Math.max(pixels, maxPages * 2 ** 20) };
   const senderSeconds = dependencies.senderSeconds ?? 10;
   const answerSeconds = dependencies.answerSeconds ?? 60;
+  const deadlineSeconds = dependencies.deadlineSeconds ?? SERVE_DEFAULTS.deadlineSeconds;
   const slot = new ModelSlot(models, log);
-  const admission = new Admission(dependencies.queueLimit ?? SERVE_DEFAULTS.queueLimit);
+  const places = dependencies.queueLimit ?? SERVE_DEFAULTS.queueLimit;
+  const queue = new Queue({ places, lanes: LANES, patience: deadlineSeconds });
   const bodies = new Bodies({ memory: 4 * (maxBodyBytes + MULTIPART_OVERHEAD), senderSeconds });
-  const metrics = createMetrics(slot, admission, bodies);
+  const metrics = createMetrics(slot, queue, bodies);
+  const answers = new Answers(reports, dependencies.keepDays ?? SERVE_DEFAULTS.keepDays);
+  const history = new TimeIndex(reports, "history");
+  const feedback = new FeedbackBook(reports, warehouse);
+  const keys = new Idempotency(reports);
 
   const app: FastifyInstance = Fastify({
     loggerInstance: log as FastifyBaseLogger,
@@ -88,6 +120,8 @@ export async function buildServer(dependencies: ServerDependencies): Promise<Fas
     genReqId: () => randomUUID(),
     http: parserOptions(senderSeconds),
     requestTimeout: WHOLE_REQUEST_SECONDS * 1000,
+    // An id that is too long is one that nothing has.
+    routerOptions: { maxParamLength: MOST_URL },
     clientErrorHandler: answerClientError,
     frameworkErrors: answerFrameworkError,
     // Fastify's own answer is no problem document.
@@ -98,9 +132,13 @@ export async function buildServer(dependencies: ServerDependencies): Promise<Fas
   answerUnusual(app.server);
   const refuseTheRest = refuseOtherMethods(app);
 
+  let retired = false;
   let closing = false;
+  app.decorate("retire", () => {
+    retired = true;
+  });
   app.addHook("preClose", async () => {
-    closing = true;
+    retired = closing = true;
     bodies.stop(STOP_SENDER_SECONDS);
     connections.close(STOP_SECONDS);
   });
@@ -117,9 +155,11 @@ export async function buildServer(dependencies: ServerDependencies): Promise<Fas
     requestsPerMinute: dependencies.requestsPerMinute ?? 0,
     keyTimes: dependencies.keyTimes,
   });
-  app.decorate("audit", new Audit(warehouse, log));
+  const audit = new Audit(warehouse, log);
+  app.decorate("audit", audit);
   app.addHook("onSend", async (request, reply) => {
     reply.header("x-request-id", request.id);
+    if (retired) reply.header("connection", "close");
     connections.endLater(request.raw, answerSeconds, reply.raw);
   });
   app.addHook("onResponse", async ({ raw }) => {
@@ -130,7 +170,7 @@ export async function buildServer(dependencies: ServerDependencies): Promise<Fas
   app.setErrorHandler((error, request, reply) => {
     const problem = toProblem(error);
     if (problem.status >= 500 && !(error instanceof Problem)) request.log.error({ err: error }, "Request failed");
-    if (request.method === "POST" && request.routeOptions.url === PREDICTIONS)
+    if (request.method === "POST" && request.routeOptions.url?.startsWith(PREDICTIONS))
       metrics.refusals.inc({ code: problem.code });
     return sendProblem(reply, problem, request.id);
   });
@@ -142,43 +182,26 @@ export async function buildServer(dependencies: ServerDependencies): Promise<Fas
     ),
   );
 
-  app.get("/healthz", { config: { role: "open" } }, async () => ({ status: "ok" }));
-  app.get("/readyz", { config: { role: "open" } }, async (request, reply) => {
-    const metadata = slot.current?.metadata;
-    if (metadata) return { status: "ready", model: metadata.id, recipe: metadata.recipe };
-    return sendProblem(reply, noModel(slot), request.id);
-  });
-  app.get("/metrics", { config: { role: "viewer" } }, async (_, reply) =>
-    reply.type(metrics.registry.contentType).send(await metrics.registry.metrics()),
-  );
-  app.get("/v1/model", { config: { role: "viewer" } }, async () => {
-    const metadata = slot.current?.metadata;
-    if (!metadata) throw noModel(slot);
-    const { id, recipe, threshold, parameters, synthetic, uncertain, guard } = metadata;
-    return {
-      id,
-      verdict: slot.verdict,
-      recipe,
-      threshold,
-      uncertain: uncertain ? { low: uncertain.low, high: uncertain.high } : null,
-      guard: guard !== undefined,
-      parameters,
-      synthetic,
-      disclaimer: DISCLAIMER,
-    };
-  });
-  await app.register(pageRoutes);
-  await app.register(predictionRoutes, {
+  await openApi(app);
+  const answering = {
     slot,
-    admission,
-    bodies,
-    connections,
-    metrics,
-    reports,
+    queue,
+    answers,
+    history,
     warehouse,
+    audit,
+    metrics,
     log,
     limits,
-  });
+    deadlineSeconds,
+  };
+  await app.register(healthRoutes, { slot, metrics, isStopping: () => retired });
+  await app.register(pageRoutes);
+  await app.register(docsRoutes);
+  await app.register(predictRoutes, { ...answering, bodies, connections, keys });
+  await app.register(historyRoutes, { history, feedback });
+  await app.register(predictionRoutes, { answers, feedback, bodies, keys });
+  await app.register(modelRoutes, { slot, models, pointer, reports, keys });
   refuseTheRest();
 
   app.addHook("onClose", () => slot.close());

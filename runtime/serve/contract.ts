@@ -9,6 +9,8 @@ export const SERVE_DEFAULTS = {
   queueLimit: 16,
   maxPages: 64,
   maxMegapixels: 25,
+  deadlineSeconds: 30,
+  drainSeconds: 2,
   keepDays: 30,
 } as const;
 
@@ -45,6 +47,18 @@ export const serveContract = defineContract({
       10_000,
       SERVE_DEFAULTS.queueLimit,
     ),
+    DEADLINE_SECONDS: wholeNumberVariable(
+      "Seconds from the end of an upload within which its answer is given; after them there is none",
+      1,
+      600,
+      SERVE_DEFAULTS.deadlineSeconds,
+    ),
+    DRAIN_SECONDS: wholeNumberVariable(
+      "Seconds between the first no of /readyz and the last connection that is taken, once the process is told to stop",
+      0,
+      60,
+      SERVE_DEFAULTS.drainSeconds,
+    ),
     KEEP_DAYS: wholeNumberVariable(
       "Days that pixels and maps of answers are kept, from the beginning of the day (UTC)",
       1,
@@ -66,7 +80,7 @@ export const serveContract = defineContract({
   writes: [],
   // The pointer to the model that is served: an administrator moves it.
   replaces: { models: ["current.json"] },
-  appends: ["predictions", "audit"],
+  appends: ["predictions", "feedback", "audit"],
   health: { startup: "/readyz", liveness: "/healthz" },
   resources: { memoryGiB: 2, cpu: 1, timeoutSeconds: 60 },
 });

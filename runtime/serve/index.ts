@@ -1,4 +1,5 @@
 export { buildServer, type ServerDependencies } from "./app";
 export { serveContract } from "./contract";
-export type { Prediction } from "./predictions";
+export { NothingToReplay, type Replay, replay } from "./replay";
+export type { Prediction } from "./schemas";
 export { type Callers, localCallers, type RunningServer, serveWorkspace } from "./server";

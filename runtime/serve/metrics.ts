@@ -1,10 +1,10 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
-import type { Admission } from "./admission";
 import type { Bodies } from "./bodies";
 import type { ModelSlot } from "./model-slot";
+import type { Queue } from "./queue";
 
 /** What `/metrics` tells. Each server has its own registry, so that several can live in one process. */
-export function createMetrics(slot: ModelSlot, admission: Admission, bodies: Bodies) {
+export function createMetrics(slot: ModelSlot, queue: Queue, bodies: Bodies) {
   const registry = new Registry();
   const registers = [registry];
   collectDefaultMetrics({ register: registry });
@@ -32,7 +32,7 @@ export function createMetrics(slot: ModelSlot, admission: Admission, bodies: Bod
     help: "Predictions that were let in and are not done",
     registers,
     collect() {
-      this.set(admission.size);
+      this.set(queue.size);
     },
   });
   new Gauge({

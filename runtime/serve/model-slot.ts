@@ -1,15 +1,15 @@
-import { RECIPE } from "../imaging";
-import { type Classifier, loadClassifier, modelFilesInStore, UnusableModelError, type Verdict } from "../model";
+import { UnusableModelError, type Verdict } from "../model";
 import type { Logger } from "../platform/logging";
 import { ObjectStoreError, type ReadableStore } from "../platform/stores";
 import { type CurrentModel, currentModel } from "../registry";
 import { Problem } from "./problem";
+import { loadScorer, type Scorer } from "./scoring";
 
 /** A model that could not be used is tried again after this, e.g. once its files are copied whole. */
 const SECONDS_BEFORE_RETRY = 30;
 
 interface Loaded {
-  readonly classifier: Classifier;
+  readonly scorer: Scorer;
   /** By the newest evaluation. */
   verdict: Verdict;
   users: number;
@@ -38,8 +38,8 @@ export class ModelSlot {
     private readonly log: Logger,
   ) {}
 
-  get current(): Classifier | undefined {
-    return this.loaded?.classifier;
+  get current(): Scorer | undefined {
+    return this.loaded?.scorer;
   }
 
   /** What stands before every answer of the current model. */
@@ -62,13 +62,18 @@ export class ModelSlot {
     return this.refreshing;
   }
 
+  /** Loads a model that has just been made the current one: what was being loaded meanwhile may be the one before. */
+  async follow(model: string): Promise<void> {
+    for (let look = 0; look < 2 && this.current?.metadata.id !== model; look++) await this.refresh();
+  }
+
   /** Runs `work` with the current model, which is not freed before the work is done. Undefined if there is none. */
-  async use<T>(work: (classifier: Classifier, verdict: Verdict) => Promise<T>): Promise<T | undefined> {
+  async use<T>(work: (scorer: Scorer, verdict: Verdict) => Promise<T>): Promise<T | undefined> {
     const { loaded } = this;
     if (!loaded) return undefined;
     loaded.users++;
     try {
-      return await work(loaded.classifier, loaded.verdict);
+      return await work(loaded.scorer, loaded.verdict);
     } finally {
       loaded.users--;
       disposeIfUnused(loaded);
@@ -101,7 +106,7 @@ export class ModelSlot {
       generation = current.generation;
       if (generation === this.generation) return;
       if (generation === this.failed?.generation && Date.now() - this.failed.at < SECONDS_BEFORE_RETRY * 1000) return;
-      if (current.model === this.loaded?.classifier.metadata.id) this.loaded.verdict = current.verdict;
+      if (current.model === this.loaded?.scorer.metadata.id) this.loaded.verdict = current.verdict;
       else await this.swap(current);
       this.generation = generation;
       this.failed = undefined;
@@ -115,32 +120,25 @@ export class ModelSlot {
           : `The pointer to the current model, or the model, cannot be read: ${(error as Error).message}`;
       if (problem === this.problem) return;
       this.problem = problem;
-      const serving = this.loaded?.classifier.metadata.id ?? null;
+      const serving = this.loaded?.scorer.metadata.id ?? null;
       this.log.error({ err: error, serving }, "The promoted model is not served");
     }
   }
 
   private async swap({ model: id, verdict }: CurrentModel): Promise<void> {
-    const classifier = await loadClassifier(modelFilesInStore(this.models, id));
-    const blank = new Uint8Array(RECIPE.side * RECIPE.side * RECIPE.channels);
-    try {
-      await classifier.predict([blank]);
-    } catch (error) {
-      await classifier.dispose();
-      throw error;
-    }
+    const scorer = await loadScorer(this.models, id);
     if (this.closed) {
-      await classifier.dispose();
+      await scorer.dispose();
       return;
     }
     this.retire();
-    this.loaded = { classifier, verdict, users: 0, retired: false };
+    this.loaded = { scorer, verdict, users: 0, retired: false };
     this.log.info({ model: id }, "Model loaded, verified and warm");
   }
 }
 
 function disposeIfUnused(loaded: Loaded): void {
-  if (loaded.retired && loaded.users === 0) void loaded.classifier.dispose();
+  if (loaded.retired && loaded.users === 0) void loaded.scorer.dispose();
 }
 
 /** What a caller is told where there is no model. */

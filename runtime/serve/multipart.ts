@@ -5,25 +5,49 @@ import { Problem } from "./problem";
 export const isMultipart = (contentType: string | undefined): contentType is string =>
   /^multipart\/form-data\b/i.test(contentType ?? "");
 
-/** What boundaries and headers of a multipart body may add to the file, bytes. */
+/** What boundaries and headers of a multipart body may add to the files, bytes. */
 export const MULTIPART_OVERHEAD = 64 * 1024;
-/** A form for a scan has few; a million small ones cost a minute and gigabytes. */
-const MOST_PARTS = 32;
+/** Fields that may stand beside the files; a million small ones cost a minute and gigabytes. */
+const MOST_OTHERS = 31;
+
+/** A file of a form. */
+export interface FormFile {
+  /** As the sender calls it; undefined where it does not. */
+  readonly name: string | undefined;
+  readonly bytes: Buffer;
+}
 
 /**
  * The first field `file` of a multipart body.
  *
  * @throws {Problem} `bad-multipart` or `no-file`
  */
-export function fileOf(body: Buffer, contentType: string): Promise<Buffer> {
+export async function fileOf(body: Buffer, contentType: string): Promise<Buffer> {
+  const [first] = await filesOf(body, contentType, 1, "first");
+  return (first as FormFile).bytes;
+}
+
+/**
+ * The fields `file` of a multipart body, in its order; other fields are skipped.
+ *
+ * @param most files; of more only the first ones count, or there is a problem
+ * @throws {Problem} `bad-multipart`, `no-file`, `too-many-files`
+ */
+export function filesOf(
+  body: Buffer,
+  contentType: string,
+  most: number,
+  more: "first" | "refuse" = "refuse",
+): Promise<readonly FormFile[]> {
+  const parts = most + MOST_OTHERS;
   const unreadable = new Problem(
     400,
     "bad-multipart",
-    `The multipart body cannot be read. Send the scan as the field file, beside ${MOST_PARTS - 1} fields at most.`,
+    `The multipart body cannot be read. Send each scan as a field file, with no more than ${parts} fields in all.`,
   );
   const [, quoted, plain] = /;\s*boundary=(?:"([^"]{1,70})"|([^\s;"]{1,70}))/i.exec(contentType) ?? [];
   const boundary = quoted ?? plain;
-  if (boundary === undefined || partsOf(body, boundary) > MOST_PARTS) return Promise.reject(unreadable);
+  if (boundary === undefined || partsOf(body, boundary, parts) > parts) return Promise.reject(unreadable);
   return new Promise((resolve, reject) => {
     const parser = new Busboy({
       headers: { "content-type": `multipart/form-data; boundary="${boundary}"` },
@@ -31,19 +55,30 @@ export function fileOf(body: Buffer, contentType: string): Promise<Buffer> {
       isPartAFile: (name, _type, fileName) => name === "file" || fileName !== undefined,
     });
     const fail = () => reject(unreadable);
-    let file: Promise<Buffer> | undefined;
-    parser.on("file", (name, stream) => {
+    const files: Promise<FormFile>[] = [];
+    let tooMany = false;
+    parser.on("file", (field, stream, name) => {
       stream.on("error", fail);
-      if (name !== "file" || file) {
+      if (field !== "file" || files.length === most) {
+        tooMany ||= field === "file";
         stream.resume();
         return;
       }
-      file = buffer(stream);
+      const file = buffer(stream).then((bytes) => ({ name, bytes }));
       file.catch(fail);
+      files.push(file);
     });
     parser.on("error", fail);
     parser.on("finish", () => {
-      if (file) resolve(file);
+      if (tooMany && more === "refuse") {
+        reject(
+          new Problem(
+            400,
+            "too-many-files",
+            `At most ${most} files are taken at a time. Send them in several batches.`,
+          ),
+        );
+      } else if (files.length > 0) resolve(Promise.all(files));
       else reject(new Problem(400, "no-file", "The multipart body has no file in the field file."));
     });
     parser.end(body);
@@ -51,11 +86,11 @@ export function fileOf(body: Buffer, contentType: string): Promise<Buffer> {
 }
 
 /** Counted before anything is parsed, and no further than it matters. */
-function partsOf(body: Buffer, boundary: string): number {
+function partsOf(body: Buffer, boundary: string, most: number): number {
   const delimiter = Buffer.from(`--${boundary}`, "latin1");
   let delimiters = 0;
   let at = body.indexOf(delimiter);
-  while (at >= 0 && delimiters <= MOST_PARTS + 1) {
+  while (at >= 0 && delimiters <= most + 1) {
     delimiters++;
     at = body.indexOf(delimiter, at + delimiter.length);
   }

@@ -1,7 +1,9 @@
 import { randomUUID } from "node:crypto";
 import { STATUS_CODES } from "node:http";
-import type { FastifyReply } from "fastify";
+import type { FastifyError, FastifyReply } from "fastify";
+import { hasZodFastifySchemaValidationErrors } from "fastify-type-provider-zod";
 import { RejectedImage, type RejectionCode } from "../imaging";
+import type { ProblemDocument } from "./schemas";
 
 /**
  * An error that the caller is told of, as `application/problem+json` (RFC 9457). `code` is stable; `detail` is a
@@ -19,37 +21,41 @@ export class Problem extends Error {
   }
 }
 
-const CONTENT_TYPE = "application/problem+json; charset=utf-8";
+export const PROBLEM_TYPE = "application/problem+json; charset=utf-8";
+
+/** The document as it is answered. */
+export const problemDocument = ({ status, code, detail }: Problem, request: string): ProblemDocument => ({
+  type: "about:blank",
+  title: STATUS_CODES[status] ?? "Error",
+  status,
+  detail,
+  code,
+  request,
+});
 
 export function sendProblem(reply: FastifyReply, problem: Problem, request: string): FastifyReply {
   return reply
     .code(problem.status)
     .headers(problem.headers)
     .header("cache-control", "no-store")
-    .type(CONTENT_TYPE)
-    .send(documentOf(problem, request));
+    .type(PROBLEM_TYPE)
+    .send(JSON.stringify(problemDocument(problem, request)));
 }
 
 /** A whole answer, for a connection whose request could not even be read; it ends the connection. */
 export function rawProblem(problem: Problem): string {
-  const body = documentOf(problem, randomUUID());
+  const document = problemDocument(problem, randomUUID());
+  const body = JSON.stringify(document);
   const headers = {
     ...problem.headers,
-    "content-type": CONTENT_TYPE,
+    "content-type": PROBLEM_TYPE,
     "content-length": String(Buffer.byteLength(body)),
     "cache-control": "no-store",
     connection: "close",
   };
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
-  return `HTTP/1.1 ${problem.status} ${titleOf(problem)}\r\n${lines.join("")}\r\n${body}`;
+  return `HTTP/1.1 ${problem.status} ${document.title}\r\n${lines.join("")}\r\n${body}`;
 }
-
-function documentOf(problem: Problem, request: string): string {
-  const { status, code, detail } = problem;
-  return JSON.stringify({ type: "about:blank", title: titleOf(problem), status, detail, code, request });
-}
-
-const titleOf = ({ status }: Problem) => STATUS_CODES[status] ?? "Error";
 
 /** HTTP's name for why an image is refused; 422 (the content cannot be processed) where it has none of its own. */
 const STATUS: Partial<Record<RejectionCode, number>> = {
@@ -62,6 +68,7 @@ const STATUS: Partial<Record<RejectionCode, number>> = {
 /** What a caller is told of anything that was thrown. */
 export function toProblem(error: unknown): Problem {
   if (error instanceof Problem) return error;
+  if (hasZodFastifySchemaValidationErrors(error)) return unusable(error);
   if (error instanceof RejectedImage) return new Problem(STATUS[error.code] ?? 422, error.code, error.message);
   return new Problem(
     500,
@@ -70,9 +77,36 @@ export function toProblem(error: unknown): Problem {
   );
 }
 
-/** The server has no room for a scan just now. */
-export const busy = (what: string) =>
-  new Problem(503, "busy", `The server has ${what}. Send this one again in a moment.`, { "retry-after": "1" });
+/** What the schemas of a route find, as sentences. What is no id, or no name, names nothing. */
+function unusable({ validation = [], validationContext }: FastifyError): Problem {
+  if (validationContext === "params") return notFound("There is nothing under this name. Look at the id again.");
+  const where = validationContext === "headers" ? "header" : "query";
+  const found = validation.slice(0, 10).map(({ instancePath, message = "" }) => {
+    const name = instancePath.replace(/^\//, "").replaceAll("/", ".");
+    return `${name ? `"${name}": ` : ""}${message.replace(/\.$/, "")}.`;
+  });
+  return new Problem(400, `bad-${where}`, `The ${where} cannot be used. ${found.join(" ")}`);
+}
+
+/**
+ * The server has no room for a scan just now.
+ *
+ * @param seconds until what it has is done, as far as is known
+ */
+export const busy = (what: string, seconds = 1) => {
+  const wait = Math.min(300, Math.max(1, Math.ceil(seconds)));
+  return new Problem(503, "busy", `The server has ${what}. Send this one again in ${wait} s.`, {
+    "retry-after": String(wait),
+  });
+};
+
+/** An answer is not given late: who waits for it has given up by then. */
+export const tooLate = (seconds: number, wait: number) =>
+  new Problem(503, "too-late", `There was no answer within ${seconds} s. Send the request again in a moment.`, {
+    "retry-after": String(Math.max(1, Math.ceil(wait))),
+  });
+
+export const notFound = (detail: string) => new Problem(404, "not-found", detail);
 
 /** Nobody reads this, because the connection is closed; it is counted under its code. */
 export const clientGone = () => new Problem(499, "client-gone", "The client left before its answer was there.");

@@ -9,7 +9,7 @@ import { Problem, rawProblem, requestTimeout, sendProblem, toProblem } from "./p
  */
 
 /** Longest URL, characters. */
-const MOST_URL = 8192;
+export const MOST_URL = 8192;
 
 /** Of Node's server. Requests without `Host` are refused in {@link checkRequest}: Node's own answer has no body. */
 export const parserOptions = (senderSeconds: number) => ({
@@ -113,6 +113,7 @@ export function refuseOtherMethods(app: FastifyInstance): () => void {
         method: app.supportedMethods.filter((method) => !known.has(method)),
         exposeHeadRoute: false,
         config: { role: "viewer" },
+        schema: { hide: true },
         onRequest: refuse,
         handler: refuse,
       });

@@ -149,6 +149,14 @@ export const batchSchema = named("Batch", z.object({ items: z.array(batchItemSch
 export type BatchItem = z.infer<typeof batchItemSchema>;
 export type Batch = z.infer<typeof batchSchema>;
 
+const dayOrTime = z.union([z.iso.datetime({ offset: true }), z.iso.date()]);
+const limitSchema = z.coerce.number().int().min(1).max(200).default(50);
+const cursorSchema = z
+  .string()
+  .regex(/^\d{13}-[0-9a-f-]{36}$/)
+  .optional()
+  .describe("next of the page before");
+
 /** A line of the history. */
 export const historyItemSchema = named(
   "HistoryItem",
@@ -179,8 +187,8 @@ export const historySchema = named(
 );
 export type History = z.infer<typeof historySchema>;
 export const historyQuerySchema = z.object({
-  limit: z.coerce.number().int().min(1).max(200).default(50),
-  cursor: z.string().min(1).max(200).optional(),
+  limit: limitSchema,
+  cursor: cursorSchema,
   decision: decisionSchema.optional(),
   model: z.string().min(1).max(63).optional(),
   id: z
@@ -188,14 +196,8 @@ export const historyQuerySchema = z.object({
     .regex(/^[0-9a-f]{1,64}$/)
     .optional()
     .describe("The beginning of an id"),
-  from: z
-    .union([z.iso.datetime({ offset: true }), z.iso.date()])
-    .optional()
-    .describe("Not before: a date or a time"),
-  to: z
-    .union([z.iso.datetime({ offset: true }), z.iso.date()])
-    .optional()
-    .describe("Before: a date or a time"),
+  from: dayOrTime.optional().describe("Not before: a date or a time"),
+  to: dayOrTime.optional().describe("Before: a date or a time"),
 });
 
 /** Body of `POST /v1/predictions/{id}/feedback` */
@@ -225,6 +227,18 @@ export type Feedback = z.infer<typeof feedbackSchema>;
 /** `GET /v1/predictions/{id}/feedback`: the newest first. */
 export const feedbackListSchema = named("FeedbackList", z.object({ items: z.array(feedbackSchema) }));
 export type FeedbackList = z.infer<typeof feedbackListSchema>;
+
+/** `GET /v1/feedback`: on all answers, the newest first; superseded ones are among them. */
+export const feedbackPageSchema = named(
+  "FeedbackPage",
+  z.object({ items: z.array(feedbackSchema), next: z.string().nullable() }),
+);
+export type FeedbackPage = z.infer<typeof feedbackPageSchema>;
+export const feedbackQuerySchema = z.object({
+  limit: limitSchema,
+  cursor: cursorSchema,
+  agrees: z.enum(["true", "false"]).optional().describe("Only what agrees with the model, or does not"),
+});
 
 /** `GET /v1/model`: the one that answers now. */
 export const modelSchema = named(

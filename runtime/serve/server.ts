@@ -1,14 +1,16 @@
 import { isIPv6 } from "node:net";
+import { setTimeout } from "node:timers/promises";
 import type { FastifyInstance } from "fastify";
 import { z } from "zod";
 import { ConfigurationError, parseEnv } from "../platform/config";
 import { createLogger, type Logger } from "../platform/logging";
 import { openStores } from "../platform/open-stores";
 import { LOOPBACK, portProblem } from "../platform/port";
+import { DirectoryStore } from "../platform/stores";
 import { ObjectStoreWarehouse } from "../platform/warehouse";
 import { openWorkspace, type Workspace } from "../platform/workspace";
 import { buildServer } from "./app";
-import { serveContract } from "./contract";
+import { SERVE_DEFAULTS, serveContract } from "./contract";
 import {
   type Authentication,
   authenticationOf,
@@ -16,6 +18,7 @@ import {
   identityVariables,
   unmeantProblems,
 } from "./identity";
+import { keepSweeping } from "./kept/sweep";
 
 /** Who may ask, and how often. */
 export interface Callers {
@@ -49,8 +52,11 @@ export interface RunningServer {
   readonly url: string;
   /** Whether there was a model to serve at the start. */
   readonly ready: boolean;
-  /** Stops listening, lets the requests in progress end, frees the model. */
-  close(): Promise<void>;
+  /**
+   * Says on `/readyz` that it is being stopped, goes on for so many seconds, then stops listening, lets the requests in
+   * progress end, and frees the model.
+   */
+  close(drainSeconds?: number): Promise<void>;
 }
 
 /**
@@ -67,21 +73,34 @@ export async function serveWorkspace(options: {
   readonly callers?: Callers;
   readonly log?: Logger;
   readonly refreshSeconds?: number;
+  /** Days that pixels and maps of answers are kept. @default 30 */
+  readonly keepDays?: number;
 }): Promise<RunningServer> {
   const own = typeof options.workspace === "string";
   const workspace = typeof options.workspace === "string" ? await openWorkspace(options.workspace) : options.workspace;
   const host = options.host ?? LOOPBACK;
   const callers = options.callers ?? localCallers(host, {});
+  const { models, reports } = workspace.buckets;
+  const log = options.log ?? createLogger("serve", { keepNames: true });
+  const keepDays = options.keepDays ?? SERVE_DEFAULTS.keepDays;
   const app = await buildServer({
-    models: workspace.buckets.models,
-    reports: workspace.buckets.reports,
+    models,
+    pointer: models,
+    reports,
     warehouse: workspace.warehouse,
-    log: options.log ?? createLogger("serve", { keepNames: true }),
+    log,
+    keepDays,
     ...callers,
     ...(options.refreshSeconds === undefined ? {} : { refreshSeconds: options.refreshSeconds }),
   });
   if (own) app.addHook("onClose", () => workspace.close());
-  return listen(app, options.port, host);
+  const running = await listen(app, options.port, host);
+  // In the cloud the bucket does it by itself.
+  if (reports instanceof DirectoryStore) {
+    const end = keepSweeping(reports, keepDays, log);
+    app.server.once("close", end);
+  }
+  return running;
 }
 
 async function listen(app: FastifyInstance, port: number, host: string): Promise<RunningServer> {
@@ -93,11 +112,16 @@ async function listen(app: FastifyInstance, port: number, host: string): Promise
   }
   const address = app.server.address();
   const bound = typeof address === "object" && address ? address.port : port;
+  const close = async (drainSeconds = 0) => {
+    app.retire();
+    await setTimeout(drainSeconds * 1000);
+    await app.close();
+  };
   const probe = await app.inject({ method: "GET", url: serveContract.health.startup });
   return {
     url: `http://${isIPv6(host) ? `[${host}]` : host}:${bound}`,
     ready: probe.statusCode === 200,
-    close: () => app.close(),
+    close,
   };
 }
 
@@ -112,6 +136,7 @@ export async function main(): Promise<void> {
   const warehouse = new ObjectStoreWarehouse(tables);
   const app = await buildServer({
     models,
+    pointer: models,
     reports,
     warehouse,
     log,
@@ -119,6 +144,8 @@ export async function main(): Promise<void> {
     maxPages: env.MAX_PAGES,
     maxMegapixels: env.MAX_MEGAPIXELS,
     queueLimit: env.QUEUE_LIMIT,
+    deadlineSeconds: env.DEADLINE_SECONDS,
+    keepDays: env.KEEP_DAYS,
     authentication,
     requestsPerMinute: env.RATE_LIMIT,
   });
@@ -129,7 +156,7 @@ export async function main(): Promise<void> {
     log.warn("AUTH_ROLES names nobody: whoever asks is told that he has no role");
   const stop = (signal: string) => {
     log.info({ signal }, "Stopping");
-    server.close().then(
+    server.close(env.DRAIN_SECONDS).then(
       () => process.exit(0),
       (error: unknown) => {
         log.error({ err: error }, "Stopping failed");

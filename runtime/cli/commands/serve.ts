@@ -27,6 +27,9 @@ export async function requireCallers(host: string): Promise<void> {
   localCallers(host);
 }
 
+/** Half a second is long for who polls on this machine, and short for who waits for the prompt. */
+const DRAIN_SECONDS = 0.5;
+
 export async function serveUntilStopped(directory: string, at: number, host: string): Promise<void> {
   const { localCallers, serveWorkspace } = await import("../../serve/index.js");
   const server = await serveWorkspace({ workspace: directory, port: at, host, callers: localCallers(host) });
@@ -35,7 +38,7 @@ export async function serveUntilStopped(directory: string, at: number, host: str
     process.stdout.write("There is no model in it yet: predictions are refused until npm run train has made one.\n");
   }
   const stop = () => {
-    void server.close().then(() => process.exit(EXIT.done));
+    void server.close(DRAIN_SECONDS).then(() => process.exit(EXIT.done));
   };
   process.once("SIGINT", stop);
   process.once("SIGTERM", stop);

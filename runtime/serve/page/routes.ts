@@ -16,7 +16,7 @@ const FILES = [
  */
 export async function pageRoutes(app: FastifyInstance): Promise<void> {
   for (const [path, type, content] of FILES) {
-    app.get(path, { config: { role: "viewer" } }, async (_, reply) =>
+    app.get(path, { config: { role: "viewer" }, schema: { hide: true } }, async (_, reply) =>
       reply.type(type).header("cache-control", "no-cache").send(content),
     );
   }

@@ -226,7 +226,7 @@ describe("errors are problem+json with a stable code", () => {
   test("other methods, unknown paths and ids", async () => {
     const wrong = await app.inject({ method: "PUT", url: "/v1/predictions" });
     expectProblem(wrong, 405, "method-not-allowed");
-    expect(wrong.headers.allow).toBe("POST");
+    expect(wrong.headers.allow).toBe("GET, HEAD, POST");
     const probe = await app.inject({ method: "DELETE", url: "/healthz" });
     expectProblem(probe, 405, "method-not-allowed");
     expect(probe.headers.allow).toBe("GET, HEAD");
@@ -268,7 +268,7 @@ describe("errors are problem+json with a stable code", () => {
     expect(refused.length).toBeGreaterThanOrEqual(1);
     for (const response of refused) {
       expectProblem(response, 503, "busy");
-      expect(response.headers["retry-after"]).toBe("1");
+      expect(Number(response.headers["retry-after"])).toBeGreaterThanOrEqual(1);
     }
     for (let i = 0; i < 3; i++) expectProblem(await post(Buffer.from("x"), {}, narrow), 415, "unsupported-format");
     expect((await post(ill, {}, narrow)).statusCode).toBe(200);

@@ -295,11 +295,15 @@ describe("errors of the parser and of Fastify are problem documents", () => {
     ["one long header", `GET / HTTP/1.1\r\nhost: x\r\na: ${"b".repeat(40_000)}\r\n\r\n`, 431, "headers-too-large"],
     ["a long URL", get(`/${"a".repeat(40_000)}`), 414, "url-too-long"],
     ["a longish URL", get(`/?${"a".repeat(10_000)}`), 414, "url-too-long"],
-    ["a long id", get(`/v1/predictions/${"a".repeat(300)}/overlay`), 414, "url-too-long"],
+    ["a long id", get(`/v1/predictions/${"a".repeat(8000)}/overlay`), 404, "not-found"],
     ["a URL that cannot be decoded", get("/v1/predictions/%zz/overlay"), 400, "bad-url"],
     ["another such", get("/%c0%af"), 400, "bad-url"],
     ["an expectation", "GET / HTTP/1.1\r\nhost: x\r\nexpect: tea\r\n\r\n", 417, "expectation-failed"],
     ["a tunnel", "CONNECT x:1 HTTP/1.1\r\nhost: x:1\r\n\r\n", 405, "method-not-allowed"],
+    ["an id with slashes", get("/v1/predictions/..%2f..%2fcurrent.json/original"), 404, "not-found"],
+    ["an id that climbs", get("/v1/predictions/../../etc/passwd"), 404, "not-found"],
+    ["a page that is none", get(`/v1/predictions/${"0".repeat(64)}/pages/..%2f1`), 404, "not-found"],
+    ["a model that climbs", get("/v1/models/..%2fcurrent.json"), 404, "not-found"],
     ["an unusual method", get("/v1/predictions", "PROPFIND"), 405, "method-not-allowed"],
     ["TRACE", get("/", "TRACE"), 405, "method-not-allowed"],
     ["a scan for the page", `POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 1\r\n\r\nx`, 405, "method-not-allowed"],
@@ -354,7 +358,7 @@ describe("what a client may do", () => {
     const client = await RawClient.open(url);
     await client.send("HEAD /healthz HTTP/1.1\r\nhost: x\r\n\r\n");
     await new Promise((resolve) => client.socket.once("data", resolve));
-    expect((await fetch(`${url}/v1/predictions`, { method: "HEAD" })).status).toBe(405);
+    expect((await fetch(`${url}/v1/predictions/batch`, { method: "HEAD" })).status).toBe(405);
     client.leave();
   });
 

@@ -1,0 +1,216 @@
+import { createHash } from "node:crypto";
+import type { FastifyBaseLogger } from "fastify";
+import { peakInOriginal } from "../explain";
+import { type ImageLimits, outlineScan } from "../imaging";
+import { DISCLAIMER } from "../intake";
+import type { ScoredScan, Verdict } from "../model";
+import type { Logger } from "../platform/logging";
+import type { Warehouse } from "../platform/warehouse";
+import type { Audit, Caller } from "./identity";
+import type { Answers } from "./kept/answers";
+import type { TimeIndex } from "./kept/time-index";
+import type { createMetrics } from "./metrics";
+import { type ModelSlot, noModel } from "./model-slot";
+import { tooLate } from "./problem";
+import { priceOf, type Queue } from "./queue";
+import type { HistoryItem, Prediction } from "./schemas";
+import { explanationOfMap, type Scorer } from "./scoring";
+
+export interface AnsweringDependencies {
+  readonly slot: ModelSlot;
+  readonly queue: Queue;
+  readonly answers: Answers;
+  readonly history: TimeIndex;
+  readonly warehouse: Warehouse;
+  readonly audit: Audit;
+  readonly metrics: ReturnType<typeof createMetrics>;
+  readonly log: Logger | FastifyBaseLogger;
+  readonly limits: Pick<ImageLimits, "bytes" | "pages" | "pixels" | "totalPixels">;
+  /** Seconds from the end of the upload: an answer is given within them or not at all. */
+  readonly deadlineSeconds: number;
+}
+
+/** Who asks, under which name. */
+export interface Asked extends Caller {
+  readonly request: string;
+}
+
+export const PREDICTIONS = "/v1/predictions";
+
+/**
+ * The way of one file: refused by its headers where it can be, else queued, answered in its turn, and kept, with a row of
+ * who asked, before the answer is given.
+ *
+ * @param gone aborted once nobody waits for it any more
+ * @throws {RejectedImage} for the file; {Problem} `busy`, `too-late`, `no-model`, or the reason of `gone`
+ */
+export async function answerFor(
+  dependencies: AnsweringDependencies,
+  asked: Asked,
+  bytes: Buffer,
+  gone: AbortSignal,
+): Promise<Prediction> {
+  const { slot, queue, limits, metrics, deadlineSeconds } = dependencies;
+  const end = metrics.seconds.startTimer();
+  const price = priceOf(outlineScan(bytes, limits));
+  const late = new AbortController();
+  const timer = setTimeout(() => late.abort(tooLate(deadlineSeconds, queue.wait)), deadlineSeconds * 1000);
+  const signal = AbortSignal.any([gone, late.signal]);
+  try {
+    const prediction = await queue.admit(price, signal, async (lane) => {
+      const work = await lane(() =>
+        slot.use(async (scorer, verdict) => ({
+          scorer,
+          verdict,
+          scored: await scorer.score(bytes, { limits, signal }),
+        })),
+      );
+      if (!work) throw noModel(slot);
+      signal.throwIfAborted();
+      return keep(dependencies, asked, bytes, work, signal);
+    });
+    // The last of it was written in the moment in which it became too late.
+    signal.throwIfAborted();
+    metrics.predictions.inc({ model: prediction.model, decision: prediction.decision });
+    end();
+    return prediction;
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+interface Work {
+  readonly scorer: Scorer;
+  readonly verdict: Verdict;
+  readonly scored: ScoredScan;
+}
+
+async function keep(
+  { answers, history, warehouse, audit, log, limits }: AnsweringDependencies,
+  { request, who, role }: Asked,
+  bytes: Buffer,
+  { scorer, verdict, scored }: Work,
+  signal: AbortSignal,
+): Promise<Prediction> {
+  const { metadata, digest } = scorer;
+  const { id, image, geometry, probability, label, decision, map } = scored;
+  const at = new Date();
+  const pages = await answers.keepPages(scored, bytes, at, { limits, signal });
+  signal.throwIfAborted();
+  const sizes = new Map(pages.map((page) => [page.page, page]));
+  // Paths, and not URLs: what a client says of the host in its headers proves nothing.
+  const path = (what: string) => `${PREDICTIONS}/${id}/${what}`;
+  const [overlay, original] = [path("overlay"), path("original")];
+  const prediction: Prediction = {
+    request,
+    id,
+    verdict,
+    model: metadata.id,
+    recipe: metadata.recipe,
+    probability,
+    label,
+    decision,
+    uncertain: metadata.uncertain ? { low: metadata.uncertain.low, high: metadata.uncertain.high } : null,
+    threshold: metadata.threshold,
+    overlay,
+    original,
+    disclaimer: DISCLAIMER,
+    page: scored.page,
+    pages: scored.pages,
+    rejected_pages: scored.rejectedPages.map(({ page, reason }) => ({
+      page,
+      code: reason.code,
+      detail: reason.message,
+    })),
+    width: image.width,
+    height: image.height,
+    peak: peakInOriginal(explanationOfMap(map, geometry), geometry, image),
+    synthetic: metadata.synthetic,
+    slices: scored.slices.map(({ page, probability: of, sha256 }) => {
+      const { width = 0, height = 0, depth = 8 } = sizes.get(page) ?? {};
+      return { page, probability: of, sha256, width, height, depth, pixels: path(`pages/${page}`) };
+    }),
+    map: { path: path("map"), page: scored.page, rows: map.rows, columns: map.columns },
+    pictures: { overlay, original, seen: `/v1/scans/${id}/picture` },
+    receipt: {
+      request,
+      model: metadata.id,
+      model_sha256: digest,
+      recipe: metadata.recipe,
+      file_sha256: createHash("sha256").update(bytes).digest("hex"),
+      pages: scored.slices.map(({ page, sha256 }) => ({ page, sha256 })),
+      answered_at: at.toISOString(),
+      kept_until: answers.keptUntil(at).toISOString(),
+    },
+  };
+  const kept = { prediction, map: { ...map, values: [...map.values] }, geometry, who };
+  const row = {
+    request,
+    id,
+    model: metadata.id,
+    recipe: metadata.recipe,
+    probability,
+    label,
+    decision,
+    threshold: metadata.threshold,
+    sha256: scored.sha256,
+    predicted_at: at.toISOString(),
+    who,
+  };
+  await Promise.all([
+    answers.keep(kept, at),
+    history.add(at, request, factsOf(prediction, who)),
+    warehouse.append("predictions", request, [row], { unique: true }),
+    audit.record({
+      action: "predict",
+      who,
+      role,
+      request,
+      subject: id,
+      sha256: scored.sha256,
+      model: metadata.id,
+      recipe: metadata.recipe,
+      result: decision,
+    }),
+  ]);
+  log.info({ request, prediction: id, model: metadata.id, label, decision, probability }, "Prediction");
+  return prediction;
+}
+
+type Fact = Exclude<keyof HistoryItem, "request" | "answered_at">;
+
+/** What the history says of an answer, as texts. */
+function factsOf(prediction: Prediction, who: string): Record<Fact, string> {
+  const { id, model, probability, label, decision, threshold, page, pages, receipt } = prediction;
+  return {
+    id,
+    model,
+    probability: String(probability),
+    label,
+    decision,
+    threshold: String(threshold),
+    page: String(page),
+    pages: String(pages),
+    who,
+    kept: receipt.kept_until,
+  };
+}
+
+/** The same read again. */
+export function historyItem(request: string, at: Date, facts: Readonly<Record<string, string>>): HistoryItem {
+  const { id, model, label, decision, who, kept, probability, threshold, page, pages } = facts as Record<Fact, string>;
+  return {
+    request,
+    id,
+    model,
+    probability: Number(probability),
+    label: label as HistoryItem["label"],
+    decision: decision as HistoryItem["decision"],
+    threshold: Number(threshold),
+    page: Number(page),
+    pages: Number(pages),
+    answered_at: at.toISOString(),
+    who,
+    kept: Date.parse(kept) > Date.now(),
+  };
+}

@@ -1,0 +1,139 @@
+import {
+  decodeCurated,
+  decodeScan,
+  encodePng,
+  type Geometry,
+  type GreyImage,
+  type ImageLimits,
+  pixelSha256,
+} from "../../imaging";
+import type { ScoredScan } from "../../model";
+import { PreconditionFailedError } from "../../platform/stores";
+import type { Prediction } from "../schemas";
+import { type KeptStore, newestFirst, timeOfName } from "./time-index";
+
+/** Everything below is kept for so many days and then gone. */
+export const ANSWERS = "answers/";
+
+/** A signed map on a layer's grid, row by row. */
+export interface KeptMap {
+  readonly rows: number;
+  readonly columns: number;
+  readonly values: readonly number[];
+}
+
+/** One answer as it is kept: with the pages beside it, all that is needed to show it and to give it again. */
+export interface KeptAnswer {
+  readonly prediction: Prediction;
+  /** Of the most suspicious page. */
+  readonly map: KeptMap;
+  readonly geometry: Geometry;
+  readonly who: string;
+}
+
+/** A page that was kept. */
+export interface KeptPage {
+  readonly page: number;
+  readonly sha256: string;
+  readonly width: number;
+  readonly height: number;
+  readonly depth: 8 | 16;
+}
+
+const DAY = 86_400_000;
+
+/**
+ * What is kept of answers, below `answers/<id>/` of the bucket of reports: `<time>-<request>.json` an answer, and
+ * `pages-<day>/<sha256>.png` a page, once a day however often it is sent.
+ */
+export class Answers {
+  /** @param days from the beginning of the day (UTC) of an answer */
+  constructor(
+    private readonly store: KeptStore,
+    private readonly days: number,
+  ) {}
+
+  /** Until when everything of an answer is there, whoever else removes what is so many days old. */
+  keptUntil(at: Date): Date {
+    return new Date(startOfDay(at) + this.days * DAY);
+  }
+
+  /**
+   * Keeps every page that was answered: grey, lossless, at its full size and depth, without metadata. A scan of several
+   * pages is decoded a second time, page by page, so that all of it is never in memory.
+   */
+  async keepPages(
+    scored: ScoredScan,
+    bytes: Buffer,
+    at: Date,
+    { limits, signal }: { readonly limits: Partial<ImageLimits>; readonly signal: AbortSignal },
+  ): Promise<readonly KeptPage[]> {
+    const answered = new Map(scored.slices.map(({ page, sha256 }) => [page, sha256]));
+    if (answered.size === 1) return [await this.keepPage(scored.id, scored.page, scored.sha256, scored.image, at)];
+    const kept: KeptPage[] = [];
+    for await (const decoded of decodeScan(bytes, limits)) {
+      signal.throwIfAborted();
+      const sha256 = answered.get(decoded.page);
+      if (sha256 === undefined || !("image" in decoded)) continue;
+      kept.push(await this.keepPage(scored.id, decoded.page, sha256, decoded.image, at));
+    }
+    return kept;
+  }
+
+  private async keepPage(id: string, page: number, sha256: string, image: GreyImage, at: Date): Promise<KeptPage> {
+    const { width, height, depth } = image;
+    const name = pageObject(id, sha256, at);
+    if (!(await this.store.stat(name)))
+      await createOnce(this.store, name, await encodePng(image, { quick: true }), "image/png");
+    return { page, sha256, width, height, depth };
+  }
+
+  async keep(answer: KeptAnswer, at: Date): Promise<void> {
+    const { id, request } = answer.prediction;
+    const name = `${ANSWERS}${id}/${newestFirst(at, request)}.json`;
+    await this.store.create(name, JSON.stringify(answer), { contentType: "application/json" });
+  }
+
+  /** The newest answer of an id whose days are not over. */
+  async newest(id: string): Promise<KeptAnswer | undefined> {
+    const { objects } = await this.store.list({ prefix: `${ANSWERS}${id}/`, pageSize: 1 });
+    return this.readIfKept(objects[0]?.name);
+  }
+
+  /** One answer, if its days are not over. */
+  async find(id: string, request: string, at: Date): Promise<KeptAnswer | undefined> {
+    return this.readIfKept(`${ANSWERS}${id}/${newestFirst(at, request)}.json`);
+  }
+
+  private async readIfKept(name: string | undefined): Promise<KeptAnswer | undefined> {
+    if (name === undefined || !timeOfName(name) || !(await this.store.stat(name))) return undefined;
+    const answer = JSON.parse((await this.store.read(name)).toString("utf8")) as KeptAnswer;
+    return Date.parse(answer.prediction.receipt.kept_until) > Date.now() ? answer : undefined;
+  }
+
+  /** The stored PNG of a page of an answer. */
+  async png({ prediction }: KeptAnswer, sha256: string): Promise<Buffer> {
+    return this.store.read(pageObject(prediction.id, sha256, new Date(prediction.receipt.answered_at)));
+  }
+
+  /** @throws if it is not the page that was answered */
+  async image(answer: KeptAnswer, sha256: string): Promise<GreyImage> {
+    const image = await decodeCurated(await this.png(answer, sha256));
+    if (pixelSha256(image) !== sha256) throw new Error(`The kept page ${sha256} has other pixels than it had.`);
+    return image;
+  }
+}
+
+const pageObject = (id: string, sha256: string, at: Date) =>
+  `${ANSWERS}${id}/pages-${at.toISOString().slice(0, 10)}/${sha256}.png`;
+
+const startOfDay = (at: Date) => Date.UTC(at.getUTCFullYear(), at.getUTCMonth(), at.getUTCDate());
+
+/** Stores what is the same whoever stores it. */
+async function createOnce(store: KeptStore, name: string, content: Buffer, contentType: string): Promise<void> {
+  try {
+    await store.create(name, content, { contentType });
+  } catch (error) {
+    if (!(error instanceof PreconditionFailedError)) throw error;
+  }
+}

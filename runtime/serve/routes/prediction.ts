@@ -1,0 +1,201 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import type { ZodTypeProvider } from "fastify-type-provider-zod";
+import { z } from "zod";
+import { renderOriginal, renderOverlay } from "../../explain";
+import { applyRecipe, encodePng, type GreyImage, oneChannel, RECIPE } from "../../imaging";
+import { PREDICTIONS } from "../answering";
+import type { Bodies } from "../bodies";
+import type { AuditAction } from "../identity";
+import type { Answers, KeptAnswer } from "../kept/answers";
+import type { FeedbackBook } from "../kept/feedback";
+import type { Idempotency } from "../kept/idempotency";
+import { IDEMPOTENT, jsonBody, picture, responses } from "../openapi";
+import { notFound } from "../problem";
+import { idParams, replyOnce, withJson } from "../request";
+import {
+  feedbackBodySchema,
+  feedbackListSchema,
+  feedbackSchema,
+  mapSchema,
+  predictionSchema,
+  type SaliencyMap,
+} from "../schemas";
+import { explanationOfMap } from "../scoring";
+
+export interface PredictionDependencies {
+  readonly answers: Answers;
+  readonly feedback: FeedbackBook;
+  readonly bodies: Bodies;
+  readonly keys: Idempotency;
+}
+
+/** Longest side of a picture that is shown, pixels. */
+const SHOWN_SIDE = 1024;
+const BY_ID = `${PREDICTIONS}/:id`;
+/** The same id shows the same for as long as it is kept. */
+const UNCHANGING = "private, max-age=3600, immutable";
+const SHOW = { config: { role: "viewer" } } as const;
+
+/** What is kept of one answer: its pictures, its map, its pages, and what people say of it. */
+export async function predictionRoutes(app: FastifyInstance, dependencies: PredictionDependencies): Promise<void> {
+  const { answers, feedback, bodies, keys } = dependencies;
+  const api = app.withTypeProvider<ZodTypeProvider>();
+
+  /** The newest answer of an id. Who looks at what is of a patient is written down. */
+  const look = async (
+    request: FastifyRequest<{ Params: { id: string } }>,
+    action: AuditAction,
+  ): Promise<KeptAnswer> => {
+    const { id } = request.params;
+    const answer = await answers.newest(id);
+    if (!answer) throw notFound("Nothing is kept of a prediction with this id. Send the scan again.");
+    await app.audit.record({ action, ...request.caller, request: request.id, subject: id });
+    return answer;
+  };
+  const png = (reply: FastifyReply, bytes: Buffer) =>
+    reply.type("image/png").header("cache-control", UNCHANGING).send(bytes);
+  const pageOf = ({ prediction }: KeptAnswer, page: number) => {
+    const slice = prediction.slices.find((each) => each.page === page);
+    if (slice) return slice;
+    const pages = prediction.slices.map((each) => each.page).join(", ");
+    throw notFound(`The prediction has no page ${page}. It was drawn from: ${pages}.`);
+  };
+  /** The page that an answer is about. */
+  const shown = (answer: KeptAnswer) => answers.image(answer, pageOf(answer, answer.prediction.page).sha256);
+
+  api.get(BY_ID, {
+    ...SHOW,
+    schema: {
+      summary: "The newest answer of an id",
+      params: idParams,
+      response: responses({ 200: predictionSchema }),
+    },
+    handler: async (request, reply) => {
+      const { prediction } = await look(request, "view-prediction");
+      return reply.header("cache-control", "no-store").send(prediction);
+    },
+  });
+
+  api.get(`${BY_ID}/overlay`, {
+    ...SHOW,
+    schema: {
+      summary: "The page with the places that speak for Cancer, at most 1,024 pixels wide and high",
+      params: idParams,
+      querystring: z.object({
+        opacity: z.coerce.number().min(0).max(1).optional().describe("Of the strongest place; 0.65 without it"),
+      }),
+      response: responses(picture("The overlay")),
+    },
+    handler: async (request, reply) => {
+      const answer = await look(request, "view-overlay");
+      const { opacity } = request.query;
+      const explanation = explanationOfMap(answer.map, answer.geometry);
+      const options = { maxSide: SHOWN_SIDE, ...(opacity === undefined ? {} : { opacity }) };
+      return png(reply, await renderOverlay(await shown(answer), answer.geometry, explanation, options));
+    },
+  });
+
+  api.get(`${BY_ID}/original`, {
+    ...SHOW,
+    schema: {
+      summary: "The page as it was read, 8 bits, at most 1,024 pixels wide and high",
+      params: idParams,
+      response: responses(picture("The page")),
+    },
+    handler: async (request, reply) => {
+      const image = await shown(await look(request, "view-original"));
+      return png(reply, await renderOriginal(image, { maxSide: SHOWN_SIDE }));
+    },
+  });
+
+  api.get(`${BY_ID}/pages/:page`, {
+    ...SHOW,
+    schema: {
+      summary: "A page at its full size and depth: a lossless grey PNG of 8 or 16 bits",
+      params: idParams.extend({ page: z.string().regex(/^[1-9]\d{0,4}$/) }),
+      response: responses(picture("The page")),
+    },
+    handler: async (request, reply) => {
+      const answer = await look(request, "view-pixels");
+      return png(reply, await answers.png(answer, pageOf(answer, Number(request.params.page)).sha256));
+    },
+  });
+
+  api.get(`${BY_ID}/map`, {
+    ...SHOW,
+    schema: {
+      summary: "Where the model looked, as numbers",
+      params: idParams,
+      response: responses({ 200: mapSchema }),
+    },
+    handler: async (request, reply) => {
+      const answer = await look(request, "view-map");
+      return reply.header("cache-control", UNCHANGING).send(mapOf(answer));
+    },
+  });
+
+  api.get("/v1/scans/:id/picture", {
+    ...SHOW,
+    schema: {
+      summary: "What the model saw of the page that the answer is about, or of another: 128 x 128 pixels",
+      params: idParams,
+      querystring: z.object({ page: z.coerce.number().int().min(1).max(99_999).optional() }),
+      response: responses(picture("The picture")),
+    },
+    handler: async (request, reply) => {
+      const answer = await look(request, "view-pixels");
+      const { sha256 } = pageOf(answer, request.query.page ?? answer.prediction.page);
+      return png(reply, await encodePng(seen(await answers.image(answer, sha256))));
+    },
+  });
+
+  api.post(`${BY_ID}/feedback`, {
+    config: { role: "clinician", takes: jsonBody(feedbackBodySchema) },
+    schema: {
+      summary: "What a person holds the scan for: a later one of the same person replaces it",
+      params: idParams,
+      headers: IDEMPOTENT,
+      response: responses({ 200: feedbackSchema }, 409, 413, 422),
+    },
+    handler: (request, reply) =>
+      withJson(bodies, request, feedbackBodySchema, (given, body) =>
+        replyOnce(keys, request, reply, [body], async () => {
+          const { prediction } = await look(request, "feedback");
+          return feedback.give(prediction, given, request.caller.who);
+        }),
+      ),
+  });
+
+  api.get(`${BY_ID}/feedback`, {
+    ...SHOW,
+    schema: {
+      summary: "What people said of an answer, the newest first",
+      params: idParams,
+      response: responses({ 200: feedbackListSchema }),
+    },
+    handler: async (request, reply) => {
+      await look(request, "view-prediction");
+      return reply.header("cache-control", "no-store").send({ items: [...(await feedback.of(request.params.id))] });
+    },
+  });
+}
+
+function seen(image: GreyImage): GreyImage {
+  return { width: RECIPE.side, height: RECIPE.side, depth: 8, pixels: oneChannel(applyRecipe(image).pixels) };
+}
+
+function mapOf({ prediction, map, geometry }: KeptAnswer): SaliencyMap {
+  const { page, peak, width, height } = prediction;
+  const { left, top, padLeft, padTop, scale } = geometry;
+  return {
+    page,
+    rows: map.rows,
+    columns: map.columns,
+    values: [...map.values],
+    square: { x: left - padLeft * scale, y: top - padTop * scale, side: RECIPE.side * scale },
+    foreground: { x: left, y: top, width: geometry.width, height: geometry.height },
+    peak,
+    width,
+    height,
+  };
+}
