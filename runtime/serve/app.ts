@@ -76,6 +76,8 @@ export interface ServerDependencies {
 
 /** For head and body of a request together, seconds, however steadily it comes. */
 const WHOLE_REQUEST_SECONDS = 120;
+/** Pictures that may wait to be drawn. */
+const DRAWINGS = 64;
 /** For a client to end a request that was refused, seconds. */
 const LINGER_SECONDS = 5;
 /** Once the server is being stopped: for bodies that are on their way, and for everything, seconds. */
@@ -106,6 +108,7 @@ export async function buildServer(dependencies: ServerDependencies): Promise<Fas
   const slot = new ModelSlot(models, log);
   const places = dependencies.queueLimit ?? SERVE_DEFAULTS.queueLimit;
   const queue = new Queue({ places, lanes: LANES, patience: deadlineSeconds });
+  const drawing = new Queue({ places: DRAWINGS, lanes: LANES, patience: deadlineSeconds });
   const bodies = new Bodies({ memory: 4 * (maxBodyBytes + MULTIPART_OVERHEAD), senderSeconds });
   const metrics = createMetrics(slot, queue, bodies);
   const answers = new Answers(reports, dependencies.keepDays ?? SERVE_DEFAULTS.keepDays);
@@ -200,7 +203,7 @@ export async function buildServer(dependencies: ServerDependencies): Promise<Fas
   await app.register(docsRoutes);
   await app.register(predictRoutes, { ...answering, bodies, connections, keys });
   await app.register(historyRoutes, { history, feedback });
-  await app.register(predictionRoutes, { answers, feedback, bodies, keys });
+  await app.register(predictionRoutes, { drawing, connections, answers, feedback, bodies, keys });
   await app.register(modelRoutes, { slot, models, pointer, reports, keys });
   refuseTheRest();
 

@@ -5,12 +5,14 @@ import { renderOriginal, renderOverlay } from "../../explain";
 import { applyRecipe, encodePng, type GreyImage, oneChannel, RECIPE } from "../../imaging";
 import { PREDICTIONS } from "../answering";
 import type { Bodies } from "../bodies";
+import type { Connections } from "../connections";
 import type { AuditAction } from "../identity";
 import type { Answers, KeptAnswer } from "../kept/answers";
 import type { FeedbackBook } from "../kept/feedback";
 import type { Idempotency } from "../kept/idempotency";
 import { IDEMPOTENT, jsonBody, picture, responses } from "../openapi";
 import { notFound } from "../problem";
+import type { Queue } from "../queue";
 import { idParams, replyOnce, withJson } from "../request";
 import {
   feedbackBodySchema,
@@ -23,12 +25,16 @@ import {
 import { explanationOfMap } from "../scoring";
 
 export interface PredictionDependencies {
+  /** Pictures are drawn so many at a time, however many are asked for. */
+  readonly drawing: Queue;
+  readonly connections: Connections;
   readonly answers: Answers;
   readonly feedback: FeedbackBook;
   readonly bodies: Bodies;
   readonly keys: Idempotency;
 }
 
+const A_PICTURE = { units: 1, large: false };
 /** Longest side of a picture that is shown, pixels. */
 const SHOWN_SIDE = 1024;
 const BY_ID = `${PREDICTIONS}/:id`;
@@ -38,7 +44,7 @@ const SHOW = { config: { role: "viewer" } } as const;
 
 /** What is kept of one answer: its pictures, its map, its pages, and what people say of it. */
 export async function predictionRoutes(app: FastifyInstance, dependencies: PredictionDependencies): Promise<void> {
-  const { answers, feedback, bodies, keys } = dependencies;
+  const { drawing, connections, answers, feedback, bodies, keys } = dependencies;
   const api = app.withTypeProvider<ZodTypeProvider>();
 
   /** The newest answer of an id. Who looks at what is of a patient is written down. */
@@ -52,6 +58,9 @@ export async function predictionRoutes(app: FastifyInstance, dependencies: Predi
     await app.audit.record({ action, ...request.caller, request: request.id, subject: id });
     return answer;
   };
+  /** Draws a picture in its turn, and not for who has left. */
+  const draw = (request: FastifyRequest, picture: () => Promise<Buffer>) =>
+    connections.whileWorking(request.raw, (gone) => drawing.admit(A_PICTURE, gone, (lane) => lane(picture)));
   const png = (reply: FastifyReply, bytes: Buffer) =>
     reply.type("image/png").header("cache-control", UNCHANGING).send(bytes);
   const pageOf = ({ prediction }: KeptAnswer, page: number) => {
@@ -91,7 +100,8 @@ export async function predictionRoutes(app: FastifyInstance, dependencies: Predi
       const { opacity } = request.query;
       const explanation = explanationOfMap(answer.map, answer.geometry);
       const options = { maxSide: SHOWN_SIDE, ...(opacity === undefined ? {} : { opacity }) };
-      return png(reply, await renderOverlay(await shown(answer), answer.geometry, explanation, options));
+      const overlay = async () => renderOverlay(await shown(answer), answer.geometry, explanation, options);
+      return png(reply, await draw(request, overlay));
     },
   });
 
@@ -103,8 +113,9 @@ export async function predictionRoutes(app: FastifyInstance, dependencies: Predi
       response: responses(picture("The page")),
     },
     handler: async (request, reply) => {
-      const image = await shown(await look(request, "view-original"));
-      return png(reply, await renderOriginal(image, { maxSide: SHOWN_SIDE }));
+      const answer = await look(request, "view-original");
+      const original = async () => renderOriginal(await shown(answer), { maxSide: SHOWN_SIDE });
+      return png(reply, await draw(request, original));
     },
   });
 
@@ -145,7 +156,8 @@ export async function predictionRoutes(app: FastifyInstance, dependencies: Predi
     handler: async (request, reply) => {
       const answer = await look(request, "view-pixels");
       const { sha256 } = pageOf(answer, request.query.page ?? answer.prediction.page);
-      return png(reply, await encodePng(seen(await answers.image(answer, sha256))));
+      const what = async () => encodePng(seen(await answers.image(answer, sha256)));
+      return png(reply, await draw(request, what));
     },
   });
 

@@ -200,7 +200,7 @@ test("a client that does not read its answers is cut off", async () => {
   const posted = await app.inject({ method: "POST", url: "/v1/predictions", payload: body });
   const client = await RawClient.open(url);
   client.socket.pause();
-  await client.send(`GET ${posted.json<Prediction>().overlay} HTTP/1.1\r\nhost: x\r\n\r\n`.repeat(40));
+  await client.send(`GET ${posted.json<Prediction>().slices[0]?.pixels} HTTP/1.1\r\nhost: x\r\n\r\n`.repeat(40));
   const connections = () => new Promise<number>((resolve) => app.server.getConnections((_, count) => resolve(count)));
   expect(await connections()).toBe(1);
   await until(connections, (count) => count === 0);
