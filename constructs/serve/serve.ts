@@ -70,7 +70,7 @@ export interface ServeProps {
 
 /** Where Cloud Run sends requests; it tells the process by PORT. */
 const PORT = serveContract.env.shape.PORT.parse(undefined);
-/** Beside the predictions that QUEUE_LIMIT lets in: the page, overlays and health. */
+/** Beside the predictions that QUEUE_LIMIT lets in: the page, pictures and health. */
 const SMALL_REQUESTS = 16;
 /** Cloud Run takes 32 MiB a request over HTTP/1, headers and form included; beyond it the answer is no problem document. */
 const MOST_BODY_MIB = 31;

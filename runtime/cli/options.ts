@@ -24,6 +24,11 @@ export const host = () =>
     .default(LOOPBACK)
     .env("HOST");
 
+export const keepDays = () =>
+  new Option("--keep-days <n>", "days that pixels and maps of answers are kept (30)")
+    .argParser(wholeNumber(1))
+    .env("KEEP_DAYS");
+
 export const labels = () =>
   new Option("--labels <pairs>", "what folders of other names hold: yes=Cancer,no=Non-Cancer").argParser((text) => {
     try {

@@ -13,7 +13,7 @@ const CONTENTS: Readonly<Record<BucketName, string>> = {
   quarantine: "of what was refused",
   processed: "of the recipe's pixels",
   models: "of models and what belongs to them",
-  reports: "of evaluation reports and overlays",
+  reports: "of evaluation reports and of what is kept of answers",
   warehouse: "that holds the tables",
 };
 

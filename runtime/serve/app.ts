@@ -4,7 +4,6 @@ import type { Logger } from "../platform/logging";
 import type { CreatableStore, ReadableStore } from "../platform/stores";
 import type { Warehouse } from "../platform/warehouse";
 import type { PointerStore } from "../registry";
-import { PREDICTIONS } from "./answering";
 import { Bodies } from "./bodies";
 import { Connections } from "./connections";
 import { SERVE_DEFAULTS } from "./contract";
@@ -33,7 +32,7 @@ import { docsRoutes } from "./routes/docs";
 import { healthRoutes } from "./routes/health";
 import { historyRoutes } from "./routes/history";
 import { modelRoutes } from "./routes/models";
-import { predictRoutes } from "./routes/predict";
+import { predictRoutes, TAKE_SCANS } from "./routes/predict";
 import { predictionRoutes } from "./routes/prediction";
 import { LANES } from "./scoring";
 
@@ -173,7 +172,7 @@ export async function buildServer(dependencies: ServerDependencies): Promise<Fas
   app.setErrorHandler((error, request, reply) => {
     const problem = toProblem(error);
     if (problem.status >= 500 && !(error instanceof Problem)) request.log.error({ err: error }, "Request failed");
-    if (request.method === "POST" && request.routeOptions.url?.startsWith(PREDICTIONS))
+    if (request.method === "POST" && TAKE_SCANS.includes(request.routeOptions.url ?? ""))
       metrics.refusals.inc({ code: problem.code });
     return sendProblem(reply, problem, request.id);
   });

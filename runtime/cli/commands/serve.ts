@@ -2,7 +2,14 @@ import { Command } from "commander";
 import { requireAll } from "../../platform/config";
 import { requireFreePort } from "../../platform/port";
 import { EXIT, requireWorkspace } from "../command-line";
-import { DEFAULT_PORT, host, out, port, seed } from "../options";
+import { DEFAULT_PORT, host, keepDays, out, port, seed } from "../options";
+
+interface ServeFlags {
+  readonly out: string;
+  readonly port?: number;
+  readonly host: string;
+  readonly keepDays?: number;
+}
 
 export function serveCommand(): Command {
   return new Command("serve")
@@ -11,13 +18,14 @@ export function serveCommand(): Command {
     .addOption(seed())
     .addOption(port())
     .addOption(host())
-    .action(async ({ out, port: at = DEFAULT_PORT, host }: { out: string; port?: number; host: string }) => {
+    .addOption(keepDays())
+    .action(async ({ out, port: at = DEFAULT_PORT, host, keepDays }: ServeFlags) => {
       await requireAll(
         () => requireWorkspace(out),
         () => requireCallers(host),
         () => requireFreePort(at, host),
       );
-      await serveUntilStopped(out, at, host);
+      await serveUntilStopped(out, at, host, keepDays);
     });
 }
 
@@ -30,9 +38,20 @@ export async function requireCallers(host: string): Promise<void> {
 /** Half a second is long for who polls on this machine, and short for who waits for the prompt. */
 const DRAIN_SECONDS = 0.5;
 
-export async function serveUntilStopped(directory: string, at: number, host: string): Promise<void> {
+export async function serveUntilStopped(
+  directory: string,
+  at: number,
+  host: string,
+  keepDays?: number,
+): Promise<void> {
   const { localCallers, serveWorkspace } = await import("../../serve/index.js");
-  const server = await serveWorkspace({ workspace: directory, port: at, host, callers: localCallers(host) });
+  const server = await serveWorkspace({
+    workspace: directory,
+    port: at,
+    host,
+    callers: localCallers(host),
+    ...(keepDays === undefined ? {} : { keepDays }),
+  });
   process.stdout.write(`Serving ${directory} on ${server.url} (Ctrl-C stops it)\n`);
   if (!server.ready) {
     process.stdout.write("There is no model in it yet: predictions are refused until npm run train has made one.\n");

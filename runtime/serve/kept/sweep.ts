@@ -3,6 +3,8 @@ import type { DirectoryStore } from "../../platform/stores";
 import { ANSWERS } from "./answers";
 import { KEY_DAYS, KEYS } from "./idempotency";
 
+/** Where an earlier version kept pictures of scans, for ever. */
+const EARLIER = "overlays/";
 const DAY = 86_400_000;
 const HOUR = 3_600_000;
 /** Objects that one round erases: the rest is the next one's. */
@@ -18,6 +20,7 @@ export async function sweepOnce(reports: DirectoryStore, days: number, now = Dat
   let erased = 0;
   for (const [prefix, kept] of [
     [ANSWERS, days],
+    [EARLIER, days],
     [KEYS, KEY_DAYS],
   ] as const) {
     for await (const { name, updated } of reports.listAll(prefix)) {

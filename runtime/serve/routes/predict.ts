@@ -27,6 +27,9 @@ const BATCH_BODIES = 2;
 /** How long a file of a batch waits before it looks for a place again, milliseconds. */
 const NO_PLACE_WAIT = 200;
 
+const BATCH = `${PREDICTIONS}/batch`;
+export const TAKE_SCANS: readonly string[] = [PREDICTIONS, BATCH];
+
 /** `POST /v1/predictions` and `/batch`: what takes scans. */
 export async function predictRoutes(app: FastifyInstance, dependencies: PredictDependencies): Promise<void> {
   const { slot, queue, bodies, connections, keys, limits } = dependencies;
@@ -70,7 +73,7 @@ export async function predictRoutes(app: FastifyInstance, dependencies: PredictD
       ),
   });
 
-  api.post(`${PREDICTIONS}/batch`, {
+  api.post(BATCH, {
     config: { role: "clinician", takes: SCANS(MOST_FILES) },
     schema: {
       summary: `Answers for up to ${MOST_FILES} scans; one that is bad stops none of the others`,

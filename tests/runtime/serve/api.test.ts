@@ -24,6 +24,7 @@ import type {
   Promotion,
   SaliencyMap,
 } from "../../../runtime/serve/schemas";
+import { useBackend } from "../../../runtime/tensorflow";
 import { BRIGHT_SPOT, headPixels, headPng } from "../../support/bright-spot-model";
 import { storeEvaluation } from "../../support/evaluation";
 import { promote, storeModel, until } from "../../support/served-model";
@@ -93,6 +94,7 @@ function deepScan(): Buffer {
 }
 
 beforeAll(async () => {
+  await useBackend("wasm");
   folder = await mkdtemp(join(tmpdir(), "api-"));
   workspace = await openWorkspace(join(folder, "workspace"));
   await storeModel(workspace);

@@ -1,0 +1,93 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import type { FastifyInstance } from "fastify";
+import pino from "pino";
+import sharp from "sharp";
+import { openWorkspace, type Workspace } from "../../runtime/platform/workspace";
+import { buildServer } from "../../runtime/serve";
+import { useBackend } from "../../runtime/tensorflow";
+import { headPng } from "../support/bright-spot-model";
+import { storeEvaluation } from "../support/evaluation";
+import { promote, storeModel } from "../support/served-model";
+
+const ROOT = resolve(__dirname, "../..");
+const BIN = join(process.env.BRAIN_TUMOR_ROOT ?? ROOT, ".parts", "schemathesis", "bin");
+/** Requests of each kind and route; more find more. */
+const EXAMPLES = process.env.EXAMPLES ?? "25";
+
+let folder: string;
+let workspace: Workspace;
+let app: FastifyInstance;
+let url: string;
+
+beforeAll(async () => {
+  await useBackend("wasm");
+  folder = await mkdtemp(join(tmpdir(), "schemathesis-"));
+  workspace = await openWorkspace(join(folder, "workspace"));
+  const unfit = { fit: false, sentence: "Not fit for use.", reasons: ["few-groups"] };
+  for (const [id, auc] of [
+    ["model-one", 0.8],
+    ["model-two", 0.9],
+  ] as const) {
+    await storeModel(workspace, id);
+    await storeEvaluation(workspace.buckets.reports, id, auc, unfit);
+  }
+  await promote(workspace, "model-one");
+  const { models, reports } = workspace.buckets;
+  app = await buildServer({
+    models,
+    pointer: models,
+    reports,
+    warehouse: workspace.warehouse,
+    log: pino({ level: "silent" }),
+    deadlineSeconds: 600,
+  });
+  url = await app.listen({ port: 0, host: "127.0.0.1" });
+  const scan = await headPng(64, 64, { x: 32, y: 30, radius: 8 });
+  await mkdir(join(folder, "scans"));
+  await writeFile(join(folder, "scans", "a.png"), scan);
+  await writeFile(join(folder, "scans", "b.jpg"), await sharp(scan).jpeg({ quality: 95 }).toBuffer());
+});
+
+afterAll(async () => {
+  await app.close();
+  await workspace.close();
+  await rm(folder, { recursive: true, force: true });
+});
+
+/** Runs a command of the environment to its end. */
+async function run(
+  command: string,
+  args: readonly string[],
+): Promise<{ readonly code: number; readonly said: string }> {
+  const env = { ...process.env, SCHEMATHESIS_HOOKS: "hooks", PYTHONPATH: __dirname, SCANS: join(folder, "scans") };
+  const child = spawn(join(BIN, command), args, { cwd: folder, env, stdio: ["ignore", "pipe", "pipe"] });
+  let said = "";
+  for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk) => (said += chunk));
+  const [code] = (await once(child, "close")) as [number];
+  return { code, said };
+}
+
+test("the document validates as OpenAPI 3.1", async () => {
+  const file = join(folder, "openapi.json");
+  await writeFile(file, await (await fetch(`${url}/openapi.json`)).text());
+  expect(await run("openapi-spec-validator", ["--schema", "3.1", file])).toMatchObject({ code: 0 });
+});
+
+test("schemathesis finds nothing with all its checks", async () => {
+  const { code, said } = await run("schemathesis", [
+    "run",
+    `${url}/openapi.json`,
+    "--checks=all",
+    `--max-examples=${EXAMPLES}`,
+    "--seed=1",
+    "--no-color",
+    "--request-timeout=300",
+    "--generation-database=none",
+  ]);
+  if (code !== 0) throw new Error(said);
+  expect(said).toMatch(/No issues found/);
+});
