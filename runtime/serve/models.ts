@@ -1,9 +1,16 @@
 import { contender, evaluationPrefix, METRICS, readEvaluation } from "../evaluate";
-import { RECIPE } from "../imaging";
 import { DISCLAIMER } from "../intake";
-import { METADATA_FILE, type ModelMetadata, modelFilesInStore, readMetadata, UnusableModelError } from "../model";
+import {
+  checkRecipe,
+  METADATA_FILE,
+  type ModelMetadata,
+  modelFilesInStore,
+  readEngine,
+  readMetadata,
+  UnusableModelError,
+} from "../model";
 import type { ReadableStore } from "../platform/stores";
-import { type CurrentModel, currentModel, decide } from "../registry";
+import { type CurrentModel, currentModel, decide, publishedIds } from "../registry";
 import {
   type Comparison,
   type EvaluationAnswer,
@@ -26,10 +33,7 @@ export class Models {
   async list(): Promise<ModelList> {
     const current = await currentModel(this.models);
     const published: { id: string; at: string }[] = [];
-    for await (const { name, updated } of this.models.listAll()) {
-      const [id = "", file, ...deeper] = name.split("/");
-      if (file === METADATA_FILE && deeper.length === 0) published.push({ id, at: updated });
-    }
+    for await (const model of publishedIds(this.models)) published.push(model);
     published.sort((a, b) => b.at.localeCompare(a.at));
     const items = await Promise.all(published.map(({ id, at }) => this.item(id, at, current)));
     return {
@@ -133,13 +137,16 @@ export class Models {
   }
 
   private async metadata(id: string): Promise<{ metadata: ModelMetadata | undefined; problem: string | null }> {
+    const files = modelFilesInStore(this.models, id);
+    let metadata: ModelMetadata | undefined;
     try {
-      const metadata = await readMetadata(modelFilesInStore(this.models, id));
-      const problem = metadata.recipe === RECIPE.id ? null : `It was made for the pixel recipe ${metadata.recipe}.`;
-      return { metadata, problem };
+      metadata = await readMetadata(files);
+      checkRecipe(files, metadata);
+      await readEngine(files, metadata);
+      return { metadata, problem: null };
     } catch (error) {
       if (!(error instanceof UnusableModelError)) throw error;
-      return { metadata: undefined, problem: error.message };
+      return { metadata, problem: error.message };
     }
   }
 
