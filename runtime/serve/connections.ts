@@ -9,7 +9,12 @@ interface Connection {
   requests: number;
   /** Those of them that have arrived and are worked on. */
   working: number;
+  /** Whether a request has come by it yet. */
+  used: boolean;
 }
+
+/** For a connection that was taken just before the server closes: its first request may be on the way. Seconds. */
+const FIRST_REQUEST_SECONDS = 0.5;
 
 /** Requests that come by no connection, as tests inject them, have a client that stays. */
 const STAYS = new AbortController().signal;
@@ -36,6 +41,7 @@ export class Connections {
     const connection = this.open.get(socket);
     if (!connection) return;
     connection.requests++;
+    connection.used = true;
     response.once("close", () => {
       connection.requests--;
       if (this.closing && connection.requests === 0) socket.destroySoon();
@@ -64,17 +70,27 @@ export class Connections {
     until.once("close", () => clearTimeout(timer));
   }
 
-  /** Ends every connection: at once where nothing was asked, else with its last answer, or after so many seconds. */
+  /**
+   * Ends every connection: at once where nothing is asked any more, a new one when its first request is turned away or has
+   * not come in a moment, the others with their last answer, or after so many seconds.
+   */
   close(seconds: number): void {
     this.closing = true;
-    for (const [socket, { requests }] of this.open) if (requests === 0) socket.destroy();
+    for (const [socket, connection] of this.open) {
+      if (connection.requests > 0) continue;
+      if (connection.used) socket.destroy();
+      else
+        setTimeout(() => {
+          if (connection.requests === 0) socket.destroy();
+        }, FIRST_REQUEST_SECONDS * 1000).unref();
+    }
     setTimeout(() => {
       for (const socket of this.open.keys()) socket.destroy();
     }, seconds * 1000).unref();
   }
 
   private add(socket: Socket): void {
-    const connection = { gone: new AbortController(), requests: 0, working: 0 };
+    const connection = { gone: new AbortController(), requests: 0, working: 0, used: false };
     // A client may send requests before it has the answers to others: each of them listens.
     setMaxListeners(0, connection.gone.signal);
     this.open.set(socket, connection);

@@ -57,11 +57,10 @@ export const SCANS = (most: number) => ({
     },
   },
 });
-/** A body of JSON that a route reads itself. */
-export const jsonBody = (schema: z.ZodType) => {
-  const { $schema, id, ...json } = z.toJSONSchema(schema, { io: "input" });
-  return { "application/json": { schema: json } };
-};
+/** A body of JSON that a route reads itself. @param schema one with a name */
+export const jsonBody = (schema: z.ZodType) => ({
+  "application/json": { schema: { $ref: `#/components/schemas/${z.globalRegistry.get(schema)?.id}` } },
+});
 
 export const IDEMPOTENT = z.object({
   "idempotency-key": z

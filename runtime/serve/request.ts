@@ -3,13 +3,14 @@ import { z } from "zod";
 import type { Bodies } from "./bodies";
 import type { Idempotency, KeptReply } from "./kept/idempotency";
 import { PROBLEM_TYPE, Problem, problemDocument, toProblem } from "./problem";
+import { modelIdSchema } from "./schemas";
 
 /** Longest JSON body, bytes. */
 const MOST_JSON = 16 * 1024;
 
 /** Names an answer: of the model and the pixels. What is no id has no answer: 404. */
 export const idParams = z.object({ id: z.string().regex(/^[0-9a-f]{64}$/) });
-export const modelParams = z.object({ id: z.string().regex(/^[a-z0-9][a-z0-9-]{5,62}$/) });
+export const modelParams = z.object({ id: modelIdSchema });
 
 /** Problems of a request that say nothing of what it asks for: sent again, it may get another answer. */
 const PASSING = [408, 409, 429, 499];

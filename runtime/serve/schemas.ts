@@ -11,6 +11,7 @@ const named = <S extends z.ZodType>(id: string, schema: S): S => schema.meta({ i
 const share = z.number().min(0).max(1);
 const time = z.iso.datetime().describe("ISO 8601, UTC");
 const path = (what: string) => z.string().describe(`Path of ${what} on this server`);
+export const modelIdSchema = z.string().regex(/^[a-z0-9][a-z0-9-]{5,62}$/);
 const hex64 = z.string().regex(/^[0-9a-f]{64}$/);
 
 export const labelSchema = z.enum(["Cancer", "Non-Cancer"]);
@@ -413,7 +414,7 @@ export const comparisonSchema = named(
   }),
 );
 export type Comparison = z.infer<typeof comparisonSchema>;
-export const comparisonQuerySchema = z.object({ a: z.string().min(1).max(63), b: z.string().min(1).max(63) });
+export const comparisonQuerySchema = z.object({ a: modelIdSchema, b: modelIdSchema });
 
 /** `POST /v1/models/{id}/promote` and `POST /v1/models/rollback` */
 export const promotionSchema = named(

@@ -620,7 +620,11 @@ describe("the API's document", () => {
         for (const status of ["400", "401", "403", "404", "429", "500", "503"])
           expect(responses[status]).toMatchObject({ content: { "application/problem+json": { schema: problem } } });
     expect(body.components.schemas).toHaveProperty("Prediction");
-    expect(JSON.stringify(body)).not.toMatch(/"nullable"|"\$schema"/);
+    const text = JSON.stringify(body);
+    expect(text).not.toMatch(/"nullable"|"\$schema"/);
+    const named = new Set([...text.matchAll(/"\$ref":"([^"]+)"/g)].map(([, ref]) => ref as string));
+    expect(named).toContain("#/components/schemas/FeedbackGiven");
+    for (const ref of named) expect(body).toHaveProperty(ref.slice(2).split("/"));
   });
 
   test("is a page for people without a script, under a policy that forbids them", async () => {
