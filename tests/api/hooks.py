@@ -15,9 +15,8 @@ schemathesis.openapi.format("binary", st.sampled_from(SCANS))
 
 
 @schemathesis.hook
-def map_headers(context, headers):
+def before_call(context, case, kwargs):
     """Takes a new key for each request: with one that was used for another, a right request is refused, and must be."""
-    for name in headers or {}:
-        if name.lower() == "idempotency-key" and re.fullmatch(r"[\x21-\x7e]{1,255}", str(headers[name])):
-            headers[name] = str(uuid4())
-    return headers
+    for name, value in list((case.headers or {}).items()):
+        if name.lower() == "idempotency-key" and re.fullmatch(r"[\x21-\x7e]{1,255}", str(value)):
+            case.headers[name] = str(uuid4())
