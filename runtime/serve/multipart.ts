@@ -43,7 +43,7 @@ export function filesOf(
   const unreadable = new Problem(
     400,
     "bad-multipart",
-    `The multipart body cannot be read. Send each scan as a field file, with no more than ${parts} fields in all.`,
+    `The multipart body cannot be read. Send each scan as a file in a field file, with no more than ${parts} fields in all.`,
   );
   const [, quoted, plain] = /;\s*boundary=(?:"([^"]{1,70})"|([^\s;"]{1,70}))/i.exec(contentType) ?? [];
   const boundary = quoted ?? plain;
@@ -52,7 +52,8 @@ export function filesOf(
     const parser = new Busboy({
       headers: { "content-type": `multipart/form-data; boundary="${boundary}"` },
       limits: { fieldSize: MULTIPART_OVERHEAD, headerPairs: 32 },
-      isPartAFile: (name, _type, fileName) => name === "file" || fileName !== undefined,
+      // One file may come without a name, as a plain field; of many each has one.
+      isPartAFile: (name, _type, fileName) => (name === "file" && more === "first") || fileName !== undefined,
     });
     const fail = () => reject(unreadable);
     const files: Promise<FormFile>[] = [];
@@ -67,6 +68,9 @@ export function filesOf(
       const file = buffer(stream).then((bytes) => ({ name, bytes }));
       file.catch(fail);
       files.push(file);
+    });
+    parser.on("field", (name) => {
+      if (name === "file") fail();
     });
     parser.on("error", fail);
     parser.on("finish", () => {

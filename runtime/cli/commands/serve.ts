@@ -38,12 +38,7 @@ export async function requireCallers(host: string): Promise<void> {
 /** Half a second is long for who polls on this machine, and short for who waits for the prompt. */
 const DRAIN_SECONDS = 0.5;
 
-export async function serveUntilStopped(
-  directory: string,
-  at: number,
-  host: string,
-  keepDays?: number,
-): Promise<void> {
+export async function serveUntilStopped(directory: string, at: number, host: string, keepDays?: number): Promise<void> {
   const { localCallers, serveWorkspace } = await import("../../serve/index.js");
   const server = await serveWorkspace({
     workspace: directory,

@@ -462,6 +462,12 @@ describe("a batch", () => {
       body: { code: "too-many-files" },
     });
     expect(await batch<ProblemDocument>([])).toMatchObject({ status: 400 });
+    const plain = new FormData();
+    plain.append("file", "no file, but a text");
+    expect(await ask<ProblemDocument>("/v1/predictions/batch", { method: "POST", body: plain })).toMatchObject({
+      status: 400,
+      body: { code: "bad-multipart" },
+    });
     expect(
       await ask<ProblemDocument>("/v1/predictions/batch", { method: "POST", body: new Uint8Array(scan) }),
     ).toMatchObject({
