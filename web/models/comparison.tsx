@@ -1,0 +1,76 @@
+import type { MetricValue } from "../../runtime/serve/schemas";
+import { api } from "../state/api";
+import { useAsked } from "../state/asked";
+import { link } from "../state/route";
+import { me } from "../state/session";
+import { useStore } from "../state/store";
+import { Failure, Waiting } from "../ui/messages";
+import { three } from "../ui/numbers";
+import { METRICS, metricText } from "./model";
+import { mayDecide, Promote } from "./models";
+
+/** Two models side by side, and what the registry's rule says of the second. */
+export function ComparisonPage({ a, b }: { a: string; b: string }) {
+  const compared = useAsked(`compare ${a} ${b}`, () => api.compare(a, b));
+  const role = useStore(me)?.role;
+  if (compared.error) return <Failure sentence={compared.error} onAgain={compared.again} />;
+  if (!compared.value) return <Waiting what="The models are being compared" />;
+  const { metrics, comparable, rule } = compared.value;
+  const text = (metric: MetricValue | null) => (metric ? metricText(metric) : "not measured");
+  return (
+    <div class="page">
+      <p>
+        <a href="#/models">All models</a>
+      </p>
+      <h1 tabIndex={-1}>Comparison</h1>
+      {comparable ? null : (
+        <p class="note" role="note">
+          They were measured on different test images: no difference between these numbers means anything.
+        </p>
+      )}
+      <div class="table-frame">
+        <table>
+          <caption class="hidden">Metrics of both on their test images, with 95 % intervals</caption>
+          <thead>
+            <tr>
+              <th scope="col">Metric</th>
+              {[a, b].map((id) => (
+                <th key={id} scope="col" class="numeric">
+                  <a class="code" href={link("models", id)}>
+                    {id}
+                  </a>
+                </th>
+              ))}
+              <th scope="col" class="numeric">
+                Difference
+              </th>
+            </tr>
+          </thead>
+          <tbody>
+            {metrics.map((metric) => (
+              <tr key={metric.name}>
+                <th scope="row">{METRICS.find(([key]) => key === metric.name)?.[1] ?? metric.name}</th>
+                <td class="numeric">{text(metric.a)}</td>
+                <td class="numeric">{text(metric.b)}</td>
+                <td class="numeric">
+                  {metric.difference === null
+                    ? "\u2013"
+                    : `${metric.difference > 0 ? "+" : ""}${three(metric.difference)}`}
+                </td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </div>
+      <div class="row between">
+        <p>
+          <strong>
+            {rule.promotes ? "The registry's rule would promote it." : "The registry's rule would not promote it."}
+          </strong>{" "}
+          {rule.reason}
+        </p>
+        {mayDecide(role) && rule.promotes ? <Promote id={b} onDone={compared.again} /> : null}
+      </div>
+    </div>
+  );
+}

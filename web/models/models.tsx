@@ -1,0 +1,160 @@
+import { useState } from "preact/hooks";
+import type { ModelItem } from "../../runtime/serve/schemas";
+import { api } from "../state/api";
+import { useAsked } from "../state/asked";
+import { link } from "../state/route";
+import { announce, me, refreshModel } from "../state/session";
+import { useStore } from "../state/store";
+import { Confirmed } from "../ui/confirmed";
+import { Failure, Waiting } from "../ui/messages";
+import { localTime, three, whole } from "../ui/numbers";
+import { ComparisonPage } from "./comparison";
+import { ModelPage } from "./model";
+
+export function ModelsRoom({ id, against }: { id: string | undefined; against: string | undefined }) {
+  if (id && against) return <ComparisonPage key={`${id}/${against}`} a={id} b={against} />;
+  if (id) return <ModelPage key={id} id={id} />;
+  return <ModelsPage />;
+}
+
+function ModelsPage() {
+  const models = useAsked("models", () => api.models());
+  const role = useStore(me)?.role;
+  if (models.error) return <Failure sentence={models.error} onAgain={models.again} />;
+  if (!models.value) return <Waiting what="The models are being fetched" />;
+  const { items, current } = models.value;
+  return (
+    <div class="page">
+      <h1 tabIndex={-1}>Models</h1>
+      {current ? (
+        <div class="row between">
+          <p>
+            <strong>{current.model}</strong> answers since {localTime(current.promoted_at)}. {current.reason}
+          </p>
+          {current.previous && mayDecide(role) ? (
+            <Confirmed
+              label="Roll back"
+              question={`Go back to ${current.previous}? It answers from then on, for everybody.`}
+              act={async () => {
+                const { reason } = await api.rollBack();
+                await refreshModel();
+                announce(reason);
+                models.again();
+              }}
+            />
+          ) : null}
+        </div>
+      ) : (
+        <p class="note">No model answers. Train one with npm run train, or promote one below.</p>
+      )}
+      <ModelTable items={items} />
+      {items.length > 1 ? <Compare items={items} /> : null}
+    </div>
+  );
+}
+
+/** Where the server does not say who asks, it alone decides. */
+export const mayDecide = (role: string | undefined): boolean => role === undefined || role === "admin";
+
+function ModelTable({ items }: { items: readonly ModelItem[] }) {
+  return (
+    <div class="table-frame">
+      <table>
+        <caption class="hidden">Models, the newest first</caption>
+        <thead>
+          <tr>
+            <th scope="col">Model</th>
+            <th scope="col">Verdict</th>
+            <th scope="col" class="numeric">
+              AUC
+            </th>
+            <th scope="col" class="numeric">
+              Accuracy
+            </th>
+            <th scope="col" class="numeric">
+              Test images
+            </th>
+            <th scope="col" class="numeric">
+              Learnt from
+            </th>
+            <th scope="col">Published</th>
+          </tr>
+        </thead>
+        <tbody>
+          {items.map((item) => (
+            <tr key={item.id} class={item.current ? "current" : ""}>
+              <th scope="row">
+                <a class="code" href={link("models", item.id)}>
+                  {item.id}
+                </a>
+                {item.current ? <span class="tag">current</span> : null}
+                {item.previous ? <span class="tag">previous</span> : null}
+                {item.usable ? null : <p class="reason">{item.problem}</p>}
+              </th>
+              <td class={item.verdict?.fit ? "tone-clear" : "tone-unsure"}>{verdictWord(item)}</td>
+              <td class="numeric">{item.test?.auc == null ? "\u2013" : three(item.test.auc)}</td>
+              <td class="numeric">{item.test?.accuracy == null ? "\u2013" : three(item.test.accuracy)}</td>
+              <td class="numeric">{item.test ? whole(item.test.n) : "\u2013"}</td>
+              <td class="numeric">{item.trained_on === null ? "\u2013" : whole(item.trained_on)}</td>
+              <td class="nowrap">{item.published_at ? localTime(item.published_at) : "\u2013"}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  );
+}
+
+function verdictWord({ verdict }: ModelItem): string {
+  if (!verdict) return "not evaluated";
+  return verdict.fit ? "fit for research" : "not fit for use";
+}
+
+function Compare({ items }: { items: readonly ModelItem[] }) {
+  const [a, setA] = useState(items.find(({ current }) => current)?.id ?? items[0]?.id ?? "");
+  const [b, setB] = useState(items.find(({ id }) => id !== a)?.id ?? "");
+  const choice = (label: string, value: string, onValue: (id: string) => void) => (
+    <label>
+      {label}
+      <select value={value} onChange={({ currentTarget }) => onValue(currentTarget.value)}>
+        {items.map(({ id }) => (
+          <option key={id}>{id}</option>
+        ))}
+      </select>
+    </label>
+  );
+  return (
+    <section aria-labelledby="compare-title">
+      <h2 id="compare-title">Compare two</h2>
+      <form
+        class="filters"
+        onSubmit={(event) => {
+          event.preventDefault();
+          location.hash = link("models", a, b);
+        }}
+      >
+        {choice("This", a, setA)}
+        {choice("with", b, setB)}
+        <button type="submit" class="quiet" disabled={a === b}>
+          Compare
+        </button>
+      </form>
+    </section>
+  );
+}
+
+/** Makes a model the current one, after a question; the registry's rule has the last word. */
+export function Promote({ id, onDone }: { id: string; onDone(): void }) {
+  return (
+    <Confirmed
+      label="Promote"
+      question={`Let ${id} answer from now on, for everybody? The registry's rule may refuse it.`}
+      act={async () => {
+        const { reason } = await api.promote(id);
+        await refreshModel();
+        announce(reason);
+        onDone();
+      }}
+    />
+  );
+}

@@ -1,0 +1,104 @@
+import { useEffect, useRef, useState } from "preact/hooks";
+import { takeIn } from "../state/answers";
+import { api } from "../state/api";
+import { sentenceOf, useAsked } from "../state/asked";
+import { chosenFiles, droppedFiles } from "../state/files";
+import { Failure } from "../ui/messages";
+
+const ACCEPTED = ".jpg,.jpeg,.png,.tif,.tiff,.bmp,.webp,image/*";
+
+/** Ways for scans to come in: dropped anywhere on the page, chosen, or a sample. */
+export function Intake() {
+  const [over, setOver] = useState(false);
+  const [error, setError] = useState<string>();
+  useEffect(() => {
+    const onDrag = (event: DragEvent) => {
+      event.preventDefault();
+      setOver(event.type !== "dragleave" || event.relatedTarget !== null);
+    };
+    const onDrop = (event: DragEvent) => {
+      event.preventDefault();
+      setOver(false);
+      if (!event.dataTransfer) return;
+      droppedFiles(event.dataTransfer).then(take, () =>
+        setError("What was dropped cannot be read. Choose the files or the folder by the buttons instead."),
+      );
+    };
+    const take = (files: Awaited<ReturnType<typeof droppedFiles>>) => {
+      setError(files.length === 0 ? "There is no file in what was dropped." : undefined);
+      takeIn(files);
+    };
+    const listeners = { dragenter: onDrag, dragover: onDrag, dragleave: onDrag, drop: onDrop } as const;
+    for (const [type, listener] of Object.entries(listeners)) addEventListener(type as "drop", listener);
+    return () => {
+      for (const [type, listener] of Object.entries(listeners)) removeEventListener(type as "drop", listener);
+    };
+  }, []);
+  return (
+    <section class={over ? "intake over" : "intake"} aria-labelledby="intake-title">
+      <h2 id="intake-title">Scans</h2>
+      <p class="hint">
+        Drop files or a folder anywhere on this page: JPEG, PNG, TIFF, BMP or WebP. They are sent to this server only.
+      </p>
+      <div class="row">
+        <Chooser label="Choose files" />
+        <Chooser label="Choose a folder" folder />
+      </div>
+      {error ? <Failure sentence={error} /> : null}
+      <Samples />
+    </section>
+  );
+}
+
+/** A button that opens the system's dialog. */
+function Chooser({ label, folder = false }: { label: string; folder?: boolean }) {
+  const input = useRef<HTMLInputElement>(null);
+  return (
+    <>
+      <button type="button" class={folder ? "quiet" : ""} onClick={() => input.current?.click()}>
+        {label}
+      </button>
+      <input
+        ref={(element) => {
+          input.current = element;
+          if (element && folder) element.webkitdirectory = true;
+        }}
+        type="file"
+        multiple
+        hidden
+        {...(folder ? {} : { accept: ACCEPTED })}
+        aria-label={label}
+        onChange={({ currentTarget }) => {
+          takeIn(chosenFiles(currentTarget.files));
+          // The same file can be chosen again.
+          currentTarget.value = "";
+        }}
+      />
+    </>
+  );
+}
+
+function Samples() {
+  const { value } = useAsked("samples", () => api.samples());
+  const [state, setState] = useState<{ loading?: boolean; error?: string }>({});
+  if (!value || value.items.length === 0) return null;
+  const load = async () => {
+    setState({ loading: true });
+    try {
+      const files = value.items.map(async ({ name, path }) => ({ name, file: await api.file(path) }));
+      takeIn(await Promise.all(files));
+      setState({});
+    } catch (error) {
+      setState({ error: sentenceOf(error) });
+    }
+  };
+  return (
+    <div class="samples">
+      <button type="button" class="quiet" disabled={state.loading === true} onClick={load}>
+        Try {value.items.length} sample scans
+      </button>
+      <span class="hint">Drawn phantoms: no patient, and no evidence.</span>
+      {state.error ? <Failure sentence={state.error} /> : null}
+    </div>
+  );
+}

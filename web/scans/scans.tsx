@@ -1,0 +1,65 @@
+import { useEffect } from "preact/hooks";
+import { scans } from "../state/answers";
+import { api } from "../state/api";
+import { useAsked } from "../state/asked";
+import { nameOf } from "../state/csv";
+import { go } from "../state/route";
+import { useStore } from "../state/store";
+import { Failure, Waiting } from "../ui/messages";
+import { short } from "../ui/numbers";
+import { Answer } from "./answer";
+import { Intake } from "./intake";
+import { AnswersTable } from "./table";
+
+/** What is sent on the left, what is looked at on the right. */
+export function ScansRoom({ id }: { id: string | undefined }) {
+  const all = useStore(scans);
+  // A single scan is looked at as soon as it is answered; of many, the visitor chooses.
+  const [only] = all;
+  const first = all.length === 1 && only?.progress.state === "answered" ? only.progress.prediction.id : undefined;
+  useEffect(() => {
+    if (first && !id) go("scans", first);
+  }, [first, id]);
+  return (
+    <div class="scans">
+      <h1 class="hidden">Scans and answers</h1>
+      <div class="side">
+        <Intake />
+        <AnswersTable open={id} />
+      </div>
+      <div class="looked-at">{id ? <OpenAnswer id={id} /> : <Welcome any={all.length > 0} />}</div>
+    </div>
+  );
+}
+
+function Welcome({ any }: { any: boolean }) {
+  return (
+    <div class="welcome">
+      <p>{any ? "Choose a file in the table to look at its answer." : "Nothing has been sent yet in this visit."}</p>
+      <p class="hint">
+        Answers of before are in the <a href="#/history">history</a>. What the model is worth stands under{" "}
+        <a href="#/models">models</a>.
+      </p>
+    </div>
+  );
+}
+
+/** An answer by its prediction's id: of this visit, or asked for. */
+export function OpenAnswer({ id }: { id: string }) {
+  const mine = useStore(scans).find(({ progress }) => progress.state === "answered" && progress.prediction.id === id);
+  const known = mine?.progress.state === "answered" ? mine.progress.prediction : undefined;
+  const asked = useAsked(`answer ${id}`, async (signal) => known ?? api.prediction(id, signal));
+  const prediction = known ?? asked.value;
+  const there = prediction !== undefined;
+  useEffect(() => {
+    if (!there) return;
+    const title = document.getElementById("answer-title");
+    title?.focus({ preventScroll: true });
+    // Beside the table it is in view already.
+    if (!matchMedia("(min-width: 900px)").matches) title?.scrollIntoView({ block: "start" });
+  }, [id, there]);
+  if (prediction)
+    return <Answer key={id} prediction={prediction} name={mine?.name ?? nameOf(id) ?? `Scan ${short(id)}`} />;
+  if (asked.error) return <Failure sentence={asked.error} onAgain={asked.again} />;
+  return <Waiting what="The answer is being fetched" />;
+}
