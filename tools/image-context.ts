@@ -1,7 +1,7 @@
 import { copyFileSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
+import { type Bundle, unpackBundle } from "../constructs/core/bundle-files";
 import { repositoryRoot } from "../constructs/core/repository";
-import { type Bundle, bundleFiles } from "../constructs/core/runtime-bundle";
 import type { ImageName } from "../stacks/images";
 
 /** What builds an image, beside its Dockerfile and bundle: path in the repository, and below `build/` of the context. */
@@ -18,7 +18,7 @@ const BUILT_WITH: Readonly<Record<ImageName, Readonly<Record<string, string>>>> 
 
 /** Lays out what an image is built from: the bundle, its Dockerfile, and `build/`. */
 export function layOutContext(name: ImageName, bundle: Bundle, folder: string): void {
-  for (const [path, content] of bundleFiles(bundle)) writeFileSync(join(folder, path), content);
+  unpackBundle(bundle, folder);
   for (const file of ["Dockerfile", ".dockerignore"])
     copyFileSync(join(repositoryRoot(), "images", name, file), join(folder, file));
   for (const [from, to] of Object.entries(BUILT_WITH[name])) {

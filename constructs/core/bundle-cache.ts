@@ -4,20 +4,28 @@ import { join } from "node:path";
 
 /**
  * Keeps bundles in dist/, so that a synth bundles only what has changed. A bundle is found by a key over all that it can
- * be made of: every source file of the runtime (also a new one, which may shadow another), the lock file, which fixes the
+ * be made of: every source file of the folders (also a new one, which may shadow another), the lock file, which fixes the
  * packages, and how it is bundled.
  */
 export class BundleCache {
   private readonly folder: string;
 
-  constructor(private readonly root: string) {
+  /** @param sources folders, from the root, of everything that is bundled */
+  constructor(
+    private readonly root: string,
+    private readonly sources: readonly string[],
+  ) {
     this.folder = join(root, "dist", ".bundles");
   }
 
   /** @param recipe whatever else decides what a bundle is: the bundler's version and options */
   key(recipe: unknown): string {
     const hash = createHash("sha256").update(JSON.stringify(recipe));
-    for (const path of ["package-lock.json", "tsconfig.json", ...sources(this.root, "runtime")]) {
+    for (const path of [
+      "package-lock.json",
+      "tsconfig.json",
+      ...this.sources.flatMap((folder) => filesBelow(this.root, folder)),
+    ]) {
       const content = readFileSync(join(this.root, path));
       hash.update(`${path}:${content.byteLength}:`).update(content);
     }
@@ -70,7 +78,7 @@ export function writeBundle(folder: string, name: string, { sha256, zip }: Cache
 const digest = (content: Uint8Array): string => createHash("sha256").update(content).digest("hex");
 
 /** Files below a folder, as paths from the root, in a fixed order. */
-function sources(root: string, folder: string): string[] {
+function filesBelow(root: string, folder: string): string[] {
   return readdirSync(join(root, folder), { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
     .map((entry) => join(entry.parentPath, entry.name).slice(root.length + 1))

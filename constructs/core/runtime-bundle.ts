@@ -1,15 +1,16 @@
-import { createHash } from "node:crypto";
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { Construct } from "constructs";
 import type { BuildOptions } from "esbuild";
-import { unzipSync, type Zippable, zipSync } from "fflate";
 import type { RuntimeContract } from "../../runtime/platform/contract";
 import { BundleCache, readBundle } from "./bundle-cache";
+import { type Bundle, bundleFiles, hashFiles, zipFiles } from "./bundle-files";
+import { bundler } from "./bundler";
 import { AssetType, TerraformAsset } from "./cdktf";
 import { prunePackageLock, readPackageLock } from "./package-lock";
 import { isCheckout, repositoryRoot } from "./repository";
+import { bundleWeb, WEB_FOLDER } from "./web-bundle";
 
 /**
  * Packages that cannot live inside a bundle and are installed beside it: they load a native binary, a WebAssembly file or a
@@ -28,25 +29,13 @@ export const INSTALLED_PACKAGES = [
 
 export const ENTRY_FILE = "index.js";
 
-/** A capability's code, ready to ship. */
-export interface Bundle {
-  /** SHA-256, in hex, over relative paths and content. Equal code has an equal hash on every machine. */
-  readonly sha256: string;
-  readonly zip: Uint8Array;
-}
-
-/** What is in a bundle: relative path (POSIX) -> content. */
-export function bundleFiles(bundle: Bundle): ReadonlyMap<string, Uint8Array> {
-  return new Map(Object.entries(unzipSync(bundle.zip)));
-}
-
 const bundles = new Map<string, Bundle>();
 
 /** Where the package has its bundles, from its root. */
 export const PACKED_BUNDLES = join("lib", "bundles");
 
 /** What a bundle is made from. */
-export type BundleSource = Pick<RuntimeContract, "name" | "entry" | "workers" | "packages">;
+export type BundleSource = Pick<RuntimeContract, "name" | "entry" | "workers" | "packages" | "dashboard">;
 
 /**
  * Bundles a contract's entry once per process, and once per state of the code: every hospital ships the same bytes. The
@@ -62,9 +51,10 @@ export function bundleRuntime(contract: BundleSource): Bundle {
 }
 
 function madeBundle(contract: BundleSource, root: string): Bundle {
-  const cache = new BundleCache(root);
+  const { packages, dashboard = false } = contract;
+  const cache = new BundleCache(root, dashboard ? ["runtime", WEB_FOLDER] : ["runtime"]);
   const { version } = bundler();
-  const key = cache.key({ ...bundling(contract), version, packages: contract.packages, layout: LAYOUT });
+  const key = cache.key({ ...bundling(contract), version, packages, dashboard, layout: LAYOUT });
   const stored = cache.get(contract.name, key);
   if (stored) return stored;
   const files = createFiles(contract, root);
@@ -80,9 +70,6 @@ function packedBundle({ name }: BundleSource, root: string): Bundle {
     `The package brain-tumor-stack has no bundle "${name}", or it was changed after it was packed: install it again.`,
   );
 }
-
-/** Loaded where it is needed: the package does without it. */
-const bundler = () => require("esbuild") as typeof import("esbuild");
 
 /** Counts the changes of what lies in a bundle beside the code. */
 const LAYOUT = 2;
@@ -130,33 +117,16 @@ function createFiles(contract: BundleSource, root: string): Map<string, Uint8Arr
     engines: { node: "22" },
     dependencies: lock.dependencies,
   };
-  return new Map([...code, ["package-lock.json", json(lock.document)], ["package.json", json(manifest)]]);
+  const web = contract.dashboard ? bundleFiles(bundleWeb(root)) : new Map<string, Uint8Array>();
+  return new Map([
+    ...code,
+    ...[...web].map(([path, content]): [string, Uint8Array] => [`${WEB_FOLDER}/${path}`, content]),
+    ["package-lock.json", json(lock.document)],
+    ["package.json", json(manifest)],
+  ]);
 }
 
 const json = (value: unknown): Uint8Array => Buffer.from(`${JSON.stringify(value, null, 2)}\n`);
-
-/** SHA-256 over every file's path and content, in the order of the paths. Lengths keep neighbours apart. */
-export function hashFiles(files: ReadonlyMap<string, Uint8Array>): string {
-  const hash = createHash("sha256");
-  for (const [path, content] of sorted(files)) {
-    hash.update(`${Buffer.byteLength(path)}:${path}:${content.byteLength}:`).update(content);
-  }
-  return hash.digest("hex");
-}
-
-/** A zip whose bytes depend on paths and content only. */
-export function zipFiles(files: ReadonlyMap<string, Uint8Array>): Uint8Array {
-  // The first moment that a zip can hold, in local time as the format has it: the same bytes in every time zone.
-  const mtime = new Date(1980, 0, 1, 0, 0, 0);
-  const unix = 3;
-  const entries: Zippable = {};
-  for (const [path, content] of sorted(files)) {
-    entries[path] = [content, { mtime, os: unix, attrs: 0o100644 << 16, level: 4 }];
-  }
-  return zipSync(entries);
-}
-
-const sorted = (files: ReadonlyMap<string, Uint8Array>) => [...files].sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
 
 let scratch: string | undefined;
 

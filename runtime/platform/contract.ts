@@ -40,6 +40,8 @@ export interface RuntimeContract<Env extends z.ZodObject = z.ZodObject> {
   readonly workers?: readonly string[];
   /** npm packages that nothing imports by name and that have to be installed all the same. @default none */
   readonly packages?: readonly string[];
+  /** Whether it serves the dashboard, whose built files then lie in `web/` beside the entry. @default false */
+  readonly dashboard?: boolean;
   /** PySpark drivers that distribute it, by step, from the repository's root. @default none */
   readonly drivers?: Readonly<Record<string, string>>;
   /** Exported function or script that the platform calls. */

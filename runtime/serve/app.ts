@@ -16,7 +16,6 @@ import { createMetrics } from "./metrics";
 import { ModelSlot } from "./model-slot";
 import { MULTIPART_OVERHEAD } from "./multipart";
 import { openApi } from "./openapi";
-import { pageRoutes } from "./page/routes";
 import { Problem, sendProblem, stopping, toProblem } from "./problem";
 import {
   answerClientError,
@@ -34,7 +33,9 @@ import { historyRoutes } from "./routes/history";
 import { modelRoutes } from "./routes/models";
 import { predictRoutes, TAKE_SCANS } from "./routes/predict";
 import { predictionRoutes } from "./routes/prediction";
+import { sampleRoutes } from "./samples";
 import { LANES } from "./scoring";
+import { webRoutes } from "./web";
 
 export interface ServerDependencies {
   readonly models: ReadableStore;
@@ -198,7 +199,8 @@ export async function buildServer(dependencies: ServerDependencies): Promise<Fas
     deadlineSeconds,
   };
   await app.register(healthRoutes, { slot, metrics, isStopping: () => retired });
-  await app.register(pageRoutes);
+  await app.register(webRoutes);
+  await app.register(sampleRoutes);
   await app.register(docsRoutes);
   await app.register(predictRoutes, { ...answering, bodies, connections, keys });
   await app.register(historyRoutes, { history, feedback });

@@ -25,6 +25,7 @@ export const serveContract = defineContract({
   entry: "runtime/serve/server.ts",
   workers: ["runtime/model/answer-worker.ts"],
   target: "main",
+  dashboard: true,
   env: z.object({
     PORT: wholeNumberVariable("Port to listen on", 0, 65_535, 8080),
     HOST: z.string().min(1).default("0.0.0.0").describe("Address to listen on (default 0.0.0.0)."),

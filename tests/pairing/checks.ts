@@ -1,9 +1,9 @@
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { type Bundle, bundleFiles } from "../../constructs/core/runtime-bundle";
+import { type Bundle, unpackBundle } from "../../constructs/core/bundle-files";
 import type { BucketName, RuntimeContract } from "../../runtime/platform/contract";
 import type { HospitalLine } from "../../stacks/config";
 import type { ImageLock, ImageName } from "../../stacks/images";
@@ -210,7 +210,7 @@ function loadProblems(deployed: Deployed, bundle: Bundle): string[] {
   const { contract } = deployed;
   const folder = mkdtempSync(join(tmpdir(), "bundle-"));
   try {
-    for (const [path, content] of bundleFiles(bundle)) writeFileSync(join(folder, path), content);
+    unpackBundle(bundle, folder);
     const workers = (contract.workers ?? []).map((path) => path.replace(/^.*\/(.*)\.ts$/, "$1.js"));
     const problems = workers
       .filter((file) => !existsSync(join(folder, file)))

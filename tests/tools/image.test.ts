@@ -3,7 +3,8 @@ import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, 
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ContainerImage, type LockedImage } from "../../constructs/core/container-image";
-import { bundleFiles, bundleRuntime } from "../../constructs/core/runtime-bundle";
+import { bundleFiles } from "../../constructs/core/bundle-files";
+import { bundleRuntime } from "../../constructs/core/runtime-bundle";
 import { serveContract } from "../../runtime/serve/contract";
 import { trainContract } from "../../runtime/train/contract";
 import { type ImageLock, readImageLock } from "../../stacks/images";

@@ -11,7 +11,7 @@ import {
 } from "node:fs";
 import { join, relative } from "node:path";
 import { pipeline } from "node:stream/promises";
-import { hashFiles } from "../../constructs/core/runtime-bundle";
+import { hashFiles } from "../../constructs/core/bundle-files";
 import { type ChildResult, runChild } from "../child";
 import { OneAtATime } from "../pool";
 import { type Json, readJson, type SynthesizedStack } from "../synthesized";

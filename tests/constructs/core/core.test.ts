@@ -10,7 +10,8 @@ import { declaredAccess } from "../../../constructs/core/declared-access";
 import { bucketName, bucketNameProblem, serviceAccountId } from "../../../constructs/core/naming";
 import { prunePackageLock, readPackageLock } from "../../../constructs/core/package-lock";
 import { removalPolicy } from "../../../constructs/core/removal";
-import { bundleFiles, bundleRuntime, hashFiles, zipFiles } from "../../../constructs/core/runtime-bundle";
+import { bundleFiles, hashFiles, zipFiles } from "../../../constructs/core/bundle-files";
+import { bundleRuntime } from "../../../constructs/core/runtime-bundle";
 import { escapeTemplate, readScript } from "../../../constructs/core/script";
 import { SERVICE_AGENTS, serviceAgentMember } from "../../../constructs/core/service-agents";
 import { ingestContract } from "../../../runtime/ingest/contract";
@@ -228,7 +229,7 @@ describe("the cache of bundles", () => {
   afterEach(() => rmSync(root, { recursive: true, force: true }));
 
   test("has a key that changes with any source, a new file, the packages and the options", () => {
-    const cache = new BundleCache(root);
+    const cache = new BundleCache(root, ["runtime"]);
     const seen = [cache.key({}), cache.key({ minify: true })];
     expect(cache.key({})).toBe(seen[0]);
     for (const file of ["runtime/a/b.ts", "runtime/a/c.ts", "package-lock.json"]) {
@@ -239,7 +240,7 @@ describe("the cache of bundles", () => {
   });
 
   test("gives back what was put, and nothing for another key or a damaged file", () => {
-    const cache = new BundleCache(root);
+    const cache = new BundleCache(root, ["runtime"]);
     const bundle = { sha256: "abc", zip: new TextEncoder().encode("zip") };
     cache.put("ingest", "old", bundle);
     cache.put("ingest", "k", bundle);
