@@ -2,10 +2,13 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import * as tf from "@tensorflow/tfjs-core";
 import * as tfl from "@tensorflow/tfjs-layers";
-import sharp from "sharp";
 import type { FittedGuard } from "../../runtime/guard";
 import { applyRecipe, RECIPE } from "../../runtime/imaging";
 import { type ModelDescription, modelFileContents } from "../../runtime/tensorflow";
+import { headPixels } from "./head";
+
+export { headPixels, headPng } from "./head";
+
 
 /**
  * A real network with weights set by hand: it calls Cancer what has a spot of at least 8 x 8 nearly white pixels.
@@ -89,36 +92,4 @@ export async function saveNetwork(
 ): Promise<void> {
   await saveModel(directory, network, { ...BRIGHT_SPOT, ...overrides });
   network.dispose();
-}
-
-/**
- * A grey elliptic head in a thin white skull on black, raw pixels; with `spot`, a white disc at that place.
- *
- * @param variant moves the grey levels a little, so that two scans are not equal
- */
-export function headPixels(
-  width: number,
-  height: number,
-  spot?: { readonly x: number; readonly y: number; readonly radius: number },
-  variant = 0,
-): Buffer {
-  const pixels = Buffer.alloc(width * height);
-  for (let y = 0; y < height; y++) {
-    for (let x = 0; x < width; x++) {
-      const u = (x + 0.5 - width / 2) / (0.42 * width);
-      const v = (y + 0.5 - height / 2) / (0.45 * height);
-      const radius = Math.hypot(u, v);
-      if (radius > 1) continue;
-      pixels[y * width + x] = radius > 0.95 ? 250 : 80 + ((x * 7 + y * 13 + variant * 5) % 24);
-      if (spot && (x - spot.x) ** 2 + (y - spot.y) ** 2 <= spot.radius ** 2) pixels[y * width + x] = 250;
-    }
-  }
-  return pixels;
-}
-
-export function headPng(...parameters: Parameters<typeof headPixels>): Promise<Buffer> {
-  const [width, height] = parameters;
-  return sharp(headPixels(...parameters), { raw: { width, height, channels: 1 } })
-    .png()
-    .toBuffer();
 }

@@ -1,0 +1,112 @@
+import { readFileSync } from "node:fs";
+import { type Browser, type BrowserContextOptions, chromium, type Page } from "playwright-core";
+
+const CHROMIUM = process.env.CHROMIUM ?? "/usr/bin/chromium";
+const AXE = readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
+
+export const startBrowser = (): Promise<Browser> =>
+  chromium.launch({
+    executablePath: CHROMIUM,
+    args: [
+      "--headless",
+      "--no-sandbox",
+      "--disable-gpu",
+      "--disable-background-networking",
+      "--disable-component-update",
+      "--disable-sync",
+    ],
+  });
+
+/** A file as the tests send it. */
+export interface Sent {
+  readonly name: string;
+  readonly content: Buffer;
+}
+
+/** Somebody who has opened the dashboard, and everything that went wrong meanwhile. */
+export class Visitor {
+  readonly problems: string[] = [];
+
+  private constructor(
+    readonly page: Page,
+    private readonly url: string,
+  ) {}
+
+  static async open(browser: Browser, url: string, options: BrowserContextOptions = {}): Promise<Visitor> {
+    const page = await browser.newPage({ viewport: { width: 1280, height: 900 }, reducedMotion: "reduce", ...options });
+    const visitor = new Visitor(page, url);
+    page.on("console", (message) => {
+      if (message.type() === "error") visitor.problems.push(message.text());
+    });
+    page.on("pageerror", (error) => visitor.problems.push(error.message));
+    page.on("request", (request) => {
+      const { protocol, origin } = new URL(request.url());
+      if (protocol !== "blob:" && origin !== url) visitor.problems.push(`asked elsewhere: ${request.url()}`);
+    });
+    // A report is an event of the page before it is a line of the console.
+    await page.addInitScript(
+      `addEventListener("securitypolicyviolation", (event) => console.error("CSP: " + event.violatedDirective + " " + event.blockedURI));`,
+    );
+    await page.goto(url);
+    await page.locator(".banner-text, .banner[role=alert]").first().waitFor();
+    return visitor;
+  }
+
+  async go(hash: string): Promise<void> {
+    await this.page.goto(`${this.url}/${hash}`);
+  }
+
+  /** What happens when a person lets go of files, or of a folder with them, over the page. */
+  async drop(files: readonly Sent[]): Promise<void> {
+    const list = files.map(({ name, content }) => ({ name, base64: content.toString("base64") }));
+    // As text, because the tests are compiled without the browser's types.
+    const transfer = await this.page.evaluateHandle(`(() => {
+      const transfer = new DataTransfer();
+      for (const { name, base64 } of ${JSON.stringify(list)}) {
+        const bytes = Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
+        transfer.items.add(new File([bytes], name));
+      }
+      return transfer;
+    })()`);
+    await this.page.dispatchEvent("body", "dragenter", { dataTransfer: transfer });
+    await this.page.dispatchEvent("body", "drop", { dataTransfer: transfer });
+  }
+
+  /** Presses Tab until the focus is where a selector says; a person would see it come. */
+  async tabTo(selector: string, { back = false } = {}): Promise<void> {
+    for (let pressed = 0; pressed < 200; pressed++) {
+      if (await this.page.evaluate(`document.activeElement?.matches(${JSON.stringify(selector)}) ?? false`)) return;
+      await this.page.keyboard.press(back ? "Shift+Tab" : "Tab");
+    }
+    throw new Error(`Tab does not come to ${selector}.`);
+  }
+
+  press(...keys: readonly string[]): Promise<void> {
+    return keys.reduce((before, key) => before.then(() => this.page.keyboard.press(key)), Promise.resolve());
+  }
+
+  async text(selector: string): Promise<string> {
+    return (await this.page.locator(selector).first().textContent()) ?? "";
+  }
+
+  /** What axe finds, a line each: rule, and where. */
+  async axe(): Promise<string[]> {
+    // By the debugger, which the page's policy does not hold: it takes no script that is not the server's.
+    await this.page.evaluate(AXE);
+    const { violations } = await this.page.evaluate<{
+      violations: { id: string; nodes: { target: string[]; failureSummary: string }[] }[];
+    }>("axe.run(document, { resultTypes: ['violations'] })");
+    return violations.flatMap(({ id, nodes }) =>
+      nodes.map(({ target, failureSummary }) => `${id}: ${target.join(" ")}: ${failureSummary.replace(/\s+/g, " ")}`),
+    );
+  }
+
+  /** By how much the page is wider than its window, CSS pixels. */
+  overflow(): Promise<number> {
+    return this.page.evaluate<number>("document.documentElement.scrollWidth - document.documentElement.clientWidth");
+  }
+
+  close(): Promise<void> {
+    return this.page.close();
+  }
+}
