@@ -11,6 +11,7 @@ interface Sample {
   readonly content: Buffer;
 }
 
+const VIEWER = { config: { role: "viewer" } } as const;
 const SIZE = 224;
 const SEED = 14;
 const PAGES = 9;
@@ -22,10 +23,10 @@ export async function sampleRoutes(app: FastifyInstance): Promise<void> {
     drawn ??= drawSamples();
     return drawn;
   };
-  app.get("/v1/samples", async () => ({
+  app.get("/v1/samples", VIEWER, async () => ({
     items: (await samples()).map(({ name, description }) => ({ name, description, path: `/v1/samples/${name}` })),
   }));
-  app.get<{ Params: { name: string } }>("/v1/samples/:name", async ({ params }, reply) => {
+  app.get<{ Params: { name: string } }>("/v1/samples/:name", VIEWER, async ({ params }, reply) => {
     const sample = (await samples()).find(({ name }) => name === params.name);
     if (!sample) throw new Problem(404, "not-found", "There is no sample of this name. GET /v1/samples lists them.");
     return reply.type(sample.type).header("cache-control", "private, max-age=3600").send(sample.content);

@@ -29,15 +29,18 @@ export function webFolder(): string | undefined {
   return places.find((place) => existsSync(join(place, "assets")));
 }
 
+/** Of a page of people in a hospital, not even the looks are for everybody. */
+const VIEWER = { config: { role: "viewer" } } as const;
+
 /** The page for people: `/` names files below `/assets`, whose names change with their content. */
 export async function webRoutes(app: FastifyInstance): Promise<void> {
   const root = webFolder();
   if (root) await app.register(fastifyStatic, { root, serve: false, cacheControl: false, dotfiles: "ignore" });
-  app.get("/", async (_, reply) => {
+  app.get("/", VIEWER, async (_, reply) => {
     if (!root) throw notBuilt();
     return reply.header("content-security-policy", POLICY).header("cache-control", "no-store").sendFile("index.html");
   });
-  app.get<{ Params: { "*": string } }>("/assets/*", async (request, reply) => {
+  app.get<{ Params: { "*": string } }>("/assets/*", VIEWER, async (request, reply) => {
     const name = request.params["*"];
     // The folder is flat, and so is what is asked of it.
     if (!root || !/^[\w-]+\.\w+$/.test(name) || !existsSync(join(root, "assets", name)))

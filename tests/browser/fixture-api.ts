@@ -18,6 +18,7 @@ import type {
   EvaluationAnswer,
   Feedback,
   FeedbackGiven,
+  FeedbackPage,
   HistoryItem,
   MetricValue,
   Model,
@@ -85,8 +86,8 @@ export function fixtureApi(): { readonly app: FastifyInstance; readonly state: F
     if (!found) throw new Problem(404, "not-found", "There is no prediction with this id. Send the scan again.");
     return found;
   };
-  const best = (id: string) => {
-    const { page } = newest(id);
+  const pageOf = (id: string, number?: string) => {
+    const page = number === undefined ? newest(id).page : Number(number);
     return pages.get(id)?.find((read) => read.page === page) as Read;
   };
 
@@ -124,13 +125,16 @@ export function fixtureApi(): { readonly app: FastifyInstance; readonly state: F
     if (!read) throw new Problem(404, "not-found", "There is no such page.");
     return reply.type("image/png").send(await encodePng(read.image));
   });
-  app.get<{ Params: { id: string } }>("/v1/predictions/:id/seen", async ({ params }, reply) => {
-    const { seen } = best(params.id);
-    const png = await encodePng({ width: RECIPE.side, height: RECIPE.side, depth: 8, pixels: seen });
-    return reply.type("image/png").send(png);
-  });
+  app.get<{ Params: { id: string }; Querystring: { page?: string } }>(
+    "/v1/scans/:id/picture",
+    async ({ params, query }, reply) => {
+      const { seen } = pageOf(params.id, query.page);
+      const png = await encodePng({ width: RECIPE.side, height: RECIPE.side, depth: 8, pixels: seen });
+      return reply.type("image/png").send(png);
+    },
+  );
   app.get<{ Params: { id: string } }>("/v1/predictions/:id/map", async ({ params }): Promise<SaliencyMap> => {
-    const { page, image, geometry, map } = best(params.id);
+    const { page, image, geometry, map } = pageOf(params.id);
     const { left, top, width, height, scale, padLeft, padTop } = geometry;
     return {
       page,
@@ -165,6 +169,10 @@ export function fixtureApi(): { readonly app: FastifyInstance; readonly state: F
       feedback.push(given);
       return given;
     },
+  );
+  app.get(
+    "/v1/feedback",
+    async (): Promise<FeedbackPage> => ({ items: feedback.filter(({ agrees }) => !agrees).reverse(), next: null }),
   );
   app.get(
     "/v1/models",
@@ -288,7 +296,7 @@ function predictionOf(bytes: Buffer, read: readonly Read[], model: Model, reques
       pixels: path(`pages/${page.page}`),
     })),
     map: { path: path("map"), page: top.page, rows: CELLS, columns: CELLS },
-    pictures: { overlay: path("overlay"), original: path("original"), seen: path("seen") },
+    pictures: { overlay: path("overlay"), original: path("original"), seen: `/v1/scans/${id}/picture` },
     receipt: {
       request,
       model: model.id,

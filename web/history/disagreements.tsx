@@ -1,57 +1,51 @@
 import { useEffect, useState } from "preact/hooks";
-import type { Feedback, HistoryItem } from "../../runtime/serve/schemas";
+import type { Feedback } from "../../runtime/serve/schemas";
+import { OTHER_LABEL } from "../scans/feedback";
 import { api } from "../state/api";
 import { sentenceOf } from "../state/asked";
 import { nameOf } from "../state/csv";
 import { link } from "../state/route";
 import { Failure } from "../ui/messages";
-import { counted, localTime, percent } from "../ui/numbers";
+import { counted, localTime } from "../ui/numbers";
 
-interface Disagreement {
-  readonly item: HistoryItem;
-  readonly feedback: Feedback;
-}
-
-/** Answers that are looked through for feedback at a time. */
-const AT_A_TIME = 200;
+/** Predictions whose feedback is asked for at once. */
 const AT_ONCE = 4;
 
-interface Found {
-  readonly looked: number;
+interface Queue {
+  readonly found: readonly Feedback[];
   readonly next: string | null;
-  readonly found: readonly Disagreement[];
   readonly busy: boolean;
   readonly error?: string;
 }
 
 /** Answers that somebody holds to be wrong, for a person to look at again. */
 export function Disagreements() {
-  const [state, setState] = useState<Found>({ looked: 0, next: null, found: [], busy: true });
-  const look = async (cursor: string | null, before: Omit<Found, "busy">, signal?: AbortSignal) => {
-    setState({ ...before, busy: true });
+  const [state, setState] = useState<Queue>({ found: [], next: null, busy: true });
+  const look = async (cursor: string | null, found: readonly Feedback[], signal?: AbortSignal) => {
+    setState({ found, next: cursor, busy: true });
     try {
-      const { items, next } = await collect(cursor, signal);
-      const found = [...before.found, ...(await disagreementsIn(items, signal))];
-      if (!signal?.aborted) setState({ looked: before.looked + items.length, next, found, busy: false });
+      const { items, next } = await api.disagreements(cursor, signal);
+      const more = await standing(items, signal);
+      if (!signal?.aborted) setState({ found: [...found, ...more], next, busy: false });
     } catch (error) {
-      if (!signal?.aborted) setState({ ...before, busy: false, error: sentenceOf(error) });
+      if (!signal?.aborted) setState({ found, next: cursor, busy: false, error: sentenceOf(error) });
     }
   };
   // It looks once, when it is opened.
   useEffect(() => {
     const leaving = new AbortController();
-    void look(null, { looked: 0, next: null, found: [] }, leaving.signal);
+    void look(null, [], leaving.signal);
     return () => leaving.abort();
   }, []);
-  const { found, looked, next, busy, error } = state;
+  const { found, next, busy, error } = state;
   return (
     <>
       <p role="status" class="hint">
         {busy
           ? "Looking for answers that somebody disagrees with \u2026"
-          : `${counted(found.length, "disagreement")} in the newest ${counted(looked, "answer")}.`}
+          : `${counted(found.length, "disagreement")}${next ? " so far" : ""}, the newest first.`}
       </p>
-      {error ? <Failure sentence={error} onAgain={() => void look(next, { looked, next, found })} /> : null}
+      {error ? <Failure sentence={error} onAgain={() => void look(next, found)} /> : null}
       {found.length > 0 ? (
         <div class="table-frame">
           <table>
@@ -60,9 +54,6 @@ export function Disagreements() {
               <tr>
                 <th scope="col">Prediction</th>
                 <th scope="col">Model says</th>
-                <th scope="col" class="numeric">
-                  Probability
-                </th>
                 <th scope="col">Person says</th>
                 <th scope="col">Comment</th>
                 <th scope="col">By</th>
@@ -70,17 +61,16 @@ export function Disagreements() {
               </tr>
             </thead>
             <tbody>
-              {found.map(({ item, feedback }) => (
-                <tr key={feedback.feedback}>
+              {found.map(({ feedback, id, label, comment, who, given_at }) => (
+                <tr key={feedback}>
                   <th scope="row">
-                    <a href={link("history", item.id)}>{nameOf(item.id) ?? item.id.slice(0, 12)}</a>
+                    <a href={link("history", id)}>{nameOf(id) ?? id.slice(0, 12)}</a>
                   </th>
-                  <td>{item.decision}</td>
-                  <td class="numeric">{percent(item.probability)}</td>
-                  <td>{feedback.label}</td>
-                  <td>{feedback.comment}</td>
-                  <td>{feedback.who}</td>
-                  <td class="nowrap">{localTime(feedback.given_at)}</td>
+                  <td>{OTHER_LABEL[label]}</td>
+                  <td>{label}</td>
+                  <td>{comment}</td>
+                  <td>{who}</td>
+                  <td class="nowrap">{localTime(given_at)}</td>
                 </tr>
               ))}
             </tbody>
@@ -88,45 +78,24 @@ export function Disagreements() {
         </div>
       ) : null}
       {next && !busy ? (
-        <button type="button" class="quiet" onClick={() => void look(next, { looked, next, found })}>
-          Look through older answers
+        <button type="button" class="quiet" onClick={() => void look(next, found)}>
+          Show older ones
         </button>
       ) : null}
     </>
   );
 }
 
-const NO_FILTER = { decision: "", model: "", id: "", from: "", to: "" };
-
-/** Some pages of the history, one row a prediction: feedback belongs to the prediction's newest answer. */
-async function collect(cursor: string | null, signal?: AbortSignal) {
-  const items = new Map<string, HistoryItem>();
-  let next = cursor;
-  let read = 0;
-  do {
-    const page = await api.history(NO_FILTER, next, signal);
-    for (const item of page.items) if (!items.has(item.id)) items.set(item.id, item);
-    read += page.items.length;
-    next = page.next;
-  } while (next && read < AT_A_TIME);
-  return { items: [...items.values()], next };
-}
-
-async function disagreementsIn(items: readonly HistoryItem[], signal?: AbortSignal): Promise<Disagreement[]> {
-  const waiting = [...items.filter(({ kept }) => kept)];
-  const found: Disagreement[] = [];
+/** Those that nobody took back: what supersedes a disagreement may agree, and is not among them. */
+async function standing(items: readonly Feedback[], signal?: AbortSignal): Promise<readonly Feedback[]> {
+  const superseded = new Set<string | null>();
+  const waiting = [...new Set(items.map(({ id }) => id))];
   const worker = async () => {
-    for (let item = waiting.shift(); item; item = waiting.shift()) {
-      const { items: given } = await api.feedback(item.id, signal);
-      for (const feedback of standing(given)) if (!feedback.agrees) found.push({ item, feedback });
+    for (let id = waiting.shift(); id; id = waiting.shift()) {
+      const given = await api.feedback(id, signal);
+      for (const { supersedes } of given.items) superseded.add(supersedes);
     }
   };
   await Promise.all(Array.from({ length: AT_ONCE }, worker));
-  return found.sort((a, b) => b.feedback.given_at.localeCompare(a.feedback.given_at));
-}
-
-/** What was not taken back: the newest of each person. */
-function standing(given: readonly Feedback[]): readonly Feedback[] {
-  const superseded = new Set(given.map(({ supersedes }) => supersedes));
-  return given.filter(({ feedback }) => !superseded.has(feedback));
+  return items.filter(({ feedback }) => !superseded.has(feedback));
 }

@@ -7,7 +7,7 @@ import { useStore } from "../state/store";
 import { Failure } from "../ui/messages";
 import { localTime } from "../ui/numbers";
 
-const OTHER = { Cancer: "Non-Cancer", "Non-Cancer": "Cancer" } as const;
+export const OTHER_LABEL = { Cancer: "Non-Cancer", "Non-Cancer": "Cancer" } as const;
 const LONGEST_COMMENT = 2000;
 
 /** What people hold the scan for, and the form to say it. */
@@ -75,7 +75,7 @@ function Form({ id, label, onGiven }: { id: string; label: Prediction["label"]; 
       <fieldset class="options">
         <legend class="hidden">What do you hold this scan for?</legend>
         {option(label, `Agree: ${label}`)}
-        {option(OTHER[label], `Disagree: ${OTHER[label]}`)}
+        {option(OTHER_LABEL[label], `Disagree: ${OTHER_LABEL[label]}`)}
       </fieldset>
       <label class="comment" for={`${ids}comment`}>
         <span class="hidden">Comment</span>

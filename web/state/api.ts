@@ -3,6 +3,7 @@ import type {
   Feedback,
   FeedbackGiven,
   FeedbackList,
+  FeedbackPage,
   History,
   Model,
   ModelDetail,
@@ -122,6 +123,11 @@ export const api = {
     return get<History>(`${PREDICTIONS}?${query}`, signal);
   },
   feedback: (id: string, signal?: AbortSignal) => get<FeedbackList>(`${at(id)}/feedback`, signal),
+  disagreements(cursor: string | null, signal?: AbortSignal) {
+    const query = new URLSearchParams({ limit: "50", agrees: "false" });
+    if (cursor !== null) query.set("cursor", cursor);
+    return get<FeedbackPage>(`/v1/feedback?${query}`, signal);
+  },
   giveFeedback: (id: string, given: FeedbackGiven) => post<Feedback>(`${at(id)}/feedback`, given),
   models: () => get<ModelList>("/v1/models"),
   modelDetail: (id: string) => get<ModelDetail>(model(id)),

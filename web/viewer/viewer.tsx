@@ -80,12 +80,14 @@ export function Viewer({ prediction, name }: { prediction: Prediction; name: str
       <div class="viewer-tools">
         <figure class="seen">
           <img
-            src={prediction.pictures.seen}
+            src={
+              slice.page === suspicious ? prediction.pictures.seen : `${prediction.pictures.seen}?page=${slice.page}`
+            }
             width="128"
             height="128"
-            alt="What the model saw of the most suspicious page"
+            alt={`What the model saw of page ${slice.page}`}
           />
-          <figcaption>What the model saw: 128 x 128{slices.length > 1 ? `, page ${suspicious}` : ""}</figcaption>
+          <figcaption>What the model saw: 128 x 128{slices.length > 1 ? `, page ${slice.page}` : ""}</figcaption>
         </figure>
         <fieldset>
           <legend>Map</legend>
