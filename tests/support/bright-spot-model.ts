@@ -9,7 +9,6 @@ import { headPixels } from "./head";
 
 export { headPixels, headPng } from "./head";
 
-
 /**
  * A real network with weights set by hand: it calls Cancer what has a spot of at least 8 x 8 nearly white pixels.
  * Its second channel sees all of the head and has no say.

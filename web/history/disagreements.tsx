@@ -7,6 +7,7 @@ import { nameOf } from "../state/csv";
 import { link } from "../state/route";
 import { Failure } from "../ui/messages";
 import { counted, localTime } from "../ui/numbers";
+import { TableFrame } from "../ui/table-frame";
 
 /** Predictions whose feedback is asked for at once. */
 const AT_ONCE = 4;
@@ -47,7 +48,7 @@ export function Disagreements() {
       </p>
       {error ? <Failure sentence={error} onAgain={() => void look(next, found)} /> : null}
       {found.length > 0 ? (
-        <div class="table-frame">
+        <TableFrame>
           <table>
             <caption class="hidden">Answers that somebody disagrees with</caption>
             <thead>
@@ -75,7 +76,7 @@ export function Disagreements() {
               ))}
             </tbody>
           </table>
-        </div>
+        </TableFrame>
       ) : null}
       {next && !busy ? (
         <button type="button" class="quiet" onClick={() => void look(next, found)}>

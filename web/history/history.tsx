@@ -10,6 +10,7 @@ import { knownNames } from "../state/session";
 import { useStore } from "../state/store";
 import { Failure, Waiting } from "../ui/messages";
 import { counted, localTime, percent } from "../ui/numbers";
+import { TableFrame } from "../ui/table-frame";
 import { Disagreements } from "./disagreements";
 
 const EVERYTHING: HistoryFilter = { decision: "", model: "", id: "", from: "", to: "" };
@@ -168,7 +169,7 @@ function Pages({ filter, only }: { filter: HistoryFilter; only: ReadonlySet<stri
 function HistoryTable({ items }: { items: readonly HistoryItem[] }) {
   useStore(knownNames);
   return (
-    <div class="table-frame">
+    <TableFrame>
       <table>
         <caption class="hidden">Answers, the newest first</caption>
         <thead>
@@ -200,7 +201,7 @@ function HistoryTable({ items }: { items: readonly HistoryItem[] }) {
           ))}
         </tbody>
       </table>
-    </div>
+    </TableFrame>
   );
 }
 

@@ -1,11 +1,12 @@
-import type { MetricValue } from "../../runtime/serve/schemas";
+import type { Comparison, MetricValue } from "../../runtime/serve/schemas";
 import { api } from "../state/api";
 import { useAsked } from "../state/asked";
 import { link } from "../state/route";
 import { me } from "../state/session";
 import { useStore } from "../state/store";
-import { Failure, Waiting } from "../ui/messages";
+import { Loaded } from "../ui/loaded";
 import { three } from "../ui/numbers";
+import { TableFrame } from "../ui/table-frame";
 import { METRICS, metricText } from "./model";
 import { mayDecide, Promote } from "./models";
 
@@ -13,9 +14,24 @@ import { mayDecide, Promote } from "./models";
 export function ComparisonPage({ a, b }: { a: string; b: string }) {
   const compared = useAsked(`compare ${a} ${b}`, () => api.compare(a, b));
   const role = useStore(me)?.role;
-  if (compared.error) return <Failure sentence={compared.error} onAgain={compared.again} />;
-  if (!compared.value) return <Waiting what="The models are being compared" />;
-  const { metrics, comparable, rule } = compared.value;
+  return (
+    <Loaded asked={compared} title="Comparison">
+      {(comparison) => <Compared comparison={comparison} role={role} onChange={compared.again} />}
+    </Loaded>
+  );
+}
+
+function Compared({
+  comparison,
+  role,
+  onChange,
+}: {
+  comparison: Comparison;
+  role: string | undefined;
+  onChange(): void;
+}) {
+  const { metrics, comparable, rule } = comparison;
+  const [a, b] = [comparison.a.id, comparison.b.id];
   const text = (metric: MetricValue | null) => (metric ? metricText(metric) : "not measured");
   return (
     <div class="page">
@@ -28,7 +44,7 @@ export function ComparisonPage({ a, b }: { a: string; b: string }) {
           They were measured on different test images: no difference between these numbers means anything.
         </p>
       )}
-      <div class="table-frame">
+      <TableFrame>
         <table>
           <caption class="hidden">Metrics of both on their test images, with 95 % intervals</caption>
           <thead>
@@ -61,7 +77,7 @@ export function ComparisonPage({ a, b }: { a: string; b: string }) {
             ))}
           </tbody>
         </table>
-      </div>
+      </TableFrame>
       <div class="row between">
         <p>
           <strong>
@@ -69,7 +85,7 @@ export function ComparisonPage({ a, b }: { a: string; b: string }) {
           </strong>{" "}
           {rule.reason}
         </p>
-        {mayDecide(role) && rule.promotes ? <Promote id={b} onDone={compared.again} /> : null}
+        {mayDecide(role) && rule.promotes ? <Promote id={b} onDone={onChange} /> : null}
       </div>
     </div>
   );

@@ -3,9 +3,10 @@ import { api } from "../state/api";
 import { useAsked } from "../state/asked";
 import { me } from "../state/session";
 import { useStore } from "../state/store";
+import { Loaded } from "../ui/loaded";
 import { Markdown } from "../ui/markdown";
-import { Failure, Waiting } from "../ui/messages";
 import { percentMark, three, whole } from "../ui/numbers";
+import { TableFrame } from "../ui/table-frame";
 import { mayDecide, Promote } from "./models";
 import { CalibrationPlot, HistogramPlot, RocPlot, TrainingPlot } from "./plots";
 
@@ -26,9 +27,14 @@ export const metricText = (metric: MetricValue): string =>
 export function ModelPage({ id }: { id: string }) {
   const detail = useAsked(`model ${id}`, () => api.modelDetail(id));
   const role = useStore(me)?.role;
-  if (detail.error) return <Failure sentence={detail.error} onAgain={detail.again} />;
-  const model = detail.value;
-  if (!model) return <Waiting what="The model is being fetched" />;
+  return (
+    <Loaded asked={detail} title={`Model ${id}`}>
+      {(model) => <ModelFound model={model} role={role} onChange={detail.again} />}
+    </Loaded>
+  );
+}
+
+function ModelFound({ model, role, onChange }: { model: ModelDetail; role: string | undefined; onChange(): void }) {
   const { evaluation, training } = model;
   return (
     <div class="page">
@@ -39,7 +45,7 @@ export function ModelPage({ id }: { id: string }) {
         <h1 tabIndex={-1}>
           <span class="code">{model.id}</span> {model.current ? <span class="tag">current</span> : null}
         </h1>
-        {!model.current && model.usable && mayDecide(role) ? <Promote id={model.id} onDone={detail.again} /> : null}
+        {!model.current && model.usable && mayDecide(role) ? <Promote id={model.id} onDone={onChange} /> : null}
       </div>
       {model.usable ? null : <p class="note">It cannot answer here: {model.problem}</p>}
       <p class={model.verdict?.fit ? "note fit" : "note"} role="note">
@@ -111,7 +117,7 @@ function Evaluation({ evaluation, threshold }: { evaluation: EvaluationAnswer; t
         {evaluation.intervals}
       </p>
       <div class="columns">
-        <div class="table-frame">
+        <TableFrame>
           <table>
             <caption class="hidden">Metrics of the test images with their 95 % intervals</caption>
             <thead>
@@ -137,8 +143,8 @@ function Evaluation({ evaluation, threshold }: { evaluation: EvaluationAnswer; t
               ))}
             </tbody>
           </table>
-        </div>
-        <div class="table-frame">
+        </TableFrame>
+        <TableFrame>
           <table>
             <caption>Test images by label and answer</caption>
             <thead>
@@ -165,7 +171,7 @@ function Evaluation({ evaluation, threshold }: { evaluation: EvaluationAnswer; t
               </tr>
             </tbody>
           </table>
-        </div>
+        </TableFrame>
       </div>
       <div class="plots">
         <RocPlot evaluation={evaluation} threshold={threshold ?? test.threshold} />

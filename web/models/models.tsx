@@ -1,13 +1,14 @@
 import { useState } from "preact/hooks";
-import type { ModelItem } from "../../runtime/serve/schemas";
+import type { ModelItem, ModelList } from "../../runtime/serve/schemas";
 import { api } from "../state/api";
 import { useAsked } from "../state/asked";
 import { link } from "../state/route";
 import { announce, me, refreshModel } from "../state/session";
 import { useStore } from "../state/store";
 import { Confirmed } from "../ui/confirmed";
-import { Failure, Waiting } from "../ui/messages";
+import { Loaded } from "../ui/loaded";
 import { localTime, three, whole } from "../ui/numbers";
+import { TableFrame } from "../ui/table-frame";
 import { ComparisonPage } from "./comparison";
 import { ModelPage } from "./model";
 
@@ -20,9 +21,15 @@ export function ModelsRoom({ id, against }: { id: string | undefined; against: s
 function ModelsPage() {
   const models = useAsked("models", () => api.models());
   const role = useStore(me)?.role;
-  if (models.error) return <Failure sentence={models.error} onAgain={models.again} />;
-  if (!models.value) return <Waiting what="The models are being fetched" />;
-  const { items, current } = models.value;
+  return (
+    <Loaded asked={models} title="Models">
+      {(list) => <ModelsFound list={list} role={role} onChange={models.again} />}
+    </Loaded>
+  );
+}
+
+function ModelsFound({ list, role, onChange }: { list: ModelList; role: string | undefined; onChange(): void }) {
+  const { items, current } = list;
   return (
     <div class="page">
       <h1 tabIndex={-1}>Models</h1>
@@ -39,7 +46,7 @@ function ModelsPage() {
                 const { reason } = await api.rollBack();
                 await refreshModel();
                 announce(reason);
-                models.again();
+                onChange();
               }}
             />
           ) : null}
@@ -58,7 +65,7 @@ export const mayDecide = (role: string | undefined): boolean => role === undefin
 
 function ModelTable({ items }: { items: readonly ModelItem[] }) {
   return (
-    <div class="table-frame">
+    <TableFrame>
       <table>
         <caption class="hidden">Models, the newest first</caption>
         <thead>
@@ -101,7 +108,7 @@ function ModelTable({ items }: { items: readonly ModelItem[] }) {
           ))}
         </tbody>
       </table>
-    </div>
+    </TableFrame>
   );
 }
 

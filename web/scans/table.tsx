@@ -4,6 +4,7 @@ import { link } from "../state/route";
 import { useStore } from "../state/store";
 import { counted, percent } from "../ui/numbers";
 import { type Column, SortableHead, useSorted } from "../ui/sortable";
+import { TableFrame } from "../ui/table-frame";
 import { TONES } from "./answer";
 
 const STATES = { waiting: "Waiting", sending: "Sending", answered: "Answered", refused: "Refused" } as const;
@@ -29,7 +30,7 @@ export function AnswersTable({ open }: { open: string | undefined }) {
           {done} of {counted(rows.length, "file")}
         </span>
       </div>
-      <div class="table-frame">
+      <TableFrame>
         <table class="answers">
           <caption class="hidden">Answers; the buttons in the head sort it</caption>
           <SortableHead columns={COLUMNS} sorting={sorting} onToggle={toggle} />
@@ -39,7 +40,7 @@ export function AnswersTable({ open }: { open: string | undefined }) {
             ))}
           </tbody>
         </table>
-      </div>
+      </TableFrame>
       <div class="row">
         <button
           type="button"

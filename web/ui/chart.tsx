@@ -3,6 +3,7 @@ import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
 import { useStore } from "../state/store";
 import { theme } from "../state/theme";
+import { TableFrame } from "./table-frame";
 
 interface Axis {
   readonly label: string;
@@ -64,7 +65,7 @@ export function Chart(props: ChartProps) {
         <summary>
           Numbers<span class="hidden"> of {title}</span>
         </summary>
-        <div class="table-frame">
+        <TableFrame>
           <table>
             <thead>
               <tr>
@@ -87,7 +88,7 @@ export function Chart(props: ChartProps) {
               ))}
             </tbody>
           </table>
-        </div>
+        </TableFrame>
       </details>
     </figure>
   );

@@ -1,4 +1,5 @@
 import type { ComponentChildren } from "preact";
+import { TableFrame } from "./table-frame";
 
 /**
  * The Markdown of a model card as elements: headings, paragraphs, bullets, tables, bold, code. Text never becomes
@@ -38,7 +39,7 @@ function Table({ lines }: { lines: readonly string[] }) {
       .map((cell) => cell.trim());
   const [head = "", , ...rows] = lines;
   return (
-    <div class="table-frame">
+    <TableFrame>
       <table>
         <thead>
           <tr>
@@ -65,7 +66,7 @@ function Table({ lines }: { lines: readonly string[] }) {
           ))}
         </tbody>
       </table>
-    </div>
+    </TableFrame>
   );
 }
 
