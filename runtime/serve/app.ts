@@ -33,8 +33,8 @@ import { historyRoutes } from "./routes/history";
 import { modelRoutes } from "./routes/models";
 import { predictRoutes, TAKE_SCANS } from "./routes/predict";
 import { predictionRoutes } from "./routes/prediction";
-import { sampleRoutes } from "./samples";
 import { LANES } from "./scoring";
+import { visitorRoutes } from "./visitor";
 import { webRoutes } from "./web";
 
 export interface ServerDependencies {
@@ -200,7 +200,7 @@ export async function buildServer(dependencies: ServerDependencies): Promise<Fas
   };
   await app.register(healthRoutes, { slot, metrics, isStopping: () => retired });
   await app.register(webRoutes);
-  await app.register(sampleRoutes);
+  await app.register(visitorRoutes);
   await app.register(docsRoutes);
   await app.register(predictRoutes, { ...answering, bodies, connections, keys });
   await app.register(historyRoutes, { history, feedback });

@@ -432,3 +432,19 @@ export const readySchema = named(
   "Ready",
   z.object({ status: z.literal("ready"), model: z.string(), recipe: z.string() }),
 );
+
+/** `GET /v1/me` */
+export const callerSchema = named(
+  "Caller",
+  z.object({ who: z.string().describe("Who asks"), role: z.enum(["viewer", "clinician", "admin"]) }),
+);
+export type CallerAnswer = z.infer<typeof callerSchema>;
+
+/** `GET /v1/samples` */
+export const samplesSchema = named(
+  "Samples",
+  z.object({
+    items: z.array(z.object({ name: z.string(), description: z.string(), path: path("the scan") })),
+  }),
+);
+export type Samples = z.infer<typeof samplesSchema>;

@@ -29,8 +29,8 @@ export function webFolder(): string | undefined {
   return places.find((place) => existsSync(join(place, "assets")));
 }
 
-/** Of a page of people in a hospital, not even the looks are for everybody. */
-const VIEWER = { config: { role: "viewer" } } as const;
+/** Of a page for people in a hospital, not even the looks are for everybody. */
+const VIEWER = { config: { role: "viewer" }, schema: { hide: true } } as const;
 
 /** The page for people: `/` names files below `/assets`, whose names change with their content. */
 export async function webRoutes(app: FastifyInstance): Promise<void> {

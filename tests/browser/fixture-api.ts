@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import Fastify, { type FastifyInstance } from "fastify";
+import { serializerCompiler, validatorCompiler } from "fastify-type-provider-zod";
 import {
   applyRecipeGrey,
   decodeScan,
@@ -12,7 +13,6 @@ import {
 } from "../../runtime/imaging";
 import { DISCLAIMER } from "../../runtime/intake/labels";
 import { Problem, sendProblem, toProblem } from "../../runtime/serve/problem";
-import { sampleRoutes } from "../../runtime/serve/samples";
 import type {
   Comparison,
   EvaluationAnswer,
@@ -29,6 +29,7 @@ import type {
   Promotion,
   SaliencyMap,
 } from "../../runtime/serve/schemas";
+import { visitorRoutes } from "../../runtime/serve/visitor";
 import { webRoutes } from "../../runtime/serve/web";
 
 /** A page as it was read, and what a bright spot says of it. */
@@ -91,7 +92,11 @@ export function fixtureApi(): { readonly app: FastifyInstance; readonly state: F
     return pages.get(id)?.find((read) => read.page === page) as Read;
   };
 
-  app.get("/v1/me", async () => ({ who: "clinician@hospital.org", role: state.role }));
+  app.setValidatorCompiler(validatorCompiler);
+  app.setSerializerCompiler(serializerCompiler);
+  app.addHook("onRequest", async (request) => {
+    request.caller = { who: "clinician@hospital.org", role: state.role };
+  });
   app.get("/v1/model", async (): Promise<Model> => modelOf(current, state));
   app.post("/v1/predictions", async (request): Promise<Prediction> => {
     const refused = state.refusals.shift();
@@ -234,7 +239,7 @@ export function fixtureApi(): { readonly app: FastifyInstance; readonly state: F
   app.post<{ Params: { id: string } }>("/v1/models/:id/promote", async ({ params }) => promote(params.id));
   app.post("/v1/models/rollback", async () => promote(other(current)));
   app.register(webRoutes);
-  app.register(sampleRoutes);
+  app.register(visitorRoutes);
   return { app, state };
 }
 

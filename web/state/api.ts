@@ -1,4 +1,5 @@
 import type {
+  CallerAnswer,
   Comparison,
   Feedback,
   FeedbackGiven,
@@ -12,6 +13,7 @@ import type {
   ProblemDocument,
   Promotion,
   SaliencyMap,
+  Samples,
 } from "../../runtime/serve/schemas";
 
 /** What the server refused, or why it could not be asked, as a sentence for a person. */
@@ -93,21 +95,10 @@ export interface HistoryFilter {
   readonly to: string;
 }
 
-export interface Sample {
-  readonly name: string;
-  readonly path: string;
-  readonly description: string;
-}
-
-export interface Me {
-  readonly who: string;
-  readonly role: "viewer" | "clinician" | "admin";
-}
-
 export const api = {
   model: () => get<Model>("/v1/model"),
-  me: () => get<Me>("/v1/me"),
-  samples: () => get<{ readonly items: readonly Sample[] }>("/v1/samples"),
+  me: () => get<CallerAnswer>("/v1/me"),
+  samples: () => get<Samples>("/v1/samples"),
   async file(path: string): Promise<Blob> {
     return (await ask(path)).blob();
   },

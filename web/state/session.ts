@@ -1,5 +1,5 @@
-import type { Model } from "../../runtime/serve/schemas";
-import { ApiError, api, type Me } from "./api";
+import type { CallerAnswer, Model } from "../../runtime/serve/schemas";
+import { ApiError, api } from "./api";
 import { sentenceOf } from "./asked";
 import { Store } from "./store";
 
@@ -25,7 +25,7 @@ export function followModel(): void {
 }
 
 /** Who asks; undefined where the server does not say, and then it alone decides what is allowed. */
-export const me = new Store<Me | undefined>(undefined);
+export const me = new Store<CallerAnswer | undefined>(undefined);
 
 export async function askWhoAmI(): Promise<void> {
   try {

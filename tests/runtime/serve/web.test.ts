@@ -1,7 +1,9 @@
 import Fastify, { type FastifyInstance } from "fastify";
 import { decodeScan } from "../../../runtime/imaging";
+import { everyoneIsLocal } from "../../../runtime/serve/caller";
+import { openApi } from "../../../runtime/serve/openapi";
 import { sendProblem, toProblem } from "../../../runtime/serve/problem";
-import { sampleRoutes } from "../../../runtime/serve/samples";
+import { visitorRoutes } from "../../../runtime/serve/visitor";
 import { webFolder, webRoutes } from "../../../runtime/serve/web";
 
 let app: FastifyInstance;
@@ -9,8 +11,10 @@ let app: FastifyInstance;
 beforeAll(async () => {
   app = Fastify();
   app.setErrorHandler((error, request, reply) => sendProblem(reply, toProblem(error), request.id));
+  await openApi(app);
+  everyoneIsLocal(app);
   await app.register(webRoutes);
-  await app.register(sampleRoutes);
+  await app.register(visitorRoutes);
 });
 afterAll(() => app.close());
 

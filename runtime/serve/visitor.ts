@@ -1,7 +1,11 @@
 import type { FastifyInstance } from "fastify";
+import type { ZodTypeProvider } from "fastify-type-provider-zod";
 import sharp from "sharp";
+import { z } from "zod";
 import { drawPhantom } from "../phantom";
-import { Problem } from "./problem";
+import { responses } from "./openapi";
+import { notFound } from "./problem";
+import { callerSchema, samplesSchema } from "./schemas";
 
 /** A drawn scan to try the service with. */
 interface Sample {
@@ -16,20 +20,54 @@ const SIZE = 224;
 const SEED = 14;
 const PAGES = 9;
 
-/** Routes of the samples: drawn when the first one is asked for, and kept. No patient is in them, and no evidence. */
-export async function sampleRoutes(app: FastifyInstance): Promise<void> {
+const FILE = {
+  200: {
+    description: "A drawn scan",
+    content: Object.fromEntries(
+      ["image/png", "image/tiff"].map((type) => [type, { schema: z.string().meta({ contentMediaType: type }) }]),
+    ),
+  },
+};
+
+/**
+ * What the dashboard asks for besides answers: who its visitor is, and samples to try, drawn when the first one is asked
+ * for, and kept. No patient is in them, and no evidence.
+ */
+export async function visitorRoutes(app: FastifyInstance): Promise<void> {
+  const api = app.withTypeProvider<ZodTypeProvider>();
   let drawn: Promise<readonly Sample[]> | undefined;
   const samples = () => {
     drawn ??= drawSamples();
     return drawn;
   };
-  app.get("/v1/samples", VIEWER, async () => ({
-    items: (await samples()).map(({ name, description }) => ({ name, description, path: `/v1/samples/${name}` })),
-  }));
-  app.get<{ Params: { name: string } }>("/v1/samples/:name", VIEWER, async ({ params }, reply) => {
-    const sample = (await samples()).find(({ name }) => name === params.name);
-    if (!sample) throw new Problem(404, "not-found", "There is no sample of this name. GET /v1/samples lists them.");
-    return reply.type(sample.type).header("cache-control", "private, max-age=3600").send(sample.content);
+  api.get("/v1/me", {
+    ...VIEWER,
+    schema: { summary: "Who asks, and in which role", response: responses({ 200: callerSchema }) },
+    handler: async ({ caller }, reply) =>
+      reply.header("cache-control", "no-store").send({ who: caller.who, role: caller.role }),
+  });
+  api.get("/v1/samples", {
+    ...VIEWER,
+    schema: { summary: "Drawn scans to try the service with", response: responses({ 200: samplesSchema }) },
+    handler: async () => ({
+      items: (await samples()).map(({ name, description }) => ({ name, description, path: `/v1/samples/${name}` })),
+    }),
+  });
+  api.get("/v1/samples/:name", {
+    ...VIEWER,
+    schema: {
+      summary: "A drawn scan",
+      params: z.object({ name: z.string().max(100) }),
+      response: responses(FILE),
+    },
+    handler: async ({ params }, reply) => {
+      const sample = (await samples()).find(({ name }) => name === params.name);
+      if (!sample) throw notFound("There is no sample of this name. GET /v1/samples lists them.");
+      return reply
+        .type(sample.type)
+        .header("cache-control", "private, max-age=3600")
+        .send(sample.content as never);
+    },
   });
 }
 
