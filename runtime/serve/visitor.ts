@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers/promises";
 import type { FastifyInstance } from "fastify";
 import type { ZodTypeProvider } from "fastify-type-provider-zod";
 import sharp from "sharp";
@@ -12,7 +13,7 @@ interface Sample {
   readonly name: string;
   readonly description: string;
   readonly type: "image/png" | "image/tiff";
-  readonly content: Buffer;
+  draw(): Promise<Buffer>;
 }
 
 const VIEWER = { config: { role: "viewer" } } as const;
@@ -30,16 +31,12 @@ const FILE = {
 };
 
 /**
- * What the dashboard asks for besides answers: who its visitor is, and samples to try, drawn when the first one is asked
- * for, and kept. No patient is in them, and no evidence.
+ * What the dashboard asks for besides answers: who its visitor is, and samples to try, each drawn when it is first
+ * asked for, and kept. No patient is in them, and no evidence.
  */
 export async function visitorRoutes(app: FastifyInstance): Promise<void> {
   const api = app.withTypeProvider<ZodTypeProvider>();
-  let drawn: Promise<readonly Sample[]> | undefined;
-  const samples = () => {
-    drawn ??= drawSamples();
-    return drawn;
-  };
+  const drawn = new Map<string, Promise<Buffer>>();
   api.get("/v1/me", {
     ...VIEWER,
     schema: { summary: "Who asks, and in which role", response: responses({ 200: callerSchema }) },
@@ -50,7 +47,7 @@ export async function visitorRoutes(app: FastifyInstance): Promise<void> {
     ...VIEWER,
     schema: { summary: "Drawn scans to try the service with", response: responses({ 200: samplesSchema }) },
     handler: async () => ({
-      items: (await samples()).map(({ name, description }) => ({ name, description, path: `/v1/samples/${name}` })),
+      items: SAMPLES.map(({ name, description }) => ({ name, description, path: `/v1/samples/${name}` })),
     }),
   });
   api.get("/v1/samples/:name", {
@@ -61,56 +58,66 @@ export async function visitorRoutes(app: FastifyInstance): Promise<void> {
       response: responses(FILE),
     },
     handler: async ({ params }, reply) => {
-      const sample = (await samples()).find(({ name }) => name === params.name);
+      const sample = SAMPLES.find(({ name }) => name === params.name);
       if (!sample) throw notFound("There is no sample of this name. GET /v1/samples lists them.");
+      const content = drawn.get(sample.name) ?? sample.draw();
+      drawn.set(sample.name, content);
       return reply
         .type(sample.type)
         .header("cache-control", "private, max-age=3600")
-        .send(sample.content as never);
+        .send((await content) as never);
     },
   });
-}
-
-async function drawSamples(): Promise<readonly Sample[]> {
-  const slices = (["with", "without"] as const).flatMap((kind) => [1, 2].map((n) => ({ kind, n })));
-  return Promise.all([
-    ...slices.map(async ({ kind, n }): Promise<Sample> => {
-      const { pixels } = phantom(n, 0, kind === "with");
-      const image = sharp(pixels, { raw: { width: SIZE, height: SIZE, channels: 1 } });
-      const content = await image.toColourspace("b-w").png().toBuffer();
-      return {
-        name: `phantom-${kind}-mass-${n}.png`,
-        description: `One slice ${kind} a mass`,
-        type: "image/png",
-        content,
-      };
-    }),
-    stack("phantom-16-bit.tif", "One slice with a mass, 12 bits in 16", [[3, 0.1, true]], 16),
-    stack(
-      "phantom-9-slices.tif",
-      "Nine slices of one head, a mass in the middle ones",
-      Array.from({ length: PAGES }, (_, i): Slice => [4, (i / (PAGES - 1)) * 1.4 - 0.7, i >= 3 && i <= 5]),
-      16,
-    ),
-  ]);
 }
 
 /** Patient, place in the head from -1 to 1, and whether there is a mass. */
 type Slice = readonly [patient: number, slice: number, lesion: boolean];
 
-const phantom = (patient: number, slice: number, lesion: boolean) =>
-  drawPhantom({ seed: SEED, patient, slice, size: SIZE, lesion });
+/** One slice takes some 60 ms; what else is asked meanwhile goes first. */
+async function phantom(patient: number, slice: number, lesion: boolean): Promise<Uint8Array> {
+  await setImmediate();
+  return drawPhantom({ seed: SEED, patient, slice, size: SIZE, lesion }).pixels;
+}
 
 /** Slices as the pages of a TIFF, twelve bits in sixteen as scanners store them. */
-async function stack(name: string, description: string, slices: readonly Slice[], scale: number): Promise<Sample> {
+async function stack(slices: readonly Slice[]): Promise<Buffer> {
   const pixels = new Uint16Array(slices.length * SIZE * SIZE);
-  slices.forEach((slice, page) => {
+  for (const [page, slice] of slices.entries())
     pixels.set(
-      Uint16Array.from(phantom(...slice).pixels, (grey) => grey * scale),
+      Uint16Array.from(await phantom(...slice), (grey) => grey * 16),
       page * SIZE * SIZE,
     );
-  });
   const raw = { width: SIZE, height: slices.length * SIZE, channels: 1, pageHeight: SIZE } as const;
-  const content = await sharp(pixels, { raw }).toColourspace("grey16").tiff({ compression: "deflate" }).toBuffer();
-  return { name, description, type: "image/tiff", content };
+  return sharp(pixels, { raw }).toColourspace("grey16").tiff({ compression: "deflate" }).toBuffer();
 }
+
+const single = (kind: "with" | "without", n: number): Sample => ({
+  name: `phantom-${kind}-mass-${n}.png`,
+  description: `One slice ${kind} a mass`,
+  type: "image/png",
+  async draw() {
+    const pixels = await phantom(n, 0, kind === "with");
+    const image = sharp(pixels, { raw: { width: SIZE, height: SIZE, channels: 1 } });
+    return image.toColourspace("b-w").png().toBuffer();
+  },
+});
+
+const SAMPLES: readonly Sample[] = [
+  single("with", 1),
+  single("with", 2),
+  single("without", 1),
+  single("without", 2),
+  {
+    name: "phantom-16-bit.tif",
+    description: "One slice with a mass, 12 bits in 16",
+    type: "image/tiff",
+    draw: () => stack([[3, 0.1, true]]),
+  },
+  {
+    name: "phantom-9-slices.tif",
+    description: "Nine slices of one head, a mass in the middle ones",
+    type: "image/tiff",
+    draw: () =>
+      stack(Array.from({ length: PAGES }, (_, i) => [4, (i / (PAGES - 1)) * 1.4 - 0.7, i >= 3 && i <= 5] as const)),
+  },
+];

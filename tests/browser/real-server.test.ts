@@ -1,10 +1,11 @@
+import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import pino from "pino";
+import { createInterface } from "node:readline";
 import type { Browser } from "playwright-core";
 import { openWorkspace } from "../../runtime/platform/workspace";
-import { type RunningServer, serveWorkspace } from "../../runtime/serve";
+import { useBackend } from "../../runtime/tensorflow";
 import { startBrowser } from "../../tools/browser";
 import { BRIGHT_SPOT } from "../support/bright-spot-model";
 import { headPng } from "../support/head";
@@ -12,29 +13,44 @@ import { promote, storeModel } from "../support/served-model";
 import { Visitor } from "./visitor";
 
 let folder: string;
-let server: RunningServer;
+let server: ChildProcess;
+let url: string;
 let browser: Browser;
+
+/** The program as people start it: a process of its own, on a free port. */
+async function serve(directory: string): Promise<{ server: ChildProcess; url: string }> {
+  const main = join(__dirname, "../../dist/runtime/cli/main.js");
+  const started = spawn(process.execPath, [main, "serve", "--out", directory, "--port", "0"], {
+    stdio: ["ignore", "pipe", "ignore"],
+  });
+  for await (const line of createInterface({ input: started.stdout })) {
+    const found = /http:\/\/127\.0\.0\.1:\d+/.exec(line)?.[0];
+    if (found) return { server: started, url: found };
+  }
+  throw new Error("serve ended before it said where it is.");
+}
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "real-server-"));
   const directory = join(folder, "workspace");
+  await useBackend("wasm");
   const workspace = await openWorkspace(directory);
   await storeModel(workspace);
   await promote(workspace, BRIGHT_SPOT.id, {
     verdict: { fit: false, sentence: "Not fit for use: it is <b>a test</b>.", reasons: ["few-groups"] },
   });
   await workspace.close();
-  server = await serveWorkspace({ workspace: directory, port: 0, log: pino({ level: "silent" }), refreshSeconds: 0.1 });
+  ({ server, url } = await serve(directory));
   browser = await startBrowser();
 });
 afterAll(async () => {
   await browser?.close();
-  await server?.close();
+  server?.kill("SIGTERM");
   await rm(folder, { recursive: true, force: true });
 });
 
 test("against the server itself: samples and a scan answered, looked at, disagreed with, found in history and queue, model read", async () => {
-  const visitor = await Visitor.open(browser, server.url);
+  const visitor = await Visitor.open(browser, url);
   const { page } = visitor;
   expect(await visitor.text(".who")).toBe("local, admin");
   await page.getByRole("button", { name: "Try 6 sample scans" }).click();
@@ -48,11 +64,13 @@ test("against the server itself: samples and a scan answered, looked at, disagre
   await page.locator("#answer-title", { hasText: "ill.png" }).waitFor();
   await page.locator("canvas[data-ready=yes]").waitFor();
   expect(await visitor.text(".decision")).toBe("Cancer");
-  expect(
-    await page
-      .locator(".seen img")
-      .evaluate("(image) => image.complete ? image.naturalWidth : image.decode().then(() => image.naturalWidth)"),
-  ).toBe(128);
+  const seen = await page.locator(".seen img").evaluate(async (element) => {
+    // The tests are compiled without the browser's types.
+    const image = element as unknown as { decode(): Promise<void>; naturalWidth: number };
+    await image.decode();
+    return image.naturalWidth;
+  });
+  expect(seen).toBe(128);
   await page.getByRole("radio", { name: "Disagree: Non-Cancer" }).check();
   await page.getByPlaceholder(/Comment/).fill("An artefact.");
   await page.getByRole("button", { name: "Send feedback" }).click();

@@ -152,7 +152,9 @@ function Pages({ filter, only }: { filter: HistoryFilter; only: ReadonlySet<stri
     <>
       <p role="status" class="hint">
         {items.length === 0
-          ? "No answer fits these filters."
+          ? next
+            ? "No answer fits among the newest; older ones can be looked through."
+            : "No answer fits these filters."
           : `${counted(items.length, "answer")}${next ? " so far" : ""}, the newest first.`}
       </p>
       {items.length > 0 ? <HistoryTable items={items} /> : null}
