@@ -300,7 +300,7 @@ test("the answer in one look: all of it above the fold, on one scale, beside the
   expect(visitor.problems).toEqual([]);
 });
 
-test("the map is not drawn where the decision is Non-Cancer, unless asked for, and fades at its edge", async () => {
+test("the map is not drawn where the decision is Non-Cancer", async () => {
   await visitor.drop([{ name: "well.png", content: await headPng(240, 200) }]);
   await shown();
   expect(await visitor.text(".decision")).toBe("Non-Cancer");
