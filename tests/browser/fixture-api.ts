@@ -12,6 +12,7 @@ import {
   toOriginal,
 } from "../../runtime/imaging";
 import { DISCLAIMER } from "../../runtime/intake/labels";
+import { secureHeaders } from "../../runtime/serve/identity";
 import { Problem, sendProblem, toProblem } from "../../runtime/serve/problem";
 import type {
   Comparison,
@@ -238,8 +239,12 @@ export function fixtureApi(): { readonly app: FastifyInstance; readonly state: F
   };
   app.post<{ Params: { id: string } }>("/v1/models/:id/promote", async ({ params }) => promote(params.id));
   app.post("/v1/models/rollback", async () => promote(other(current)));
-  app.register(webRoutes);
-  app.register(visitorRoutes);
+  // Headers of the real service: its policy is part of what the page has to work under.
+  app.register(async (page) => {
+    await secureHeaders(page, false);
+    await page.register(webRoutes);
+    await page.register(visitorRoutes);
+  });
   return { app, state };
 }
 

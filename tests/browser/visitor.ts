@@ -29,6 +29,8 @@ export class Visitor {
       const { protocol, origin } = new URL(request.url());
       if (protocol !== "blob:" && origin !== url) visitor.problems.push(`asked elsewhere: ${request.url()}`);
     });
+    // The system's dialog is kept back only where somebody listens, and that has to have reached the page before a key does.
+    page.on("filechooser", () => {});
     // A report is an event of the page before it is a line of the console.
     await page.addInitScript(
       `addEventListener("securitypolicyviolation", (event) => console.error("CSP: " + event.violatedDirective + " " + event.blockedURI));`,

@@ -106,5 +106,7 @@ test("every script of a program gives its place to it: a shell between would kee
   const programs = Object.entries(offered).filter(([, script]) => script.includes("node dist/"));
   expect(programs.map(([name]) => name)).toEqual(expect.arrayContaining(["demo", "ingest", "train", "serve"]));
   for (const [, script] of programs)
-    expect(script).toMatch(/^tsc -p tsconfig\.json && (node dist\/tools\/build-web\.js && )?exec node dist\/\S+\.js( [\w-]+)?$/);
+    expect(script).toMatch(
+      /^tsc -p tsconfig\.json && (node dist\/tools\/build-web\.js && )?exec node dist\/\S+\.js( [\w-]+)?$/,
+    );
 });

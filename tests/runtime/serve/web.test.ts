@@ -1,6 +1,6 @@
 import Fastify, { type FastifyInstance } from "fastify";
 import { decodeScan } from "../../../runtime/imaging";
-import { everyoneIsLocal } from "../../../runtime/serve/caller";
+import { identify, NO_AUTHENTICATION, secureHeaders } from "../../../runtime/serve/identity";
 import { openApi } from "../../../runtime/serve/openapi";
 import { sendProblem, toProblem } from "../../../runtime/serve/problem";
 import { visitorRoutes } from "../../../runtime/serve/visitor";
@@ -12,7 +12,8 @@ beforeAll(async () => {
   app = Fastify();
   app.setErrorHandler((error, request, reply) => sendProblem(reply, toProblem(error), request.id));
   await openApi(app);
-  everyoneIsLocal(app);
+  await secureHeaders(app, false);
+  await identify(app, { authentication: NO_AUTHENTICATION, requestsPerMinute: 0 });
   await app.register(webRoutes);
   await app.register(visitorRoutes);
 });
@@ -24,7 +25,7 @@ test("the page is never kept, and names files that are kept for ever", async () 
   expect(page.headers).toMatchObject({ "content-type": "text/html; charset=utf-8", "cache-control": "no-store" });
   const policy = String(page.headers["content-security-policy"]);
   expect(policy).toMatch(
-    /^default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; connect-src 'self'/,
+    /^default-src 'none';script-src 'self';style-src 'self';img-src 'self' blob:;connect-src 'self'/,
   );
   expect(policy).not.toMatch(/unsafe|\*/);
   // Nothing of the page stands in the page itself: the policy would not run it.
