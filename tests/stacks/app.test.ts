@@ -89,6 +89,7 @@ describe("the stacks", () => {
       "google_bigquery_table.current_images",
       "google_bigquery_table.daily_predictions",
       "google_bigquery_table.features_pca",
+      "google_bigquery_table.feedback",
       "google_bigquery_table.images",
       "google_bigquery_table.label_counts",
       "google_bigquery_table.pca_fits",
