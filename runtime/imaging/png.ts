@@ -12,11 +12,21 @@ import type { GreyImage } from "./types";
  */
 export async function encodePng(image: GreyImage, { quick = false } = {}): Promise<Buffer> {
   const { width, height, depth, pixels } = image;
-  const png = await sharp(pixels, { raw: { width, height, channels: 1 }, limitInputPixels: false })
+  const png = await sharp(ownArray(pixels), { raw: { width, height, channels: 1 }, limitInputPixels: false })
     .toColourspace(depth === 8 ? "b-w" : "grey16")
     .png({ compressionLevel: quick ? 2 : 6, adaptiveFiltering: !quick, palette: false })
     .toBuffer();
   return withoutMetadata(png);
+}
+
+/**
+ * sharp takes an array for what it is by `instanceof`. One that a worker thread sent is of another realm where a program
+ * runs its modules in one of their own, as test runners do.
+ */
+function ownArray(pixels: GreyImage["pixels"]): GreyImage["pixels"] {
+  if (pixels instanceof Uint8Array || pixels instanceof Uint16Array) return pixels;
+  const { BYTES_PER_ELEMENT } = pixels as GreyImage["pixels"];
+  return BYTES_PER_ELEMENT === 1 ? new Uint8Array(pixels) : new Uint16Array(pixels);
 }
 
 /** Keeps the signature and the critical chunks: the ones whose name starts with a capital letter. */

@@ -7,7 +7,7 @@ import { type Json, PROD, PUSHED, synthesize, TEST } from "./synthesize";
 const ROOT = resolve(__dirname, "../..");
 const PACKAGES = join(ROOT, "node_modules");
 const BINDINGS = "@cdktf/provider-google";
-const TREES = ["stacks", "constructs", "runtime", "spark", "scripts"];
+const TREES = ["stacks", "constructs", "runtime", "spark", "scripts", "web"];
 
 /** A copy of the repository in which the switch is thrown. */
 let copy: string;
