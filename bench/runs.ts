@@ -8,6 +8,8 @@ export const CLI = join(ROOT, "dist", "runtime", "cli", "main.js");
 const ENVIRONMENT = join(ROOT, ".parts", "spark", "bin");
 export const PYTHON = join(ENVIRONMENT, "python");
 export const PEERS = join(ROOT, "bench", "peers");
+/** What the tasks of the peer on Spark import. */
+const RECIPE = "opencv_recipe.py";
 
 /** Where a command runs and with what. */
 export interface SparkRun {
@@ -45,7 +47,7 @@ export function runPeer(script: string, args: readonly string[], run: SparkRun):
   ]);
   return measureTree(
     join(ENVIRONMENT, "spark-submit"),
-    ["--master", masterOf(run), ...configuration, join(PEERS, script), ...args],
+    ["--master", masterOf(run), ...configuration, "--py-files", join(PEERS, RECIPE), join(PEERS, script), ...args],
     { cores: run.cores, env: pythonEnvironment(), kindOf },
   );
 }
