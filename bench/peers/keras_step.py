@@ -17,30 +17,15 @@ import tensorflow as tf
 from keras import layers
 
 from keras_tutorial_cnn import BATCH, LEARNING_RATE, tutorial_network
+from product_network import product_trunk
 
 WARM_UP_STEPS = 5
 
 
 def product_network(stages: list[dict[str, Any]], epsilon: float) -> Any:
-    """Build the network of runtime/train/architecture.ts out of its stages, compiled; the label's loss alone."""
-    scan = keras.Input((128, 128, 3))
-    features = before = scan
-    for stage in stages:
-        values = layers.Conv2D(
-            stage["channels"], stage["kernel"], strides=stage["stride"], padding="same", use_bias=False
-        )(features)
-        if stage.get("pool") == "convolution":
-            values = layers.MaxPooling2D(2, padding="same")(values)
-        values = layers.BatchNormalization(epsilon=epsilon)(values)
-        if stage.get("shortcut"):
-            values = layers.Add()([values, before])
-        values = layers.ReLU()(values)
-        if stage.get("pool") == "activation":
-            values = layers.MaxPooling2D(2, padding="same")(values)
-        before, features = features, values
-    peak = layers.GlobalMaxPooling2D()(layers.Dense(1)(features))
-    evidence = [layers.GlobalAveragePooling2D()(features), layers.GlobalMaxPooling2D()(features), peak]
-    probability = layers.Dense(1, activation="sigmoid")(layers.Concatenate()(evidence))
+    """Build the product's network with a sigmoid, compiled; the label's loss alone."""
+    scan, _, evidence = product_trunk(stages, epsilon)
+    probability = layers.Dense(1, activation="sigmoid")(evidence)
     network = keras.Model(scan, probability)
     network.compile(optimizer=keras.optimizers.AdamW(LEARNING_RATE), loss="binary_crossentropy")
     return network
