@@ -1,10 +1,11 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { cpus, tmpdir, totalmem } from "node:os";
+import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { z } from "zod";
 import { ConfigurationError } from "../runtime/platform/config";
 import { print } from "../tools/command";
 import { type Column, table } from "../tools/table";
+import { machineName, partsOf, say } from "./command-line";
 import type { GroupingMeasurement } from "./grouping-once";
 import type { BenchOptions } from "./main";
 import { chooseCores, measureTree, type TreeMeasurement } from "./process-tree";
@@ -12,7 +13,6 @@ import { KINDS, runOurs, runPeer, runPython, setUpPeers } from "./runs";
 import { curatedImages, emptyWorkspace, ingestInto, writeListing } from "./spark-workspace";
 
 const PARTS = ["preprocess", "grouping", "pca"] as const;
-type Part = (typeof PARTS)[number];
 const SIDES = ["ours", "peer"] as const;
 type Side = (typeof SIDES)[number];
 
@@ -60,9 +60,8 @@ interface Results {
 /** What preprocessing costs on Spark, beside the same work in PySpark and OpenCV; grouping and PCA at scale. */
 export async function benchSpark(options: BenchOptions): Promise<void> {
   const sizes = parseSizes(options.sizes ?? DEFAULT_SIZES);
-  const parts = parseParts(options.parts);
-  const [processor] = cpus();
-  const machine = `${cpus().length} x ${processor?.model.trim() ?? "unknown"}, ${(totalmem() / 2 ** 30).toFixed(0)} GiB, Node ${process.versions.node}`;
+  const parts = partsOf(options.parts, PARTS);
+  const machine = machineName();
   const results: Results = { machine };
   const scratch = mkdtempSync(join(tmpdir(), "brain-tumor-bench-"));
   try {
@@ -99,18 +98,6 @@ function parseSizes(text: string): number[] {
   const sizes = text.split(",").map(Number);
   if (sizes.every((size) => Number.isInteger(size) && size > START_IMAGES)) return sizes;
   throw new ConfigurationError("--sizes", [`"${text}" is not a list of whole numbers above ${START_IMAGES}.`]);
-}
-
-function parseParts(text: string = PARTS.join(",")): Part[] {
-  const parts = text.split(",");
-  const unknown = parts.filter((part) => !PARTS.includes(part as Part));
-  if (unknown.length === 0) return parts as Part[];
-  throw new ConfigurationError("--parts", [`there is no ${unknown.join(", ")}; there are ${PARTS.join(", ")}.`]);
-}
-
-/** Progress goes to standard error, results to standard output. */
-function say(text: string): void {
-  process.stderr.write(`${text}\n`);
 }
 
 const countsSchema = z.object({ items: z.number(), rejected: z.number() });

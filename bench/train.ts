@@ -1,12 +1,12 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { cpus, tmpdir, totalmem } from "node:os";
+import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { z } from "zod";
-import { ConfigurationError } from "../runtime/platform/config";
 import { STAGES } from "../runtime/train/architecture";
 import { EPSILON } from "../runtime/train/gradients/batch-norm";
 import { print } from "../tools/command";
 import { type Column, table } from "../tools/table";
+import { machineName, partsOf, say, wholeNumberOf } from "./command-line";
 import type { BenchOptions } from "./main";
 import { chooseCores, measureTree } from "./process-tree";
 import { CLI, PEERS, ROOT } from "./runs";
@@ -50,18 +50,10 @@ interface Results {
 
 /** How soon training is as accurate as the tutorials' CNN in Keras, and how quick a step is, on the same cores. */
 export async function benchTrain(options: BenchOptions): Promise<void> {
-  const parts = (options.parts ?? PARTS.join(",")).split(",");
-  const unknown = parts.filter((part) => !PARTS.some((known) => known === part));
-  if (unknown.length > 0) {
-    throw new ConfigurationError("--parts", [`there is no ${unknown.join(", ")}; there are ${PARTS.join(", ")}.`]);
-  }
-  const epochs = Number(options.epochs ?? DEFAULT_EPOCHS);
-  if (!Number.isInteger(epochs) || epochs < 1) {
-    throw new ConfigurationError("--epochs", [`"${options.epochs}" is not a whole number above 0.`]);
-  }
+  const parts = partsOf(options.parts, PARTS);
+  const epochs = wholeNumberOf("--epochs", options.epochs, DEFAULT_EPOCHS);
   const cores = chooseCores(CORES);
-  const [processor] = cpus();
-  const machine = `${CORES} of ${cpus().length} x ${processor?.model.trim() ?? "unknown"}, ${(totalmem() / 2 ** 30).toFixed(0)} GiB, Node ${process.versions.node}`;
+  const machine = `${CORES} of ${machineName()}`;
   const results: Results = { machine };
   const scratch = mkdtempSync(join(tmpdir(), "brain-tumor-bench-"));
   try {
@@ -86,11 +78,6 @@ export async function benchTrain(options: BenchOptions): Promise<void> {
   }
   print(machine);
   if (options.json) writeFileSync(options.json, `${JSON.stringify(results, null, 2)}\n`);
-}
-
-/** Progress goes to standard error, results to standard output. */
-function say(text: string): void {
-  process.stderr.write(`${text}\n`);
 }
 
 /** Runs a program on some cores and reads the JSON that it prints last. */
