@@ -1,6 +1,7 @@
 import { EXIT, ifMain, runTool, tool } from "../tools/command";
 import { benchAnswer } from "./answer";
 import { benchRollout } from "./rollout";
+import { benchServe } from "./serve";
 import { benchSpark } from "./spark";
 import { benchSynth } from "./synth";
 import { benchTrain } from "./train";
@@ -9,6 +10,7 @@ import { benchTrain } from "./train";
 const BENCHMARKS: Readonly<Record<string, (options: BenchOptions) => void | Promise<void>>> = {
   answer: benchAnswer,
   rollout: benchRollout,
+  serve: benchServe,
   spark: benchSpark,
   synth: benchSynth,
   train: benchTrain,
@@ -18,18 +20,22 @@ export interface BenchOptions {
   /** A file for the results as JSON. */
   readonly json?: string;
   readonly seed?: string;
-  /** spark, train: an input folder; phantoms are drawn without it. */
+  /** serve, spark, train: an input folder; phantoms are drawn without it. */
   readonly data?: string;
-  /** spark, train: a workspace with curated (train: processed) images, in place of {@link data}. */
+  /** serve, spark, train: a workspace with curated images (train: processed; serve: a model too), in place of {@link data}. */
   readonly workspace?: string;
   /** spark: images of each run; rollout: hospitals; with commas between. */
   readonly sizes?: string;
-  /** spark, train: what of it, with commas between. */
+  /** serve, spark, train: what of it, with commas between. */
   readonly parts?: string;
   /** spark: memory of the JVM, of both sides. */
   readonly memory?: string;
-  /** train: epochs of ours. */
+  /** train: epochs of ours; serve: of the model where none is given. */
   readonly epochs?: string;
+  /** serve: of each measurement. */
+  readonly seconds?: string;
+  /** serve: seconds of the run that memory is watched in. */
+  readonly long?: string;
 }
 
 /** The command `npm run bench`. */
@@ -38,13 +44,21 @@ export async function bench(args: readonly string[]): Promise<number> {
   const program = tool("bench", "Measures, on this machine, and prints what it measured.")
     .argument("<name>", `which benchmark: ${names}`)
     .option("--json <file>", "write the results to this file as well")
-    .option("--seed <n>", "spark, train: decides the phantoms, hashes and first weights; accepted by all")
-    .option("--data <dir>", "spark, train: an input folder (Cancer/, Non-Cancer/, ...); without it phantoms are drawn")
-    .option("--workspace <dir>", "spark, train: a workspace with curated (train: processed) images, in place of --data")
+    .option("--seed <n>", "serve, spark, train: decides the phantoms, hashes and first weights; accepted by all")
+    .option("--data <dir>", "serve, spark, train: an input folder (Cancer/, ...); without it phantoms are drawn")
+    .option(
+      "--workspace <dir>",
+      "serve, spark, train: a workspace with curated images (train: processed; serve: a model too), in place of --data",
+    )
     .option("--sizes <list>", "spark: images of each run, such as 3000,12000,48000; rollout: hospitals, such as 10,100")
-    .option("--parts <list>", "spark: preprocess, grouping, pca; train: accuracy, step; all without it")
+    .option(
+      "--parts <list>",
+      "spark: preprocess, grouping, pca; train: accuracy, step; serve: peers, memory, overload; all without it",
+    )
     .option("--memory <size>", "spark: memory of the JVM, the same for both sides; 2g without it")
-    .option("--epochs <n>", "train: epochs of ours; 6 without it");
+    .option("--epochs <n>", "train: epochs of ours, 6 without it; serve: of the model that is trained, 2 without it")
+    .option("--seconds <n>", "serve: seconds of each measurement; 10 without it")
+    .option("--long <n>", "serve: seconds of the run that memory is watched in; 600 without it");
   return runTool(
     program,
     async () => {

@@ -65,7 +65,8 @@ export async function measureTree(
   }
 }
 
-class ProcessTree {
+/** A process and every process below it, through /proc. */
+export class ProcessTree {
   /** Of every process that was ever seen below the first one: one whose parent has ended still belongs. */
   private readonly ticks = new Map<number, number>();
   private readonly kinds = new Map<number, string>();
@@ -73,11 +74,18 @@ class ProcessTree {
 
   constructor(
     private readonly root: number,
-    private readonly kindOf: (commandLine: readonly string[]) => string,
+    private readonly kindOf: (commandLine: readonly string[]) => string = () => "all",
   ) {}
 
+  /** Of all that was seen up to the last {@link look}. */
   get cpuSeconds(): number {
     return [...this.ticks.values()].reduce((sum, ticks) => sum + ticks, 0) / TICKS_A_SECOND;
+  }
+
+  /** What the living processes hold in MiB; a page that several share counts once (proc(5), `Pss`). */
+  get memoryMiB(): number {
+    const held = [...this.ticks.keys()].map((pid) => /^Pss:\s*(\d+) kB/m.exec(read(`/proc/${pid}/smaps_rollup`) ?? ""));
+    return held.reduce((sum, pss) => sum + Number(pss?.[1] ?? 0), 0) / 1024;
   }
 
   look(): void {
