@@ -2,6 +2,7 @@ import { mkdtempSync, openAsBlob, rmSync, writeFileSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { setTimeout } from "node:timers/promises";
+import { z } from "zod";
 import { ConfigurationError } from "../runtime/platform/config";
 import { SERVE_DEFAULTS } from "../runtime/serve/contract";
 import { print } from "../tools/command";
@@ -84,6 +85,10 @@ export function serveBenchOptions({
   if (problems.length > 0) throw new ConfigurationError("The benchmark", problems);
   return options;
 }
+
+/** What all sides say in the same words. */
+const answerSchema = z.object({ probability: z.number(), overlay: z.string(), map: z.object({ path: z.string() }) });
+const mapSchema = z.object({ values: z.array(z.number()) });
 
 interface Results {
   machine: string;
@@ -264,12 +269,12 @@ class ServeBench {
       const given = await fetch(new URL("/v1/predictions", url), { method: "POST", body: scan });
       const text = await given.text();
       if (given.status !== 200) throw new Error(`${side} gave no answer for scan ${i}: ${given.status} ${text}`);
-      const { probability, overlay, map } = JSON.parse(text) as { probability: number; overlay: string; map: string };
+      const { probability, overlay, map } = answerSchema.parse(JSON.parse(text));
       const drawn = await fetch(new URL(overlay, url));
       await drawn.arrayBuffer();
       if (drawn.headers.get("content-type") !== "image/png")
         throw new Error(`${side} gave no overlay for scan ${i}: ${drawn.status}`);
-      const { values } = (await (await fetch(new URL(map, url))).json()) as { values: number[] };
+      const { values } = mapSchema.parse(await (await fetch(new URL(map.path, url))).json());
       answers.push({ probability, map: values });
     }
     this.used = Math.max(this.used, COMPARED_SCANS);

@@ -58,7 +58,12 @@ class Scans:
         kept = {"crop": fitted.crop, "pads": fitted.pads, "map": saliency.tolist()}
         (self.kept / f"{request}.json").write_text(json.dumps(kept))
         path = f"/v1/predictions/{request}"
-        return {"id": request, "probability": probability, "overlay": f"{path}/overlay", "map": f"{path}/map"}
+        return {
+            "id": request,
+            "probability": probability,
+            "overlay": f"{path}/overlay",
+            "map": {"path": f"{path}/map"},
+        }
 
     def explanation(self, request: str) -> dict[str, Any]:
         """Read what was kept of an answer. Raises HTTPException if nothing was."""
