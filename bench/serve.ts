@@ -1,4 +1,4 @@
-import { mkdtempSync, openAsBlob, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { setTimeout } from "node:timers/promises";
@@ -265,7 +265,7 @@ class ServeBench {
     const answers: SideAnswer[] = [];
     for (let i = 0; i < COMPARED_SCANS; i++) {
       const url = urls[i % urls.length] as string;
-      const scan = await openAsBlob(join(folder, `${i}.png`));
+      const scan = readFileSync(join(folder, `${i}.png`));
       const given = await fetch(new URL("/v1/predictions", url), { method: "POST", body: scan });
       const text = await given.text();
       if (given.status !== 200) throw new Error(`${side} gave no answer for scan ${i}: ${given.status} ${text}`);
