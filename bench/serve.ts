@@ -34,7 +34,8 @@ const DEFAULT_LONG_SECONDS = 600;
 const DEFAULT_EPOCHS = 2;
 /** The best load of a side is looked for among these; where it has several processes, each gets as many of them. */
 const CONNECTIONS = [2, 4, 8] as const;
-const WARM_UP_ANSWERS = 8;
+/** Of each of two connections: Node compiles what it has seen often. */
+const WARM_UP_ANSWERS = 50;
 const COMPARED_SCANS = 24;
 /** So many that no server is sent a scan twice in a row of measurements: one that was kept costs a little less. */
 const SCANS_A_SECOND = 200;
