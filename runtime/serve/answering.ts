@@ -157,21 +157,22 @@ async function keep(
     predicted_at: at.toISOString(),
     who,
   };
+  // Before anything of the answer can be found.
+  await audit.record({
+    action: "predict",
+    who,
+    role,
+    request,
+    subject: id,
+    sha256: scored.sha256,
+    model: metadata.id,
+    recipe: metadata.recipe,
+    result: decision,
+  });
+  await answers.keep(kept, at);
   await Promise.all([
-    answers.keep(kept, at),
     history.add(at, request, factsOf(prediction, who)),
     warehouse.append("predictions", request, [row], { unique: true }),
-    audit.record({
-      action: "predict",
-      who,
-      role,
-      request,
-      subject: id,
-      sha256: scored.sha256,
-      model: metadata.id,
-      recipe: metadata.recipe,
-      result: decision,
-    }),
   ]);
   log.info({ request, prediction: id, model: metadata.id, label, decision, probability }, "Prediction");
   return prediction;

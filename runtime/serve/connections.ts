@@ -28,7 +28,7 @@ export class Connections {
   private readonly open = new Map<Socket, Connection>();
   private closing = false;
 
-  /** @param most connections; beyond it the oldest that waits for no answer makes room for the newest */
+  /** @param most connections; beyond it one that waits for no answer makes room for the newest */
   constructor(
     server: Server,
     private readonly most: number,
@@ -101,14 +101,18 @@ export class Connections {
       this.open.delete(socket);
       gone();
     });
-    if (this.open.size > this.most) this.makeRoom();
+    if (this.open.size > this.most) this.makeRoom(socket);
   }
 
-  private makeRoom(): void {
-    for (const [socket, { working }] of this.open) {
-      if (working > 0) continue;
-      socket.destroy();
-      return;
-    }
+  /** Those that never asked for anything go first, then those that ask for nothing now, then uploads: each time the oldest. */
+  private makeRoom(newest: Socket): void {
+    const others = [...this.open].filter(([socket]) => socket !== newest);
+    const oldest = (may: (connection: Connection) => boolean) => others.find(([, connection]) => may(connection))?.[0];
+    const leaves =
+      oldest(({ used }) => !used) ??
+      oldest(({ requests }) => requests === 0) ??
+      oldest(({ working }) => working === 0) ??
+      newest;
+    leaves.destroy();
   }
 }

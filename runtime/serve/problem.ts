@@ -3,6 +3,7 @@ import { STATUS_CODES } from "node:http";
 import type { FastifyError, FastifyReply } from "fastify";
 import { hasZodFastifySchemaValidationErrors } from "fastify-type-provider-zod";
 import { RejectedImage, type RejectionCode } from "../imaging";
+import { DiskError } from "../platform/disk";
 import type { ProblemDocument } from "./schemas";
 
 /**
@@ -70,6 +71,13 @@ export function toProblem(error: unknown): Problem {
   if (error instanceof Problem) return error;
   if (hasZodFastifySchemaValidationErrors(error)) return unusable(error);
   if (error instanceof RejectedImage) return new Problem(STATUS[error.code] ?? 422, error.code, error.message);
+  if (error instanceof DiskError)
+    return new Problem(
+      503,
+      "storage-unavailable",
+      "The server cannot keep what it has to keep, and gives no answer without that. Try again in a moment; if it goes on, tell an administrator.",
+      { "retry-after": "5" },
+    );
   return new Problem(
     500,
     "internal",

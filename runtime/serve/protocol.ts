@@ -69,7 +69,9 @@ export function answerFrameworkError(
 
 /** @throws {Problem} for what is HTTP, but not of the kind that is answered here. */
 export function checkRequest({ raw }: FastifyRequest): void {
-  if (raw.headers.host === undefined && raw.httpVersion === "1.1") throw malformed();
+  // RFC 9112, section 3.2: one host, or nobody knows which of them others looked at.
+  const hosts = raw.rawHeaders.filter((name, index) => index % 2 === 0 && /^host$/i.test(name)).length;
+  if (hosts > 1 || (hosts === 0 && raw.httpVersion === "1.1")) throw malformed();
   if ((raw.url ?? "").length > MOST_URL) throw urlTooLong();
   if (!/^(100-continue)?$/i.test(raw.headers.expect ?? "")) {
     throw new Problem(417, "expectation-failed", "Of all expectations only 100-continue is met.");

@@ -74,6 +74,14 @@ export class Queue {
     return (units * this.secondsAUnit) / this.limits.lanes;
   }
 
+  /** The same for what is soon done, which large work leaves a lane to. */
+  private get waitOfSmall(): number {
+    const all = [...this.inside];
+    const units = all.reduce((sum, price) => sum + (price.large ? 0 : price.units), 0);
+    const lanes = all.some(({ large }) => large) ? 1 : this.limits.lanes;
+    return (units * this.secondsAUnit) / lanes;
+  }
+
   /** @throws {Problem} `busy`, if not even small work would be let in now */
   check(): void {
     if (this.isFull(false)) throw this.refusal(false);
@@ -159,7 +167,8 @@ export class Queue {
 
   private isFull(large: boolean): boolean {
     const { places, patience } = this.limits;
-    if (this.inside.size >= places || (this.inside.size > 0 && this.wait > patience)) return true;
+    const wait = large ? this.wait : this.waitOfSmall;
+    if (this.inside.size >= places || (this.inside.size > 0 && wait > patience)) return true;
     return large && [...this.inside].filter((price) => price.large).length >= Math.max(1, Math.floor(places / 4));
   }
 

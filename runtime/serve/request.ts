@@ -1,6 +1,7 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { z } from "zod";
 import type { Bodies } from "./bodies";
+import type { AuditAction } from "./identity";
 import type { Idempotency, KeptReply } from "./kept/idempotency";
 import { PROBLEM_TYPE, Problem, problemDocument, toProblem } from "./problem";
 import { modelIdSchema } from "./schemas";
@@ -14,9 +15,11 @@ export const modelParams = z.object({ id: modelIdSchema });
 
 /** Problems of a request that say nothing of what it asks for: sent again, it may get another answer. */
 const PASSING = [408, 409, 429, 499];
+const passes = (status: number) => status >= 500 || PASSING.includes(status);
 
 /**
- * Answers a request once under its `Idempotency-Key`, and always where it has none.
+ * Answers a request once under its `Idempotency-Key`, and always where it has none. An answer that is given again is
+ * written down like the first.
  *
  * @param parts of the request: what makes it another one under the same key
  * @returns the reply, which is sent: of the type that any handler may give
@@ -25,6 +28,7 @@ export async function replyOnce(
   keys: Idempotency,
   request: FastifyRequest,
   reply: FastifyReply,
+  action: AuditAction,
   parts: readonly (string | Buffer)[],
   work: () => Promise<unknown>,
 ): Promise<never> {
@@ -33,16 +37,23 @@ export async function replyOnce(
   if (key === undefined) return reply.send(await work()) as never;
   const use = { who: request.caller.who, key: String(key), parts: [request.method, request.url, ...parts] };
   const { reply: kept, again } = await keys.once(use, () => keptReply(request.id, work));
-  if (again) reply.header("idempotency-replayed", "true");
+  if (again) {
+    await request.server.audit.record({ action, ...request.caller, request: request.id, result: "given-again" });
+    reply.header("idempotency-replayed", "true");
+  }
   return reply.code(kept.status).type(kept.contentType).send(kept.body) as never;
 }
 
 async function keptReply(request: string, work: () => Promise<unknown>): Promise<KeptReply> {
   try {
-    return { status: 200, contentType: "application/json; charset=utf-8", body: JSON.stringify(await work()) };
+    const done = await work();
+    // Of a batch a single file may have failed in a way that passes.
+    const { items = [] } = done as { readonly items?: readonly { readonly status?: number }[] };
+    const passing = items.some(({ status = 200 }) => passes(status));
+    return { status: 200, contentType: "application/json; charset=utf-8", body: JSON.stringify(done), passing };
   } catch (error) {
     const problem = toProblem(error);
-    if (problem.status >= 500 || PASSING.includes(problem.status)) throw error;
+    if (passes(problem.status)) throw error;
     return {
       status: problem.status,
       contentType: PROBLEM_TYPE,

@@ -42,10 +42,10 @@ export async function identify(app: FastifyInstance, options: IdentityOptions): 
 
   const identified = async (request: FastifyRequest): Promise<Caller> => {
     if (!callerOf) return LOCAL;
-    await limits?.badTokens(request, { increment: false });
     try {
       return await callerOf.callerOf(request.raw);
     } catch (error) {
+      // A whole hospital may share an address: who has a good token is let in, whatever others send from there.
       if (error instanceof RefusedToken) await limits?.badTokens(request);
       throw error;
     }
@@ -75,8 +75,8 @@ async function limitsOf(app: FastifyInstance, max: number) {
   await app.register(rateLimit, { global: false, cache: COUNTED });
   const limit = (keyGenerator: (request: FastifyRequest) => string, what: string, most: number) => {
     const count = app.createRateLimit({ max: most, timeWindow: "1 minute", keyGenerator });
-    return async (request: FastifyRequest, how?: { readonly increment: boolean }) => {
-      const counted = await count(request, how);
+    return async (request: FastifyRequest) => {
+      const counted = await count(request);
       if (counted.isAllowed || !counted.isExceeded) return;
       throw new Problem(429, "too-many-requests", `${what} Wait ${counted.ttlInSeconds} seconds.`, {
         "retry-after": String(counted.ttlInSeconds),

@@ -15,6 +15,8 @@ export interface KeptReply {
   readonly status: number;
   readonly contentType: string;
   readonly body: string;
+  /** Whether another try may go better: then this one is not given again. */
+  readonly passing?: boolean;
 }
 
 /** What a key was used for. */
@@ -39,7 +41,7 @@ export class Idempotency {
 
   /**
    * Does the work, unless it was done under this key before: then `again` is true and the reply is that one. Replies of 500
-   * and more are not kept, so that the request can be sent again.
+   * and more, and those that pass, are not kept, so that the request can be sent again.
    *
    * @throws {Problem} `idempotency-key-reused` for another request under the key, `in-progress` where the first is not done
    */
@@ -67,7 +69,7 @@ export class Idempotency {
       reply = await work();
       return { reply, again: false };
     } finally {
-      const kept = reply.status < 500 ? reply : { ...reply, body: "" };
+      const kept = reply.status < 500 && !reply.passing ? reply : { ...reply, status: 500, body: "" };
       await this.store.create(`${name}-reply.json`, JSON.stringify(kept), { contentType: "application/json" });
     }
   }

@@ -123,7 +123,7 @@ export async function modelRoutes(app: FastifyInstance, dependencies: ModelDepen
     },
     handler: (request, reply) => {
       const { id } = request.params;
-      return replyOnce(keys, request, reply, [], async () => {
+      return replyOnce(keys, request, reply, "promote", [], async () => {
         if (!(await shelf.find(id))) throw unknown(id);
         return move(request, "promote", id, (pointer) => promoteByRule(pointer, reports, id));
       });
@@ -138,7 +138,7 @@ export async function modelRoutes(app: FastifyInstance, dependencies: ModelDepen
       response: responses({ 200: promotionSchema }, 409, 422),
     },
     handler: (request, reply) =>
-      replyOnce(keys, request, reply, [], () =>
+      replyOnce(keys, request, reply, "rollback", [], () =>
         move(request, "rollback", slot.current?.metadata.id ?? "", async (pointer) => {
           const verdictOn = async (model: string) => (await readEvaluation(reports, model))?.verdict;
           const outcome = await rollback(pointer, verdictOn, request.caller.who);

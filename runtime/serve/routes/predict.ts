@@ -68,7 +68,7 @@ export async function predictRoutes(app: FastifyInstance, dependencies: PredictD
           const type = request.headers["content-type"];
           const bytes = isMultipart(type) ? await fileOf(body, type) : body;
           const asked = { request: request.id, ...request.caller };
-          return replyOnce(keys, request, reply, [bytes], () => answerFor(dependencies, asked, bytes, gone));
+          return replyOnce(keys, request, reply, "predict", [bytes], () => answerFor(dependencies, asked, bytes, gone));
         }),
       ),
   });
@@ -88,7 +88,7 @@ export async function predictRoutes(app: FastifyInstance, dependencies: PredictD
           if (!isMultipart(type))
             throw new Problem(415, "not-multipart", "A batch is multipart/form-data with each scan as a field file.");
           const files = await filesOf(body, type, MOST_FILES);
-          return replyOnce(keys, request, reply, partsOf(files), () =>
+          return replyOnce(keys, request, reply, "predict", partsOf(files), () =>
             answerForAll(dependencies, request.caller, files, gone),
           );
         }),

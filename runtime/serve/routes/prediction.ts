@@ -171,7 +171,7 @@ export async function predictionRoutes(app: FastifyInstance, dependencies: Predi
     },
     handler: (request, reply) =>
       withJson(bodies, request, feedbackBodySchema, (given, body) =>
-        replyOnce(keys, request, reply, [body], async () => {
+        replyOnce(keys, request, reply, "feedback", [body], async () => {
           const { prediction } = await look(request, "feedback");
           return feedback.give(prediction, given, request.caller.who);
         }),

@@ -135,6 +135,7 @@ test("where it cannot be written down, nothing is answered and nothing is shown"
     },
   }));
   const known = (await workspace.warehouse.rows("predictions"))[0]?.row.id;
+  const before = await everything();
   for (const [path, init] of [
     ["/v1/predictions", { method: "POST", body: new Uint8Array(scan) }],
     [`/v1/predictions/${known}/overlay`, {}],
@@ -148,6 +149,50 @@ test("where it cannot be written down, nothing is answered and nothing is shown"
   }
   await app.close();
   expect(log()).toMatch(/"severity":"ERROR".*audit row cannot be written/);
+  // What was not given is not there to be found either.
+  expect(await everything()).toEqual(before);
+});
+
+/** What of answers can be found later. */
+async function everything() {
+  const { reports } = workspace.buckets;
+  const names = async (prefix: string) => (await reports.list({ prefix })).objects.map(({ name }) => name);
+  const answers = (await names("answers/")).filter((name) => name.endsWith(".json"));
+  return { rows: (await workspace.warehouse.rows("predictions")).length, answers, history: await names("history/") };
+}
+
+test("an answer that is given again is written down too, and a batch that failed for want of that is no answer", async () => {
+  let broken = false;
+  const { app, ask } = await listening((warehouse) => ({
+    ...methodsOf(warehouse),
+    append: async (table: TableName, ...rest: unknown[]) => {
+      if (broken && table === "audit") throw new Error("The disk is full.");
+      await (warehouse.append as (...given: unknown[]) => Promise<void>)(table, ...rest);
+    },
+  }));
+  const doctor = bearer("dr@hospital.org");
+  const post = async (path: string, key: string) => {
+    const form = new FormData();
+    form.append("file", new Blob([new Uint8Array(scan)]), "a.png");
+    const init = { method: "POST", body: form, headers: { "idempotency-key": key } };
+    const response = await ask(path, doctor, init);
+    const again = response.headers.get("idempotency-replayed");
+    const body = (await response.json()) as { items?: { status: number }[] };
+    return { status: response.status, again, items: body.items?.map(({ status }) => status) };
+  };
+  expect(await post("/v1/predictions", "one")).toMatchObject({ status: 200, again: null });
+  expect(await post("/v1/predictions", "one")).toMatchObject({ status: 200, again: "true" });
+  const added = (await audited()).filter(({ result }) => result === "given-again");
+  expect(added).toHaveLength(1);
+  expect(added[0]).toMatchObject({ action: "predict", who: "dr@hospital.org", role: "clinician" });
+
+  broken = true;
+  expect(await post("/v1/predictions", "one")).toMatchObject({ status: 503 });
+  expect(await post("/v1/predictions/batch", "two")).toMatchObject({ status: 200, items: [503] });
+  broken = false;
+  expect(await post("/v1/predictions/batch", "two")).toMatchObject({ status: 200, again: null, items: [200] });
+  expect(await post("/v1/predictions/batch", "two")).toMatchObject({ status: 200, again: "true", items: [200] });
+  await app.close();
 });
 
 /** The methods of an object whose class has them. */

@@ -192,3 +192,17 @@ describe("who leaves", () => {
     await told;
   });
 });
+
+test("large work that takes longer than anybody waits sends large work away, and not what is soon done", async () => {
+  const busy = queue(16, 2, 5);
+  const [one, two] = [held(), held()];
+  // At the first guess of 50 ms a unit, over two lanes.
+  const slow = { units: 150, large: true };
+  const done = [busy.admit(slow, stays, one.work), busy.admit(slow, stays, two.work)];
+  await expect(busy.admit(slow, stays, async () => 1)).rejects.toMatchObject({ code: "busy" });
+  busy.check();
+  expect(await busy.admit(SMALL, stays, (lane) => lane(async () => 1))).toBe(1);
+  one.end();
+  two.end();
+  await Promise.all(done);
+});

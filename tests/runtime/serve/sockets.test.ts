@@ -186,6 +186,25 @@ describe("slow senders", () => {
     await slow[0]?.closed();
     for (const client of slow) client.leave();
   }, 30_000);
+
+  test("that ask for nothing do not end an upload", async () => {
+    const { url } = await listening({ maxConnections: 20 });
+    const [upload] = (await clients(url, 1)) as [RawClient];
+    await upload.send(head(scan.length), scan.subarray(0, 100));
+    const idle = await clients(url, 40);
+    await idle[0]?.closed();
+    await upload.send(scan.subarray(100));
+    expect((await upload.answer())?.status).toBe(200);
+    for (const client of [upload, ...idle]) client.leave();
+  }, 30_000);
+
+  test("with two hosts are refused", async () => {
+    const { url } = await listening();
+    const client = await RawClient.open(url);
+    await client.send("GET /healthz HTTP/1.1\r\nhost: localhost\r\nHost: evil.org\r\n\r\n");
+    expect((await client.answer())?.status).toBe(400);
+    client.leave();
+  });
 });
 
 test("a client that does not read its answers is cut off", async () => {
