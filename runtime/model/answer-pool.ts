@@ -66,7 +66,7 @@ export class AnswerPool {
    */
   async score(bytes: Uint8Array, limits?: Partial<ImageLimits>, signal?: AbortSignal): Promise<ScoredScan> {
     // Of its own: posting a part of a buffer would copy the whole, and handing it over would take the caller's away.
-    const task: ScoreTask = { bytes: Uint8Array.from(bytes), limits, claim: newClaim() };
+    const task: ScoreTask = { bytes: new Uint8Array(bytes), limits, claim: newClaim() };
     const scan = await this.run<PortableScan>("score", task, signal, [task.bytes.buffer as ArrayBuffer]);
     const rejectedPages = scan.rejectedPages.map(({ page, code, message }) => ({
       page,
