@@ -5,6 +5,7 @@ import {
   readEngine,
   readMetadata,
   readOnnx,
+  readParts,
   UnusableModelError,
 } from "../model";
 import { ConfigurationError } from "../platform/config";
@@ -52,7 +53,9 @@ async function engineOf(
   metadata: ModelMetadata,
 ): Promise<Pick<ListedModel, "engine" | "answers">> {
   try {
-    const { engine } = await readEngine(modelFilesInStore(models, metadata.id), metadata);
+    const files = modelFilesInStore(models, metadata.id);
+    await readParts(files, metadata);
+    const { engine } = await readEngine(files, metadata);
     return { engine: describeParity(engine.parity), answers: true };
   } catch (error) {
     if (error instanceof UnusableModelError) return { engine: error.message, answers: false };

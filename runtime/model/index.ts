@@ -16,7 +16,7 @@ export {
 } from "./decision";
 export type { ViewedAnswer } from "./engine";
 export { DECISION, fitDecision } from "./fit-decision";
-export { checkRecipe, loadClassifier } from "./load-classifier";
+export { checkRecipe, loadClassifier, readParts } from "./load-classifier";
 export { type ModelMetadata, modelMetadataSchema } from "./metadata";
 export {
   ENGINE_FILE,

@@ -27,11 +27,7 @@ import type { WorkerSetup } from "./worker-protocol";
 export async function loadClassifier(source: string | ModelFiles, options: PoolOptions = {}): Promise<Classifier> {
   const files = typeof source === "string" ? modelFilesInDirectory(source) : source;
   const metadata = await readMetadata(files);
-  checkRecipe(files, metadata);
-  // What it was trained as is not needed to answer; a model of which a part was changed is not answered with all the same.
-  for (const name of [TOPOLOGY_FILE, WEIGHTS_FILE]) await readVerified(files, name, metadata.files[name]);
-  const onnx = await readOnnx(files, metadata);
-  const parameters = await readGuard(files, metadata);
+  const { onnx, parameters } = await readParts(files, metadata);
   const guard = parameters && metadata.guard && { parameters, threshold: metadata.guard.threshold };
   const setup: WorkerSetup = { onnx, views: metadata.views, model: { metadata, guard } };
   const pool = await startPool(files, setup, options);
@@ -42,6 +38,22 @@ export async function loadClassifier(source: string | ModelFiles, options: PoolO
     pool,
     guard && new InputGuard(parseGuard(parameters), guard.threshold),
   );
+}
+
+/**
+ * What answers of a model, after all of it was verified but that onnxruntime opens it.
+ *
+ * @returns the network, and the guard's file where it has one
+ * @throws {UnusableModelError}
+ */
+export async function readParts(
+  files: ModelFiles,
+  metadata: ModelMetadata,
+): Promise<{ readonly onnx: Uint8Array; readonly parameters: Uint8Array | undefined }> {
+  checkRecipe(files, metadata);
+  // What it was trained as is not needed to answer; a model of which a part was changed is not answered with all the same.
+  for (const name of [TOPOLOGY_FILE, WEIGHTS_FILE]) await readVerified(files, name, metadata.files[name]);
+  return { onnx: await readOnnx(files, metadata), parameters: await readGuard(files, metadata) };
 }
 
 /** @throws {UnusableModelError} */

@@ -19,6 +19,7 @@ import {
   unmeantProblems,
 } from "./identity";
 import { keepSweeping } from "./kept/sweep";
+import type { ProblemDocument } from "./schemas";
 
 /** Who may ask, and how often. */
 export interface Callers {
@@ -50,8 +51,8 @@ const LOCAL_VARIABLES = z.object({ ...identityVariables, RATE_LIMIT: shape.RATE_
 export interface RunningServer {
   /** e.g. `http://127.0.0.1:8080` */
   readonly url: string;
-  /** Whether there was a model to serve at the start. */
-  readonly ready: boolean;
+  /** Why there was no model to serve at the start, as sentences; null where there was one. */
+  readonly problem: string | null;
   /**
    * Says on `/readyz` that it is being stopped, goes on for so many seconds, then stops listening, lets the requests in
    * progress end, and frees the model.
@@ -120,7 +121,7 @@ async function listen(app: FastifyInstance, port: number, host: string): Promise
   const probe = await app.inject({ method: "GET", url: serveContract.health.startup });
   return {
     url: `http://${isIPv6(host) ? `[${host}]` : host}:${bound}`,
-    ready: probe.statusCode === 200,
+    problem: probe.statusCode === 200 ? null : probe.json<ProblemDocument>().detail,
     close,
   };
 }

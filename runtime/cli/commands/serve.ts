@@ -48,9 +48,8 @@ export async function serveUntilStopped(directory: string, at: number, host: str
     ...(keepDays === undefined ? {} : { keepDays }),
   });
   process.stdout.write(`Serving ${directory} on ${server.url} (Ctrl-C stops it)\n`);
-  if (!server.ready) {
-    process.stdout.write("There is no model in it yet: predictions are refused until npm run train has made one.\n");
-  }
+  if (server.problem !== null)
+    process.stdout.write(`${server.problem}\nPredictions are refused until there is a model that can be used.\n`);
   const stop = () => {
     void server.close(DRAIN_SECONDS).then(() => process.exit(EXIT.done));
   };

@@ -125,6 +125,29 @@ describe("a model of an earlier program", () => {
   });
 });
 
+describe("models -- list", () => {
+  it.each(["model.onnx", "weights.bin", "model.json"])(
+    "does not call a model good whose %s was changed or is missing, as serving does not",
+    async (name) => {
+      const id = "cnn-damaged00000";
+      const folder = join(out, "models", id);
+      await saveBrightSpot(folder, { id });
+      const file = join(folder, name);
+      const said = async () => (await listModels(out)).find((model) => model.id === id);
+      expect(await said()).toMatchObject({ answers: true });
+      const bytes = readFileSync(file);
+      bytes[bytes.length >> 1] = (bytes[bytes.length >> 1] as number) ^ 1;
+      writeFileSync(file, bytes);
+      const changed = expect.stringContaining(`${name} is not the file that was saved`);
+      expect(await said()).toMatchObject({ answers: false, engine: changed });
+      rmSync(file);
+      expect(await said()).toMatchObject({ answers: false, engine: expect.stringContaining(`${name} cannot be read`) });
+      await expect(loadClassifier(folder)).rejects.toMatchObject({ code: "missing-file" });
+      rmSync(folder, { recursive: true });
+    },
+  );
+});
+
 describe("npm run verify:model", () => {
   const verify = (model: string, scans: Parameters<typeof verifyModel>[0]["scans"]) => {
     const named: string[] = [];

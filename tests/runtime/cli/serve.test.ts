@@ -5,7 +5,7 @@ import { join, resolve } from "node:path";
 import sharp from "sharp";
 import { openWorkspace } from "../../../runtime/platform/workspace";
 import { useBackend } from "../../../runtime/tensorflow";
-import { headPixels } from "../../support/bright-spot-model";
+import { BRIGHT_SPOT, headPixels } from "../../support/bright-spot-model";
 import { head, RawClient } from "../../support/raw-http";
 import { promote, storeModel, until } from "../../support/served-model";
 
@@ -77,6 +77,31 @@ test("SIGTERM to npm ends the server, after it has answered what it had", async 
   expect(await client.answer()).toMatchObject({ status: 200 });
   await ended;
   await expect(fetch(`${url}/healthz`)).rejects.toThrow();
+}, 60_000);
+
+test("a model that cannot be used is not called none: it says which file is wrong", async () => {
+  const directory = join(folder, "damaged");
+  const workspace = await openWorkspace(directory);
+  const printed = async () => {
+    const args = ["dist/runtime/cli/main.js", "serve", "--out", directory, "--port", "0"];
+    const serve = spawn(process.execPath, args, { cwd: ROOT, detached: true, stdio: ["ignore", "pipe", "ignore"] });
+    children.push(serve);
+    let text = "";
+    for await (const chunk of serve.stdout) {
+      text += chunk;
+      if (text.includes("Predictions are refused")) break;
+    }
+    serve.kill("SIGTERM");
+    return text;
+  };
+  expect(await printed()).toMatch(/No model has been promoted yet\. Train one first: npm run train/);
+  await storeModel(workspace);
+  await promote(workspace);
+  await workspace.buckets.models.write(`${BRIGHT_SPOT.id}/model.onnx`, "something else");
+  await workspace.close();
+  expect(await printed()).toMatch(
+    /cannot be used: model\.onnx is not the file that was saved: .*\nPredictions are refused until there is a model/,
+  );
 }, 60_000);
 
 test("without sign-in neither the command nor the container's process listens on what others reach; each says all that is wrong", () => {
