@@ -4,6 +4,7 @@ import type { FastifyError, FastifyReply } from "fastify";
 import { hasZodFastifySchemaValidationErrors } from "fastify-type-provider-zod";
 import { RejectedImage, type RejectionCode } from "../imaging";
 import { DiskError } from "../platform/disk";
+import { DamagedAnswer } from "./kept/answers";
 import type { ProblemDocument } from "./schemas";
 
 /**
@@ -78,6 +79,7 @@ export function toProblem(error: unknown): Problem {
       "The server cannot keep what it has to keep, and gives no answer without that. Try again in a moment; if it goes on, tell an administrator.",
       { "retry-after": "5" },
     );
+  if (error instanceof DamagedAnswer) return new Problem(500, "kept-damaged", error.message);
   return new Problem(
     500,
     "internal",

@@ -72,7 +72,7 @@ async function recompute(kept: KeptAnswer, scorer: Scorer, answers: Answers): Pr
   const difference = { probability: 0, map: 0 };
   let now = 0;
   for (const { page, probability, sha256 } of slices) {
-    const scored = await scorer.score(await answers.png(kept, sha256));
+    const scored = await scorer.score((await answers.page(kept, { page, sha256 })).png);
     difference.probability = Math.max(difference.probability, Math.abs(scored.probability - probability));
     now = Math.max(now, scored.probability);
     if (page === prediction.page) difference.map = largestDifference(scored.map.values, map.values);

@@ -1,3 +1,4 @@
+import { z } from "zod";
 import {
   decodeCurated,
   decodeScan,
@@ -8,8 +9,8 @@ import {
   pixelSha256,
 } from "../../imaging";
 import type { ScoredScan } from "../../model";
-import { PreconditionFailedError } from "../../platform/stores";
-import type { Prediction } from "../schemas";
+import { ObjectNotFoundError, PreconditionFailedError } from "../../platform/stores";
+import { type Prediction, predictionSchema } from "../schemas";
 import { type KeptStore, newestFirst, timeOfName } from "./time-index";
 
 /** Everything below is kept for so many days and then gone. */
@@ -39,6 +40,25 @@ export interface KeptPage {
   readonly height: number;
   readonly depth: 8 | 16;
 }
+
+/** Something that is kept of an answer is not as it was written. The message is a sentence that names answer and page. */
+export class DamagedAnswer extends Error {}
+
+const number = z.number();
+const keptSchema = z.object({
+  prediction: predictionSchema,
+  map: z.object({ rows: z.int(), columns: z.int(), values: z.array(number) }),
+  geometry: z.object({
+    left: number,
+    top: number,
+    width: number,
+    height: number,
+    scale: number,
+    padLeft: number,
+    padTop: number,
+  }),
+  who: z.string(),
+});
 
 const DAY = 86_400_000;
 
@@ -107,20 +127,47 @@ export class Answers {
 
   private async readIfKept(name: string | undefined): Promise<KeptAnswer | undefined> {
     if (name === undefined || !timeOfName(name) || !(await this.store.stat(name))) return undefined;
-    const answer = JSON.parse((await this.store.read(name)).toString("utf8")) as KeptAnswer;
+    const answer = readAnswer(name, await this.store.read(name));
     return Date.parse(answer.prediction.receipt.kept_until) > Date.now() ? answer : undefined;
   }
 
-  /** The stored PNG of a page of an answer. */
-  async png({ prediction }: KeptAnswer, sha256: string): Promise<Buffer> {
-    return this.store.read(pageObject(prediction.id, sha256, new Date(prediction.receipt.answered_at)));
+  /**
+   * A page of an answer, as it is stored and decoded.
+   *
+   * @throws {DamagedAnswer} if it is not the page that was answered
+   */
+  async page(
+    { prediction: { id, request, receipt } }: KeptAnswer,
+    { page, sha256 }: Pick<KeptPage, "page" | "sha256">,
+  ): Promise<{ readonly png: Buffer; readonly image: GreyImage }> {
+    const at = new Date(receipt.answered_at);
+    const damaged = (what: string, cause?: unknown) =>
+      new DamagedAnswer(`Page ${page} of the answer ${request} ${what}. ${sendAgain(at)}`, { cause });
+    const png = await this.store.read(pageObject(id, sha256, at)).catch((error: unknown) => {
+      throw error instanceof ObjectNotFoundError ? damaged("is not there any more", error) : error;
+    });
+    const image = await decodeCurated(png).catch((error: unknown) => {
+      throw damaged("cannot be read any more", error);
+    });
+    if (pixelSha256(image) !== sha256) throw damaged("has other pixels than it was kept with");
+    return { png, image };
   }
+}
 
-  /** @throws if it is not the page that was answered */
-  async image(answer: KeptAnswer, sha256: string): Promise<GreyImage> {
-    const image = await decodeCurated(await this.png(answer, sha256));
-    if (pixelSha256(image) !== sha256) throw new Error(`The kept page ${sha256} has other pixels than it had.`);
-    return image;
+/** A page is kept once a day, and what is kept is never replaced. */
+const sendAgain = (at: Date) =>
+  startOfDay(at) === startOfDay(new Date())
+    ? "Send the scan again from 0:00 UTC on: until then it would find the same page."
+    : "Send the scan again.";
+
+/** @throws {DamagedAnswer} */
+function readAnswer(name: string, bytes: Buffer): KeptAnswer {
+  try {
+    return keptSchema.parse(JSON.parse(bytes.toString("utf8")));
+  } catch (cause) {
+    const request = /-(?<request>[^/]+)\.json$/.exec(name)?.groups?.request;
+    const problem = `What is kept of the answer ${request} is not as it was written, and cannot be read.`;
+    throw new DamagedAnswer(`${problem} Send the scan again.`, { cause });
   }
 }
 

@@ -70,7 +70,8 @@ export async function predictionRoutes(app: FastifyInstance, dependencies: Predi
     throw notFound(`The prediction has no page ${page}. It was drawn from: ${pages}.`);
   };
   /** The page that an answer is about. */
-  const shown = (answer: KeptAnswer) => answers.image(answer, pageOf(answer, answer.prediction.page).sha256);
+  const shown = async (answer: KeptAnswer) =>
+    (await answers.page(answer, pageOf(answer, answer.prediction.page))).image;
 
   api.get(BY_ID, {
     ...SHOW,
@@ -128,7 +129,8 @@ export async function predictionRoutes(app: FastifyInstance, dependencies: Predi
     },
     handler: async (request, reply) => {
       const answer = await look(request, "view-pixels");
-      return png(reply, await answers.png(answer, pageOf(answer, Number(request.params.page)).sha256));
+      const slice = pageOf(answer, Number(request.params.page));
+      return png(reply, await draw(request, async () => (await answers.page(answer, slice)).png));
     },
   });
 
@@ -155,8 +157,8 @@ export async function predictionRoutes(app: FastifyInstance, dependencies: Predi
     },
     handler: async (request, reply) => {
       const answer = await look(request, "view-pixels");
-      const { sha256 } = pageOf(answer, request.query.page ?? answer.prediction.page);
-      const what = async () => encodePng(seen(await answers.image(answer, sha256)));
+      const slice = pageOf(answer, request.query.page ?? answer.prediction.page);
+      const what = async () => encodePng(seen((await answers.page(answer, slice)).image));
       return png(reply, await draw(request, what));
     },
   });

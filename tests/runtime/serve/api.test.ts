@@ -5,7 +5,7 @@ import { join } from "node:path";
 import type { FastifyInstance } from "fastify";
 import pino from "pino";
 import sharp from "sharp";
-import { decodeCurated, pixelSha256 } from "../../../runtime/imaging";
+import { decodeCurated, encodePng, pixelSha256 } from "../../../runtime/imaging";
 import { DirectoryStore } from "../../../runtime/platform/stores";
 import { openWorkspace, type Workspace } from "../../../runtime/platform/workspace";
 import { buildServer, NothingToReplay, replay } from "../../../runtime/serve";
@@ -80,17 +80,37 @@ async function picture(path: string): Promise<Buffer> {
 }
 
 /** Two pages of 16 bits, of which the second shows a spot. */
-function deepScan(): Buffer {
+function deepScan(variant = 0): Buffer {
   return writeTiff(
     [undefined, SPOT].map((spot, index) => ({
       width: SIDE,
       height: SIDE,
       bits: 16,
-      values: Uint16Array.from(headPixels(SIDE, SIDE, spot, index), (value, i) =>
+      values: Uint16Array.from(headPixels(SIDE, SIDE, spot, index + variant), (value, i) =>
         value === 0 ? 0 : value * 200 + (i % 7),
       ),
     })),
   );
+}
+
+/** Where the newest answer of an id is kept. */
+async function keptName(id: string): Promise<string> {
+  const { objects } = await workspace.buckets.reports.list({ prefix: `answers/${id}/`, pageSize: 1 });
+  return objects[0]?.name as string;
+}
+
+/** The name of a kept page. */
+const pageName = ({ id, slices, receipt }: Prediction, page: number) =>
+  `answers/${id}/pages-${receipt.answered_at.slice(0, 10)}/${slices[page - 1]?.sha256}.png`;
+
+/** Changes one pixel of a kept page by one grey level. */
+async function changePixel(name: string): Promise<void> {
+  const { reports } = workspace.buckets;
+  const image = await decodeCurated(await reports.read(name));
+  const pixels = image.pixels.slice();
+  const middle = pixels.length >> 1;
+  pixels[middle] = (pixels[middle] as number) ^ 1;
+  await reports.write(name, await encodePng({ ...image, pixels } as typeof image));
 }
 
 beforeAll(async () => {
@@ -181,6 +201,43 @@ describe("what is kept of an answer", () => {
       status: 404,
       body: { detail: "The prediction has no page 3. It was drawn from: 1, 2." },
     });
+  });
+
+  test("a page that was changed, cut or taken away is shown by no route, and each says which page it is", async () => {
+    const { reports } = workspace.buckets;
+    const { body } = await post(deepScan(60));
+    const name = pageName(body, 2);
+    const before = await reports.read(name);
+    const shown = [body.slices[1]?.pixels as string, body.overlay, body.original, body.pictures.seen];
+    const damage: [string, () => Promise<unknown>][] = [
+      ["has other pixels than it was kept with", () => changePixel(name)],
+      ["cannot be read any more", () => reports.write(name, before.subarray(0, before.length >> 1))],
+      ["is not there any more", () => reports.delete(name)],
+    ];
+    for (const [what, harm] of damage) {
+      await reports.write(name, before);
+      await harm();
+      for (const path of shown)
+        expect(await ask<ProblemDocument>(path)).toMatchObject({
+          status: 500,
+          body: {
+            code: "kept-damaged",
+            detail: expect.stringMatching(
+              new RegExp(`^Page 2 of the answer ${body.request} ${what}\\. Send the scan again`),
+            ),
+          },
+        });
+      expect((await picture(body.slices[0]?.pixels as string)).length).toBeGreaterThan(0);
+    }
+    await reports.write(name, before);
+    await picture(body.slices[1]?.pixels as string);
+    await reports.write(await keptName(body.id), "{");
+    expect(await ask<ProblemDocument>(`/v1/predictions/${body.id}`)).toMatchObject({
+      status: 500,
+      body: { code: "kept-damaged", detail: expect.stringContaining(body.request) },
+    });
+    expect((await post(deepScan(60))).status).toBe(200);
+    expect((await ask(`/v1/predictions/${body.id}`)).status).toBe(200);
   });
 
   test("an id means its newest answer", async () => {
