@@ -43,7 +43,7 @@ export {
   parityProblem,
   TOLERANCE,
 } from "./parity";
-export { type ScoredScan, type ScoreOptions, scoreScan } from "./score";
+export { type ScoredScan, type ScoreOptions, scanId, scoreScan } from "./score";
 export { type FileResult, scoreFolder } from "./score-folder";
 export { chooseBand, keptBy, type UncertainBand } from "./selective";
 export { SIGNATURE } from "./signature";

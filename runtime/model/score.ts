@@ -63,7 +63,7 @@ export async function scoreScan(
   { limits, pause }: ScoreOptions = {},
 ): Promise<ScoredScan> {
   const { metadata } = classifier;
-  const identity = createHash("sha256").update(metadata.id);
+  const hashes: string[] = [];
   const rejectedPages: { page: number; reason: RejectedImage }[] = [];
   const slices: ScoredScan["slices"][number][] = [];
   let best: (Pick<ScoredScan, "page" | "image" | "format" | "sha256" | "pixels" | "geometry"> & Answer) | undefined;
@@ -74,7 +74,7 @@ export async function scoreScan(
     }
     const { image, page } = decoded;
     const sha256 = pixelSha256(image);
-    identity.update(sha256);
+    hashes.push(sha256);
     const { pixels, geometry } = applyRecipe(image);
     if (classifier.guard?.judge(pixels).refused) {
       rejectedPages.push({ page, reason: notABrainScan() });
@@ -92,7 +92,7 @@ export async function scoreScan(
     throw new Error("The decoder gave neither a page nor a reason.");
   }
   return {
-    id: identity.digest("hex"),
+    id: scanId(metadata.id, hashes),
     label: labelOf(best.probability, metadata.threshold),
     decision: decisionOf(best.probability, metadata),
     pages: slices.length,
@@ -100,6 +100,13 @@ export async function scoreScan(
     rejectedPages,
     ...best,
   };
+}
+
+/** @param hashes of the pixels of every page that was decoded, those that the guard refused too, in the file's order */
+export function scanId(model: string, hashes: readonly string[]): string {
+  return createHash("sha256")
+    .update(model + hashes.join(""))
+    .digest("hex");
 }
 
 async function* withPauses<T extends { readonly page: number; readonly pages: number }>(

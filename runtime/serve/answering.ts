@@ -7,7 +7,7 @@ import type { ScoredScan, Verdict } from "../model";
 import type { Logger } from "../platform/logging";
 import type { Warehouse } from "../platform/warehouse";
 import type { Audit, Caller } from "./identity";
-import type { Answers } from "./kept/answers";
+import type { Answers, KeptPage } from "./kept/answers";
 import type { TimeIndex } from "./kept/time-index";
 import type { createMetrics } from "./metrics";
 import { type ModelSlot, noModel } from "./model-slot";
@@ -92,16 +92,76 @@ async function keep(
   { scorer, verdict, scored }: Work,
   signal: AbortSignal,
 ): Promise<Prediction> {
-  const { metadata, digest } = scorer;
-  const { id, image, geometry, probability, label, decision, map } = scored;
+  const { metadata } = scorer;
+  const { id, geometry, probability, label, decision, map } = scored;
   const at = new Date();
   const pages = await answers.keepPages(scored, bytes, at, { limits, signal });
   signal.throwIfAborted();
+  const prediction = predictionOf(scorer, scored, pages, {
+    request,
+    verdict,
+    at,
+    keptUntil: answers.keptUntil(at),
+    fileSha256: createHash("sha256").update(bytes).digest("hex"),
+  });
+  const kept = { prediction, map: { ...map, values: [...map.values] }, geometry, who };
+  const row = {
+    request,
+    id,
+    model: metadata.id,
+    recipe: metadata.recipe,
+    probability,
+    label,
+    decision,
+    threshold: metadata.threshold,
+    sha256: scored.sha256,
+    predicted_at: at.toISOString(),
+    who,
+  };
+  // Before anything of the answer can be found.
+  await audit.record({
+    action: "predict",
+    who,
+    role,
+    request,
+    subject: id,
+    sha256: scored.sha256,
+    model: metadata.id,
+    recipe: metadata.recipe,
+    result: decision,
+  });
+  await answers.keep(kept, at);
+  await Promise.all([
+    history.add(at, request, factsOf(prediction, who)),
+    warehouse.append("predictions", request, [row], { unique: true }),
+  ]);
+  log.info({ request, prediction: id, model: metadata.id, label, decision, probability }, "Prediction");
+  return prediction;
+}
+
+/** What an answer holds beside what follows from the model and the pages. */
+interface Given {
+  readonly request: string;
+  readonly verdict: Verdict;
+  readonly at: Date;
+  readonly keptUntil: Date;
+  /** Of the bytes that were sent. */
+  readonly fileSha256: string;
+}
+
+/** The answer as it is given, kept, and composed again when it is replayed. */
+export function predictionOf(
+  { metadata, digest }: Pick<Scorer, "metadata" | "digest">,
+  scored: Omit<ScoredScan, "format" | "pixels" | "features">,
+  pages: readonly KeptPage[],
+  { request, verdict, at, keptUntil, fileSha256 }: Given,
+): Prediction {
+  const { id, image, geometry, probability, label, decision, map } = scored;
   const sizes = new Map(pages.map((page) => [page.page, page]));
   // Paths, and not URLs: what a client says of the host in its headers proves nothing.
   const path = (what: string) => `${PREDICTIONS}/${id}/${what}`;
   const [overlay, original] = [path("overlay"), path("original")];
-  const prediction: Prediction = {
+  return {
     request,
     id,
     verdict,
@@ -137,45 +197,12 @@ async function keep(
       model: metadata.id,
       model_sha256: digest,
       recipe: metadata.recipe,
-      file_sha256: createHash("sha256").update(bytes).digest("hex"),
+      file_sha256: fileSha256,
       pages: scored.slices.map(({ page, sha256 }) => ({ page, sha256 })),
       answered_at: at.toISOString(),
-      kept_until: answers.keptUntil(at).toISOString(),
+      kept_until: keptUntil.toISOString(),
     },
   };
-  const kept = { prediction, map: { ...map, values: [...map.values] }, geometry, who };
-  const row = {
-    request,
-    id,
-    model: metadata.id,
-    recipe: metadata.recipe,
-    probability,
-    label,
-    decision,
-    threshold: metadata.threshold,
-    sha256: scored.sha256,
-    predicted_at: at.toISOString(),
-    who,
-  };
-  // Before anything of the answer can be found.
-  await audit.record({
-    action: "predict",
-    who,
-    role,
-    request,
-    subject: id,
-    sha256: scored.sha256,
-    model: metadata.id,
-    recipe: metadata.recipe,
-    result: decision,
-  });
-  await answers.keep(kept, at);
-  await Promise.all([
-    history.add(at, request, factsOf(prediction, who)),
-    warehouse.append("predictions", request, [row], { unique: true }),
-  ]);
-  log.info({ request, prediction: id, model: metadata.id, label, decision, probability }, "Prediction");
-  return prediction;
 }
 
 type Fact = Exclude<keyof HistoryItem, "request" | "answered_at">;

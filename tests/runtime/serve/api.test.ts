@@ -321,6 +321,174 @@ describe("a receipt", () => {
   });
 });
 
+describe("a replay of what was changed", () => {
+  type Kept = {
+    prediction: Prediction;
+    map: { rows: number; columns: number; values: number[] };
+    geometry: { left: number };
+    who: string;
+  };
+  let body: Prediction;
+  let name: string;
+  let whole: Buffer;
+  beforeAll(async () => {
+    body = (await post(deepScan(40))).body;
+    name = await keptName(body.id);
+    whole = await workspace.buckets.reports.read(name);
+  });
+
+  const changes: [string, RegExp, (kept: Kept) => void][] = [
+    [
+      "no slices",
+      /no page of it is kept/,
+      ({ prediction }) => {
+        prediction.slices = [];
+      },
+    ],
+    [
+      "a page less, everywhere",
+      /id is kept as/,
+      ({ prediction }) => {
+        prediction.slices = prediction.slices.slice(1);
+        prediction.receipt.pages = prediction.receipt.pages.slice(1);
+        prediction.pages = 1;
+      },
+    ],
+    [
+      "no slice of the page that it is about",
+      /sha256 is kept as nothing, and in the audited row/,
+      ({ prediction }) => {
+        prediction.slices = prediction.slices.slice(0, 1);
+      },
+    ],
+    [
+      "the page that it is about",
+      /page is kept as 1, and now it is 2/,
+      ({ prediction }) => {
+        prediction.page = 1;
+      },
+    ],
+    [
+      "the probability alone",
+      /probability is kept as 0\.25, and in the audited row .*probability is kept as 0\.25, and now it is/,
+      ({ prediction }) => {
+        prediction.probability = 0.25;
+      },
+    ],
+    [
+      "the label",
+      /label is kept as "Non-Cancer", and in the audited row it is "Cancer"; .*and now it is "Cancer"/,
+      ({ prediction }) => {
+        prediction.label = "Non-Cancer";
+      },
+    ],
+    [
+      "the decision",
+      /decision is kept as "Uncertain", and in the audited row it is "Cancer"/,
+      ({ prediction }) => {
+        prediction.decision = "Uncertain";
+      },
+    ],
+    [
+      "the threshold",
+      /threshold is kept as 0\.9, and in the audited row it is 0\.5/,
+      ({ prediction }) => {
+        prediction.threshold = 0.9;
+      },
+    ],
+    [
+      "the hash of a page in the receipt",
+      /receipt\.pages\.0\.sha256/,
+      ({ prediction }) => {
+        prediction.receipt.pages[0] = { page: 1, sha256: "0".repeat(64) };
+      },
+    ],
+    [
+      "a number of the map",
+      /the map is another one/,
+      ({ map }) => {
+        map.values[3] = (map.values[3] as number) + 1;
+      },
+    ],
+    [
+      "the shape of the map",
+      /map\.rows is kept as/,
+      ({ map }) => {
+        map.rows *= 2;
+      },
+    ],
+    [
+      "the place of the map",
+      /geometry\.left is kept as/,
+      ({ geometry }) => {
+        geometry.left += 1;
+      },
+    ],
+    [
+      "the strongest place",
+      /peak\.x is kept as 0/,
+      ({ prediction }) => {
+        prediction.peak.x = 0;
+      },
+    ],
+    [
+      "who asked",
+      /who is kept as "another"/,
+      (kept) => {
+        kept.who = "another";
+      },
+    ],
+  ];
+  test.each(changes)("%s: NOT equal, and it says so", async (_, said, change) => {
+    const { reports } = workspace.buckets;
+    const kept = JSON.parse(whole.toString()) as Kept;
+    change(kept);
+    await reports.write(name, JSON.stringify(kept));
+    try {
+      const replayed = await replay(workspace, body.request);
+      expect(replayed.equal).toBe(false);
+      expect(replayed.sentence).toMatch(/^NOT equal\. What differs: /);
+      expect(replayed.differs.join("; ")).toMatch(said);
+    } finally {
+      await reports.write(name, whole);
+    }
+    expect(await replay(workspace, body.request)).toMatchObject({ equal: true, differs: [] });
+  });
+
+  test("one pixel of any page, or its file", async () => {
+    const { reports } = workspace.buckets;
+    for (const page of [1, 2]) {
+      const file = pageName(body, page);
+      const before = await reports.read(file);
+      await changePixel(file);
+      expect(await replay(workspace, body.request)).toMatchObject({
+        equal: false,
+        probability: { answered: body.probability, now: null },
+        sentence: expect.stringContaining(`Page ${page} of the answer ${body.request} has other pixels`),
+      });
+      await reports.write(file, before.subarray(0, before.length >> 1));
+      expect((await replay(workspace, body.request)).sentence).toMatch(
+        new RegExp(`^NOT equal.* Page ${page} of the answer ${body.request} cannot be read any more`),
+      );
+      await reports.write(file, before);
+    }
+    expect((await replay(workspace, body.request)).equal).toBe(true);
+  });
+
+  test("what is kept is no answer any more: there is nothing to replay, and it says of which", async () => {
+    const { reports } = workspace.buckets;
+    for (const broken of ["{", "null", JSON.stringify({ prediction: { request: body.request } })]) {
+      await reports.write(name, broken);
+      const failed = await replay(workspace, body.request).catch((error: unknown) => error);
+      expect(failed).toBeInstanceOf(NothingToReplay);
+      expect((failed as Error).message).toContain(
+        `What is kept of the answer ${body.request} is not as it was written`,
+      );
+    }
+    await reports.write(name, whole);
+  });
+});
+
 describe("history", () => {
   test("is a page at a time, the newest first, and holds still while more comes", async () => {
     const sent: string[] = [];
