@@ -69,17 +69,17 @@ export class Queue {
 
   /** Seconds until what is inside now is done, as far as earlier work tells. */
   get wait(): number {
-    let units = 0;
-    for (const price of this.inside) units += price.units;
-    return (units * this.secondsAUnit) / this.limits.lanes;
+    return this.secondsFor([...this.inside], this.limits.lanes);
   }
 
   /** The same for what is soon done, which large work leaves a lane to. */
   private get waitOfSmall(): number {
-    const all = [...this.inside];
-    const units = all.reduce((sum, price) => sum + (price.large ? 0 : price.units), 0);
-    const lanes = all.some(({ large }) => large) ? 1 : this.limits.lanes;
-    return (units * this.secondsAUnit) / lanes;
+    const small = [...this.inside].filter(({ large }) => !large);
+    return this.secondsFor(small, small.length < this.inside.size ? 1 : this.limits.lanes);
+  }
+
+  private secondsFor(work: readonly Price[], lanes: number): number {
+    return (work.reduce((sum, { units }) => sum + units, 0) * this.secondsAUnit) / lanes;
   }
 
   /** @throws {Problem} `busy`, if not even small work would be let in now */
