@@ -213,6 +213,7 @@ describe.each(["http", "cloudevent"])("the ingest function, signature %s", (sign
     const { tell, said } = await start({ ...buckets, GCS_API_ENDPOINT: `http://127.0.0.1:${port}` });
     try {
       expect((await tell("p-h-landing", SCAN, 5)).status).toBe(500);
+      await lineOf(said, referenceOf(SCAN, 5));
     } finally {
       await stopAll();
       google.close();
