@@ -39,8 +39,10 @@ export function explanationOf(coarse: Answer["map"], geometry?: Geometry): Expla
       }
     }
   }
-  const strongest = signed.reduce((most, value) => Math.max(most, value), 0);
-  const map = signed.map((value) => (strongest > 0 ? Math.max(0, value) / strongest : 0));
+  let strongest = 0;
+  for (const value of signed) strongest = Math.max(strongest, value);
+  const map = new Float32Array(signed.length);
+  if (strongest > 0) for (let i = 0; i < map.length; i++) map[i] = Math.max(0, signed[i] as number) / strongest;
   return { map, coarse, peak };
 }
 
@@ -49,20 +51,31 @@ function upsample(
   { rows, columns, values }: { rows: number; columns: number; values: Float32Array },
   side: number,
 ): Float32Array {
+  const [down, across] = [placesOf(rows, side), placesOf(columns, side)];
   const result = new Float32Array(side * side);
   for (let y = 0; y < side; y++) {
-    const v = Math.min(rows - 1, Math.max(0, ((y + 0.5) * rows) / side - 0.5));
-    const top = Math.floor(v);
-    const bottom = Math.min(rows - 1, top + 1);
+    const [top, bottom] = [(down.before[y] as number) * columns, (down.after[y] as number) * columns];
+    const vertical = down.share[y] as number;
     for (let x = 0; x < side; x++) {
-      const u = Math.min(columns - 1, Math.max(0, ((x + 0.5) * columns) / side - 0.5));
-      const left = Math.floor(u);
-      const right = Math.min(columns - 1, left + 1);
-      const at = (row: number, column: number) => values[row * columns + column] as number;
-      const above = at(top, left) + (at(top, right) - at(top, left)) * (u - left);
-      const below = at(bottom, left) + (at(bottom, right) - at(bottom, left)) * (u - left);
-      result[y * side + x] = above + (below - above) * (v - top);
+      const [left, right] = [across.before[x] as number, across.after[x] as number];
+      const horizontal = across.share[x] as number;
+      const [topLeft, bottomLeft] = [values[top + left] as number, values[bottom + left] as number];
+      const above = topLeft + ((values[top + right] as number) - topLeft) * horizontal;
+      const below = bottomLeft + ((values[bottom + right] as number) - bottomLeft) * horizontal;
+      result[y * side + x] = above + (below - above) * vertical;
     }
   }
   return result;
+}
+
+/** Between which two of `count` cells each of `side` places lies, and how far from the first to the second. */
+function placesOf(count: number, side: number) {
+  const place = (i: number) => Math.min(count - 1, Math.max(0, ((i + 0.5) * count) / side - 0.5));
+  const places = Float64Array.from({ length: side }, (_, i) => place(i));
+  const before = Int32Array.from(places, Math.floor);
+  return {
+    before,
+    after: before.map((i) => Math.min(count - 1, i + 1)),
+    share: places.map((at, i) => at - (before[i] as number)),
+  };
 }

@@ -47,7 +47,8 @@ export class Engine {
   /** @param grey one channel of the recipe's output, 128 x 128 */
   async answer(grey: Uint8Array): Promise<ViewedAnswer> {
     const { views } = this;
-    const plane = Float32Array.from(grey, (value) => value / 255);
+    const plane = new Float32Array(grey.length);
+    for (let i = 0; i < grey.length; i++) plane[i] = (grey[i] as number) / 255;
     showViews(views, plane, RECIPE.side, this.shown);
     const input = new Tensor("float32", this.shown, [views.length, 1, RECIPE.side, RECIPE.side]);
     const given = await this.session.run({ [SIGNATURE.input]: input });

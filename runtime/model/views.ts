@@ -37,9 +37,9 @@ export const viewsOf = (views: Views = "plain"): readonly View[] => VIEWS[views]
 export function showViews(views: readonly View[], plane: Float32Array, side: number, shown: Float32Array): void {
   const resized = new Map<number, Float32Array>([[1, plane]]);
   views.forEach(({ mirror, extent }, index) => {
-    const sized = resized.get(extent) ?? resample(plane, side, extent, "black");
+    const sized = resized.get(extent) ?? resample(plane, placesOf(side, extent, "black"));
     resized.set(extent, sized);
-    shown.set(mirrored(sized, side, mirror), index * plane.length);
+    mirrorInto(shown.subarray(index * plane.length, (index + 1) * plane.length), sized, side, mirror);
   });
 }
 
@@ -49,49 +49,82 @@ export function showViews(views: readonly View[], plane: Float32Array, side: num
  * @param map side x side, of any side
  */
 export function unshowView({ mirror, extent }: View, map: Float32Array, side: number): Float32Array {
-  const upright = mirrored(map, side, mirror);
-  return extent === 1 ? upright : resample(upright, side, 1 / extent, "mirrored");
+  const upright = new Float32Array(map.length);
+  mirrorInto(upright, map, side, mirror);
+  return extent === 1 ? upright : resample(upright, placesOf(side, 1 / extent, "mirrored"));
 }
 
-function mirrored(plane: Float32Array, side: number, axes: View["mirror"]): Float32Array {
-  if (axes.length === 0) return plane;
+function mirrorInto(result: Float32Array, plane: Float32Array, side: number, axes: View["mirror"]): void {
   const [down, across] = [axes.includes(1), axes.includes(2)];
-  const result = new Float32Array(plane.length);
-  for (let y = 0; y < side; y++) {
-    const row = (down ? side - 1 - y : y) * side;
-    for (let x = 0; x < side; x++) result[y * side + x] = plane[row + (across ? side - 1 - x : x)] as number;
-  }
-  return result;
+  // Backwards from the last pixel to the first, a plane is mirrored along both.
+  if (down === across) result.set(plane);
+  else
+    for (let row = 0; row < plane.length; row += side)
+      result.set(plane.subarray(row, row + side), plane.length - side - row);
+  if (across) result.reverse();
 }
+
+/** Where each place of a line of the result lies between two of the source: `before + (after - before) * share`. */
+interface Places {
+  readonly side: number;
+  readonly before: Int32Array;
+  readonly after: Int32Array;
+  readonly share: Float64Array;
+  /** The first place of the result that is not black, and the one after the last of them. */
+  readonly first: number;
+  readonly end: number;
+}
+
+const known = new Map<string, Places>();
 
 /**
- * Bilinear, around the centre: the same places that TensorFlow's cropAndResize reads.
+ * Around the centre: the same places that TensorFlow's cropAndResize reads.
  *
  * @param extent how much of the side is seen
  * @param outside what lies past the middle of the outermost pixels
  */
-function resample(plane: Float32Array, side: number, extent: number, outside: "black" | "mirrored"): Float32Array {
-  const centre = (side - 1) / 2;
-  const places = Array.from({ length: side }, (_, i) => {
-    const place = centre + (i - centre) * extent;
-    const before = Math.floor(place);
-    return { inside: place >= 0 && place <= side - 1, before, share: place - before };
-  });
-  /** Around the edges the pixels come again, the outermost first. */
-  const within = (i: number) => Math.max(0, Math.min(side - 1, i < 0 ? -1 - i : i >= side ? 2 * side - 1 - i : i));
-  const result = new Float32Array(plane.length);
-  places.forEach((row, y) => {
-    if (outside === "black" && !row.inside) return;
-    const [top, bottom] = [within(row.before) * side, within(row.before + 1) * side];
-    places.forEach((column, x) => {
-      if (outside === "black" && !column.inside) return;
-      const [left, right] = [within(column.before), within(column.before + 1)];
-      const above = mix(plane[top + left] as number, plane[top + right] as number, column.share);
-      const below = mix(plane[bottom + left] as number, plane[bottom + right] as number, column.share);
-      result[y * side + x] = mix(above, below, row.share);
-    });
-  });
-  return result;
+function placesOf(side: number, extent: number, outside: "black" | "mirrored"): Places {
+  const key = `${side} ${extent} ${outside}`;
+  const places = known.get(key) ?? findPlaces(side, extent, outside);
+  known.set(key, places);
+  return places;
 }
 
-const mix = (a: number, b: number, share: number) => a + (b - a) * share;
+function findPlaces(side: number, extent: number, outside: "black" | "mirrored"): Places {
+  const centre = (side - 1) / 2;
+  /** Around the edges the pixels come again, the outermost first. */
+  const within = (i: number) => Math.max(0, Math.min(side - 1, i < 0 ? -1 - i : i >= side ? 2 * side - 1 - i : i));
+  const places = Array.from({ length: side }, (_, i) => centre + (i - centre) * extent);
+  const seen = places.map((place) => outside === "mirrored" || (place >= 0 && place <= side - 1));
+  return {
+    side,
+    before: Int32Array.from(places, (place) => within(Math.floor(place))),
+    after: Int32Array.from(places, (place) => within(Math.floor(place) + 1)),
+    share: Float64Array.from(places, (place) => place - Math.floor(place)),
+    first: Math.max(0, seen.indexOf(true)),
+    end: seen.lastIndexOf(true) + 1,
+  };
+}
+
+/** Bilinear: first along the rows, then down the columns. */
+function resample(plane: Float32Array, { side, before, after, share, first, end }: Places): Float32Array {
+  const lines = new Float64Array(plane.length);
+  for (let y = 0; y < side; y++) {
+    const row = y * side;
+    for (let x = first; x < end; x++) {
+      const left = plane[row + (before[x] as number)] as number;
+      const right = plane[row + (after[x] as number)] as number;
+      lines[row + x] = left + (right - left) * (share[x] as number);
+    }
+  }
+  const result = new Float32Array(plane.length);
+  for (let y = first; y < end; y++) {
+    const [row, above, below] = [y * side, (before[y] as number) * side, (after[y] as number) * side];
+    const down = share[y] as number;
+    for (let x = first; x < end; x++) {
+      const top = lines[above + x] as number;
+      result[row + x] = top + ((lines[below + x] as number) - top) * down;
+    }
+  }
+  return result;
+}
