@@ -127,24 +127,36 @@ function bandEnergies(values: Float64Array): number[] {
   return energies;
 }
 
+/** Which pattern a neighbourhood has, by its eight neighbours as bits, in their order around: 1 where at least as bright. */
+const PATTERN_OF = Uint8Array.from({ length: 256 }, (_, bits) => {
+  const turned = ((bits << 1) | (bits >> 7)) & 255;
+  const [bright, changes] = [countOnes(bits), countOnes(bits ^ turned)];
+  return changes <= 2 ? bright : PATTERNS - 1;
+});
+
+function countOnes(bits: number): number {
+  let ones = 0;
+  for (let rest = bits; rest > 0; rest >>= 1) ones += rest & 1;
+  return ones;
+}
+
 /** Shares of the local binary patterns, their square roots. */
 function patterns(values: Float64Array, side: number): Float64Array {
   const counts = new Float64Array(PATTERNS);
-  const around = [-side - 1, -side, -side + 1, 1, side + 1, side, side - 1, -1];
   for (let y = 1; y < side - 1; y++) {
     for (let x = 1; x < side - 1; x++) {
       const at = y * side + x;
       const centre = values[at] as number;
-      let bright = 0;
-      let changes = 0;
-      let before = (values[at - 1] as number) >= centre;
-      for (const step of around) {
-        const now = (values[at + step] as number) >= centre;
-        if (now) bright++;
-        if (now !== before) changes++;
-        before = now;
-      }
-      const pattern = changes <= 2 ? bright : PATTERNS - 1;
+      const bits =
+        +((values[at - side - 1] as number) >= centre) |
+        (+((values[at - side] as number) >= centre) << 1) |
+        (+((values[at - side + 1] as number) >= centre) << 2) |
+        (+((values[at + 1] as number) >= centre) << 3) |
+        (+((values[at + side + 1] as number) >= centre) << 4) |
+        (+((values[at + side] as number) >= centre) << 5) |
+        (+((values[at + side - 1] as number) >= centre) << 6) |
+        (+((values[at - 1] as number) >= centre) << 7);
+      const pattern = PATTERN_OF[bits] as number;
       counts[pattern] = (counts[pattern] as number) + 1;
     }
   }
@@ -163,7 +175,12 @@ function histogram(grey: Uint8Array): Float64Array {
 
 /** Corners, size, place, spread and ellipticity of the foreground; symmetry; brightness ring by ring; mean and contrast. */
 function outline(values: Float64Array): number[] {
-  let [area, sumX, sumY, sumXX, sumYY, sumXY] = [1, 0, 0, 0, 0, 0];
+  let area = 1;
+  let sumX = 0;
+  let sumY = 0;
+  let sumXX = 0;
+  let sumYY = 0;
+  let sumXY = 0;
   const corner = SIDE * PARAMETERS.corner;
   const corners = [0, 0, 0, 0];
   for (let y = 0, at = 0; y < SIDE; y++) {
@@ -187,7 +204,8 @@ function outline(values: Float64Array): number[] {
   const tilt = sumXY / area - centreX * centreY;
   const determinant = max(0, spreadX * spreadY - tilt * tilt) + SMALLEST;
 
-  let [both, either] = [0, 1];
+  let both = 0;
+  let either = 1;
   const rings = new Float64Array(RINGS.length - 1);
   const ringArea = new Float64Array(RINGS.length - 1);
   for (let y = 0, at = 0; y < SIDE; y++) {
@@ -208,8 +226,12 @@ function outline(values: Float64Array): number[] {
     }
   }
   const n = values.length;
-  const mean = values.reduce((sum, value) => sum + value, 0) / n;
-  let [variance, across, down] = [SMALLEST, 0, 0];
+  let total = 0;
+  for (let at = 0; at < n; at++) total += values[at] as number;
+  const mean = total / n;
+  let variance: number = SMALLEST;
+  let across = 0;
+  let down = 0;
   for (let y = 0, at = 0; y < SIDE; y++) {
     for (let x = 0; x < SIDE; x++, at++) {
       const value = (values[at] as number) - mean;
@@ -277,8 +299,9 @@ function binomialAlong(values: Float64Array, side: number, step: number, line: n
 
 function everySecond(values: Float64Array, side: number): Float64Array {
   const half = side / 2;
-  return Float64Array.from(
-    { length: half * half },
-    (_, i) => values[2 * floor(i / half) * side + 2 * (i % half)] as number,
-  );
+  const result = new Float64Array(half * half);
+  for (let y = 0, at = 0; y < half; y++) {
+    for (let x = 0; x < half; x++) result[at++] = values[2 * y * side + 2 * x] as number;
+  }
+  return result;
 }
