@@ -1,5 +1,5 @@
 import sharp from "sharp";
-import { type Geometry, type GreyImage, RECIPE, toOriginal } from "../imaging";
+import { type Geometry, type GreyImage, RECIPE, toOriginal, writePng } from "../imaging";
 import { INFERNO } from "./colormap";
 import type { Explanation } from "./explanation";
 
@@ -16,10 +16,7 @@ export interface RenderOptions {
 /** The page as an 8-bit grey PNG that a browser can show. 16-bit pages are windowed to their own range. */
 export async function renderOriginal(image: GreyImage, options: RenderOptions = {}): Promise<Buffer> {
   const { grey, width, height } = await display(image, options.maxSide);
-  return sharp(grey, { raw: { width, height, channels: 1 } })
-    .toColourspace("b-w")
-    .png({ compressionLevel: 6 })
-    .toBuffer();
+  return writePng({ width, height, channels: 1, samples: grey });
 }
 
 /** The page with the map over it, as a colour PNG. Where nothing speaks for Cancer the page is left as it is. */
@@ -62,9 +59,7 @@ export async function renderOverlay(
       }
     }
   }
-  return sharp(rgb, { raw: { width, height, channels: 3 } })
-    .png({ compressionLevel: 6 })
-    .toBuffer();
+  return writePng({ width, height, channels: 3, samples: rgb });
 }
 
 /** The strongest place in whole pixels of the original: 0 <= x < width, 0 <= y < height. */

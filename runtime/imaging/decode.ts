@@ -10,6 +10,7 @@ import {
   type PageHeader,
   workingBytes,
 } from "./limits";
+import { tryGreyPng } from "./png-reader";
 import { RejectedImage } from "./rejected";
 import { decodeWithSharp } from "./sharp-decoder";
 import { sniffFormat } from "./sniff";
@@ -123,8 +124,12 @@ function readHeaders(bytes: Buffer, format: ImageFormat, limits: ImageLimits): r
   }
 }
 
+/** Larger ones are decoded in another thread, so that whoever shares this one need not wait, pixels. */
+const DECODED_HERE = 2 ** 20;
+
 async function decodePage(bytes: Buffer, format: ImageFormat, header: Header): Promise<GreyImage> {
-  const image = toGrey(await readSamples(bytes, format, header));
+  const isGreyPng = format === "png" && header.channels === 1 && header.width * header.height <= DECODED_HERE;
+  const image = (isGreyPng ? tryGreyPng(bytes) : undefined) ?? toGrey(await readSamples(bytes, format, header));
   if (isBlank(image)) {
     throw new RejectedImage("blank-image", "The picture is blank: all its pixels are equal. Send the scan itself.");
   }

@@ -2,14 +2,12 @@ import { endianness } from "node:os";
 import { inflateSync } from "node:zlib";
 import { crc32 } from "@node-rs/crc32";
 import { DEFAULT_LIMITS } from "./limits";
+import { PNG_FILTER, PNG_SIGNATURE } from "./png-format";
 import type { GreyImage } from "./types";
 
-const SIGNATURE = Buffer.from("\x89PNG\r\n\x1a\n", "latin1");
 /** Length and type before a chunk's data, and the checksum behind it, bytes. */
 const CHUNK_HEAD = 8;
 const CHUNK_TAIL = 4;
-/** PNG (third edition), 9.2: one of these stands before every row of pixels. */
-const FILTER = { none: 0, sub: 1, up: 2, average: 3, paeth: 4 } as const;
 
 interface Header {
   readonly width: number;
@@ -25,7 +23,27 @@ interface Header {
  * header announces more pixels than {@link DEFAULT_LIMITS} takes.
  */
 export function readGreyPng(bytes: Buffer): GreyImage {
-  const { header, compressed } = readChunks(bytes);
+  return readPlainPng(bytes, (type) => !isCritical(type));
+}
+
+/** What says nothing of how a grey picture's samples are to be read: of its colours, its size on paper, its age. */
+const SILENT_CHUNKS: ReadonlySet<string> = new Set(["gAMA", "cHRM", "sRGB", "pHYs", "tIME", "bKGD"]);
+
+/**
+ * As {@link readGreyPng}, of a file that anybody sent: undefined for whatever a general decoder has to judge, damaged files
+ * among it.
+ */
+export function tryGreyPng(bytes: Buffer): GreyImage | undefined {
+  try {
+    return readPlainPng(bytes, (type) => SILENT_CHUNKS.has(type));
+  } catch {
+    return undefined;
+  }
+}
+
+/** @param skips says which chunks beside header, pixels and end may stand in the file */
+function readPlainPng(bytes: Buffer, skips: (type: string) => boolean): GreyImage {
+  const { header, compressed } = readChunks(bytes, skips);
   const { width, height, depth } = header;
   const bytesPerPixel = depth / 8;
   const rowBytes = width * bytesPerPixel;
@@ -40,11 +58,11 @@ function damaged(why: string, options?: ErrorOptions): Error {
   return new Error(`The PNG is damaged: ${why}.`, options);
 }
 
-function readChunks(bytes: Buffer): { header: Header; compressed: Buffer } {
+function readChunks(bytes: Buffer, skips: (type: string) => boolean): { header: Header; compressed: Buffer } {
   let header: Header | undefined;
   const parts: Buffer[] = [];
-  if (!bytes.subarray(0, SIGNATURE.length).equals(SIGNATURE)) throw notGrey();
-  for (let at = SIGNATURE.length; ; ) {
+  if (!bytes.subarray(0, PNG_SIGNATURE.length).equals(PNG_SIGNATURE)) throw notGrey();
+  for (let at = PNG_SIGNATURE.length; ; ) {
     if (at + CHUNK_HEAD + CHUNK_TAIL > bytes.length) throw damaged("it ends before its last chunk");
     const start = at + CHUNK_HEAD;
     const end = start + bytes.readUInt32BE(at);
@@ -61,7 +79,7 @@ function readChunks(bytes: Buffer): { header: Header; compressed: Buffer } {
     } else if (type === "IDAT") parts.push(data);
     else if (type === "IEND")
       return { header, compressed: parts.length === 1 ? (parts[0] as Buffer) : Buffer.concat(parts) };
-    else if (isCritical(type)) throw damaged(`a chunk "${type}" has no place in a grey picture`);
+    else if (!skips(type)) throw damaged(`a chunk "${type}" has no place in a grey picture`);
   }
 }
 
@@ -121,11 +139,11 @@ function unfilter(source: Buffer, rowBytes: number, height: number, bytesPerPixe
   const row = { source, from: 0, out, at: lead, above: lead - rowBytes, bytes: rowBytes };
   for (let y = 0; y < height; y++) {
     const filter = source[row.from++] as number;
-    if (filter === FILTER.none) out.set(source.subarray(row.from, row.from + rowBytes), row.at);
-    else if (filter === FILTER.sub) undoSub(row, bytesPerPixel);
-    else if (filter === FILTER.up) undoUp(row);
-    else if (filter === FILTER.average) undoAverage(row, bytesPerPixel);
-    else if (filter === FILTER.paeth) undoPaeth(row, bytesPerPixel);
+    if (filter === PNG_FILTER.none) out.set(source.subarray(row.from, row.from + rowBytes), row.at);
+    else if (filter === PNG_FILTER.sub) undoSub(row, bytesPerPixel);
+    else if (filter === PNG_FILTER.up) undoUp(row);
+    else if (filter === PNG_FILTER.average) undoAverage(row, bytesPerPixel);
+    else if (filter === PNG_FILTER.paeth) undoPaeth(row, bytesPerPixel);
     else throw damaged(`row ${y} has the unknown filter ${filter}`);
     row.above = row.at;
     row.from += rowBytes;

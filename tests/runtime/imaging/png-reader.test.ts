@@ -1,6 +1,7 @@
 import { deflateSync } from "node:zlib";
 import sharp from "sharp";
-import { readGreyPng } from "../../../runtime/imaging/png-reader";
+import { decodeScan } from "../../../runtime/imaging";
+import { readGreyPng, tryGreyPng } from "../../../runtime/imaging/png-reader";
 import { chunk, randomNumbers } from "./pictures";
 
 const WIDTH = 23;
@@ -121,5 +122,35 @@ describe("the reader of grey PNGs", () => {
     const bomb = file(header({ width: 60_000, height: 60_000 }), idat, END);
     expect(() => readGreyPng(bomb)).toThrow("60000 x 60000 pixels");
     expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(2 ** 20);
+  });
+});
+
+describe("a grey PNG that anybody sent", () => {
+  const compressed = chunk("IDAT", deflateSync(filteredRows(8, (y) => y % FILTERS.length)));
+  const withChunk = (type: string, data: Buffer) => file(header({}), chunk(type, data), compressed, END);
+  const decoded = async (png: Buffer) => {
+    for await (const page of decodeScan(png, { minimumSide: 1 })) if ("image" in page) return page.image;
+    throw new Error("No page.");
+  };
+
+  test("is read as it is where nothing else stands in it", () => {
+    const plain = file(header({}), compressed, END);
+    expect(tryGreyPng(plain)).toEqual(readGreyPng(plain));
+    expect(tryGreyPng(withChunk("gAMA", Buffer.from([0, 0, 177, 143])))).toEqual(readGreyPng(plain));
+  });
+
+  test("goes to the general decoder where a chunk may say how its samples are meant", async () => {
+    const exif = Buffer.from("4d4d002a00000008000101120003000000010006000000000000", "hex");
+    const turned = withChunk("eXIf", exif);
+    expect(tryGreyPng(turned)).toBeUndefined();
+    expect(tryGreyPng(withChunk("tRNS", Buffer.from([0, 7])))).toBeUndefined();
+    expect(tryGreyPng(withChunk("tEXt", Buffer.from("Raw profile type exif\0")))).toBeUndefined();
+    // Orientation 6: what was the height is the width.
+    expect(await decoded(turned)).toMatchObject({ width: HEIGHT, height: WIDTH });
+  });
+
+  test("goes to the general decoder where it is damaged", () => {
+    const good = file(header({}), compressed, END);
+    for (const length of [0, 7, 30, good.length - 20]) expect(tryGreyPng(good.subarray(0, length))).toBeUndefined();
   });
 });
