@@ -4,7 +4,9 @@ import {
   copyFileSync,
   createReadStream,
   createWriteStream,
+  existsSync,
   linkSync,
+  lstatSync,
   mkdirSync,
   readdirSync,
   readFileSync,
@@ -64,8 +66,8 @@ import {
  * Nothing is flushed to the disk explicitly (3 ms a file). The death of a process loses nothing; the death of the
  * machine can lose the last seconds, and what it cut short fails its checksum when it is read.
  *
- * Metadata calls, and the reading of small files, are synchronous: they take microseconds, which is less than handing them
- * to the thread pool.
+ * Metadata calls, and the reading and writing of small files, are synchronous: they take microseconds, which is less than
+ * handing them to the thread pool.
  */
 export class DirectoryStore implements ObjectStore {
   readonly uri: string;
@@ -100,7 +102,7 @@ export class DirectoryStore implements ObjectStore {
     const record = await this.find(name, options);
     ObjectTooLargeError.check(this.uri, record, options.atMost);
     const path = this.data(record);
-    const content = record.size <= READ_AT_ONCE ? readFileSync(path) : await readFile(path);
+    const content = record.size <= AT_ONCE ? readFileSync(path) : await readFile(path);
     this.verify(record, crc32cOf(content));
     return content;
   }
@@ -137,7 +139,8 @@ export class DirectoryStore implements ObjectStore {
   private async store(name: string, content: ObjectContent, options: WriteOptions): Promise<ObjectInfo> {
     checkObjectName(this.uri, name);
     this.checkSegments(name);
-    this.expect(name, (await this.resolve(name)).live, options.ifGenerationMatch);
+    const { live, highest } = await this.resolve(name);
+    this.expect(name, live, options.ifGenerationMatch);
     this.makeRoom(name);
 
     const task = this.begin(name);
@@ -148,7 +151,8 @@ export class DirectoryStore implements ObjectStore {
         const bytes = typeof content === "string" ? Buffer.from(content) : content;
         crc32c = crc32cOf(bytes);
         this.expectChecksum(name, options.crc32c, crc32c);
-        await writeFile(path, bytes);
+        if (bytes.length <= AT_ONCE) writeFileSync(path, bytes);
+        else await writeFile(path, bytes);
       } else {
         const sum = new Crc32cStream();
         await pipeline(content, sum, createWriteStream(path));
@@ -156,7 +160,7 @@ export class DirectoryStore implements ObjectStore {
         this.expectChecksum(name, options.crc32c, crc32c);
       }
       const written = statSync(path);
-      const record = this.publish(task, name, options.ifGenerationMatch, {
+      const record = this.publish(task, name, highest, options.ifGenerationMatch, {
         size: written.size,
         crc32c,
         contentType: options.contentType ?? DEFAULT_CONTENT_TYPE,
@@ -309,27 +313,25 @@ export class DirectoryStore implements ObjectStore {
   private makeParent(name: string): string {
     const parent = dirname(this.visible(name));
     mkdirSync(parent, { recursive: true });
-    return realpathSync(parent);
+    return realpathSync.native(parent);
   }
 
   // Generations ------------------------------------------------------------------------------------------------------
 
   private highest(name: string): number {
+    const history = this.history(name);
+    // An error of a folder that is missing costs ten times as much as the question.
+    if (!existsSync(history)) return 0;
     let highest = 0;
-    try {
-      for (const entry of readdirSync(this.history(name))) {
-        const generation = Number(entry);
-        if (generation > highest) highest = generation;
-      }
-    } catch (error) {
-      if (!isMissing(error)) throw error;
+    for (const entry of readdirSync(history)) {
+      const generation = Number(entry);
+      if (generation > highest) highest = generation;
     }
     return highest;
   }
 
   private record(name: string, generation: number): Generation | undefined {
-    const key = `${generation} ${name}`;
-    const known = this.records.get(key);
+    const known = this.records.get(keyOf(name, generation));
     if (known) return known;
     let text: string;
     try {
@@ -338,9 +340,12 @@ export class DirectoryStore implements ObjectStore {
       if (isMissing(error)) return undefined;
       throw error;
     }
-    const record = JSON.parse(text) as Generation;
+    return this.remember(JSON.parse(text) as Generation);
+  }
+
+  private remember(record: Generation): Generation {
     if (this.records.size >= RECORDS_KEPT) this.records.clear();
-    this.records.set(key, record);
+    this.records.set(keyOf(record.name, record.generation), record);
     return record;
   }
 
@@ -459,18 +464,20 @@ export class DirectoryStore implements ObjectStore {
     }
   }
 
+  /** @param before the generation that was the highest when the live one was found to be as expected */
   private publish(
     task: string,
     name: string,
+    before: number,
     ifGenerationMatch: number | undefined,
     content: Omit<Generation, "name" | "generation">,
   ): Generation {
-    for (;;) {
-      const highest = this.highest(name);
-      const record = highest > 0 ? this.record(name, highest) : undefined;
-      this.expect(name, record?.deleted ? undefined : record, ifGenerationMatch);
+    for (let highest = before; ; ) {
       const published = this.tryPublish(task, name, highest + 1, content);
       if (published) return published;
+      highest = this.highest(name);
+      const record = this.record(name, highest);
+      this.expect(name, record?.deleted ? undefined : record, ifGenerationMatch);
     }
   }
 
@@ -486,14 +493,9 @@ export class DirectoryStore implements ObjectStore {
     const target = join(this.history(name), String(generation));
     writeFileSync(join(folder, "meta.json"), JSON.stringify(record));
     try {
-      try {
-        renameSync(folder, target);
-      } catch (error) {
-        if (!isMissing(error)) throw error;
-        mkdirSync(dirname(target), { recursive: true });
-        renameSync(folder, target);
-      }
-      return record;
+      if (generation === 1) mkdirSync(dirname(target), { recursive: true });
+      renameSync(folder, target);
+      return this.remember(record);
     } catch (error) {
       if (["ENOTEMPTY", "EEXIST"].includes(codeOf(error))) return undefined;
       throw error;
@@ -520,7 +522,7 @@ export class DirectoryStore implements ObjectStore {
     const link = join(task, "link");
     for (let attempt = 0; ; attempt++) {
       try {
-        rmSync(link, { force: true });
+        removeIfThere(link);
         linkSync(data, link);
         renameSync(link, visible);
         return;
@@ -588,9 +590,7 @@ export class DirectoryStore implements ObjectStore {
 
   /** Keeps the directory for the next piece of work: removing one costs more than the rest of a write. */
   private end(task: string): void {
-    rmSync(join(task, "name"), { force: true });
-    rmSync(join(task, "link"), { force: true });
-    rmSync(join(task, "generation"), { recursive: true, force: true });
+    for (const part of ["name", "link", "generation"]) removeIfThere(join(task, part));
     this.idle.push(task);
   }
 
@@ -648,12 +648,14 @@ interface Generation {
 }
 
 const RECORDS_KEPT = 100_000;
-/** Largest file that is read synchronously, bytes: 0.1 ms from memory. */
-const READ_AT_ONCE = 2 ** 18;
+/** Largest file that is read and written synchronously, bytes: 0.1 ms from and to memory. */
+const AT_ONCE = 2 ** 18;
 const DEFAULT_CONTENT_TYPE = "application/octet-stream";
 const STORE = ".store";
 const PART = ".store-part-";
 const DAY_MS = 86_400_000;
+
+const keyOf = (name: string, generation: number) => `${generation} ${name}`;
 
 function info(record: Generation): ObjectInfo {
   const { name, generation, size, crc32c, contentType, metadata, updated } = record;
@@ -684,6 +686,11 @@ function isObjectName(name: string): boolean {
 
 function readEntries(path: string) {
   return readdirSync(path, { withFileTypes: true });
+}
+
+/** Mostly there is nothing: looking costs a fraction of what removing does that finds it out. */
+function removeIfThere(path: string): void {
+  if (lstatSync(path, { throwIfNoEntry: false })) rmSync(path, { recursive: true, force: true });
 }
 
 function removeEmptyFolders(path: string): void {
