@@ -27,36 +27,34 @@ export async function renderOverlay(
   options: RenderOptions = {},
 ): Promise<Buffer> {
   const { grey, width, height } = await display(image, options.maxSide);
-  const side = RECIPE.side;
-  const { map } = explanation;
   const { opacity = STRONGEST_COVER } = options;
   const rgb = Buffer.alloc(width * height * 3);
-  const fittedWidth = side - 2 * geometry.padLeft;
-  const fittedHeight = side - 2 * geometry.padTop;
+  const fittedWidth = RECIPE.side - 2 * geometry.padLeft;
+  const fittedHeight = RECIPE.side - 2 * geometry.padTop;
   const across = axis(width, image.width, geometry.left, geometry.width, geometry.padLeft, fittedWidth);
   const down = axis(height, image.height, geometry.top, geometry.height, geometry.padTop, fittedHeight);
-  for (let y = 0; y < height; y++) {
+  const lines = alongRows(explanation.map, across);
+  for (let y = 0, at = 0; y < height; y++) {
     const v = down[y] as number;
     const top = Math.floor(v);
-    const bottom = Math.min(side - 1, top + 1);
-    for (let x = 0; x < width; x++) {
-      const u = across[x] as number;
-      const level = grey[y * width + x] as number;
-      const out = (y * width + x) * 3;
-      let evidence = 0;
-      if (v >= 0 && u >= 0) {
-        const left = Math.floor(u);
-        const right = Math.min(side - 1, left + 1);
-        const at = (row: number, column: number) => map[row * side + column] as number;
-        const above = at(top, left) + (at(top, right) - at(top, left)) * (u - left);
-        const below = at(bottom, left) + (at(bottom, right) - at(bottom, left)) * (u - left);
-        evidence = above + (below - above) * (v - top);
+    const above = top * width;
+    const below = Math.min(RECIPE.side - 1, top + 1) * width;
+    for (let x = 0; x < width; x++, at++) {
+      const level = grey[at] as number;
+      const out = 3 * at;
+      const upper = v < 0 ? 0 : (lines[above + x] as number);
+      const evidence = v < 0 ? 0 : upper + ((lines[below + x] as number) - upper) * (v - top);
+      if (evidence === 0) {
+        rgb[out] = rgb[out + 1] = rgb[out + 2] = level;
+        continue;
       }
       const cover = opacity * evidence;
       const colour = Math.round(255 * evidence) * 3;
-      for (let channel = 0; channel < 3; channel++) {
-        rgb[out + channel] = Math.round(level * (1 - cover) + (INFERNO[colour + channel] as number) * cover);
-      }
+      const rest = level * (1 - cover) + 0.5;
+      // A byte takes the whole part.
+      rgb[out] = rest + (INFERNO[colour] as number) * cover;
+      rgb[out + 1] = rest + (INFERNO[colour + 1] as number) * cover;
+      rgb[out + 2] = rest + (INFERNO[colour + 2] as number) * cover;
     }
   }
   return writePng({ width, height, channels: 3, samples: rgb });
@@ -73,6 +71,23 @@ export function peakInOriginal(
     x: Math.min(image.width - 1, Math.max(0, Math.floor(x))),
     y: Math.min(image.height - 1, Math.max(0, Math.floor(y))),
   };
+}
+
+/** The rows of a map in the recipe's square, read at each display column: 0 outside of the foreground. */
+function alongRows(map: Float32Array, across: Float64Array): Float64Array {
+  const { side } = RECIPE;
+  const lines = new Float64Array(side * across.length);
+  for (let x = 0; x < across.length; x++) {
+    const u = across[x] as number;
+    if (u < 0) continue;
+    const left = Math.floor(u);
+    const right = Math.min(side - 1, left + 1);
+    for (let row = 0; row < side; row++) {
+      const from = map[row * side + left] as number;
+      lines[row * across.length + x] = from + ((map[row * side + right] as number) - from) * (u - left);
+    }
+  }
+  return lines;
 }
 
 /** Position in the recipe's square (index, first pixel 0) of each display pixel; -1 outside the foreground box. */
