@@ -29,21 +29,23 @@ export function explanationOf(coarse: Answer["map"], geometry?: Geometry): Expla
   const padLeft = geometry?.padLeft ?? 0;
   const padTop = geometry?.padTop ?? 0;
   let highest = Number.NEGATIVE_INFINITY;
-  let peak = { x: side / 2, y: side / 2 };
+  let peakX = side / 2;
+  let peakY = side / 2;
   for (let y = Math.ceil(padTop); y < side - padTop; y++) {
     for (let x = Math.ceil(padLeft); x < side - padLeft; x++) {
       const value = signed[y * side + x] as number;
-      if (value > highest) {
-        highest = value;
-        peak = { x: x + 0.5, y: y + 0.5 };
-      }
+      if (value <= highest) continue;
+      highest = value;
+      peakX = x + 0.5;
+      peakY = y + 0.5;
     }
   }
+  // By number: an iterator of this many values is an object a value.
   let strongest = 0;
-  for (const value of signed) strongest = Math.max(strongest, value);
+  for (let i = 0; i < signed.length; i++) strongest = Math.max(strongest, signed[i] as number);
   const map = new Float32Array(signed.length);
   if (strongest > 0) for (let i = 0; i < map.length; i++) map[i] = Math.max(0, signed[i] as number) / strongest;
-  return { map, coarse, peak };
+  return { map, coarse, peak: { x: peakX, y: peakY } };
 }
 
 /** Bilinear, with cell centres at half positions, so that a cell's maximum stays over the cell. */
@@ -57,9 +59,11 @@ function upsample(
     const [top, bottom] = [(down.before[y] as number) * columns, (down.after[y] as number) * columns];
     const vertical = down.share[y] as number;
     for (let x = 0; x < side; x++) {
-      const [left, right] = [across.before[x] as number, across.after[x] as number];
+      const left = across.before[x] as number;
+      const right = across.after[x] as number;
       const horizontal = across.share[x] as number;
-      const [topLeft, bottomLeft] = [values[top + left] as number, values[bottom + left] as number];
+      const topLeft = values[top + left] as number;
+      const bottomLeft = values[bottom + left] as number;
       const above = topLeft + ((values[top + right] as number) - topLeft) * horizontal;
       const below = bottomLeft + ((values[bottom + right] as number) - bottomLeft) * horizontal;
       result[y * side + x] = above + (below - above) * vertical;
