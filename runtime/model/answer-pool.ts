@@ -1,9 +1,10 @@
 import { setMaxListeners } from "node:events";
 import { availableParallelism } from "node:os";
 import { Piscina } from "piscina";
-import { type ImageLimits, oneChannel, RECIPE, RejectedImage } from "../imaging";
+import { oneChannel, RECIPE, RejectedImage } from "../imaging";
 import { workerFile } from "../platform/worker-file";
 import { leave, newClaim } from "./claim";
+import type { ScoreFileOptions } from "./classifier";
 import type { ViewedAnswer } from "./engine";
 import type { ScoredScan } from "./score";
 import type { AnswerTask, Outcome, PortableScan, ScoreTask, WorkerSetup } from "./worker-protocol";
@@ -64,9 +65,9 @@ export class AnswerPool {
    * @throws {NoNumberError}
    * @throws the signal's reason
    */
-  async score(bytes: Uint8Array, limits?: Partial<ImageLimits>, signal?: AbortSignal): Promise<ScoredScan> {
+  async score(bytes: Uint8Array, { limits, signal, png = false }: ScoreFileOptions = {}): Promise<ScoredScan> {
     // Of its own: posting a part of a buffer would copy the whole, and handing it over would take the caller's away.
-    const task: ScoreTask = { bytes: new Uint8Array(bytes), limits, claim: newClaim() };
+    const task: ScoreTask = { bytes: new Uint8Array(bytes), limits, png, claim: newClaim() };
     const scan = await this.run<PortableScan>("score", task, signal, [task.bytes.buffer as ArrayBuffer]);
     const rejectedPages = scan.rejectedPages.map(({ page, code, message }) => ({
       page,

@@ -1,6 +1,6 @@
 import { workerData } from "piscina";
 import { InputGuard, parseGuard } from "../guard";
-import { oneChannel, RejectedImage } from "../imaging";
+import { encodePng, oneChannel, RejectedImage } from "../imaging";
 import { type Answer, answerOf } from "./answer";
 import { Abandoned, begin, isAbandoned } from "./claim";
 import { Engine, type ViewedAnswer } from "./engine";
@@ -30,7 +30,7 @@ export async function answer({ grey, claim }: AnswerTask): Promise<Outcome<Viewe
   });
 }
 
-export async function score({ bytes, limits, claim }: ScoreTask): Promise<Outcome<PortableScan>> {
+export async function score({ bytes, limits, png, claim }: ScoreTask): Promise<Outcome<PortableScan>> {
   return outcome(async () => {
     begin(claim);
     if (!model) throw new Error("This pool was started without a model.");
@@ -54,7 +54,8 @@ export async function score({ bytes, limits, claim }: ScoreTask): Promise<Outcom
         },
       },
     );
-    return portable(scan);
+    const picture = png && scan.slices.length === 1 ? { png: await encodePng(scan.image, { quick: true }) } : {};
+    return portable({ ...scan, ...picture });
   });
 }
 

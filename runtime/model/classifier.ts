@@ -36,4 +36,6 @@ export interface ScoreFileOptions {
   readonly limits?: Partial<ImageLimits>;
   /** Once it is aborted, the call rejects at once; a file whose turn has come is left after the page that is worked on. */
   readonly signal?: AbortSignal;
+  /** Whether a scan of one page is given as PNG too. @default false */
+  readonly png?: boolean;
 }

@@ -115,8 +115,7 @@ class PooledClassifier implements Classifier {
       return answers.map((answer) => answerOf(answer, this.metadata));
     });
 
-  readonly score: Classifier["score"] = (bytes, { limits, signal } = {}) =>
-    this.ask(() => this.pool.score(bytes, limits, signal));
+  readonly score: Classifier["score"] = (bytes, options) => this.ask(() => this.pool.score(bytes, options));
 
   readonly dispose: Classifier["dispose"] = () => {
     this.disposed ??= this.pool.close();

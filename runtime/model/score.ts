@@ -30,6 +30,8 @@ export interface ScoredScan {
   readonly rejectedPages: readonly { readonly page: number; readonly reason: RejectedImage }[];
   /** The most suspicious page, its SHA-256 and what the recipe made of it. */
   readonly image: GreyImage;
+  /** The page as a PNG of its size and depth: where it was asked for, and no other page was answered for. */
+  readonly png?: Uint8Array;
   /** What the file's bytes are. */
   readonly format: ImageFormat;
   readonly sha256: string;

@@ -24,6 +24,7 @@ export interface AnswerTask {
 export interface ScoreTask {
   readonly bytes: Uint8Array;
   readonly limits: Partial<ImageLimits> | undefined;
+  readonly png: boolean;
   readonly claim: Claim;
 }
 

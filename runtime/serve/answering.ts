@@ -62,7 +62,7 @@ export async function answerFor(
         slot.use(async (scorer, verdict) => ({
           scorer,
           verdict,
-          scored: await scorer.score(bytes, { limits, signal }),
+          scored: await scorer.score(bytes, { limits, signal, png: true }),
         })),
       );
       if (!work) throw noModel(slot);

@@ -16,6 +16,7 @@ import { createMetrics } from "./metrics";
 import { ModelSlot } from "./model-slot";
 import { MULTIPART_OVERHEAD } from "./multipart";
 import { openApi } from "./openapi";
+import { Pictures } from "./pictures";
 import { Problem, sendProblem, stopping, toProblem } from "./problem";
 import {
   answerClientError,
@@ -109,6 +110,7 @@ export async function buildServer(dependencies: ServerDependencies): Promise<Fas
   const places = dependencies.queueLimit ?? SERVE_DEFAULTS.queueLimit;
   const queue = new Queue({ places, lanes: LANES, patience: deadlineSeconds });
   const drawing = new Queue({ places: DRAWINGS, lanes: LANES, patience: deadlineSeconds });
+  const pictures = new Pictures(LANES);
   const bodies = new Bodies({ memory: 4 * (maxBodyBytes + MULTIPART_OVERHEAD), senderSeconds });
   const metrics = createMetrics(slot, queue, bodies);
   const answers = new Answers(reports, dependencies.keepDays ?? SERVE_DEFAULTS.keepDays);
@@ -204,11 +206,13 @@ export async function buildServer(dependencies: ServerDependencies): Promise<Fas
   await app.register(docsRoutes);
   await app.register(predictRoutes, { ...answering, bodies, connections, keys });
   await app.register(historyRoutes, { history, feedback });
-  await app.register(predictionRoutes, { drawing, connections, answers, feedback, bodies, keys });
+  await app.register(predictionRoutes, { drawing, pictures, connections, answers, feedback, bodies, keys });
   await app.register(modelRoutes, { slot, models, pointer, reports, keys });
   refuseTheRest();
 
-  app.addHook("onClose", () => slot.close());
+  app.addHook("onClose", async () => {
+    await Promise.all([slot.close(), pictures.close()]);
+  });
   await slot.start(dependencies.refreshSeconds ?? 3);
   return app;
 }

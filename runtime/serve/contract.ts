@@ -23,7 +23,7 @@ export type IdentityVariable = keyof typeof identityVariables;
 export const serveContract = defineContract({
   name: "serve",
   entry: "runtime/serve/server.ts",
-  workers: ["runtime/model/answer-worker.ts"],
+  workers: ["runtime/model/answer-worker.ts", "runtime/serve/picture-worker.ts"],
   target: "main",
   dashboard: true,
   env: z.object({

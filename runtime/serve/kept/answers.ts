@@ -1,16 +1,9 @@
 import { z } from "zod";
-import {
-  decodeCurated,
-  decodeScan,
-  encodePng,
-  type Geometry,
-  type GreyImage,
-  type ImageLimits,
-  pixelSha256,
-} from "../../imaging";
+import { decodeScan, encodePng, type Geometry, type GreyImage, type ImageLimits } from "../../imaging";
 import type { ScoredScan } from "../../model";
 import { ObjectNotFoundError, PreconditionFailedError } from "../../platform/stores";
 import { type Prediction, predictionSchema } from "../schemas";
+import { DamagedPage, openPage, type StoredPage } from "./stored-page";
 import { type KeptStore, newestFirst, timeOfName } from "./time-index";
 
 /** Everything below is kept for so many days and then gone. */
@@ -43,6 +36,12 @@ export interface KeptPage {
 
 /** Something that is kept of an answer is not as it was written. The message is a sentence that names answer and page. */
 export class DamagedAnswer extends Error {}
+
+interface PageToKeep extends Pick<KeptPage, "page" | "sha256"> {
+  readonly image: GreyImage;
+  /** Of the image, where there is one already. */
+  readonly png?: Uint8Array | undefined;
+}
 
 const number = z.number();
 const keptSchema = z.object({
@@ -89,22 +88,25 @@ export class Answers {
     { limits, signal }: { readonly limits: Partial<ImageLimits>; readonly signal: AbortSignal },
   ): Promise<readonly KeptPage[]> {
     const answered = new Map(scored.slices.map(({ page, sha256 }) => [page, sha256]));
-    if (answered.size === 1) return [await this.keepPage(scored.id, scored.page, scored.sha256, scored.image, at)];
+    if (answered.size === 1) {
+      const { id, page, sha256, image, png } = scored;
+      return [await this.keepPage(id, { page, sha256, image, png }, at)];
+    }
     const kept: KeptPage[] = [];
     for await (const decoded of decodeScan(bytes, limits)) {
       signal.throwIfAborted();
       const sha256 = answered.get(decoded.page);
       if (sha256 === undefined || !("image" in decoded)) continue;
-      kept.push(await this.keepPage(scored.id, decoded.page, sha256, decoded.image, at));
+      kept.push(await this.keepPage(scored.id, { page: decoded.page, sha256, image: decoded.image }, at));
     }
     return kept;
   }
 
-  private async keepPage(id: string, page: number, sha256: string, image: GreyImage, at: Date): Promise<KeptPage> {
+  private async keepPage(id: string, { page, sha256, image, png }: PageToKeep, at: Date): Promise<KeptPage> {
     const { width, height, depth } = image;
     const name = pageObject(id, sha256, at);
     if (!(await this.store.stat(name)))
-      await createOnce(this.store, name, await encodePng(image, { quick: true }), "image/png");
+      await createOnce(this.store, name, png ?? (await encodePng(image, { quick: true })), "image/png");
     return { page, sha256, width, height, depth };
   }
 
@@ -132,25 +134,30 @@ export class Answers {
   }
 
   /**
-   * A page of an answer, as it is stored and decoded.
+   * Does something with a page of an answer.
    *
-   * @throws {DamagedAnswer} if it is not the page that was answered
+   * @param use throws {@link DamagedPage} where it is not the page that was answered, as {@link openPage} does
+   * @throws {DamagedAnswer} then, and where the page is gone
    */
-  async page(
+  async withPage<T>(
     { prediction: { id, request, receipt } }: KeptAnswer,
     { page, sha256 }: Pick<KeptPage, "page" | "sha256">,
-  ): Promise<{ readonly png: Buffer; readonly image: GreyImage }> {
+    use: (stored: StoredPage) => Promise<T>,
+  ): Promise<T> {
     const at = new Date(receipt.answered_at);
-    const damaged = (what: string, cause?: unknown) =>
-      new DamagedAnswer(`Page ${page} of the answer ${request} ${what}. ${sendAgain(at)}`, { cause });
-    const png = await this.store.read(pageObject(id, sha256, at)).catch((error: unknown) => {
-      throw error instanceof ObjectNotFoundError ? damaged("is not there any more", error) : error;
-    });
-    const image = await decodeCurated(png).catch((error: unknown) => {
-      throw damaged("cannot be read any more", error);
-    });
-    if (pixelSha256(image) !== sha256) throw damaged("has other pixels than it was kept with");
-    return { png, image };
+    try {
+      return await use({ png: await this.store.read(pageObject(id, sha256, at)), sha256 });
+    } catch (cause) {
+      const gone = cause instanceof ObjectNotFoundError;
+      if (!gone && !(cause instanceof DamagedPage)) throw cause;
+      const what = gone ? "is not there any more" : cause.message;
+      throw new DamagedAnswer(`Page ${page} of the answer ${request} ${what}. ${sendAgain(at)}`, { cause });
+    }
+  }
+
+  /** A page of an answer, as it is stored and decoded. @throws {DamagedAnswer} */
+  page(answer: KeptAnswer, slice: Pick<KeptPage, "page" | "sha256">) {
+    return this.withPage(answer, slice, async (stored) => ({ png: stored.png, image: await openPage(stored) }));
   }
 }
 
@@ -177,7 +184,7 @@ const pageObject = (id: string, sha256: string, at: Date) =>
 const startOfDay = (at: Date) => Date.UTC(at.getUTCFullYear(), at.getUTCMonth(), at.getUTCDate());
 
 /** Stores what is the same whoever stores it. */
-async function createOnce(store: KeptStore, name: string, content: Buffer, contentType: string): Promise<void> {
+async function createOnce(store: KeptStore, name: string, content: Uint8Array, contentType: string): Promise<void> {
   try {
     await store.create(name, content, { contentType });
   } catch (error) {

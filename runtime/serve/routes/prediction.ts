@@ -1,8 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { ZodTypeProvider } from "fastify-type-provider-zod";
 import { z } from "zod";
-import { renderOriginal, renderOverlay } from "../../explain";
-import { applyRecipe, encodePng, type GreyImage, oneChannel, RECIPE } from "../../imaging";
+import { RECIPE } from "../../imaging";
 import { PREDICTIONS } from "../answering";
 import type { Bodies } from "../bodies";
 import type { Connections } from "../connections";
@@ -10,7 +9,9 @@ import type { AuditAction } from "../identity";
 import type { Answers, KeptAnswer } from "../kept/answers";
 import type { FeedbackBook } from "../kept/feedback";
 import type { Idempotency } from "../kept/idempotency";
+import type { StoredPage } from "../kept/stored-page";
 import { IDEMPOTENT, jsonBody, picture, responses } from "../openapi";
+import type { Pictures } from "../pictures";
 import { notFound } from "../problem";
 import type { Queue } from "../queue";
 import { idParams, replyOnce, withJson } from "../request";
@@ -22,11 +23,11 @@ import {
   predictionSchema,
   type SaliencyMap,
 } from "../schemas";
-import { explanationOfMap } from "../scoring";
 
 export interface PredictionDependencies {
   /** Pictures are drawn so many at a time, however many are asked for. */
   readonly drawing: Queue;
+  readonly pictures: Pictures;
   readonly connections: Connections;
   readonly answers: Answers;
   readonly feedback: FeedbackBook;
@@ -35,8 +36,6 @@ export interface PredictionDependencies {
 }
 
 const A_PICTURE = { units: 1, large: false };
-/** Longest side of a picture that is shown, pixels. */
-const SHOWN_SIDE = 1024;
 const BY_ID = `${PREDICTIONS}/:id`;
 /** The same id shows the same for as long as it is kept. */
 const UNCHANGING = "private, max-age=3600, immutable";
@@ -44,7 +43,7 @@ const SHOW = { config: { role: "viewer" } } as const;
 
 /** What is kept of one answer: its pictures, its map, its pages, and what people say of it. */
 export async function predictionRoutes(app: FastifyInstance, dependencies: PredictionDependencies): Promise<void> {
-  const { drawing, connections, answers, feedback, bodies, keys } = dependencies;
+  const { drawing, pictures, connections, answers, feedback, bodies, keys } = dependencies;
   const api = app.withTypeProvider<ZodTypeProvider>();
 
   /** The newest answer of an id. Who looks at what is of a patient is written down. */
@@ -58,20 +57,26 @@ export async function predictionRoutes(app: FastifyInstance, dependencies: Predi
     await app.audit.record({ action, ...request.caller, request: request.id, subject: id });
     return answer;
   };
-  /** Draws a picture in its turn, and not for who has left. */
-  const draw = (request: FastifyRequest, picture: () => Promise<Buffer>) =>
-    connections.whileWorking(request.raw, (gone) => drawing.admit(A_PICTURE, gone, (lane) => lane(picture)));
-  const png = (reply: FastifyReply, bytes: Buffer) =>
-    reply.type("image/png").header("cache-control", UNCHANGING).send(bytes);
+  /** Sends a picture of a page, which is drawn in its turn and not for who has left. */
+  const draw = async (
+    request: FastifyRequest,
+    reply: FastifyReply,
+    answer: KeptAnswer,
+    page: number,
+    picture: (page: StoredPage) => Promise<Buffer>,
+  ) => {
+    const slice = pageOf(answer, page);
+    const drawn = await connections.whileWorking(request.raw, (gone) =>
+      drawing.admit(A_PICTURE, gone, (lane) => lane(() => answers.withPage(answer, slice, picture))),
+    );
+    return reply.type("image/png").header("cache-control", UNCHANGING).send(drawn);
+  };
   const pageOf = ({ prediction }: KeptAnswer, page: number) => {
     const slice = prediction.slices.find((each) => each.page === page);
     if (slice) return slice;
     const pages = prediction.slices.map((each) => each.page).join(", ");
     throw notFound(`The prediction has no page ${page}. It was drawn from: ${pages}.`);
   };
-  /** The page that an answer is about. */
-  const shown = async (answer: KeptAnswer) =>
-    (await answers.page(answer, pageOf(answer, answer.prediction.page))).image;
 
   api.get(BY_ID, {
     ...SHOW,
@@ -98,11 +103,11 @@ export async function predictionRoutes(app: FastifyInstance, dependencies: Predi
     },
     handler: async (request, reply) => {
       const answer = await look(request, "view-overlay");
+      const { map, geometry, prediction } = answer;
       const { opacity } = request.query;
-      const explanation = explanationOfMap(answer.map, answer.geometry);
-      const options = { maxSide: SHOWN_SIDE, ...(opacity === undefined ? {} : { opacity }) };
-      const overlay = async () => renderOverlay(await shown(answer), answer.geometry, explanation, options);
-      return png(reply, await draw(request, overlay));
+      return draw(request, reply, answer, prediction.page, (page) =>
+        pictures.overlay({ page, map, geometry, opacity }),
+      );
     },
   });
 
@@ -115,8 +120,7 @@ export async function predictionRoutes(app: FastifyInstance, dependencies: Predi
     },
     handler: async (request, reply) => {
       const answer = await look(request, "view-original");
-      const original = async () => renderOriginal(await shown(answer), { maxSide: SHOWN_SIDE });
-      return png(reply, await draw(request, original));
+      return draw(request, reply, answer, answer.prediction.page, (page) => pictures.original(page));
     },
   });
 
@@ -129,8 +133,7 @@ export async function predictionRoutes(app: FastifyInstance, dependencies: Predi
     },
     handler: async (request, reply) => {
       const answer = await look(request, "view-pixels");
-      const slice = pageOf(answer, Number(request.params.page));
-      return png(reply, await draw(request, async () => (await answers.page(answer, slice)).png));
+      return draw(request, reply, answer, Number(request.params.page), (page) => pictures.stored(page));
     },
   });
 
@@ -157,9 +160,8 @@ export async function predictionRoutes(app: FastifyInstance, dependencies: Predi
     },
     handler: async (request, reply) => {
       const answer = await look(request, "view-pixels");
-      const slice = pageOf(answer, request.query.page ?? answer.prediction.page);
-      const what = async () => encodePng(seen((await answers.page(answer, slice)).image));
-      return png(reply, await draw(request, what));
+      const page = request.query.page ?? answer.prediction.page;
+      return draw(request, reply, answer, page, (stored) => pictures.seen(stored));
     },
   });
 
@@ -192,10 +194,6 @@ export async function predictionRoutes(app: FastifyInstance, dependencies: Predi
       return reply.header("cache-control", "no-store").send({ items: [...(await feedback.of(request.params.id))] });
     },
   });
-}
-
-function seen(image: GreyImage): GreyImage {
-  return { width: RECIPE.side, height: RECIPE.side, depth: 8, pixels: oneChannel(applyRecipe(image).pixels) };
 }
 
 function mapOf({ prediction, map, geometry }: KeptAnswer): SaliencyMap {

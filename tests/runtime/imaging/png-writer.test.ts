@@ -1,5 +1,5 @@
 import sharp from "sharp";
-import { encodePng, writePng } from "../../../runtime/imaging";
+import { encodePng, type GreyImage, writePng } from "../../../runtime/imaging";
 import { readGreyPng } from "../../../runtime/imaging/png-reader";
 import { randomNumbers } from "./pictures";
 
@@ -34,7 +34,7 @@ describe("a PNG that is written here", () => {
 
   test("quick or not, a page is the same when it is read", async () => {
     for (const depth of [8, 16] as const) {
-      const image = { width: WIDTH, height: HEIGHT, depth, pixels: samplesOf(1, depth) };
+      const image = { width: WIDTH, height: HEIGHT, depth, pixels: samplesOf(1, depth) } as GreyImage;
       expect(readGreyPng(await encodePng(image, { quick: true }))).toEqual(image);
       expect(readGreyPng(await encodePng(image))).toEqual(image);
     }
