@@ -2,6 +2,7 @@ import sharp from "sharp";
 import { type Geometry, type GreyImage, RECIPE, toOriginal, writePng } from "../imaging";
 import { INFERNO } from "./colormap";
 import type { Explanation } from "./explanation";
+import { fading } from "./fade";
 
 /** How much of the original the strongest evidence covers, where nobody asks for another share. */
 const STRONGEST_COVER = 0.65;
@@ -19,7 +20,10 @@ export async function renderOriginal(image: GreyImage, options: RenderOptions = 
   return writePng({ width, height, channels: 1, samples: grey });
 }
 
-/** The page with the map over it, as a colour PNG. Where nothing speaks for Cancer the page is left as it is. */
+/**
+ * The page with the map over it, as a colour PNG. Where nothing speaks for Cancer the page is left as it is, and towards
+ * the edge of what the model was shown the map fades.
+ */
 export async function renderOverlay(
   image: GreyImage,
   geometry: Geometry,
@@ -34,6 +38,7 @@ export async function renderOverlay(
   const across = axis(width, image.width, geometry.left, geometry.width, geometry.padLeft, fittedWidth);
   const down = axis(height, image.height, geometry.top, geometry.height, geometry.padTop, fittedHeight);
   const lines = alongRows(explanation.map, across);
+  const faded = fading({ ...geometry, page: image });
   for (let y = 0, at = 0; y < height; y++) {
     const v = down[y] as number;
     const top = Math.floor(v);
@@ -48,7 +53,8 @@ export async function renderOverlay(
         rgb[out] = rgb[out + 1] = rgb[out + 2] = level;
         continue;
       }
-      const cover = opacity * evidence;
+      const share = faded(((x + 0.5) * image.width) / width, ((y + 0.5) * image.height) / height);
+      const cover = opacity * evidence * share;
       const colour = Math.round(255 * evidence) * 3;
       const rest = level * (1 - cover) + 0.5;
       // A byte takes the whole part.

@@ -1,15 +1,14 @@
 import { INFERNO } from "../../runtime/explain/colormap";
+import { fading } from "../../runtime/explain/fade";
 import type { SaliencyMap } from "../../runtime/serve/schemas";
 
 /** Longest side of the picture of a map, pixels; it is smooth, and the canvas enlarges it smoothly. */
 const LONGEST = 384;
-/** Over how much of the foreground's shorter side the map fades at the foreground's edge. */
-const FADE = 0.08;
 
 /**
  * The evidence for Cancer as a picture of the page's shape that lies over the page: colour by strength, and as opaque as
- * the evidence is strong. The strongest place of the scan is 1; what speaks against Cancer is not drawn. Towards the edge
- * of what the model was shown it fades, because there the map ends and the evidence need not.
+ * the evidence is strong. The strongest place of the scan is 1; what speaks against Cancer is not drawn. It fades as the
+ * server's overlay does.
  */
 export function heatOf(map: SaliencyMap): ImageData {
   const scale = Math.min(1, LONGEST / Math.max(map.width, map.height));
@@ -20,10 +19,12 @@ export function heatOf(map: SaliencyMap): ImageData {
   const image = new ImageData(width, height);
   const strongest = Math.max(0, ...map.values);
   if (strongest === 0) return image;
+  const { x: left, y: top, ...size } = map.foreground;
+  const fadedAt = fading({ left, top, ...size, page: map });
   for (let y = 0; y < height; y++) {
     for (let x = 0; x < width; x++) {
       const [px, py] = [((x + 0.5) * map.width) / width, ((y + 0.5) * map.height) / height];
-      const faded = fadeAt(map.foreground, px, py);
+      const faded = fadedAt(px, py);
       if (faded === 0) continue;
       const evidence = Math.min(1, Math.max(0, valueAt(map, px, py) / strongest));
       const colour = 3 * Math.round(255 * evidence);
@@ -35,13 +36,6 @@ export function heatOf(map: SaliencyMap): ImageData {
     }
   }
   return image;
-}
-
-/** 1 inside the foreground, 0 at its edge and outside, smooth between. */
-export function fadeAt({ x, y, width, height }: SaliencyMap["foreground"], px: number, py: number): number {
-  const inside = Math.min(px - x, x + width - px, py - y, y + height - py);
-  const t = Math.min(1, Math.max(0, inside / (FADE * Math.min(width, height))));
-  return t * t * (3 - 2 * t);
 }
 
 /** Bilinear between the centres of the map's cells. */

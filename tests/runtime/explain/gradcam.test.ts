@@ -138,6 +138,49 @@ describe("overlay", () => {
     }
   });
 
+  test("fades towards the edge of what the model was shown, and ends with the page where that does", async () => {
+    const everywhere = { rows: 1, columns: 1, values: Float32Array.of(1) };
+    const black = (width: number, height: number): GreyImage => ({
+      width,
+      height,
+      depth: 8,
+      pixels: new Uint8Array(width * height),
+    });
+    /** Red of a line of the overlay on black, which is what of the map covers it. */
+    const lines = async (image: GreyImage, geometry: Geometry) => {
+      const overlay = await renderOverlay(image, geometry, explanationOf(everywhere, geometry), { opacity: 1 });
+      const { data, width, height } = await raw(overlay);
+      const red = (x: number, y: number) => data[(y * width + x) * 3] as number;
+      return {
+        red,
+        across: (y: number) => Array.from({ length: width }, (_, x) => red(x, y)),
+        down: (x: number) => Array.from({ length: height }, (_, y) => red(x, y)),
+      };
+    };
+    const steepest = (values: readonly number[]) =>
+      Math.max(...values.slice(1).map((value, i) => Math.abs(value - (values[i] as number))));
+    const geometry = { left: 60, top: 70, width: 160, height: 160, scale: 1.25, padLeft: 0, padTop: 0 };
+    const inside = await lines(black(400, 300), geometry);
+    const full = INFERNO[3 * 255];
+    expect(inside.red(140, 150)).toBe(full);
+    for (const y of [75, 90, 150, 225]) expect(steepest(inside.across(y))).toBeLessThan(25);
+    for (const x of [65, 80, 140, 215]) expect(steepest(inside.down(x))).toBeLessThan(25);
+    // Nothing outside, at the edge or in the round corners.
+    for (const [x, y] of [
+      [59, 150],
+      [60, 70],
+      [220, 150],
+      [140, 230],
+      [66, 76],
+    ] as const)
+      expect([x, y, inside.red(x, y)]).toEqual([x, y, 0]);
+    const left = await lines(black(400, 300), { ...geometry, left: 0 });
+    expect([left.red(0, 150), left.red(40, 150), left.red(159, 150)]).toEqual([full, full, 0]);
+    const whole = { left: 0, top: 0, width: 400, height: 300, scale: 3.125, padLeft: 0, padTop: 16 };
+    const all = await lines(black(400, 300), whole);
+    expect([all.red(0, 0), all.red(399, 299), all.red(200, 0)]).toEqual([full, full, full]);
+  });
+
   test("a 16-bit page is windowed to what a screen shows, a large one shrunk on request", async () => {
     const pixels = Uint16Array.from(headPixels(300, 200), (value) => 1000 + value * 3);
     const image: GreyImage = { width: 300, height: 200, depth: 16, pixels };
