@@ -3,13 +3,20 @@
  * Completes package-lock.json with the platform packages that npm left out: behind a registry mirror that lacks, say, the
  * macOS builds of a library, `npm install` drops them from the lock file, and `npm ci` then refuses it everywhere. Run
  * it after `npm install` in such a place. It adds name, version and platform alone; packages of this platform are never
- * touched.
+ * touched, but that npm is told to run no install script of {@link WITHOUT_SCRIPT}.
  */
 const { readFileSync, writeFileSync } = require("node:fs");
 const { join } = require("node:path");
 
 const PLATFORM =
   /(android|darwin|linux|win32|freebsd|openharmony|aix|sunos|netbsd|openbsd)-(arm64|arm|x64|ia32|ppc64|riscv64|s390x|loong64|mips64el|wasm32)/;
+
+/**
+ * onnxruntime-node's script loads CUDA libraries from nuget.org, which nothing here uses, and fails `npm ci` where that
+ * cannot be reached; what a processor needs lies in the package. npm 10 runs what the lock file says has a script, and
+ * npm 11 asks `allowScripts` of package.json too.
+ */
+const WITHOUT_SCRIPT = ["node_modules/onnxruntime-node"];
 
 const path = join(__dirname, "..", "package-lock.json");
 const lock = JSON.parse(readFileSync(path, "utf8"));
@@ -21,6 +28,8 @@ function isInstalled(from, name) {
     if (place === "") return false;
   }
 }
+
+for (const place of WITHOUT_SCRIPT) delete lock.packages[place]?.hasInstallScript;
 
 const added = {};
 for (const [place, entry] of Object.entries(lock.packages)) {
