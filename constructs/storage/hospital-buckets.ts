@@ -24,8 +24,9 @@ const RULES: Readonly<Record<BucketName, Pick<SecureBucketProps, "noncurrentDays
   warehouse: { noncurrentDays: 365 },
 };
 
-/** Where `serve` keeps pixels and map of its answers. */
+/** Where `serve` keeps pixels and map of its answers, and for a day the answers under the keys of requests. */
 const ANSWERS = "answers/";
+const KEYS = { folder: "idempotency/", days: 1 };
 
 export interface HospitalBucketsProps {
   readonly hospital: HospitalRef;
@@ -52,9 +53,7 @@ export class HospitalBuckets extends Construct {
       new SecureBucket(this, bucket, {
         ...props,
         ...RULES[bucket],
-        ...(bucket === "reports" && props.keepAnswersDays !== undefined
-          ? { expireBelow: { folder: ANSWERS, days: props.keepAnswersDays } }
-          : {}),
+        ...(bucket === "reports" ? { expireBelow: expiring(props.keepAnswersDays) } : {}),
         dependsOn: [...(props.dependsOn ?? []), this.accessLogs.resource],
         name: bucketName(props.hospital, bucket),
         dataClass: "phi",
@@ -63,6 +62,11 @@ export class HospitalBuckets extends Construct {
     this.buckets = Object.fromEntries(made) as Record<BucketName, SecureBucket>;
   }
 }
+
+const expiring = (answersDays: number | undefined) => [
+  ...(answersDays === undefined ? [] : [{ folder: ANSWERS, days: answersDays }]),
+  KEYS,
+];
 
 /** The same buckets by their names alone: what a stack uses that does not own them. */
 export function hospitalBucketsFromNames(hospital: HospitalRef, key: EncryptionKey): BucketRefs {

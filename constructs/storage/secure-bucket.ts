@@ -31,10 +31,10 @@ export interface SecureBucketProps {
    */
   readonly expireAfterDays?: number;
   /**
-   * A folder, with a slash at its end, whose objects are deleted after some days; a day later no version is left either.
+   * Folders, with a slash at their end, whose objects are deleted after some days; a day later no version is left either.
    * @default none
    */
-  readonly expireBelow?: { readonly folder: string; readonly days: number };
+  readonly expireBelow?: readonly { readonly folder: string; readonly days: number }[];
   /**
    * Keep what is replaced or deleted as a noncurrent version.
    * @default true
@@ -150,8 +150,7 @@ function lifecycleRules(props: SecureBucketProps): StorageBucketLifecycleRule[] 
     });
   if (props.expireAfterDays !== undefined)
     rules.push({ action: { type: "Delete" }, condition: { age: props.expireAfterDays, withState: "LIVE" } });
-  if (props.expireBelow) {
-    const { folder, days } = props.expireBelow;
+  for (const { folder, days } of props.expireBelow ?? [])
     rules.push(
       { action: { type: "Delete" }, condition: { age: days, matchesPrefix: [folder], withState: "LIVE" } },
       {
@@ -159,6 +158,5 @@ function lifecycleRules(props: SecureBucketProps): StorageBucketLifecycleRule[] 
         condition: { daysSinceNoncurrentTime: 1, matchesPrefix: [folder], withState: "ARCHIVED" },
       },
     );
-  }
   return rules;
 }

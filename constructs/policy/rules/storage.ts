@@ -10,8 +10,11 @@ const isRetained = (config: Json) => typeof block(config, "retention_policy").re
 /** Whether a bucket empties itself within a month: what is in it was never meant to stay. */
 const isScratch = (config: Json) =>
   blocks(config, "lifecycle_rule").some((rule) => {
-    const { age, with_state: state = "ANY" } = block(rule, "condition");
-    return block(rule, "action").type === "Delete" && typeof age === "number" && age <= 31 && state !== "ARCHIVED";
+    const { age, with_state: state = "ANY", ...others } = block(rule, "condition");
+    const all = others.matches_prefix === undefined && others.matches_suffix === undefined;
+    return (
+      block(rule, "action").type === "Delete" && all && typeof age === "number" && age <= 31 && state !== "ARCHIVED"
+    );
   });
 
 export const storageRules = [

@@ -205,6 +205,14 @@ export const FIXTURES: Readonly<Record<string, Fixture>> = {
           lifecycle_rule: [{ action: { type: "Delete" }, condition: { age: 1, with_state: "ARCHIVED" } }],
         },
       ],
+      [
+        BUCKET,
+        {
+          labels: LABELS,
+          force_destroy: true,
+          lifecycle_rule: [{ action: { type: "Delete" }, condition: { age: 1, matches_prefix: ["a/"] } }],
+        },
+      ],
       ["google_bigquery_dataset", { labels: LABELS, delete_contents_on_destroy: true }],
     ],
   },

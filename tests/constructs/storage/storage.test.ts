@@ -6,6 +6,7 @@ import { hospitalKeysFromNames } from "../../../constructs/security";
 import { hospitalBucketsFromNames } from "../../../constructs/storage";
 import { belowFolders, onlyObjects } from "../../../constructs/storage/place-condition";
 import { BUCKETS } from "../../../runtime/platform/contract";
+import { KEY_DAYS, KEYS } from "../../../runtime/serve/kept/idempotency";
 import { type Json, PROD, ref, stackOf, synthesize, TEST } from "../../stacks/synthesize";
 
 const { stacks } = synthesize([PROD, TEST]);
@@ -34,13 +35,15 @@ describe.each(BUCKETS)("the bucket %s", (bucket) => {
     const rules = config.lifecycle_rule as { action: Json; condition: Json }[];
     const deletes = rules.filter(({ action }) => action.type === "Delete");
     expect(deletes.length).toBeGreaterThan(0);
-    // What is kept of answers, and that alone, goes after some days.
+    // What is kept of answers, and of requests under a key, goes after some days, and that alone.
     const answers = deletes.filter(({ condition }) => condition.matches_prefix !== undefined);
     expect(answers.map(({ condition }) => condition)).toEqual(
       bucket === "reports"
         ? [
             { age: 30, matches_prefix: ["answers/"], with_state: "LIVE" },
             { days_since_noncurrent_time: 1, matches_prefix: ["answers/"], with_state: "ARCHIVED" },
+            { age: KEY_DAYS, matches_prefix: [KEYS], with_state: "LIVE" },
+            { days_since_noncurrent_time: 1, matches_prefix: [KEYS], with_state: "ARCHIVED" },
           ]
         : [],
     );
