@@ -48,6 +48,8 @@ export class Issuer {
   asked = 0;
   /** What it answers in place of the keys: a status, or a text. */
   failing: number | string | undefined;
+  /** What it says of how long its keys may be kept. */
+  cacheControl: string | undefined;
 
   private constructor(
     private readonly server: Server,
@@ -69,6 +71,7 @@ export class Issuer {
         use: "sig",
       }));
       response.setHeader("content-type", "application/json");
+      if (issuer.cacheControl !== undefined) response.setHeader("cache-control", issuer.cacheControl);
       response.end(failing ?? JSON.stringify({ keys: set }));
     });
     const issuer = new Issuer(server, keys);

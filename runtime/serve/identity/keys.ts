@@ -9,18 +9,25 @@ export class KeysUnavailableError extends Error {
 }
 
 export interface KeyTimes {
-  /** Keys older than this are fetched anew, ms. @default 10 minutes */
+  /**
+   * Keys older than this are fetched anew before a token is looked at, ms: so long one that was withdrawn is good. The
+   * issuer's own `max-age` counts where it is shorter. After half of it they are fetched beside the work.
+   *
+   * @default 5 minutes
+   */
   readonly fresh?: number;
   /** Within this they are fetched {@link BURST} times at most, whatever keys tokens name, ms. @default 30 seconds */
   readonly cooldown?: number;
   /** After a fetch that failed the next one waits so long, ms. @default 2 seconds */
   readonly retry?: number;
-  /** Keys are used so long where none can be fetched, ms. @default a day */
+  /** Keys are used so long where none can be fetched, ms. @default an hour, in which most tokens expire */
   readonly stale?: number;
 }
 
 /** Keys may be changed twice within a minute; who sends tokens with keys that nobody has may not flood the issuer. */
 export const BURST = 4;
+/** An issuer that wants its keys fetched more often than this, ms, is not heard. */
+const LEAST_FRESH = 30_000;
 /** Most of a key set, bytes; Google's have three thousand. */
 const MOST_BYTES = 2 ** 18;
 const FETCH_MS = 5000;
@@ -32,6 +39,8 @@ const FETCH_MS = 5000;
 export class IssuerKeys {
   private set: ReturnType<typeof createLocalJWKSet> | undefined;
   private fetchedAt = Number.NEGATIVE_INFINITY;
+  /** How long the set is fresh, ms. */
+  private fresh = 0;
   /** When the last fetches began, the newest at the end. */
   private tries: number[] = [];
   private failure: unknown;
@@ -42,7 +51,7 @@ export class IssuerKeys {
     private readonly url: URL,
     times: KeyTimes = {},
   ) {
-    this.times = { fresh: 600_000, cooldown: 30_000, retry: 2000, stale: 86_400_000, ...times };
+    this.times = { fresh: 300_000, cooldown: 30_000, retry: 2000, stale: 3_600_000, ...times };
   }
 
   /**
@@ -52,7 +61,9 @@ export class IssuerKeys {
    * @throws {KeysUnavailableError} if that cannot be told
    */
   readonly find = async (header: JWSHeaderParameters, token: FlattenedJWSInput) => {
-    if (performance.now() - this.fetchedAt >= this.times.fresh) await this.refresh();
+    const age = performance.now() - this.fetchedAt;
+    if (age >= this.fresh) await this.refresh();
+    else if (age >= this.fresh / 2) void this.refresh();
     if (!this.set || performance.now() - this.fetchedAt >= this.times.stale)
       throw new KeysUnavailableError({ cause: this.failure });
     try {
@@ -82,9 +93,10 @@ export class IssuerKeys {
     this.tries.push(now);
     this.pending = this.fetch()
       .then(
-        (set) => {
+        ({ set, maxAge }) => {
           this.set = set;
           this.fetchedAt = performance.now();
+          this.fresh = Math.min(this.times.fresh, Math.max(LEAST_FRESH, maxAge));
           this.failure = undefined;
         },
         (error: unknown) => {
@@ -112,6 +124,14 @@ export class IssuerKeys {
       if (size > MOST_BYTES) throw new Error(`The keys are larger than ${MOST_BYTES} bytes.`);
       parts.push(part);
     }
-    return createLocalJWKSet(JSON.parse(Buffer.concat(parts).toString("utf8")) as JSONWebKeySet);
+    const set = createLocalJWKSet(JSON.parse(Buffer.concat(parts).toString("utf8")) as JSONWebKeySet);
+    return { set, maxAge: maxAgeOf(response.headers.get("cache-control") ?? "") };
   }
+}
+
+/** Milliseconds (RFC 9111, section 5.2.2); infinite where the issuer says nothing. */
+function maxAgeOf(cacheControl: string): number {
+  if (/\bno-(store|cache)\b/i.test(cacheControl)) return 0;
+  const seconds = /\bmax-age="?(\d{1,9})/i.exec(cacheControl)?.[1];
+  return seconds === undefined ? Number.POSITIVE_INFINITY : Number(seconds) * 1000;
 }

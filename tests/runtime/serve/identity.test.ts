@@ -9,6 +9,7 @@ import { buildServer, localCallers, serveContract } from "../../../runtime/serve
 import type { KeyTimes } from "../../../runtime/serve/identity";
 import { Issuer, newKey, seconds, signedWithPublicKey, token, unsigned } from "../../support/issuer";
 import { RawClient } from "../../support/raw-http";
+import { until } from "../../support/served-model";
 
 const AUDIENCE = "/projects/1/global/backendServices/2";
 const ROLES = {
@@ -219,6 +220,44 @@ describe.each(["iap", "oidc"] as const)("a token of %s", (mode) => {
     client.leave();
   });
 
+  test("is asked for before it is said that a URL is none", async () => {
+    const url = await listening();
+    const good = { "x-goog-iap-jwt-assertion": token(key, claims()) };
+    const long = `/${"a".repeat(9000)}`;
+    const asked: [string, number, string][] = [
+      ["/%", 400, "bad-url"],
+      ["/v1/models/%zz", 400, "bad-url"],
+      ["/healthz%", 400, "bad-url"],
+      ["/%c0%af?token=x", 400, "bad-url"],
+      [long, 414, "url-too-long"],
+      [`/v1/models${long}`, 414, "url-too-long"],
+      ["/nothing", 404, "not-found"],
+    ];
+    for (const [path, status, code] of asked)
+      for (const [method, headers, expected] of [
+        ["GET", {}, [401, "unauthenticated"]],
+        ["POST", {}, [401, "unauthenticated"]],
+        ["GET", good, [status, code]],
+      ] as const) {
+        const client = await RawClient.open(url);
+        const lines = Object.entries({ host: "x", ...headers }).map(([name, value]) => `${name}: ${value}\r\n`);
+        await client.send(`${method} ${path} HTTP/1.1\r\n${lines.join("")}content-length: 0\r\n\r\n`);
+        const answer = await client.answer();
+        client.leave();
+        const body = JSON.parse(answer?.body ?? "{}") as { code: string; request: string };
+        expect([path.slice(0, 20), method, answer?.status, body.code]).toEqual([
+          path.slice(0, 20),
+          method,
+          ...expected,
+        ]);
+        expect(answer?.headers).toMatchObject({
+          "content-type": expect.stringMatching(/^application\/problem\+json/),
+          "x-content-type-options": "nosniff",
+          "x-request-id": body.request,
+        });
+      }
+  });
+
   test("is not asked for where the probes are, and everywhere else it is", async () => {
     const url = await listening({ mode });
     expect([await status(url, "/healthz"), await status(url, "/readyz")]).toEqual([200, 503]);
@@ -344,6 +383,65 @@ describe("keys", () => {
     expect(await answerTo(url, token(key, claims({ exp: seconds() - 1 })))).toBe(401);
     const forgetful = await listening({ keyTimes: { fresh: 0, retry: 0, stale: 0 } });
     expect(await answerTo(forgetful, token(key, claims()))).toBe(503);
+  });
+
+  describe("by the clock", () => {
+    const MINUTE = 60_000;
+    let passed = 0;
+    beforeEach(() => {
+      passed = 0;
+      const now = performance.now.bind(performance);
+      jest.spyOn(performance, "now").mockImplementation(() => now() + passed);
+    });
+    afterEach(() => {
+      jest.restoreAllMocks();
+    });
+
+    test("that were withdrawn are good no more after five minutes, and where anybody asks after half of that", async () => {
+      const quiet = await listening();
+      const busy = await listening();
+      for (const url of [quiet, busy]) expect(await answerTo(url, token(key, claims()))).toBe(404);
+      issuer.keys = [rsa];
+      passed = 2.4 * MINUTE;
+      expect(await answerTo(busy, token(key, claims()))).toBe(404);
+      expect(issuer.asked).toBe(2);
+      passed = 2.6 * MINUTE;
+      // Nobody waits for the new ones, which come beside his request.
+      await until(
+        () => answerTo(busy, token(key, claims())),
+        (answer) => answer === 401,
+      );
+      expect(issuer.asked).toBeGreaterThanOrEqual(3);
+      passed = 5.1 * MINUTE;
+      expect(await answerTo(quiet, token(key, claims()))).toBe(401);
+    });
+
+    test.each<[string, number]>([
+      ["public, max-age=60, must-revalidate", 1],
+      ["max-age=0", 0.5],
+      ["no-store", 0.5],
+      ["max-age=86400", 5],
+    ])("of an issuer that says %s are used for %d minutes", async (cacheControl, minutes) => {
+      issuer.cacheControl = cacheControl;
+      const url = await listening();
+      expect(await answerTo(url, token(key, claims()))).toBe(404);
+      issuer.keys = [rsa];
+      passed = (minutes / 2 - 0.1) * MINUTE;
+      expect(await answerTo(url, token(key, claims()))).toBe(404);
+      expect(issuer.asked).toBe(1);
+      passed = (minutes + 0.1) * MINUTE;
+      expect(await answerTo(url, token(key, claims()))).toBe(401);
+    });
+
+    test("are used for an hour while their server is down", async () => {
+      const url = await listening();
+      expect(await answerTo(url, token(key, claims()))).toBe(404);
+      issuer.failing = 500;
+      passed = 59 * MINUTE;
+      expect(await answerTo(url, token(key, claims()))).toBe(404);
+      passed = 61 * MINUTE;
+      expect(await answerTo(url, token(key, claims()))).toBe(503);
+    });
   });
 
   test("are asked for by one at a time", async () => {
