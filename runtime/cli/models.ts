@@ -1,118 +1,85 @@
-import {
-  describeParity,
-  type ModelMetadata,
-  modelFilesInStore,
-  readEngine,
-  readMetadata,
-  readOnnx,
-  readParts,
-  UnusableModelError,
-} from "../model";
+import { describeParity, examineModel, type ModelMetadata, modelFilesInStore } from "../model";
 import { ConfigurationError } from "../platform/config";
-import { createProgress } from "../platform/progress";
-import type { ReadableStore } from "../platform/stores";
+import { openStore, type ReadableStore } from "../platform/stores";
 import { openWorkspace, type Workspace } from "../platform/workspace";
-import { currentModel, isPublished, publishedModels, publishModel } from "../registry";
-import { type Backend, convertModel } from "../tensorflow";
-import { interruptible } from "./command-line";
+import { currentModel, publishedModels } from "../registry";
+import { type Comparison, type ModelShelves, Models, type Promotion, promoteModel, rollBackModel } from "../serve";
 
-/** A model of a workspace, as `models -- list` shows it. */
+/** A model of a workspace, as `models -- list` shows it. What its metadata would say is null where they cannot be read. */
 export interface ListedModel {
   readonly id: string;
   readonly current: boolean;
-  readonly parameters: number;
-  readonly counts: ModelMetadata["counts"];
-  readonly synthetic: boolean;
+  readonly parameters: number | null;
+  readonly counts: ModelMetadata["counts"] | null;
+  readonly synthetic: boolean | null;
   /** How near its answers are to those of the network that was trained, as a sentence; or why it answers nobody. */
   readonly engine: string;
   readonly answers: boolean;
 }
 
-/** @throws {UnusableModelError} if the metadata of one cannot be read */
-export async function listModels(directory: string): Promise<readonly ListedModel[]> {
-  return inWorkspace(directory, async ({ buckets: { models } }) => {
+/** Where models and their evaluations lie: in a workspace, or in two buckets. */
+export type ModelPlace = string | { readonly models: string; readonly reports: string };
+
+export async function listModels(place: ModelPlace): Promise<readonly ListedModel[]> {
+  return onShelves(place, async ({ pointer: models }) => {
     const current = (await currentModel(models))?.model;
     const listed: ListedModel[] = [];
-    for await (const metadata of publishedModels(models)) {
-      const { id, parameters, counts, synthetic } = metadata;
-      listed.push({
-        id,
-        current: id === current,
-        parameters,
-        counts,
-        synthetic,
-        ...(await engineOf(models, metadata)),
-      });
+    for await (const { id } of publishedModels(models)) {
+      const { metadata, parity, problem } = await examineModel(modelFilesInStore(models, id));
+      const { parameters = null, counts = null, synthetic = null } = metadata ?? {};
+      const engine = parity ? describeParity(parity) : `${problem?.message}`;
+      listed.push({ id, current: id === current, parameters, counts, synthetic, engine, answers: !problem });
     }
     return listed;
   });
 }
 
-async function engineOf(
-  models: ReadableStore,
-  metadata: ModelMetadata,
-): Promise<Pick<ListedModel, "engine" | "answers">> {
-  try {
-    const files = modelFilesInStore(models, metadata.id);
-    await readParts(files, metadata);
-    const { engine } = await readEngine(files, metadata);
-    return { engine: describeParity(engine.parity), answers: true };
-  } catch (error) {
-    if (error instanceof UnusableModelError) return { engine: error.message, answers: false };
-    throw error;
-  }
+/** @throws {ConfigurationError} if one of them is not there */
+export async function compareModels(place: ModelPlace, a: string, b: string): Promise<Comparison> {
+  return onShelves(place, async ({ pointer, reports }) => {
+    await requireModels(pointer, a, b);
+    return (await new Models(pointer, reports).compare(a, b)) as Comparison;
+  });
 }
 
 /**
- * Adds to a model of an earlier program what it needs to answer. Nothing that is there is replaced.
+ * Makes a model the current one, by the registry's rule.
  *
- * @returns a sentence
- * @throws {ConfigurationError} if there is no such model
+ * @throws {NotMoved} with the reason; {ConfigurationError} if there is no such model
  */
-export async function convert(directory: string, id: string, backend: Backend | undefined): Promise<string> {
-  const interruption = interruptible();
-  try {
-    return await inWorkspace(directory, async (workspace) => {
-      const { models } = workspace.buckets;
-      if (!(await isPublished(models, id))) throw new ConfigurationError("The model", [await unknown(models, id)]);
-      const files = modelFilesInStore(models, id);
-      const known = await describeEngine(models, id);
-      if (known) return `${id} needs no conversion: ${known}.`;
-      const { added, sentence } = await convertModel(files, workspace, {
-        ...(backend ? { backend } : {}),
-        progress: createProgress("convert"),
-        signal: interruption.signal,
-      });
-      await publishModel(models, id, added);
-      return `${id} has ${[...added.keys()].join(" and ")} now: ${sentence}.`;
-    });
-  } finally {
-    interruption.release();
-  }
+export async function promote(place: ModelPlace, id: string): Promise<Promotion> {
+  return onShelves(place, async (shelves) => {
+    await requireModels(shelves.pointer, id);
+    return promoteModel(shelves, id);
+  });
 }
 
-/** What a model that answers already was measured to; undefined for one that is to be converted. */
-async function describeEngine(models: ReadableStore, id: string): Promise<string | undefined> {
-  const files = modelFilesInStore(models, id);
-  try {
-    const metadata = await readMetadata(files);
-    const { engine } = await readEngine(files, metadata);
-    await readOnnx(files, metadata);
-    return describeParity(engine.parity);
-  } catch (error) {
-    if (error instanceof UnusableModelError && error.code === "not-converted") return undefined;
-    throw error;
-  }
+/** Makes the model before the current one current again. @throws {NotMoved} with the reason */
+export async function rollBack(place: ModelPlace): Promise<Promotion> {
+  return onShelves(place, (shelves) => rollBackModel(shelves));
 }
 
-async function unknown(models: ReadableStore, id: string): Promise<string> {
-  const ids: string[] = [];
-  for await (const metadata of publishedModels(models)) ids.push(metadata.id);
-  const there = ids.length > 0 ? `There are ${ids.join(", ")}.` : "There is none: npm run train makes one.";
-  return `There is no model ${id} in ${models.uri}. ${there}`;
+/** @throws {ConfigurationError} with a sentence for each that is not there */
+export async function requireModels(models: ReadableStore, ...ids: readonly string[]): Promise<void> {
+  const published: string[] = [];
+  for await (const { id } of publishedModels(models)) published.push(id);
+  const there = published.length > 0 ? `There are ${published.join(", ")}.` : "There is none: npm run train makes one.";
+  const missing = [...new Set(ids)].filter((id) => !published.includes(id));
+  if (missing.length === 0) return;
+  throw new ConfigurationError(
+    "The model",
+    missing.map((id) => `There is no model ${id} in ${models.uri}. ${there}`),
+  );
 }
 
-async function inWorkspace<T>(directory: string, work: (workspace: Workspace) => Promise<T>): Promise<T> {
+async function onShelves<T>(place: ModelPlace, work: (shelves: ModelShelves) => Promise<T>): Promise<T> {
+  if (typeof place === "string")
+    return inWorkspace(place, ({ buckets: { models, reports } }) => work({ pointer: models, reports }));
+  const [pointer, reports] = await Promise.all([openStore(place.models), openStore(place.reports)]);
+  return work({ pointer, reports });
+}
+
+export async function inWorkspace<T>(directory: string, work: (workspace: Workspace) => Promise<T>): Promise<T> {
   const workspace = await openWorkspace(directory);
   try {
     return await work(workspace);

@@ -1,6 +1,7 @@
 import { DISCLAIMER } from "../intake";
 import type { Metric } from "../platform/metric";
 import type { Summary } from "../platform/summary";
+import type { Comparison } from "../serve";
 
 const METRICS = [
   ["accuracy", "accuracy"],
@@ -50,6 +51,24 @@ export function renderSummary(summary: Summary, directory: string): string {
     );
   }
   return ["", ...lines, DISCLAIMER, ""].join("\n");
+}
+
+/** Two models side by side: their verdicts first, then what was measured on their test sets, then what the rule says. */
+export function renderComparison({ a, b, comparable, metrics, rule }: Comparison): string {
+  const cell = (value: number | null | undefined) => value?.toFixed(4) ?? "";
+  const verdicts = [a, b].map(
+    ({ id, current, problem, verdict }) =>
+      `${id}${current ? " (current)" : ""}: ${problem ?? verdict?.sentence ?? "No evaluation of it is stored."}`,
+  );
+  const lines = metrics.map(({ name, a: left, b: right, difference }) => [
+    METRICS.find(([key]) => key === name)?.[1] ?? name,
+    cell(left?.value),
+    cell(right?.value),
+    cell(difference),
+  ]);
+  const note = comparable ? [] : ["They were not measured on the same test set, so the numbers cannot be compared."];
+  const said = `${b.id} ${rule.promotes ? "may" : "may not"} take over from ${a.id}: ${rule.reason}`;
+  return [...verdicts, table([["test", a.id, b.id, "difference"], ...lines]), ...note, said, DISCLAIMER, ""].join("\n");
 }
 
 /** Metrics with their intervals, a line each; beside the sensitivity, what becomes of it by the input guard. */

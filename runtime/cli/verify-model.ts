@@ -40,7 +40,7 @@ export async function verifyModel({
   const files = modelFilesInDirectory(model);
   const metadata = await readMetadata(files);
   checkRecipe(files, metadata);
-  const onnx = await readOnnx(files, metadata);
+  const { onnx } = await readOnnx(files, metadata);
   const judge = await useBackend(backend);
   const network = await readNetwork(files, metadata);
   const progress = createProgress("verify");

@@ -15,6 +15,7 @@ export {
   uncalibrate,
 } from "./decision";
 export type { ViewedAnswer } from "./engine";
+export { type ExaminedModel, examineModel } from "./examine";
 export { DECISION, fitDecision } from "./fit-decision";
 export { checkRecipe, loadClassifier, readParts } from "./load-classifier";
 export { type ModelMetadata, modelMetadataSchema } from "./metadata";

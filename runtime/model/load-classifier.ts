@@ -15,6 +15,7 @@ import {
   UnusableModelError,
   WEIGHTS_FILE,
 } from "./model-files";
+import type { EngineRecord } from "./parity";
 import type { WorkerSetup } from "./worker-protocol";
 
 /**
@@ -43,17 +44,21 @@ export async function loadClassifier(source: string | ModelFiles, options: PoolO
 /**
  * What answers of a model, after all of it was verified but that onnxruntime opens it.
  *
- * @returns the network, and the guard's file where it has one
+ * @returns the network and how it was made, and the guard's file where it has one
  * @throws {UnusableModelError}
  */
 export async function readParts(
   files: ModelFiles,
   metadata: ModelMetadata,
-): Promise<{ readonly onnx: Uint8Array; readonly parameters: Uint8Array | undefined }> {
+): Promise<{
+  readonly onnx: Uint8Array;
+  readonly engine: EngineRecord;
+  readonly parameters: Uint8Array | undefined;
+}> {
   checkRecipe(files, metadata);
   // What it was trained as is not needed to answer; a model of which a part was changed is not answered with all the same.
   for (const name of [TOPOLOGY_FILE, WEIGHTS_FILE]) await readVerified(files, name, metadata.files[name]);
-  return { onnx: await readOnnx(files, metadata), parameters: await readGuard(files, metadata) };
+  return { ...(await readOnnx(files, metadata)), parameters: await readGuard(files, metadata) };
 }
 
 /** @throws {UnusableModelError} */

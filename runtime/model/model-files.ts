@@ -63,11 +63,14 @@ export async function readMetadata(files: ModelFiles): Promise<ModelMetadata> {
  *
  * @throws {UnusableModelError} if the model has none, it was changed, or its answers were not near enough
  */
-export async function readOnnx(files: ModelFiles, metadata: ModelMetadata): Promise<Uint8Array> {
+export async function readOnnx(
+  files: ModelFiles,
+  metadata: ModelMetadata,
+): Promise<{ readonly onnx: Uint8Array; readonly engine: EngineRecord }> {
   const { engine, hash } = await readEngine(files, metadata);
   const problem = parityProblem(engine.parity);
   if (problem) throw new UnusableModelError(files.location, "no-parity", `${problem} Train it again.`);
-  return readVerified(files, ONNX_FILE, hash);
+  return { onnx: await readVerified(files, ONNX_FILE, hash), engine };
 }
 
 /** @throws {UnusableModelError} */

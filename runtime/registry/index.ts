@@ -1,5 +1,5 @@
 export { type CurrentModel, currentModel, type PointerStore, setCurrent } from "./current";
-export { publishedIds, publishedModels } from "./models";
+export { type PublishedModel, publishedModels } from "./models";
 export { type Contender, decide, type Promotion, promote } from "./promotion";
 export { isPublished, publishModel } from "./publish";
 export { type Rollback, rollback } from "./rollback";

@@ -1,17 +1,28 @@
-import { METADATA_FILE, type ModelMetadata, modelFilesInStore, readMetadata } from "../model";
+import { METADATA_FILE } from "../model";
 import type { ReadableStore } from "../platform/stores";
 
-/** Ids of every model that was published whole, in their order, with when that was (ISO 8601). */
-export async function* publishedIds(
-  models: ReadableStore,
-): AsyncGenerator<{ readonly id: string; readonly at: string }> {
-  for await (const { name, updated } of models.listAll()) {
-    const [id, file, ...below] = name.split("/") as [string, ...string[]];
-    if (file === METADATA_FILE && below.length === 0) yield { id, at: updated };
-  }
+export interface PublishedModel {
+  readonly id: string;
+  /** When it was published whole, ISO 8601. */
+  readonly at: string;
+  /** Names the bytes of all its files: another once one of them is added or replaced. */
+  readonly version: string;
 }
 
-/** Every model that was published whole, in the order of the ids. One whose metadata cannot be read throws. */
-export async function* publishedModels(models: ReadableStore): AsyncGenerator<ModelMetadata> {
-  for await (const { id } of publishedIds(models)) yield readMetadata(modelFilesInStore(models, id));
+/** Every model that was published whole, in the order of the ids. @param id of the only one that is looked for */
+export async function* publishedModels(models: ReadableStore, id?: string): AsyncGenerator<PublishedModel> {
+  let at: string | undefined;
+  let [current, version] = ["", ""];
+  for await (const { name, updated, generation } of models.listAll(id === undefined ? "" : `${id}/`)) {
+    const slash = name.indexOf("/");
+    if (slash < 0) continue;
+    const folder = name.slice(0, slash);
+    if (folder !== current) {
+      if (at !== undefined) yield { id: current, at, version };
+      [current, version, at] = [folder, "", undefined];
+    }
+    version += `${name.slice(slash + 1)}#${generation} `;
+    if (name === `${folder}/${METADATA_FILE}`) at = updated;
+  }
+  if (at !== undefined) yield { id: current, at, version };
 }

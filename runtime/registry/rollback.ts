@@ -10,7 +10,8 @@ export type Rollback =
 /**
  * Makes the model before the current one current again, whatever their results: a second rollback undoes the first.
  *
- * @param verdictOn the newest verdict on a model; undefined where none is recorded
+ * @param verdictOn the newest verdict on a model; undefined where none is recorded. What it throws is thrown, and the
+ * pointer has not moved then: so a model that cannot be used is refused
  */
 export async function rollback(
   models: PointerStore,

@@ -1,16 +1,8 @@
 import { contender, evaluationPrefix, METRICS, readEvaluation } from "../evaluate";
 import { DISCLAIMER } from "../intake";
-import {
-  checkRecipe,
-  METADATA_FILE,
-  type ModelMetadata,
-  modelFilesInStore,
-  readEngine,
-  readMetadata,
-  UnusableModelError,
-} from "../model";
+import { type ExaminedModel, examineModel, modelFilesInStore } from "../model";
 import type { ReadableStore } from "../platform/stores";
-import { type CurrentModel, currentModel, decide, publishedIds } from "../registry";
+import { type CurrentModel, currentModel, decide, type PublishedModel, publishedModels } from "../registry";
 import {
   type Comparison,
   type EvaluationAnswer,
@@ -22,8 +14,14 @@ import {
   trainingCurveSchema,
 } from "./schemas";
 
+/** Models that are read at a time: each takes some megabytes until it is verified. */
+const AT_A_TIME = 4;
+
 /** What the buckets say of all models: those that are served, were, or could be. */
 export class Models {
+  /** What was found of each model: its files are read once, and again when one has changed. */
+  private readonly examined = new Map<string, { readonly version: string; readonly found: Promise<ExaminedModel> }>();
+
   constructor(
     private readonly models: ReadableStore,
     private readonly reports: ReadableStore,
@@ -32,10 +30,14 @@ export class Models {
   /** Every published model, the newest first. */
   async list(): Promise<ModelList> {
     const current = await currentModel(this.models);
-    const published: { id: string; at: string }[] = [];
-    for await (const model of publishedIds(this.models)) published.push(model);
+    const published: PublishedModel[] = [];
+    for await (const model of publishedModels(this.models)) published.push(model);
     published.sort((a, b) => b.at.localeCompare(a.at));
-    const items = await Promise.all(published.map(({ id, at }) => this.item(id, at, current)));
+    const items: ModelItem[] = [];
+    for (let from = 0; from < published.length; from += AT_A_TIME)
+      items.push(
+        ...(await Promise.all(published.slice(from, from + AT_A_TIME).map((model) => this.item(model, current)))),
+      );
     return {
       items,
       current: current
@@ -51,15 +53,16 @@ export class Models {
 
   /** A line of the list; undefined where there is no such model. */
   async find(id: string): Promise<ModelItem | undefined> {
-    const published = await this.models.stat(`${id}/${METADATA_FILE}`);
-    return published && this.item(id, published.updated, await currentModel(this.models));
+    const published = await this.published(id);
+    return published && this.item(published, await currentModel(this.models));
   }
 
   async detail(id: string): Promise<ModelDetail | undefined> {
-    const item = await this.find(id);
-    if (!item) return undefined;
+    const published = await this.published(id);
+    if (!published) return undefined;
+    const item = await this.item(published, await currentModel(this.models));
     const [{ metadata }, card, evaluation, training] = await Promise.all([
-      this.metadata(id),
+      this.examine(published),
       read(this.reports, `${evaluationPrefix(id)}model-card.md`),
       this.evaluation(id),
       read(this.models, `${id}/training.json`),
@@ -114,14 +117,15 @@ export class Models {
     }
   }
 
-  private async item(id: string, publishedAt: string, current: CurrentModel | undefined): Promise<ModelItem> {
-    const [{ metadata, problem }, evaluation] = await Promise.all([this.metadata(id), this.evaluation(id)]);
+  private async item(published: PublishedModel, current: CurrentModel | undefined): Promise<ModelItem> {
+    const { id, at } = published;
+    const [{ metadata, problem }, evaluation] = await Promise.all([this.examine(published), this.evaluation(id)]);
     return {
       id,
       current: current?.model === id,
       previous: current?.previous === id,
-      usable: problem === null,
-      problem,
+      usable: problem === undefined,
+      problem: problem?.message ?? null,
       verdict: evaluation?.verdict ?? (current?.model === id ? current.verdict : null),
       recipe: metadata?.recipe ?? null,
       parameters: metadata?.parameters ?? null,
@@ -132,22 +136,23 @@ export class Models {
         auc: evaluation.test.auc.value,
         accuracy: evaluation.test.accuracy.value,
       },
-      published_at: new Date(publishedAt).toISOString(),
+      published_at: new Date(at).toISOString(),
     };
   }
 
-  private async metadata(id: string): Promise<{ metadata: ModelMetadata | undefined; problem: string | null }> {
-    const files = modelFilesInStore(this.models, id);
-    let metadata: ModelMetadata | undefined;
-    try {
-      metadata = await readMetadata(files);
-      checkRecipe(files, metadata);
-      await readEngine(files, metadata);
-      return { metadata, problem: null };
-    } catch (error) {
-      if (!(error instanceof UnusableModelError)) throw error;
-      return { metadata, problem: error.message };
-    }
+  private async published(id: string): Promise<PublishedModel | undefined> {
+    for await (const model of publishedModels(this.models, id)) return model;
+    return undefined;
+  }
+
+  private examine({ id, version }: PublishedModel): Promise<ExaminedModel> {
+    const known = this.examined.get(id);
+    if (known?.version === version) return known.found;
+    const found = examineModel(modelFilesInStore(this.models, id));
+    this.examined.set(id, { version, found });
+    // What the store refuses now it may give later.
+    found.catch(() => this.examined.delete(id));
+    return found;
   }
 
   private async evaluation(id: string): Promise<EvaluationAnswer | null> {

@@ -1,39 +1,131 @@
-import { Command } from "commander";
+import { Command, InvalidArgumentError, Option } from "commander";
 import { DISCLAIMER } from "../../intake";
+import { ConfigurationError } from "../../platform/config";
+import { bucketUri } from "../../platform/environment";
+import type { Promotion } from "../../serve";
 import type { Backend } from "../../tensorflow";
-import { requireWorkspace } from "../command-line";
+import { EXIT, requireWorkspace } from "../command-line";
+import type { ModelPlace } from "../models";
 import { backend, out } from "../options";
 
+interface PlaceFlags {
+  readonly out: string;
+  readonly models?: string;
+  readonly reports?: string;
+}
+
+interface Flags extends PlaceFlags {
+  readonly json?: true;
+}
+
+/** Of a model that is named. */
+const ID = ["<id>", "the model's id, as models -- list shows it"] as const;
+
 export function modelsCommand(): Command {
-  const models = new Command("models").description("look after the models of a workspace");
-  models
-    .command("list")
+  const models = new Command("models").description(
+    "look after the models of a workspace, or with MODELS_BUCKET and REPORTS_BUCKET of a hospital's buckets",
+  );
+  anywhere(models.command("list"))
     .description("every model, which one is current, and how near its answers are to the network that was trained")
-    .addOption(out())
-    .option("--json", "for a machine")
-    .action(async ({ out, json }: { out: string; json?: true }) => {
-      requireWorkspace(out);
+    .action(async (flags: Flags, command: Command) => {
       const { listModels } = await import("../models.js");
-      const listed = await listModels(out);
-      if (json) return void process.stdout.write(`${JSON.stringify(listed, null, 2)}\n`);
+      const listed = await listModels(placeOf(flags, command));
+      if (flags.json) return print(listed);
       for (const { id, current, parameters, counts, synthetic, engine } of listed) {
-        const learnt = `${counts.train} images learnt from, ${parameters} parameters`;
+        const learnt = counts ? `  ${counts.train} images learnt from, ${parameters} parameters\n` : "";
         const marks = [current ? "current" : "", synthetic ? "SYNTHETIC: of drawn phantoms" : ""].filter(Boolean);
-        process.stdout.write(`${id}${marks.length > 0 ? ` (${marks.join("; ")})` : ""}\n  ${learnt}\n  ${engine}\n`);
+        process.stdout.write(`${id}${marks.length > 0 ? ` (${marks.join("; ")})` : ""}\n${learnt}  ${engine}\n`);
       }
       if (listed.length === 0) process.stdout.write("There is no model here yet: npm run train makes one.\n");
       process.stdout.write(`${DISCLAIMER}\n`);
     });
+  anywhere(models.command("compare"))
+    .description("two models side by side, and whether the registry's rule lets the second take over from the first")
+    .argument(...ID)
+    .argument("<other>", "the id of another")
+    .action(async (a: string, b: string, flags: Flags, command: Command) => {
+      const { compareModels } = await import("../models.js");
+      const comparison = await compareModels(placeOf(flags, command), a, b);
+      if (flags.json) return print(comparison);
+      const { renderComparison } = await import("../summary-table.js");
+      process.stdout.write(renderComparison(comparison));
+    });
+  anywhere(models.command("promote"))
+    .description("make a model the current one, if it can be used and the registry's rule says so")
+    .argument(...ID)
+    .action(async (id: string, flags: Flags, command: Command) => {
+      const { promote } = await import("../models.js");
+      await move(flags, () => promote(placeOf(flags, command), id));
+    });
+  anywhere(models.command("rollback"))
+    .description("make the model before the current one current again; a second rollback undoes the first")
+    .action(async (flags: Flags, command: Command) => {
+      const { rollBack } = await import("../models.js");
+      await move(flags, () => rollBack(placeOf(flags, command)));
+    });
   models
     .command("convert")
     .description("add model.onnx and its measured parity to a model that an earlier program trained")
-    .argument("<id>", "the model's id, as models -- list shows it")
+    .argument(...ID)
     .addOption(out())
     .addOption(backend())
     .action(async (id: string, options: { out: string; backend?: Backend }) => {
       requireWorkspace(options.out);
-      const { convert } = await import("../models.js");
+      const { convert } = await import("../convert-model.js");
       process.stdout.write(`${await convert(options.out, id, options.backend)}\n`);
     });
   return models;
 }
+
+/** A command that takes a workspace, or the buckets of a hospital as its processes are told of them. */
+function anywhere(command: Command): Command {
+  return command
+    .addOption(out())
+    .addOption(bucket("--models <uri>", "models", "MODELS_BUCKET"))
+    .addOption(bucket("--reports <uri>", "evaluations", "REPORTS_BUCKET"))
+    .option("--json", "for a machine");
+}
+
+const bucket = (flags: string, what: string, variable: string) =>
+  new Option(flags, `bucket of ${what}, gs://BUCKET, in place of a workspace`).env(variable).argParser((text) => {
+    const { data, error } = bucketUri(`of ${what}`).safeParse(text);
+    if (data === undefined) throw new InvalidArgumentError(`"${text}" ${error?.issues[0]?.message}.`);
+    return data;
+  });
+
+/** @throws {ConfigurationError} if it is none, or half of one, or two */
+function placeOf({ out, models, reports }: PlaceFlags, command: Command): ModelPlace {
+  const given = (name: string) => command.getOptionValueSource(name) === "cli";
+  if (given("out") && (given("models") || given("reports")))
+    throw new ConfigurationError("The place of the models", [
+      "--out names a workspace, and --models and --reports name buckets: give one or the other.",
+    ]);
+  if (given("out") || (models === undefined && reports === undefined)) {
+    requireWorkspace(out);
+    return out;
+  }
+  if (models !== undefined && reports !== undefined) return { models, reports };
+  const missing = models === undefined ? "--models (or MODELS_BUCKET)" : "--reports (or REPORTS_BUCKET)";
+  throw new ConfigurationError("The place of the models", [
+    `${missing} is missing: models and their evaluations lie in two buckets.`,
+  ]);
+}
+
+/** Does what moves the pointer, and says what came of it. */
+async function move({ json }: Flags, work: () => Promise<Promotion>): Promise<void> {
+  const { NotMoved } = await import("../../serve/index.js");
+  try {
+    const moved = await work();
+    if (json) return print(moved);
+    const before = moved.previous === null ? "there was none before it" : `before it was ${moved.previous}`;
+    process.stdout.write(`${moved.reason}\n${moved.current} is current; ${before}.\n`);
+  } catch (error) {
+    if (!(error instanceof NotMoved)) throw error;
+    const { code, message } = error;
+    if (json) print({ code, reason: message });
+    else process.stderr.write(`${message}\n`);
+    process.exitCode = EXIT.failed;
+  }
+}
+
+const print = (value: unknown) => void process.stdout.write(`${JSON.stringify(value, null, 2)}\n`);

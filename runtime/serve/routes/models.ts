@@ -1,13 +1,12 @@
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import type { ZodTypeProvider } from "fastify-type-provider-zod";
-import { contender, readEvaluation } from "../../evaluate";
 import { DISCLAIMER } from "../../intake";
-import { UnusableModelError } from "../../model";
 import type { ReadableStore } from "../../platform/stores";
-import { currentModel, type PointerStore, promote, rollback } from "../../registry";
+import type { PointerStore } from "../../registry";
 import type { Idempotency } from "../kept/idempotency";
 import { type ModelSlot, noModel } from "../model-slot";
 import { Models } from "../models";
+import { type ModelShelves, NotMoved, promoteModel, rollBackModel } from "../moves";
 import { IDEMPOTENT, responses } from "../openapi";
 import { notFound, Problem } from "../problem";
 import { modelParams, replyOnce } from "../request";
@@ -20,7 +19,6 @@ import {
   type Promotion,
   promotionSchema,
 } from "../schemas";
-import { loadScorer } from "../scoring";
 
 export interface ModelDependencies {
   readonly slot: ModelSlot;
@@ -101,13 +99,15 @@ export async function modelRoutes(app: FastifyInstance, dependencies: ModelDepen
     request: FastifyRequest,
     action: "promote" | "rollback",
     subject: string,
-    work: (pointer: PointerStore) => Promise<Promotion>,
+    work: (shelves: ModelShelves) => Promise<Promotion>,
   ) => {
     const { pointer } = dependencies;
     if (!pointer) throw new Problem(409, "pointer-not-writable", "This server may not change which model is current.");
     const act = { action, ...request.caller, request: request.id, subject };
     await app.audit.record({ ...act, result: "asked" });
-    const moved = await work(pointer);
+    const moved = await work({ pointer, reports }).catch((error: unknown) => {
+      throw error instanceof NotMoved ? new Problem(409, error.code, error.message) : error;
+    });
     await app.audit.record({ ...act, result: moved.current });
     await slot.follow(moved.current);
     return moved;
@@ -125,7 +125,7 @@ export async function modelRoutes(app: FastifyInstance, dependencies: ModelDepen
       const { id } = request.params;
       return replyOnce(keys, request, reply, "promote", [], async () => {
         if (!(await shelf.find(id))) throw unknown(id);
-        return move(request, "promote", id, (pointer) => promoteByRule(pointer, reports, id));
+        return move(request, "promote", id, (shelves) => promoteModel(shelves, id));
       });
     },
   });
@@ -139,33 +139,9 @@ export async function modelRoutes(app: FastifyInstance, dependencies: ModelDepen
     },
     handler: (request, reply) =>
       replyOnce(keys, request, reply, "rollback", [], () =>
-        move(request, "rollback", slot.current?.metadata.id ?? "", async (pointer) => {
-          const verdictOn = async (model: string) => (await readEvaluation(reports, model))?.verdict;
-          const outcome = await rollback(pointer, verdictOn, request.caller.who);
-          if (!outcome.done) throw new Problem(409, "not-rolled-back", outcome.problem);
-          return { current: outcome.model, previous: outcome.previous, reason: outcome.reason };
-        }),
+        move(request, "rollback", slot.current?.metadata.id ?? "", (shelves) =>
+          rollBackModel(shelves, request.caller.who),
+        ),
       ),
   });
-}
-
-async function promoteByRule(pointer: PointerStore, reports: ReadableStore, id: string): Promise<Promotion> {
-  const evaluation = await readEvaluation(reports, id);
-  if (!evaluation)
-    throw new Problem(409, "not-evaluated", `No evaluation of ${id} is stored, so the rule cannot compare it.`);
-  try {
-    // What cannot be served is not promoted.
-    await (await loadScorer(pointer, id, 1)).dispose();
-    const { current, reason } = await promote(pointer, contender(evaluation), async (champion) => {
-      const its = await readEvaluation(reports, champion);
-      if (!its) throw new Error(`no evaluation of ${champion} is stored.`);
-      return contender(its);
-    });
-    if (!current) throw new Problem(409, "not-promoted", reason);
-    return { current: id, previous: (await currentModel(pointer))?.previous ?? null, reason };
-  } catch (error) {
-    if (error instanceof UnusableModelError) throw new Problem(409, "unusable-model", error.message);
-    if (error instanceof RangeError) throw new Problem(409, "not-comparable", error.message);
-    throw error;
-  }
 }

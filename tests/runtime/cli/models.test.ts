@@ -1,14 +1,21 @@
-import { spawnSync } from "node:child_process";
+import { execFile, spawnSync } from "node:child_process";
 import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { convert, listModels } from "../../../runtime/cli/models";
+import { convert } from "../../../runtime/cli/convert-model";
+import { compareModels, listModels, promote as promoteById, rollBack } from "../../../runtime/cli/models";
 import { verifyModel } from "../../../runtime/cli/verify-model";
 import { loadClassifier, type ModelMetadata, parityProblem } from "../../../runtime/model";
 import { ConfigurationError } from "../../../runtime/platform/config";
 import type { StepContext } from "../../../runtime/platform/step";
+import { openStore } from "../../../runtime/platform/stores";
+import { openWorkspace, type Workspace } from "../../../runtime/platform/workspace";
+import { currentModel } from "../../../runtime/registry";
 import { useBackend } from "../../../runtime/tensorflow";
 import { BRIGHT_SPOT, lopsidedNetwork, saveBrightSpot, saveNetwork } from "../../support/bright-spot-model";
+import { storeEvaluation } from "../../support/evaluation";
+import { startGcsServer } from "../../support/gcs-server";
+import { promote, storeModel } from "../../support/served-model";
 import { prepareSlices } from "../train/slices";
 
 const ROOT = resolve(__dirname, "../../..");
@@ -212,4 +219,184 @@ describe("npm run models", () => {
     expect(command("convert", "cnn-nowhere", "--out", out).status).toBe(2);
     expect(command("list", "--out", join(root, "nowhere")).status).toBe(2);
   });
+});
+
+describe("models -- compare, promote, rollback", () => {
+  const UNFIT = { fit: false, sentence: "Not fit for use.", reasons: ["few-groups"] as const };
+  const [FIRST, BETTER, WORSE, OTHER_SET] = [
+    "cnn-first0000000",
+    "cnn-better000000",
+    "cnn-worse0000000",
+    "cnn-otherset0000",
+  ];
+  const models = (options: readonly string[], env: NodeJS.ProcessEnv = {}) =>
+    spawnSync(process.execPath, ["dist/runtime/cli/main.js", "models", ...options], {
+      cwd: ROOT,
+      encoding: "utf8",
+      env: { ...process.env, MODELS_BUCKET: undefined, REPORTS_BUCKET: undefined, ...env },
+    });
+  /** The same beside others, and beside servers of this process. */
+  const running = (options: readonly string[], env: NodeJS.ProcessEnv = {}) =>
+    new Promise<{ code: number; said: string }>((resolve) =>
+      execFile(
+        process.execPath,
+        ["dist/runtime/cli/main.js", "models", ...options],
+        { cwd: ROOT, env: { ...process.env, ...env } },
+        (error, said) => resolve({ code: Number(error?.code ?? 0), said }),
+      ),
+    );
+  const json = (text: string) => JSON.parse(text) as Record<string, unknown>;
+  const AUCS: readonly (readonly [string, number, string?])[] = [
+    [FIRST, 0.8],
+    [BETTER, 0.9],
+    [WORSE, 0.7],
+    [OTHER_SET, 0.99, "e".repeat(64)],
+  ];
+
+  /** Puts the models of {@link AUCS} with their evaluations into buckets. */
+  async function fill(buckets: Pick<Workspace["buckets"], "models" | "reports">) {
+    for (const [id, auc, ...set] of AUCS) {
+      await storeModel({ buckets } as Workspace, id);
+      await storeEvaluation(buckets.reports, id, auc, UNFIT, ...set);
+    }
+  }
+
+  let place: string;
+  let workspace: Workspace;
+  beforeEach(async () => {
+    place = mkdtempSync(join(root, "shelf-"));
+    workspace = await openWorkspace(place);
+    await fill(workspace.buckets);
+  });
+  afterEach(() => workspace.close());
+  const current = async () => (await currentModel(workspace.buckets.models))?.model;
+
+  it("move the pointer by the registry's rule, and say why or why not", async () => {
+    const run = (...options: string[]) => models([...options, "--out", place]);
+    expect(run("rollback")).toMatchObject({
+      status: 1,
+      stdout: "",
+      stderr: "No model has been promoted yet, so there is none to go back from.\n",
+    });
+    expect(run("promote", FIRST)).toMatchObject({
+      status: 0,
+      stdout: `${FIRST} is the first model.\n${FIRST} is current; there was none before it.\n`,
+    });
+    expect(run("rollback")).toMatchObject({
+      status: 1,
+      stderr: `${FIRST} is the first model: there is none before it.\n`,
+    });
+    expect(run("promote", WORSE)).toMatchObject({
+      status: 1,
+      stderr: expect.stringMatching(/the champion stays\.\n$/),
+    });
+    expect(run("promote", OTHER_SET)).toMatchObject({
+      status: 1,
+      stderr: expect.stringMatching(/different test sets/),
+    });
+    expect(await current()).toBe(FIRST);
+    expect(run("compare", FIRST, BETTER)).toMatchObject({
+      status: 0,
+      stdout: expect.stringMatching(
+        new RegExp(
+          `^${FIRST} \\(current\\): Not fit[^]*AUC +0.8000 +0.9000 +0.1000\\n[^]*${BETTER} may take over from`,
+        ),
+      ),
+    });
+    const compared = json(run("compare", FIRST, OTHER_SET, "--json").stdout);
+    expect(compared).toMatchObject({ comparable: false, rule: { promotes: false } });
+    const promoted = run("promote", BETTER, "--json");
+    expect(promoted.status).toBe(0);
+    expect(json(promoted.stdout)).toMatchObject({ current: BETTER, previous: FIRST });
+    expect(run("promote", BETTER).status).toBe(0);
+    expect(json(run("rollback", "--json").stdout)).toMatchObject({ current: FIRST, previous: BETTER });
+    expect(await current()).toBe(FIRST);
+    const again = run("promote", WORSE, "--json");
+    expect([again.status, json(again.stdout)]).toMatchObject([1, { code: "not-promoted", reason: expect.any(String) }]);
+    expect(json(run("list", "--json").stdout)).toHaveLength(AUCS.length);
+  }, 300_000);
+
+  it("take no damaged model and none that is not there, and do not name a workspace that is none", async () => {
+    await promote(workspace, FIRST);
+    await promote(workspace, BETTER);
+    const run = (...options: string[]) => models([...options, "--out", place]);
+    for (const id of [FIRST, WORSE]) {
+      const file = join(place, "models", id, "model.onnx");
+      const bytes = readFileSync(file);
+      bytes[bytes.length >> 1] = (bytes[bytes.length >> 1] as number) ^ 1;
+      writeFileSync(file, bytes);
+    }
+    writeFileSync(join(place, "models", OTHER_SET, "metadata.json"), "{");
+    const damaged = { status: 1, stderr: expect.stringMatching(/model.onnx is not the file that was saved/) };
+    expect(run("promote", WORSE)).toMatchObject(damaged);
+    expect(run("rollback")).toMatchObject(damaged);
+    expect(await current()).toBe(BETTER);
+    // One that cannot even be read stops no list of the others.
+    const listed = JSON.parse(run("list", "--json").stdout) as { id: string; answers: boolean; engine: string }[];
+    expect(listed.map(({ id, answers }) => [id, answers])).toEqual([
+      [BETTER, true],
+      [FIRST, false],
+      [OTHER_SET, false],
+      [WORSE, false],
+    ]);
+    expect(listed.find(({ id }) => id === OTHER_SET)?.engine).toMatch(/metadata.json is not JSON/);
+
+    const unknown = run("compare", "cnn-nothing00000", "../reports");
+    expect(unknown).toMatchObject({ status: 2, stderr: expect.stringContaining("There is no model ../reports") });
+    expect(unknown.stderr).toContain(
+      `There is no model cnn-nothing00000 in ${workspace.buckets.models.uri}. There are`,
+    );
+    expect(models(["promote", FIRST, "--out", join(place, "nowhere")])).toMatchObject({ status: 2 });
+    expect(models(["promote"])).toMatchObject({ status: 2 });
+    expect(models(["rollback"], { MODELS_BUCKET: "gs://a-bucket" })).toMatchObject({
+      status: 2,
+      stderr: expect.stringContaining("--reports (or REPORTS_BUCKET) is missing"),
+    });
+    expect(models(["rollback", "--models", "a-bucket"])).toMatchObject({ status: 2 });
+    expect(models(["rollback", "--out", place, "--models", "gs://a-bucket"])).toMatchObject({ status: 2 });
+  }, 300_000);
+
+  it("of which two come at once leave one model current, and each says what it did", async () => {
+    await promote(workspace, FIRST);
+    await storeEvaluation(workspace.buckets.reports, WORSE, 0.9, UNFIT);
+    const done = await Promise.all(
+      [BETTER, WORSE].map(async (id) => ({ id, ...(await running(["promote", id, "--out", place, "--json"])) })),
+    );
+    const now = await currentModel(workspace.buckets.models);
+    const moved = done.filter(({ code }) => code === 0);
+    expect(moved.map(({ id }) => id)).toContain(now?.model);
+    for (const { code, said } of done) expect(json(said)).toHaveProperty(code === 0 ? "current" : "code");
+    // Where both moved it, one came after the other, and knows of it.
+    expect(now?.previous).toBe(moved.length === 2 ? moved.find(({ id }) => id !== now?.model)?.id : FIRST);
+  }, 300_000);
+
+  it("work on the buckets of a hospital by the variables of its processes", async () => {
+    const gcs = await startGcsServer();
+    const env = { GCS_API_ENDPOINT: gcs.endpoint, MODELS_BUCKET: "gs://h-models", REPORTS_BUCKET: "gs://h-reports" };
+    const endpoint = process.env.GCS_API_ENDPOINT;
+    process.env.GCS_API_ENDPOINT = gcs.endpoint;
+    try {
+      for (const name of ["h-models", "h-reports"]) await gcs.createBucket(name);
+      const [stored, reports] = [await openStore(env.MODELS_BUCKET), await openStore(env.REPORTS_BUCKET)];
+      await fill({ models: stored, reports });
+      const buckets = { models: env.MODELS_BUCKET, reports: env.REPORTS_BUCKET };
+      expect(await promoteById(buckets, FIRST)).toMatchObject({ current: FIRST, previous: null });
+      await expect(promoteById(buckets, WORSE)).rejects.toThrow(/the champion stays/);
+      await expect(promoteById(buckets, "cnn-nothing00000")).rejects.toThrow(/There is no model .* in gs:\/\/h-models/);
+      expect((await compareModels(buckets, FIRST, WORSE)).rule).toMatchObject({ promotes: false });
+      expect((await listModels(buckets)).map(({ answers }) => answers)).toEqual([true, true, true, true]);
+      const run = (...options: string[]) => running(options, env);
+      expect(await run("promote", BETTER)).toMatchObject({ code: 0 });
+      expect(await currentModel(stored)).toMatchObject({ model: BETTER, previous: FIRST });
+      expect(await rollBack(buckets)).toMatchObject({ current: FIRST, previous: BETTER });
+      // A workspace that is named is meant.
+      expect(await run("promote", WORSE, "--out", place)).toMatchObject({ code: 0 });
+      expect(await current()).toBe(WORSE);
+      expect((await currentModel(stored))?.model).toBe(FIRST);
+    } finally {
+      if (endpoint === undefined) delete process.env.GCS_API_ENDPOINT;
+      else process.env.GCS_API_ENDPOINT = endpoint;
+      await gcs.stop();
+    }
+  }, 300_000);
 });

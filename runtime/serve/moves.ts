@@ -1,0 +1,71 @@
+import { contender, readEvaluation } from "../evaluate";
+import { UnusableModelError } from "../model";
+import type { ReadableStore } from "../platform/stores";
+import { currentModel, type PointerStore, promote, rollback } from "../registry";
+import type { Promotion } from "./schemas";
+import { loadScorer } from "./scoring";
+
+/** The pointer to the current model was not moved. The message is a sentence; `code` is stable. */
+export class NotMoved extends Error {
+  constructor(
+    readonly code: "not-evaluated" | "unusable-model" | "not-comparable" | "not-promoted" | "not-rolled-back",
+    message: string,
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+    this.name = "NotMoved";
+  }
+}
+
+/** Where models lie, and their evaluations. */
+export interface ModelShelves {
+  readonly pointer: PointerStore;
+  readonly reports: ReadableStore;
+}
+
+/**
+ * Makes a model the current one, if it can be used and the registry's rule says so by the stored evaluations.
+ *
+ * @throws {NotMoved}
+ */
+export async function promoteModel({ pointer, reports }: ModelShelves, id: string): Promise<Promotion> {
+  const evaluation = await readEvaluation(reports, id);
+  if (!evaluation)
+    throw new NotMoved("not-evaluated", `No evaluation of ${id} is stored, so the rule cannot compare it.`);
+  await tryOut(pointer, id);
+  const { current, reason } = await promote(pointer, contender(evaluation), async (champion) => {
+    const its = await readEvaluation(reports, champion);
+    if (!its) throw new Error(`no evaluation of ${champion} is stored.`);
+    return contender(its);
+  }).catch((error: unknown) => {
+    throw error instanceof RangeError ? new NotMoved("not-comparable", error.message, { cause: error }) : error;
+  });
+  if (!current) throw new NotMoved("not-promoted", reason);
+  return { current: id, previous: (await currentModel(pointer))?.previous ?? null, reason };
+}
+
+/**
+ * Makes the model before the current one current again, if it can be used.
+ *
+ * @param who is named in the reason that is recorded
+ * @throws {NotMoved}
+ */
+export async function rollBackModel({ pointer, reports }: ModelShelves, who?: string): Promise<Promotion> {
+  const verdictOn = async (model: string) => {
+    await tryOut(pointer, model);
+    return (await readEvaluation(reports, model))?.verdict;
+  };
+  const outcome = await rollback(pointer, verdictOn, who);
+  if (!outcome.done) throw new NotMoved("not-rolled-back", outcome.problem);
+  return { current: outcome.model, previous: outcome.previous, reason: outcome.reason };
+}
+
+/** What cannot be served is not made the current model. */
+async function tryOut(models: ReadableStore, id: string): Promise<void> {
+  try {
+    await (await loadScorer(models, id, 1)).dispose();
+  } catch (error) {
+    if (!(error instanceof UnusableModelError)) throw error;
+    throw new NotMoved("unusable-model", error.message, { cause: error });
+  }
+}
