@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { z } from "zod";
 import { RECIPE } from "../imaging";
-import { type CreatableStore, PreconditionFailedError, type ReadableStore } from "../platform/stores";
+import { type CreatableStore, type ReadableStore, tryToCreate } from "../platform/stores";
 import { decodeNpz, encodeNpz, type NumericArray } from "./npy";
 
 /** Values of one channel. The recipe's three are equal: the other two would add nothing but a factor. */
@@ -115,9 +115,9 @@ export async function storePca(
     totalVariance: fit.totalVariance,
     arrays: { file: `arrays-${sha256.slice(0, 16)}.npz`, sha256 },
   };
-  await create(models, `${folderOf(id)}/${metadata.arrays.file}`, arrays, "application/zip");
+  await tryToCreate(models, `${folderOf(id)}/${metadata.arrays.file}`, arrays, { contentType: "application/zip" });
   const text = `${JSON.stringify(metadata, null, 2)}\n`;
-  if (await create(models, `${folderOf(id)}/${METADATA_FILE}`, text, "application/json"))
+  if (await tryToCreate(models, `${folderOf(id)}/${METADATA_FILE}`, text, { contentType: "application/json" }))
     return { metadata, mean: fit.mean, scale: fit.scale, components };
   return loadPca(models, id);
 }
@@ -167,15 +167,4 @@ function concatenated(rows: readonly Float64Array[]): Float64Array {
   const all = new Float64Array(rows.length * PIXELS);
   for (const [i, row] of rows.entries()) all.set(row, i * PIXELS);
   return all;
-}
-
-/** False if the object was there already. */
-async function create(store: CreatableStore, name: string, content: Buffer | string, contentType: string) {
-  try {
-    await store.create(name, content, { contentType });
-    return true;
-  } catch (error) {
-    if (error instanceof PreconditionFailedError) return false;
-    throw error;
-  }
 }

@@ -23,6 +23,7 @@ import {
   answerFrameworkError,
   answerUnusual,
   checkRequest,
+  checkUrl,
   MOST_URL,
   parserOptions,
   refuseOtherMethods,
@@ -116,7 +117,7 @@ export async function buildServer(dependencies: ServerDependencies): Promise<Fas
   const answers = new Answers(reports, dependencies.keepDays ?? SERVE_DEFAULTS.keepDays);
   const history = new TimeIndex(reports, "history");
   const feedback = new FeedbackBook(reports, warehouse);
-  const keys = new Idempotency(reports);
+  const keys = new Idempotency(reports, deadlineSeconds);
 
   const app: FastifyInstance = Fastify({
     loggerInstance: log as FastifyBaseLogger,
@@ -160,6 +161,7 @@ export async function buildServer(dependencies: ServerDependencies): Promise<Fas
     requestsPerMinute: dependencies.requestsPerMinute ?? 0,
     keyTimes: dependencies.keyTimes,
   });
+  app.addHook("onRequest", async (request) => checkUrl(request));
   const audit = new Audit(warehouse, log);
   app.decorate("audit", audit);
   app.addHook("onSend", async (request, reply) => {

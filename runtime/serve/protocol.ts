@@ -1,7 +1,7 @@
-import { METHODS, type Server, type ServerResponse } from "node:http";
+import { type IncomingMessage, METHODS, type Server, type ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import type { ConnectionError, FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
-import { Problem, rawProblem, requestTimeout, sendProblem, toProblem } from "./problem";
+import { Problem, rawProblem, requestTimeout, toProblem } from "./problem";
 
 /*
  * What Node's parser and Fastify would answer by themselves, in words of their own or in none: here each is a problem
@@ -54,7 +54,15 @@ function beginsWithLongUrl(packet: unknown): boolean {
   return Buffer.isBuffer(packet) && /^[A-Z-]+ \S{8192}/.test(packet.toString("latin1"));
 }
 
-/** The router gave up on a request: of Fastify's `frameworkErrors`. */
+/** What the router could not even look for. */
+const unroutable = new WeakMap<IncomingMessage, Problem>();
+/** Where nothing is, in whatever way it is asked for. */
+const NOWHERE = "/%25";
+
+/**
+ * The router gave up on a request: of Fastify's `frameworkErrors`, which no hook has run before. It is routed again, to
+ * where nothing is, so that it gets the same headers as every other request, and who may not know is told nothing.
+ */
 export function answerFrameworkError(
   error: Error & { readonly code?: string },
   request: FastifyRequest,
@@ -64,18 +72,27 @@ export function answerFrameworkError(
     FST_ERR_BAD_URL: () => new Problem(400, "bad-url", "The URL holds a % that stands for no character."),
     FST_ERR_MAX_PARAM_LENGTH: urlTooLong,
   };
-  void sendProblem(reply, problems[error.code ?? ""]?.() ?? toProblem(error), request.id);
+  const { raw } = request;
+  unroutable.set(raw, problems[error.code ?? ""]?.() ?? toProblem(error));
+  raw.url = NOWHERE;
+  request.server.routing(raw, reply.raw);
 }
 
-/** @throws {Problem} for what is HTTP, but not of the kind that is answered here. */
+/** @throws {Problem} for what is HTTP, but not of the kind that is answered here: before anybody is asked who he is. */
 export function checkRequest({ raw }: FastifyRequest): void {
   // RFC 9112, section 3.2: one host, or nobody knows which of them others looked at.
   const hosts = raw.rawHeaders.filter((name, index) => index % 2 === 0 && /^host$/i.test(name)).length;
   if (hosts > 1 || (hosts === 0 && raw.httpVersion === "1.1")) throw malformed();
-  if ((raw.url ?? "").length > MOST_URL) throw urlTooLong();
   if (!/^(100-continue)?$/i.test(raw.headers.expect ?? "")) {
     throw new Problem(417, "expectation-failed", "Of all expectations only 100-continue is met.");
   }
+}
+
+/** @throws {Problem} for a URL that no route can have: of who may know that. */
+export function checkUrl({ raw }: FastifyRequest): void {
+  const problem = unroutable.get(raw);
+  if (problem) throw problem;
+  if ((raw.url ?? "").length > MOST_URL) throw urlTooLong();
 }
 
 /** Answers what Node would end without a body, or without an answer. */

@@ -22,6 +22,7 @@ const passes = (status: number) => status >= 500 || PASSING.includes(status);
  * written down like the first.
  *
  * @param parts of the request: what makes it another one under the same key
+ * @param check throws where the answer may not be given any more; it is kept all the same
  * @returns the reply, which is sent: of the type that any handler may give
  */
 export async function replyOnce(
@@ -31,6 +32,7 @@ export async function replyOnce(
   action: AuditAction,
   parts: readonly (string | Buffer)[],
   work: () => Promise<unknown>,
+  check: () => void = () => {},
 ): Promise<never> {
   const key = request.headers["idempotency-key"];
   reply.header("cache-control", "no-store");
@@ -41,6 +43,7 @@ export async function replyOnce(
     await request.server.audit.record({ action, ...request.caller, request: request.id, result: "given-again" });
     reply.header("idempotency-replayed", "true");
   }
+  check();
   return reply.code(kept.status).type(kept.contentType).send(kept.body) as never;
 }
 
@@ -83,9 +86,10 @@ export function withJson<S extends z.ZodType, T>(
 
 function parseJson(body: Buffer): unknown {
   try {
-    return JSON.parse(body.toString("utf8"));
+    // Bytes that are no UTF-8 would become other characters than were sent.
+    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(body));
   } catch {
-    throw new Problem(400, "bad-body", "The body is no JSON. Send a JSON object.");
+    throw new Problem(400, "bad-body", "The body is no JSON. Send a JSON object, in UTF-8.");
   }
 }
 

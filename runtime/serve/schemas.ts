@@ -14,6 +14,20 @@ const path = (what: string) => z.string().describe(`Path of ${what} on this serv
 export const modelIdSchema = z.string().regex(/^[a-z0-9][a-z0-9-]{5,62}$/);
 const hex64 = z.string().regex(/^[0-9a-f]{64}$/);
 
+/** What is said of a number that is no plain decimal one: `0x1`, `1e0`, ` 1`, nothing, and the same parameter twice. */
+const PLAIN_DIGITS = "must be a whole number in plain digits, given once";
+/** A whole number of a query. JavaScript's own reading of texts takes whatever could be meant. */
+const wholeNumber = (least: number, most: number) =>
+  z.preprocess(
+    (text) => (typeof text === "string" && /^(0|[1-9]\d{0,8})$/.test(text) ? Number(text) : text),
+    z.int(PLAIN_DIGITS).min(least).max(most),
+  );
+/** A share of a query. Described as a text, because a number of JSON may be written with an exponent too. */
+const shareInQuery = z
+  .string("must be given once")
+  .regex(/^(0(\.\d{1,20})?|1(\.0{1,20})?)$/, "must be a decimal number from 0 to 1, such as 0.65")
+  .transform(Number);
+
 export const labelSchema = z.enum(["Cancer", "Non-Cancer"]);
 export const decisionSchema = z.enum(["Cancer", "Non-Cancer", "Uncertain"]);
 
@@ -112,6 +126,13 @@ export const predictionSchema = named(
 );
 export type Prediction = z.infer<typeof predictionSchema>;
 
+/** `GET /v1/predictions/{id}/overlay` */
+export const overlayQuerySchema = z.object({
+  opacity: shareInQuery.optional().describe("Of the strongest place, a decimal number from 0 to 1; 0.65 without it"),
+});
+/** `GET /v1/scans/{id}/picture` */
+export const pictureQuerySchema = z.object({ page: wholeNumber(1, 99_999).optional() });
+
 /** `GET /v1/predictions/{id}/map` */
 export const mapSchema = named(
   "SaliencyMap",
@@ -151,7 +172,7 @@ export type BatchItem = z.infer<typeof batchItemSchema>;
 export type Batch = z.infer<typeof batchSchema>;
 
 const dayOrTime = z.union([z.iso.datetime({ offset: true }), z.iso.date()]);
-const limitSchema = z.coerce.number().int().min(1).max(200).default(50);
+const limitSchema = wholeNumber(1, 200).default(50);
 const cursorSchema = z
   .string()
   .regex(/^\d{13}-[0-9a-f-]{36}$/)
@@ -201,12 +222,20 @@ export const historyQuerySchema = z.object({
   to: dayOrTime.optional().describe("Before: a date or a time"),
 });
 
+/** What can be stored and shown anywhere: no NUL, which ends texts elsewhere, and no half of a surrogate pair. */
+const TEXT = /^[\t\n\r -~\u00a0-\ud7ff\ue000-\u{10ffff}]*$/u;
+
 /** Body of `POST /v1/predictions/{id}/feedback` */
 export const feedbackBodySchema = named(
   "FeedbackGiven",
   z.strictObject({
     label: labelSchema.describe("What a person holds the scan for"),
-    comment: z.string().max(2000).optional(),
+    comment: z
+      .string()
+      .max(2000)
+      .regex(TEXT, "must be text: it holds a control character, or half of one that takes two")
+      .optional()
+      .describe("Without control characters other than tabs and line breaks"),
   }),
 );
 export type FeedbackGiven = z.infer<typeof feedbackBodySchema>;

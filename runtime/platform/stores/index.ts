@@ -4,3 +4,4 @@ export { GcsStore } from "./gcs-store";
 export { checkObjectName, compareNames } from "./object-name";
 export * from "./object-store";
 export { openStore } from "./open-store";
+export { tryToCreate } from "./try-to-create";

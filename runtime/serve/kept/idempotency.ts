@@ -1,13 +1,14 @@
 import { createHash } from "node:crypto";
-import { PreconditionFailedError } from "../../platform/stores";
+import { tryToCreate } from "../../platform/stores";
 import { Problem } from "../problem";
 import type { KeptStore } from "./time-index";
 
 /** Keys and the answers under them, for a day and then gone. */
 export const KEYS = "idempotency/";
-/** How long a key holds, and how long one instance may be at work under it before another may begin anew. */
+/** How long a key holds. */
 export const KEY_DAYS = 1;
-const CLAIM_SECONDS = 180;
+/** Beyond the time that an answer may take, for what is written after it. */
+const GRACE_SECONDS = 15;
 const MOST_CLAIMS = 100;
 
 /** An answer as it can be given again. */
@@ -29,6 +30,7 @@ export interface KeyUse {
 
 interface Claim {
   readonly fingerprint: string;
+  /** When another may begin anew: whoever made the claim is done by then, or has died. */
   readonly until: string;
 }
 
@@ -37,7 +39,15 @@ interface Claim {
  * claim, an object that only one can create; who comes later gets its answer, or is told to wait.
  */
 export class Idempotency {
-  constructor(private readonly store: KeptStore) {}
+  private readonly claimSeconds: number;
+
+  /** @param deadlineSeconds that an answer may take */
+  constructor(
+    private readonly store: KeptStore,
+    deadlineSeconds: number,
+  ) {
+    this.claimSeconds = deadlineSeconds + GRACE_SECONDS;
+  }
 
   /**
    * Does the work, unless it was done under this key before: then `again` is true and the reply is that one. Replies of 500
@@ -58,7 +68,8 @@ export class Idempotency {
       if (earlier && earlier.fingerprint !== fingerprint) throw reused();
       const reply = await this.read<KeptReply>(`${name}-reply.json`);
       if (reply && reply.status < 500) return { reply, again: true };
-      if (!reply && earlier && Date.parse(earlier.until) > Date.now()) throw inProgress();
+      const left = earlier ? Date.parse(earlier.until) - Date.now() : 0;
+      if (!reply && left > 0) throw this.inProgress(left / 1000);
     }
     throw new Problem(422, "idempotency-key-reused", "Under this Idempotency-Key too much failed. Take a new one.");
   }
@@ -74,15 +85,20 @@ export class Idempotency {
     }
   }
 
-  private async claim(name: string, fingerprint: string): Promise<boolean> {
-    const claim: Claim = { fingerprint, until: new Date(Date.now() + CLAIM_SECONDS * 1000).toISOString() };
-    try {
-      await this.store.create(name, JSON.stringify(claim), { contentType: "application/json" });
-      return true;
-    } catch (error) {
-      if (error instanceof PreconditionFailedError) return false;
-      throw error;
-    }
+  /** @param left seconds of the claim, by this instance's clock */
+  private inProgress(left: number): Problem {
+    const wait = Math.max(1, Math.ceil(Math.min(left, this.claimSeconds)));
+    return new Problem(
+      409,
+      "in-progress",
+      `The first request with this Idempotency-Key is not done yet, or its server has died. Send this one again in ${wait} s: by then the first is done, or this one is.`,
+      { "retry-after": String(wait) },
+    );
+  }
+
+  private claim(name: string, fingerprint: string): Promise<boolean> {
+    const claim: Claim = { fingerprint, until: new Date(Date.now() + this.claimSeconds * 1000).toISOString() };
+    return tryToCreate(this.store, name, JSON.stringify(claim), { contentType: "application/json" });
   }
 
   private async read<T>(name: string): Promise<T | undefined> {
@@ -96,16 +112,6 @@ const reused = () =>
     422,
     "idempotency-key-reused",
     "This Idempotency-Key was used for another request. Take a new one for each request, and the same only to send one again.",
-  );
-
-const inProgress = () =>
-  new Problem(
-    409,
-    "in-progress",
-    "The first request with this Idempotency-Key is not done yet. Ask again in a moment.",
-    {
-      "retry-after": "2",
-    },
   );
 
 /** SHA-256 over parts and where each ends. */

@@ -1,4 +1,4 @@
-import type { CreatableStore, ReadableStore } from "../../platform/stores";
+import { type CreatableStore, type ReadableStore, tryToCreate } from "../../platform/stores";
 
 /** The bucket of reports, as far as serve has rights on it. */
 export type KeptStore = ReadableStore & CreatableStore;
@@ -54,9 +54,10 @@ export class TimeIndex {
     private readonly folder: string,
   ) {}
 
+  /** What is there already is left as it is. */
   async add(at: Date, id: string, facts: Readonly<Record<string, string>>): Promise<void> {
     const name = `${this.folder}/${monthOf(at)}/${newestFirst(at, id)}`;
-    await this.store.create(name, "", { metadata: facts, contentType: "application/octet-stream" });
+    await tryToCreate(this.store, name, "", { metadata: facts, contentType: "application/octet-stream" });
   }
 
   /** Entries that are wanted, the newest first. `next` is where to go on; null at the end. */

@@ -68,7 +68,10 @@ export async function predictRoutes(app: FastifyInstance, dependencies: PredictD
           const type = request.headers["content-type"];
           const bytes = isMultipart(type) ? await fileOf(body, type) : body;
           const asked = { request: request.id, ...request.caller };
-          return replyOnce(keys, request, reply, "predict", [bytes], () => answerFor(dependencies, asked, bytes, gone));
+          return withDeadline(dependencies, gone, (signal, check) => {
+            const work = () => answerFor(dependencies, asked, bytes, signal);
+            return replyOnce(keys, request, reply, "predict", [bytes], work, check);
+          });
         }),
       ),
   });
@@ -89,7 +92,9 @@ export async function predictRoutes(app: FastifyInstance, dependencies: PredictD
             throw new Problem(415, "not-multipart", "A batch is multipart/form-data with each scan as a field file.");
           const files = await filesOf(body, type, MOST_FILES);
           return replyOnce(keys, request, reply, "predict", partsOf(files), () =>
-            answerForAll(dependencies, request.caller, files, gone),
+            withDeadline(dependencies, gone, (signal) =>
+              answerForAll(dependencies, request.caller, files, { gone, signal }),
+            ),
           );
         }),
       ),
@@ -98,17 +103,39 @@ export async function predictRoutes(app: FastifyInstance, dependencies: PredictD
 
 const partsOf = (files: readonly FormFile[]) => files.flatMap(({ name = "", bytes }) => [name, bytes]);
 
+/**
+ * Runs work within the time that an answer may take, counted from now.
+ *
+ * @param work gets a signal that is aborted once it is too late or the client has gone, and what throws the same reason:
+ * by the clock too, for the moment in which the timer has not been heard yet
+ */
+async function withDeadline<T>(
+  { queue, deadlineSeconds }: Pick<PredictDependencies, "queue" | "deadlineSeconds">,
+  gone: AbortSignal,
+  work: (signal: AbortSignal, check: () => void) => Promise<T>,
+): Promise<T> {
+  const late = new AbortController();
+  const end = performance.now() + deadlineSeconds * 1000;
+  const abort = () => late.abort(tooLate(deadlineSeconds, queue.wait));
+  const timer = setTimeout(abort, deadlineSeconds * 1000);
+  const signal = AbortSignal.any([gone, late.signal]);
+  try {
+    return await work(signal, () => {
+      if (performance.now() >= end) abort();
+      signal.throwIfAborted();
+    });
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
 /** Answers file after file, as many at a time as there are lanes, within the time that one file may take. */
 async function answerForAll(
   dependencies: PredictDependencies,
   caller: Caller,
   files: readonly FormFile[],
-  gone: AbortSignal,
+  { gone, signal }: { readonly gone: AbortSignal; readonly signal: AbortSignal },
 ): Promise<Batch> {
-  const { queue, deadlineSeconds } = dependencies;
-  const late = new AbortController();
-  const timer = setTimeout(() => late.abort(tooLate(deadlineSeconds, queue.wait)), deadlineSeconds * 1000);
-  const signal = AbortSignal.any([gone, late.signal]);
   const items: BatchItem[] = [];
   const left = files.entries();
   const work = async () => {
@@ -117,12 +144,8 @@ async function answerForAll(
       gone.throwIfAborted();
     }
   };
-  try {
-    await Promise.all(Array.from({ length: queue.lanes }, work));
-    return { items, disclaimer: DISCLAIMER };
-  } finally {
-    clearTimeout(timer);
-  }
+  await Promise.all(Array.from({ length: dependencies.queue.lanes }, work));
+  return { items, disclaimer: DISCLAIMER };
 }
 
 async function answerForOne(

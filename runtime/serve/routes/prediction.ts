@@ -20,6 +20,8 @@ import {
   feedbackListSchema,
   feedbackSchema,
   mapSchema,
+  overlayQuerySchema,
+  pictureQuerySchema,
   predictionSchema,
   type SaliencyMap,
 } from "../schemas";
@@ -96,9 +98,7 @@ export async function predictionRoutes(app: FastifyInstance, dependencies: Predi
     schema: {
       summary: "The page with the places that speak for Cancer, at most 1,024 pixels wide and high",
       params: idParams,
-      querystring: z.object({
-        opacity: z.coerce.number().min(0).max(1).optional().describe("Of the strongest place; 0.65 without it"),
-      }),
+      querystring: overlayQuerySchema,
       response: responses(picture("The overlay")),
     },
     handler: async (request, reply) => {
@@ -155,7 +155,7 @@ export async function predictionRoutes(app: FastifyInstance, dependencies: Predi
     schema: {
       summary: "What the model saw of the page that the answer is about, or of another: 128 x 128 pixels",
       params: idParams,
-      querystring: z.object({ page: z.coerce.number().int().min(1).max(99_999).optional() }),
+      querystring: pictureQuerySchema,
       response: responses(picture("The picture")),
     },
     handler: async (request, reply) => {

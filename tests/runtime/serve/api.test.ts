@@ -186,10 +186,7 @@ describe("what is kept of an answer", () => {
     expect(nothing.every((value, i) => value === nothing[i - (i % 3)])).toBe(true);
     expect(distance(nothing, usual)).toBeGreaterThan(0);
     expect(distance(nothing, all)).toBeGreaterThan(1.3 * distance(nothing, usual));
-    expect(await ask<ProblemDocument>(`${answer.overlay}?opacity=2`)).toMatchObject({
-      status: 400,
-      body: { code: "bad-query", detail: expect.stringMatching(/"opacity": .+\.$/) },
-    });
+    for (const plain of ["0.30000000000000004", "1.00"]) await picture(`${answer.overlay}?opacity=${plain}`);
   });
 
   test("what the model saw, of any page", async () => {
@@ -276,6 +273,43 @@ describe("what is kept of an answer", () => {
     expect(left).toEqual(["history/2026-01/x"]);
     expect(reports.uri).not.toBe(own.uri);
   });
+});
+
+test("a number of a query is a plain decimal one, given once", async () => {
+  const { body } = await post(scan);
+  const paths = [
+    ["opacity", `${body.overlay}?`],
+    ["page", `${body.pictures.seen}?`],
+    ["limit", "/v1/predictions?"],
+    ["limit", "/v1/feedback?"],
+  ] as const;
+  const wrong = [
+    "",
+    "0x1",
+    "1e0",
+    "1e-1",
+    "+1",
+    "-0",
+    "-1",
+    " 1",
+    "1%20",
+    "1.",
+    ".5",
+    "01",
+    "1,0",
+    "NaN",
+    "Infinity",
+    "1_0",
+  ];
+  for (const [name, path] of paths) {
+    expect((await fetch(`${url}${path}${name}=1`)).status).toBe(200);
+    const asked = [...wrong.map((text) => `${name}=${text}`), `${name}=1&${name}=1`, `${name}=99999999999999999999`];
+    for (const query of [...asked, ...(name === "opacity" ? ["opacity=1.01"] : ["page=1.5&limit=1.5"])])
+      expect([query, await ask<ProblemDocument>(path + query)]).toMatchObject([
+        query,
+        { status: 400, body: { code: "bad-query", detail: expect.stringMatching(new RegExp(`"${name}": .+\\.$`)) } },
+      ]);
+  }
 });
 
 describe("a receipt", () => {
@@ -575,6 +609,16 @@ describe("feedback", () => {
     ["an unknown field", '{"label":"Cancer","labels":1}', 400, "bad-body", /labels/],
     ["everything wrong at once", '{"label":1,"comment":2}', 400, "bad-body", /"label".*"comment"/],
     ["too much", JSON.stringify({ label: "Cancer", comment: "x".repeat(20_000) }), 413, "body-too-large", /16 KiB/],
+    ["a comment with a NUL", '{"label":"Cancer","comment":"a\\u0000b"}', 400, "bad-body", /"comment": must be text/],
+    [
+      "a comment with an escape",
+      '{"label":"Cancer","comment":"\\u001b[31m"}',
+      400,
+      "bad-body",
+      /"comment": must be text/,
+    ],
+    ["half a character", '{"label":"Cancer","comment":"a\\ud83db"}', 400, "bad-body", /"comment": must be text/],
+    ["the other half", '{"label":"Cancer","comment":"\\udc00"}', 400, "bad-body", /"comment": must be text/],
     [
       "a comment that is too long",
       JSON.stringify({ label: "Cancer", comment: "x".repeat(3000) }),
@@ -586,6 +630,81 @@ describe("feedback", () => {
     const { body: answer } = await post(scan);
     const reply = await ask<ProblemDocument>(`/v1/predictions/${answer.id}/feedback`, { method: "POST", body });
     expect(reply).toMatchObject({ status, body: { code, detail: expect.stringMatching(detail) } });
+  });
+
+  test("that is no UTF-8 is refused, and whatever is text is kept as it was sent", async () => {
+    const { body: answer } = await post(scan);
+    const path = `/v1/predictions/${answer.id}/feedback`;
+    const broken = Buffer.concat([
+      Buffer.from('{"label":"Cancer","comment":"'),
+      Buffer.from([0xc3, 0x28]),
+      Buffer.from('"}'),
+    ]);
+    expect(await ask<ProblemDocument>(path, { method: "POST", body: new Uint8Array(broken) })).toMatchObject({
+      status: 400,
+      body: { code: "bad-body", detail: expect.stringMatching(/UTF-8/) },
+    });
+    const comment = "Grüße,\n\tשלום \u{1f9e0} \u{10ffff} \ufffd \u00a0";
+    expect((await send<Feedback>(path, { label: "Cancer", comment })).body.comment).toBe(comment);
+    expect((await workspace.warehouse.rows("feedback")).map(({ row }) => row.comment)).toContain(comment);
+  });
+
+  /** Feedback of one person on one answer, from the first on, as each names the one before; and what names none of them. */
+  const chainOf = (given: readonly Feedback[]) => {
+    const by = new Map(given.map((feedback) => [feedback.supersedes, feedback.feedback]));
+    const chain: string[] = [];
+    for (let next = by.get(null); next !== undefined; next = by.get(next)) chain.push(next);
+    return chain;
+  };
+
+  test("of one person many times at once, over two instances, is a chain all the same", async () => {
+    const other = await listening();
+    const { body: answer } = await post(await headPng(SIDE, SIDE, SPOT, 51));
+    const path = `/v1/predictions/${answer.id}/feedback`;
+    const given = await Promise.all(
+      Array.from({ length: 12 }, (_, i) =>
+        ask<Feedback>(
+          path,
+          { method: "POST", body: JSON.stringify({ label: i % 3 ? "Cancer" : "Non-Cancer", comment: String(i) }) },
+          i % 2 ? url : other,
+        ),
+      ),
+    );
+    expect(given.map(({ status }) => status)).toEqual(given.map(() => 200));
+    const chain = chainOf(given.map(({ body }) => body));
+    expect(chain).toHaveLength(given.length);
+    // The newest first, by whatever it is listed.
+    const listed = (await ask<FeedbackPage>(path)).body.items;
+    expect(listed.map(({ feedback }) => feedback)).toEqual([...chain].reverse());
+    const rows = (await workspace.warehouse.rows("feedback"))
+      .map(({ row }) => row)
+      .filter(({ id }) => id === answer.id);
+    expect(rows).toHaveLength(given.length);
+    expect(new Set(rows.map(({ supersedes }) => supersedes)).size).toBe(given.length);
+  });
+
+  test("that broke off before its row is written by the next one, which names it", async () => {
+    const { body: answer } = await post(await headPng(SIDE, SIDE, SPOT, 52));
+    const path = `/v1/predictions/${answer.id}/feedback`;
+    const failing = await listening({
+      warehouse: Object.create(workspace.warehouse, {
+        append: {
+          value: async (table: string, ...rest: [never, never]) => {
+            if (table === "feedback") throw new Error("The process died here.");
+            return workspace.warehouse.append(table as "audit", ...rest);
+          },
+        },
+      }),
+    });
+    const body = JSON.stringify({ label: "Non-Cancer", comment: "the first" });
+    expect(await ask(path, { method: "POST", body }, failing)).toMatchObject({ status: 500 });
+    expect((await ask<FeedbackPage>(path)).body.items).toEqual([]);
+    const next = await send<Feedback>(path, { label: "Cancer", comment: "the second" });
+    const items = (await ask<FeedbackPage>(path)).body.items;
+    expect(items.map(({ comment }) => comment)).toEqual(["the second", "the first"]);
+    expect(next.body.supersedes).toBe(items[1]?.feedback);
+    const rows = (await workspace.warehouse.rows("feedback")).map(({ row }) => row.feedback);
+    expect(rows).toEqual(expect.arrayContaining(items.map(({ feedback }) => feedback)));
   });
 
   test("on what was never answered is 404", async () => {
@@ -640,6 +759,35 @@ describe("Idempotency-Key", () => {
     }
     const requests = new Set(all.flatMap(({ status, body }) => (status === 200 ? [body.request] : [])));
     expect(requests.size).toBe(1);
+  });
+
+  test("an answer that is there too late is not given, and is the answer when it is asked for again", async () => {
+    const now = performance.now.bind(performance);
+    let passed = 0;
+    const clock = jest.spyOn(performance, "now").mockImplementation(() => now() + passed);
+    const { reports } = workspace.buckets;
+    const slow = await listening({
+      deadlineSeconds: 600,
+      reports: Object.create(reports, {
+        create: {
+          value: (name: string, ...rest: [string]) => {
+            if (name.endsWith("-reply.json")) passed = 601_000;
+            return reports.create(name, ...rest);
+          },
+        },
+      }),
+    });
+    try {
+      const headers = { "idempotency-key": "key-late" };
+      const late = await post<ProblemDocument>(scan, headers, slow);
+      expect(late).toMatchObject({ status: 503, body: { code: "too-late" } });
+      expect(Number(late.headers.get("retry-after"))).toBeGreaterThan(0);
+      const again = await post(scan, headers, slow);
+      expect(again).toMatchObject({ status: 200, body: { label: "Cancer" } });
+      expect(again.headers.get("idempotency-replayed")).toBe("true");
+    } finally {
+      clock.mockRestore();
+    }
   });
 
   test("what failed for the moment can be sent again", async () => {
@@ -797,6 +945,46 @@ describe("models", () => {
       async () => (await ask<ModelList>("/v1/models")).body,
       ({ current }) => current?.model === BRIGHT_SPOT.id,
     );
+  });
+
+  test("one with a byte that was changed is shown as one that is not usable, promoted by nobody and rolled back to by nobody", async () => {
+    const { models, reports } = workspace.buckets;
+    const id = "model-damaged";
+    await storeModel(workspace, id);
+    await storeEvaluation(reports, id, 0.99, UNFIT);
+    const shown = async () => {
+      const { items } = (await ask<ModelList>("/v1/models")).body;
+      const { usable, problem } = (await ask<ModelDetail>(`/v1/models/${id}`)).body;
+      expect(items.find((item) => item.id === id)).toMatchObject({ usable, problem });
+      return problem;
+    };
+    const promoted = async (path: string) =>
+      (await ask<ProblemDocument>(`/v1/models/${path}`, { method: "POST" })).body;
+    expect(await shown()).toBeNull();
+    const read = jest.spyOn(models, "read");
+    expect(await shown()).toBeNull();
+    expect(read.mock.calls.filter(([name]) => name.endsWith(".onnx") || name.endsWith(".bin"))).toEqual([]);
+    read.mockRestore();
+    for (const file of ["model.onnx", "weights.bin", "model.json"]) {
+      const before = await models.read(`${id}/${file}`);
+      const bytes = Buffer.from(before);
+      bytes[bytes.length >> 1] = (bytes[bytes.length >> 1] as number) ^ 1;
+      await models.write(`${id}/${file}`, bytes);
+      expect(await shown()).toMatch(`${file} is not the file that was saved`);
+      expect(await promoted(`${id}/promote`)).toMatchObject({
+        code: "unusable-model",
+        detail: expect.stringContaining(file),
+      });
+      await models.write(`${id}/${file}`, before);
+      expect(await shown()).toBeNull();
+    }
+    // It is the one before, and damaged since.
+    await promote(workspace, id);
+    await promote(workspace, BRIGHT_SPOT.id);
+    await models.write(`${id}/model.onnx`, "another");
+    expect(await promoted("rollback")).toMatchObject({ status: 409, code: "unusable-model" });
+    expect((await ask<ModelList>("/v1/models")).body.current).toMatchObject({ model: BRIGHT_SPOT.id, previous: id });
+    expect((await post(scan)).body.model).toBe(BRIGHT_SPOT.id);
   });
 
   test("a server that may not move the pointer says so", async () => {

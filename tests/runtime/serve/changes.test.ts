@@ -10,8 +10,9 @@ import { openWorkspace, type Workspace } from "../../../runtime/platform/workspa
 import { buildServer, serveContract } from "../../../runtime/serve";
 import type { Prediction } from "../../../runtime/serve/schemas";
 import { useBackend } from "../../../runtime/tensorflow";
-import { headPng } from "../../support/bright-spot-model";
+import { headPixels, headPng } from "../../support/bright-spot-model";
 import { promote, storeModel, until } from "../../support/served-model";
+import { writeTiff } from "../imaging/tiff-writer";
 
 // Under load, over real sockets. `CHANGES=60 STOPS=20` for the long run; the small numbers show the same.
 const CHANGES = Number(process.env.CHANGES ?? 6);
@@ -182,3 +183,42 @@ test("a process that is told to stop says so on /readyz first, and fails no requ
     expect(replies.filter(({ last }) => last)).toHaveLength(CLIENTS);
   }
 }, 600_000);
+
+test("who sends a request again to where its first server was killed is told for how long to wait, and why", async () => {
+  // So many that it is at work for a while.
+  const page = {
+    width: 160,
+    height: 160,
+    bits: 8 as const,
+    values: headPixels(160, 160, { x: 80, y: 70, radius: 16 }),
+  };
+  const pages = writeTiff(Array.from({ length: 64 }, () => page));
+  const headers = { "idempotency-key": "killed" };
+  const send = (url: string) =>
+    fetch(`${url}/v1/predictions`, { method: "POST", body: new Uint8Array(pages), headers });
+  const first = await start();
+  const lost = send(first.url).catch(() => "lost");
+  const { reports } = workspace.buckets;
+  await until(
+    () => reports.list({ prefix: "idempotency/" }),
+    ({ objects }) => objects.length > 0,
+  );
+  first.child.kill("SIGKILL");
+  expect(await lost).toBe("lost");
+  const second = await start();
+  const answer = await send(second.url);
+  const { code, detail } = (await answer.json()) as { code: string; detail: string };
+  expect([answer.status, code]).toEqual([409, "in-progress"]);
+  const wait = Number(answer.headers.get("retry-after"));
+  const [claim] = (await reports.list({ prefix: "idempotency/" })).objects;
+  const name = claim?.name as string;
+  const stored = JSON.parse((await reports.read(name)).toString()) as { until: string };
+  // The claim outlives the 30 s within which an answer is given, and no more than that is waited for.
+  const asked = Date.parse(answer.headers.get("date") as string);
+  expect(Math.abs(wait - (Date.parse(stored.until) - asked) / 1000)).toBeLessThanOrEqual(2);
+  expect(wait).toBeLessThanOrEqual(45);
+  expect(detail).toContain(`Send this one again in ${wait} s`);
+  // Then it is done.
+  await reports.write(name, JSON.stringify({ ...stored, until: new Date(0) }));
+  expect((await send(second.url)).status).toBe(200);
+}, 120_000);
