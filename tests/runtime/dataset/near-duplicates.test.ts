@@ -1,5 +1,5 @@
 import { type Hashed, uniteNearDuplicates } from "../../../runtime/dataset/near-duplicates";
-import { hashDistance, NEAR_DUPLICATE_DISTANCE, SAME_PICTURE_DISTANCE } from "../../../runtime/imaging";
+import { hashDistance, NEAR_DUPLICATE_DISTANCE, packHashes, SAME_PICTURE_DISTANCE } from "../../../runtime/imaging";
 import { uniform } from "../../../runtime/platform/random";
 
 /** Connected components by the definition, pair by pair. Old pairs count as united. */
@@ -69,6 +69,24 @@ function mirrored(hash: string, axis: number): string {
   return bytes.toString("hex");
 }
 
+/** Of two of many packed hashes, however one is mirrored: by the definition, without text. */
+function distanceOf(packed: Uint32Array, i: number, j: number): number {
+  // By quarters of 64 bits: mirrored, a quarter has the bits that it had not.
+  const quarters = [0, 2, 4, 6].map(
+    (w) =>
+      countOnes((packed[8 * i + w] as number) ^ (packed[8 * j + w] as number)) +
+      countOnes((packed[8 * i + w + 1] as number) ^ (packed[8 * j + w + 1] as number)),
+  ) as [number, number, number, number];
+  const [q0, q1, q2, q3] = quarters;
+  return q0 + Math.min(q1 + q2 + q3, 64 - q1 + q2 + 64 - q3, q1 + 64 - q2 + 64 - q3, 64 - q1 + 64 - q2 + q3);
+}
+
+function countOnes(word: number): number {
+  let ones = 0;
+  for (let rest = word; rest !== 0; rest &= rest - 1) ones++;
+  return ones;
+}
+
 describe("near-duplicates by multi-index hashing", () => {
   test.each([
     0,
@@ -107,6 +125,50 @@ describe("near-duplicates by multi-index hashing", () => {
       expect(byIndex(images)).toBe(byEveryPair(images));
       expect(new Set(byIndex(images).split(",")).size).toBeGreaterThan(1);
     }
+  });
+
+  test("none is missed among many: HASHES of them, of which a third share a band and a tenth is new", () => {
+    const count = Number(process.env.HASHES ?? 2000);
+    const bases = Array.from({ length: count / 4 }, randomHash);
+    // Every 13th bit, from the first on, is of the first band.
+    const withoutFirstBand = (hash: string) => {
+      const bytes = Buffer.from(hash, "hex");
+      for (let bit = 0; bit < 256; bit += 13) bytes[bit >> 3] = (bytes[bit >> 3] as number) & ~(128 >> (bit & 7));
+      return bytes.toString("hex");
+    };
+    const images = Array.from({ length: count }, (_, i) => {
+      const version = mirrored(withErrors(bases[below(bases.length)] as string, below(24)), below(4));
+      const phash = i % 3 === 0 ? withoutFirstBand(version) : version;
+      return { phash, patient: below(2) === 0 ? `p${below(count)}` : null, isNew: i % 10 === 0 };
+    });
+    const packed = packHashes(images.map(({ phash }) => phash));
+    const expected = new Set<string>();
+    const near = (i: number, j: number) => {
+      if (!images[i]?.isNew && !images[j]?.isNew) return false;
+      const [a, b] = [images[i] as Hashed, images[j] as Hashed];
+      const strangers = a.patient !== null && b.patient !== null;
+      return distanceOf(packed, i, j) <= (strangers ? SAME_PICTURE_DISTANCE : NEAR_DUPLICATE_DISTANCE);
+    };
+    for (let i = 0; i < count; i++) for (let j = 0; j < i; j++) if (near(i, j)) expected.add(`${j},${i}`);
+    const parent = images.map((_, i) => i);
+    const find = (i: number): number => (parent[i] === i ? i : find(parent[i] as number));
+    uniteNearDuplicates(images, (a, b) => {
+      parent[find(a)] = find(b);
+    });
+    const missed = [...expected].filter((pair) => {
+      const [i, j] = pair.split(",").map(Number) as [number, number];
+      return find(i) !== find(j);
+    });
+    expect(missed).toEqual([]);
+    const connected = images.map((_, i) => i);
+    const root = (i: number): number => (connected[i] === i ? i : root(connected[i] as number));
+    for (const pair of expected) {
+      const [i, j] = pair.split(",").map(Number) as [number, number];
+      connected[root(i)] = root(j);
+    }
+    const sets = (of: (i: number) => number) => new Set(images.map((_, i) => of(i))).size;
+    expect(sets(find)).toBe(sets(root));
+    expect(expected.size).toBeGreaterThan(count / 10);
   });
 
   test("equal hashes are one picture: many names of it cost no pairs", () => {
