@@ -7,7 +7,7 @@ import { nameOf } from "../state/csv";
 import { link } from "../state/route";
 import { Failure } from "../ui/messages";
 import { counted, localTime } from "../ui/numbers";
-import { TableFrame } from "../ui/table-frame";
+import { Table } from "../ui/table";
 
 /** Predictions whose feedback is asked for at once. */
 const AT_ONCE = 4;
@@ -48,35 +48,23 @@ export function Disagreements() {
       </p>
       {error ? <Failure sentence={error} onAgain={() => void look(next, found)} /> : null}
       {found.length > 0 ? (
-        <TableFrame>
-          <table>
-            <caption class="hidden">Answers that somebody disagrees with</caption>
-            <thead>
-              <tr>
-                <th scope="col">Prediction</th>
-                <th scope="col">Model says</th>
-                <th scope="col">Person says</th>
-                <th scope="col">Comment</th>
-                <th scope="col">By</th>
-                <th scope="col">Given</th>
-              </tr>
-            </thead>
-            <tbody>
-              {found.map(({ feedback, id, label, comment, who, given_at }) => (
-                <tr key={feedback}>
-                  <th scope="row">
-                    <a href={link("history", id)}>{nameOf(id) ?? id.slice(0, 12)}</a>
-                  </th>
-                  <td>{OTHER_LABEL[label]}</td>
-                  <td>{label}</td>
-                  <td>{comment}</td>
-                  <td>{who}</td>
-                  <td class="nowrap">{localTime(given_at)}</td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
-        </TableFrame>
+        <Table
+          caption="Answers that somebody disagrees with"
+          heads={["Prediction", "Model says", "Person says", "Comment", "By", "Given"]}
+        >
+          {found.map(({ feedback, id, label, comment, who, given_at }) => (
+            <tr key={feedback}>
+              <th scope="row">
+                <a href={link("history", id)}>{nameOf(id) ?? id.slice(0, 12)}</a>
+              </th>
+              <td>{OTHER_LABEL[label]}</td>
+              <td>{label}</td>
+              <td class="comment-cell">{comment}</td>
+              <td>{who}</td>
+              <td class="nowrap">{localTime(given_at)}</td>
+            </tr>
+          ))}
+        </Table>
       ) : null}
       {next && !busy ? (
         <button type="button" class="quiet" onClick={() => void look(next, found)}>

@@ -10,7 +10,7 @@ import { knownNames } from "../state/session";
 import { useStore } from "../state/store";
 import { Failure, Waiting } from "../ui/messages";
 import { counted, localTime, percent } from "../ui/numbers";
-import { TableFrame } from "../ui/table-frame";
+import { Table } from "../ui/table";
 import { Disagreements } from "./disagreements";
 
 const EVERYTHING: HistoryFilter = { decision: "", model: "", id: "", from: "", to: "" };
@@ -171,39 +171,32 @@ function Pages({ filter, only }: { filter: HistoryFilter; only: ReadonlySet<stri
 function HistoryTable({ items }: { items: readonly HistoryItem[] }) {
   useStore(knownNames);
   return (
-    <TableFrame>
-      <table>
-        <caption class="hidden">Answers, the newest first</caption>
-        <thead>
-          <tr>
-            <th scope="col">Prediction</th>
-            <th scope="col">Decision</th>
-            <th scope="col" class="numeric">
-              Probability
-            </th>
-            <th scope="col">Answered</th>
-            <th scope="col">Pages</th>
-            <th scope="col">Model</th>
-            <th scope="col">Asked by</th>
-          </tr>
-        </thead>
-        <tbody>
-          {items.map((item) => (
-            <tr key={item.request}>
-              <th scope="row">
-                <Name item={item} />
-              </th>
-              <td class={TONES[item.decision]}>{item.decision}</td>
-              <td class="numeric">{percent(item.probability)}</td>
-              <td class="nowrap">{localTime(item.answered_at)}</td>
-              <td>{item.pages}</td>
-              <td class="code">{item.model}</td>
-              <td>{item.who}</td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </TableFrame>
+    <Table
+      caption="Answers, the newest first"
+      heads={[
+        "Prediction",
+        "Decision",
+        { title: "Probability", numeric: true },
+        "Answered",
+        { title: "Pages", numeric: true },
+        "Model",
+        "Asked by",
+      ]}
+    >
+      {items.map((item) => (
+        <tr key={item.request}>
+          <th scope="row">
+            <Name item={item} />
+          </th>
+          <td class={TONES[item.decision]}>{item.decision}</td>
+          <td class="numeric">{percent(item.probability)}</td>
+          <td class="nowrap">{localTime(item.answered_at)}</td>
+          <td class="numeric">{item.pages}</td>
+          <td class="code">{item.model}</td>
+          <td>{item.who}</td>
+        </tr>
+      ))}
+    </Table>
   );
 }
 

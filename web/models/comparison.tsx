@@ -6,7 +6,7 @@ import { me } from "../state/session";
 import { useStore } from "../state/store";
 import { Loaded } from "../ui/loaded";
 import { three } from "../ui/numbers";
-import { TableFrame } from "../ui/table-frame";
+import { Table } from "../ui/table";
 import { METRICS, metricText } from "./model";
 import { mayDecide, Promote } from "./models";
 
@@ -44,40 +44,32 @@ function Compared({
           They were measured on different test images: no difference between these numbers means anything.
         </p>
       )}
-      <TableFrame>
-        <table>
-          <caption class="hidden">Metrics of both on their test images, with 95 % intervals</caption>
-          <thead>
-            <tr>
-              <th scope="col">Metric</th>
-              {[a, b].map((id) => (
-                <th key={id} scope="col" class="numeric">
-                  <a class="code" href={link("models", id)}>
-                    {id}
-                  </a>
-                </th>
-              ))}
-              <th scope="col" class="numeric">
-                Difference
-              </th>
-            </tr>
-          </thead>
-          <tbody>
-            {metrics.map((metric) => (
-              <tr key={metric.name}>
-                <th scope="row">{METRICS.find(([key]) => key === metric.name)?.[1] ?? metric.name}</th>
-                <td class="numeric">{text(metric.a)}</td>
-                <td class="numeric">{text(metric.b)}</td>
-                <td class="numeric">
-                  {metric.difference === null
-                    ? "\u2013"
-                    : `${metric.difference > 0 ? "+" : ""}${three(metric.difference)}`}
-                </td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      </TableFrame>
+      <Table
+        caption="Metrics of both on their test images, with 95 % intervals"
+        heads={[
+          "Metric",
+          ...[a, b].map((id) => ({
+            title: (
+              <a class="code" href={link("models", id)}>
+                {id}
+              </a>
+            ),
+            numeric: true,
+          })),
+          { title: "Difference", numeric: true },
+        ]}
+      >
+        {metrics.map((metric) => (
+          <tr key={metric.name}>
+            <th scope="row">{METRICS.find(([key]) => key === metric.name)?.[1] ?? metric.name}</th>
+            <td class="numeric">{text(metric.a)}</td>
+            <td class="numeric">{text(metric.b)}</td>
+            <td class="numeric">
+              {metric.difference === null ? "\u2013" : `${metric.difference > 0 ? "+" : ""}${three(metric.difference)}`}
+            </td>
+          </tr>
+        ))}
+      </Table>
       <div class="row between">
         <p>
           <strong>

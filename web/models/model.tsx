@@ -6,7 +6,7 @@ import { useStore } from "../state/store";
 import { Loaded } from "../ui/loaded";
 import { Markdown } from "../ui/markdown";
 import { percentMark, three, whole } from "../ui/numbers";
-import { TableFrame } from "../ui/table-frame";
+import { Table } from "../ui/table";
 import { mayDecide, Promote } from "./models";
 import { CalibrationPlot, HistogramPlot, RocPlot, TrainingPlot } from "./plots";
 
@@ -78,7 +78,10 @@ const withoutDisclaimer = (card: string, disclaimer: string) =>
 
 function Facts({ model }: { model: ModelDetail }) {
   const facts: readonly (readonly [string, string | null])[] = [
-    ["Learnt from", model.counts && `${whole(model.counts.train)} images, chosen by ${whole(model.counts.validation)}`],
+    [
+      "Learnt from",
+      model.counts && `${whole(model.counts.train)} images, chosen by ${whole(model.counts.validation)}`,
+    ],
     ["Cancer from", model.threshold === null ? null : percentMark(model.threshold)],
     [
       "Uncertain",
@@ -117,61 +120,39 @@ function Evaluation({ evaluation, threshold }: { evaluation: EvaluationAnswer; t
         {evaluation.intervals}
       </p>
       <div class="columns">
-        <TableFrame>
-          <table>
-            <caption class="hidden">Metrics of the test images with their 95 % intervals</caption>
-            <thead>
-              <tr>
-                <th scope="col">Metric</th>
-                <th scope="col" class="numeric">
-                  Test, 95 % interval
-                </th>
-              </tr>
-            </thead>
-            <tbody>
-              {METRICS.map(([key, title]) => (
-                <tr key={key}>
-                  <th scope="row">{title}</th>
-                  <td class="numeric">{metricText(test[key])}</td>
-                </tr>
-              ))}
-              {baselines.map(({ name, auc }) => (
-                <tr key={name}>
-                  <th scope="row">AUC of a baseline: {name}</th>
-                  <td class="numeric">{metricText(auc)}</td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
-        </TableFrame>
-        <TableFrame>
-          <table>
-            <caption>Test images by label and answer</caption>
-            <thead>
-              <tr>
-                <td />
-                <th scope="col" class="numeric">
-                  called Cancer
-                </th>
-                <th scope="col" class="numeric">
-                  called Non-Cancer
-                </th>
-              </tr>
-            </thead>
-            <tbody>
-              <tr>
-                <th scope="row">Cancer</th>
-                <td class="numeric">{whole(confusion.truePositive)}</td>
-                <td class="numeric">{whole(confusion.falseNegative)}</td>
-              </tr>
-              <tr>
-                <th scope="row">Non-Cancer</th>
-                <td class="numeric">{whole(confusion.falsePositive)}</td>
-                <td class="numeric">{whole(confusion.trueNegative)}</td>
-              </tr>
-            </tbody>
-          </table>
-        </TableFrame>
+        <Table
+          caption="Metrics of the test images with their 95 % intervals"
+          heads={["Metric", { title: "Test, 95 % interval", numeric: true }]}
+        >
+          {METRICS.map(([key, title]) => (
+            <tr key={key}>
+              <th scope="row">{title}</th>
+              <td class="numeric">{metricText(test[key])}</td>
+            </tr>
+          ))}
+          {baselines.map(({ name, auc }) => (
+            <tr key={name}>
+              <th scope="row">AUC of a baseline: {name}</th>
+              <td class="numeric">{metricText(auc)}</td>
+            </tr>
+          ))}
+        </Table>
+        <Table
+          caption="Test images by label and answer"
+          seen
+          heads={["", { title: "called Cancer", numeric: true }, { title: "called Non-Cancer", numeric: true }]}
+        >
+          <tr>
+            <th scope="row">Cancer</th>
+            <td class="numeric">{whole(confusion.truePositive)}</td>
+            <td class="numeric">{whole(confusion.falseNegative)}</td>
+          </tr>
+          <tr>
+            <th scope="row">Non-Cancer</th>
+            <td class="numeric">{whole(confusion.falsePositive)}</td>
+            <td class="numeric">{whole(confusion.trueNegative)}</td>
+          </tr>
+        </Table>
       </div>
       <div class="plots">
         <RocPlot evaluation={evaluation} threshold={threshold ?? test.threshold} />

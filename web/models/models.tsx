@@ -8,7 +8,7 @@ import { useStore } from "../state/store";
 import { Confirmed } from "../ui/confirmed";
 import { Loaded } from "../ui/loaded";
 import { localTime, three, whole } from "../ui/numbers";
-import { TableFrame } from "../ui/table-frame";
+import { Table } from "../ui/table";
 import { ComparisonPage } from "./comparison";
 import { ModelPage } from "./model";
 
@@ -65,50 +65,37 @@ export const mayDecide = (role: string | undefined): boolean => role === undefin
 
 function ModelTable({ items }: { items: readonly ModelItem[] }) {
   return (
-    <TableFrame>
-      <table>
-        <caption class="hidden">Models, the newest first</caption>
-        <thead>
-          <tr>
-            <th scope="col">Model</th>
-            <th scope="col">Verdict</th>
-            <th scope="col" class="numeric">
-              AUC
-            </th>
-            <th scope="col" class="numeric">
-              Accuracy
-            </th>
-            <th scope="col" class="numeric">
-              Test images
-            </th>
-            <th scope="col" class="numeric">
-              Learnt from
-            </th>
-            <th scope="col">Published</th>
-          </tr>
-        </thead>
-        <tbody>
-          {items.map((item) => (
-            <tr key={item.id} class={item.current ? "current" : ""}>
-              <th scope="row">
-                <a class="code" href={link("models", item.id)}>
-                  {item.id}
-                </a>
-                {item.current ? <span class="tag">current</span> : null}
-                {item.previous ? <span class="tag">previous</span> : null}
-                {item.usable ? null : <p class="reason">{item.problem}</p>}
-              </th>
-              <td class={item.verdict?.fit ? "tone-clear" : "tone-unsure"}>{verdictWord(item)}</td>
-              <td class="numeric">{item.test?.auc == null ? "\u2013" : three(item.test.auc)}</td>
-              <td class="numeric">{item.test?.accuracy == null ? "\u2013" : three(item.test.accuracy)}</td>
-              <td class="numeric">{item.test ? whole(item.test.n) : "\u2013"}</td>
-              <td class="numeric">{item.trained_on === null ? "\u2013" : whole(item.trained_on)}</td>
-              <td class="nowrap">{item.published_at ? localTime(item.published_at) : "\u2013"}</td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </TableFrame>
+    <Table
+      caption="Models, the newest first"
+      heads={[
+        "Model",
+        "Verdict",
+        { title: "AUC", numeric: true },
+        { title: "Accuracy", numeric: true },
+        { title: "Test images", numeric: true },
+        { title: "Learnt from", numeric: true },
+        "Published",
+      ]}
+    >
+      {items.map((item) => (
+        <tr key={item.id} class={item.current ? "current" : ""}>
+          <th scope="row">
+            <a class="code" href={link("models", item.id)}>
+              {item.id}
+            </a>
+            {item.current ? <span class="tag">current</span> : null}
+            {item.previous ? <span class="tag">previous</span> : null}
+            {item.usable ? null : <p class="reason">{item.problem}</p>}
+          </th>
+          <td class={item.verdict?.fit ? "tone-clear" : "tone-unsure"}>{verdictWord(item)}</td>
+          <td class="numeric">{item.test?.auc == null ? "\u2013" : three(item.test.auc)}</td>
+          <td class="numeric">{item.test?.accuracy == null ? "\u2013" : three(item.test.accuracy)}</td>
+          <td class="numeric">{item.test ? whole(item.test.n) : "\u2013"}</td>
+          <td class="numeric">{item.trained_on === null ? "\u2013" : whole(item.trained_on)}</td>
+          <td class="nowrap">{item.published_at ? localTime(item.published_at) : "\u2013"}</td>
+        </tr>
+      ))}
+    </Table>
   );
 }
 

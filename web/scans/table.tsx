@@ -4,7 +4,7 @@ import { link } from "../state/route";
 import { useStore } from "../state/store";
 import { counted, percent } from "../ui/numbers";
 import { type Column, SortableHead, useSorted } from "../ui/sortable";
-import { TableFrame } from "../ui/table-frame";
+import { TableFrame } from "../ui/table";
 import { TONES } from "./answer";
 
 const STATES = { waiting: "Waiting", sending: "Sending", answered: "Answered", refused: "Refused" } as const;

@@ -3,7 +3,7 @@ import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
 import { useStore } from "../state/store";
 import { theme } from "../state/theme";
-import { TableFrame } from "./table-frame";
+import { Table } from "./table";
 
 interface Axis {
   readonly label: string;
@@ -65,30 +65,20 @@ export function Chart(props: ChartProps) {
         <summary>
           Numbers<span class="hidden"> of {title}</span>
         </summary>
-        <TableFrame>
-          <table>
-            <thead>
-              <tr>
-                {[x.label, ...series].map((name) => (
-                  <th key={name} scope="col" class="numeric">
-                    {name}
-                  </th>
-                ))}
-              </tr>
-            </thead>
-            <tbody>
-              {sampled(data).map((row, i) => (
-                <tr key={i}>
-                  {row.map((value, j) => (
-                    <td key={j} class="numeric">
-                      {value === null ? "\u2013" : Number(value.toFixed(4))}
-                    </td>
-                  ))}
-                </tr>
+        <Table
+          caption={`Numbers of ${title}`}
+          heads={[x.label, ...series].map((name) => ({ title: name, numeric: true }))}
+        >
+          {sampled(data).map((row, i) => (
+            <tr key={i}>
+              {row.map((value, j) => (
+                <td key={j} class="numeric">
+                  {value === null ? "\u2013" : Number(value.toFixed(4))}
+                </td>
               ))}
-            </tbody>
-          </table>
-        </TableFrame>
+            </tr>
+          ))}
+        </Table>
       </details>
     </figure>
   );

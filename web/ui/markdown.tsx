@@ -1,5 +1,5 @@
 import type { ComponentChildren } from "preact";
-import { TableFrame } from "./table-frame";
+import { Table } from "./table";
 
 /**
  * The Markdown of a model card as elements: headings, paragraphs, bullets, tables, bold, code. Text never becomes
@@ -27,11 +27,11 @@ function blockOf(block: string, key: number): ComponentChildren {
         ))}
       </ul>
     );
-  if (lines.length > 1 && lines.every((line) => line.startsWith("|"))) return <Table key={key} lines={lines} />;
+  if (lines.length > 1 && lines.every((line) => line.startsWith("|"))) return <CardTable key={key} lines={lines} />;
   return <p key={key}>{inline(block)}</p>;
 }
 
-function Table({ lines }: { lines: readonly string[] }) {
+function CardTable({ lines }: { lines: readonly string[] }) {
   const cells = (line: string) =>
     line
       .split(/(?<!\\)\|/)
@@ -39,34 +39,21 @@ function Table({ lines }: { lines: readonly string[] }) {
       .map((cell) => cell.trim());
   const [head = "", , ...rows] = lines;
   return (
-    <TableFrame>
-      <table>
-        <thead>
-          <tr>
-            {cells(head).map((cell) => (
-              <th key={cell} scope="col">
+    <Table caption="Table of the model card" heads={cells(head).map((cell) => ({ title: inline(cell) }))}>
+      {rows.map((row) => (
+        <tr key={row}>
+          {cells(row).map((cell, i) =>
+            i === 0 ? (
+              <th key={cell} scope="row">
                 {inline(cell)}
               </th>
-            ))}
-          </tr>
-        </thead>
-        <tbody>
-          {rows.map((row) => (
-            <tr key={row}>
-              {cells(row).map((cell, i) =>
-                i === 0 ? (
-                  <th key={cell} scope="row">
-                    {inline(cell)}
-                  </th>
-                ) : (
-                  <td key={`${i} ${cell}`}>{inline(cell)}</td>
-                ),
-              )}
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </TableFrame>
+            ) : (
+              <td key={`${i} ${cell}`}>{inline(cell)}</td>
+            ),
+          )}
+        </tr>
+      ))}
+    </Table>
   );
 }
 
