@@ -2,8 +2,9 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { takeIn } from "../state/answers";
 import { api } from "../state/api";
 import { sentenceOf, useAsked } from "../state/asked";
-import { chosenFiles, droppedFiles } from "../state/files";
+import { chosenFiles, droppedFiles, type NamedFile, scansAmong } from "../state/files";
 import { Failure } from "../ui/messages";
+import { counted } from "../ui/numbers";
 
 const ACCEPTED = ".jpg,.jpeg,.png,.tif,.tiff,.bmp,.webp,image/*";
 
@@ -11,6 +12,13 @@ const ACCEPTED = ".jpg,.jpeg,.png,.tif,.tiff,.bmp,.webp,image/*";
 export function Intake() {
   const [over, setOver] = useState(false);
   const [error, setError] = useState<string>();
+  const [leftOut, setLeftOut] = useState(0);
+  const take = (files: readonly NamedFile[]) => {
+    const { scans, leftOut } = scansAmong(files);
+    setError(files.length === 0 ? "There is no file in what was dropped." : undefined);
+    setLeftOut(leftOut);
+    takeIn(scans);
+  };
   useEffect(() => {
     const onDrag = (event: DragEvent) => {
       event.preventDefault();
@@ -23,10 +31,6 @@ export function Intake() {
       droppedFiles(event.dataTransfer).then(take, () =>
         setError("What was dropped cannot be read. Choose the files or the folder by the buttons instead."),
       );
-    };
-    const take = (files: Awaited<ReturnType<typeof droppedFiles>>) => {
-      setError(files.length === 0 ? "There is no file in what was dropped." : undefined);
-      takeIn(files);
     };
     const listeners = { dragenter: onDrag, dragover: onDrag, dragleave: onDrag, drop: onDrop } as const;
     for (const [type, listener] of Object.entries(listeners)) addEventListener(type as "drop", listener);
@@ -41,17 +45,30 @@ export function Intake() {
         Drop files or a folder anywhere on this page: JPEG, PNG, TIFF, BMP or WebP. They are sent to this server only.
       </p>
       <div class="row">
-        <Chooser label="Choose files" />
-        <Chooser label="Choose a folder" folder />
+        <Chooser label="Choose files" onFiles={take} />
+        <Chooser label="Choose a folder" folder onFiles={take} />
       </div>
       {error ? <Failure sentence={error} /> : null}
+      {leftOut > 0 ? (
+        <p class="hint" role="status">
+          Left out: {counted(leftOut, "file")} (lesion masks, manifest.csv) beside the scans.
+        </p>
+      ) : null}
       <Samples />
     </section>
   );
 }
 
 /** A button that opens the system's dialog. */
-function Chooser({ label, folder = false }: { label: string; folder?: boolean }) {
+function Chooser({
+  label,
+  folder = false,
+  onFiles,
+}: {
+  label: string;
+  folder?: boolean;
+  onFiles(files: readonly NamedFile[]): void;
+}) {
   const input = useRef<HTMLInputElement>(null);
   return (
     <>
@@ -69,7 +86,7 @@ function Chooser({ label, folder = false }: { label: string; folder?: boolean })
         {...(folder ? {} : { accept: ACCEPTED })}
         aria-label={label}
         onChange={({ currentTarget }) => {
-          takeIn(chosenFiles(currentTarget.files));
+          onFiles(chosenFiles(currentTarget.files));
           // The same file can be chosen again.
           currentTarget.value = "";
         }}

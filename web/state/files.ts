@@ -10,6 +10,15 @@ const LEFT_BY_SYSTEMS = /^(\.|Thumbs\.db$|desktop\.ini$)/;
 const shown = ({ name }: NamedFile) => !LEFT_BY_SYSTEMS.test(name.split("/").at(-1) ?? "");
 const byName = (a: NamedFile, b: NamedFile) => a.name.localeCompare(b.name, undefined, { numeric: true });
 
+/** What the input folder of the commands holds beside its scans (docs/commands.md), at its top. */
+const BESIDE_SCANS = /^([^/]+\/)?(masks\/.*|manifest\.csv)$/;
+
+/** Scans, and how many files are none by their place: lesion masks and the manifest, which would be answered like scans. */
+export function scansAmong(files: readonly NamedFile[]): { scans: readonly NamedFile[]; leftOut: number } {
+  const scans = files.filter(({ name }) => !BESIDE_SCANS.test(name));
+  return { scans, leftOut: files.length - scans.length };
+}
+
 /** Files that were chosen by a dialog, of a folder with their paths. */
 export function chosenFiles(files: FileList | null): readonly NamedFile[] {
   return [...(files ?? [])]
