@@ -112,7 +112,7 @@ function Filters({
         <input type="date" value={filter.from} onChange={set("from")} />
       </label>
       <label>
-        Before
+        To
         <input type="date" value={filter.to} onChange={set("to")} />
       </label>
       <button

@@ -90,9 +90,16 @@ export interface HistoryFilter {
   readonly model: string;
   /** The beginning of a prediction's id. */
   readonly id: string;
-  /** Dates, `2026-11-27`. */
+  /** The first and the last day, `2026-11-27`, as days are where the visitor is. */
   readonly from: string;
   readonly to: string;
+}
+
+/** When a day begins here, or so many days after it, as the server takes it; what is no day is left out. */
+function startOfDay(date: string, later: number): string {
+  const time = new Date(`${date}T00:00`);
+  time.setDate(time.getDate() + later);
+  return Number.isNaN(time.getTime()) ? "" : time.toISOString();
 }
 
 export const api = {
@@ -109,7 +116,12 @@ export const api = {
   },
   history(filter: HistoryFilter, cursor: string | null, signal?: AbortSignal) {
     const query = new URLSearchParams({ limit: "50" });
-    for (const [key, value] of Object.entries(filter)) if (value !== "") query.set(key, value);
+    for (const [key, value] of Object.entries({
+      ...filter,
+      from: startOfDay(filter.from, 0),
+      to: startOfDay(filter.to, 1),
+    }))
+      if (value !== "") query.set(key, value);
     if (cursor !== null) query.set("cursor", cursor);
     return get<History>(`${PREDICTIONS}?${query}`, signal);
   },
