@@ -65,18 +65,20 @@ function Header({ room }: { room: string }) {
       </nav>
       {who ? (
         <p class="who">
-          {who.who}, {who.role}
+          <span class="who-name">{who.who}, </span>
+          {who.role}
         </p>
       ) : null}
       <label class="theme">
-        <span class="hidden">Colours</span>
+        <span class="theme-label">Colours</span>
         <select
+          aria-label="Colours"
           value={chosen}
           onChange={({ currentTarget }) => theme.set(THEMES.find((name) => name === currentTarget.value) ?? "system")}
         >
           {THEMES.map((name) => (
             <option key={name} value={name}>
-              {name === "system" ? "colours of the system" : name}
+              {name}
             </option>
           ))}
         </select>

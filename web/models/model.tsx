@@ -1,7 +1,7 @@
 import type { EvaluationAnswer, MetricValue, ModelDetail } from "../../runtime/serve/schemas";
 import { api } from "../state/api";
 import { useAsked } from "../state/asked";
-import { me } from "../state/session";
+import { currentModel, me } from "../state/session";
 import { useStore } from "../state/store";
 import { Loaded } from "../ui/loaded";
 import { Markdown } from "../ui/markdown";
@@ -36,6 +36,9 @@ export function ModelPage({ id }: { id: string }) {
 
 function ModelFound({ model, role, onChange }: { model: ModelDetail; role: string | undefined; onChange(): void }) {
   const { evaluation, training } = model;
+  const answering = useStore(currentModel).model;
+  // Of the model that answers, the verdict stands right above, at the head of every page.
+  const said = answering?.id === model.id && answering.verdict.sentence === model.verdict?.sentence;
   return (
     <div class="page">
       <p>
@@ -48,9 +51,13 @@ function ModelFound({ model, role, onChange }: { model: ModelDetail; role: strin
         {!model.current && model.usable && mayDecide(role) ? <Promote id={model.id} onDone={onChange} /> : null}
       </div>
       {model.usable ? null : <p class="note">It cannot answer here: {model.problem}</p>}
-      <p class={model.verdict?.fit ? "note fit" : "note"} role="note">
-        <strong>{model.verdict?.sentence ?? "No evaluation of it is stored, so nothing is known of its worth."}</strong>
-      </p>
+      {said ? null : (
+        <p class={model.verdict?.fit ? "note fit" : "note"} role="note">
+          <strong>
+            {model.verdict?.sentence ?? "No evaluation of it is stored, so nothing is known of its worth."}
+          </strong>
+        </p>
+      )}
       <Facts model={model} />
       {evaluation ? <Evaluation evaluation={evaluation} threshold={model.threshold} /> : null}
       {training && training.epochs.length > 0 ? (
@@ -80,7 +87,7 @@ function Facts({ model }: { model: ModelDetail }) {
   const facts: readonly (readonly [string, string | null])[] = [
     [
       "Learnt from",
-      model.counts && `${whole(model.counts.train)} images, chosen by ${whole(model.counts.validation)}`,
+      model.counts && `${whole(model.counts.train)} images, and ${whole(model.counts.validation)} to choose by`,
     ],
     ["Cancer from", model.threshold === null ? null : percentMark(model.threshold)],
     [

@@ -75,7 +75,7 @@ export function HistogramPlot({ evaluation }: { evaluation: EvaluationAnswer }) 
   return (
     <Chart
       title="Probabilities of the test images"
-      text={`${test.n} images, by the probability that they got; the darker part is labelled Cancer.`}
+      text={`${test.n} images, by the probability that they got; the orange part is labelled Cancer.`}
       data={columns(rows)}
       series={["images", "of them Cancer"]}
       x={{ label: "probability", ...UNIT }}
@@ -95,7 +95,7 @@ export function TrainingPlot({ training }: { training: TrainingCurve }) {
         text={`${epochs.length} epochs; the model has the weights of epoch ${chosen}.`}
         data={columns(epochs.map(({ epoch, loss, validation }): Row => [epoch, loss, validation?.loss ?? null]))}
         series={["training", "validation"]}
-        x={{ label: "epoch" }}
+        x={{ label: "epoch", whole: true }}
         y={{ label: "loss", min: 0 }}
       />
       {last?.validation ? (
@@ -104,7 +104,7 @@ export function TrainingPlot({ training }: { training: TrainingCurve }) {
           text={`${three(epochs.find(({ epoch }) => epoch === chosen)?.validation?.auc ?? last.validation.auc)} at the chosen epoch.`}
           data={columns(epochs.map(({ epoch, validation }): Row => [epoch, validation?.auc ?? null]))}
           series={["AUC"]}
-          x={{ label: "epoch" }}
+          x={{ label: "epoch", whole: true }}
           y={{ label: "AUC", max: 1 }}
         />
       ) : null}

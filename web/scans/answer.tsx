@@ -1,12 +1,15 @@
 import type { Prediction } from "../../runtime/serve/schemas";
+import { shownOrder } from "../state/answers";
+import { link } from "../state/route";
+import { useStore } from "../state/store";
 import { percent } from "../ui/numbers";
 import { Viewer } from "../viewer/viewer";
 import { FeedbackPanel } from "./feedback";
 import { ProbabilityBar } from "./probability-bar";
 
 /** One answer: what was decided and how surely, the scan, and what people say of it. */
-export function Answer({ prediction, name }: { prediction: Prediction; name: string }) {
-  const { decision, probability, verdict, pages, page, width, height, rejected_pages: rejected } = prediction;
+export function Answer({ prediction, name, steps }: { prediction: Prediction; name: string; steps: boolean }) {
+  const { id, decision, probability, verdict, pages, page, width, height, rejected_pages: rejected } = prediction;
   return (
     <article class="answer" aria-labelledby="answer-title">
       <div class="answer-head">
@@ -22,11 +25,14 @@ export function Answer({ prediction, name }: { prediction: Prediction; name: str
         </p>
         <ProbabilityBar prediction={prediction} />
       </div>
-      {verdict.fit ? null : (
-        <p class="verdict-short" role="note">
-          {SHORT_VERDICT}
-        </p>
-      )}
+      <div class="row between">
+        {verdict.fit ? null : (
+          <p class="verdict-short" role="note">
+            {SHORT_VERDICT}
+          </p>
+        )}
+        {steps ? <Steps id={id} /> : null}
+      </div>
       {decision === "Uncertain" ? (
         <p class="note" role="note">
           The model is too unsure to decide: a person should read this scan.
@@ -57,6 +63,23 @@ export function Answer({ prediction, name }: { prediction: Prediction; name: str
         </dl>
       </details>
     </article>
+  );
+}
+
+/** To the scans before and after it in the table: by keys the way back there may be long. */
+function Steps({ id }: { id: string }) {
+  const order = useStore(shownOrder);
+  const at = order.indexOf(id);
+  if (at < 0 || order.length < 2) return null;
+  const step = (to: string | undefined, text: string) => (to ? <a href={link("scans", to)}>{text}</a> : null);
+  return (
+    <nav class="steps" aria-label="Scans in the order of the table">
+      {step(order[at - 1], "Previous")}
+      <span>
+        {at + 1} of {order.length}
+      </span>
+      {step(order[at + 1], "Next")}
+    </nav>
   );
 }
 

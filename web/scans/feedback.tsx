@@ -12,17 +12,17 @@ const LONGEST_COMMENT = 2000;
 
 /** What people hold the scan for, and the form to say it. */
 export function FeedbackPanel({ prediction }: { prediction: Prediction }) {
-  const { id, label } = prediction;
+  const { id, label, decision } = prediction;
   const given = useAsked(`feedback ${id}`, (signal) => api.feedback(id, signal));
   const role = useStore(me)?.role;
   const items = given.value?.items ?? [];
   return (
     <section class="feedback" aria-label="Feedback">
-      <h3>Do you agree?</h3>
+      <h3>{decision === "Uncertain" ? "What do you hold it for?" : "Do you agree?"}</h3>
       {role === "viewer" ? (
         <p class="hint">Your role is viewer: feedback is given by clinicians.</p>
       ) : (
-        <Form key={id} id={id} label={label} onGiven={given.again} />
+        <Form key={id} id={id} label={label} unsure={decision === "Uncertain"} onGiven={given.again} />
       )}
       {given.error ? <Failure sentence={given.error} onAgain={given.again} /> : null}
       {items.length > 0 ? (
@@ -40,21 +40,35 @@ export function FeedbackPanel({ prediction }: { prediction: Prediction }) {
   );
 }
 
-function Form({ id, label, onGiven }: { id: string; label: Prediction["label"]; onGiven(): void }) {
+function Form({
+  id,
+  label,
+  unsure,
+  onGiven,
+}: {
+  id: string;
+  label: Prediction["label"];
+  unsure: boolean;
+  onGiven(): void;
+}) {
   const ids = useId();
   const [choice, setChoice] = useState<FeedbackGiven["label"]>();
   const [comment, setComment] = useState("");
   const [state, setState] = useState<{ sending?: boolean; error?: string; done?: string }>({});
   const submit = async (event: Event) => {
     event.preventDefault();
-    if (!choice) return setState({ error: "Choose whether you agree before you send." });
+    if (!choice)
+      return setState({
+        error: unsure ? "Choose one of both before you send." : "Choose whether you agree before you send.",
+      });
     setState({ sending: true });
     try {
       const given = await api.giveFeedback(
         id,
         comment.trim() === "" ? { label: choice } : { label: choice, comment: comment.trim() },
       );
-      const done = `Your feedback is kept: ${given.agrees ? "you agree" : "you disagree"} (${given.label}).`;
+      const kept = unsure ? given.label : `${given.agrees ? "you agree" : "you disagree"} (${given.label})`;
+      const done = `Your feedback is kept: ${kept}.`;
       setState({ done });
       announce(done);
       setComment("");
@@ -74,8 +88,8 @@ function Form({ id, label, onGiven }: { id: string; label: Prediction["label"]; 
     <form onSubmit={submit} noValidate>
       <fieldset class="options">
         <legend class="hidden">What do you hold this scan for?</legend>
-        {option(label, `Agree: ${label}`)}
-        {option(OTHER_LABEL[label], `Disagree: ${OTHER_LABEL[label]}`)}
+        {option(label, unsure ? `${label}, as the model leans` : `Agree: ${label}`)}
+        {option(OTHER_LABEL[label], unsure ? OTHER_LABEL[label] : `Disagree: ${OTHER_LABEL[label]}`)}
       </fieldset>
       <label class="comment" for={`${ids}comment`}>
         <span class="hidden">Comment</span>

@@ -27,15 +27,15 @@ export function ScansRoom({ id }: { id: string | undefined }) {
         <Intake />
         <AnswersTable open={id} />
       </div>
-      <div class="looked-at">{id ? <OpenAnswer id={id} /> : <Welcome any={all.length > 0} />}</div>
+      <div class="looked-at">{id ? <OpenAnswer id={id} steps /> : <Welcome any={all.length > 0} />}</div>
     </div>
   );
 }
 
 function Welcome({ any }: { any: boolean }) {
   return (
-    <div class="welcome">
-      <p>{any ? "Choose a file in the table to look at its answer." : "Nothing has been sent yet in this visit."}</p>
+    <div class={any ? "welcome" : "welcome empty"}>
+      <p>{any ? "Choose a file in the table to look at its answer." : "Drop scans or a folder of them here."}</p>
       <p class="hint">
         Answers of before are in the <a href="#/history">history</a>. What the model is worth stands under{" "}
         <a href="#/models">models</a>.
@@ -45,7 +45,7 @@ function Welcome({ any }: { any: boolean }) {
 }
 
 /** An answer by its prediction's id: of this visit, or asked for. */
-export function OpenAnswer({ id }: { id: string }) {
+export function OpenAnswer({ id, steps = false }: { id: string; steps?: boolean }) {
   const mine = useStore(scans).find(({ progress }) => progress.state === "answered" && progress.prediction.id === id);
   const known = mine?.progress.state === "answered" ? mine.progress.prediction : undefined;
   const asked = useAsked(`answer ${id}`, async (signal) => known ?? api.prediction(id, signal));
@@ -54,12 +54,17 @@ export function OpenAnswer({ id }: { id: string }) {
   useEffect(() => {
     if (!there) return;
     const title = document.getElementById("answer-title");
-    title?.focus({ preventScroll: true });
-    // Beside the table it is in view already.
-    if (!matchMedia("(min-width: 900px)").matches) title?.scrollIntoView({ block: "start" });
+    if (!title) return;
+    title.focus({ preventScroll: true });
+    // Beside the table it is in view, unless somebody scrolled down to choose it there.
+    const { top } = title.getBoundingClientRect();
+    const header = document.querySelector("header")?.clientHeight ?? 0;
+    if (top < header || top > innerHeight / 2) title.closest("article")?.scrollIntoView({ block: "start" });
   }, [id, there]);
   if (prediction)
-    return <Answer key={id} prediction={prediction} name={mine?.name ?? nameOf(id) ?? `Scan ${short(id)}`} />;
+    return (
+      <Answer key={id} prediction={prediction} name={mine?.name ?? nameOf(id) ?? `Scan ${short(id)}`} steps={steps} />
+    );
   if (asked.error) return <Failure sentence={asked.error} onAgain={asked.again} />;
   return <Waiting what="The answer is being fetched" />;
 }

@@ -1,4 +1,5 @@
-import { clearDone, type Scan, scans, sendAgain } from "../state/answers";
+import { useEffect } from "preact/hooks";
+import { clearDone, type Scan, scans, sendAgain, shownOrder } from "../state/answers";
 import { answersCsv, download } from "../state/csv";
 import { link } from "../state/route";
 import { useStore } from "../state/store";
@@ -20,6 +21,10 @@ const COLUMNS: readonly Column<Scan>[] = [
 export function AnswersTable({ open }: { open: string | undefined }) {
   const rows = useStore(scans);
   const { sorted, sorting, toggle } = useSorted(rows, COLUMNS);
+  useEffect(() => {
+    // A file that was sent twice is one scan.
+    shownOrder.set([...new Set(sorted.flatMap((scan) => answered(scan)?.id ?? []))]);
+  }, [sorted]);
   if (rows.length === 0) return null;
   const done = rows.filter(({ progress }) => progress.state === "answered" || progress.state === "refused").length;
   return (
@@ -76,18 +81,22 @@ function Row({ scan, open }: { scan: Scan; open: string | undefined }) {
   }
   if (progress.state === "refused")
     return (
-      <tr>
-        <th scope="row">
-          {name}
-          <p class="reason">{progress.reason}</p>
-        </th>
-        <td>Refused</td>
-        <td class="numeric">
-          <button type="button" class="quiet small" aria-label={`Send ${name} again`} onClick={() => sendAgain(key)}>
-            Again
-          </button>
-        </td>
-      </tr>
+      <>
+        <tr class="with-reason">
+          <th scope="row">{name}</th>
+          <td>Refused</td>
+          <td class="numeric">
+            <button type="button" class="quiet small" aria-label={`Send ${name} again`} onClick={() => sendAgain(key)}>
+              Again
+            </button>
+          </td>
+        </tr>
+        <tr>
+          <td colSpan={COLUMNS.length} class="reason">
+            {progress.reason}
+          </td>
+        </tr>
+      </>
     );
   return (
     <tr>

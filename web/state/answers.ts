@@ -22,6 +22,9 @@ export interface Scan {
 
 export const scans = new Store<readonly Scan[]>([]);
 
+/** Predictions of the table of answers, in the order that it shows them: what is before and after the one that is open. */
+export const shownOrder = new Store<readonly string[]>([]);
+
 /** Files on their way at once: the server has a bound, and others ask too. */
 const AT_ONCE = 2;
 /** How often a file is sent again to a server that has no room. */

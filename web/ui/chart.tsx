@@ -9,6 +9,8 @@ interface Axis {
   readonly label: string;
   readonly min?: number;
   readonly max?: number;
+  /** It has whole numbers only. */
+  readonly whole?: boolean;
 }
 
 export type Marks = readonly { readonly x: number; readonly y: number; readonly label: string }[];
@@ -98,23 +100,24 @@ function sampled(data: uPlot.AlignedData): (number | null)[][] {
 
 const widthOf = (element: HTMLElement) => Math.max(200, Math.min(MOST_WIDTH, element.clientWidth));
 
-const COLOURS = ["--plot-ink", "--plot-grid", "--plot-first", "--plot-second"] as const;
+const COLOURS = ["--plot-ink", "--plot-grid", "--plot-first", "--plot-second", "--surface"] as const;
 
 /** The theme's colours in the form that a canvas takes: a property's own value may still be a pair of which one holds. */
-function coloursOf(element: HTMLElement): readonly [string, string, string, string] {
+function coloursOf(element: HTMLElement): readonly [string, string, string, string, string] {
   const probe = element.appendChild(document.createElement("span"));
   const colours = COLOURS.map((name) => {
     probe.style.color = `var(${name})`;
     return getComputedStyle(probe).color;
   });
   probe.remove();
-  return colours as unknown as readonly [string, string, string, string];
+  return colours as unknown as readonly [string, string, string, string, string];
 }
 
 function optionsOf(props: ChartProps, element: HTMLElement): uPlot.Options {
-  const [ink, grid, accent, second] = coloursOf(element);
-  const axis = ({ label }: Axis): uPlot.Axis => ({
+  const [ink, grid, accent, second, ground] = coloursOf(element);
+  const axis = ({ label, whole }: Axis): uPlot.Axis => ({
     label,
+    ...(whole ? { incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000] } : {}),
     labelSize: 22,
     stroke: ink,
     font: "12px system-ui, sans-serif",
@@ -151,12 +154,12 @@ function optionsOf(props: ChartProps, element: HTMLElement): uPlot.Options {
         };
       }),
     ],
-    hooks: { draw: [(plot) => decorate(plot, props, ink)] },
+    hooks: { draw: [(plot) => decorate(plot, props, ink, ground)] },
   };
 }
 
 /** The diagonal of chance, and marks with their names. */
-function decorate(plot: uPlot, { diagonal, marks = [], series, bars }: ChartProps, ink: string): void {
+function decorate(plot: uPlot, { diagonal, marks = [], series, bars }: ChartProps, ink: string, ground: string): void {
   const { ctx: context } = plot;
   const at = (x: number, y: number) => [plot.valToPos(x, "x", true), plot.valToPos(y, "y", true)] as const;
   context.save();
@@ -176,10 +179,19 @@ function decorate(plot: uPlot, { diagonal, marks = [], series, bars }: ChartProp
   }
   for (const { x, y, label } of marks) {
     const [px, py] = at(x, y);
+    context.strokeStyle = ink;
+    context.lineWidth = 1;
     context.beginPath();
     context.arc(px, py, 5 * devicePixelRatio, 0, 2 * Math.PI);
     context.stroke();
-    context.fillText(label, px + 9 * devicePixelRatio, py + 14 * devicePixelRatio);
+    // On the side where there is room, and readable where a curve runs behind it.
+    const right = px > plot.bbox.left + plot.bbox.width / 2;
+    context.textAlign = right ? "right" : "left";
+    const place = [px + (right ? -9 : 9) * devicePixelRatio, py + 14 * devicePixelRatio] as const;
+    context.strokeStyle = ground;
+    context.lineWidth = 4 * devicePixelRatio;
+    context.strokeText(label, ...place);
+    context.fillText(label, ...place);
   }
   if (series.length > 1 && !bars) {
     context.textAlign = "right";
