@@ -8,10 +8,8 @@ import { Problem } from "../../runtime/serve/problem";
 import { startBrowser } from "../../tools/browser";
 import { headPixels, headPng } from "../support/head";
 import { type FixtureState, fixtureApi } from "./fixture-api";
-import { type Sent, Visitor } from "./visitor";
-
-const SPOT = { x: 130, y: 110, radius: 16 };
-const SIZES = { wide: { width: 1280, height: 900 }, phone: { width: 390, height: 844 } };
+import { SIZES, SPOT, twelve } from "./scans";
+import { Visitor } from "./visitor";
 
 let folder: string;
 let app: FastifyInstance;
@@ -38,185 +36,56 @@ afterEach(async () => {
   await app.close();
 });
 
-/** Slices of a head as the pages of a 16-bit TIFF, a spot on one of them. */
-async function stack(pages: number, ill: number): Promise<Buffer> {
-  const [width, height] = [240, 200];
-  const pixels = new Uint16Array(pages * width * height);
-  for (let page = 0; page < pages; page++) {
-    const drawn = headPixels(width, height, page + 1 === ill ? SPOT : undefined, page);
-    pixels.set(
-      Uint16Array.from(drawn, (grey) => grey * 16),
-      page * width * height,
-    );
-  }
-  const raw = { width, height: pages * height, channels: 1, pageHeight: height } as const;
-  return sharp(pixels, { raw }).toColourspace("grey16").tiff({ compression: "deflate" }).toBuffer();
-}
-
-/** Twelve scans of a folder: eleven slices, of which every third is ill, and a stack of five. */
-async function twelve(): Promise<Sent[]> {
-  const slices = Array.from({ length: 11 }, async (_, i) => ({
-    name: `slice-${i + 1}.png`,
-    content: await headPng(240, 200, i % 3 === 0 ? SPOT : undefined, i),
-  }));
-  return [...(await Promise.all(slices)), { name: "stack.tif", content: await stack(5, 4) }];
-}
-
-const rows = () => visitor.page.locator("table.answers tbody tr").count();
 const answered = (n: number) =>
   visitor.page.locator(".side .between .hint", { hasText: `${n} of ${n} files` }).waitFor();
 const shown = () => visitor.page.locator("canvas[data-ready=yes]").waitFor();
 const names = () => visitor.page.locator("table.answers tbody th").allTextContents();
 
-/** Where a pixel of a 240 x 200 page lies on the canvas that it is fitted into, as shares of its width and height. */
-async function placeOf(px: number, py: number): Promise<[x: number, y: number]> {
-  const { width, height } = (await visitor.page.locator(".stage").boundingBox()) ?? { width: 1, height: 1 };
-  const scale = Math.min(width / 240, height / 200);
-  return [0.5 + ((px + 0.5 - 120) * scale) / width, 0.5 + ((py + 0.5 - 100) * scale) / height];
-}
+const seenAt = (x: number, y: number) => visitor.seenAt(x, y);
 
-/** The grey (0 to 255) that the canvas shows at a share of its width and height, and how far from grey it is. */
-async function seenAt(x: number, y: number): Promise<{ grey: number; colour: number }> {
-  const [red, green, blue] = await visitor.page.evaluate<[number, number, number]>(`(() => {
-    const canvas = document.querySelector(".stage canvas");
-    return [...canvas.getContext("2d").getImageData(${x} * canvas.width, ${y} * canvas.height, 1, 1).data];
-  })()`);
-  return { grey: green, colour: Math.max(red, green, blue) - Math.min(red, green, blue) };
-}
-
-test("the whole story with the keyboard alone: a folder, sorted, opened, scrolled, windowed, overlay, feedback, history, model", async () => {
-  const scans = join(folder, "twelve");
-  await mkdir(scans);
-  for (const { name, content } of await twelve()) await writeFile(join(scans, name), content);
-  const { page } = visitor;
-
-  // The first thing that Tab reaches leads over the head.
-  await visitor.press("Tab");
-  expect(await page.evaluate("document.activeElement.textContent")).toBe("Skip to the content");
-  await visitor.press("Enter");
-  expect(await page.evaluate("document.activeElement.id")).toBe("main");
-
-  // A folder, by the system's dialog.
-  await visitor.press("Tab", "Tab");
-  expect(await page.evaluate("document.activeElement.textContent")).toBe("Choose a folder");
-  const dialog = page.waitForEvent("filechooser");
-  await visitor.press("Enter");
-  await (await dialog).setFiles(scans);
-  await answered(12);
-  expect(await rows()).toBe(12);
-  await page
-    .locator("[data-announcer]", { hasText: /12 of 12 files are answered, 0 refused/ })
-    .waitFor({ state: "attached" });
-  expect(await visitor.text("[data-announcer]")).toMatch(/^Of a model that is not fit for use: /);
-
-  // Sorted by probability, the most suspicious first, and the other way round.
-  await visitor.tabTo("th:nth-child(3) button.sort");
-  await visitor.press("Enter");
-  expect(await page.locator("th[aria-sort=descending]").textContent()).toMatch(/^Probability/);
-  const probabilities = () =>
-    page
-      .locator("table.answers td.numeric")
-      .evaluateAll((cells) => cells.map((cell) => Number.parseFloat(`${cell.textContent}`)));
-  const sorted = await probabilities();
-  expect(sorted).toEqual([...sorted].sort((a, b) => b - a));
-  await visitor.press("Enter");
-  expect(await probabilities()).toEqual([...sorted].sort((a, b) => a - b));
-
-  // The stack is opened: its answer has the focus, and says what it is.
-  await visitor.tabTo("table.answers a[href]");
-  while (!/stack\.tif/.test(`${await page.evaluate("document.activeElement.textContent")}`)) await visitor.press("Tab");
-  await visitor.press("Enter");
-  await shown();
-  expect(await page.evaluate("document.activeElement.id")).toBe("answer-title");
-  expect(await visitor.text("#answer-title")).toBe("twelve/stack.tif");
-  expect(await visitor.text(".decision")).toBe("Cancer");
-
-  // Pages: the slider is at the fourth, the most suspicious, and goes to the fifth, which has no map.
-  await visitor.tabTo(".stage");
-  await visitor.press("PageDown");
-  await page.locator(".strip-range", { hasText: /^Page 5,/ }).waitFor();
-  expect(await page.locator("input[name=page]").getAttribute("aria-valuetext")).toMatch(
-    /^Page 5 of 5, probability of Cancer \d/,
-  );
-  await shown();
-  await visitor.tabTo("input[name=page]");
-  await visitor.press("ArrowLeft");
-  await page.locator(".strip-range", { hasText: /^Page 4 \(most suspicious\)/ }).waitFor();
-
-  // Window: a narrower one makes the same pixel brighter or darker.
-  await shown();
-  // The canvas has the page's shape within a pixel; the mark leaves free what it points at.
-  const [peakX = 0, peakY = 0] = (/x (\d+), y (\d+)/.exec(await visitor.text(".viewer-tools")) ?? [])
-    .slice(1)
-    .map(Number);
-  const [x, y] = await placeOf(peakX, peakY);
-  await visitor.tabTo(".viewer-tools input[type=checkbox]");
-  await visitor.press("Space");
-  expect((await seenAt(x, y)).colour).toBe(0);
-  await visitor.press("Space");
-  expect((await seenAt(x, y)).colour).toBeGreaterThan(10);
-  await visitor.press("Tab");
-  const before = await seenAt(x, y);
-  await visitor.press("Home");
-  await page.locator(".range", { hasText: "Opacity 0 %" }).waitFor();
-  expect((await seenAt(x, y)).colour).toBeLessThan(before.colour);
-  const brain = (await seenAt(0.35, 0.5)).grey;
-  await visitor.tabTo("fieldset:nth-of-type(2) input[type=range]");
-  for (let i = 0; i < 40; i++) await visitor.press("PageUp");
-  expect((await seenAt(0.35, 0.5)).grey).toBeLessThan(brain);
-
-  // Feedback: nothing chosen is a sentence; then it disagrees.
-  await visitor.tabTo(".feedback button[type=submit]");
-  await visitor.press("Enter");
-  expect(await visitor.text(".feedback .failure")).toMatch(/Choose whether you agree/);
-  await visitor.tabTo(".feedback input[type=radio]", { back: true });
-  await visitor.press("ArrowRight");
-  if (!(await page.getByRole("radio", { name: "Disagree: Non-Cancer" }).isChecked())) await visitor.press("Space");
-  await visitor.press("Tab");
-  await page.keyboard.type("An artefact, I think.");
-  await visitor.tabTo(".feedback button[type=submit]");
-  await visitor.press("Enter");
-  await page.locator(".done", { hasText: "you disagree (Non-Cancer)" }).waitFor();
-  await page.locator(".feedback-list", { hasText: "An artefact, I think." }).waitFor();
-
-  // Found again in the history: by its decision, by its name, and in the queue of disagreements.
-  await visitor.tabTo("header nav a[href='#/history']", { back: true });
-  await visitor.press("Enter");
-  await page.locator(".page table tbody tr").nth(11).waitFor();
-  expect(await page.evaluate("document.activeElement.textContent")).toBe("History");
-  await visitor.tabTo("search select");
-  await page.keyboard.type("C");
-  await page.locator("p[role=status]", { hasText: /^5 answers/ }).waitFor();
-  await visitor.tabTo("input[type=search]");
-  await page.keyboard.type("STACK");
-  await page.locator("p[role=status]", { hasText: /^1 answer,/ }).waitFor();
-  await visitor.tabTo(".tabs a[href='#/history/disagreements']", { back: true });
-  await visitor.press("Enter");
-  await page.locator("p[role=status]", { hasText: /^1 disagreement, the newest first/ }).waitFor();
-  expect(await visitor.text(".page tbody")).toMatch(/stack\.tif.*An artefact, I think\./);
-  await visitor.tabTo(".page tbody a");
-  await visitor.press("Enter");
-  await shown();
-  expect(await visitor.text(".feedback-list")).toMatch(/^Disagrees: Non-Cancer/);
-
-  // The model page: the verdict before any number, and plots with their numbers.
-  await visitor.tabTo("header nav a[href='#/models']", { back: true });
-  await visitor.press("Enter");
-  await visitor.tabTo(".page tbody a[href='#/models/bright-spot-0001']");
-  await visitor.press("Enter");
-  await page.locator(".chart canvas").nth(4).waitFor();
-  expect(await visitor.text("main .note")).toBe("Not fit for use: it is <b>a test</b>.");
-  expect(await page.locator(".chart h3").allTextContents()).toEqual([
-    "ROC curve",
-    "Calibration",
-    "Probabilities of the test images",
-    "Loss",
-    "AUC on validation",
+test("a real folder is dropped: all of its files, however many and however deep, in the order of their names", async () => {
+  const data = join(folder, "dropped");
+  const [many, deep] = [join(data, "many"), join(data, "a", "b", "c")];
+  await mkdir(many, { recursive: true });
+  await mkdir(deep, { recursive: true });
+  // A browser gives the entries of a folder a hundred at a time. They are refused at once, which is an answer too.
+  const bad = Array.from({ length: 230 }, (_, i) => `${i + 1}.png`);
+  for (const name of bad) await writeFile(join(many, name), `no picture ${name}`);
+  await writeFile(join(deep, "ill.png"), await headPng(240, 200, SPOT));
+  await writeFile(join(data, "well.png"), await headPng(240, 200));
+  for (const left of [".DS_Store", "Thumbs.db", "a/.hidden"]) await writeFile(join(data, left), "left by a system");
+  const beside = join(folder, "beside.png");
+  await writeFile(beside, await headPng(240, 200, SPOT, 1));
+  await visitor.dropPaths([data, beside]);
+  await answered(233);
+  expect((await names()).map((name) => name.replace(/^dropped\//, ""))).toEqual([
+    "beside.png",
+    "a/b/c/ill.png",
+    ...bad.map((name) => `many/${name}`),
+    "well.png",
   ]);
-  await visitor.tabTo(".chart summary");
-  await visitor.press("Enter");
-  expect(await visitor.text(".chart details[open] tbody")).toContain("0.88");
-  expect(visitor.problems).toEqual([]);
+  expect(await visitor.page.locator("table.answers td.tone-cancer").count()).toBe(2);
+});
+
+test("what lies beside the scans in a data folder is left out, and said", async () => {
+  const data = join(folder, "data");
+  for (const part of ["Cancer", "masks"]) await mkdir(join(data, part), { recursive: true });
+  const ill = await headPng(240, 200, SPOT);
+  for (const name of ["Cancer/1.png", "masks/1.png", "manifest.csv"]) await writeFile(join(data, name), ill);
+  // Elsewhere such a name says nothing.
+  await mkdir(join(data, "Cancer", "masks"));
+  await writeFile(join(data, "Cancer", "masks", "2.png"), await headPng(240, 200, SPOT, 1));
+  await visitor.dropPaths([data]);
+  await answered(2);
+  expect(await names()).toEqual(["data/Cancer/1.png", "data/Cancer/masks/2.png"]);
+  expect(await visitor.text(".intake")).toContain("Left out: 2 files (lesion masks, manifest.csv) beside the scans.");
+});
+
+test("an empty folder is a sentence", async () => {
+  const empty = join(folder, "empty");
+  await mkdir(empty);
+  await visitor.dropPaths([empty]);
+  await visitor.page.locator(".intake .failure", { hasText: "There is no file in what was dropped." }).waitFor();
 });
 
 describe.each(Object.entries(SIZES))("at %s", (_, viewport) => {
@@ -300,22 +169,83 @@ test("the answer in one look: all of it above the fold, on one scale, beside the
   expect(visitor.problems).toEqual([]);
 });
 
-test("the map is not drawn where the decision is Non-Cancer", async () => {
+/** How many pixels of the canvas are coloured. */
+const coloured = () =>
+  visitor.page.evaluate<number>(`(() => {
+    const canvas = document.querySelector(".stage canvas");
+    const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+    let count = 0;
+    for (let i = 0; i < data.length; i += 4) if (Math.max(data[i], data[i + 1], data[i + 2]) - Math.min(data[i], data[i + 1], data[i + 2]) > 8) count++;
+    return count;
+  })()`);
+
+/** From now on the evidence is as strong as can be at every place that the model was shown, or at every place. */
+const evidenceEverywhere = (ofPage = false) =>
+  visitor.page.route("**/map", async (route) => {
+    const map = await (await route.fetch()).json();
+    const { width, height } = map;
+    const foreground = ofPage ? { x: 0, y: 0, width, height } : map.foreground;
+    await route.fulfill({ json: { ...map, values: map.values.map(() => 1), foreground } });
+  });
+
+test("where the decision is Non-Cancer, map and mark are not drawn unless asked for", async () => {
+  await evidenceEverywhere();
   await visitor.drop([{ name: "well.png", content: await headPng(240, 200) }]);
   await shown();
   expect(await visitor.text(".decision")).toBe("Non-Cancer");
   const evidence = visitor.page.getByRole("checkbox", { name: "Evidence for Cancer" });
-  expect(await evidence.isChecked()).toBe(false);
+  const mark = visitor.page.getByRole("checkbox", { name: "Strongest place" });
+  expect([await evidence.isChecked(), await mark.isChecked()]).toEqual([false, false]);
   expect(await visitor.text(".viewer-tools")).toContain("Not drawn by itself");
-  const coloured = () =>
-    visitor.page.evaluate<number>(`(() => {
-      const canvas = document.querySelector(".stage canvas");
-      const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
-      let count = 0;
-      for (let i = 0; i < data.length; i += 4) if (Math.max(data[i], data[i + 1], data[i + 2]) - Math.min(data[i], data[i + 1], data[i + 2]) > 8) count++;
-      return count;
-    })()`);
   expect(await coloured()).toBe(0);
+  await evidence.check();
+  expect(await visitor.text(".viewer-tools")).not.toContain("Not drawn by itself");
+  expect(await coloured()).toBeGreaterThan(10_000);
+  await evidence.uncheck();
+  expect(await coloured()).toBe(0);
+  await mark.check();
+  expect(await coloured()).toBeGreaterThan(50);
+});
+
+test("the map fades towards the edge of what the model was shown, and ends with the page where that does", async () => {
+  await evidenceEverywhere();
+  // On black, so that all that is seen is the map: a head in the middle of much nothing, and then one that fills its page.
+  const [width, height] = [400, 300];
+  const small = { input: await headPng(160, 160, { x: 80, y: 80, radius: 16 }), left: 60, top: 70 };
+  const content = await sharp({ create: { width, height, channels: 3, background: "black" } })
+    .composite([small])
+    .png()
+    .toBuffer();
+  await visitor.drop([{ name: "small.png", content }]);
+  await shown();
+  await visitor.page.getByRole("checkbox", { name: "Strongest place" }).uncheck();
+  await visitor.page.locator("label.range", { hasText: "Opacity" }).locator("input").fill("100");
+  const line = (share: "x" | "y", at: number) =>
+    visitor.page.evaluate<number[]>(`(() => {
+      const canvas = document.querySelector(".stage canvas");
+      const along = ${JSON.stringify(share)} === "x";
+      const at = Math.round(${at} * (along ? canvas.height : canvas.width));
+      const { data } = canvas.getContext("2d").getImageData(along ? 0 : at, along ? at : 0, along ? canvas.width : 1, along ? 1 : canvas.height);
+      return Array.from({ length: data.length / 4 }, (_, i) => data[4 * i] - data[4 * i + 2]);
+    })()`);
+  const steepest = (values: readonly number[]) =>
+    Math.max(...values.slice(1).map((value, i) => Math.abs(value - (values[i] as number))));
+  // Red less blue: nothing outside, the strongest colour (252, 255, 164) in the middle, and no step between.
+  const across = await line("x", 0.5);
+  expect([across[0], across.at(-1)]).toEqual([0, 0]);
+  expect(Math.max(...across)).toBeGreaterThan(80);
+  expect(steepest(across)).toBeLessThan(8);
+  expect(steepest(await line("y", 0.35))).toBeLessThan(8);
+
+  await evidenceEverywhere(true);
+  await visitor.drop([{ name: "full.png", content: await headPng(240, 200, SPOT) }]);
+  await visitor.page.getByRole("link", { name: "full.png" }).click();
+  await visitor.page.locator("#answer-title", { hasText: "full.png" }).waitFor();
+  await shown();
+  await visitor.page.locator("label.range", { hasText: "Opacity" }).locator("input").fill("100");
+  // The page is fitted by its height: its upper and its lower edge are the canvas's.
+  const down = await line("y", 0.5);
+  expect(Math.min(down[1] as number, down.at(-2) as number)).toBeGreaterThan(80);
 });
 
 test("16 bits are shown through a window: pixels that 8 bits cannot tell apart can be told apart", async () => {
@@ -435,6 +365,8 @@ test("samples can be tried, and are labelled as drawn", async () => {
 
 test("admins promote and roll back after a question; others see no button, and a refusal is the server's sentence", async () => {
   await visitor.go("#/models/bright-spot-0002");
+  // The verdict on a model that does not answer is its page's; that on the one that does is the banner's.
+  await visitor.page.locator("main .note", { hasText: "Not fit for use: it is <b>a test</b>." }).waitFor();
   await visitor.page.getByRole("button", { name: "Promote" }).click();
   const dialog = visitor.page.getByRole("dialog");
   expect(await dialog.textContent()).toMatch(/Let bright-spot-0002 answer from now on/);
@@ -445,6 +377,7 @@ test("admins promote and roll back after a question; others see no button, and a
   await dialog.getByRole("button", { name: "Promote" }).click();
   await visitor.page.locator("h1 .tag", { hasText: "current" }).waitFor();
   expect(await visitor.text(".banner a")).toBe("bright-spot-0002");
+  expect(await visitor.page.locator("main .note").count()).toBe(0);
   await visitor.go("#/models");
   await visitor.page.getByRole("button", { name: "Roll back" }).click();
   await visitor.page.getByRole("dialog").getByRole("button", { name: "Roll back" }).click();
@@ -456,6 +389,31 @@ test("admins promote and roll back after a question; others see no button, and a
   await other.page.locator(".page table").waitFor();
   expect(await other.page.getByRole("button", { name: /Roll back|Promote/ }).count()).toBe(0);
   await other.close();
+});
+
+test("the history of a day is that of the visitor's day, the last day included", async () => {
+  const far = await Visitor.open(browser, url, { timezoneId: "Pacific/Auckland" });
+  await far.drop([{ name: "ill.png", content: await headPng(240, 200, SPOT) }]);
+  await far.page.locator("#answer-title").waitFor();
+  await far.go("#/history");
+  const said = (text: RegExp) => far.page.locator("p[role=status]", { hasText: text }).waitFor();
+  const day = async (from: string, to: string) => {
+    await far.page.getByLabel("From").fill(from);
+    await far.page.getByLabel("To", { exact: true }).fill(to);
+  };
+  const today = await far.page.evaluate<string>(`new Date().toLocaleDateString("sv")`);
+  await day(today, today);
+  await said(/^1 answer,/);
+  const asked = far.page.waitForRequest(/&from=2026-02.*&to=2026-03/);
+  await day("2026-03-01", "2026-03-01");
+  const { searchParams } = new URL((await asked).url());
+  expect([searchParams.get("from"), searchParams.get("to")]).toEqual([
+    "2026-02-28T11:00:00.000Z",
+    "2026-03-01T11:00:00.000Z",
+  ]);
+  await said(/^No answer fits/);
+  expect(far.problems).toEqual([]);
+  await far.close();
 });
 
 test("colours follow the switch before the system", async () => {

@@ -1,21 +1,27 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
 import type { Browser } from "playwright-core";
+import sharp from "sharp";
+import { evaluateFolder } from "../../runtime/evaluate";
 import { openWorkspace } from "../../runtime/platform/workspace";
 import { useBackend } from "../../runtime/tensorflow";
 import { startBrowser } from "../../tools/browser";
+import { screenshots } from "../../tools/screenshots";
 import { BRIGHT_SPOT } from "../support/bright-spot-model";
 import { headPng } from "../support/head";
 import { promote, storeModel } from "../support/served-model";
+import { ILL, placeOn, SIZES, SPOT, twelve } from "./scans";
 import { Visitor } from "./visitor";
 
 let folder: string;
 let server: ChildProcess;
 let url: string;
 let browser: Browser;
+let verdict: string;
 
 /** The program as people start it: a process of its own, on a free port. */
 async function serve(directory: string): Promise<{ server: ChildProcess; url: string }> {
@@ -30,15 +36,43 @@ async function serve(directory: string): Promise<{ server: ChildProcess; url: st
   throw new Error("serve ended before it said where it is.");
 }
 
+/** Heads with and without a spot, in folders that say so. */
+async function drawTestImages(data: string): Promise<void> {
+  for (const [label, spot] of [
+    ["Cancer", SPOT],
+    ["Non-Cancer", undefined],
+  ] as const) {
+    await mkdir(join(data, label), { recursive: true });
+    for (let i = 0; i < 8; i++)
+      await writeFile(join(data, label, `${i}.png`), await headPng(200 + 3 * i, 220, spot, i));
+  }
+}
+
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "real-server-"));
   const directory = join(folder, "workspace");
   await useBackend("wasm");
   const workspace = await openWorkspace(directory);
   await storeModel(workspace);
-  await promote(workspace, BRIGHT_SPOT.id, {
-    verdict: { fit: false, sentence: "Not fit for use: it is <b>a test</b>.", reasons: ["few-groups"] },
+  // An evaluation as the program writes it, and the curve of a training.
+  const { models, reports } = workspace.buckets;
+  const data = join(folder, "test-images");
+  await drawTestImages(data);
+  const { evaluation } = await evaluateFolder({
+    model: join(fileURLToPath(models.uri), BRIGHT_SPOT.id),
+    data,
+    out: join(fileURLToPath(reports.uri), "evaluation", BRIGHT_SPOT.id),
+    seed: 1,
   });
+  verdict = evaluation.verdict.sentence;
+  const epochs = [0.7, 0.5, 0.4].map((loss, i) => ({
+    epoch: i + 1,
+    loss,
+    imagesPerSecond: 40,
+    validation: { loss: loss + 0.05, auc: 0.6 + 0.1 * i },
+  }));
+  await models.write(`${BRIGHT_SPOT.id}/training.json`, Buffer.from(JSON.stringify({ chosen: 3, epochs })));
+  await promote(workspace, BRIGHT_SPOT.id, { verdict: evaluation.verdict });
   await workspace.close();
   ({ server, url } = await serve(directory));
   browser = await startBrowser();
@@ -49,21 +83,201 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-test("against the server itself: samples and a scan answered, looked at, disagreed with, found in history and queue, model read", async () => {
+const LOOKS = Object.entries(SIZES).flatMap(([size, viewport]) =>
+  (["light", "dark"] as const).map((colorScheme) => ({ size, viewport, colorScheme })),
+);
+
+test.each(LOOKS.map((look, i) => ({ ...look, width: 240 + 2 * i })))(
+  "the whole story with the keyboard alone, $size and $colorScheme: a folder, sorted, opened, scrolled, windowed, overlay, feedback, history, model",
+  async ({ viewport, colorScheme, width }) => {
+    // Pictures of another width are other pictures: every visitor has scans of their own.
+    const scans = join(folder, `twelve-${width}`);
+    await mkdir(scans);
+    for (const { name, content } of await twelve(width)) await writeFile(join(scans, name), content);
+    const visitor = await Visitor.open(browser, url, { viewport, colorScheme });
+    const { page } = visitor;
+    const shown = () => page.locator("canvas[data-ready=yes]").waitFor();
+    const focused = (what: "id" | "textContent") => page.evaluate<string>(`document.activeElement.${what}`);
+    /** Nothing for axe, and nothing wider than the window. */
+    const look = async (where: string) =>
+      expect({ where, found: await visitor.axe(), overflow: await visitor.overflow() }).toEqual({
+        where,
+        found: [],
+        overflow: 0,
+      });
+    await look("before anything");
+
+    // The first thing that Tab reaches leads over the head.
+    await visitor.press("Tab");
+    expect(await focused("textContent")).toBe("Skip to the content");
+    await visitor.press("Enter");
+    expect(await focused("id")).toBe("main");
+
+    // A folder, by the system's dialog.
+    await visitor.press("Tab", "Tab");
+    expect(await focused("textContent")).toBe("Choose a folder");
+    const dialog = page.waitForEvent("filechooser");
+    await visitor.press("Enter");
+    await (await dialog).setFiles(scans);
+    await page.locator(".side .between .hint", { hasText: "12 of 12 files" }).waitFor();
+    await page
+      .locator("[data-announcer]", { hasText: /12 of 12 files are answered, 0 refused/ })
+      .waitFor({ state: "attached" });
+    expect(await visitor.text("[data-announcer]")).toMatch(/^Of a model that is not fit for use: /);
+
+    // Sorted by probability, the most suspicious first, and the other way round.
+    await visitor.tabTo("th:nth-child(3) button.sort");
+    await visitor.press("Enter");
+    expect(await page.locator("th[aria-sort=descending]").textContent()).toMatch(/^Probability/);
+    const probabilities = () =>
+      page
+        .locator("table.answers td.numeric")
+        .evaluateAll((cells) => cells.map((cell) => Number.parseFloat(`${cell.textContent}`)));
+    const sorted = await probabilities();
+    expect(sorted).toHaveLength(12);
+    expect(sorted).toEqual([...sorted].sort((a, b) => b - a));
+    await visitor.press("Enter");
+    expect(await probabilities()).toEqual([...sorted].sort((a, b) => a - b));
+
+    // The stack is opened: its answer has the focus, is in view, and says what it is.
+    await visitor.tabTo("table.answers a[href]");
+    while (!/stack\.tif/.test(await focused("textContent"))) await visitor.press("Tab");
+    await visitor.press("Enter");
+    await shown();
+    await page.locator("#answer-title:focus").waitFor();
+    expect(await visitor.text("#answer-title")).toBe(`twelve-${width}/stack.tif`);
+    expect(await visitor.text(".decision")).toBe("Cancer");
+    expect(await visitor.uncovered(".decision")).toBe(true);
+
+    // To the one before it in the table, and back: the table itself is many presses of Tab away.
+    await visitor.press("Tab");
+    expect(await focused("textContent")).toBe("Previous");
+    await visitor.press("Enter");
+    await page.locator("#answer-title", { hasText: /slice-\d+\.png/ }).waitFor();
+    await visitor.tabTo(".steps a:last-child");
+    await visitor.press("Enter");
+    await page.locator("#answer-title", { hasText: "stack.tif" }).waitFor();
+    await shown();
+    await page.locator("#answer-title:focus").waitFor();
+
+    // Pages: the slider is at the fourth, the most suspicious, and goes to the fifth, which has no map.
+    await visitor.tabTo(".stage");
+    await visitor.press("PageDown");
+    await page.locator(".strip-range", { hasText: /^Page 5,/ }).waitFor();
+    expect(await page.locator("input[name=page]").getAttribute("aria-valuetext")).toMatch(
+      /^Page 5 of 5, probability of Cancer \d/,
+    );
+    await shown();
+    await visitor.tabTo("input[name=page]");
+    await visitor.press("ArrowLeft");
+    await page.locator(".strip-range", { hasText: /^Page 4 \(most suspicious\)/ }).waitFor();
+
+    // The overlay, away and back, and as opaque as it is wanted; the mark leaves free what it points at.
+    await page.locator(".stage[aria-label*='speak for Cancer']").waitFor();
+    await shown();
+    const [peakX = 0, peakY = 0] = (/x (\d+), y (\d+)/.exec(await visitor.text(".viewer-tools")) ?? [])
+      .slice(1)
+      .map(Number);
+    const canvas = (await page.locator(".stage").boundingBox()) ?? { width: 1, height: 1 };
+    const peak = placeOn(canvas, { width, height: 200 }, peakX, peakY);
+    await visitor.tabTo(".viewer-tools input[type=checkbox]");
+    await visitor.press("Space");
+    expect((await visitor.seenAt(...peak)).colour).toBe(0);
+    await visitor.press("Space");
+    const before = await visitor.seenAt(...peak);
+    expect(before.colour).toBeGreaterThan(10);
+    await visitor.press("Tab", "Home");
+    await page.locator(".range", { hasText: "Opacity 0 %" }).waitFor();
+    expect((await visitor.seenAt(...peak)).colour).toBeLessThan(before.colour);
+
+    // Window: of a higher level the same pixel is darker.
+    const brain = (await visitor.seenAt(0.5, 0.7)).grey;
+    expect(brain).toBeGreaterThan(0);
+    await visitor.tabTo("fieldset:nth-of-type(2) input[type=range]");
+    for (let i = 0; i < 40; i++) await visitor.press("PageUp");
+    expect((await visitor.seenAt(0.5, 0.7)).grey).toBeLessThan(brain);
+    await look("an answer");
+
+    // Feedback: nothing chosen is a sentence; then it disagrees.
+    await visitor.tabTo(".feedback button[type=submit]");
+    await visitor.press("Enter");
+    expect(await visitor.text(".feedback .failure")).toMatch(/Choose whether you agree/);
+    await visitor.tabTo(".feedback input[type=radio]", { back: true });
+    await visitor.press("ArrowRight");
+    if (!(await page.getByRole("radio", { name: "Disagree: Non-Cancer" }).isChecked())) await visitor.press("Space");
+    await visitor.press("Tab");
+    await page.keyboard.type(`An artefact of ${width}, I think.`);
+    await visitor.tabTo(".feedback button[type=submit]");
+    await visitor.press("Enter");
+    await page.locator(".done", { hasText: "you disagree (Non-Cancer)" }).waitFor();
+    await page.locator(".feedback-list", { hasText: `An artefact of ${width}, I think.` }).waitFor();
+    await look("feedback");
+
+    // Found again in the history: by its decision, by its name, and in the queue of disagreements.
+    await visitor.tabTo("header nav a[href='#/history']", { back: true });
+    await visitor.press("Enter");
+    await page.locator(".page table tbody tr").nth(11).waitFor();
+    expect(await focused("textContent")).toBe("History");
+    await look("history");
+    await visitor.tabTo("input[type=search]");
+    await page.keyboard.type(`twelve-${width}`);
+    await page.locator("p[role=status]", { hasText: /^12 answers/ }).waitFor();
+    await visitor.tabTo("search label:first-child select", { back: true });
+    await page.keyboard.type("C");
+    await page.locator("p[role=status]", { hasText: new RegExp(`^${ILL} answers`) }).waitFor();
+    await visitor.tabTo("input[type=search]");
+    await page.keyboard.press("ControlOrMeta+a");
+    await page.keyboard.type("STACK");
+    await page.locator("p[role=status]", { hasText: /^1 answer,/ }).waitFor();
+    await visitor.tabTo(".tabs a[href='#/history/disagreements']", { back: true });
+    await visitor.press("Enter");
+    await page.locator("p[role=status]", { hasText: /disagreements?, the newest first/ }).waitFor();
+    expect(await visitor.text(".page tbody tr")).toMatch(
+      new RegExp(`stack\\.tif.*An artefact of ${width}, I think\\.`),
+    );
+    await look("disagreements");
+    await visitor.tabTo(".page tbody a");
+    await visitor.press("Enter");
+    await shown();
+    await page.locator(".feedback-list", { hasText: /^Disagrees: Non-Cancer/ }).waitFor();
+
+    // The model page: the verdict before any number, and plots of the evaluation with their numbers.
+    await visitor.tabTo("header nav a[href='#/models']", { back: true });
+    await visitor.press("Enter");
+    await page.locator(".page table").waitFor();
+    await look("models");
+    await visitor.tabTo(`.page tbody a[href='#/models/${BRIGHT_SPOT.id}']`);
+    await visitor.press("Enter");
+    await page.locator(".chart canvas").nth(4).waitFor();
+    expect(await visitor.text(".banner-text")).toBe(verdict);
+    expect(await page.locator(".chart h3").allTextContents()).toEqual([
+      "ROC curve",
+      "Calibration",
+      "Probabilities of the test images",
+      "Loss",
+      "AUC on validation",
+    ]);
+    expect(await visitor.text(".chart figcaption")).toMatch(/^Area under the curve 1\.000/);
+    await visitor.tabTo(".chart summary");
+    await visitor.press("Enter");
+    const curve = await page.locator(".chart details[open] tbody tr").allTextContents();
+    expect([curve[0], curve.at(-1)]).toEqual(["00", "11"]);
+    await look("a model");
+    expect(visitor.problems).toEqual([]);
+    await visitor.close();
+  },
+);
+
+test("samples are answered, what the model saw is a picture, and the visitor is named", async () => {
   const visitor = await Visitor.open(browser, url);
   const { page } = visitor;
   expect(await visitor.text(".who")).toBe("local, admin");
   await page.getByRole("button", { name: "Try 6 sample scans" }).click();
-  await visitor.drop([{ name: "ill.png", content: await headPng(240, 200, { x: 130, y: 110, radius: 16 }) }]);
-  await page.locator(".side .between .hint", { hasText: "7 of 7 files" }).waitFor();
+  await page.locator(".side .between .hint", { hasText: "6 of 6 files" }).waitFor();
   expect(await page.locator(".reason").allTextContents()).toEqual([]);
   await page.getByRole("link", { name: "phantom-9-slices.tif" }).click();
   await page.locator("canvas[data-ready=yes]").waitFor();
   expect(await page.locator(".strip-bar").count()).toBe(9);
-  await page.getByRole("link", { name: "ill.png" }).click();
-  await page.locator("#answer-title", { hasText: "ill.png" }).waitFor();
-  await page.locator("canvas[data-ready=yes]").waitFor();
-  expect(await visitor.text(".decision")).toBe("Cancer");
   const seen = await page.locator(".seen img").evaluate(async (element) => {
     // The tests are compiled without the browser's types.
     const image = element as unknown as { decode(): Promise<void>; naturalWidth: number };
@@ -71,21 +285,20 @@ test("against the server itself: samples and a scan answered, looked at, disagre
     return image.naturalWidth;
   });
   expect(seen).toBe(128);
-  await page.getByRole("radio", { name: "Disagree: Non-Cancer" }).check();
-  await page.getByPlaceholder(/Comment/).fill("An artefact.");
-  await page.getByRole("button", { name: "Send feedback" }).click();
-  await page.locator(".feedback-list", { hasText: "An artefact." }).waitFor();
-  await visitor.go("#/history");
-  await page.locator("p[role=status]", { hasText: /^7 answers/ }).waitFor();
-  await visitor.go("#/history/disagreements");
-  await page.locator("p[role=status]", { hasText: /^1 disagreement,/ }).waitFor();
-  await visitor.go("#/models");
-  await page.locator(".page tbody a", { hasText: BRIGHT_SPOT.id }).click();
-  await page
-    .locator("main .note", { hasText: /Not fit for use|No evaluation/ })
-    .first()
-    .waitFor();
-  await page.locator(".facts-row").waitFor();
   expect(visitor.problems).toEqual([]);
   await visitor.close();
+});
+
+test("the command takes the pictures that the docs show", async () => {
+  const to = join(folder, "pictures");
+  expect(await screenshots(["--out", join(folder, "workspace"), "--to", to])).toBe(0);
+  const docs = join(__dirname, "../../docs");
+  const names = (await readdir(to)).sort();
+  expect(names).toEqual((await readdir(join(docs, "images"))).sort());
+  const page = await readFile(join(docs, "dashboard.md"), "utf8");
+  for (const name of names) {
+    const { width, height } = await sharp(join(to, name)).metadata();
+    expect([name, { width, height }]).toEqual([name, name.includes("phone") ? SIZES.phone : SIZES.wide]);
+    expect(page).toContain(`](images/${name})`);
+  }
 });

@@ -20,6 +20,8 @@ export class Visitor {
 
   static async open(browser: Browser, url: string, options: BrowserContextOptions = {}): Promise<Visitor> {
     const page = await browser.newPage({ viewport: { width: 1280, height: 900 }, reducedMotion: "reduce", ...options });
+    // Long enough for a machine that has other work; what never comes is ended all the same.
+    page.setDefaultTimeout(120_000);
     const visitor = new Visitor(page, url);
     page.on("console", (message) => {
       if (message.type() === "error") visitor.problems.push(message.text());
@@ -60,6 +62,15 @@ export class Visitor {
     await this.page.dispatchEvent("body", "drop", { dataTransfer: transfer });
   }
 
+  /** The same with files and folders of this machine, by the browser's own drag and drop. */
+  async dropPaths(paths: readonly string[]): Promise<void> {
+    const debug = await this.page.context().newCDPSession(this.page);
+    const data = { items: [], files: [...paths], dragOperationsMask: 1 };
+    for (const type of ["dragEnter", "dragOver", "drop"] as const)
+      await debug.send("Input.dispatchDragEvent", { type, x: 200, y: 400, data });
+    await debug.detach();
+  }
+
   /** Presses Tab until the focus is where a selector says; a person would see it come. */
   async tabTo(selector: string, { back = false } = {}): Promise<void> {
     for (let pressed = 0; pressed < 200; pressed++) {
@@ -75,6 +86,24 @@ export class Visitor {
 
   async text(selector: string): Promise<string> {
     return (await this.page.locator(selector).first().textContent()) ?? "";
+  }
+
+  /** Whether an element lies whole in the window, and nothing, such as the head, lies over it. */
+  uncovered(selector: string): Promise<boolean> {
+    return this.page.evaluate<boolean>(`(() => {
+      const element = document.querySelector(${JSON.stringify(selector)});
+      const { left, right, top, bottom } = element.getBoundingClientRect();
+      return [top + 1, bottom - 1].every((y) => element.contains(document.elementFromPoint((left + right) / 2, y)));
+    })()`);
+  }
+
+  /** The grey (0 to 255) that the canvas shows at a share of its width and height, and how far from grey it is. */
+  async seenAt(x: number, y: number): Promise<{ grey: number; colour: number }> {
+    const [red, green, blue] = await this.page.evaluate<[number, number, number]>(`(() => {
+      const canvas = document.querySelector(".stage canvas");
+      return [...canvas.getContext("2d").getImageData(${x} * canvas.width, ${y} * canvas.height, 1, 1).data];
+    })()`);
+    return { grey: green, colour: Math.max(red, green, blue) - Math.min(red, green, blue) };
   }
 
   /** What axe finds, a line each: rule, and where. */
