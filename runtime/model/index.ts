@@ -49,5 +49,6 @@ export { type FileResult, scoreFolder } from "./score-folder";
 export { chooseBand, keptBy, type UncertainBand } from "./selective";
 export { SIGNATURE } from "./signature";
 export { COST_OF_A_MISS, costThreshold } from "./threshold";
+export { readTrainingCurve, TRAINING_FILE } from "./training-curve";
 export { LEAST_STEPS, NOT_EVALUATED, type Verdict, type VerdictReason, verdictOf, verdictSchema } from "./verdict";
 export { type View, type Views, viewsOf } from "./views";

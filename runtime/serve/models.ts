@@ -1,6 +1,6 @@
 import { contender, evaluationPrefix, METRICS, readEvaluation } from "../evaluate";
 import { DISCLAIMER } from "../intake";
-import { type ExaminedModel, examineModel, modelFilesInStore } from "../model";
+import { type ExaminedModel, examineModel, modelFilesInStore, readTrainingCurve } from "../model";
 import type { ReadableStore } from "../platform/stores";
 import { type CurrentModel, currentModel, decide, type PublishedModel, publishedModels } from "../registry";
 import {
@@ -11,7 +11,6 @@ import {
   type ModelDetail,
   type ModelItem,
   type ModelList,
-  trainingCurveSchema,
 } from "./schemas";
 
 /** Models that are read at a time: each takes some megabytes until it is verified. */
@@ -65,9 +64,8 @@ export class Models {
       this.examine(published),
       read(this.reports, `${evaluationPrefix(id)}model-card.md`),
       this.evaluation(id),
-      read(this.models, `${id}/training.json`),
+      readTrainingCurve(modelFilesInStore(this.models, id)),
     ]);
-    const curve = training === null ? undefined : trainingCurveSchema.safeParse(JSON.parse(training));
     return {
       ...item,
       threshold: metadata?.threshold ?? null,
@@ -77,7 +75,7 @@ export class Models {
       configuration: metadata?.configuration ?? null,
       card,
       evaluation,
-      training: curve?.success ? curve.data : null,
+      training: training ?? null,
       disclaimer: DISCLAIMER,
     };
   }

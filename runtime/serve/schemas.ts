@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { type TrainingCurve, trainingCurveSchema } from "../platform/training-curve";
 
 /**
  * The JSON of every route: the one source of types, validation and `/openapi.json`. It imports nothing of Node, so that
@@ -386,21 +387,9 @@ export const evaluationSchema = named(
 );
 export type EvaluationAnswer = z.infer<typeof evaluationSchema>;
 
-export const trainingCurveSchema = named(
-  "TrainingCurve",
-  z.object({
-    chosen: z.int().describe("The epoch whose weights the model has"),
-    epochs: z.array(
-      z.object({
-        epoch: z.int(),
-        loss: z.number(),
-        imagesPerSecond: z.number().nullable(),
-        validation: z.object({ loss: z.number(), auc: z.number() }).nullable(),
-      }),
-    ),
-  }),
-);
-export type TrainingCurve = z.infer<typeof trainingCurveSchema>;
+const trainingCurveAnswerSchema = named("TrainingCurve", trainingCurveSchema);
+
+export type { TrainingCurve };
 
 /** `GET /v1/models/{id}` */
 export const modelDetailSchema = named(
@@ -414,7 +403,7 @@ export const modelDetailSchema = named(
     configuration: z.record(z.string(), z.unknown()).nullable().describe("Everything the trainer was told"),
     card: z.string().nullable().describe("The model card, Markdown"),
     evaluation: evaluationSchema.nullable().describe("Null where none is stored that this program can read"),
-    training: trainingCurveSchema.nullable(),
+    training: trainingCurveAnswerSchema.nullable(),
     disclaimer: z.string(),
   }),
 );

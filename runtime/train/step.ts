@@ -8,6 +8,7 @@ import {
   modelFilesInStore,
   readEngine,
   readMetadata,
+  TRAINING_FILE,
 } from "../model";
 import { PHANTOM_COLLECTION } from "../phantom";
 import type { StoresOf } from "../platform/open-stores";
@@ -97,7 +98,7 @@ export async function trainStep(context: TrainContext, options: TrainOptions): P
   context.progress.finish();
   network.dispose();
   const curve = Buffer.from(`${JSON.stringify({ chosen: result.epoch, epochs: result.curve }, null, 2)}\n`);
-  await models.write(`${id}/training.json`, curve, { contentType: "application/json" });
+  await models.write(`${id}/${TRAINING_FILE}`, curve, { contentType: "application/json" });
   await publishModel(models, id, files);
   await checkpoints.clear();
   if (result.resumedFrom > 0) notes.push(`went on after epoch ${result.resumedFrom} of an earlier run.`);
