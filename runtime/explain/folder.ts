@@ -1,16 +1,20 @@
 import { createHash } from "node:crypto";
-import { mkdir, readdir, readFile, rm } from "node:fs/promises";
+import { mkdir, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { DISCLAIMER, type FolderNames, type Input, type InputFile, labelNotes, maskBeside, openInput } from "../intake";
+import { DISCLAIMER, type FolderNames, labelNotes, openInput } from "../intake";
 import { loadClassifier, scoreFolder } from "../model";
 import { pathCell, toCsv } from "../platform/csv";
 import { onDisk, writeWhole } from "../platform/disk";
 import { type Progress, silentProgress } from "../platform/progress";
 import { uniform } from "../platform/random";
+import { sourceCommit } from "../platform/source-commit";
+import { outlineOf } from "../report";
 import { doubts } from "./doubts";
 import { explanationOf } from "./explanation";
-import { peakInOriginal, renderOverlay } from "./overlay";
-import { DILATION, type PointingTrial, pointingTrial, readMask } from "./pointing";
+import { GALLERY_NAME, type GalleryInput, type GalleryScan, renderGallery } from "./gallery";
+import { maskFinder } from "./masks";
+import { peakInOriginal, renderOriginal, renderOverlay } from "./overlay";
+import { DILATION, type PointingTrial, pointingTrial } from "./pointing";
 import { checkSanity, type SanityReport } from "./sanity";
 
 export interface ExplainFolderOptions {
@@ -24,12 +28,17 @@ export interface ExplainFolderOptions {
   readonly out: string;
   /** Draws the scans on which the maps are checked. @default 0 */
   readonly seed?: number;
+  /** Written into the gallery. Default: now. */
+  readonly at?: Date;
   readonly progress?: Progress;
   readonly signal?: AbortSignal;
 }
 
-/** Folder of the overlays below the results. */
+/** Folders below the results: the overlays, and the scans without a map as the gallery shows them. */
 const OVERLAYS = "overlays";
+const SCANS = "scans";
+/** Longest side of a scan in the gallery, pixels. */
+const SCAN_SIDE = 512;
 /** Scans on which the maps are checked: hiding parts of one takes 65 predictions. */
 const CHECKED = 12;
 
@@ -59,7 +68,7 @@ export interface ExplainReport {
  * original's size with the map over it. Of a multi-page file the most suspicious page is explained. Files that cannot
  * be used stand in `rejected.csv`. What the maps are worth stands in `explain.json`: how often they point into lesion
  * masks (`masks/`, or the manifest's), and whether they change with the weights and the label and agree with hiding
- * parts of the picture.
+ * parts of the picture. `gallery.html` shows every scan with its map and its lesion, errors first.
  *
  * @throws {ConfigurationError} if the folder or its manifest cannot be used
  * @throws {UnusableModelError} if the model cannot be used
@@ -77,7 +86,8 @@ export async function explainFolder(options: ExplainFolderOptions): Promise<{
   const { folder } = input;
   const classifier = await loadClassifier(options.model);
   const explained: (string | number)[][] = [["path", "x", "y", "overlay", "page", "probability", "label", "decision"]];
-  const rejected: string[][] = [["path", "reason", "message"]];
+  const rejected: GalleryInput["rejected"][number][] = [];
+  const shown: GalleryScan[] = [];
   const notes = labelNotes(input);
   const masks = maskFinder(input);
   const trials: PointingTrial[] = [];
@@ -85,23 +95,27 @@ export async function explainFolder(options: ExplainFolderOptions): Promise<{
   const checked = new Sample<Uint8Array>(CHECKED, seed);
   let sanity: SanityReport;
   try {
-    const overlays = join(out, OVERLAYS);
     await removeEarlier(out);
-    await onDisk(overlays, () => mkdir(overlays, { recursive: true }));
+    for (const folder of [OVERLAYS, SCANS].map((name) => join(out, name)))
+      await onDisk(folder, () => mkdir(folder, { recursive: true }));
     progress.start(folder.files.filter(({ input }) => input.kind === "scan" || input.kind === "stray").length);
     for await (const result of scoreFolder(classifier, folder.files, signal)) {
       const path = result.file.name;
       if ("rejected" in result) {
-        rejected.push([pathCell(path), result.rejected.code, result.rejected.message]);
+        rejected.push({ path, reason: result.rejected.code, message: result.rejected.message });
       } else {
-        const { image, pixels, geometry, map, page, probability, label, decision } = result.scored;
+        const { image, pixels, geometry, map, page, pages, probability, label, decision } = result.scored;
         const explanation = explanationOf(map, geometry);
         const peak = peakInOriginal(explanation, geometry, image);
-        const overlay = `${OVERLAYS}/${overlayName(path)}`;
+        const [overlay, picture] = [OVERLAYS, SCANS].map((folder) => `${folder}/${overlayName(path)}`) as [
+          string,
+          string,
+        ];
         await writeWhole(join(out, overlay), await renderOverlay(image, geometry, explanation));
+        await writeWhole(join(out, picture), await renderOriginal(image, { maxSide: SCAN_SIDE }));
         checked.offer(pixels);
+        const mask = await masks(result.file, image.width, image.height);
         if (result.label === "Cancer" && label === "Cancer") {
-          const mask = await masks(result.file, image.width, image.height);
           const trial = mask && pointingTrial(image, geometry, mask, peak);
           if (trial) trials.push(trial);
         }
@@ -109,6 +123,11 @@ export async function explainFolder(options: ExplainFolderOptions): Promise<{
           ...[pathCell(path), peak.x, peak.y, overlay, page, Number(probability.toPrecision(9))],
           ...[result.label ?? "", decision],
         ]);
+        const lesion = mask && outlineOf(mask, image.width, image.height);
+        shown.push({
+          ...{ path, label: result.label, decision, probability, page, pages, picture, overlay, lesion },
+          row: explained.length,
+        });
       }
       progress.advance();
     }
@@ -131,26 +150,40 @@ export async function explainFolder(options: ExplainFolderOptions): Promise<{
     sanity,
     doubts: doubts({ pointing, sanity }),
   };
-  await writeWhole(join(out, "rejected.csv"), toCsv(rejected));
+  const refusals = rejected.map(({ path, reason, message }) => [pathCell(path), reason, message]);
+  await writeWhole(join(out, "rejected.csv"), toCsv([["path", "reason", "message"], ...refusals]));
   await writeWhole(join(out, "explain.csv"), toCsv(explained));
+  const worth = describe(report);
+  const { id: model, synthetic } = classifier.metadata;
+  const gallery = renderGallery({
+    ...{ model, synthetic, scans: shown, rejected, worth, doubts: report.doubts },
+    provenance: { at: options.at ?? new Date(), data: options.data, commit: await sourceCommit() },
+  });
+  for (const [name, content] of gallery) await writeWhole(join(out, name), content);
   await writeWhole(join(out, "explain.json"), `${JSON.stringify(report, null, 2)}\n`);
   return {
     explained: explained.length - 1,
-    rejected: rejected.length - 1,
-    notes: [...notes, ...describe(report)],
+    rejected: rejected.length,
+    notes: [...notes, ...worth, ...report.doubts.map((doubt) => `do not rely on these maps: ${doubt}`)],
     report,
-    synthetic: classifier.metadata.synthetic,
+    synthetic,
   };
 }
 
 /** Takes away what an earlier run into this folder wrote: overlays of scans that are no more would pass for this run's. */
 async function removeEarlier(out: string): Promise<void> {
   for (const name of ["explain.json", "explain.csv", "rejected.csv"]) await rm(join(out, name), { force: true });
-  const overlays = await readdir(join(out, OVERLAYS)).catch(() => []);
-  for (const name of overlays.filter((file) => OVERLAY_NAME.test(file))) await rm(join(out, OVERLAYS, name));
+  for (const [folder, own] of [
+    [out, GALLERY_NAME],
+    [join(out, OVERLAYS), OVERLAY_NAME],
+    [join(out, SCANS), OVERLAY_NAME],
+  ] as const) {
+    const names = await readdir(folder).catch(() => []);
+    for (const name of names.filter((file) => own.test(file))) await rm(join(folder, name));
+  }
 }
 
-function describe({ pointing, sanity, doubts }: ExplainReport): string[] {
+function describe({ pointing, sanity }: ExplainReport): string[] {
   const percent = (share: number) => `${Math.round(100 * share)} %`;
   const lines: string[] = [];
   if (pointing.hits !== null && pointing.chance !== null) {
@@ -169,16 +202,7 @@ function describe({ pointing, sanity, doubts }: ExplainReport): string[] {
       `hiding the map's maximum costs Cancer more than hiding ${percent(sanity.hidingThePeak)} of the head's other places; at random it would be 50 %.`,
     );
   }
-  return [...lines, ...doubts.map((doubt) => `do not rely on these maps: ${doubt}`)];
-}
-
-/** Finds the lesion mask of a scan: the one that the manifest names, or else the one of the same name. */
-function maskFinder({ folder, manifest }: Input) {
-  const present = new Map(folder.files.filter(({ input }) => input.kind === "mask").map((file) => [file.object, file]));
-  return async ({ object }: InputFile, width: number, height: number): Promise<Uint8Array | undefined> => {
-    const file = present.get(manifest.get(object)?.mask ?? maskBeside(object));
-    return file && readMask(await readFile(file.path), width, height);
-  };
+  return lines;
 }
 
 /** As many of the things offered as there is room for, each equally likely (Vitter's algorithm R). */

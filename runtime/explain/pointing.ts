@@ -1,4 +1,4 @@
-import { applyRecipeGrey, decodeScan, type Geometry, type GreyImage, RECIPE } from "../imaging";
+import { applyRecipeGrey, type Geometry, type GreyImage, RECIPE } from "../imaging";
 
 /** How far beside a lesion a maximum still counts, pixels of the original. */
 export const DILATION = 5;
@@ -75,25 +75,4 @@ function headMask(image: GreyImage, geometry: Geometry): Uint8Array {
     if (first >= 0) head.fill(1, y * image.width + first, y * image.width + last + 1);
   }
   return head;
-}
-
-/**
- * A lesion mask: what is brighter than half of its brightest pixel.
- *
- * @returns undefined where the file cannot be read or has another size than the scan
- */
-export async function readMask(bytes: Buffer, width: number, height: number): Promise<Uint8Array | undefined> {
-  try {
-    for await (const decoded of decodeScan(bytes, { minimumSide: 1 })) {
-      if (!("image" in decoded)) return undefined;
-      const { image } = decoded;
-      if (image.width !== width || image.height !== height) return undefined;
-      let half = 0;
-      for (const value of image.pixels) half = Math.max(half, value / 2);
-      return Uint8Array.from(image.pixels, (value) => (half > 0 && value > half ? 1 : 0));
-    }
-  } catch {
-    return undefined;
-  }
-  return undefined;
 }
