@@ -1,12 +1,13 @@
 import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { assignGroups } from "../dataset";
-import { applyRecipe, decodeScan, oneChannel, perceptualHash } from "../imaging";
+import { type MaskFinder, maskFinder } from "../explain";
+import { applyRecipe, applyRecipeToMask, decodeScan, oneChannel, perceptualHash } from "../imaging";
 import { type FolderNames, type Input, type InputFile, labelNotes, openInput, patientsKnown } from "../intake";
-import { type Classifier, loadClassifier, scoreFolder } from "../model";
+import { type Classifier, loadClassifier, modelFilesInDirectory, readTrainingCurve, scoreFolder } from "../model";
 import { type Progress, silentProgress } from "../platform/progress";
 import { type Evaluation, evaluateScored, type GuardedScan, guardedScan, type ScoredImage } from "./evaluation";
-import { datasetHash, directoryDestination, type PredictionLine, writeOutputs } from "./outputs";
+import { datasetHash, directoryDestination, type Picture, type PredictionLine, writeOutputs } from "./outputs";
 import { PLOTS } from "./plots";
 
 export interface EvaluateFolderOptions {
@@ -19,6 +20,8 @@ export interface EvaluateFolderOptions {
   /** Directory for the results. */
   readonly out: string;
   readonly seed: number;
+  /** Written into the report. Default: now. */
+  readonly at?: Date;
   readonly progress?: Progress;
   readonly signal?: AbortSignal;
 }
@@ -61,12 +64,13 @@ interface Candidate extends Omit<ScoredImage, "group" | "label"> {
 async function evaluateFiles(
   classifier: Classifier,
   input: Input,
-  { out, seed, signal, progress = silentProgress }: EvaluateFolderOptions,
+  { model, data, out, seed, at, signal, progress = silentProgress }: EvaluateFolderOptions,
 ): Promise<FolderEvaluation> {
   const { folder, manifest } = input;
   const notes = labelNotes(input);
   const lines: PredictionLine[] = [];
   const candidates: Candidate[] = [];
+  const shown = new Map<string, ShownPage>();
   const rejected: Record<string, number> = {};
   const refused: { readonly label: ScoredImage["label"]; readonly path: string; readonly patient: string | null }[] =
     [];
@@ -88,6 +92,7 @@ async function evaluateFiles(
     const { scored, label } = result;
     rejectedPages += scored.rejectedPages.length;
     lines.push({ path, label: label ?? "", probability: scored.probability, reason: "" });
+    shown.set(path, { file: result.file, page: scored.page });
     candidates.push({
       path,
       label,
@@ -153,7 +158,7 @@ async function evaluateFiles(
     unlabelled: candidates.length - labelled.length,
     guarded,
   });
-  const files = new Map(folder.files.map((file) => [file.name, file]));
+  const masks = maskFinder(input);
   await removeEarlier(out);
   await writeOutputs({
     destination: directoryDestination(out),
@@ -169,7 +174,9 @@ async function evaluateFiles(
       ...notes,
     ],
     seed,
-    pixelsOf: (path) => recipePixels(files.get(path)),
+    provenance: { data, ...(at ? { at } : {}) },
+    training: await readTrainingCurve(modelFilesInDirectory(model)),
+    pictureOf: (path) => pictureOf(shown.get(path), masks),
   });
   const rejectedFiles = Object.values(rejected).reduce((sum, count) => sum + count, 0);
   const { synthetic } = classifier.metadata;
@@ -183,11 +190,26 @@ async function removeEarlier(out: string): Promise<void> {
   for (const name of ["evaluation.json", ...plots]) await rm(join(out, name), { force: true });
 }
 
-/** Recipe pixels of a file's first usable page, for the report's pictures. */
-async function recipePixels(file: InputFile | undefined): Promise<Uint8Array | undefined> {
-  if (!file) return undefined;
-  for await (const decoded of decodeScan(await readFile(file.path))) {
-    if ("image" in decoded) return applyRecipe(decoded.image).pixels;
+/** The page of a file that its probability is of. */
+interface ShownPage {
+  readonly file: InputFile;
+  /** From 1. */
+  readonly page: number;
+}
+
+async function pictureOf(shown: ShownPage | undefined, masks: MaskFinder): Promise<Picture | undefined> {
+  if (!shown) return undefined;
+  for await (const decoded of decodeScan(await readFile(shown.file.path))) {
+    if (!("image" in decoded) || decoded.page !== shown.page) continue;
+    const { image } = decoded;
+    const { width, height } = image;
+    const { pixels, geometry } = applyRecipe(image);
+    const lesion = await masks(shown.file, width, height);
+    const inside = lesion?.map((set) => 255 * set);
+    return {
+      pixels,
+      mask: inside ? applyRecipeToMask({ width, height, depth: 8, pixels: inside }, geometry) : null,
+    };
   }
   return undefined;
 }

@@ -8,11 +8,14 @@ import { type Classifier, decisionOf, labelOf } from "../model";
 import { pathCell, toCsv } from "../platform/csv";
 import { onDisk, writeWhole } from "../platform/disk";
 import { uniform } from "../platform/random";
+import { sourceCommit } from "../platform/source-commit";
 import type { ObjectStore } from "../platform/stores";
+import type { TrainingCurve } from "../platform/training-curve";
+import { outlineOf, type Provenance, svgToPng } from "../report";
 import type { Evaluation, ScoredImage } from "./evaluation";
 import { renderModelCard } from "./model-card";
-import { drawPlots, svgToPng } from "./plots";
-import { type ReportPicture, renderReport } from "./report";
+import { drawPlots } from "./plots";
+import { type ReportErrors, type ReportPicture, type ReportScan, renderReport } from "./report";
 
 /** Where results go. */
 export interface Destination {
@@ -64,7 +67,17 @@ export function predictionsCsv(lines: readonly PredictionLine[], classifier: Cla
   ]);
 }
 
+/** Pictures of each kind in the report, and rows of each kind of error: a thousand errors say no more than the worst. */
 const PICTURES = 12;
+const ERROR_ROWS = 100;
+
+/** What the report shows of an image. */
+export interface Picture {
+  /** The recipe's 128 x 128 x 3. */
+  readonly pixels: Uint8Array;
+  /** Share of lesion in each of the 128 x 128, 0 to 255; null where no mask is known. */
+  readonly mask: Uint8Array | null;
+}
 
 export interface WriteInput {
   readonly destination: Destination;
@@ -75,27 +88,33 @@ export interface WriteInput {
   readonly subject: string;
   readonly notes: readonly string[];
   readonly seed: number;
-  /** The recipe's 128 x 128 x 3 pixels of an image, by its path; undefined if it cannot be read any more. */
-  readonly pixelsOf: (path: string) => Promise<Uint8Array | undefined>;
+  /** Of which the date is that of now, and the commit that of this program, unless they are given. */
+  readonly provenance: Pick<Provenance, "data"> & Partial<Provenance>;
+  /** How the model's training went, where that is known. */
+  readonly training: TrainingCurve | undefined;
+  /** The image of a path; undefined if it cannot be read any more. */
+  readonly pictureOf: (path: string) => Promise<Picture | undefined>;
 }
 
 /** Writes predictions, plots, report, model card and, when all else is there, `evaluation.json`. */
 export async function writeOutputs(input: WriteInput): Promise<void> {
   const { destination, classifier, evaluation, test } = input;
   await destination.write("predictions.csv", predictionsCsv(input.lines, classifier), "text/csv; charset=utf-8");
-  const plots = await drawPlots(evaluation, test);
-  for (const [name, svg] of plots) {
-    await destination.write(`plots/${name}.svg`, svg, "image/svg+xml");
-    await destination.write(`plots/${name}.png`, await svgToPng(svg), "image/png");
+  const plots = await drawPlots(evaluation, test, input.training);
+  for (const [name, { file }] of plots) {
+    await destination.write(`plots/${name}.svg`, file, "image/svg+xml");
+    await destination.write(`plots/${name}.png`, await svgToPng(file), "image/png");
   }
+  const scans = reportScans(input);
   const report = renderReport({
     evaluation,
     metadata: classifier.metadata,
     subject: input.subject,
+    provenance: { at: new Date(), commit: await sourceCommit(), ...input.provenance },
     plots,
-    misses: await pictures(worst(test, "Cancer", evaluation.test.threshold), input, thumbnail),
-    falseAlarms: await pictures(worst(test, "Non-Cancer", evaluation.test.threshold), input, thumbnail),
-    explanations: await pictures(sample(test, input.seed), input, (pixels) => explained(pixels, classifier)),
+    misses: await errorsOf("Cancer", scans, input),
+    falseAlarms: await errorsOf("Non-Cancer", scans, input),
+    explanations: await pictures(sample(scans, input.seed), input, "map"),
     notes: input.notes,
   });
   await destination.write("report.html", report, "text/html; charset=utf-8");
@@ -104,35 +123,65 @@ export async function writeOutputs(input: WriteInput): Promise<void> {
   await destination.write("evaluation.json", `${JSON.stringify(evaluation, null, 2)}\n`, "application/json");
 }
 
+/** The images with what was decided on them, and where they stand in `predictions.csv`. */
+function reportScans({ test, lines, classifier }: WriteInput): ReportScan[] {
+  // The first row is the head, and spreadsheets count from 1.
+  const rows = new Map(lines.map(({ path }, i) => [path, i + 2]));
+  return test.map(({ path, label, probability }) => {
+    const decision = decisionOf(probability, classifier.metadata);
+    return { path, label, probability, decision, row: rows.get(path) ?? 0 };
+  });
+}
+
 async function pictures(
-  images: readonly ScoredImage[],
-  { pixelsOf }: WriteInput,
-  draw: (pixels: Uint8Array) => Promise<Buffer>,
+  scans: readonly ReportScan[],
+  { pictureOf, classifier }: WriteInput,
+  kind: ReportPicture["kind"],
 ): Promise<ReportPicture[]> {
   const drawn: ReportPicture[] = [];
-  for (const { path, label, probability } of images) {
-    const pixels = await pixelsOf(path);
-    if (pixels) drawn.push({ path, label, probability, png: await draw(pixels) });
+  for (const scan of scans) {
+    const picture = await pictureOf(scan.path);
+    if (!picture) continue;
+    const { pixels, mask } = picture;
+    const png = kind === "map" ? await explained(pixels, classifier) : await thumbnail(pixels);
+    // A pixel that is lesion by half lies within the outline.
+    const lesion = mask
+      ? outlineOf(
+          mask.map((share) => (share >= 128 ? 1 : 0)),
+          RECIPE.side,
+          RECIPE.side,
+        )
+      : undefined;
+    drawn.push({ ...scan, kind, png, lesion });
   }
   return drawn;
 }
 
 /** Images of one label that are called the other, the farthest from the threshold first. */
-function worst(images: readonly ScoredImage[], label: ScoredImage["label"], threshold: number): ScoredImage[] {
-  return images
-    .filter((image) => image.label === label && labelOf(image.probability, threshold) !== label)
-    .sort((a, b) => Math.abs(b.probability - threshold) - Math.abs(a.probability - threshold))
-    .slice(0, PICTURES);
+async function errorsOf(
+  label: ScoredImage["label"],
+  scans: readonly ReportScan[],
+  input: WriteInput,
+): Promise<ReportErrors> {
+  const { threshold } = input.evaluation.test;
+  const wrong = scans
+    .filter((scan) => scan.label === label && labelOf(scan.probability, threshold) !== label)
+    .sort((a, b) => Math.abs(b.probability - threshold) - Math.abs(a.probability - threshold));
+  return {
+    total: wrong.length,
+    scans: wrong.slice(0, ERROR_ROWS),
+    pictures: await pictures(wrong.slice(0, PICTURES), input, "scan"),
+  };
 }
 
 /** Half Cancer, half Non-Cancer, drawn by the seed. */
-function sample(images: readonly ScoredImage[], seed: number): ScoredImage[] {
+function sample(images: readonly ReportScan[], seed: number): ReportScan[] {
   const random = uniform(seed);
   return (["Cancer", "Non-Cancer"] as const).flatMap((label) => {
     const left = images.filter((image) => image.label === label);
     return Array.from({ length: Math.min(PICTURES / 2, left.length) }, () => {
       const [drawn] = left.splice(Math.floor(random() * left.length), 1);
-      return drawn as ScoredImage;
+      return drawn as ReportScan;
     });
   });
 }

@@ -1,6 +1,7 @@
 import { readShardRows, readShards } from "../dataset";
+import { RECIPE } from "../imaging";
 import type { Split } from "../intake";
-import { loadClassifier, modelFilesInStore } from "../model";
+import { loadClassifier, modelFilesInStore, readTrainingCurve } from "../model";
 import { mixSeed, uniform } from "../platform/random";
 import type { ContextWith } from "../platform/step";
 import type { ObjectStore, ReadableStore } from "../platform/stores";
@@ -59,13 +60,21 @@ export class TestBench {
    */
   async evaluate(model: string): Promise<{ readonly evaluation: Evaluation; readonly skipped: boolean }> {
     const { seed, workspace } = this.context;
-    const { models, reports } = workspace.buckets;
+    const { models, processed, reports } = workspace.buckets;
     const earlier = await earlierEvaluation(reports, model, this.dataset, seed);
     if (earlier) return { evaluation: earlier, skipped: true };
-    const classifier = await loadClassifier(modelFilesInStore(models, model));
+    const files = modelFilesInStore(models, model);
+    const classifier = await loadClassifier(files);
     try {
       this.sets ??= this.load();
-      return await evaluateTestSplit({ classifier, ...(await this.sets), reports, seed });
+      return await evaluateTestSplit({
+        classifier,
+        ...(await this.sets),
+        reports,
+        seed,
+        provenance: { data: `${processed.uri}/${RECIPE.id}/` },
+        training: await readTrainingCurve(files),
+      });
     } finally {
       await classifier.dispose();
     }

@@ -2,9 +2,10 @@ import { oneChannel } from "../imaging";
 import type { Label } from "../intake";
 import type { Classifier } from "../model";
 import type { ObjectStore, ReadableStore } from "../platform/stores";
+import type { TrainingCurve } from "../platform/training-curve";
 import type { Header, PlainImage } from "./classical";
 import { EVALUATION_VERSION, type Evaluation, evaluateScored, type ScoredImage } from "./evaluation";
-import { datasetHash, storeDestination, writeOutputs } from "./outputs";
+import { datasetHash, storeDestination, type WriteInput, writeOutputs } from "./outputs";
 
 /** One image of a processed shard. */
 export interface EvaluationRow {
@@ -14,6 +15,8 @@ export interface EvaluationRow {
   readonly group: string;
   /** Recipe output: 128 x 128 x 3 uint8, HWC. */
   readonly pixels: Uint8Array;
+  /** Share of lesion in each of the 128 x 128 pixels, 0 to 255; null or absent where no mask is known. */
+  readonly mask?: Uint8Array | null;
   /** Where the image was collected, if that is known. */
   readonly collection?: string | null | undefined;
   readonly subtype?: string | null | undefined;
@@ -42,8 +45,8 @@ export const contender = ({ model, dataset, test, verdict }: Evaluation) => ({
 
 /** Names the images that a model is evaluated on; their pixels are not needed for it. */
 export function setsHash(sets: {
-  readonly test: readonly Omit<EvaluationRow, "pixels">[];
-  readonly validation?: readonly Omit<EvaluationRow, "pixels">[];
+  readonly test: readonly Omit<EvaluationRow, "pixels" | "mask">[];
+  readonly validation?: readonly Omit<EvaluationRow, "pixels" | "mask">[];
 }): string {
   return datasetHash([sets.test.map(describe), (sets.validation ?? []).map(describe)]);
 }
@@ -79,6 +82,10 @@ export async function evaluateTestSplit(options: {
   readonly reports: ObjectStore;
   readonly seed: number;
   readonly notes?: readonly string[];
+  /** Where the images come from, and what else the report says of its making. */
+  readonly provenance: WriteInput["provenance"];
+  /** How the model's training went, where that is known. */
+  readonly training?: TrainingCurve | undefined;
 }): Promise<{ readonly evaluation: Evaluation; readonly skipped: boolean }> {
   const { classifier, reports, seed } = options;
   const { metadata } = classifier;
@@ -89,7 +96,7 @@ export async function evaluateTestSplit(options: {
   const test = await scoreRows(classifier, options.test);
   const validation = await scoreRows(classifier, options.validation ?? []);
   const evaluation = evaluateScored({ metadata, dataset, test, validation, learn: options.learn, seed });
-  const pixels = new Map(options.test.map((row) => [row.source, row.pixels]));
+  const rows = new Map(options.test.map((row) => [row.source, row]));
   await writeOutputs({
     destination: storeDestination(reports, evaluationPrefix(metadata.id)),
     classifier,
@@ -103,7 +110,12 @@ export async function evaluateTestSplit(options: {
       ...(options.notes ?? []),
     ],
     seed,
-    pixelsOf: async (path) => pixels.get(path),
+    provenance: options.provenance,
+    training: options.training,
+    pictureOf: async (path) => {
+      const row = rows.get(path);
+      return row && { pixels: row.pixels, mask: row.mask ?? null };
+    },
   });
   return { evaluation, skipped: false };
 }
@@ -115,7 +127,7 @@ function describe({
   collection,
   subtype,
   view,
-}: Omit<EvaluationRow, "pixels">): Omit<ScoredImage, "probability"> {
+}: Omit<EvaluationRow, "pixels" | "mask">): Omit<ScoredImage, "probability"> {
   return {
     path: source,
     label,

@@ -72,7 +72,7 @@ describe("evaluateFolder", () => {
 
   beforeAll(async () => {
     out = join(folder, "out");
-    const result = await evaluateFolder({ model, data, out, seed: 3 });
+    const result = await evaluateFolder({ model, data, out, seed: 3, at: new Date(0) });
     expect(result).toMatchObject({ scored: 19, rejected: 5 });
     evaluation = JSON.parse(await readFile(join(out, "evaluation.json"), "utf8")) as Evaluation;
     expect(evaluation).toEqual(JSON.parse(JSON.stringify(result.evaluation)));
@@ -173,7 +173,7 @@ describe("evaluateFolder", () => {
     expect(html).not.toMatch(/<script|<link|@import|url\(/i);
     expect(html).toMatch(/not for diagnostic use/i);
     expect(html).toMatch(/Synthetic data/);
-    expect(html.match(/<svg/g)).toHaveLength(6);
+    expect(html.match(/<svg role="img"/g)).toHaveLength(6);
     expect(html).toContain("Cancer/missed &lt;b&gt;&amp;&quot;x&quot;.png");
     expect(html).not.toContain("<b>&");
     expect(html).toContain("Non-Cancer/alarm.png");
@@ -182,7 +182,7 @@ describe("evaluateFolder", () => {
 
   test("the same again gives the same bytes", async () => {
     const again = join(folder, "again");
-    await evaluateFolder({ model, data, out: again, seed: 3 });
+    await evaluateFolder({ model, data, out: again, seed: 3, at: new Date(0) });
     for (const name of ["evaluation.json", "predictions.csv", "report.html", "plots/roc.svg"]) {
       expect(await readFile(join(again, name))).toEqual(await readFile(join(out, name)));
     }
@@ -270,7 +270,7 @@ describe("evaluateFolder", () => {
     const html = await readFile(join(out, "report.html"), "utf8");
     const plots = await readdir(join(out, "plots"));
     expect(plots).toContain("mine.svg");
-    expect(plots.filter((name) => name.endsWith(".png"))).toHaveLength(html.match(/<svg/g)?.length ?? 0);
+    expect(plots.filter((name) => name.endsWith(".png"))).toHaveLength(html.match(/<svg role="img"/g)?.length ?? 0);
     expect((await readdir(join(out, "overlays"))).sort()).toEqual([
       expect.stringMatching(/^Cancer_a\.png-/),
       "mine.png",
@@ -325,6 +325,7 @@ describe("evaluateTestSplit", () => {
       validation,
       reports,
       seed: 5,
+      provenance: { data: "a test" },
       notes: ["A note of mine."],
     });
     expect(first.skipped).toBe(false);
@@ -344,9 +345,23 @@ describe("evaluateTestSplit", () => {
     expect(html).toContain("Cancer/scan-4.png");
     expect(await readEvaluation(reports, BRIGHT_SPOT.id)).toEqual(JSON.parse(JSON.stringify(first.evaluation)));
 
-    const again = await evaluateTestSplit({ classifier, test: [...test].reverse(), validation, reports, seed: 5 });
+    const again = await evaluateTestSplit({
+      classifier,
+      test: [...test].reverse(),
+      validation,
+      reports,
+      seed: 5,
+      provenance: { data: "a test" },
+    });
     expect(again).toEqual({ evaluation: JSON.parse(JSON.stringify(first.evaluation)), skipped: true });
-    const grown = await evaluateTestSplit({ classifier, test: test.slice(1), validation, reports, seed: 5 });
+    const grown = await evaluateTestSplit({
+      classifier,
+      test: test.slice(1),
+      validation,
+      reports,
+      seed: 5,
+      provenance: { data: "a test" },
+    });
     expect(grown.skipped).toBe(false);
     expect(grown.evaluation.test.n).toBe(11);
     await workspace.close();
