@@ -647,7 +647,7 @@ interface Generation {
   readonly deleted?: boolean;
 }
 
-const RECORDS_KEPT = 100_000;
+const RECORDS_KEPT = 20_000;
 /** Largest file that is read and written synchronously, bytes: 0.1 ms from and to memory. */
 const AT_ONCE = 2 ** 18;
 const DEFAULT_CONTENT_TYPE = "application/octet-stream";
