@@ -7,10 +7,11 @@ import type { ScoredScan, Verdict } from "../model";
 import type { Logger } from "../platform/logging";
 import type { Warehouse } from "../platform/warehouse";
 import type { Audit, Caller } from "./identity";
-import type { Answers, KeptPage } from "./kept/answers";
+import type { Answers, EncodedPage, KeptPage } from "./kept/answers";
 import type { TimeIndex } from "./kept/time-index";
 import type { createMetrics } from "./metrics";
 import { type ModelSlot, noModel } from "./model-slot";
+import type { Pictures } from "./pictures";
 import { tooLate } from "./problem";
 import { priceOf, type Queue } from "./queue";
 import type { HistoryItem, Prediction } from "./schemas";
@@ -20,6 +21,7 @@ export interface AnsweringDependencies {
   readonly slot: ModelSlot;
   readonly queue: Queue;
   readonly answers: Answers;
+  readonly pictures: Pictures;
   readonly history: TimeIndex;
   readonly warehouse: Warehouse;
   readonly audit: Audit;
@@ -86,7 +88,7 @@ interface Work {
 }
 
 async function keep(
-  { answers, history, warehouse, audit, log, limits }: AnsweringDependencies,
+  { answers, pictures, history, warehouse, audit, log, limits }: AnsweringDependencies,
   { request, who, role }: Asked,
   bytes: Buffer,
   { scorer, verdict, scored }: Work,
@@ -95,7 +97,7 @@ async function keep(
   const { metadata } = scorer;
   const { id, geometry, probability, label, decision, map } = scored;
   const at = new Date();
-  const pages = await answers.keepPages(scored, bytes, at, { limits, signal });
+  const pages = await answers.keepPages(scored, pagesOf(scored, bytes, { pictures, limits, signal }), at);
   signal.throwIfAborted();
   const prediction = predictionOf(scorer, scored, pages, {
     request,
@@ -137,6 +139,16 @@ async function keep(
   ]);
   log.info({ request, prediction: id, model: metadata.id, label, decision, probability }, "Prediction");
   return prediction;
+}
+
+/** A page comes with its answer; a scan of several is decoded a second time. */
+async function* pagesOf(
+  { page, image: { width, height, depth }, png, slices }: ScoredScan,
+  bytes: Buffer,
+  { pictures, limits, signal }: Pick<AnsweringDependencies, "pictures" | "limits"> & { readonly signal: AbortSignal },
+): AsyncGenerator<EncodedPage> {
+  if (png) yield { page, width, height, depth, png };
+  else yield* pictures.pages({ bytes, limits, pages: slices.map((slice) => slice.page) }, signal);
 }
 
 /** What an answer holds beside what follows from the model and the pages. */

@@ -194,6 +194,7 @@ export async function buildServer(dependencies: ServerDependencies): Promise<Fas
     slot,
     queue,
     answers,
+    pictures,
     history,
     warehouse,
     audit,

@@ -1,6 +1,7 @@
+import type { MessagePort } from "node:worker_threads";
 import { renderOriginal, renderOverlay } from "../explain";
-import { applyRecipe, encodePng, type Geometry, oneChannel, RECIPE } from "../imaging";
-import type { KeptMap } from "./kept/answers";
+import { applyRecipe, decodeScan, encodePng, type Geometry, type ImageLimits, oneChannel, RECIPE } from "../imaging";
+import type { EncodedPage, KeptMap } from "./kept/answers";
 import { DamagedPage, openPage, type StoredPage } from "./kept/stored-page";
 import { explanationOfMap } from "./scoring";
 
@@ -45,6 +46,34 @@ export async function stored(page: StoredPage): Promise<Outcome> {
     await openPage(page);
     return page.png;
   });
+}
+
+export interface PagesTask {
+  readonly bytes: Uint8Array;
+  readonly limits: Partial<ImageLimits>;
+  /** Numbers of the pages that are wanted, from 1. */
+  readonly pages: readonly number[];
+}
+
+/** Sends an {@link EncodedPage} after the other, each when something is said of the one before, until the port is closed. */
+export async function pages({ bytes, limits, pages, port }: PagesTask & { readonly port: MessagePort }): Promise<void> {
+  const wanted = new Set(pages);
+  // From the beginning on: it is said once, whatever is being done then.
+  const left = new Promise<boolean>((resolve) => {
+    port.once("close", () => resolve(false));
+  });
+  const goOn = () => Promise.race([left, new Promise<boolean>((resolve) => port.once("message", () => resolve(true)))]);
+  try {
+    for await (const decoded of decodeScan(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength), limits)) {
+      if (!wanted.has(decoded.page) || !("image" in decoded)) continue;
+      const { width, height, depth } = decoded.image;
+      const png = await encodePng(decoded.image, { quick: true });
+      port.postMessage({ page: decoded.page, width, height, depth, png } satisfies EncodedPage);
+      if (!(await goOn())) return;
+    }
+  } finally {
+    port.close();
+  }
 }
 
 async function outcome(draw: () => Promise<Uint8Array>): Promise<Outcome> {

@@ -1,8 +1,10 @@
+import { MessageChannel } from "node:worker_threads";
 import { Piscina } from "piscina";
 import { workerFile } from "../platform/worker-file";
+import type { EncodedPage } from "./kept/answers";
 import type { StoredPage } from "./kept/stored-page";
 import { DamagedPage } from "./kept/stored-page";
-import type { Outcome, OverlayTask } from "./picture-worker";
+import type { Outcome, OverlayTask, PagesTask } from "./picture-worker";
 
 /** Milliseconds that a thread waits for work before it ends. */
 const IDLE = 60_000;
@@ -46,11 +48,46 @@ export class Pictures {
     return this.run("stored", page);
   }
 
+  /**
+   * Pages of a file as they are kept, one after the other.
+   * @throws the signal's reason
+   */
+  async *pages(task: PagesTask, signal: AbortSignal): AsyncGenerator<EncodedPage> {
+    const { port1, port2 } = new MessageChannel();
+    // Of its own: handing it over would take the caller's away.
+    const bytes = new Uint8Array(task.bytes);
+    const transferList = [bytes.buffer as ArrayBuffer, port2];
+    const ended = this.pool.run({ ...task, bytes, port: port2 }, { name: "pages", transferList }).then(() => undefined);
+    const left = new Promise<never>((_, reject) => {
+      signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+    });
+    left.catch(() => undefined);
+    try {
+      for (;;) {
+        signal.throwIfAborted();
+        const sent = new Promise<EncodedPage>((resolve) => {
+          port1.once("message", resolve);
+        });
+        const page = await Promise.race([sent, ended, left]);
+        if (!page) return;
+        yield page;
+        port1.postMessage("next");
+      }
+    } finally {
+      // The thread notices, and ends what it is at.
+      port1.close();
+      ended.catch(() => undefined);
+    }
+  }
+
   close(): Promise<void> {
     return this.pool.destroy();
   }
 
-  private async run(name: keyof typeof import("./picture-worker"), task: OverlayTask | StoredPage): Promise<Buffer> {
+  private async run(
+    name: Exclude<keyof typeof import("./picture-worker"), "pages">,
+    task: OverlayTask | StoredPage,
+  ): Promise<Buffer> {
     const outcome = (await this.pool.run(task, { name })) as Outcome;
     if ("damaged" in outcome) throw new DamagedPage(outcome.damaged);
     const { buffer, byteOffset, byteLength } = outcome.png;

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { decodeScan, encodePng, type Geometry, type GreyImage, type ImageLimits } from "../../imaging";
+import type { Geometry } from "../../imaging";
 import type { ScoredScan } from "../../model";
 import { ObjectNotFoundError, PreconditionFailedError } from "../../platform/stores";
 import { type Prediction, predictionSchema } from "../schemas";
@@ -34,14 +34,13 @@ export interface KeptPage {
   readonly depth: 8 | 16;
 }
 
+/** A page to be kept. */
+export interface EncodedPage extends Omit<KeptPage, "sha256"> {
+  readonly png: Uint8Array;
+}
+
 /** Something that is kept of an answer is not as it was written. The message is a sentence that names answer and page. */
 export class DamagedAnswer extends Error {}
-
-interface PageToKeep extends Pick<KeptPage, "page" | "sha256"> {
-  readonly image: GreyImage;
-  /** Of the image, where there is one already. */
-  readonly png?: Uint8Array | undefined;
-}
 
 const number = z.number();
 const keptSchema = z.object({
@@ -78,36 +77,25 @@ export class Answers {
   }
 
   /**
-   * Keeps every page that was answered: grey, lossless, at its full size and depth, without metadata. A scan of several
-   * pages is decoded a second time, page by page, so that all of it is never in memory.
+   * Keeps every page that was answered: grey, lossless, at its full size and depth, without metadata.
+   *
+   * @param encoded gives them one after the other, so that all of a scan is never in memory
    */
   async keepPages(
-    scored: ScoredScan,
-    bytes: Buffer,
+    scored: Pick<ScoredScan, "id" | "slices">,
+    encoded: AsyncIterable<EncodedPage>,
     at: Date,
-    { limits, signal }: { readonly limits: Partial<ImageLimits>; readonly signal: AbortSignal },
   ): Promise<readonly KeptPage[]> {
     const answered = new Map(scored.slices.map(({ page, sha256 }) => [page, sha256]));
-    if (answered.size === 1) {
-      const { id, page, sha256, image, png } = scored;
-      return [await this.keepPage(id, { page, sha256, image, png }, at)];
-    }
     const kept: KeptPage[] = [];
-    for await (const decoded of decodeScan(bytes, limits)) {
-      signal.throwIfAborted();
-      const sha256 = answered.get(decoded.page);
-      if (sha256 === undefined || !("image" in decoded)) continue;
-      kept.push(await this.keepPage(scored.id, { page: decoded.page, sha256, image: decoded.image }, at));
+    for await (const { png, ...page } of encoded) {
+      const sha256 = answered.get(page.page);
+      if (sha256 === undefined) continue;
+      const name = pageObject(scored.id, sha256, at);
+      if (!(await this.store.stat(name))) await createOnce(this.store, name, png, "image/png");
+      kept.push({ sha256, ...page });
     }
     return kept;
-  }
-
-  private async keepPage(id: string, { page, sha256, image, png }: PageToKeep, at: Date): Promise<KeptPage> {
-    const { width, height, depth } = image;
-    const name = pageObject(id, sha256, at);
-    if (!(await this.store.stat(name)))
-      await createOnce(this.store, name, png ?? (await encodePng(image, { quick: true })), "image/png");
-    return { page, sha256, width, height, depth };
   }
 
   async keep(answer: KeptAnswer, at: Date): Promise<void> {
