@@ -14,8 +14,9 @@ const run = promisify(execFile);
 export async function sourceCommit(from: string = __dirname): Promise<string | undefined> {
   const root = checkoutOf(from);
   if (root === undefined) return undefined;
-  // A hook or a tool may have pointed git at another repository.
-  const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("GIT_")));
+  // A hook or a tool may have pointed git at another repository; and who only asks must not hold up who commits.
+  const own = Object.entries(process.env).filter(([name]) => !name.startsWith("GIT_"));
+  const env = { ...Object.fromEntries(own), GIT_OPTIONAL_LOCKS: "0" };
   const git = async (...args: readonly string[]) =>
     (await run("git", ["-C", root, ...args], { env, timeout: 10_000 })).stdout.trim();
   try {

@@ -106,24 +106,32 @@ export class Visitor {
     return { grey: green, colour: Math.max(red, green, blue) - Math.min(red, green, blue) };
   }
 
-  /** What axe finds, a line each: rule, and where. */
-  async axe(): Promise<string[]> {
-    // By the debugger, which the page's policy does not hold: it takes no script that is not the server's.
-    await this.page.evaluate(AXE);
-    const { violations } = await this.page.evaluate<{
-      violations: { id: string; nodes: { target: string[]; failureSummary: string }[] }[];
-    }>("axe.run(document, { resultTypes: ['violations'] })");
-    return violations.flatMap(({ id, nodes }) =>
-      nodes.map(({ target, failureSummary }) => `${id}: ${target.join(" ")}: ${failureSummary.replace(/\s+/g, " ")}`),
-    );
+  axe(): Promise<string[]> {
+    return axeFindings(this.page);
   }
 
-  /** By how much the page is wider than its window, CSS pixels. */
   overflow(): Promise<number> {
-    return this.page.evaluate<number>("document.documentElement.scrollWidth - document.documentElement.clientWidth");
+    return overflowOf(this.page);
   }
 
   close(): Promise<void> {
     return this.page.close();
   }
+}
+
+/** What axe finds on a page, a line each: rule, and where. */
+export async function axeFindings(page: Page): Promise<string[]> {
+  // By the debugger, which the page's policy does not hold: it takes no script that is not the server's.
+  await page.evaluate(AXE);
+  const { violations } = await page.evaluate<{
+    violations: { id: string; nodes: { target: string[]; failureSummary: string }[] }[];
+  }>("axe.run(document, { resultTypes: ['violations'] })");
+  return violations.flatMap(({ id, nodes }) =>
+    nodes.map(({ target, failureSummary }) => `${id}: ${target.join(" ")}: ${failureSummary.replace(/\s+/g, " ")}`),
+  );
+}
+
+/** By how much a page is wider than its window, CSS pixels. */
+export function overflowOf(page: Page): Promise<number> {
+  return page.evaluate<number>("document.documentElement.scrollWidth - document.documentElement.clientWidth");
 }
