@@ -83,7 +83,7 @@ export class DirectoryStore implements ObjectStore {
 
   /** Opens a directory, making it where it is missing, and removes what dead processes left. */
   constructor(directory: string) {
-    mkdirSync(resolve(directory), { recursive: true });
+    makeFolders(resolve(directory));
     this.root = realpathSync(resolve(directory));
     this.uri = pathToFileURL(this.root).href;
     this.bucket = basename(this.root) || "root";
@@ -312,7 +312,7 @@ export class DirectoryStore implements ObjectStore {
   /** Real path of the folder of a visible file, made if need be. */
   private makeParent(name: string): string {
     const parent = dirname(this.visible(name));
-    mkdirSync(parent, { recursive: true });
+    makeFolders(parent);
     return realpathSync.native(parent);
   }
 
@@ -414,11 +414,7 @@ export class DirectoryStore implements ObjectStore {
 
   /** The same bytes under another time (a copied workspace): take the time over, so that nobody compares again. */
   private touch(name: string, record: Generation): void {
-    try {
-      utimesSync(this.visible(name), new Date(), record.modified / 1000);
-    } catch (error) {
-      if (!["EPERM", "EACCES", "EROFS", "ENOENT"].includes(codeOf(error))) throw error;
-    }
+    unlessReadOnly(() => utimesSync(this.visible(name), new Date(), record.modified / 1000));
   }
 
   /** Makes a file that a person put there the next generation. The file itself is left alone: it may still be growing. */
@@ -493,7 +489,7 @@ export class DirectoryStore implements ObjectStore {
     const target = join(this.history(name), String(generation));
     writeFileSync(join(folder, "meta.json"), JSON.stringify(record));
     try {
-      if (generation === 1) mkdirSync(dirname(target), { recursive: true });
+      if (generation === 1) makeFolders(dirname(target));
       renameSync(folder, target);
       return this.remember(record);
     } catch (error) {
@@ -583,7 +579,7 @@ export class DirectoryStore implements ObjectStore {
   /** An empty work directory; `name` says whose visible file it is about to change. */
   private begin(name?: string): string {
     const task = this.idle.pop() ?? join(this.work, `${PROCESS}-${randomBytes(8).toString("hex")}`);
-    mkdirSync(join(task, "generation"), { recursive: true });
+    makeFolders(join(task, "generation"));
     if (name !== undefined) writeFileSync(join(task, "name"), `${this.bucket}/${name}`);
     return task;
   }
@@ -618,7 +614,7 @@ export class DirectoryStore implements ObjectStore {
   }
 
   private recover(): void {
-    mkdirSync(this.work, { recursive: true });
+    makeFolders(this.work);
     for (const task of readdirSync(this.work)) {
       const path = join(this.work, task);
       if (!isAbandoned(task, path)) continue;
@@ -628,7 +624,8 @@ export class DirectoryStore implements ObjectStore {
         if (bucket !== this.bucket) continue;
         this.heal(name);
       }
-      rmSync(path, { recursive: true, force: true });
+      // What lies on a disk that is read-only waits there: it may be read all the same.
+      unlessReadOnly(() => rmSync(path, { recursive: true, force: true }));
     }
   }
 }
@@ -700,6 +697,29 @@ function removeEmptyFolders(path: string): void {
 
 function codeOf(error: unknown): string {
   return String((error as NodeJS.ErrnoException).code ?? "");
+}
+
+/** Puts in order what may as well stay as it is: where it is not there, or this process may not, nothing is done. */
+function unlessReadOnly(work: () => void): void {
+  try {
+    work();
+  } catch (error) {
+    if (!["EPERM", "EACCES", "EROFS", "ENOENT"].includes(codeOf(error))) throw error;
+  }
+}
+
+/** A folder and those above it. */
+function makeFolders(path: string): void {
+  try {
+    mkdirSync(path, { recursive: true });
+  } catch (error) {
+    // Node says so of a disk that is read-only too; asked for a single folder, it says what the system says.
+    if (!isMissing(error)) throw error;
+    let first = path;
+    while (!existsSync(dirname(first))) first = dirname(first);
+    mkdirSync(first);
+    mkdirSync(path, { recursive: true });
+  }
 }
 
 function isMissing(error: unknown): boolean {

@@ -116,6 +116,25 @@ test("a disk that is read-only stops a step with file, cause and remedy, before 
   expect(lines(again).at(-1)).toMatch(/ingest: [34] done, [01] done before, 0 refused/);
 });
 
+test("a disk that is read-only is said to be so of an object whose folder is not there yet", async () => {
+  const script = join(folder, "create.js");
+  await writeFile(
+    script,
+    `const { DirectoryStore } = require("${DIST}/runtime/platform/stores");
+    const { reportFailure } = require("${DIST}/runtime/cli/command-line.js");
+    const store = new DirectoryStore(process.env.DISK + "/reports");
+    store.create(process.argv[2], "x").catch((error) => {
+      process.exitCode = reportFailure(error);
+    });`,
+  );
+  const { stdout, stderr } = onOwnDisk(
+    `small 10000\nrun node "${script}" old/a\nseal\nrun node "${script}" new/folder/a\nunseal\nrun node "${script}" new/folder/a`,
+  );
+  expect(stdout).toBe("exit 0\nexit 1\nexit 0\n");
+  expect(lines(stderr)).toEqual([expect.stringMatching(/reports\/new\/folder\/a cannot be (?:written|opened): /)]);
+  expect(stderr).toMatch(SEALED);
+});
+
 test("a process that may open no further file is told so, and no scan is blamed", () => {
   const script = `
     const { DirectoryStore } = require("${DIST}/runtime/platform/stores");
