@@ -105,14 +105,15 @@ export class ModelSlot {
       }
       generation = current.generation;
       if (generation === this.generation) return;
-      if (generation === this.failed?.generation && Date.now() - this.failed.at < SECONDS_BEFORE_RETRY * 1000) return;
+      if (generation === this.failed?.generation && performance.now() - this.failed.at < SECONDS_BEFORE_RETRY * 1000)
+        return;
       if (current.model === this.loaded?.scorer.metadata.id) this.loaded.verdict = current.verdict;
       else await this.swap(current);
       this.generation = generation;
       this.failed = undefined;
       this.problem = undefined;
     } catch (error) {
-      if (generation !== undefined) this.failed = { generation, at: Date.now() };
+      if (generation !== undefined) this.failed = { generation, at: performance.now() };
       this.failures++;
       const problem =
         error instanceof UnusableModelError || error instanceof ObjectStoreError

@@ -387,6 +387,34 @@ describe("the promoted model", () => {
     await own.close();
     await other.close();
   });
+
+  test("a model whose files are copied whole later is served then, also where the clock was put back meanwhile", async () => {
+    const other = await openWorkspace(join(folder, "later"));
+    const { models } = other.buckets;
+    await storeModel(other, "model-one");
+    const whole = await models.read("model-one/weights.bin");
+    await models.write("model-one/weights.bin", Buffer.alloc(100));
+    await promote(other, "model-one");
+    const own = await server(other);
+    const clock = Date.now;
+    const passing = performance.now.bind(performance);
+    let passed = 0;
+    jest.spyOn(Date, "now").mockImplementation(() => clock() - 3_600_000);
+    jest.spyOn(performance, "now").mockImplementation(() => passing() + passed);
+    try {
+      expect((await own.inject("/readyz")).statusCode).toBe(503);
+      await models.write("model-one/weights.bin", whole);
+      passed = 31_000;
+      await until(
+        () => own.inject("/readyz"),
+        ({ statusCode }) => statusCode === 200,
+      );
+    } finally {
+      jest.restoreAllMocks();
+    }
+    await own.close();
+    await other.close();
+  });
 });
 
 describe("the verdict on the model", () => {
