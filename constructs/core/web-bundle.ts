@@ -30,7 +30,8 @@ const BUILDING = {
 
 /** The built dashboard: `index.html`, and what it names below `assets/`, whose names change with their content. */
 export function bundleWeb(root: string): Bundle {
-  const cache = new BundleCache(root, [WEB_FOLDER]);
+  // The page draws with what the server draws with, which lies below runtime/.
+  const cache = new BundleCache(root, ["runtime", WEB_FOLDER]);
   const key = cache.key({ ...BUILDING, version: bundler().version });
   const stored = cache.get(WEB_FOLDER, key);
   if (stored) return stored;
