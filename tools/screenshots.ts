@@ -42,7 +42,11 @@ async function openStack(page: Page): Promise<void> {
   // As long as it takes: the machine may have other work.
   await page.locator(".side .between .hint", { hasText: /^(\d+) of \1 files$/ }).waitFor({ timeout: 0 });
   await page.getByRole("link", { name: "phantom-9-slices.tif" }).click();
-  await page.locator("canvas[data-ready=yes]").waitFor();
+  await page.locator("canvas[data-ready=yes][data-map=yes]").waitFor();
+  await page.locator(".seen img").evaluate(async (image) => {
+    // The tools are compiled without the browser's types.
+    await (image as unknown as { decode(): Promise<void> }).decode();
+  });
 }
 
 /** Takes the pictures of the dashboard that the docs show, of drawn phantoms alone. */

@@ -38,6 +38,7 @@ afterEach(async () => {
 
 const answered = (n: number) =>
   visitor.page.locator(".side .between .hint", { hasText: `${n} of ${n} files` }).waitFor();
+const mapped = () => visitor.page.locator("canvas[data-map=yes]").waitFor();
 const shown = () => visitor.page.locator("canvas[data-ready=yes]").waitFor();
 const names = () => visitor.page.locator("table.answers tbody th").allTextContents();
 
@@ -199,6 +200,7 @@ test("where the decision is Non-Cancer, map and mark are not drawn unless asked 
   expect(await visitor.text(".viewer-tools")).toContain("Not drawn by itself");
   expect(await coloured()).toBe(0);
   await evidence.check();
+  await mapped();
   expect(await visitor.text(".viewer-tools")).not.toContain("Not drawn by itself");
   expect(await coloured()).toBeGreaterThan(10_000);
   await evidence.uncheck();
@@ -217,7 +219,7 @@ test("the map fades towards the edge of what the model was shown, and ends with 
     .png()
     .toBuffer();
   await visitor.drop([{ name: "small.png", content }]);
-  await shown();
+  await mapped();
   await visitor.page.getByRole("checkbox", { name: "Strongest place" }).uncheck();
   await visitor.page.locator("label.range", { hasText: "Opacity" }).locator("input").fill("100");
   const line = (share: "x" | "y", at: number) =>
@@ -241,7 +243,7 @@ test("the map fades towards the edge of what the model was shown, and ends with 
   await visitor.drop([{ name: "full.png", content: await headPng(240, 200, SPOT) }]);
   await visitor.page.getByRole("link", { name: "full.png" }).click();
   await visitor.page.locator("#answer-title", { hasText: "full.png" }).waitFor();
-  await shown();
+  await mapped();
   await visitor.page.locator("label.range", { hasText: "Opacity" }).locator("input").fill("100");
   // The page is fitted by its height: its upper and its lower edge are the canvas's.
   const down = await line("y", 0.5);

@@ -173,7 +173,7 @@ test.each(LOOKS.map((look, i) => ({ ...look, width: 240 + 2 * i })))(
     await page.locator(".strip-range", { hasText: /^Page 4 \(most suspicious\)/ }).waitFor();
 
     // The overlay, away and back, and as opaque as it is wanted; the mark leaves free what it points at.
-    await page.locator(".stage[aria-label*='speak for Cancer']").waitFor();
+    await page.locator("canvas[data-map=yes]").waitFor();
     await shown();
     const [peakX = 0, peakY = 0] = (/x (\d+), y (\d+)/.exec(await visitor.text(".viewer-tools")) ?? [])
       .slice(1)

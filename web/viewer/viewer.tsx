@@ -309,7 +309,12 @@ function Stage(props: StageProps) {
         }}
         onDblClick={() => props.onView(FITTED)}
       >
-        <canvas ref={canvas} data-ready={picture ? "yes" : "no"} data-scale={place?.scale.toFixed(3)} />
+        <canvas
+          ref={canvas}
+          data-ready={picture ? "yes" : "no"}
+          data-map={picture && heat ? "yes" : "no"}
+          data-scale={place?.scale.toFixed(3)}
+        />
       </div>
       <div class="stage-buttons">
         <button type="button" aria-label="Zoom in" title="Zoom in (+)" onClick={() => zoom(STEP)}>
