@@ -2,6 +2,7 @@ import { join, resolve } from "node:path";
 import { ingestStep, uploadStep } from "../ingest";
 import type { FolderNames } from "../intake";
 import { drawPhantomFolder } from "../phantom";
+import { createProgress } from "../platform/progress";
 import { readSummary, type Summary } from "../platform/summary";
 import { preprocessStep } from "../preprocess";
 import { type Backend, useBackend } from "../tensorflow";
@@ -31,7 +32,9 @@ export interface DemoOptions extends StepOptions {
 export async function runDemo(options: DemoOptions): Promise<Summary> {
   const { limit, names, beside = false, seed = 0 } = options;
   const steps = { out: options.out, seed };
-  const data = options.data ?? (await drawPhantomFolder(join(resolve(options.out), PHANTOMS), seed, { beside }));
+  const draw = () =>
+    drawPhantomFolder(join(resolve(options.out), PHANTOMS), seed, { beside, progress: createProgress("draw") });
+  const data = options.data ?? (await draw());
   const selection = { data, ...(limit === undefined ? {} : { limit }), ...(names ? { names } : {}) };
 
   await runStep("upload", steps, (context) => uploadStep(context, selection));

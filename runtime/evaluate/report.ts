@@ -121,8 +121,18 @@ function sections(input: ReportInput): readonly Section[] {
       id: "errors",
       title: "Worst errors",
       content: [
-        errors("Missed tumours", "Cancer that is called Non-Cancer", input.misses, evaluation.test.n),
-        errors("False alarms", "Non-Cancer that is called Cancer", input.falseAlarms, evaluation.test.n),
+        errors(
+          "Missed tumours",
+          "Cancer below the threshold, whether or not it counts as uncertain",
+          input.misses,
+          evaluation.test.n,
+        ),
+        errors(
+          "False alarms",
+          "Non-Cancer from the threshold on, whether or not it counts as uncertain",
+          input.falseAlarms,
+          evaluation.test.n,
+        ),
       ],
     },
     {

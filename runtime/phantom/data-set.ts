@@ -4,6 +4,7 @@ import { dirname, join } from "node:path";
 import sharp from "sharp";
 import { LABELS, type Label } from "../intake";
 import { onDisk } from "../platform/disk";
+import { type Progress, silentProgress } from "../platform/progress";
 import { mixSeed, uniform } from "../platform/random";
 import { drawPhantom, type PhantomSlice } from "./draw";
 
@@ -33,13 +34,18 @@ export const NOT_SCANS = {
  * that is complete already is left as it is.
  *
  * @param options.patients imaginary heads, seven slices each
+ * @param options.progress advances by a scan
  * @param options.beside whether it is to lie beside phantoms of another seed, in names of its own
  * @returns the folder: `<directory>/seed-<seed>`
  */
 export async function drawPhantomFolder(
   directory: string,
   seed: number,
-  { patients = PATIENTS, beside = false }: { readonly patients?: number; readonly beside?: boolean } = {},
+  {
+    patients = PATIENTS,
+    beside = false,
+    progress = silentProgress,
+  }: { readonly patients?: number; readonly beside?: boolean; readonly progress?: Progress } = {},
 ): Promise<string> {
   const folder = join(directory, `seed-${seed}`);
   if (await exists(folder)) return folder;
@@ -47,10 +53,14 @@ export async function drawPhantomFolder(
   await removeUnfinished(directory);
 
   const entries: Entry[] = [];
+  progress.start(patients * SLICES_PER_PATIENT);
   for (let patient = 0; patient < patients; patient++) {
-    for (let slice = 0; slice < SLICES_PER_PATIENT; slice++)
+    for (let slice = 0; slice < SLICES_PER_PATIENT; slice++) {
       entries.push(await drawEntry(seed, patient, slice, beside ? `seed-${seed}-` : ""));
+      progress.advance();
+    }
   }
+  progress.finish();
   for (const { path, content } of [...entries, ...(beside ? [] : notScans(entries))]) {
     const target = join(unfinished, path);
     await onDisk(target, async () => {

@@ -1,5 +1,7 @@
 import type { Verdict } from "../model";
+import type { ReadableStore } from "../platform/stores";
 import { currentModel, type PointerStore, setCurrent, updateVerdict } from "./current";
+import { publishedModels } from "./models";
 
 /** A model with its result on one test set. */
 export interface Contender {
@@ -40,12 +42,18 @@ function rankOf({ fit, reasons }: Verdict): number | undefined {
 /**
  * The rule. A model that is fit goes before one that is not, and a model of scans before one of drawn phantoms, whatever
  * their AUCs. Among equals a challenger takes over if, on the same test set, its AUC is not below the champion's.
- * Without a champion it takes over, fit or not; a champion that cannot be measured stands in its way only if it was fit,
+ * Where a step of training is repeated, a challenger that was published before the champion has to be better: the champion
+ * has been compared with it. Without a champion it takes over, fit or not; a champion that cannot be measured stands in its way only if it was fit,
  * or of scans, and the challenger is not.
  *
+ * @param tie whose it is where both are as good
  * @throws {RangeError} if the two were measured on different test sets
  */
-export function decide(challenger: Contender, champion: Contender | Unmeasured | undefined): PromotionDecision {
+export function decide(
+  challenger: Contender,
+  champion: Contender | Unmeasured | undefined,
+  tie: "challenger" | "champion" = "challenger",
+): PromotionDecision {
   const { model } = challenger;
   if (!champion) return { promoted: true, reason: `${model} is the first model.` };
   if (champion.testSet !== null && champion.testSet !== challenger.testSet) {
@@ -70,9 +78,14 @@ export function decide(challenger: Contender, champion: Contender | Unmeasured |
     return { promoted: false, reason: `${model} has no AUC on this test set: it cannot be compared.` };
   }
   const both = `${model} has AUC ${challenger.auc.toFixed(4)} on the same test set, the champion ${champion.model} ${champion.auc?.toFixed(4) ?? "none"}`;
-  return champion.auc === null || challenger.auc >= champion.auc
-    ? { promoted: true, reason: `${both}: not worse.` }
-    : { promoted: false, reason: `${both}: the champion stays.` };
+  if (
+    champion.auc === null ||
+    challenger.auc > champion.auc ||
+    (tie === "challenger" && challenger.auc === champion.auc)
+  )
+    return { promoted: true, reason: `${both}: not worse.` };
+  const older = challenger.auc === champion.auc ? ", and is the older one" : "";
+  return { promoted: false, reason: `${both}${older}: the champion stays.` };
 }
 
 /**
@@ -82,11 +95,13 @@ export function decide(challenger: Contender, champion: Contender | Unmeasured |
  *
  * @param measure gives the current model's result on the challenger's test set; a champion for which it throws counts as
  * one that cannot be measured
+ * @param tie whose it is: the challenger's, or that of whichever was published later
  */
 export async function promote(
   models: PointerStore,
   challenger: Contender,
   measure: (model: string) => Promise<Contender>,
+  tie: "challenger" | "newer" = "challenger",
 ): Promise<Promotion> {
   const { model, verdict } = challenger;
   const seen = await currentModel(models);
@@ -102,7 +117,9 @@ export async function promote(
       return { model: seen.model, verdict: seen.verdict, testSet: null };
     });
   }
-  const decision = decide(challenger, champion);
+  const isOlder =
+    tie === "newer" && seen && (await publishedAt(models, model)) < (await publishedAt(models, seen.model));
+  const decision = decide(challenger, champion, isOlder ? "champion" : "challenger");
   if (!decision.promoted) {
     if (seen && champion?.testSet) await updateVerdict(models, seen, champion.verdict);
     return { ...decision, current: false, notes: [...notes, decision.reason] };
@@ -112,4 +129,10 @@ export async function promote(
   }
   const reason = "Another process promoted a model meanwhile: start this step again to compare with that one.";
   return { promoted: false, current: false, reason, notes: [...notes, reason] };
+}
+
+/** ISO 8601; nothing of a model that is not there whole, which sorts before all others. */
+async function publishedAt(models: ReadableStore, id: string): Promise<string> {
+  for await (const { at } of publishedModels(models, id)) return at;
+  return "";
 }

@@ -33,7 +33,7 @@ export async function promoteModel({ pointer, reports }: ModelShelves, id: strin
   if (!evaluation)
     throw new NotMoved("not-evaluated", `No evaluation of ${id} is stored, so the rule cannot compare it.`);
   await tryOut(pointer, id);
-  const { current, reason } = await promote(pointer, contender(evaluation), async (champion) => {
+  const { promoted, current, reason } = await promote(pointer, contender(evaluation), async (champion) => {
     const its = await readEvaluation(reports, champion);
     if (!its) throw new Error(`no evaluation of ${champion} is stored.`);
     return contender(its);
@@ -41,7 +41,8 @@ export async function promoteModel({ pointer, reports }: ModelShelves, id: strin
     throw error instanceof RangeError ? new NotMoved("not-comparable", error.message, { cause: error }) : error;
   });
   if (!current) throw new NotMoved("not-promoted", reason);
-  return { current: id, previous: (await currentModel(pointer))?.previous ?? null, reason };
+  const previous = (await currentModel(pointer))?.previous ?? null;
+  return { current: id, previous, reason: promoted ? reason : `${id} is current already: nothing was moved.` };
 }
 
 /**

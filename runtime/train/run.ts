@@ -40,9 +40,8 @@ export async function trainEvaluatePromote(options: TrainOptions, run: RunStep):
 async function evaluateAndPromote(context: RunContext, model: string) {
   const bench = await TestBench.open(context);
   const { evaluation, skipped } = await bench.evaluate(model);
-  const promotion = await promote(context.workspace.buckets.models, contender(evaluation), async (champion) =>
-    contender((await bench.evaluate(champion)).evaluation),
-  );
+  const measure = async (champion: string) => contender((await bench.evaluate(champion)).evaluation);
+  const promotion = await promote(context.workspace.buckets.models, contender(evaluation), measure, "newer");
   const { verdict } = evaluation;
   const { n, threshold, accuracy, precision, recall, specificity, f1, auc, ece, tumours } = evaluation.test;
   const { current, reason } = promotion;

@@ -8,7 +8,7 @@ import { Loaded } from "../ui/loaded";
 import { three } from "../ui/numbers";
 import { Table } from "../ui/table";
 import { METRICS, metricText } from "./model";
-import { mayDecide, Promote } from "./models";
+import { mayDecide, Promote, verdictWord } from "./models";
 
 /** Two models side by side, and what the registry's rule says of the second. */
 export function ComparisonPage({ a, b }: { a: string; b: string }) {
@@ -31,7 +31,8 @@ function Compared({
   onChange(): void;
 }) {
   const { metrics, comparable, rule } = comparison;
-  const [a, b] = [comparison.a.id, comparison.b.id];
+  const both = [comparison.a, comparison.b];
+  const b = comparison.b.id;
   const text = (metric: MetricValue | null) => (metric ? metricText(metric) : "not measured");
   return (
     <div class="page">
@@ -48,17 +49,29 @@ function Compared({
         caption="Metrics of both on their test images, with 95 % intervals"
         heads={[
           "Metric",
-          ...[a, b].map((id) => ({
+          ...both.map(({ id, current }) => ({
             title: (
-              <a class="code" href={link("models", id)}>
-                {id}
-              </a>
+              <>
+                <a class="code" href={link("models", id)}>
+                  {id}
+                </a>
+                {current ? " (current)" : ""}
+              </>
             ),
             numeric: true,
           })),
           { title: "Difference", numeric: true },
         ]}
       >
+        <tr>
+          <th scope="row">Verdict</th>
+          {both.map((model) => (
+            <td key={model.id} class={model.verdict?.fit ? "tone-clear" : "tone-unsure"}>
+              {verdictWord(model)}
+            </td>
+          ))}
+          <td />
+        </tr>
         {metrics.map((metric) => (
           <tr key={metric.name}>
             <th scope="row">{METRICS.find(([key]) => key === metric.name)?.[1] ?? metric.name}</th>

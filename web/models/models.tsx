@@ -99,7 +99,7 @@ function ModelTable({ items }: { items: readonly ModelItem[] }) {
   );
 }
 
-function verdictWord({ verdict }: ModelItem): string {
+export function verdictWord({ verdict }: Pick<ModelItem, "verdict">): string {
   if (!verdict) return "not evaluated";
   return verdict.fit ? "fit for research" : "not fit for use";
 }

@@ -29,8 +29,8 @@ export function FeedbackPanel({ prediction }: { prediction: Prediction }) {
         <ul class="feedback-list" aria-label="Feedback so far">
           {items.map((item) => (
             <li key={item.feedback}>
-              <strong class={item.agrees ? "tone-clear" : "tone-cancer"}>{item.agrees ? "Agrees" : "Disagrees"}</strong>
-              : {item.label}, {item.who}, {localTime(item.given_at)}
+              <Said agrees={item.agrees} unsure={decision === "Uncertain"} />: {item.label}, {item.who},{" "}
+              {localTime(item.given_at)}
               {item.comment ? <q>{item.comment}</q> : null}
             </li>
           ))}
@@ -38,6 +38,12 @@ export function FeedbackPanel({ prediction }: { prediction: Prediction }) {
       ) : null}
     </section>
   );
+}
+
+/** With a model that decided nothing nobody disagrees. */
+function Said({ agrees, unsure }: { agrees: boolean; unsure: boolean }) {
+  if (unsure) return <strong>Holds it for</strong>;
+  return <strong class={agrees ? "tone-clear" : "tone-cancer"}>{agrees ? "Agrees" : "Disagrees"}</strong>;
 }
 
 function Form({

@@ -11,7 +11,11 @@ export function Strip({
   index: number;
   onIndex(index: number): void;
 }) {
-  const { slices, threshold, page } = prediction;
+  const { slices, threshold, uncertain, page } = prediction;
+  const toneOf = (probability: number) => {
+    if (uncertain && probability >= uncertain.low && probability <= uncertain.high) return "bar-unsure";
+    return probability >= threshold ? "bar-cancer" : "bar-clear";
+  };
   const current = slices[index];
   if (slices.length < 2 || !current) return null;
   return (
@@ -32,7 +36,7 @@ export function Strip({
           >
             <svg viewBox="0 0 10 100" preserveAspectRatio="none" aria-hidden="true">
               <rect
-                class={slice.probability >= threshold ? "bar-cancer" : "bar-clear"}
+                class={toneOf(slice.probability)}
                 x="0"
                 width="10"
                 y={100 - 100 * slice.probability}

@@ -44,6 +44,26 @@ describe("the rule of promotion", () => {
     expect(decide(contender("new", 0.9), contender("old", null)).promoted).toBe(true);
   });
 
+  it("leaves a tie to the one that was published later, where a step of training is repeated", async () => {
+    for (const id of ["first", "second"]) {
+      await publishModel(models, id, new Map([["metadata.json", Buffer.from(id)]]));
+      await new Promise((done) => setTimeout(done, 5));
+      expect((await promote(models, contender(id, 0.9), async (it) => contender(it, 0.9), "newer")).current).toBe(true);
+    }
+    const again = await promote(models, contender("first", 0.9), async (it) => contender(it, 0.9), "newer");
+    expect(again).toMatchObject({ promoted: false, current: false, reason: expect.stringContaining("older") });
+    expect((await currentModel(models))?.model).toBe("second");
+    // Who asks for it by name gets it, and so does one that is better.
+    const asked = await promote(models, contender("first", 0.9), async (it) => contender(it, 0.9));
+    expect(asked.promoted).toBe(true);
+    expect((await promote(models, contender("second", 0.9), async (it) => contender(it, 0.8), "newer")).promoted).toBe(
+      true,
+    );
+    expect((await promote(models, contender("first", 0.91), async (it) => contender(it, 0.9), "newer")).promoted).toBe(
+      true,
+    );
+  });
+
   it("keeps a champion that is better, or that the challenger cannot be compared with", () => {
     expect(decide(contender("new", 0.8999), contender("old", 0.9)).promoted).toBe(false);
     expect(decide(contender("new", null), contender("old", 0.5)).promoted).toBe(false);
