@@ -183,7 +183,7 @@ const coloured = () =>
 /** From now on the evidence is as strong as can be at every place that the model was shown, or at every place. */
 const evidenceEverywhere = (ofPage = false) =>
   visitor.page.route("**/map", async (route) => {
-    const map = await (await route.fetch()).json();
+    const map = await (await route.fetch({ maxRetries: 3 })).json();
     const { width, height } = map;
     const foreground = ofPage ? { x: 0, y: 0, width, height } : map.foreground;
     await route.fulfill({ json: { ...map, values: map.values.map(() => 1), foreground } });
