@@ -48,10 +48,7 @@ export async function verifyModel({
     const found = "workspace" in scans ? testScans(scans.workspace, progress) : scansIn(scans.data, progress);
     const measured = await measureParity({ network, onnx, metadata }, found, {
       signal,
-      onEach: ({ name }, difference) => {
-        onEach(name, difference);
-        progress.advance();
-      },
+      onEach: ({ name }, difference) => onEach(name, difference),
     });
     progress.finish();
     return { ...measured, split: "test", backend: judge };
@@ -64,7 +61,10 @@ async function* testScans(directory: string, progress: Progress): AsyncGenerator
   const workspace = await openWorkspace(directory);
   try {
     progress.start((await readShardRows(workspace)).filter(({ split }) => split === "test").length);
-    for await (const { source, pixels } of readShards(workspace, { split: "test" })) yield { name: source, pixels };
+    for await (const { source, pixels } of readShards(workspace, { split: "test" })) {
+      yield { name: source, pixels };
+      progress.advance();
+    }
   } finally {
     await workspace.close();
   }
@@ -84,6 +84,8 @@ async function* scansIn(directory: string, progress: Progress): AsyncGenerator<S
       }
     } catch (error) {
       if (!(error instanceof RejectedImage)) throw error;
+      progress.say(`${name} is left out. ${error.message}`);
     }
+    progress.advance();
   }
 }

@@ -205,7 +205,7 @@ function Name({ item: { id, kept } }: { item: HistoryItem }) {
   const name = nameOf(id);
   const text = name ? `${name} (${id.slice(0, 8)})` : id.slice(0, 12);
   return kept ? (
-    <a href={link("history", id)} title={id}>
+    <a class="row-link" href={link("history", id)} title={id}>
       {text}
     </a>
   ) : (

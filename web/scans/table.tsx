@@ -70,7 +70,7 @@ function Row({ scan, open }: { scan: Scan; open: string | undefined }) {
     return (
       <tr class={id === open ? "current" : ""}>
         <th scope="row">
-          <a href={link("scans", id)} aria-current={id === open ? "true" : undefined}>
+          <a class="row-link" href={link("scans", id)} aria-current={id === open ? "true" : undefined}>
             {name}
           </a>
         </th>
