@@ -44,8 +44,14 @@ export async function runDemo(options: DemoOptions): Promise<Summary> {
   const { backend } = options;
   await runTraining({ ...steps, ...(backend ? { backend } : {}), ...(epochs === undefined ? {} : { epochs }) });
 
-  const summary = await readSummary({ directory: resolve(options.out) });
-  process.stdout.write(`${renderSummary(summary, resolve(options.out))}\n`);
+  return printSummary(options.out);
+}
+
+/** Says what a workspace holds after its steps: counts, verdict, measured values. */
+export async function printSummary(out: string): Promise<Summary> {
+  const directory = resolve(out);
+  const summary = await readSummary({ directory });
+  process.stdout.write(`${renderSummary(summary, directory)}\n`);
   return summary;
 }
 

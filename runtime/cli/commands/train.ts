@@ -27,7 +27,8 @@ export function trainCommand(): Command {
       requireWorkspace(options.out);
       const { readWorkspaceData } = await import("../workspace-data.js");
       await readWorkspaceData(options.out);
-      const { runTraining } = await import("../demo.js");
+      const { printSummary, runTraining } = await import("../demo.js");
       await runTraining(options);
+      await printSummary(options.out);
     });
 }
