@@ -66,7 +66,7 @@ export function drawDocs({ info, paths, components }: OpenApiDocument): string {
 <body>
 <main>
 <h1>${quoted(info.title)}: the API</h1>
-<p><strong>${quoted(info.description ?? "")}</strong> For machines: <a href="/openapi.json">/openapi.json</a>. Errors are <code>application/problem+json</code>; their <code>code</code> is stable.</p>
+<p><strong>${quoted(info.description ?? "")}</strong> <a href="/">The dashboard</a> asks the same. For machines: <a href="/openapi.json">/openapi.json</a>. Errors are <code>application/problem+json</code>; their <code>code</code> is stable.</p>
 <h2>Routes</h2>
 ${operations.map(drawOperation).join("\n")}
 <h2>Objects</h2>
