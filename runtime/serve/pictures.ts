@@ -2,8 +2,7 @@ import { MessageChannel } from "node:worker_threads";
 import { Piscina } from "piscina";
 import { workerFile } from "../platform/worker-file";
 import type { EncodedPage } from "./kept/answers";
-import type { StoredPage } from "./kept/stored-page";
-import { DamagedPage } from "./kept/stored-page";
+import { DamagedPage, type StoredPage } from "./kept/stored-page";
 import type { Outcome, OverlayTask, PagesTask } from "./picture-worker";
 
 /** Milliseconds that a thread waits for work before it ends. */

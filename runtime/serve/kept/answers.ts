@@ -1,7 +1,7 @@
 import { z } from "zod";
 import type { Geometry } from "../../imaging";
 import type { ScoredScan } from "../../model";
-import { ObjectNotFoundError, PreconditionFailedError } from "../../platform/stores";
+import { ObjectNotFoundError, tryToCreate } from "../../platform/stores";
 import { type Prediction, predictionSchema } from "../schemas";
 import { DamagedPage, openPage, type StoredPage } from "./stored-page";
 import { type KeptStore, newestFirst, timeOfName } from "./time-index";
@@ -92,7 +92,8 @@ export class Answers {
       const sha256 = answered.get(page.page);
       if (sha256 === undefined) continue;
       const name = pageObject(scored.id, sha256, at);
-      if (!(await this.store.stat(name))) await createOnce(this.store, name, png, "image/png");
+      // The same whoever stores it.
+      if (!(await this.store.stat(name))) await tryToCreate(this.store, name, png, { contentType: "image/png" });
       kept.push({ sha256, ...page });
     }
     return kept;
@@ -170,12 +171,3 @@ const pageObject = (id: string, sha256: string, at: Date) =>
   `${ANSWERS}${id}/pages-${at.toISOString().slice(0, 10)}/${sha256}.png`;
 
 const startOfDay = (at: Date) => Date.UTC(at.getUTCFullYear(), at.getUTCMonth(), at.getUTCDate());
-
-/** Stores what is the same whoever stores it. */
-async function createOnce(store: KeptStore, name: string, content: Uint8Array, contentType: string): Promise<void> {
-  try {
-    await store.create(name, content, { contentType });
-  } catch (error) {
-    if (!(error instanceof PreconditionFailedError)) throw error;
-  }
-}
