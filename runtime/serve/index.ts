@@ -2,6 +2,6 @@ export { buildServer, type ServerDependencies } from "./app";
 export { serveContract } from "./contract";
 export { Models } from "./models";
 export { type ModelShelves, NotMoved, promoteModel, rollBackModel } from "./moves";
-export { NothingToReplay, type Replay, replay } from "./replay";
+export { NoRequest, NothingToReplay, type Replay, replay } from "./replay";
 export type { Comparison, Prediction, Promotion } from "./schemas";
 export { type Callers, localCallers, type RunningServer, serveWorkspace } from "./server";

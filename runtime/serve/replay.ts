@@ -30,6 +30,9 @@ export interface Replay {
 /** An answer that cannot be given again. The message says why. */
 export class NothingToReplay extends Error {}
 
+/** What was named is the name of no answer, anywhere. */
+export class NoRequest extends NothingToReplay {}
+
 /**
  * Recomputes an answer of a workspace from the pages that are kept of it, with the model that gave it, and compares all of
  * it: with what is kept, and with the audited row. Nothing tells whether the verdict, the pages that were rejected or the
@@ -39,7 +42,7 @@ export class NothingToReplay extends Error {}
  */
 export async function replay({ buckets, warehouse }: Workspace, request: string): Promise<Replay> {
   if (!/^[0-9a-f-]{36}$/.test(request))
-    throw new NothingToReplay(`"${request}" is no request: take the field request of an answer.`);
+    throw new NoRequest(`"${request}" is no request: take the field request of an answer.`);
   const [row] = (await warehouse.batch("predictions", request)) ?? [];
   if (!row) throw new NothingToReplay(`There is no answer ${request} in this workspace.`);
   const gone = new NothingToReplay(

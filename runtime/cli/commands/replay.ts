@@ -1,6 +1,5 @@
 import { Command } from "commander";
 import { DISCLAIMER } from "../../intake";
-import { ConfigurationError } from "../../platform/config";
 import { EXIT, requireWorkspace } from "../command-line";
 import { out } from "../options";
 
@@ -13,10 +12,8 @@ export function replayCommand(): Command {
     .option("--json", "print what was found as JSON")
     .action(async (request: string, { out, json = false }: { out: string; json?: boolean }) => {
       requireWorkspace(out);
-      if (!/^[0-9a-f-]{36}$/.test(request))
-        throw new ConfigurationError("The request", [`"${request}" is none: take the field request of an answer.`]);
       const { openWorkspace } = await import("../../platform/workspace.js");
-      const { NothingToReplay, replay } = await import("../../serve/index.js");
+      const { NoRequest, NothingToReplay, replay } = await import("../../serve/index.js");
       const workspace = await openWorkspace(out);
       try {
         const replayed = await replay(workspace, request);
@@ -25,7 +22,7 @@ export function replayCommand(): Command {
       } catch (error) {
         if (!(error instanceof NothingToReplay)) throw error;
         process.stderr.write(`${error.message}\n`);
-        process.exitCode = EXIT.failed;
+        process.exitCode = error instanceof NoRequest ? EXIT.usage : EXIT.failed;
       } finally {
         await workspace.close();
       }
