@@ -6,6 +6,7 @@ import {
   type ObjectContent,
   type ObjectInfo,
   PreconditionFailedError,
+  tryToCreate,
 } from "../platform/stores";
 import { DifferentRowsError, type ImageRow } from "../platform/warehouse";
 import type { IngestContext } from "./context";
@@ -210,9 +211,5 @@ async function createOnce(
   make: () => Promise<{ content: ObjectContent; options: CreateOptions }>,
 ): Promise<void> {
   const { content, options } = await make();
-  try {
-    await store.create(name, content, options);
-  } catch (error) {
-    if (!(error instanceof PreconditionFailedError)) throw error;
-  }
+  await tryToCreate(store, name, content, options);
 }
