@@ -91,7 +91,10 @@ export async function screenshots(args: readonly string[]): Promise<number> {
           await browser.close();
         }
       } finally {
+        // It has ended before this does: it may still write into the workspace.
+        const ended = once(server, "exit");
         server.kill("SIGTERM");
+        await ended;
       }
       return EXIT.done;
     },

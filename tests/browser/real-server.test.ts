@@ -13,6 +13,7 @@ import { startBrowser } from "../../tools/browser";
 import { screenshots } from "../../tools/screenshots";
 import { BRIGHT_SPOT } from "../support/bright-spot-model";
 import { headPng } from "../support/head";
+import { stopProcess } from "../support/processes";
 import { promote, storeModel } from "../support/served-model";
 import { ILL, placeOn, SIZES, SPOT, twelve } from "./scans";
 import { Visitor } from "./visitor";
@@ -79,7 +80,7 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await browser?.close();
-  server?.kill("SIGTERM");
+  if (server) await stopProcess(server, "SIGTERM");
   await rm(folder, { recursive: true, force: true });
 });
 

@@ -9,7 +9,7 @@ import { uniform } from "../../runtime/platform/random";
 import type { Summary } from "../../runtime/platform/summary";
 import { CURRENT_ASSIGNMENTS } from "../../runtime/platform/warehouse";
 import { openWorkspace } from "../../runtime/platform/workspace";
-import { stopProcess } from "../support/gcs-server";
+import { stopProcess } from "../support/processes";
 
 const CLI = resolve(__dirname, "../../dist/runtime/cli/main.js");
 const PATIENTS = 12;

@@ -10,7 +10,7 @@ import { openWorkspace, type Workspace } from "../../runtime/platform/workspace"
 import { currentModel, setCurrent } from "../../runtime/registry";
 import { useBackend } from "../../runtime/tensorflow";
 import { BRIGHT_SPOT, headPng, saveBrightSpot } from "../support/bright-spot-model";
-import { answering, freePort, stopProcess } from "../support/gcs-server";
+import { answering, freePort, stopProcess } from "../support/processes";
 
 /*
  * The processes of the cloud, over files that are called after a patient: whatever happens to them, no line of a log has

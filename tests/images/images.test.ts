@@ -17,7 +17,8 @@ import { openStore } from "../../runtime/platform/stores";
 import { currentModel } from "../../runtime/registry";
 import { serveContract } from "../../runtime/serve/contract";
 import { trainContract } from "../../runtime/train/contract";
-import { freePort, type GcsServer, startGcsServer } from "../support/gcs-server";
+import { type GcsServer, startGcsServer } from "../support/gcs-server";
+import { freePort } from "../support/processes";
 import { Containers, type Running } from "./containers";
 import {
   buildTools,

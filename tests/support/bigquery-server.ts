@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { Question } from "../../runtime/platform/warehouse";
 import { bigQuery } from "../../runtime/platform/warehouse";
-import { answering, freePort, stopProcess } from "./gcs-server";
+import { answering, freePort, stopProcess } from "./processes";
 
 const PARTS = join(__dirname, "..", "..", ".parts", "bigquery");
 const BINARY = join(PARTS, "bin", "bqemulator");

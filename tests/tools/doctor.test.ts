@@ -17,7 +17,8 @@ import type { Runner } from "../../tools/gcloud";
 import type { Json } from "../../tools/synthesized";
 import { EXAMPLE_IMAGES, EXAMPLE_PLATFORM, TIER_HOSPITALS, withTierStacks } from "../../tools/tiers";
 import { captureOutput } from "../support/captured-output";
-import { answering, freePort, type GcsServer, startGcsServer, stopProcess } from "../support/gcs-server";
+import { type GcsServer, startGcsServer } from "../support/gcs-server";
+import { answering, freePort, stopProcess } from "../support/processes";
 import { promote, storeModel } from "../support/served-model";
 
 const printed = captureOutput();
@@ -499,7 +500,7 @@ describe("--probe, through a real bucket, the real function and the real service
   afterAll(async () => {
     stop.abort();
     await pubsub;
-    await Promise.all(started.map(stopProcess));
+    await Promise.all(started.map((child) => stopProcess(child)));
     await workspace.close();
     await server.stop();
   });

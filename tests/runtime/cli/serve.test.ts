@@ -6,6 +6,7 @@ import sharp from "sharp";
 import { openWorkspace } from "../../../runtime/platform/workspace";
 import { useBackend } from "../../../runtime/tensorflow";
 import { BRIGHT_SPOT, headPixels } from "../../support/bright-spot-model";
+import { stopProcess } from "../../support/processes";
 import { head, RawClient } from "../../support/raw-http";
 import { promote, storeModel, until } from "../../support/served-model";
 
@@ -25,6 +26,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   for (const { pid } of children) if (pid) killGroup(pid);
+  await Promise.all(children.map((child) => stopProcess(child)));
   await rm(folder, { recursive: true, force: true });
 });
 
@@ -91,7 +93,7 @@ test("a model that cannot be used is not called none: it says which file is wron
       text += chunk;
       if (text.includes("Predictions are refused")) break;
     }
-    serve.kill("SIGTERM");
+    await stopProcess(serve, "SIGTERM");
     return text;
   };
   expect(await printed()).toMatch(/No model has been promoted yet\. Train one first: npm run train/);

@@ -9,7 +9,8 @@ import { DirectoryStore } from "../../../runtime/platform/stores/directory-store
 import { GcsStore } from "../../../runtime/platform/stores/gcs-store";
 import type { ObjectStore } from "../../../runtime/platform/stores/object-store";
 import { ObjectStoreWarehouse } from "../../../runtime/platform/warehouse";
-import { answering, freePort, type GcsServer, startGcsServer, stopProcess } from "../../support/gcs-server";
+import { type GcsServer, startGcsServer } from "../../support/gcs-server";
+import { answering, freePort, stopProcess } from "../../support/processes";
 import { drawScan } from "./scans";
 
 const REPOSITORY = join(__dirname, "..", "..", "..");

@@ -11,6 +11,7 @@ import { buildServer, serveContract } from "../../../runtime/serve";
 import type { Prediction } from "../../../runtime/serve/schemas";
 import { useBackend } from "../../../runtime/tensorflow";
 import { headPixels, headPng } from "../../support/bright-spot-model";
+import { stopProcess } from "../../support/processes";
 import { promote, storeModel, until } from "../../support/served-model";
 import { writeTiff } from "../imaging/tiff-writer";
 
@@ -36,7 +37,7 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
-  for (const child of children) child.kill("SIGKILL");
+  await Promise.all(children.map((child) => stopProcess(child)));
   await workspace.close();
   await rm(folder, { recursive: true, force: true });
 });
