@@ -4,7 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 /** Waits until a process serves a URL, whatever it answers. */
 export async function answering(url: string, child: ChildProcess): Promise<void> {
-  for (let attempt = 0; attempt < 300; attempt++) {
+  for (let attempt = 0; attempt < 2_400; attempt++) {
     if (child.exitCode !== null) throw new Error(`The server for ${url} ended with ${child.exitCode}.`);
     try {
       await fetch(url);
