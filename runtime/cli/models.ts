@@ -1,5 +1,7 @@
+import { readEvaluation } from "../evaluate";
 import { describeParity, examineModel, type ModelMetadata, modelFilesInStore } from "../model";
 import { ConfigurationError } from "../platform/config";
+import type { Metric } from "../platform/metric";
 import { openStore, type ReadableStore } from "../platform/stores";
 import { openWorkspace, type Workspace } from "../platform/workspace";
 import { currentModel, publishedModels } from "../registry";
@@ -12,6 +14,10 @@ export interface ListedModel {
   readonly parameters: number | null;
   readonly counts: ModelMetadata["counts"] | null;
   readonly synthetic: boolean | null;
+  /** Whether it is fit for use, and why; null where no evaluation of it is stored. */
+  readonly verdict: string | null;
+  /** Over the test split; null where no evaluation is stored. */
+  readonly auc: Metric | null;
   /** How near its answers are to those of the network that was trained, as a sentence; or why it answers nobody. */
   readonly engine: string;
   readonly answers: boolean;
@@ -21,14 +27,25 @@ export interface ListedModel {
 export type ModelPlace = string | { readonly models: string; readonly reports: string };
 
 export async function listModels(place: ModelPlace): Promise<readonly ListedModel[]> {
-  return onShelves(place, async ({ pointer: models }) => {
+  return onShelves(place, async ({ pointer: models, reports }) => {
     const current = (await currentModel(models))?.model;
     const listed: ListedModel[] = [];
     for await (const { id } of publishedModels(models)) {
       const { metadata, parity, problem } = await examineModel(modelFilesInStore(models, id));
       const { parameters = null, counts = null, synthetic = null } = metadata ?? {};
       const engine = parity ? describeParity(parity) : `${problem?.message}`;
-      listed.push({ id, current: id === current, parameters, counts, synthetic, engine, answers: !problem });
+      const evaluation = await readEvaluation(reports, id);
+      listed.push({
+        id,
+        current: id === current,
+        parameters,
+        counts,
+        synthetic,
+        verdict: evaluation?.verdict.sentence ?? null,
+        auc: evaluation?.test.auc ?? null,
+        engine,
+        answers: !problem,
+      });
     }
     return listed;
   });

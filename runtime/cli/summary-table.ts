@@ -2,6 +2,7 @@ import { DISCLAIMER } from "../intake";
 import type { Metric } from "../platform/metric";
 import type { Summary } from "../platform/summary";
 import type { Comparison } from "../serve";
+import type { ListedModel } from "./models";
 
 const METRICS = [
   ["accuracy", "accuracy"],
@@ -53,6 +54,29 @@ export function renderSummary(summary: Summary, directory: string): string {
   return ["", ...lines, DISCLAIMER, ""].join("\n");
 }
 
+/** A model of a list, with its verdict before its numbers. */
+export function renderListed({
+  id,
+  current,
+  parameters,
+  counts,
+  synthetic,
+  verdict,
+  auc,
+  engine,
+}: ListedModel): string {
+  const marks = [current ? "current" : "", synthetic ? "SYNTHETIC: of drawn phantoms" : ""].filter(Boolean);
+  const lines = [
+    verdict ?? "No evaluation of it is stored.",
+    ...(auc ? [`AUC on the test split: ${inWords(auc)}`] : []),
+    ...(counts ? [`${counts.train} images learnt from, ${parameters} parameters`] : []),
+    engine,
+  ];
+  return [`${id}${marks.length > 0 ? ` (${marks.join("; ")})` : ""}`, ...lines.map((line) => `  ${line}`), ""].join(
+    "\n",
+  );
+}
+
 /** Two models side by side: their verdicts first, then what was measured on their test sets, then what the rule says. */
 export function renderComparison({ a, b, comparable, metrics, rule }: Comparison): string {
   const cell = (value: number | null | undefined) => value?.toFixed(4) ?? "";
@@ -71,29 +95,39 @@ export function renderComparison({ a, b, comparable, metrics, rule }: Comparison
   return [...verdicts, table([["test", a.id, b.id, "difference"], ...lines]), ...note, said, DISCLAIMER, ""].join("\n");
 }
 
-/** Metrics with their intervals, a line each; beside the sensitivity, what becomes of it by the input guard. */
+/** Metrics with their intervals, a line each, and below them why one has no value; beside the sensitivity, what becomes of it by the input guard. */
 export function renderMetrics(title: string, metrics: NonNullable<Summary["test"]>): string {
   const { tumours } = metrics;
-  return table([
+  const rows = table([
     [title, "value", "95 % interval"],
     ...METRICS.flatMap(([key, name]) => [
-      [name, ...describe(metrics[key])],
+      cells(name, metrics[key]),
       ...(key === "recall" && tumours ? refused(tumours) : []),
     ]),
   ]);
+  const missing = METRICS.flatMap(([key, name]) => {
+    const metric = metrics[key];
+    return metric.value === null ? [`${name}: ${inWords(metric)}`] : [];
+  });
+  return [rows, ...missing.map((line) => `${line}\n`)].join("");
 }
 
 function refused({ scans, refused, found }: NonNullable<NonNullable<Summary["test"]>["tumours"]>): string[][] {
-  return [
-    ["  tumours the guard refuses", `${refused} of ${scans}`, ""],
-    ["  recall, those as missed", ...describe(found)],
-  ];
+  return [["  tumours the guard refuses", `${refused} of ${scans}`, ""], cells("  recall, those as missed", found)];
 }
 
-function describe(metric: Metric): [string, string] {
-  if (metric.value === null) return ["none", metric.reason];
-  return [metric.value.toFixed(3), `${metric.low.toFixed(3)} to ${metric.high.toFixed(3)}`];
-}
+const range = (low: number, high: number) => `${low.toFixed(3)} to ${high.toFixed(3)}`;
+
+const inWords = (metric: Metric): string =>
+  metric.value === null
+    ? `none. ${metric.reason}`
+    : `${metric.value.toFixed(3)}, 95 % interval ${range(metric.low, metric.high)}`;
+
+/** A sentence in a cell would stretch the column. */
+const cells = (name: string, metric: Metric): string[] => [
+  name,
+  ...(metric.value === null ? ["none", ""] : [metric.value.toFixed(3), range(metric.low, metric.high)]),
+];
 
 /** Columns as wide as their widest cell; the first to the left, the others to the right. */
 function table(rows: readonly (readonly string[])[]): string {

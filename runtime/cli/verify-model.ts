@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { readShardRows, readShards } from "../dataset";
 import { applyRecipe, decodeScan, RejectedImage } from "../imaging";
 import { openInput } from "../intake";
-import { checkRecipe, modelFilesInDirectory, type Parity, readMetadata, readOnnx } from "../model";
+import { checkRecipe, type MeasuredParity, modelFilesInDirectory, readMetadata, readOnnx } from "../model";
 import { createProgress, type Progress } from "../platform/progress";
 import { openWorkspace } from "../platform/workspace";
 import { type Backend, type Compared, type Difference, measureParity, readNetwork, useBackend } from "../tensorflow";
@@ -27,7 +27,7 @@ interface Scan extends Compared {
 /**
  * Has both engines answer for every scan: onnxruntime, which answers everywhere, and TensorFlow.js, which trained.
  *
- * @returns the largest differences; `images` is 0 where there was no scan
+ * @returns the largest differences; `images` is 0 where there was no scan, `split` is there for a workspace alone
  * @throws {UnusableModelError}
  */
 export async function verifyModel({
@@ -36,7 +36,7 @@ export async function verifyModel({
   backend,
   signal,
   onEach,
-}: VerifyModelOptions): Promise<Omit<Parity, "images"> & { readonly images: number }> {
+}: VerifyModelOptions): Promise<MeasuredParity> {
   const files = modelFilesInDirectory(model);
   const metadata = await readMetadata(files);
   checkRecipe(files, metadata);
@@ -51,7 +51,7 @@ export async function verifyModel({
       onEach: ({ name }, difference) => onEach(name, difference),
     });
     progress.finish();
-    return { ...measured, split: "test", backend: judge };
+    return { ...measured, ...("workspace" in scans ? { split: "test" as const } : {}), backend: judge };
   } finally {
     network.dispose();
   }

@@ -40,6 +40,7 @@ export { fitOperatingPoints, SPECIFICITIES, thresholdFor } from "./operating-poi
 export {
   type Converted,
   describeParity,
+  type MeasuredParity,
   type Parity,
   parityProblem,
   TOLERANCE,

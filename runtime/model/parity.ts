@@ -26,8 +26,11 @@ export const paritySchema = z.object({
 });
 export type Parity = z.infer<typeof paritySchema>;
 
+/** The same of scans that may be of no split. */
+export type MeasuredParity = Omit<Parity, "split"> & { readonly split?: Parity["split"] };
+
 /** What is wrong with a parity, as a sentence; undefined where nothing is. */
-export function parityProblem({ images, logits, maps, strongest }: Parity): string | undefined {
+export function parityProblem({ images, logits, maps, strongest }: MeasuredParity): string | undefined {
   const problems = [
     ...(logits <= TOLERANCE.logits ? [] : [`log odds differ by up to ${logits} (at most ${TOLERANCE.logits})`]),
     ...(maps <= TOLERANCE.maps * strongest
@@ -39,8 +42,8 @@ export function parityProblem({ images, logits, maps, strongest }: Parity): stri
 }
 
 /** In one line, for a person. */
-export const describeParity = ({ split, images, logits, maps, strongest }: Parity): string =>
-  `largest difference between onnxruntime and TensorFlow.js on ${images} images (${split}): log odds ${logits.toExponential(1)}, map ${maps.toExponential(1)} of ${strongest.toPrecision(2)}`;
+export const describeParity = ({ split, images, logits, maps, strongest }: MeasuredParity): string =>
+  `largest difference between onnxruntime and TensorFlow.js on ${images} images${split === undefined ? "" : ` (${split})`}: log odds ${logits.toExponential(1)}, map ${maps.toExponential(1)} of ${strongest.toPrecision(2)}`;
 
 /** How the network was written as ONNX, and how near its answers are. */
 export const engineSchema = z.object({

@@ -26,16 +26,15 @@ export function modelsCommand(): Command {
     "look after the models of a workspace, or with MODELS_BUCKET and REPORTS_BUCKET of a hospital's buckets",
   );
   anywhere(models.command("list"))
-    .description("every model, which one is current, and how near its answers are to the network that was trained")
+    .description(
+      "every model, what was measured of it, which one is current, and how near its answers are to the network that was trained",
+    )
     .action(async (flags: Flags, command: Command) => {
       const { listModels } = await import("../models.js");
       const listed = await listModels(placeOf(flags, command));
       if (flags.json) return print(listed);
-      for (const { id, current, parameters, counts, synthetic, engine } of listed) {
-        const learnt = counts ? `  ${counts.train} images learnt from, ${parameters} parameters\n` : "";
-        const marks = [current ? "current" : "", synthetic ? "SYNTHETIC: of drawn phantoms" : ""].filter(Boolean);
-        process.stdout.write(`${id}${marks.length > 0 ? ` (${marks.join("; ")})` : ""}\n${learnt}  ${engine}\n`);
-      }
+      const { renderListed } = await import("../summary-table.js");
+      process.stdout.write(listed.map(renderListed).join(""));
       if (listed.length === 0) process.stdout.write("There is no model here yet: npm run train makes one.\n");
       process.stdout.write(`${DISCLAIMER}\n`);
     });

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { convert } from "../../../runtime/cli/convert-model";
 import { compareModels, listModels, promote as promoteById, rollBack } from "../../../runtime/cli/models";
+import { renderListed } from "../../../runtime/cli/summary-table";
 import { verifyModel } from "../../../runtime/cli/verify-model";
 import { loadClassifier, type ModelMetadata, parityProblem } from "../../../runtime/model";
 import { ConfigurationError } from "../../../runtime/platform/config";
@@ -133,6 +134,25 @@ describe("a model of an earlier program", () => {
 });
 
 describe("models -- list", () => {
+  it("says of each model whether it is fit, and its AUC with the interval, or that nothing was measured", async () => {
+    const listed = {
+      id: "cnn-1",
+      current: true,
+      parameters: 7,
+      counts: null,
+      synthetic: false,
+      answers: true,
+    } as const;
+    const verdict = "Not fit for use: few groups.";
+    const auc = { value: 0.91, low: 0.8, high: 0.97 };
+    expect(renderListed({ ...listed, engine: "near", verdict, auc })).toBe(
+      "cnn-1 (current)\n  Not fit for use: few groups.\n  AUC on the test split: 0.910, 95 % interval 0.800 to 0.970\n  near\n",
+    );
+    expect(renderListed({ ...listed, engine: "near", verdict: null, auc: null })).toBe(
+      "cnn-1 (current)\n  No evaluation of it is stored.\n  near\n",
+    );
+  });
+
   it.each(["model.onnx", "weights.bin", "model.json"])(
     "does not call a model good whose %s was changed or is missing, as serving does not",
     async (name) => {
@@ -199,6 +219,8 @@ describe("npm run verify:model", () => {
     );
     expect(wrong.status).toBe(1);
     expect(command("--model", other, "--out", out, "--json")).toMatchObject({ status: 0 });
+    // The scans of a folder are of no split.
+    expect(command("--model", other, "--data", join(root, "workspace-data")).stdout).toMatch(/on 5 images: log odds/);
     const usage = command("--model", join(root, "nowhere"));
     expect(usage.status).toBe(2);
     expect(usage.stderr).toMatch(/--model .*nowhere is not there[\s\S]*--out WORKSPACE or --data DIR/);
@@ -384,7 +406,12 @@ describe("models -- compare, promote, rollback", () => {
       await expect(promoteById(buckets, WORSE)).rejects.toThrow(/the champion stays/);
       await expect(promoteById(buckets, "cnn-nothing00000")).rejects.toThrow(/There is no model .* in gs:\/\/h-models/);
       expect((await compareModels(buckets, FIRST, WORSE)).rule).toMatchObject({ promotes: false });
-      expect((await listModels(buckets)).map(({ answers }) => answers)).toEqual([true, true, true, true]);
+      const listed = await listModels(buckets);
+      expect(listed.map(({ answers }) => answers)).toEqual([true, true, true, true]);
+      expect(Object.fromEntries(listed.map(({ id, auc }) => [id, auc?.value]))).toEqual(
+        Object.fromEntries(AUCS.map(([id, auc]) => [id, auc])),
+      );
+      expect(listed.every(({ verdict }) => typeof verdict === "string")).toBe(true);
       const run = (...options: string[]) => running(options, env);
       expect(await run("promote", BETTER)).toMatchObject({ code: 0 });
       expect(await currentModel(stored)).toMatchObject({ model: BETTER, previous: FIRST });

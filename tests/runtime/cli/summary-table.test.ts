@@ -33,7 +33,10 @@ describe("the summary on a terminal", () => {
   it("gives every metric with its interval, or why there is none", () => {
     const text = renderSummary(SUMMARY, "/there");
     expect(text).toMatch(/AUC +0\.900 +0\.800 to 0\.950/);
-    expect(text).toMatch(/precision +none +no call/);
+    expect(text).toMatch(/\nprecision +none\n/);
+    // Below the table: in it, the sentence would make every line as long as itself.
+    expect(text).toMatch(/\nECE .*\nprecision: none. no call\n/);
+    expect(text).toMatch(/\n-{20,70}\n/);
     expect(text).toContain("threshold 0.400");
     expect(text).toContain("/there/reports/evaluation/cnn-1/report.html");
     expect(text).not.toContain("SYNTHETIC");
