@@ -78,4 +78,11 @@ export const LAYOUTS: Readonly<Record<TableName, TableLayout>> = {
     clusterBy: ["recipe"],
     requirePartitionFilter: false,
   },
+  features_deep: {
+    description: "One row for a picture, a pixel recipe and a network: what the network sees in the picture",
+    partition: { by: "extracted_at", granularity: "MONTH" },
+    clusterBy: ["backbone", "recipe", "sha256"],
+    // All pictures are compared, however long they have been there.
+    requirePartitionFilter: false,
+  },
 };

@@ -88,6 +88,7 @@ describe("the stacks", () => {
       "google_bigquery_table.current_features_pca",
       "google_bigquery_table.current_images",
       "google_bigquery_table.daily_predictions",
+      "google_bigquery_table.features_deep",
       "google_bigquery_table.features_pca",
       "google_bigquery_table.feedback",
       "google_bigquery_table.images",

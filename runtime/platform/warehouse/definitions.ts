@@ -84,4 +84,12 @@ WHERE TRUE
 QUALIFY ROW_NUMBER() OVER (PARTITION BY scored.recipe, scored.pca, scored.id ORDER BY scored.id) = 1`;
 }
 
+/** What a network sees in each picture: a row an `id`, also where two runs side by side added two. */
+export function deepFeatures(dialect: Dialect): string {
+  return `SELECT ${selected("features_deep", dialect)}
+FROM ${dialect.table("features_deep")}
+WHERE TRUE
+QUALIFY ROW_NUMBER() OVER (PARTITION BY id ORDER BY extracted_at) = 1`;
+}
+
 const indented = (sql: string) => sql.replace(/^/gm, "  ");

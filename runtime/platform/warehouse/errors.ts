@@ -16,6 +16,9 @@ const REPAIR: Readonly<Record<TableName, string>> = {
   feedback: "Restore it from a backup or an earlier generation: what people said is written once.",
   features_pca: "Delete it and run npm run features again, which writes it anew.",
   pca_fits: "Delete it and run npm run features again, which writes it anew.",
+  features_deep:
+    "Delete it and run npm run spark -- score (the model's own features) or npm run features (another network's) again, " +
+    "which writes it anew.",
 };
 
 /** Stored rows that are not what was written: cut short, overwritten, edited. */

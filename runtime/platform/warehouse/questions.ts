@@ -1,5 +1,12 @@
 import { z } from "zod";
-import { currentAssignments, currentFeatures, currentFits, currentImages, newestImages } from "./definitions";
+import {
+  currentAssignments,
+  currentFeatures,
+  currentFits,
+  currentImages,
+  deepFeatures,
+  newestImages,
+} from "./definitions";
 import type { Question } from "./question";
 import { type Column, columnsOf, type Row, type TableName } from "./tables";
 
@@ -194,4 +201,16 @@ export const CURRENT_FEATURES = question(
   z.object(shapeOf("features_pca")) as unknown as z.ZodType<Row<"features_pca">>,
   (dialect) =>
     `SELECT * FROM ${as(currentFeatures(dialect), "features")} WHERE recipe = ${dialect.parameter("recipe")} ORDER BY id`,
+);
+
+/** What one network sees in the pictures of a recipe, ascending by the pictures' SHA-256; see {@link deepFeatures}. */
+export const DEEP_FEATURES = question(
+  "deep features",
+  ["features_deep"],
+  z.strictObject({ recipe: z.string(), backbone: z.string() }),
+  z.object({ sha256: z.string(), features: z.array(z.number()) }),
+  (dialect) => `SELECT sha256, features
+FROM ${as(deepFeatures(dialect), "deep")}
+WHERE recipe = ${dialect.parameter("recipe")} AND backbone = ${dialect.parameter("backbone")}
+ORDER BY sha256`,
 );

@@ -140,6 +140,23 @@ export const PCA_FITS = [
   clock("fitted_at", "When it became the current one"),
 ] as const satisfies readonly Column[];
 
+/**
+ * One row for a picture, a pixel recipe and a network: what the network sees in the picture. Neither label nor split nor
+ * patient: these are joined from `images` and `assignments` by `sha256`. Key: `id`.
+ */
+export const FEATURES_DEEP = [
+  required("id", "STRING", "SHA-256 over sha256, recipe and backbone"),
+  required("sha256", "STRING", "Of the decoded pixels, as in images: pictures that are equal have one row"),
+  required("recipe", "STRING", "Pixel recipe id"),
+  required(
+    "backbone",
+    "STRING",
+    "Model id where they are the model's own; else the network's name, -, and 12 hex digits of its SHA-256",
+  ),
+  repeated("features", "FLOAT64", "32-bit floats, exactly; 128 of them where they are the model's own"),
+  clock("extracted_at", "When"),
+] as const satisfies readonly Column[];
+
 export const TABLES = {
   images: IMAGES,
   assignments: ASSIGNMENTS,
@@ -148,6 +165,7 @@ export const TABLES = {
   feedback: FEEDBACK,
   features_pca: FEATURES_PCA,
   pca_fits: PCA_FITS,
+  features_deep: FEATURES_DEEP,
 } as const;
 export type TableName = keyof typeof TABLES;
 
@@ -165,6 +183,7 @@ export type AssignmentRow = Row<"assignments">;
 export type PredictionRow = Row<"predictions">;
 export type AuditRow = Row<"audit">;
 export type FeaturesPcaRow = Row<"features_pca">;
+export type FeaturesDeepRow = Row<"features_deep">;
 
 /** The columns that a row of a table has, in their order. */
 export function columnsOf(table: TableName): readonly Column[] {

@@ -11,6 +11,8 @@ import {
   CURRENT_FIT,
   CURRENT_IMAGES,
   DATASET_COUNTS,
+  DEEP_FEATURES,
+  type FeaturesDeepRow,
   type FeaturesPcaRow,
   IMAGE_FACTS,
   type ImageRow,
@@ -269,6 +271,23 @@ test("features are those of the current fit of the recipe that is asked for", as
   expect(await ask(CURRENT_FIT, { recipe: "r3" })).toEqual([]);
   expect(await ask(CURRENT_FEATURES, { recipe: "r1" })).toEqual([row("a", "new"), row("b", "new")]);
   expect(await ask(CURRENT_FEATURES, { recipe: "r2" })).toEqual([row("a", "other", "r2")]);
+});
+
+test("deep features are those of one network and recipe, once a picture", async () => {
+  const row = (sha256: string, backbone = "b1", recipe = "r1", second = 0): FeaturesDeepRow => ({
+    ...{ id: `${sha256}/${recipe}/${backbone}`, sha256, recipe, backbone },
+    // The largest finite float, the least subnormal one and one that no short decimal is.
+    features: [3.4028234663852886e38, -1.401298464324817e-45, Math.fround(0.1)],
+    extracted_at: `2026-01-01T00:00:0${second}.000Z`,
+  });
+  const { ask } = await both({
+    features_deep: [row("b"), row("a", "b2"), row("a", "b1", "r2"), row("a"), row("a", "b1", "r1", 1)],
+  });
+  const { features } = row("a");
+  const of = { recipe: "r1", backbone: "b1" };
+  expect(await ask(DEEP_FEATURES, of)).toEqual(["a", "b"].map((sha256) => ({ sha256, features })));
+  expect(await ask(DEEP_FEATURES, { ...of, backbone: "b2" })).toEqual([{ sha256: "a", features }]);
+  expect(await ask(DEEP_FEATURES, { ...of, backbone: "b3" })).toEqual([]);
 });
 
 test("every saved view can be made and asked, each on those before it", async () => {
