@@ -6,8 +6,9 @@ import { workerFile } from "../platform/worker-file";
 import { leave, newClaim } from "./claim";
 import type { ScoreFileOptions } from "./classifier";
 import type { ViewedAnswer } from "./engine";
+import { type EngineGate, newEngineGate, shut } from "./engine-gate";
 import type { ScoredScan } from "./score";
-import type { AnswerTask, Outcome, PortableScan, ScoreTask, WorkerSetup } from "./worker-protocol";
+import type { AnswerTask, Outcome, PoolSetup, PortableScan, ScoreTask, WorkerSetup } from "./worker-protocol";
 
 export interface PoolOptions {
   /** Worker threads, each with an onnxruntime session of one thread. @default one a core */
@@ -26,21 +27,25 @@ const VALUES = RECIPE.side * RECIPE.side * RECIPE.channels;
  * replaced. Idle threads keep no process alive.
  */
 export class AnswerPool {
-  private constructor(private readonly pool: Piscina) {}
+  private constructor(
+    private readonly pool: Piscina,
+    private readonly gate: EngineGate,
+  ) {}
 
   /** @throws if onnxruntime cannot open the network */
-  static async start(setup: WorkerSetup, { threads, worker }: PoolOptions = {}): Promise<AnswerPool> {
+  static async start(setup: PoolSetup, { threads, worker }: PoolOptions = {}): Promise<AnswerPool> {
     const count = threads ?? availableParallelism();
+    const gate = newEngineGate();
     const piscina = new Piscina({
       filename: worker ?? workerFile(__dirname, "answer-worker"),
       minThreads: count,
       maxThreads: count,
       // One copy of the network for all threads.
-      workerData: { ...setup, onnx: shared(setup.onnx) } satisfies WorkerSetup,
+      workerData: { ...setup, onnx: shared(setup.onnx), gate } satisfies WorkerSetup,
     });
     // A thread that dies while it is idle is replaced; nobody waits for anything of it.
     piscina.on("error", () => undefined);
-    const pool = new AnswerPool(piscina);
+    const pool = new AnswerPool(piscina, gate);
     try {
       await Promise.all(Array.from({ length: count }, async () => resultOf(await piscina.run({}, { name: "hello" }))));
     } catch (error) {
@@ -76,8 +81,10 @@ export class AnswerPool {
     return { ...scan, rejectedPages };
   }
 
-  close(): Promise<void> {
-    return this.pool.destroy();
+  /** Ends the threads, each once it has come out of onnxruntime. What they were at is rejected. */
+  async close(): Promise<void> {
+    await shut(this.gate);
+    await this.pool.destroy();
   }
 
   private async run<T>(
@@ -87,9 +94,8 @@ export class AnswerPool {
     transferList: ArrayBuffer[] = [],
   ): Promise<T> {
     signal?.throwIfAborted();
-    // Piscina ends the thread of a task that is aborted while it runs, which costs more than its end does.
-    const waiting = new AbortController();
-    const done = this.pool.run(task, { name, transferList, signal: waiting.signal }) as Promise<Outcome<T>>;
+    // Not told of the signal: it would end the thread that has the task, which may be in onnxruntime.
+    const done = this.pool.run(task, { name, transferList }) as Promise<Outcome<T>>;
     if (!signal) return resultOf(await done);
     done.catch(() => undefined);
     // Any number of images may wait for one signal.
@@ -98,7 +104,7 @@ export class AnswerPool {
     const left = new Promise<never>((_, reject) => {
       stop = () => {
         reject(signal.reason);
-        if (leave(task.claim)) waiting.abort();
+        leave(task.claim);
       };
       signal.addEventListener("abort", stop, { once: true });
     });

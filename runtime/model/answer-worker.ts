@@ -2,15 +2,16 @@ import { workerData } from "piscina";
 import { InputGuard, parseGuard } from "../guard";
 import { encodePng, oneChannel, RejectedImage } from "../imaging";
 import { type Answer, answerOf } from "./answer";
-import { Abandoned, begin, isAbandoned } from "./claim";
+import { Abandoned, checkClaim } from "./claim";
 import { Engine, type ViewedAnswer } from "./engine";
+import { inside } from "./engine-gate";
 import { type ScoredScan, scoreScan } from "./score";
 import type { AnswerTask, Outcome, PortableScan, ScoreTask, WorkerSetup } from "./worker-protocol";
 
 /** One thread of an {@link AnswerPool}: an onnxruntime session of its own, and all that is done with one file. */
 
-const { onnx, views, model } = workerData as WorkerSetup;
-const engine = Engine.open(onnx, views);
+const { onnx, views, gate, model } = workerData as WorkerSetup;
+const engine = inside(gate, () => Engine.open(onnx, views));
 // Whoever asks hears of it; nobody may ask.
 engine.catch(() => undefined);
 const guard = model?.guard && new InputGuard(parseGuard(model.guard.parameters), model.guard.threshold);
@@ -25,17 +26,16 @@ export async function hello(): Promise<Outcome<true>> {
 
 export async function answer({ grey, claim }: AnswerTask): Promise<Outcome<ViewedAnswer>> {
   return outcome(async () => {
-    begin(claim);
-    return checked(await (await engine).answer(grey));
+    checkClaim(claim);
+    return answered(grey);
   });
 }
 
 export async function score({ bytes, limits, png, claim }: ScoreTask): Promise<Outcome<PortableScan>> {
   return outcome(async () => {
-    begin(claim);
+    checkClaim(claim);
     if (!model) throw new Error("This pool was started without a model.");
     const { metadata } = model;
-    const loaded = await engine;
     const scan = await scoreScan(
       Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength),
       {
@@ -43,15 +43,13 @@ export async function score({ bytes, limits, png, claim }: ScoreTask): Promise<O
         guard,
         answer: async (images): Promise<readonly Answer[]> => {
           const answers: Answer[] = [];
-          for (const image of images) answers.push(answerOf(checked(await loaded.answer(oneChannel(image))), metadata));
+          for (const image of images) answers.push(answerOf(await answered(oneChannel(image)), metadata));
           return answers;
         },
       },
       {
         ...(limits ? { limits } : {}),
-        pause: async () => {
-          if (isAbandoned(claim)) throw new Abandoned();
-        },
+        pause: async () => checkClaim(claim),
       },
     );
     const picture = png && scan.slices.length === 1 ? { png: await encodePng(scan.image, { quick: true }) } : {};
@@ -59,7 +57,9 @@ export async function score({ bytes, limits, png, claim }: ScoreTask): Promise<O
   });
 }
 
-function checked(answer: ViewedAnswer): ViewedAnswer {
+async function answered(grey: Uint8Array): Promise<ViewedAnswer> {
+  const opened = await engine;
+  const answer = await inside(gate, () => opened.answer(grey));
   const bad = [...answer.logits, ...answer.map.values].find((value) => !Number.isFinite(value));
   if (bad === undefined) return answer;
   throw new BadAnswer(`it answers ${bad} for an image where a number is due. Train it again.`);

@@ -16,7 +16,7 @@ import {
   WEIGHTS_FILE,
 } from "./model-files";
 import type { EngineRecord } from "./parity";
-import type { WorkerSetup } from "./worker-protocol";
+import type { PoolSetup } from "./worker-protocol";
 
 /**
  * Verifies a model and starts the threads that answer with it: every file is the one that was saved, the pixel recipe is
@@ -30,7 +30,7 @@ export async function loadClassifier(source: string | ModelFiles, options: PoolO
   const metadata = await readMetadata(files);
   const { onnx, parameters } = await readParts(files, metadata);
   const guard = parameters && metadata.guard && { parameters, threshold: metadata.guard.threshold };
-  const setup: WorkerSetup = { onnx, views: metadata.views, model: { metadata, guard } };
+  const setup: PoolSetup = { onnx, views: metadata.views, model: { metadata, guard } };
   const pool = await startPool(files, setup, options);
   return new PooledClassifier(
     files.location,
@@ -71,7 +71,7 @@ export function checkRecipe({ location }: ModelFiles, { recipe }: ModelMetadata)
   );
 }
 
-async function startPool({ location }: ModelFiles, setup: WorkerSetup, options: PoolOptions): Promise<AnswerPool> {
+async function startPool({ location }: ModelFiles, setup: PoolSetup, options: PoolOptions): Promise<AnswerPool> {
   try {
     return await AnswerPool.start(setup, options);
   } catch (cause) {

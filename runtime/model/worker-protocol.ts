@@ -1,11 +1,12 @@
 import type { ImageLimits, RejectionCode } from "../imaging";
 import type { Claim } from "./claim";
+import type { EngineGate } from "./engine-gate";
 import type { ModelMetadata } from "./metadata";
 import type { ScoredScan } from "./score";
 import type { Views } from "./views";
 
-/** What a thread of an {@link AnswerPool} is started with. */
-export interface WorkerSetup {
+/** The network that a pool answers with. */
+export interface PoolSetup {
   readonly onnx: Uint8Array;
   readonly views: Views | undefined;
   /** Needed to score files. */
@@ -13,6 +14,11 @@ export interface WorkerSetup {
     readonly metadata: ModelMetadata;
     readonly guard: { readonly parameters: Uint8Array; readonly threshold: number } | undefined;
   };
+}
+
+/** What each of its threads is started with. */
+export interface WorkerSetup extends PoolSetup {
+  readonly gate: EngineGate;
 }
 
 export interface AnswerTask {

@@ -1,11 +1,12 @@
-import { spawnSync } from "node:child_process";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { execFile, spawnSync } from "node:child_process";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
+import { promisify } from "node:util";
 import sharp from "sharp";
 import { applyRecipe, RECIPE } from "../../../runtime/imaging";
 import { AnswerPool, loadClassifier, ONNX_FILE, scoreScan } from "../../../runtime/model";
-import type { WorkerSetup } from "../../../runtime/model/worker-protocol";
+import type { PoolSetup } from "../../../runtime/model/worker-protocol";
 import { useBackend } from "../../../runtime/tensorflow";
 import { headPixels, headPng, lopsidedNetwork, saveNetwork } from "../../support/bright-spot-model";
 
@@ -34,7 +35,7 @@ const [DIES, WAITS, THROWS] = [1, 2, 3] as const;
 /** A pool whose threads stop at some images, and the door behind which they wait. */
 async function oddPool(threads: number) {
   const door = new Int32Array(new SharedArrayBuffer(8));
-  const setup: WorkerSetup & { readonly door: Int32Array } = { onnx, views: "plain", door };
+  const setup: PoolSetup & { readonly door: Int32Array } = { onnx, views: "plain", door };
   const worker = join(__dirname, "fixtures", "dying-worker.js");
   const pool = await AnswerPool.start(setup, { threads, worker });
   return {
@@ -110,6 +111,14 @@ describe("the threads that answer", () => {
     expect((await answers).some(({ status }) => status === "rejected")).toBe(true);
     await expect(classifier.answer([head(1)])).rejects.toThrow(/has been disposed/);
     await expect(classifier.score(await headPng(200, 160, SPOT))).rejects.toThrow(/has been disposed/);
+  });
+
+  it("end with what they are at: one that was ended while onnxruntime computes would end the process", async () => {
+    const picture = join(folder, "picture.png");
+    await writeFile(picture, await headPng(200, 160, SPOT));
+    const program = join(__dirname, "fixtures", "close-under-way.js");
+    const ended = await promisify(execFile)(process.execPath, [program, folder, picture]);
+    expect(ended.stdout).toBe("closed 25 times");
   });
 
   it("leave the event loop free while they answer", async () => {
