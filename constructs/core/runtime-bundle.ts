@@ -14,10 +14,14 @@ import { bundleWeb, WEB_FOLDER } from "./web-bundle";
 
 /**
  * Packages that cannot live inside a bundle and are installed beside it: they load a native binary, a WebAssembly file or a
- * worker from their own folder, or have to be one instance for several packages (TensorFlow.js).
+ * worker from their own folder, have to be one instance for several packages (TensorFlow.js), or read descriptions of
+ * their services from files and are needed for BigQuery alone.
  */
 export const INSTALLED_PACKAGES = [
   "@duckdb/node-api",
+  "@google-cloud/bigquery",
+  "@google-cloud/bigquery-storage",
+  "@grpc/grpc-js",
   "@node-rs/crc32",
   "@tensorflow/tfjs-backend-wasm",
   "@tensorflow/tfjs-core",
