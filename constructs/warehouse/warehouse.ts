@@ -1,15 +1,13 @@
 import { BigqueryDataset } from "@cdktf/provider-google/lib/bigquery-dataset";
 import { BigqueryTable } from "@cdktf/provider-google/lib/bigquery-table";
 import { Construct } from "constructs";
-import { TABLES, type TableName } from "../../runtime/platform/warehouse";
+import { LAYOUTS, TABLE_NAMES, type TableName, tableSchema, VIEWS } from "../../runtime/platform/warehouse";
 import type { ITerraformDependable } from "../core/cdktf";
 import { dataClass } from "../core/labels";
 import { datasetId, type HospitalRef } from "../core/naming";
 import { type Removal, removalPolicy } from "../core/removal";
 import type { EncryptionKey } from "../security";
 import { grantReadTable, grantRunJobs } from "./table-grants";
-import { LAYOUTS, tableSchema } from "./table-schema";
-import { VIEWS } from "./views";
 
 export interface WarehouseProps {
   readonly hospital: HospitalRef;
@@ -62,11 +60,9 @@ export class Warehouse extends Construct {
     });
     this.dataset.overrideLogicalId("warehouse");
 
-    const names = Object.keys(TABLES) as TableName[];
-    this.tables = Object.fromEntries(names.map((name) => [name, this.createTable(name, props)])) as unknown as Record<
-      TableName,
-      BigqueryTable
-    >;
+    this.tables = Object.fromEntries(
+      TABLE_NAMES.map((name) => [name, this.createTable(name, props)]),
+    ) as unknown as Record<TableName, BigqueryTable>;
 
     const views: BigqueryTable[] = [];
     for (const { name, description, query } of VIEWS) {

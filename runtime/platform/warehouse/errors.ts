@@ -1,25 +1,5 @@
 import type { WithMessageForLogs } from "../names-in-logs";
-import type { TableName } from "./tables";
-
-const AUDIT_TRAIL =
-  "Restore it from a backup or an earlier generation: it is part of the audit trail, and nothing writes it anew.";
-
-/** What a person can do about rows that cannot be read. */
-const REPAIR: Readonly<Record<TableName, string>> = {
-  images:
-    "Restore it from a backup or an earlier generation, or delete it and run npm run ingest again, which writes it anew.",
-  assignments:
-    "Restore it from a backup or an earlier generation. Only where there is none, delete it and run npm run preprocess " +
-    "again: images in it may change their group and split then, so train again before comparing models.",
-  predictions: AUDIT_TRAIL,
-  audit: AUDIT_TRAIL,
-  feedback: "Restore it from a backup or an earlier generation: what people said is written once.",
-  features_pca: "Delete it and run npm run features again, which writes it anew.",
-  pca_fits: "Delete it and run npm run features again, which writes it anew.",
-  features_deep:
-    "Delete it and run npm run spark -- score (the model's own features) or npm run features (another network's) again, " +
-    "which writes it anew.",
-};
+import { LAYOUTS, type TableName } from "./tables";
 
 /** Stored rows that are not what was written: cut short, overwritten, edited. */
 export class DamagedRowsError extends Error implements WithMessageForLogs {
@@ -36,7 +16,8 @@ export class DamagedRowsError extends Error implements WithMessageForLogs {
     what: string,
     options?: ErrorOptions,
   ) {
-    const sentence = (place: string) => `The rows of ${table} in ${place} cannot be read: ${what}. ${REPAIR[table]}`;
+    const sentence = (place: string) =>
+      `The rows of ${table} in ${place} cannot be read: ${what}. ${LAYOUTS[table].repair}`;
     super(sentence(location), options);
     this.forLogs = sentence(location.slice(location.lastIndexOf(`/${table}/`) + 1));
     this.name = new.target.name;

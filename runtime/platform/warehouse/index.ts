@@ -1,7 +1,13 @@
-export { currentFeatures, currentImages } from "./definitions";
+export { BigQueryWarehouse } from "./bigquery/bigquery-warehouse";
+export { bigQuery } from "./bigquery/dialect";
+export { WarehouseError, WarehouseUnavailableError } from "./bigquery/errors";
+export { type Imported, importTables } from "./bigquery/import";
+export { type PolicyTags, tableResource, tableSchema } from "./bigquery/resources";
+export { VIEWS, type ViewDefinition } from "./bigquery/views";
 export { DamagedRowsError, DifferentRowsError } from "./errors";
 export { ObjectStoreWarehouse } from "./object-store-warehouse";
-export { bigQuery, type Dialect, DUCKDB, type Question } from "./question";
+export { openWarehouse } from "./open-warehouse";
+export { type Dialect, DUCKDB, type Question } from "./question";
 export {
   CURRENT_ASSIGNMENTS,
   CURRENT_FEATURES,
@@ -23,9 +29,12 @@ export {
   type FeaturesDeepRow,
   type FeaturesPcaRow,
   type ImageRow,
+  LAYOUTS,
   type PredictionRow,
   type Row,
+  TABLE_NAMES,
   TABLES,
+  type TableLayout,
   type TableName,
 } from "./tables";
 export type { AppendOptions, Warehouse } from "./warehouse";

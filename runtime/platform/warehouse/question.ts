@@ -3,7 +3,11 @@ import type { TableName } from "./tables";
 
 /** How an engine writes what SQL leaves open. All else that questions use, both engines read alike. */
 export interface Dialect {
-  readonly table: (name: TableName) => string;
+  /**
+   * The rows of a table, each batch once: what stands behind FROM.
+   * @param where which rows, where a table is too long to be read as a whole; says the same of all rows of a batch
+   */
+  readonly table: (name: TableName, where?: string) => string;
   /** Every column is quoted: some are words of SQL in one engine or the other (`group`, `hash`, `values`, `view`). */
   readonly column: (name: string) => string;
   readonly parameter: (name: string) => string;
@@ -11,17 +15,10 @@ export interface Dialect {
 
 /** A table is a view of that name. */
 export const DUCKDB: Dialect = {
-  table: (name) => `"${name}"`,
+  table: (name, where) => (where === undefined ? `"${name}"` : `(SELECT * FROM "${name}" WHERE ${where})`),
   column: (name) => `"${name}"`,
   parameter: (name) => `$${name}`,
 };
-
-/** @param dataset `project.dataset` */
-export const bigQuery = (dataset: string): Dialect => ({
-  table: (name) => `\`${dataset}.${name}\``,
-  column: (name) => `\`${name}\``,
-  parameter: (name) => `@${name}`,
-});
 
 /** Something that is asked of the warehouse: one text for every engine, typed on both sides. */
 export interface Question<P, R> {

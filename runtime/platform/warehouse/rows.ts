@@ -5,8 +5,11 @@ export function encodeRows<T extends TableName>(table: T, rows: readonly Row<T>[
   return rows.map((row) => `${JSON.stringify(inOrder(table, row))}\n`).join("");
 }
 
-/** The row with its table's columns in their order and nothing else. */
-function inOrder<T extends TableName>(table: T, row: Row<T>): Row<T> {
+/**
+ * The row with its table's columns in their order and nothing else.
+ * @throws {TypeError} if a value is missing or of another type
+ */
+export function inOrder<T extends TableName>(table: T, row: Row<T>): Row<T> {
   const values = row as Record<string, unknown>;
   return Object.fromEntries(
     columnsOf(table).map((column) => {

@@ -1,6 +1,6 @@
 /**
- * The one definition of every warehouse table: the DuckDB reader, the row types and (in the cloud) the BigQuery tables
- * are derived from it.
+ * The one definition of every warehouse table: the DuckDB reader, the row types and the tables of BigQuery are derived
+ * from it. It is plain data: the construct that makes the tables reads it as the process that fills them does.
  */
 export type ColumnType = "STRING" | "INT64" | "FLOAT64" | "BOOL" | "TIMESTAMP";
 
@@ -12,6 +12,8 @@ export interface Column {
   readonly description: string;
   /** Says when the row was made, and nothing of its subject: rows that differ in it alone are equal. */
   readonly clock?: true;
+  /** Stands for a person: BigQuery shows it to those alone whom its policy tag names. */
+  readonly pseudonym?: true;
   /** Once written here, now elsewhere. Kept so that no table is made anew, readable by SQL, and not part of a row. */
   readonly superseded?: true;
 }
@@ -24,6 +26,8 @@ const repeated = <const N extends string, const T extends ColumnType>(name: N, t
   ({ name, type, mode: "REPEATED", description }) as const;
 const clock = <const N extends string>(name: N, description: string) =>
   ({ name, type: "TIMESTAMP", mode: "REQUIRED", description, clock: true }) as const;
+const pseudonym = <const N extends string>(name: N, description: string) =>
+  ({ name, type: "STRING", mode: "NULLABLE", description, pseudonym: true }) as const;
 const superseded = <const N extends string, const T extends ColumnType>(name: N, type: T, description: string) =>
   ({ name, type, mode: "NULLABLE", description, superseded: true }) as const;
 
@@ -42,7 +46,7 @@ export const IMAGES = [
   nullable("sha256", "STRING", "SHA-256 of width, height, depth and the decoded grey pixels; names the curated file"),
   nullable("phash", "STRING", "256-bit perceptual hash, 64 hex digits"),
   superseded("group", "STRING", "Written by earlier versions; now in assignments"),
-  nullable("patient", "STRING", "Keyed pseudonym of the patient id in manifest.csv"),
+  pseudonym("patient", "Keyed pseudonym of the patient id in manifest.csv"),
   nullable("duplicate_of", "STRING", "id of the first image with equal pixels"),
   clock("ingested_at", "When the row was first written"),
   nullable("message", "STRING", "The reason as a sentence for a person"),
@@ -169,6 +173,96 @@ export const TABLES = {
 } as const;
 export type TableName = keyof typeof TABLES;
 
+/** How a table's rows lie in BigQuery: by what they are asked for. */
+export interface TableLayout {
+  readonly description: string;
+  /** @default not at all: its rows have no time */
+  readonly partition?: {
+    /** Column of type TIMESTAMP. */
+    readonly by: string;
+    /** https://cloud.google.com/bigquery/docs/partitioned-tables#select_daily_hourly_monthly_or_yearly_partitioning */
+    readonly granularity: "DAY" | "MONTH";
+  };
+  /** In the order of their weight, at most four. */
+  readonly clusterBy: readonly string[];
+  /** Refuse a query that would read the whole log. */
+  readonly requirePartitionFilter: boolean;
+  /** What a person can do about rows that cannot be read: a sentence. */
+  readonly repair: string;
+}
+
+const AUDIT_TRAIL =
+  "Restore it from a backup or an earlier generation: it is part of the audit trail, and nothing writes it anew.";
+
+export const LAYOUTS: Readonly<Record<TableName, TableLayout>> = {
+  images: {
+    description: "One row a page of every file that ever landed, good or bad",
+    partition: { by: "ingested_at", granularity: "MONTH" },
+    // Whether a file was ingested is asked for every file that lands.
+    clusterBy: ["batch", "status", "label", "sha256"],
+    // The state of the collection is asked for as a whole.
+    requirePartitionFilter: false,
+    repair:
+      "Restore it from a backup or an earlier generation, or delete it and run npm run ingest again, which writes it anew.",
+  },
+  assignments: {
+    description: "Group and split of every image: a row each time they change, of which the highest revision counts",
+    partition: { by: "assigned_at", granularity: "MONTH" },
+    clusterBy: ["id", "group"],
+    // What an image was assigned first and what last lie far apart.
+    requirePartitionFilter: false,
+    repair:
+      "Restore it from a backup or an earlier generation. Only where there is none, delete it and run npm run preprocess " +
+      "again: images in it may change their group and split then, so train again before comparing models.",
+  },
+  predictions: {
+    description: "One row for every answer that serve gave: the audit trail",
+    partition: { by: "predicted_at", granularity: "DAY" },
+    clusterBy: ["model", "decision", "id"],
+    requirePartitionFilter: true,
+    repair: AUDIT_TRAIL,
+  },
+  audit: {
+    description: "One row for everything that a caller of serve did or saw",
+    partition: { by: "recorded_at", granularity: "DAY" },
+    clusterBy: ["who", "action", "subject"],
+    requirePartitionFilter: true,
+    repair: AUDIT_TRAIL,
+  },
+  feedback: {
+    description: "What people hold a scan for, beside what the model said: a person's newest row on an answer counts",
+    partition: { by: "given_at", granularity: "MONTH" },
+    clusterBy: ["request", "id"],
+    // What was said of an answer may come weeks after it.
+    requirePartitionFilter: false,
+    repair: "Restore it from a backup or an earlier generation: what people said is written once.",
+  },
+  features_pca: {
+    description: "One row for every processed image: its scores on the principal components of the training images",
+    // The names of its batches begin with recipe and fit.
+    clusterBy: ["batch", "id"],
+    requirePartitionFilter: false,
+    repair: "Delete it and run npm run features again, which writes it anew.",
+  },
+  pca_fits: {
+    description: "Which fit of principal components is the current one: of a recipe the highest revision",
+    partition: { by: "fitted_at", granularity: "MONTH" },
+    clusterBy: ["recipe"],
+    requirePartitionFilter: false,
+    repair: "Delete it and run npm run features again, which writes it anew.",
+  },
+  features_deep: {
+    description: "One row for a picture, a pixel recipe and a network: what the network sees in the picture",
+    partition: { by: "extracted_at", granularity: "MONTH" },
+    clusterBy: ["backbone", "recipe", "sha256"],
+    // All pictures are compared, however long they have been there.
+    requirePartitionFilter: false,
+    repair:
+      "Delete it and run npm run spark -- score (the model's own features) or npm run features (another network's) again, " +
+      "which writes it anew.",
+  },
+};
+
 type Value<T extends ColumnType> = T extends "INT64" | "FLOAT64" ? number : T extends "BOOL" ? boolean : string;
 type RowOf<C extends Column> = {
   [K in Exclude<C, { readonly superseded: true }> as K["name"]]: K["mode"] extends "REPEATED"
@@ -190,3 +284,6 @@ export function columnsOf(table: TableName): readonly Column[] {
   const columns: readonly Column[] = TABLES[table];
   return columns.filter(({ superseded }) => !superseded);
 }
+
+/** Names of all tables, in the order of their definition. */
+export const TABLE_NAMES = Object.keys(TABLES) as readonly TableName[];

@@ -1,12 +1,10 @@
-import { VIEWS } from "../../../constructs/warehouse";
-import { type Column, TABLES, type TableName } from "../../../runtime/platform/warehouse";
+import { type Column, LAYOUTS, TABLE_NAMES, TABLES, tableResource, VIEWS } from "../../../runtime/platform/warehouse";
 import { type Json, PROD, ref, stackOf, synthesize, TEST } from "../../stacks/synthesize";
 
 const { stacks } = synthesize([{ ...PROD, analysts: ["group:analysts@example.org"] }, TEST]);
 const prod = stackOf(stacks, "st-anna-data");
 const sandbox = stackOf(stacks, "sandbox-data");
 const key = "projects/mri-st-anna/locations/europe-west4/keyRings/brain-tumor-st-anna/cryptoKeys/data";
-const TABLE_NAMES = Object.keys(TABLES) as TableName[];
 
 describe("the dataset", () => {
   const dataset = prod.resource("google_bigquery_dataset", "warehouse");
@@ -37,7 +35,13 @@ describe("the dataset", () => {
 
 describe.each(TABLE_NAMES)("the table %s", (name) => {
   const table = prod.resource("google_bigquery_table", name);
-  const columns: readonly Column[] = TABLES[name];
+  const columns: readonly Column[] = [
+    ...TABLES[name],
+    ...(["batch", "batch_row", "attempt"] as const).map((column) => ({
+      ...({ name: column, type: column === "batch_row" ? "INT64" : "STRING", mode: "NULLABLE" } as const),
+      description: expect.any(String) as unknown as string,
+    })),
+  ];
   const schema = JSON.parse(String(table.schema)) as {
     name: string;
     type: string;
@@ -68,6 +72,16 @@ describe.each(TABLE_NAMES)("the table %s", (name) => {
     expect(clustering.length).toBeGreaterThan(0);
     expect(clustering.length).toBeLessThanOrEqual(4);
     expect(columns.map((column) => column.name)).toEqual(expect.arrayContaining(clustering));
+  });
+
+  test("lies as the one definition says, by which the process makes it too where it is missing", () => {
+    const { description, partition, clusterBy, requirePartitionFilter } = LAYOUTS[name];
+    expect(table).toMatchObject({ description, clustering: clusterBy });
+    expect(table.time_partitioning ?? null).toEqual(
+      partition ? { field: partition.by, type: partition.granularity } : null,
+    );
+    expect(table.require_partition_filter ?? false).toBe(requirePartitionFilter);
+    expect(JSON.parse(String(table.schema))).toEqual(tableResource(name).schema.fields);
   });
 
   test("names the key itself, or a second plan would replace it", () => {

@@ -1,4 +1,5 @@
-import { bigQuery, currentFeatures, currentImages } from "../../runtime/platform/warehouse";
+import { currentFeatures, currentImages } from "../definitions";
+import { bigQuery } from "./dialect";
 
 /** A saved question over the tables. */
 export interface ViewDefinition {
@@ -38,7 +39,7 @@ GROUP BY 1, 2`,
   DATE(TIMESTAMP_TRUNC(ingested_at, MONTH)) AS month,
   reason,
   COUNT(*) AS files
-FROM \`${dataset}.images\`
+FROM ${bigQuery(dataset).table("images")}
 WHERE status = 'quarantined'
 GROUP BY 1, 2`,
   },
@@ -51,8 +52,7 @@ GROUP BY 1, 2`,
   decision,
   COUNT(*) AS predictions,
   AVG(probability) AS mean_probability
-FROM \`${dataset}.predictions\`
-WHERE predicted_at >= TIMESTAMP_SUB(CURRENT_TIMESTAMP(), INTERVAL 90 DAY)
+FROM ${bigQuery(dataset).table("predictions", "predicted_at >= TIMESTAMP_SUB(CURRENT_TIMESTAMP(), INTERVAL 90 DAY)")}
 GROUP BY 1, 2, 3`,
   },
 ];
