@@ -13,6 +13,7 @@ import { sparkCommand } from "./commands/spark";
 import { trainCommand } from "./commands/train";
 import { uploadCommand } from "./commands/upload";
 import { verifyModelCommand } from "./commands/verify-model";
+import { warehouseCommand } from "./commands/warehouse";
 
 /*
  * Every step by hand, and `demo`, which runs them all. A command loads what it needs when it is called: TensorFlow.js
@@ -33,6 +34,7 @@ const COMMANDS = [
   replayCommand,
   modelsCommand,
   verifyModelCommand,
+  warehouseCommand,
 ];
 
 async function main(): Promise<void> {
