@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { createHash, randomUUID } from "node:crypto";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -86,12 +86,14 @@ async function* chunks(
 async function load(to: BigQueryWarehouse, table: TableName, chunk: readonly Batch[]): Promise<void> {
   const sign = createHash("sha256").update(JSON.stringify([to.name, table, chunk.map(({ name }) => name)]));
   const job = `import-${table}-${sign.digest("hex").slice(0, 32)}`;
+  // Of two loads of the same batches readers take one, also where the job's name did not keep the second out.
+  const attempt = `${IMPORTED}/${job}/${randomUUID()}`;
   const folder = await mkdtemp(join(tmpdir(), `warehouse-import-${process.pid}-`));
   try {
     const file = join(folder, "rows.jsonl");
     for (const { name, rows } of chunk) {
       const lines = rows.map((row, batch_row) =>
-        JSON.stringify({ ...row, batch: name, batch_row, attempt: `${IMPORTED}/${job}` } satisfies BatchColumns),
+        JSON.stringify({ ...row, batch: name, batch_row, attempt } satisfies BatchColumns),
       );
       await onDisk(file, () => writeFile(file, `${lines.join("\n")}\n`, { flag: "a" }));
     }
