@@ -5,7 +5,8 @@ import { join } from "node:path";
 import { answering, freePort, stopProcess } from "./processes";
 
 const PARTS = join(__dirname, "..", "..", ".parts", "bigquery");
-const BINARY = join(PARTS, "bin", "bqemulator");
+const PYTHON = join(PARTS, "bin", "python");
+const PROGRAM = join(__dirname, "bigquery_server.py");
 const PROJECT = "local-project";
 
 /** A field of a table's schema, as BigQuery's API names it. */
@@ -27,7 +28,7 @@ export class BigQueryServer {
 
   /** @param folder where it keeps its tables. @default in memory */
   static async start(folder?: string): Promise<BigQueryServer> {
-    if (!existsSync(BINARY)) throw new Error("The BigQuery server is not installed: run npm run setup:tests.");
+    if (!existsSync(PYTHON)) throw new Error("The BigQuery server is not installed: run npm run setup:tests.");
     const server = new BigQueryServer(await freePort(), await freePort(), folder);
     await server.run();
     return server;
@@ -52,7 +53,7 @@ export class BigQueryServer {
   async run(): Promise<void> {
     const ports = ["--rest-port", `${this.rest}`, "--grpc-port", `${this.grpc}`];
     const place = this.folder === undefined ? ["--ephemeral"] : ["--persistent", "--data-dir", this.folder];
-    this.child = spawn(BINARY, ["start", "--project", PROJECT, ...ports, ...place, "--log-level", "error"], {
+    this.child = spawn(PYTHON, [PROGRAM, "start", "--project", PROJECT, ...ports, ...place, "--log-level", "error"], {
       stdio: "ignore",
       // Its DuckDB looks below the home directory for the extensions that setup-tests.js has put there.
       env: { ...process.env, HOME: join(PARTS, "home") },
