@@ -20,7 +20,11 @@ export const endpointsOf = (env: NodeJS.ProcessEnv): Endpoints => ({
 /** Longest that one of the short calls around a stream may take. */
 const CALL = { timeout: 20_000, maxRetries: 0 };
 
-/** The client by which questions are asked and tables looked after. Loads it, which takes a moment. */
+/**
+ * The client by which questions are asked and tables looked after. Loads it, which takes a moment.
+ *
+ * @internal whoever uses the constructs has not its types
+ */
 export function restClient({ project }: DatasetAddress, { rest }: Endpoints): BigQuery {
   const { BigQuery } = require("@google-cloud/bigquery") as typeof import("@google-cloud/bigquery");
   return new BigQuery({
