@@ -24,13 +24,21 @@ export async function stopProcess(child: ChildProcess, signal: NodeJS.Signals = 
   await ended;
 }
 
-export function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
+/** Ports below those that the system gives to connections, of which one may take a port between its choice and its use. */
+const [FIRST_PORT, PORTS] = [20_000, 12_000] as const;
+
+/** A port of the loopback interface that nobody listens on. */
+export async function freePort(): Promise<number> {
+  for (;;) {
+    const port = FIRST_PORT + Math.floor(Math.random() * PORTS);
+    if (await isFree(port)) return port;
+  }
+}
+
+function isFree(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
     const server = createServer();
-    server.once("error", reject);
-    server.listen(0, "127.0.0.1", () => {
-      const { port } = server.address() as { port: number };
-      server.close(() => resolve(port));
-    });
+    server.once("error", () => resolve(false));
+    server.listen(port, "127.0.0.1", () => server.close(() => resolve(true)));
   });
 }
