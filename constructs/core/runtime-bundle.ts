@@ -18,6 +18,9 @@ import { bundleWeb, WEB_FOLDER } from "./web-bundle";
  * their services from files and are needed for BigQuery alone.
  */
 export const INSTALLED_PACKAGES = [
+  "@cornerstonejs/codec-charls",
+  "@cornerstonejs/codec-openjpeg",
+  "@cornerstonejs/codec-openjph",
   "@duckdb/node-api",
   "@google-cloud/bigquery",
   "@google-cloud/bigquery-storage",

@@ -1,4 +1,5 @@
 import { decodeBmp, readBmpHeader } from "./bmp";
+import { type DicomPage, readDicomPages } from "./dicom";
 import { isBlank, type Samples, toGrey } from "./grey";
 import { readJpegHeader, readPngHeader, readWebpHeader } from "./headers";
 import {
@@ -56,7 +57,7 @@ export function outlineScan(bytes: Buffer, limits: Partial<ImageLimits> = {}): S
 function reasonAgainst(header: Header, limits: ImageLimits): RejectedImage | undefined {
   try {
     checkPage(header, limits);
-    return "directory" in header ? header.rejected : undefined;
+    return "rejected" in header ? header.rejected : undefined;
   } catch (error) {
     if (error instanceof RejectedImage) return error;
     throw error;
@@ -66,7 +67,7 @@ function reasonAgainst(header: Header, limits: ImageLimits): RejectedImage | und
 /**
  * Decodes every page of a scan: oriented, one grey channel, without metadata.
  *
- * 8-bit files give depth 8, all others depth 16; how they become grey: {@link toGrey}. EXIF and the orientation of a
+ * 8-bit files give depth 8, all others depth 16; how they become grey: {@link toGrey}; of DICOM: dicom/intensity.ts. EXIF and the orientation of a
  * TIFF turn a picture, other metadata do not. CMYK goes through its embedded profile. Limits are checked before anything
  * is decoded.
  *
@@ -103,11 +104,11 @@ function checkFile(bytes: Buffer, limits: ImageLimits): ImageFormat {
   if (sniffed.format) return sniffed.format;
   throw new RejectedImage(
     "unsupported-format",
-    `This is ${sniffed.name}, not a scan in a format that is read. Send JPEG, PNG, TIFF, BMP or WebP.`,
+    `This is ${sniffed.name}, not a scan in a format that is read. Send DICOM, JPEG, PNG, TIFF, BMP or WebP.`,
   );
 }
 
-type Header = PageHeader | TiffPage;
+type Header = PageHeader | TiffPage | DicomPage;
 
 function readHeaders(bytes: Buffer, format: ImageFormat, limits: ImageLimits): readonly Header[] {
   switch (format) {
@@ -121,6 +122,8 @@ function readHeaders(bytes: Buffer, format: ImageFormat, limits: ImageLimits): r
       return [readBmpHeader(bytes)];
     case "tiff":
       return readTiffPages(bytes, limits);
+    case "dicom":
+      return readDicomPages(bytes, limits);
   }
 }
 
@@ -128,12 +131,17 @@ function readHeaders(bytes: Buffer, format: ImageFormat, limits: ImageLimits): r
 const DECODED_HERE = 2 ** 20;
 
 async function decodePage(bytes: Buffer, format: ImageFormat, header: Header): Promise<GreyImage> {
-  const isGreyPng = format === "png" && header.channels === 1 && header.width * header.height <= DECODED_HERE;
-  const image = (isGreyPng ? tryGreyPng(bytes) : undefined) ?? toGrey(await readSamples(bytes, format, header));
+  const image = await readGrey(bytes, format, header);
   if (isBlank(image)) {
     throw new RejectedImage("blank-image", "The picture is blank: all its pixels are equal. Send the scan itself.");
   }
   return image;
+}
+
+async function readGrey(bytes: Buffer, format: ImageFormat, header: Header): Promise<GreyImage> {
+  if ("readFrame" in header) return header.readFrame();
+  const isGreyPng = format === "png" && header.channels === 1 && header.width * header.height <= DECODED_HERE;
+  return (isGreyPng ? tryGreyPng(bytes) : undefined) ?? toGrey(await readSamples(bytes, format, header));
 }
 
 function readSamples(bytes: Buffer, format: ImageFormat, header: Header): Samples | Promise<Samples> {

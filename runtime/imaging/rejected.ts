@@ -5,8 +5,11 @@
 export const REJECTION_CODES = {
   "empty-file": "The file has no bytes.",
   "file-too-large": "The file has more bytes than the limit.",
-  "unsupported-format": "The bytes are not JPEG, PNG, TIFF, BMP or WebP, whatever name and content type say.",
+  "unsupported-format": "The bytes are not JPEG, PNG, TIFF, BMP, WebP or DICOM, whatever name and content type say.",
   "unsupported-encoding": "The format is taken, but not this way of storing pixels in it.",
+  "not-an-image":
+    "The DICOM file is no picture: a report, a document, a plan, a table of contents, or one without pixels.",
+  "other-modality": "The DICOM file is of another modality than MR, or does not say of which.",
   truncated: "The file ends before its last pixel.",
   damaged: "The file contradicts its own format, so its pixels cannot be trusted.",
   "too-many-pixels":

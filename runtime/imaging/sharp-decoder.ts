@@ -7,7 +7,14 @@ import type { ImageFormat } from "./types";
 // Pages are read once: libvips' cache of operations would only hold them in memory.
 sharp.cache(false);
 
-const NAMES: Record<ImageFormat, string> = { jpeg: "JPEG", png: "PNG", tiff: "TIFF", bmp: "BMP", webp: "WebP" };
+const NAMES: Record<ImageFormat, string> = {
+  jpeg: "JPEG",
+  png: "PNG",
+  tiff: "TIFF",
+  bmp: "BMP",
+  webp: "WebP",
+  dicom: "DICOM",
+};
 
 /** sharp's names of a sample, as `raw()` takes them. */
 const SAMPLE_TYPES = {

@@ -1,3 +1,4 @@
+import { isDicom } from "./dicom";
 import type { ImageFormat } from "./types";
 
 export type Sniffed =
@@ -14,7 +15,7 @@ export function sniffFormat(bytes: Uint8Array): Sniffed {
     b.subarray(offset, offset + text.length).equals(Buffer.from(text, "latin1"));
   if (b.length === 0) return other("an empty file");
   // First, because the 128 bytes before the mark are free, and some writers make them look like a TIFF (DICOM PS3.10, 7.1).
-  if (at(128, "DICM")) return other("a DICOM file");
+  if (isDicom(b)) return { format: "dicom" };
   if (at(0, "\xff\xd8\xff")) return { format: "jpeg" };
   if (at(0, "\x89PNG\r\n\x1a\n")) return { format: "png" };
   if (at(0, "II*\0") || at(0, "MM\0*") || at(0, "II+\0") || at(0, "MM\0+")) return { format: "tiff" };

@@ -8,6 +8,7 @@ export const ingestContract = defineContract({
   entry: "runtime/ingest/function.ts",
   // Starts the function; named so that its build takes our version instead of the newest.
   packages: ["@google-cloud/functions-framework"],
+  workers: ["runtime/imaging/dicom/codec-worker.ts"],
   target: "ingest",
   env: z.object({
     PSEUDONYM_KEY: z

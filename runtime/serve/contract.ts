@@ -23,7 +23,11 @@ export type IdentityVariable = keyof typeof identityVariables;
 export const serveContract = defineContract({
   name: "serve",
   entry: "runtime/serve/server.ts",
-  workers: ["runtime/model/answer-worker.ts", "runtime/serve/picture-worker.ts"],
+  workers: [
+    "runtime/imaging/dicom/codec-worker.ts",
+    "runtime/model/answer-worker.ts",
+    "runtime/serve/picture-worker.ts",
+  ],
   target: "main",
   dashboard: true,
   env: z.object({

@@ -42,7 +42,9 @@ export const text = (type: string, what: string) => ({ 200: content(type, what) 
 const binary = { type: "string", contentMediaType: "application/octet-stream" } as const;
 /** A scan as it is sent. */
 export const SCAN = {
-  "application/octet-stream": { schema: { ...binary, description: "The bytes of a JPEG, PNG, TIFF, BMP or WebP" } },
+  "application/octet-stream": {
+    schema: { ...binary, description: "The bytes of a DICOM (MR), JPEG, PNG, TIFF, BMP or WebP" },
+  },
   "multipart/form-data": {
     schema: { type: "object", properties: { file: { ...binary, format: "binary" } }, required: ["file"] },
   },

@@ -65,6 +65,7 @@ const STATUS: Partial<Record<RejectionCode, number>> = {
   "file-too-large": 413,
   "unsupported-format": 415,
   "unsupported-encoding": 415,
+  "not-an-image": 415,
 };
 
 /** What a caller is told of anything that was thrown. */

@@ -6,7 +6,7 @@ import { chosenFiles, droppedFiles, type NamedFile, scansAmong } from "../state/
 import { Failure } from "../ui/messages";
 import { counted } from "../ui/numbers";
 
-const ACCEPTED = ".jpg,.jpeg,.png,.tif,.tiff,.bmp,.webp,image/*";
+const ACCEPTED = ".jpg,.jpeg,.png,.tif,.tiff,.bmp,.webp,.dcm,application/dicom,image/*";
 
 /** Ways for scans to come in: dropped anywhere on the page, chosen, or a sample. */
 export function Intake() {
@@ -42,7 +42,8 @@ export function Intake() {
     <section class={over ? "intake over" : "intake"} aria-labelledby="intake-title">
       <h2 id="intake-title">Scans</h2>
       <p class="hint">
-        Drop files or a folder anywhere on this page: JPEG, PNG, TIFF, BMP or WebP. They are sent to this server only.
+        Drop files or a folder anywhere on this page: DICOM (MR), JPEG, PNG, TIFF, BMP or WebP. They are sent to this
+        server only.
       </p>
       <div class="row">
         <Chooser label="Choose files" onFiles={take} />

@@ -1,0 +1,102 @@
+import { toGrey } from "../grey";
+import { count, type ImageLimits, type PageHeader } from "../limits";
+import { RejectedImage } from "../rejected";
+import type { GreyImage } from "../types";
+import { coloursOf } from "./colours";
+import { type Description, describe } from "./description";
+import { FrameFacts } from "./frame-facts";
+import { Frames } from "./frames";
+import { makeUpright, upright } from "./geometry";
+import { greyOf } from "./intensity";
+import { checkIsMr, checkIsPicture } from "./kinds";
+import { type DicomFile, parseDicom } from "./parse";
+
+export { isDicom } from "./parse";
+export type { StoredFrame } from "./stored-frame";
+
+/** A file of which everything but its pixels was read. */
+export interface OpenedDicom {
+  readonly file: DicomFile;
+  readonly description: Description;
+  readonly frames: Frames;
+}
+
+/**
+ * Opens a file whatever its modality.
+ *
+ * @throws {RejectedImage} `not-an-image`, `unsupported-encoding`, `damaged` or `truncated`
+ */
+export function openDicom(bytes: Buffer): OpenedDicom {
+  const file = parseDicom(bytes);
+  checkIsPicture(file);
+  const description = describe(file);
+  return { file, description, frames: new Frames(file, description) };
+}
+
+/** A frame of a file: its size when it is upright, and how its pixels are had. */
+export interface DicomPage extends PageHeader {
+  /** Grey, upright, with square pixels. @throws {RejectedImage} */
+  readonly readFrame: () => Promise<GreyImage>;
+  /** Why this frame alone is refused. */
+  readonly rejected: RejectedImage | undefined;
+}
+
+/** Bytes a sample that are held beside the result: what a decoder keeps, a copy for turning, the grey values. */
+const BESIDE = 8;
+
+/**
+ * The frames of a file with MR images.
+ *
+ * @throws {RejectedImage} the whole file is refused
+ */
+export function readDicomPages(bytes: Buffer, limits: ImageLimits): DicomPage[] {
+  const file = parseDicom(bytes);
+  checkIsPicture(file);
+  checkIsMr(file);
+  const description = describe(file);
+  const { frames, rows, columns } = description;
+  if (frames > limits.pages) {
+    throw new RejectedImage(
+      "too-many-pages",
+      `The DICOM file has ${count(frames)} frames; at most ${count(limits.pages)} are taken. Split it into smaller files.`,
+    );
+  }
+  if (frames * rows * columns > limits.totalPixels) {
+    throw new RejectedImage(
+      "too-many-pixels",
+      `The frames of the DICOM file have more than ${count(limits.totalPixels)} pixels together. Split it into smaller files.`,
+    );
+  }
+  const opened = { file, description, frames: new Frames(file, description) };
+  return Array.from({ length: frames }, (_, index) => pageOf(opened, index));
+}
+
+function pageOf({ file: { dataSet }, description, frames }: OpenedDicom, index: number): DicomPage {
+  const { rows, columns, samples, bitsAllocated } = description;
+  const header = {
+    channels: samples,
+    bytesPerSample: Math.max(1, bitsAllocated / 8),
+    extraBytesPerSample: BESIDE,
+    width: columns,
+    height: rows,
+  };
+  const facts = new FrameFacts(dataSet, index);
+  try {
+    const place = upright(columns, rows, facts.rowsToColumns, facts.orientation);
+    const { width, height } = place;
+    const readFrame = async () => {
+      const stored = await frames.read(index);
+      const pixels = stored.photometric.startsWith("MONOCHROME")
+        ? greyOf(stored.values, description, facts, dataSet)
+        : toGrey(coloursOf(stored, description, dataSet)).pixels;
+      const turned = makeUpright(pixels, columns, rows, place);
+      return turned instanceof Uint8Array
+        ? ({ width, height, depth: 8, pixels: turned } as const)
+        : ({ width, height, depth: 16, pixels: turned } as const);
+    };
+    return { ...header, width, height, readFrame, rejected: undefined };
+  } catch (error) {
+    if (!(error instanceof RejectedImage)) throw error;
+    return { ...header, readFrame: () => Promise.reject(error), rejected: error };
+  }
+}
