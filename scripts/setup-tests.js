@@ -1,5 +1,6 @@
 /**
- * Brings what the tests need besides npm packages, once: a Google Cloud Storage server, a BigQuery server and a browser.
+ * Brings what the tests need besides npm packages, once: a Google Cloud Storage server, a BigQuery server, pydicom
+ * and a browser.
  * What can be installed without rights goes into .parts/, which git ignores. Prints a line a part; exits 1 if one is
  * missing.
  */
@@ -7,6 +8,8 @@ const { spawnSync } = require("node:child_process");
 const { existsSync, mkdirSync } = require("node:fs");
 const { join } = require("node:path");
 const { PythonEnvironment, aptInstall, has, run, withLock } = require("./parts");
+
+const { bringPydicom } = require("./setup-dicom");
 
 const PARTS = join(__dirname, "..", ".parts");
 const FAKE_GCS_VERSION = "v1.56.1";
@@ -16,7 +19,12 @@ const BIGQUERY_PYTHON_MINORS = [11, 12, 13];
 /** What its DuckDB loads. It would fetch them from the network when it starts; the wheels bring them. */
 const BIGQUERY_EXTENSIONS = ["icu", "spatial"];
 
-const parts = { "fake-gcs-server": fakeGcsServer, "BigQuery server": bigQueryServer, Chromium: chromium };
+const parts = {
+  "fake-gcs-server": fakeGcsServer,
+  "BigQuery server": bigQueryServer,
+  pydicom: bringPydicom,
+  Chromium: chromium,
+};
 let missing = 0;
 for (const [name, bring] of Object.entries(parts)) {
   try {

@@ -1,0 +1,103 @@
+import { type ChildProcessByStdio, spawn } from "node:child_process";
+import { once } from "node:events";
+import { lstatSync, readdirSync, statSync } from "node:fs";
+import { endianness } from "node:os";
+import type { Writable } from "node:stream";
+import type { RejectedImage } from "../runtime/imaging";
+import { ConfigurationError } from "../runtime/platform/config";
+import { createProgress } from "../runtime/platform/progress";
+import { EXIT } from "./command";
+
+/** Names of files are bytes; this keeps each as it is. */
+const NAMES = "latin1";
+
+/** A comparison in Python, which is told of files and of what was decoded from them. */
+export class PythonJudge {
+  private constructor(private readonly child: ChildProcessByStdio<Writable, null, null>) {}
+
+  /**
+   * Tells a comparison of every file of a folder; returns its exit code, done or failed.
+   *
+   * @param arguments_ of Python: the script first
+   * @param peer whom it compares with, for sentences
+   * @param tell decodes a file and tells of it
+   */
+  static async run(
+    python: string,
+    arguments_: readonly string[],
+    { files, peer, noun }: { readonly files: readonly string[]; readonly peer: string; readonly noun: string },
+    tell: (path: string, judge: PythonJudge) => Promise<void>,
+  ): Promise<number> {
+    const child = spawn(python, [...arguments_], { stdio: ["pipe", "inherit", "inherit"] });
+    const ended = once(child, "exit") as Promise<[number | null, NodeJS.Signals | null]>;
+    // Whoever ends early is spoken of below; what is then written to it is lost in any case.
+    child.stdin.on("error", () => undefined);
+    const judge = new PythonJudge(child);
+    const progress = createProgress(noun);
+    let at = "";
+    await judge.send({ files });
+    progress.start(files.length);
+    for (const path of files) {
+      at = path;
+      if (child.exitCode !== null || child.signalCode !== null) break;
+      await tell(path, judge);
+      progress.advance();
+    }
+    progress.finish();
+    child.stdin.end();
+    const [code, signal] = await ended;
+    if (code === EXIT.done || code === EXIT.failed) return code;
+    throw new Error(
+      `The comparison with ${peer} ended by ${signal ?? `exit code ${code}`}, at ${at} or a file before it.`,
+    );
+  }
+
+  /**
+   * Waits until it was taken, so that no more than a page lies in memory; or until there is nobody who takes it.
+   * @param samples follow the line, little-endian
+   */
+  send(message: object, samples?: Uint8Array): Promise<void> {
+    return new Promise((taken) => {
+      const line = Buffer.from(`${JSON.stringify(message)}\n`);
+      this.child.stdin.write(samples ? Buffer.concat([line, samples]) : line, () => taken());
+    });
+  }
+}
+
+/** The bytes of samples, little-endian. */
+export function littleEndian({ buffer, byteOffset, byteLength, BYTES_PER_ELEMENT }: NumberArray): Buffer {
+  const bytes = Buffer.from(buffer, byteOffset, byteLength);
+  if (BYTES_PER_ELEMENT === 1 || endianness() === "LE") return bytes;
+  const copy = Buffer.from(bytes);
+  return BYTES_PER_ELEMENT === 2 ? copy.swap16() : BYTES_PER_ELEMENT === 4 ? copy.swap32() : copy.swap64();
+}
+
+type NumberArray = Pick<Uint16Array, "buffer" | "byteOffset" | "byteLength" | "BYTES_PER_ELEMENT">;
+
+export const sentenceOf = ({ code, message }: RejectedImage) => ({ code, message });
+
+/** The files below the folder that `--data` names. @throws {ConfigurationError} */
+export function filesOfFolder(data: string): readonly string[] {
+  if (!statSync(data, { throwIfNoEntry: false })?.isDirectory()) {
+    throw new ConfigurationError("--data", [`"${data}" is no folder. Give one that holds image files.`]);
+  }
+  const files = filesBelow(data);
+  if (files.length === 0) throw new ConfigurationError("--data", [`"${data}" holds no file. Give one that does.`]);
+  return files;
+}
+
+/** Paths below a folder, of files and of links to files; links to folders are not followed. */
+function filesBelow(folder: string, below = ""): string[] {
+  return readdirSync(inFolder(folder, below), NAMES)
+    .sort()
+    .flatMap((name) => {
+      const path = below === "" ? name : `${below}/${name}`;
+      const entry = lstatSync(inFolder(folder, path));
+      if (entry.isDirectory()) return filesBelow(folder, path);
+      return statSync(inFolder(folder, path), { throwIfNoEntry: false })?.isFile() ? [path] : [];
+    });
+}
+
+export function inFolder(folder: string, path: string): Buffer {
+  return Buffer.concat([Buffer.from(`${folder}/`), Buffer.from(path, NAMES)]);
+}
