@@ -361,6 +361,8 @@ def read_messages(stream: BinaryIO, folder: bytes) -> Findings:
 
 def report(findings: Findings, every: bool) -> None:
     """Prints the table."""
+    # Node, whose output it is too, may have made a pipe of it that is not waited for.
+    os.set_blocking(sys.stdout.fileno(), True)
 
     def show(title: str, entries: Sequence[str], least: int = SHOWN) -> None:
         print(f"{len(entries):7}  {title}")

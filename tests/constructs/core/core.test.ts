@@ -195,7 +195,7 @@ describe("the bundle of ingest", () => {
   });
 
   test("carries no source map and no path of this machine", () => {
-    expect([...files.keys()]).toEqual(["index.js", "package-lock.json", "package.json"]);
+    expect([...files.keys()].sort()).toEqual(["codec-worker.js", "index.js", "package-lock.json", "package.json"]);
     expect(text("index.js")).not.toContain("sourceMappingURL=data:");
     expect(text("index.js")).not.toContain(ROOT);
   });
@@ -314,17 +314,22 @@ describe("the bundles of the other capabilities", () => {
 
   test("have their workers beside the entry", () => {
     expect([...filesOf(trainContract).keys()]).toEqual(expect.arrayContaining(["index.js", "replica-worker.js"]));
+    for (const contract of [ingestContract, serveContract])
+      expect([...filesOf(contract).keys()]).toContain("codec-worker.js");
     for (const contract of [serveContract, scoreContract, trainContract])
       expect([...filesOf(contract).keys()]).toEqual(expect.arrayContaining(["index.js", "answer-worker.js"]));
   });
 
   test("install what cannot be bundled and what the contract names, and nothing that they do not use", () => {
-    expect(dependencies(scoreContract)).toEqual(dependencies(serveContract));
+    const without = (names: readonly string[]) => dependencies(serveContract).filter((name) => !names.includes(name));
+    // It decodes curated pages alone.
+    const decoding = ["charls", "openjpeg", "openjph"].map((name) => `@cornerstonejs/codec-${name}`);
+    expect(dependencies(scoreContract)).toEqual(without(decoding));
     // It takes no model.
     const answering = ["onnxruntime-node", "piscina"];
-    const withoutModels = dependencies(serveContract).filter((name) => !answering.includes(name));
-    expect(dependencies(preprocessContract)).toEqual(withoutModels);
+    expect(dependencies(preprocessContract)).toEqual(without([...decoding, ...answering]));
     expect(dependencies(serveContract)).toEqual([
+      ...decoding,
       "@duckdb/node-api",
       "@node-rs/crc32",
       "onnxruntime-node",
