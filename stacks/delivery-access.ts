@@ -8,7 +8,6 @@ import { StorageBucketIamMember } from "@cdktf/provider-google/lib/storage-bucke
 import { Construct } from "constructs";
 import { dependable, type ITerraformDependable } from "../constructs/core/cdktf";
 import { Identity } from "../constructs/core/identity";
-import { ProjectServices } from "../constructs/core/project-services";
 import { acknowledge } from "../constructs/policy";
 import type { SecureBucket } from "../constructs/storage";
 import { GITHUB, GRANTABLE_PROJECT_ROLES, grantsOnly } from "./ci-access";
@@ -111,9 +110,6 @@ export class DeliveryAccess extends Construct {
   constructor(scope: Construct, id: string, { hospital, platform, dependsOn }: DeliveryAccessProps) {
     super(scope, id);
     const { project } = hospital;
-    // A token is exchanged for that of an account by the API of the account's project.
-    const services = new ProjectServices(this, "services", { project, services: ["iamcredentials.googleapis.com"] })
-      .all;
     const identities = (["plan", "deploy"] as const).map((purpose) => {
       const identity = new Identity(this, purpose, {
         // Nobody deploys as these.
@@ -121,7 +117,7 @@ export class DeliveryAccess extends Construct {
         role: purpose,
         description: purpose === "plan" ? "Plans changes; reads no scan" : "Deploys what was planned",
       });
-      const ready = [...dependsOn, ...services].map(dependable);
+      const ready = dependsOn.map(dependable);
       identity.account.dependsOn = ready;
       new ServiceAccountIamMember(identity, "github-acts", {
         serviceAccountId: identity.account.name,

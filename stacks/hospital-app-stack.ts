@@ -14,7 +14,7 @@ import { hospitalKeysFromNames, keysMonitoring } from "../constructs/security";
 import { Serve } from "../constructs/serve";
 import { hospitalBucketsFromNames, SecureBucket, storageMonitoring } from "../constructs/storage";
 import { noTraining, Train } from "../constructs/train";
-import { warehouseMonitoring } from "../constructs/warehouse";
+import { warehouseFromNames, warehouseMonitoring } from "../constructs/warehouse";
 import { BaseStack, hospitalSettings, keyChoice } from "./base-stack";
 import type { Hospital } from "./config";
 import { letDeliveryIntoCode } from "./delivery-access";
@@ -42,6 +42,7 @@ export class HospitalAppStack extends BaseStack {
     const logLevel = hospital.tier === "prod" ? "info" : "debug";
     const keys = hospitalKeysFromNames(hospital, keyChoice(hospital, platform));
     const buckets = hospitalBucketsFromNames(hospital, keys.data);
+    const warehouse = warehouseFromNames(hospital);
 
     const source = new SecureBucket(this, "source", {
       hospital,
@@ -58,6 +59,7 @@ export class HospitalAppStack extends BaseStack {
     this.ingest = new Ingest(this, "ingest", {
       hospital,
       buckets,
+      warehouse,
       keys,
       source,
       maxInstances: hospital.ingest.maxInstances,
@@ -79,13 +81,14 @@ export class HospitalAppStack extends BaseStack {
     this.preprocess = new Preprocess(this, "preprocess", {
       hospital,
       buckets,
+      warehouse,
       keys,
       source,
       network,
       ...hospital.preprocess,
       bindings: { LOG_LEVEL: logLevel },
     });
-    const onCluster = { buckets, source, preprocess: this.preprocess, bindings: { LOG_LEVEL: logLevel } };
+    const onCluster = { buckets, warehouse, source, preprocess: this.preprocess, bindings: { LOG_LEVEL: logLevel } };
     new Score(this, "score", onCluster);
     new Features(this, "features", onCluster);
 
@@ -96,6 +99,7 @@ export class HospitalAppStack extends BaseStack {
       this.train = new Train(this, "train", {
         hospital,
         buckets,
+        warehouse,
         keys,
         network,
         gpu,
@@ -109,6 +113,7 @@ export class HospitalAppStack extends BaseStack {
       this.serve = new Serve(this, "serve", {
         hospital,
         buckets,
+        warehouse,
         keys,
         image: serveImage,
         sharedProject: hospital.tier === "ephemeral",

@@ -1,25 +1,27 @@
 import type { z } from "zod";
-import {
-  type Bindings,
-  type BucketName,
-  bucketEnvironment,
-  type RuntimeContract,
-} from "../../runtime/platform/contract";
+import { type Bindings, bucketEnvironment, type RuntimeContract } from "../../runtime/platform/contract";
 import { Token } from "./cdktf";
+import { type Places, readerOf } from "./declared-access";
+import type { Identity } from "./identity";
 
 /**
- * A process's environment, in the order of its names: its buckets, which follow from the rights that its contract declares,
- * and what is bound by hand. Values that are known while synthesizing are checked by the contract's own schema: the process
+ * A process's environment, in the order of its names: its buckets and tables, which follow from the rights that its
+ * contract declares, and what is bound by hand. Values that are known while synthesizing are checked by the contract's own schema: the process
  * would refuse them at its start.
- * @throws if a variable is missing, unknown, a bucket's, or has a value that the process would not accept.
+ * @throws if a variable is missing, unknown, a bucket's or a table's, or has a value that the process would not accept.
  */
 export function bindEnvironment<C extends RuntimeContract>(
   contract: C,
-  buckets: Readonly<Record<BucketName, { readonly uri: string }>>,
+  { buckets, warehouse }: Places,
+  identity: Identity,
   bindings: Bindings<C>,
 ): Record<string, string> {
   const shape = contract.env.shape as Record<string, z.ZodType>;
-  const derived = bucketEnvironment(contract, buckets);
+  const reader = readerOf(contract, identity);
+  const derived: Record<string, string> = {
+    ...bucketEnvironment(contract, { ...buckets, warehouse }),
+    ...(reader ? { WAREHOUSE_READER: reader.email } : {}),
+  };
   const byHand = bindings as Readonly<Record<string, string | undefined>>;
   const problems = Object.keys(byHand).flatMap((key) => {
     if (key in derived) return [`${key} follows from the contract's rights and is not bound by hand.`];

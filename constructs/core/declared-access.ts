@@ -1,4 +1,12 @@
-import { type BucketName, type RuntimeContract, tableFolder } from "../../runtime/platform/contract";
+import {
+  asksAsAnother,
+  type BucketName,
+  bucketsRead,
+  type ContractBucket,
+  type RuntimeContract,
+  tablesRead,
+} from "../../runtime/platform/contract";
+import type { TableName } from "../../runtime/platform/warehouse";
 import type { ITerraformDependable } from "./cdktf";
 import type { Identity } from "./identity";
 
@@ -19,35 +27,58 @@ export interface Grantable {
   grantWrite(grantee: Identity): readonly ITerraformDependable[];
 }
 
-/**
- * A contract's access as pairs of bucket and right. Tables lie in the warehouse bucket: appending to one is the right to add
- * objects to its folder, and neither to replace nor to delete any.
- */
-export function declaredAccess(contract: RuntimeContract): readonly (readonly [BucketName, Access])[] {
-  const { reads, creates, writes, appends, replaces = {} } = contract;
-  const pairs: [BucketName, Access][] = writes.map((bucket) => [bucket, "write"]);
-  // Writing includes reading and creating, and creating includes appending: no second role where one says it all.
-  for (const bucket of reads) if (!writes.includes(bucket)) pairs.push([bucket, "read"]);
+/** The tables of this stack, or a reference to those of another. */
+export interface GrantableTables {
+  /** `bigquery://PROJECT/DATASET` */
+  readonly uri: string;
+  /** Add rows to some tables, and neither change, delete nor ask any. */
+  grantAppend(grantee: Identity, tables: readonly TableName[]): readonly ITerraformDependable[];
+  /** Ask some tables, and change nothing. */
+  grantAsk(grantee: Identity, tables: readonly TableName[]): readonly ITerraformDependable[];
+}
+
+/** Where everything is that a contract can name. */
+export interface Places {
+  readonly buckets: Readonly<Record<BucketName, Grantable & { readonly uri: string }>>;
+  readonly warehouse: GrantableTables;
+}
+
+type Declared = Exclude<Access, "append">;
+
+/** A contract's access as pairs of bucket and right. */
+export function declaredAccess(contract: RuntimeContract): readonly (readonly [ContractBucket, Declared])[] {
+  const { creates, writes, replaces = {} } = contract;
+  const pairs: [ContractBucket, Declared][] = writes.map((bucket) => [bucket, "write"]);
+  // Writing includes reading and creating: no second role where one says it all.
+  for (const bucket of bucketsRead(contract)) if (!writes.includes(bucket)) pairs.push([bucket, "read"]);
   for (const bucket of creates) if (!writes.includes(bucket)) pairs.push([bucket, "create"]);
-  if (appends.length > 0 && !writes.includes("warehouse") && !creates.includes("warehouse"))
-    pairs.push(["warehouse", "append"]);
-  for (const bucket of Object.keys(replaces) as BucketName[])
+  for (const bucket of Object.keys(replaces) as ContractBucket[])
     if (!writes.includes(bucket)) pairs.push([bucket, "replace"]);
   return pairs.sort(([a, x], [b, y]) => `${a} ${x}`.localeCompare(`${b} ${y}`, "en"));
 }
+
+/** As whom a process of a contract asks its tables; undefined where it does so as itself, or asks none. */
+export const readerOf = (contract: RuntimeContract, identity: Identity): Identity | undefined =>
+  asksAsAnother(contract) ? identity.reader : undefined;
 
 /** Grants exactly what the contract declares. @returns what a consumer waits for */
 export function grantDeclaredAccess(
   contract: RuntimeContract,
   grantee: Identity,
-  buckets: Readonly<Record<BucketName, Grantable>>,
+  { buckets, warehouse }: Places,
 ): readonly ITerraformDependable[] {
-  const grants: Readonly<Record<Access, (bucket: Grantable, name: BucketName) => readonly ITerraformDependable[]>> = {
+  const grants: Readonly<
+    Record<Declared, (bucket: Grantable, name: ContractBucket) => readonly ITerraformDependable[]>
+  > = {
     read: (bucket) => bucket.grantRead(grantee),
-    append: (bucket) => bucket.grantAppend(grantee, contract.appends.map(tableFolder)),
     replace: (bucket, name) => bucket.grantReplace(grantee, contract.replaces?.[name] ?? []),
     create: (bucket) => bucket.grantCreate(grantee),
     write: (bucket) => bucket.grantWrite(grantee),
   };
-  return declaredAccess(contract).flatMap(([bucket, access]) => grants[access](buckets[bucket], bucket));
+  const asked = tablesRead(contract);
+  return [
+    ...declaredAccess(contract).flatMap(([bucket, access]) => grants[access](buckets[bucket], bucket)),
+    ...(contract.appends.length > 0 ? warehouse.grantAppend(grantee, contract.appends) : []),
+    ...(asked.length > 0 ? warehouse.grantAsk(readerOf(contract, grantee) ?? grantee, asked) : []),
+  ];
 }

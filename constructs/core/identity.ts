@@ -10,6 +10,11 @@ export interface IdentityProps {
   readonly role: string;
   /** What acts under this identity, for whoever reads the console. */
   readonly description: string;
+  /**
+   * The identity that may act as this one, which nothing is deployed with then.
+   * @default none: workloads run as it
+   */
+  readonly actor?: Identity;
 }
 
 /**
@@ -22,7 +27,11 @@ export class Identity extends Construct {
   readonly member: string;
   readonly email: string;
 
-  constructor(scope: Construct, id: string, props: IdentityProps) {
+  constructor(
+    scope: Construct,
+    id: string,
+    private readonly props: IdentityProps,
+  ) {
     super(scope, id);
     this.account = new ServiceAccount(this, "account", {
       project: props.hospital.project,
@@ -32,10 +41,34 @@ export class Identity extends Construct {
     });
     this.member = this.account.member;
     this.email = this.account.email;
-    if (props.hospital.deployer) this.grantDeployer(props.hospital.deployer);
+    if (props.actor)
+      new ServiceAccountIamMember(this, "actor", {
+        serviceAccountId: this.account.name,
+        role: "roles/iam.serviceAccountTokenCreator",
+        member: props.actor.member,
+      });
+    else if (props.hospital.deployer) this.grantDeployer(props.hospital.deployer);
   }
 
-  /** What it has been granted so far, and the right to deploy as it. */
+  /**
+   * A second account, which this one alone may act as, to ask the tables: whoever may add rows to a table could change them
+   * too, by a job, so this one may run none.
+   */
+  get reader(): Identity {
+    const known = this.node.tryFindChild("reader") as Identity | undefined;
+    const { hospital, role } = this.props;
+    return (
+      known ??
+      new Identity(this, "reader", {
+        hospital,
+        role: `${role}-reader`,
+        description: `Asks the tables for ${role}, and changes nothing`,
+        actor: this,
+      })
+    );
+  }
+
+  /** What it and its {@link reader} have been granted so far, and the right to deploy as it. */
   get rights(): readonly ITerraformDependable[] {
     return this.node
       .findAll()

@@ -6,6 +6,7 @@ import type { ITerraformDependable } from "./cdktf";
 export const PROJECT_SERVICES = [
   "artifactregistry.googleapis.com",
   "bigquery.googleapis.com",
+  "bigquerystorage.googleapis.com",
   "billingbudgets.googleapis.com",
   "cloudbuild.googleapis.com",
   "cloudfunctions.googleapis.com",
@@ -15,6 +16,7 @@ export const PROJECT_SERVICES = [
   "dataproc.googleapis.com",
   "dns.googleapis.com",
   "iam.googleapis.com",
+  "iamcredentials.googleapis.com",
   "iap.googleapis.com",
   "logging.googleapis.com",
   "monitoring.googleapis.com",

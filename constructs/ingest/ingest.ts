@@ -2,7 +2,7 @@ import { Construct } from "constructs";
 import { ingestContract } from "../../runtime/ingest/contract";
 import type { Bindings } from "../../runtime/platform/contract";
 import { bindEnvironment } from "../core/binding";
-import { grantDeclaredAccess } from "../core/declared-access";
+import { type GrantableTables, grantDeclaredAccess } from "../core/declared-access";
 import { Identity } from "../core/identity";
 import type { MonitoringContribution } from "../core/monitoring";
 import type { HospitalRef } from "../core/naming";
@@ -17,10 +17,11 @@ import { PushSubscription } from "./push-subscription";
 export interface IngestProps {
   readonly hospital: HospitalRef;
   readonly buckets: BucketRefs;
+  readonly warehouse: GrantableTables;
   readonly keys: KeyRefs;
   /** Where the function's code is uploaded. */
   readonly source: SecureBucket;
-  /** The environment variables of `runtime/ingest/contract.ts` that are no bucket's. */
+  /** The environment variables of `runtime/ingest/contract.ts` that are no bucket's and no table's. */
   readonly bindings: Bindings<typeof ingestContract>;
   /** The limit on what an avalanche of uploads can cost. */
   readonly maxInstances: number;
@@ -43,15 +44,16 @@ export class Ingest extends Construct {
 
   constructor(scope: Construct, id: string, props: IngestProps) {
     super(scope, id);
-    const { hospital, buckets, keys, removal } = props;
-    const environment = bindEnvironment(ingestContract, buckets, props.bindings);
+    const { hospital, buckets, warehouse, keys, removal } = props;
+    const places = { buckets, warehouse };
 
     this.identity = new Identity(this, "identity", {
       hospital,
       role: ingestContract.name,
       description: "Runs the ingest function",
     });
-    grantDeclaredAccess(ingestContract, this.identity, buckets);
+    const environment = bindEnvironment(ingestContract, places, this.identity, props.bindings);
+    grantDeclaredAccess(ingestContract, this.identity, places);
     keys.pseudonym.grantSign(this.identity);
 
     this.function = new IngestFunction(this, "function", {

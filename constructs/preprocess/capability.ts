@@ -2,7 +2,7 @@ import { StorageBucketObject } from "@cdktf/provider-google/lib/storage-bucket-o
 import type { Construct } from "constructs";
 import type { Bindings, RuntimeContract } from "../../runtime/platform/contract";
 import { bindEnvironment } from "../core/binding";
-import { grantDeclaredAccess } from "../core/declared-access";
+import { type GrantableTables, grantDeclaredAccess } from "../core/declared-access";
 import type { Identity } from "../core/identity";
 import { RuntimeBundle } from "../core/runtime-bundle";
 import type { BucketRefs, SecureBucket } from "../storage";
@@ -11,11 +11,12 @@ import type { PreprocessWorkflow } from "./workflow";
 /** What a capability needs whose steps the workflow runs. */
 export interface SparkCapabilityProps<C extends RuntimeContract> {
   readonly buckets: BucketRefs;
+  readonly warehouse: GrantableTables;
   /** Where code is uploaded. */
   readonly source: SecureBucket;
   /** Whose cluster its steps run on, under whose identity. */
   readonly preprocess: { readonly identity: Identity; readonly workflow: PreprocessWorkflow };
-  /** The environment variables of its contract that are no bucket's. */
+  /** The environment variables of its contract that are no bucket's and no table's. */
   readonly bindings: Bindings<C>;
 }
 
@@ -30,13 +31,14 @@ export interface SparkCapabilityProps<C extends RuntimeContract> {
 export function runOnCluster<C extends RuntimeContract>(
   scope: Construct,
   contract: C,
-  { buckets, source, preprocess, bindings }: SparkCapabilityProps<C>,
+  { buckets, warehouse, source, preprocess, bindings }: SparkCapabilityProps<C>,
   after: readonly string[] = [],
 ): void {
   const steps = Object.keys(contract.drivers ?? {});
   if (steps.length === 0) throw new Error(`The contract of ${contract.name} names no driver for Spark.`);
-  const environment = bindEnvironment(contract, buckets, bindings);
-  grantDeclaredAccess(contract, preprocess.identity, buckets);
+  const places = { buckets, warehouse };
+  const environment = bindEnvironment(contract, places, preprocess.identity, bindings);
+  grantDeclaredAccess(contract, preprocess.identity, places);
 
   const bundle = new RuntimeBundle(scope, "bundle", contract);
   const archive = new StorageBucketObject(scope, "archive", {

@@ -3,6 +3,7 @@ import { StorageBucketObject } from "@cdktf/provider-google/lib/storage-bucket-o
 import { Construct } from "constructs";
 import type { Bindings } from "../../runtime/platform/contract";
 import { preprocessContract } from "../../runtime/preprocess/contract";
+import type { GrantableTables } from "../core/declared-access";
 import { Identity } from "../core/identity";
 import { dataClass } from "../core/labels";
 import type { MonitoringContribution } from "../core/monitoring";
@@ -20,10 +21,11 @@ import { PreprocessWorkflow } from "./workflow";
 export interface PreprocessProps {
   readonly hospital: HospitalRef;
   readonly buckets: BucketRefs;
+  readonly warehouse: GrantableTables;
   readonly keys: KeyRefs;
   /** Where code is uploaded. */
   readonly source: SecureBucket;
-  /** The environment variables of `runtime/preprocess/contract.ts` that are no bucket's. */
+  /** The environment variables of `runtime/preprocess/contract.ts` that are no bucket's and no table's. */
   readonly bindings: Bindings<typeof preprocessContract>;
   /** Where the nodes run, without external addresses. */
   readonly network: MachineNetwork;
@@ -45,7 +47,7 @@ export class Preprocess extends Construct {
 
   constructor(scope: Construct, id: string, props: PreprocessProps) {
     super(scope, id);
-    const { hospital, buckets, keys, source } = props;
+    const { hospital, buckets, warehouse, keys, source } = props;
 
     // What Dataproc would otherwise make by itself, share among clusters, and leave behind.
     const own = (name: "staging" | "temp") =>
@@ -109,7 +111,7 @@ export class Preprocess extends Construct {
       maxSpotWorkers: props.maxSpotWorkers ?? 8,
       dependsOn: [...props.network.ready, ...props.network.allowWithin(NODE_TAG)],
     });
-    runOnCluster(this, preprocessContract, { buckets, source, preprocess: this, bindings: props.bindings });
+    runOnCluster(this, preprocessContract, { buckets, warehouse, source, preprocess: this, bindings: props.bindings });
     this.monitoring = preprocessMonitoring(this.workflow.clusterPrefix);
   }
 }

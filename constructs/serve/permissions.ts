@@ -5,11 +5,10 @@ import { IapWebBackendServiceIamMember } from "@cdktf/provider-google/lib/iap-we
 import type { Construct } from "constructs";
 import { serveContract } from "../../runtime/serve/contract";
 import type { ContainerImage } from "../core/container-image";
-import { grantDeclaredAccess } from "../core/declared-access";
+import { grantDeclaredAccess, type Places } from "../core/declared-access";
 import type { Identity } from "../core/identity";
 import { type HospitalRef, shortHash } from "../core/naming";
 import { identityAwareProxyMember, serviceAgentMember } from "../core/service-agents";
-import type { BucketRefs } from "../storage";
 import type { Viewer } from "./callers";
 
 /** Everything that the identity of the service may do, and the pull of its image. */
@@ -17,13 +16,13 @@ export function grantServe(
   identity: Identity,
   props: {
     readonly hospital: HospitalRef;
-    readonly buckets: BucketRefs;
+    readonly places: Places;
     readonly image: ContainerImage;
     readonly sharedProject: boolean;
     readonly deployerPulls: boolean;
   },
 ): void {
-  grantDeclaredAccess(serveContract, identity, props.buckets);
+  grantDeclaredAccess(serveContract, identity, props.places);
   // Grants that serve all environments of a shared project are its owner's, and belong to none of them.
   if (props.sharedProject) return;
   // Cloud Run's own agent pulls, and takes an image from nobody who may not read it.

@@ -5,6 +5,7 @@ import { type CallerRole, type IdentityVariable, serveContract } from "../../run
 import { bindEnvironment } from "../core/binding";
 import { Lazy } from "../core/cdktf";
 import type { ContainerImage } from "../core/container-image";
+import type { GrantableTables } from "../core/declared-access";
 import { Identity, runsAs } from "../core/identity";
 import { dataClass } from "../core/labels";
 import type { MonitoringContribution } from "../core/monitoring";
@@ -27,10 +28,11 @@ export type PublicAccess = Pick<LoadBalancerProps, "domain" | "allowedRanges" | 
 export interface ServeProps {
   readonly hospital: HospitalRef;
   readonly buckets: BucketRefs;
+  readonly warehouse: GrantableTables;
   readonly keys: KeyRefs;
   readonly image: ContainerImage;
   /**
-   * The environment variables of `runtime/serve/contract.ts` that are no bucket's, without PORT, which Cloud Run sets, and
+   * The environment variables of `runtime/serve/contract.ts` that are no bucket's and no table's, without PORT, which Cloud Run sets, and
    * those that say who may ask, which follow from `callers` and `publicAccess`.
    */
   readonly bindings: Omit<Bindings<typeof serveContract>, IdentityVariable>;
@@ -88,26 +90,26 @@ export class Serve extends Construct {
 
   constructor(scope: Construct, id: string, props: ServeProps) {
     super(scope, id);
-    const { hospital, buckets, image, keys, publicAccess } = props;
+    const { hospital, buckets, warehouse, image, keys, publicAccess } = props;
     const { memoryGiB, cpu, timeoutSeconds } = serveContract.resources;
     const name = resourceName(hospital, serveContract.name);
     this.callers = props.callers ?? NOBODY;
     if (publicAccess)
       this.loadBalancer = new LoadBalancer(this, "load-balancer", { hospital, service: name, ...publicAccess });
-    const { PORT: _PORT, ...environment } = bindEnvironment(serveContract, buckets, {
-      MAX_BODY_MIB: String(MOST_BODY_MIB),
-      ...props.bindings,
-      ...this.identityVariables(hospital),
-    });
-
     this.identity = new Identity(this, "identity", {
       hospital,
       role: serveContract.name,
       description: "Runs the prediction service",
     });
+    const places = { buckets, warehouse };
+    const { PORT: _PORT, ...environment } = bindEnvironment(serveContract, places, this.identity, {
+      MAX_BODY_MIB: String(MOST_BODY_MIB),
+      ...props.bindings,
+      ...this.identityVariables(hospital),
+    });
     grantServe(this.identity, {
       hospital,
-      buckets,
+      places,
       image,
       sharedProject: props.sharedProject ?? false,
       deployerPulls: props.deployerPulls ?? true,

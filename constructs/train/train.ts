@@ -4,6 +4,7 @@ import type { Bindings } from "../../runtime/platform/contract";
 import { trainContract } from "../../runtime/train/contract";
 import { bindEnvironment } from "../core/binding";
 import type { ContainerImage } from "../core/container-image";
+import type { GrantableTables } from "../core/declared-access";
 import { Identity, runsAs } from "../core/identity";
 import { dataClass } from "../core/labels";
 import type { MonitoringContribution } from "../core/monitoring";
@@ -21,9 +22,10 @@ import { grantTrain } from "./permissions";
 export interface TrainProps {
   readonly hospital: HospitalRef;
   readonly buckets: BucketRefs;
+  readonly warehouse: GrantableTables;
   readonly keys: KeyRefs;
   readonly image: ContainerImage;
-  /** The environment variables of `runtime/train/contract.ts` that are no bucket's. */
+  /** The environment variables of `runtime/train/contract.ts` that are no bucket's and no table's. */
   readonly bindings: Bindings<typeof trainContract>;
   /** Where the machine runs, without an external address. */
   readonly network: MachineNetwork;
@@ -56,8 +58,8 @@ export class Train extends Construct {
 
   constructor(scope: Construct, id: string, props: TrainProps) {
     super(scope, id);
-    const { hospital, buckets, image, keys, network } = props;
-    const environment = bindEnvironment(trainContract, buckets, props.bindings);
+    const { hospital, buckets, warehouse, image, keys, network } = props;
+    const places = { buckets, warehouse };
     const spot = props.spot ?? false;
     const gpu = props.gpu ?? DEFAULT_GPU;
 
@@ -66,7 +68,8 @@ export class Train extends Construct {
       role: trainContract.name,
       description: "Runs training machines",
     });
-    grantTrain(this.identity, { hospital, buckets, image });
+    const environment = bindEnvironment(trainContract, places, this.identity, props.bindings);
+    grantTrain(this.identity, { hospital, places, image });
 
     this.machinePrefix = `${resourceName(hospital, trainContract.name)}-`;
     this.template = new ComputeInstanceTemplate(this, "template", {

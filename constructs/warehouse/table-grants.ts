@@ -1,8 +1,13 @@
 import type { BigqueryTable } from "@cdktf/provider-google/lib/bigquery-table";
 import { BigqueryTableIamMember } from "@cdktf/provider-google/lib/bigquery-table-iam-member";
+import { ProjectIamCustomRole } from "@cdktf/provider-google/lib/project-iam-custom-role";
 import { ProjectIamMember } from "@cdktf/provider-google/lib/project-iam-member";
 import type { Construct } from "constructs";
-import { shortHash } from "../core/naming";
+import type { TableName } from "../../runtime/platform/warehouse";
+import type { ITerraformDependable } from "../core/cdktf";
+import type { GrantableTables } from "../core/declared-access";
+import type { Identity } from "../core/identity";
+import { appenderRoleId, datasetId, type HospitalRef, shortHash } from "../core/naming";
 
 /** https://cloud.google.com/bigquery/docs/access-control */
 export type TableRole = "roles/bigquery.dataViewer";
@@ -32,4 +37,48 @@ export function grantRunJobs(scope: Construct, project: string, member: string):
     role: "roles/bigquery.jobUser",
     member,
   });
+}
+
+/**
+ * The role of whoever adds rows: nothing else than what the Storage Write API asks for. By `updateData` alone rows can only
+ * be added; to change or delete one takes a job as well, which is another permission, and which nobody has that has this.
+ * https://cloud.google.com/bigquery/docs/write-api#required_permissions
+ */
+export function appenderRole(scope: Construct, hospital: HospitalRef): ProjectIamCustomRole {
+  return new ProjectIamCustomRole(scope, "appender", {
+    project: hospital.project,
+    roleId: appenderRoleId(hospital),
+    title: `Adds rows to tables of ${hospital.name}`,
+    description: "Adds rows through the Storage Write API; may run no job, so it can neither change nor delete one",
+    permissions: ["bigquery.tables.get", "bigquery.tables.updateData"],
+    stage: "GA",
+  });
+}
+
+/** A hospital's tables by their names alone: what a stack uses that does not own them. */
+export function warehouseFromNames(hospital: HospitalRef): GrantableTables {
+  const { project } = hospital;
+  const dataset = datasetId(hospital);
+  const grant = (grantee: Identity, right: string, table: TableName, role: string): ITerraformDependable => {
+    const id = `${right}-${table}`;
+    // Capabilities that share an identity may name a table each.
+    const known = grantee.node.tryFindChild(id) as BigqueryTableIamMember | undefined;
+    const { member } = grantee;
+    return (
+      known ?? new BigqueryTableIamMember(grantee, id, { project, datasetId: dataset, tableId: table, role, member })
+    );
+  };
+  return {
+    uri: `bigquery://${project}/${dataset}`,
+    grantAppend: (grantee, tables) =>
+      tables.map((table) => grant(grantee, "append", table, `projects/${project}/roles/${appenderRoleId(hospital)}`)),
+    grantAsk: (grantee, tables) => {
+      const jobs = grantee.node.tryFindChild("jobs") as ProjectIamMember | undefined;
+      return [
+        jobs ??
+          new ProjectIamMember(grantee, "jobs", { project, role: "roles/bigquery.jobUser", member: grantee.member }),
+        ...tables.map((table) => grant(grantee, "ask", table, "roles/bigquery.dataViewer" satisfies TableRole)),
+      ];
+    },
+  };
 }

@@ -7,7 +7,7 @@ import { dataClass } from "../core/labels";
 import { datasetId, type HospitalRef } from "../core/naming";
 import { type Removal, removalPolicy } from "../core/removal";
 import type { EncryptionKey } from "../security";
-import { grantReadTable, grantRunJobs } from "./table-grants";
+import { appenderRole, grantReadTable, grantRunJobs } from "./table-grants";
 
 export interface WarehouseProps {
   readonly hospital: HospitalRef;
@@ -63,6 +63,8 @@ export class Warehouse extends Construct {
     this.tables = Object.fromEntries(
       TABLE_NAMES.map((name) => [name, this.createTable(name, props)]),
     ) as unknown as Record<TableName, BigqueryTable>;
+
+    appenderRole(this, hospital);
 
     const views: BigqueryTable[] = [];
     for (const { name, description, query } of VIEWS) {

@@ -12,7 +12,7 @@ export const featuresContract = defineContract({
     LOG_LEVEL: logLevel,
     GCS_API_ENDPOINT: gcsEndpoint,
   }),
-  reads: ["processed", "models", "warehouse"],
+  reads: ["processed", "models", "images", "assignments", "features_pca", "pca_fits"],
   // Components are immutable: what is there is never replaced.
   creates: ["models"],
   writes: [],

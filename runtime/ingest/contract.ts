@@ -27,7 +27,7 @@ export const ingestContract = defineContract({
     GCS_API_ENDPOINT: gcsEndpoint,
   }),
   // Curated is read to tell a duplicate's first image; the tables to tell a repeated delivery.
-  reads: ["landing", "curated", "warehouse"],
+  reads: ["landing", "curated", "images"],
   creates: ["curated", "quarantine"],
   writes: [],
   appends: ["images"],

@@ -2,8 +2,7 @@ import type { IncomingMessage } from "node:http";
 import { openPseudonymiser } from "../intake";
 import { parseEnv } from "../platform/config";
 import { createLogger } from "../platform/logging";
-import { openStores } from "../platform/open-stores";
-import { ObjectStoreWarehouse } from "../platform/warehouse";
+import { openStores, openTables } from "../platform/open-stores";
 import { commit } from "./commit";
 import { IngestContext } from "./context";
 import { ingestContract } from "./contract";
@@ -118,10 +117,10 @@ function open(): Promise<IngestContext> {
 }
 
 async function createContext(): Promise<IngestContext> {
-  const { warehouse, ...buckets } = await openStores(ingestContract, env);
+  const buckets = await openStores(ingestContract, env);
   return new IngestContext({
     ...buckets,
-    warehouse: new ObjectStoreWarehouse(warehouse),
+    warehouse: await openTables(ingestContract, env),
     pseudonymiser: openPseudonymiser(env.PSEUDONYM_KEY),
     log,
     limits: { bytes: env.MAX_FILE_BYTES, pixels: env.MAX_PIXELS, pages: env.MAX_PAGES },

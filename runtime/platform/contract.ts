@@ -1,29 +1,28 @@
 import { z } from "zod";
-import { bucketUri } from "./environment";
+import { bucketUri, warehouseVariables } from "./environment";
 import type { TableName } from "./warehouse";
 
 /** Buckets of one hospital: folders of a local workspace, `<project>-<hospital>-<bucket>` in the cloud. */
 export const BUCKETS = ["landing", "curated", "quarantine", "processed", "models", "reports", "warehouse"] as const;
 export type BucketName = (typeof BUCKETS)[number];
+/** Buckets that contracts name. Of the warehouse they name tables, which may lie elsewhere than in its bucket. */
+export type ContractBucket = Exclude<BucketName, "warehouse">;
 
 /** What lies in each: completes "Set it to the bucket ...". */
-const CONTENTS: Readonly<Record<BucketName, string>> = {
+const CONTENTS: Readonly<Record<ContractBucket, string>> = {
   landing: "in which scans land",
   curated: "of decoded, de-identified scans",
   quarantine: "of what was refused",
   processed: "of the recipe's pixels",
   models: "of models and what belongs to them",
   reports: "of evaluation reports and of what is kept of answers",
-  warehouse: "that holds the tables",
 };
-
-/** Where the rows of a table lie in the warehouse bucket. */
-export const tableFolder = (table: TableName): string => `${table}/`;
+const CONTRACT_BUCKETS = Object.keys(CONTENTS) as readonly ContractBucket[];
 
 /** The environment variable by which a process is told where a bucket is. */
-export type BucketVariable<B extends BucketName = BucketName> = `${Uppercase<B>}_BUCKET`;
+export type BucketVariable<B extends ContractBucket = ContractBucket> = `${Uppercase<B>}_BUCKET`;
 
-export function bucketVariable<B extends BucketName>(bucket: B): BucketVariable<B> {
+export function bucketVariable<B extends ContractBucket>(bucket: B): BucketVariable<B> {
   return `${bucket.toUpperCase() as Uppercase<B>}_BUCKET`;
 }
 
@@ -46,18 +45,18 @@ export interface RuntimeContract<Env extends z.ZodObject = z.ZodObject> {
   readonly drivers?: Readonly<Record<string, string>>;
   /** Exported function or script that the platform calls. */
   readonly target: string;
-  /** Every environment variable the process reads; those of its buckets come from what it does with them. */
+  /** Every environment variable the process reads; those of its buckets and tables come from what it does with them. */
   readonly env: Env;
-  /** Buckets whose objects it reads. */
-  readonly reads: readonly BucketName[];
+  /** Buckets whose objects it reads, and tables that it asks. */
+  readonly reads: readonly (ContractBucket | TableName)[];
   /** Buckets it adds objects to and never overwrites. */
-  readonly creates: readonly BucketName[];
+  readonly creates: readonly ContractBucket[];
   /** Buckets in which it also replaces or deletes. */
-  readonly writes: readonly BucketName[];
+  readonly writes: readonly ContractBucket[];
   /** Tables it appends rows to. */
   readonly appends: readonly TableName[];
   /** Single objects that it writes and replaces, by bucket, in buckets that it does not write. @default none */
-  readonly replaces?: Readonly<Partial<Record<BucketName, readonly string[]>>>;
+  readonly replaces?: Readonly<Partial<Record<ContractBucket, readonly string[]>>>;
   /** HTTP paths it answers for probes; null for a process that listens to nothing. */
   readonly health: { readonly startup: string; readonly liveness: string } | null;
   readonly resources: {
@@ -68,64 +67,91 @@ export interface RuntimeContract<Env extends z.ZodObject = z.ZodObject> {
   };
 }
 
-/** The buckets that a contract has a right on. Rows of a table lie in the warehouse. */
+/** The buckets that a contract has a right on. */
 export type BucketsOf<C extends Rights> =
-  | C["reads"][number]
+  | Extract<C["reads"][number], ContractBucket>
   | C["creates"][number]
   | C["writes"][number]
-  | (C["appends"] extends readonly [] ? never : "warehouse")
   | ReplacedIn<C>;
 
-/** What a contract says of buckets. */
+/** What a contract says of buckets and tables. */
 export type Rights = Pick<RuntimeContract, "reads" | "creates" | "writes" | "appends" | "replaces">;
 
 /** The buckets in which a contract replaces single objects. */
-export type ReplacedIn<C extends Rights> = C extends { readonly replaces: infer R } ? keyof R & BucketName : never;
+export type ReplacedIn<C extends Rights> = C extends { readonly replaces: infer R } ? keyof R & ContractBucket : never;
 
 /** The same at run time, in the order of {@link BUCKETS}. */
 export function bucketsOf<C extends Rights>(contract: C): readonly BucketsOf<C>[] {
-  const { reads, creates, writes, appends, replaces = {} } = contract;
-  const used = new Set<BucketName>([...reads, ...creates, ...writes, ...(Object.keys(replaces) as BucketName[])]);
-  if (appends.length > 0) used.add("warehouse");
-  return BUCKETS.filter((bucket): bucket is BucketsOf<C> => used.has(bucket));
+  const { reads, creates, writes, replaces = {} } = contract;
+  const used = new Set<string>([...reads, ...creates, ...writes, ...Object.keys(replaces)]);
+  return CONTRACT_BUCKETS.filter((bucket): bucket is BucketsOf<C> => used.has(bucket));
 }
 
-type BucketShape<B extends BucketName> = { readonly [K in B as BucketVariable<K>]: ReturnType<typeof bucketUri> };
+/** The buckets that a contract reads. */
+export const bucketsRead = ({ reads }: Pick<Rights, "reads">): readonly ContractBucket[] => reads.filter(isBucket);
 
-/** A contract as it is declared, with the variables of its buckets. */
+/** The tables that a contract asks. */
+export const tablesRead = ({ reads }: Pick<Rights, "reads">): readonly TableName[] =>
+  reads.filter((one): one is TableName => !isBucket(one));
+
+const isBucket = (one: ContractBucket | TableName): one is ContractBucket => one in CONTENTS;
+
+/** Whether a contract has a right on any table. */
+export const usesTables = (contract: Pick<Rights, "reads" | "appends">): boolean =>
+  contract.appends.length > 0 || tablesRead(contract).length > 0;
+
+/**
+ * Whether the tables are asked as another account than the one that adds rows. Who may add to a table in BigQuery may
+ * change it too, by a job; so who adds runs none.
+ */
+export const asksAsAnother = (contract: Pick<Rights, "reads" | "appends">): boolean =>
+  contract.appends.length > 0 && tablesRead(contract).length > 0;
+
+type WarehouseShape<C extends Rights> = [C["appends"][number] | Extract<C["reads"][number], TableName>] extends [never]
+  ? unknown
+  : typeof warehouseVariables;
+
+type BucketShape<B extends ContractBucket> = { readonly [K in B as BucketVariable<K>]: ReturnType<typeof bucketUri> };
+
+/** A contract as it is declared, with the variables of its buckets and tables. */
 export type DefinedContract<C extends RuntimeContract> = Omit<C, "env"> & {
-  readonly env: z.ZodObject<C["env"]["shape"] & BucketShape<BucketsOf<C>>>;
+  readonly env: z.ZodObject<C["env"]["shape"] & BucketShape<BucketsOf<C>> & WarehouseShape<C>>;
 };
 
 /**
  * A contract out of what its author declares: the literal types are kept, and each bucket that it has a right on gets its
- * variable, so that rights and environment cannot disagree.
+ * variable, and the tables theirs, so that rights and environment cannot disagree.
  *
- * @throws if a bucket's variable is declared by hand
+ * @throws if such a variable is declared by hand
  */
 export function defineContract<const C extends RuntimeContract>(declared: C): DefinedContract<C> {
-  const variables = new Set<string>(BUCKETS.map(bucketVariable));
+  const variables = new Set<string>([...CONTRACT_BUCKETS.map(bucketVariable), ...Object.keys(warehouseVariables)]);
   const byHand = Object.keys(declared.env.shape).filter((key) => variables.has(key));
   if (byHand.length > 0)
     throw new Error(
-      `The contract of ${declared.name} names ${byHand.join(", ")}: its rights on buckets say that already.`,
+      `The contract of ${declared.name} names ${byHand.join(", ")}: its rights on buckets and tables say that already.`,
     );
   const buckets = bucketsOf(declared).map((bucket) => [bucketVariable(bucket), bucketUri(CONTENTS[bucket])]);
-  const env = z.object({ ...Object.fromEntries(buckets), ...declared.env.shape });
+  const tables = usesTables(declared) ? warehouseVariables : {};
+  const env = z.object({ ...Object.fromEntries(buckets), ...tables, ...declared.env.shape });
   // The compiler cannot compute a shape whose keys depend on C.
   return { ...declared, env } as unknown as DefinedContract<C>;
 }
 
-/** The variables of a contract's buckets with their URIs. */
+/** The variables of a contract's buckets and of its tables with their URIs. */
 export function bucketEnvironment(
   contract: RuntimeContract,
-  buckets: Readonly<Record<BucketName, { readonly uri: string }>>,
+  places: Readonly<Record<BucketName, { readonly uri: string }>>,
 ): Record<string, string> {
-  return Object.fromEntries(bucketsOf(contract).map((bucket) => [bucketVariable(bucket), buckets[bucket].uri]));
+  const variables = bucketsOf(contract).map((bucket) => [bucketVariable(bucket), places[bucket].uri]);
+  return {
+    ...Object.fromEntries(variables),
+    ...(usesTables(contract) ? { WAREHOUSE: places.warehouse.uri } : {}),
+  };
 }
 
 /**
- * What is bound by hand: each environment variable that is no bucket's and has no default, spelt right, and nothing else.
+ * What is bound by hand: each environment variable that is no bucket's and no table's and has no default, spelt right, and nothing else.
  */
 export type Bindings<C extends RuntimeContract> = {
   readonly [K in Own<C> as undefined extends z.input<C["env"]>[K] ? never : K]: string;
@@ -133,4 +159,7 @@ export type Bindings<C extends RuntimeContract> = {
   readonly [K in Own<C> as undefined extends z.input<C["env"]>[K] ? K : never]?: string;
 };
 
-type Own<C extends RuntimeContract> = Exclude<keyof z.input<C["env"]>, BucketVariable>;
+type Own<C extends RuntimeContract> = Exclude<
+  keyof z.input<C["env"]>,
+  BucketVariable | keyof typeof warehouseVariables
+>;

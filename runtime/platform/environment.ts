@@ -28,3 +28,27 @@ export const gcsEndpoint = z
   .url()
   .optional()
   .describe("Root URL of a test server that stands in for Google Cloud Storage; not set in production.");
+
+/** Where the tables are, and as whom they are asked. */
+export const warehouseVariables = {
+  WAREHOUSE: z
+    .string()
+    .regex(
+      /^(bigquery:\/\/[a-z][a-z0-9.:-]{4,61}[a-z0-9]\/[A-Za-z0-9_]{1,1024}\/?(\?.*)?|gs:\/\/[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]\/?|file:\/\/\/.+)$/,
+      "must be bigquery://PROJECT/DATASET, gs://BUCKET or file:///DIRECTORY",
+    )
+    .describe("Set it to where the tables are: bigquery://PROJECT/DATASET, gs://BUCKET or file:///DIRECTORY."),
+  WAREHOUSE_READER: z
+    .email("must be a service account's e-mail address")
+    .optional()
+    .describe("Account as which BigQuery is asked, and which this process may impersonate (default its own)."),
+  BIGQUERY_API_ENDPOINT: z
+    .url()
+    .optional()
+    .describe("Root URL of a test server that stands in for BigQuery; not set in production."),
+  BIGQUERY_STORAGE_ENDPOINT: z
+    .string()
+    .regex(/^[^\s:/]+:[0-9]{1,5}$/, "must be HOST:PORT")
+    .optional()
+    .describe("HOST:PORT of the same server's Storage Write API; not set in production."),
+};

@@ -2,9 +2,8 @@ import { parseEnv } from "./config";
 import type { RuntimeContract } from "./contract";
 import { type Answer, type Frame, serveFrames } from "./framed";
 import { type JobTools, runJob } from "./job";
-import { openStores, type StoresOf } from "./open-stores";
+import { openStores, openTables, type StoresOf } from "./open-stores";
 import type { Warehouse } from "./warehouse";
-import { ObjectStoreWarehouse } from "./warehouse";
 
 /** What answers the requests of a Spark driver and of its tasks. */
 export interface FrameService {
@@ -26,8 +25,8 @@ export async function runFrameService<C extends RuntimeContract>(
   const settings = parseEnv<C["env"]>(contract.env, env);
   await runJob(contract.name, async (tools) => {
     const stores = await openStores(contract, settings);
-    // What runs on Spark plans from the tables: each such contract has the warehouse.
-    const warehouse = new ObjectStoreWarehouse((stores as unknown as StoresOf<RuntimeContract>).warehouse);
+    // What runs on Spark plans from the tables: each such contract has some.
+    const warehouse = await openTables(contract, settings as Parameters<typeof openTables>[1]);
     const service = make({ ...tools, stores, warehouse });
     try {
       await serveFrames(process.stdin, process.stdout, (request) => service.handle(request));

@@ -12,7 +12,7 @@ export const preprocessContract = defineContract({
     LOG_LEVEL: logLevel,
     GCS_API_ENDPOINT: gcsEndpoint,
   }),
-  reads: ["curated", "processed", "warehouse"],
+  reads: ["curated", "processed", "images", "assignments"],
   creates: [],
   // Shards are replaced and deleted.
   writes: ["processed"],

@@ -11,7 +11,7 @@ export const scoreContract = defineContract({
   target: "main",
   env: z.object({ LOG_LEVEL: logLevel, GCS_API_ENDPOINT: gcsEndpoint }),
   // Which pictures there are, and which of them the current model has answered for.
-  reads: ["curated", "models", "warehouse"],
+  reads: ["curated", "models", "images", "assignments", "predictions"],
   creates: [],
   writes: [],
   appends: ["predictions"],

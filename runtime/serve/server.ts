@@ -4,10 +4,9 @@ import type { FastifyInstance } from "fastify";
 import { z } from "zod";
 import { ConfigurationError, parseEnv } from "../platform/config";
 import { createLogger, type Logger } from "../platform/logging";
-import { openStores } from "../platform/open-stores";
+import { openStores, openTables } from "../platform/open-stores";
 import { LOOPBACK, portProblem } from "../platform/port";
 import { DirectoryStore } from "../platform/stores";
-import { ObjectStoreWarehouse } from "../platform/warehouse";
 import { openWorkspace, type Workspace } from "../platform/workspace";
 import { buildServer } from "./app";
 import { SERVE_DEFAULTS, serveContract } from "./contract";
@@ -133,8 +132,8 @@ export async function main(): Promise<void> {
   const env = parseEnv(serveContract.env, process.env, (all) => identityProblems(all, host));
   const log = createLogger("serve");
   const authentication = authenticationOf(env);
-  const { models, reports, warehouse: tables } = await openStores(serveContract, env);
-  const warehouse = new ObjectStoreWarehouse(tables);
+  const { models, reports } = await openStores(serveContract, env);
+  const warehouse = await openTables(serveContract, env);
   const app = await buildServer({
     models,
     pointer: models,

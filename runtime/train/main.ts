@@ -1,9 +1,8 @@
 import { mkdir } from "node:fs/promises";
 import { parseEnv } from "../platform/config";
 import { reportJobFailure, runJob } from "../platform/job";
-import { openStores } from "../platform/open-stores";
+import { openStores, openTables } from "../platform/open-stores";
 import { createProgress } from "../platform/progress";
-import { ObjectStoreWarehouse } from "../platform/warehouse";
 import { useBackend } from "../tensorflow";
 import { trainContract } from "./contract";
 import { trainEvaluatePromote } from "./run";
@@ -13,8 +12,8 @@ export async function main(env: NodeJS.ProcessEnv = process.env): Promise<void> 
   const settings = parseEnv(trainContract.env, env);
   const backend = await useBackend(settings.BACKEND);
   await runJob("train", async ({ log, signal }) => {
-    const { warehouse: tables, ...buckets } = await openStores(trainContract, settings);
-    const warehouse = new ObjectStoreWarehouse(tables);
+    const buckets = await openStores(trainContract, settings);
+    const warehouse = await openTables(trainContract, settings);
     try {
       await mkdir(settings.SCRATCH_DIRECTORY, { recursive: true });
       const workspace = { directory: settings.SCRATCH_DIRECTORY, warehouse, buckets };

@@ -11,7 +11,7 @@ export interface TrainingRun {
   readonly promotion: Promotion;
 }
 
-type RunContext = ContextWith<Omit<StoresOf<typeof trainContract>, "warehouse">>;
+type RunContext = ContextWith<StoresOf<typeof trainContract>>;
 
 /** Runs one step: gives it its context, tells its notes, and keeps what it did. */
 export type RunStep = <O extends StepOutcome>(

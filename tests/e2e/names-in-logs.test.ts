@@ -50,7 +50,12 @@ function started(
 
 const uri = (directory: string) => pathToFileURL(directory).href;
 const urisOf = (workspace: Workspace, ...buckets: (keyof Workspace["buckets"])[]) =>
-  Object.fromEntries(buckets.map((name) => [`${name.toUpperCase()}_BUCKET`, workspace.buckets[name].uri]));
+  Object.fromEntries(
+    buckets.map((name) => [
+      name === "warehouse" ? "WAREHOUSE" : `${name.toUpperCase()}_BUCKET`,
+      workspace.buckets[name].uri,
+    ]),
+  );
 
 /** The answer may be there before the line in the log; the test's own time limit ends the wait otherwise. */
 async function lineOf(said: () => string, reference: string): Promise<void> {

@@ -4,7 +4,8 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { type Bundle, unpackBundle } from "../../constructs/core/bundle-files";
-import type { BucketName, RuntimeContract } from "../../runtime/platform/contract";
+import { bucketsRead, type ContractBucket, type RuntimeContract } from "../../runtime/platform/contract";
+import { TABLES } from "../../runtime/platform/warehouse";
 import type { HospitalLine } from "../../stacks/config";
 import type { ImageLock, ImageName } from "../../stacks/images";
 import type { Json, Resource } from "../stacks/synthesize";
@@ -95,7 +96,9 @@ export function accessProblems(deployed: Deployed): string[] {
   const granted = (type: string) => resources.filter((found) => found.type === type && found.config.member === member);
   const extra = PLATFORM[host];
   const buckets = granted("google_storage_bucket_iam_member").map(({ config }) => grantOnBucket(config, deployed));
-  const declared = [...declaredGrants([contract, ...beside], hospital), ...(extra?.buckets ?? [])];
+  const contracts = [contract, ...beside];
+  const declared = [...declaredGrants(contracts, hospital), ...(extra?.buckets ?? [])];
+  const tables = declaredTables(contracts, hospital);
   const keys = granted("google_kms_crypto_key_iam_member").map(
     ({ config }) => `${String(config.crypto_key_id).replace(/^.*\//, "")} ${config.role}`,
   );
@@ -105,7 +108,62 @@ export function accessProblems(deployed: Deployed): string[] {
   return [
     ...difference("bucket", buckets, declared),
     ...difference("key", keys, [...keyGrants(declared), ...(extra?.keys ?? [])]),
-    ...difference("project", project, extra?.project ?? []),
+    ...difference("project", project, [...(extra?.project ?? []), ...(tables.asksItself ? [RUN_JOBS] : [])]),
+    ...difference("table", granted("google_bigquery_table_iam_member").map(grantOnTable), [
+      ...tables.appended,
+      ...(tables.asksItself ? tables.asked : []),
+    ]),
+    ...readerProblems(deployed, member, tables),
+  ];
+}
+
+const RUN_JOBS = "roles/bigquery.jobUser";
+
+/**
+ * What the words of contracts mean in rights on tables, spelt out here and not taken from the constructs: who adds rows asks
+ * as somebody else.
+ */
+function declaredTables(contracts: readonly RuntimeContract[], { project, name }: HospitalLine) {
+  const appended = new Set(contracts.flatMap(({ appends }) => appends));
+  const read = new Set(contracts.flatMap(({ reads }) => reads).filter((one) => one in TABLES));
+  const role = `projects/${project}/roles/brain_tumor_${name.replaceAll("-", "_")}_appender`;
+  return {
+    appended: [...appended].map((table) => `${table} ${role}`),
+    asked: [...read].map((table) => `${table} roles/bigquery.dataViewer`),
+    asksItself: appended.size === 0 && read.size > 0,
+  };
+}
+
+const grantOnTable = ({ config }: Resource): string => `${config.table_id} ${config.role}`;
+
+/** The account that asks for an identity that adds rows: nobody else may act as it, and it may do nothing else. */
+function readerProblems(
+  { resources }: Deployed,
+  actor: string,
+  { asked, asksItself }: ReturnType<typeof declaredTables>,
+): string[] {
+  const acts = resources.filter(
+    ({ type, config }) => type === "google_service_account_iam_member" && config.member === actor,
+  );
+  const wanted = asked.length > 0 && !asksItself;
+  if (acts.length !== (wanted ? 1 : 0)) return [`reader: it may act as ${acts.length} other accounts.`];
+  const [act] = acts;
+  if (!act) return [];
+  const account = String(act.config.service_account_id);
+  const id = /^\$\{google_service_account\.([\w-]+)\.name\}$/.exec(account)?.[1];
+  const by = resources
+    .filter(({ type, config }) => type === "google_service_account_iam_member" && config.service_account_id === account)
+    .map(({ config }) => `${config.member === actor ? "it" : config.member} ${config.role}`);
+  const grants = resources.filter(({ config }) => config.member === `\${google_service_account.${id}.member}`);
+  return [
+    ...difference("reader", by, ["it roles/iam.serviceAccountTokenCreator"]),
+    ...difference(
+      "reader",
+      grants.map((grant) =>
+        grant.type === "google_bigquery_table_iam_member" ? grantOnTable(grant) : `${grant.type} ${grant.config.role}`,
+      ),
+      [...asked, `google_project_iam_member ${RUN_JOBS}`],
+    ),
   ];
 }
 
@@ -292,22 +350,15 @@ function grantOnBucket({ bucket, role, condition }: Json, { hospital }: Deployed
 function declaredGrants(contracts: readonly RuntimeContract[], { project, name }: HospitalLine): string[] {
   const all = (words: (contract: RuntimeContract) => readonly string[]) => new Set(contracts.flatMap(words));
   const writable = all(({ writes }) => writes);
-  const readable = all(({ reads }) => reads);
+  const readable = all(bucketsRead);
   const creatable = all(({ creates }) => creates);
-  const tables = [...all(({ appends }) => appends)].sort();
   const replaced = contracts.flatMap(({ replaces = {} }) => Object.entries(replaces));
-  const inTables = tables.map(
-    (table) => `resource.name.startsWith("projects/_/buckets/${project}-${name}-warehouse/objects/${table}/")`,
-  );
   return [
     ...[...writable].map((bucket) => `${bucket} roles/storage.objectUser`),
     ...[...readable].filter((one) => !writable.has(one)).map((bucket) => `${bucket} roles/storage.objectViewer`),
     ...[...creatable].filter((one) => !writable.has(one)).map((bucket) => `${bucket} roles/storage.objectCreator`),
-    ...(tables.length === 0 || writable.has("warehouse") || creatable.has("warehouse")
-      ? []
-      : [`warehouse roles/storage.objectCreator if ${inTables.join(" || ")}`]),
     ...[...replaced]
-      .filter(([bucket]) => !writable.has(bucket as BucketName))
+      .filter(([bucket]) => !writable.has(bucket as ContractBucket))
       .map(([bucket, objects]) => {
         const named = objects.map(
           (object) => `resource.name == "projects/_/buckets/${project}-${name}-${bucket}/objects/${object}"`,

@@ -82,7 +82,11 @@ test("the identity of the cluster has the rights of three capabilities, and each
     "read curated": ["preprocess", "score"],
     "read processed": ["preprocess", "features"],
     "read models": ["features", "score"],
-    "read warehouse": ["preprocess", "features", "score"],
+    "read images": ["preprocess", "features", "score"],
+    "read assignments": ["preprocess", "features", "score"],
+    "read features_pca": ["features"],
+    "read pca_fits": ["features"],
+    "read predictions": ["score"],
     "create models": ["features"],
     "write processed": ["preprocess"],
     "append assignments": ["preprocess"],
@@ -127,6 +131,47 @@ describe.each(NAMES)("%s", (name) => {
   test("is started at its contract's entry, in the bundle of its code", () => {
     expect(entryProblems(deployed(name), bundleRuntime(contractOf(name)), PUSHED)).toEqual([]);
   });
+});
+
+/** https://cloud.google.com/bigquery/docs/access-control: what of the two predefined roles concerns rows and jobs. */
+const PERMISSIONS: Readonly<Record<string, readonly string[]>> = {
+  "roles/bigquery.jobUser": ["bigquery.jobs.create"],
+  "roles/bigquery.dataViewer": ["bigquery.tables.get", "bigquery.tables.getData", "bigquery.tables.export"],
+};
+/** What a row is changed or deleted by: each takes all of its permissions. */
+const CHANGES = [
+  ["bigquery.tables.updateData", "bigquery.jobs.create"],
+  ["bigquery.tables.deleteData"],
+  ["bigquery.tables.delete"],
+  ["bigquery.tables.update"],
+  ["bigquery.tables.setIamPolicy"],
+];
+
+test.each([PROD, TEST])("no account of $name that runs anything can change or delete a row", (hospital) => {
+  const [data, app] = ["data", "app"].map((kind) => stackOf(stacks, `${hospital.name}-${kind}`).resources());
+  const roles = { ...PERMISSIONS };
+  for (const { config } of (data as Resource[]).filter(({ type }) => type === "google_project_iam_custom_role"))
+    roles[`projects/${config.project}/roles/${config.role_id}`] = config.permissions as string[];
+  const held = new Map<string, Set<string>>();
+  for (const { type, config } of app as Resource[]) {
+    if (!/^google_(bigquery|project)_.*iam_member$/.test(type) || !/bigquery|appender/.test(String(config.role)))
+      continue;
+    const mine = held.get(String(config.member)) ?? new Set();
+    const permissions = roles[String(config.role)];
+    expect([config.role, permissions]).toEqual([config.role, expect.any(Array)]);
+    for (const permission of permissions ?? []) mine.add(permission);
+    held.set(String(config.member), mine);
+  }
+  // Three that add and ask, the service that adds, and training, which asks.
+  const sets = [...held.values()].map((set) => [...set].sort().join(" "));
+  expect(new Set(sets)).toEqual(
+    new Set([
+      "bigquery.tables.get bigquery.tables.updateData",
+      "bigquery.jobs.create bigquery.tables.export bigquery.tables.get bigquery.tables.getData",
+    ]),
+  );
+  for (const permissions of held.values())
+    for (const change of CHANGES) expect(change.every((one) => permissions.has(one))).toBe(false);
 });
 
 describe("probes ask what exists", () => {
@@ -213,8 +258,8 @@ describe.each(NAMES)("a change in %s on one side only is found:", (name) => {
   });
 
   test("a value that the process refuses", () => {
-    const after = replaced(before, /gs:\/\/mri-st-anna-st-anna-warehouse/g, "s3://elsewhere");
-    expect(environmentProblems(after)).toEqual(['WAREHOUSE_BUCKET is "s3://elsewhere", which the process refuses.']);
+    const after = replaced(before, /bigquery:\/\/mri-st-anna\/brain_tumor_st_anna/g, "s3://elsewhere");
+    expect(environmentProblems(after)).toEqual(['WAREHOUSE is "s3://elsewhere", which the process refuses.']);
   });
 
   test("a bucket that the contract reads in addition, or no longer", () => {
@@ -254,60 +299,61 @@ describe.each(NAMES)("a change in %s on one side only is found:", (name) => {
     expect(accessProblems(project)).toEqual([expect.stringMatching(/^project: .* is deployed and not declared/)]);
   });
 
-  // Whoever may write there may append as well: no grant says so.
-  const mayWrite = [contract, ...before.beside].some(({ writes }) => writes.includes("warehouse"));
-  for (const table of mayWrite ? [] : contract.appends) {
+  for (const table of contract.appends)
     test(`the table ${table} that the contract no longer appends to, and one in addition`, () => {
-      const others = before.beside.flatMap(({ appends }) => appends);
-      const less = changed(before, (copy) => {
+      const less = changed({ ...before, beside: [] }, (copy) => {
         copy.contract = { ...contract, appends: contract.appends.filter((one) => one !== table) };
       });
-      if (!others.includes(table))
-        expect(accessProblems(less)).toContainEqual(
-          expect.stringMatching(
-            new RegExp(`^bucket: warehouse .*objectCreator if .*/${table}/.* is deployed and not decl`),
-          ),
-        );
+      expect(accessProblems(less)).toContainEqual(
+        expect.stringMatching(
+          new RegExp(`^table: ${table} projects/.*/roles/.*_appender is deployed and not declared`),
+        ),
+      );
       const more = changed(before, (copy) => {
         copy.contract = { ...contract, appends: [...contract.appends, "outcomes" as "images"] };
       });
-      expect(accessProblems(more)).toContainEqual(
-        expect.stringMatching(/^bucket: warehouse .*objectCreator if .*\/outcomes\/"\).* is declared and not deployed/),
-      );
+      expect(accessProblems(more)).toEqual([
+        expect.stringMatching(/^table: outcomes projects\/.*_appender is declared and not deployed/),
+      ]);
     });
 
-    test(`a condition that is gone, or opens more than the folder of ${table}`, () => {
-      const edited = (edit: (config: Json) => void) =>
-        accessProblems(
-          changed(before, (copy) => {
-            for (const { type, path, config } of copy.resources)
-              if (
-                type === "google_storage_bucket_iam_member" &&
-                path.endsWith(`/${hostOf(name)}/identity/warehouse-append`)
-              )
-                edit(config);
-          }),
+  test("an account that adds rows and may run jobs, or one that asks and may do more or serves others too", () => {
+    const adds = contract.appends.length > 0;
+    const project = before.resources.find(({ type }) => type === "google_project_iam_member") as Resource;
+    const [account] = before.resources.filter(
+      ({ type, path }) => type === "google_service_account" && path.endsWith(`/${hostOf(name)}/identity/account`),
+    );
+    const member = `\${google_service_account.${account?.logicalId}.member}`;
+    const jobs = changed(before, (copy) => {
+      const config = { member, role: "roles/bigquery.jobUser" };
+      if (adds) copy.resources.push({ ...project, config });
+      else
+        copy.resources = copy.resources.filter(
+          ({ config: { role, member: of } }) => role !== config.role || of !== member,
         );
-      const found = [
-        expect.stringMatching(/^bucket: warehouse roles\/storage\.objectCreator.* is deployed and not declared/),
-        expect.stringMatching(/^bucket: warehouse roles\/storage\.objectCreator if .* is declared and not deployed/),
-      ];
-      expect(edited(() => {})).toEqual([]);
-      expect(edited((config) => delete config.condition)).toEqual(found);
-      for (const [from, to] of [
-        [`/${table}/"`, `/${table}"`],
-        [`/${table}/"`, '/"'],
-        ["-warehouse/", "-landing/"],
-      ] as const)
-        expect(
-          edited(({ condition }) => {
-            const { expression } = condition as { expression: string };
-            expect(expression).toContain(from);
-            (condition as Json).expression = expression.replace(from, to);
-          }),
-        ).toEqual(found);
     });
-  }
+    expect(accessProblems(jobs)).toEqual([expect.stringMatching(/^project: roles\/bigquery\.jobUser is /)]);
+
+    const reader = before.resources.filter(({ path }) => path.includes(`/${hostOf(name)}/identity/reader/`));
+    const act = reader.find(({ type }) => type === "google_service_account_iam_member");
+    if (!act) return;
+    const other = changed(before, (copy) => {
+      copy.resources.push({ ...act, config: { ...act.config, member: "user:mallory@example.org" } });
+    });
+    expect(accessProblems(other)).toEqual([
+      expect.stringMatching(/^reader: user:mallory.*TokenCreator is deployed and not/),
+    ]);
+    for (const role of ["roles/bigquery.dataEditor", "roles/bigquery.dataOwner"]) {
+      const more = changed(before, (copy) => {
+        for (const { type, path, config } of copy.resources)
+          if (type === "google_bigquery_table_iam_member" && path.includes(`/${hostOf(name)}/identity/reader/`))
+            config.role = role;
+      });
+      expect(accessProblems(more)).toContainEqual(
+        expect.stringMatching(new RegExp(`^reader: .* ${role} is deployed and not declared`)),
+      );
+    }
+  });
 
   for (const [bucket, objects] of Object.entries(contract.replaces ?? {}))
     test(`another object of ${bucket} that the contract replaces, and a condition that is gone or opens more`, () => {
@@ -419,9 +465,15 @@ describe("the workflow template", () => {
         try {
           const local = localSubmission(step as SparkStep, workspace.buckets);
           const { args, main_python_file_uri, python_file_uris } = job(before.resources, step).pyspark_job;
-          const inCloud = args as string[];
+          // There the tables are asked as another account.
+          const reader = (args as string[]).findIndex((value) => value.startsWith("WAREHOUSE_READER="));
+          const inCloud = (args as string[]).filter((_, index) => index !== reader && index !== reader - 1);
           expect(local.arguments.map(form)).toEqual(inCloud.map(form));
           for (const [index, value] of inCloud.entries()) {
+            if (value.startsWith("WAREHOUSE=")) {
+              expect(local.arguments[index]).toBe(`WAREHOUSE=file://${join(folder, "warehouse")}`);
+              continue;
+            }
             const bucket = /=gs:\/\/mri-st-anna-st-anna-(\w+)$/.exec(value)?.[1];
             const here = String(local.arguments[index]);
             if (bucket) expect(here).toBe(value.replace(/gs:.*/, `file://${join(folder, bucket)}`));
@@ -440,11 +492,11 @@ describe("the workflow template", () => {
 
       test("a variable that only this step lacks is found", () => {
         const after = edited((pyspark) => {
-          pyspark.args = (pyspark.args as string[]).map((value) => value.replace(/^WAREHOUSE_BUCKET=/, "WAREHOUSE="));
+          pyspark.args = (pyspark.args as string[]).map((value) => value.replace(/^WAREHOUSE=/, "TABLES="));
         });
         expect(environmentProblems(after)).toEqual([
-          "WAREHOUSE is set and not in the contract.",
-          "WAREHOUSE_BUCKET is needed and not set.",
+          "TABLES is set and not in the contract.",
+          "WAREHOUSE is needed and not set.",
         ]);
       });
 

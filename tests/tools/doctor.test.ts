@@ -145,6 +145,7 @@ function outside(run: Runner, more: Partial<Outside> = {}): Outside {
     run,
     network: { resolve: async () => [ADDRESS], fetch: signIn },
     open: () => Promise.reject(new Error("No bucket is opened.")),
+    openTables: () => Promise.reject(new Error("No table is opened.")),
     app: { platform: EXAMPLE_PLATFORM, images: EXAMPLE_IMAGES, variables: {} },
     ...more,
   };
@@ -445,7 +446,7 @@ describe("--probe, through a real bucket, the real function and the real service
         ...process.env,
         MODELS_BUCKET: folder("models"),
         REPORTS_BUCKET: folder("reports"),
-        WAREHOUSE_BUCKET: folder("warehouse"),
+        WAREHOUSE: folder("warehouse"),
         HOST: "127.0.0.1",
         AUTH: "none",
         PORT: String(port),
@@ -479,7 +480,10 @@ describe("--probe, through a real bucket, the real function and the real service
         env: {
           ...process.env,
           ...Object.fromEntries(
-            Object.keys(stores).map((name) => [`${name.toUpperCase()}_BUCKET`, `gs://${bucket(name)}`]),
+            Object.keys(stores).map((name) => [
+              name === "warehouse" ? "WAREHOUSE" : `${name.toUpperCase()}_BUCKET`,
+              `gs://${bucket(name)}`,
+            ]),
           ),
           PSEUDONYM_KEY: "local:test",
           GCS_API_ENDPOINT: server.endpoint,
@@ -508,6 +512,10 @@ describe("--probe, through a real bucket, the real function and the real service
   const real = (): Outside =>
     outside(google().run, {
       open: (uri) => GcsStore.open(uri, server.endpoint),
+      openTables: async (uri) => {
+        expect(uri).toBe("bigquery://mri-st-anna/brain_tumor_st_anna");
+        return new ObjectStoreWarehouse(store("warehouse"));
+      },
       network: {
         resolve: async () => [ADDRESS],
         fetch: (input, init) => (String(input).startsWith("https://mri.example.org/") ? signIn() : fetch(input, init)),

@@ -58,6 +58,7 @@ test("what works on hospitals takes the regions that the platform's line adds, a
 const NOBODY = {
   network: { fetch: () => Promise.reject(new Error("nobody")), resolve: async () => [] },
   open: () => Promise.reject(new Error("nobody")),
+  openTables: () => Promise.reject(new Error("nobody")),
 };
 
 describe("npm run prepare-project", () => {

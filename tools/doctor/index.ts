@@ -1,6 +1,7 @@
 import { resolve4 } from "node:dns/promises";
 import { ConfigurationError } from "../../runtime/platform/config";
 import { GcsStore, type ObjectStore } from "../../runtime/platform/stores";
+import { openWarehouse, type Warehouse } from "../../runtime/platform/warehouse";
 import { type AppOptions, parseLines } from "../../stacks/app";
 import type { Hospital } from "../../stacks/config";
 import { chooseLines, LINES_HELP, type LinesChoice } from "../../stacks/lines";
@@ -22,6 +23,7 @@ export interface Outside {
   readonly run: Runner;
   readonly network: Network;
   readonly open: (uri: string) => Promise<ObjectStore>;
+  readonly openTables: (uri: string) => Promise<Warehouse>;
   /** @default the shipped platform, and the images of images.lock.json */
   readonly app?: Partial<AppOptions>;
 }
@@ -30,6 +32,7 @@ const OUTSIDE: Outside = {
   run: runCommand,
   network: { fetch: (...request) => fetch(...request), resolve: (domain) => resolve4(domain).catch(() => []) },
   open: (uri) => GcsStore.open(uri),
+  openTables: (uri) => openWarehouse(uri),
 };
 
 interface Options extends LinesChoice {
@@ -113,7 +116,7 @@ async function examine(subject: Subject, options: Options, outside: Outside): Pr
 /** In the order in which they depend on each other. */
 function checks(
   { probe: wanted, url, wait, dry }: Options,
-  { network, open }: Outside,
+  { network, open, openTables }: Outside,
   signal: AbortSignal,
 ): Record<string, Check> {
   return {
@@ -131,7 +134,7 @@ function checks(
     ready: ready(network, url),
     probe: async (subject) => {
       if (dry) return [];
-      if (wanted) return probe(subject, { open, wait: Number(wait), url, network, signal });
+      if (wanted) return probe(subject, { open, openTables, wait: Number(wait), url, network, signal });
       const how = "--probe sends a drawn phantom through landing to curated, and takes it back.";
       return [skipped("probe", "Nothing was sent through.", how)];
     },

@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import sharp from "sharp";
-import { bucketName } from "../../constructs/core/naming";
+import { bucketName, datasetId } from "../../constructs/core/naming";
 import { batchName } from "../../runtime/ingest";
 import { drawPhantom } from "../../runtime/phantom";
 import type { BucketName } from "../../runtime/platform/contract";
 import type { ObjectStore } from "../../runtime/platform/stores";
-import { ObjectStoreWarehouse, type Row } from "../../runtime/platform/warehouse";
+import type { Row, Warehouse } from "../../runtime/platform/warehouse";
 import type { Hospital } from "../../stacks/config";
 import { type Finding, failed, ok, type Subject, skipped } from "./checkup";
 import { type Network, reason, serviceAt } from "./reach";
@@ -18,6 +18,7 @@ const RETRACTION = `This took the place of a drawn phantom, which "npm run docto
 /** What a probe goes through. */
 export interface ProbeOptions {
   readonly open: (uri: string) => Promise<ObjectStore>;
+  readonly openTables: (uri: string) => Promise<Warehouse>;
   /** Seconds that ingest is waited for. */
   readonly wait: number;
   /** Where a prediction is asked for; without it none is. */
@@ -40,8 +41,8 @@ export async function probe(subject: Subject, options: ProbeOptions): Promise<re
   const seed = Date.now() % 2 ** 31;
   const png = await phantom(seed);
   const store = (name: BucketName) => options.open(`gs://${bucketName(hospital, name)}`);
-  const [landing, curated, warehouse] = await Promise.all([store("landing"), store("curated"), store("warehouse")]);
-  const rows = new ObjectStoreWarehouse(warehouse);
+  const [landing, curated] = await Promise.all([store("landing"), store("curated")]);
+  const rows = await options.openTables(`bigquery://${hospital.project}/${datasetId(hospital)}`);
   const ingested = (generation: number) =>
     waitFor(() => rows.batch("images", batchName(PROBE_NAME, generation)), options);
 
@@ -55,6 +56,7 @@ export async function probe(subject: Subject, options: ProbeOptions): Promise<re
     const { generation } = await landing.write(PROBE_NAME, RETRACTION, { contentType: "text/plain" });
     if (!options.signal.aborted)
       findings.push(await retracted(await ingested(generation), [landing, PROBE_NAME], row && [curated, pngOf(row)]));
+    await rows.close();
   }
   options.signal.throwIfAborted();
   return [...findings, await prediction(subject, png, options)];

@@ -3,9 +3,10 @@ export { bigQuery } from "./bigquery/dialect";
 export { WarehouseError, WarehouseUnavailableError } from "./bigquery/errors";
 export { type Imported, importTables } from "./bigquery/import";
 export { type PolicyTags, tableResource, tableSchema } from "./bigquery/resources";
+export { isDataset } from "./bigquery/uri";
 export { VIEWS, type ViewDefinition } from "./bigquery/views";
 export { DamagedRowsError, DifferentRowsError } from "./errors";
-export { ObjectStoreWarehouse } from "./object-store-warehouse";
+export { ObjectStoreWarehouse, tableFolder } from "./object-store-warehouse";
 export { openWarehouse } from "./open-warehouse";
 export { type Dialect, DUCKDB, type Question } from "./question";
 export {

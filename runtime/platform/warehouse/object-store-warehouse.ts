@@ -159,5 +159,8 @@ interface StoredBatch<T extends TableName> {
 }
 
 function objectName(table: TableName, batch: string): string {
-  return `${table}/${batch}${SUFFIX}`;
+  return `${tableFolder(table)}${batch}${SUFFIX}`;
 }
+
+/** Where the rows of a table lie. */
+export const tableFolder = (table: TableName): string => `${table}/`;

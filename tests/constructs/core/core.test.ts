@@ -7,7 +7,8 @@ import { z } from "zod";
 import { bindEnvironment } from "../../../constructs/core/binding";
 import { BundleCache } from "../../../constructs/core/bundle-cache";
 import { bundleFiles, hashFiles, zipFiles } from "../../../constructs/core/bundle-files";
-import { declaredAccess } from "../../../constructs/core/declared-access";
+import { declaredAccess, readerOf } from "../../../constructs/core/declared-access";
+import type { Identity } from "../../../constructs/core/identity";
 import { bucketName, bucketNameProblem, serviceAccountId } from "../../../constructs/core/naming";
 import { prunePackageLock, readPackageLock } from "../../../constructs/core/package-lock";
 import { removalPolicy } from "../../../constructs/core/removal";
@@ -32,7 +33,7 @@ const contract = defineContract({
     KEY: z.string().regex(/^kms:/, "must start with kms:"),
     LEVEL: z.enum(["low", "high"]).default("low"),
   }),
-  reads: ["landing", "warehouse"],
+  reads: ["landing", "assignments"],
   creates: ["curated"],
   writes: ["models"],
   appends: ["images"],
@@ -91,16 +92,18 @@ test("removal is one switch: retain protects, destroy leaves nothing", () => {
 });
 
 describe("bindings", () => {
-  const buckets = Object.fromEntries(BUCKETS.map((name) => [name, { uri: `gs://anna-${name}` }])) as Parameters<
-    typeof bindEnvironment
-  >[1];
+  type Places = Parameters<typeof bindEnvironment>[1];
+  const buckets = Object.fromEntries(BUCKETS.map((name) => [name, { uri: `gs://anna-${name}` }])) as Places["buckets"];
+  const warehouse = { uri: "bigquery://mri-anna/tables" } as Places["warehouse"];
+  const identity = { reader: { email: "reader@mri-anna.iam.gserviceaccount.com" } } as Identity;
   const bind = (bindings: Record<string, string>, of = buckets) =>
-    bindEnvironment(contract, of, bindings as Bindings<typeof contract>);
+    bindEnvironment(contract, { buckets: of, warehouse }, identity, bindings as Bindings<typeof contract>);
   const derived = {
     CURATED_BUCKET: "gs://anna-curated",
     LANDING_BUCKET: "gs://anna-landing",
     MODELS_BUCKET: "gs://anna-models",
-    WAREHOUSE_BUCKET: "gs://anna-warehouse",
+    WAREHOUSE: "bigquery://mri-anna/tables",
+    WAREHOUSE_READER: "reader@mri-anna.iam.gserviceaccount.com",
   };
 
   test("become the environment beside the buckets of the contract, sorted, without what was left to its default", () => {
@@ -114,9 +117,9 @@ describe("bindings", () => {
       /OTHER is not in the contract.*KEY is "a": must start with kms:.*LEVEL is "middle"/,
     );
     expect(() => bind({})).toThrow(/KEY is not bound/);
-    expect(() => bind({ KEY: "kms:a" }, { ...buckets, models: { uri: "s3://x" } })).toThrow(
-      /MODELS_BUCKET is "s3:\/\/x": must be gs:/,
-    );
+    expect(() =>
+      bind({ KEY: "kms:a" }, { ...buckets, models: { uri: "s3://x" } as Places["buckets"]["models"] }),
+    ).toThrow(/MODELS_BUCKET is "s3:\/\/x": must be gs:/);
   });
 
   test("of a bucket are not made by hand, neither here nor in a contract", () => {
@@ -125,8 +128,9 @@ describe("bindings", () => {
     );
     const env = z.object({ REPORTS_BUCKET: z.string() });
     expect(() => defineContract({ ...contract, env })).toThrow(
-      /The contract of sample names REPORTS_BUCKET: its rights on buckets say that already/,
+      /The contract of sample names REPORTS_BUCKET: its rights on buckets and tables say that already/,
     );
+    expect(() => defineContract({ ...contract, env: z.object({ WAREHOUSE: z.string() }) })).toThrow(/names WAREHOUSE/);
   });
 
   test("that are known only to Terraform pass", () => {
@@ -134,17 +138,26 @@ describe("bindings", () => {
   });
 });
 
-test("declared access: writing includes reading, and appending to a table is neither replacing nor deleting", () => {
+test("declared access: writing includes reading, and tables are no buckets", () => {
   expect(declaredAccess(contract)).toEqual([
     ["curated", "create"],
     ["landing", "read"],
     ["models", "write"],
-    ["warehouse", "append"],
-    ["warehouse", "read"],
   ]);
-  const wider = { ...contract, reads: [], creates: ["warehouse"], writes: [] } as unknown as RuntimeContract;
-  expect(declaredAccess(wider)).toEqual([["warehouse", "create"]]);
-  expect(declaredAccess({ ...wider, creates: [], writes: ["warehouse"] })).toEqual([["warehouse", "write"]]);
+});
+
+test("who adds rows asks as another account; who does one of both is one", () => {
+  const shapeOf = ({ env }: RuntimeContract) => Object.keys(env.shape).filter((key) => key.startsWith("WAREHOUSE"));
+  const identity = { reader: "another" } as unknown as Identity;
+  const of = (reads: RuntimeContract["reads"], appends: RuntimeContract["appends"]) => {
+    const made = defineContract({ ...contract, env: z.object({}), reads, appends } as RuntimeContract);
+    return [shapeOf(made), readerOf(made, identity)];
+  };
+  const both = ["WAREHOUSE", "WAREHOUSE_READER"];
+  expect(of(["images"], ["predictions"])).toEqual([both, "another"]);
+  expect(of([], ["predictions"])).toEqual([both, undefined]);
+  expect(of(["images"], [])).toEqual([both, undefined]);
+  expect(of(["landing"], [])).toEqual([[], undefined]);
 });
 
 describe("the hash and the zip of a bundle", () => {

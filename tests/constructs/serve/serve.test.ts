@@ -4,6 +4,7 @@ import { Identity } from "../../../constructs/core/identity";
 import { hospitalKeysFromNames } from "../../../constructs/security";
 import { Serve } from "../../../constructs/serve";
 import { hospitalBucketsFromNames } from "../../../constructs/storage";
+import { warehouseFromNames } from "../../../constructs/warehouse";
 import { serveContract } from "../../../runtime/serve/contract";
 import type { HospitalLine } from "../../../stacks/config";
 import { type Json, PROD, PUSHED, type Resource, ref, stackOf, synthesize, TEST } from "../../stacks/synthesize";
@@ -183,6 +184,7 @@ describe("who may ask", () => {
       hospital: PROD,
       keys,
       buckets: hospitalBucketsFromNames(PROD, keys.data),
+      warehouse: warehouseFromNames(PROD),
       image: new ContainerImage(PUSHED.images.serve as LockedImage),
       maxInstances: 1,
       bindings: {},

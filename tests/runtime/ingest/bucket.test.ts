@@ -190,7 +190,7 @@ describe.each(["http", "cloudevent"])("the function under the functions framewor
           LANDING_BUCKET: `gs://${bucket("landing")}`,
           CURATED_BUCKET: `gs://${bucket("curated")}`,
           QUARANTINE_BUCKET: `gs://${bucket("quarantine")}`,
-          WAREHOUSE_BUCKET: `gs://${bucket("warehouse")}`,
+          WAREHOUSE: `gs://${bucket("warehouse")}`,
           PSEUDONYM_KEY: "local:test",
           GCS_API_ENDPOINT: server.endpoint,
           LOG_LEVEL: "fatal",
@@ -315,7 +315,7 @@ test("the function does not start in an environment that lacks something, and na
   const code = await new Promise((resolve) => child.once("close", resolve));
   expect(code).not.toBe(0);
   expect(output).toMatch(/LANDING_BUCKET is "landing": must be gs:\/\/BUCKET/);
-  for (const key of ["CURATED_BUCKET", "QUARANTINE_BUCKET", "WAREHOUSE_BUCKET", "PSEUDONYM_KEY"]) {
+  for (const key of ["CURATED_BUCKET", "QUARANTINE_BUCKET", "WAREHOUSE", "PSEUDONYM_KEY"]) {
     expect(output).toContain(`${key} is not set.`);
   }
 });

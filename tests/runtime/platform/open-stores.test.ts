@@ -8,14 +8,22 @@ import { z } from "zod";
 import { featuresContract } from "../../../runtime/features/contract";
 import { ingestContract } from "../../../runtime/ingest/contract";
 import { parseEnv } from "../../../runtime/platform/config";
-import { BUCKETS, bucketVariable, defineContract, type RuntimeContract } from "../../../runtime/platform/contract";
-import { openStores } from "../../../runtime/platform/open-stores";
+import {
+  BUCKETS,
+  bucketsRead,
+  bucketVariable,
+  defineContract,
+  type RuntimeContract,
+} from "../../../runtime/platform/contract";
+import { openStores, openTables } from "../../../runtime/platform/open-stores";
 import { GcsStore, OutsideRightsError, openStore, PreconditionFailedError } from "../../../runtime/platform/stores";
+import { TABLES } from "../../../runtime/platform/warehouse";
 import { preprocessContract } from "../../../runtime/preprocess/contract";
 import { scoreContract } from "../../../runtime/score/contract";
 import { serveContract } from "../../../runtime/serve/contract";
 import { trainContract } from "../../../runtime/train/contract";
 import { type GcsServer, startGcsServer } from "../../support/gcs-server";
+import { assignmentRow, imageRow } from "../../support/image-row";
 
 const ROOT = resolve(__dirname, "../../..");
 const READS = ["stat", "read", "createReadStream", "list", "listAll", "materialize"];
@@ -63,16 +71,18 @@ const methodsOf = (store: object | undefined) => {
 };
 
 describe.each(Object.entries(places))("the stores of a contract in %s", (_where, place) => {
-  const variables = () => Object.fromEntries(BUCKETS.map((bucket) => [bucketVariable(bucket), place(bucket)]));
+  const variables = () =>
+    Object.fromEntries(
+      BUCKETS.map((bucket) => [bucket === "warehouse" ? "WAREHOUSE" : bucketVariable(bucket), place(bucket)]),
+    );
   const open = () => openStores(contract, parseEnv(contract.env, variables()));
 
   test("are its buckets and no other, each with the methods of its right and no other", async () => {
     const stores = await open();
-    expect(Object.keys(stores).sort()).toEqual(["curated", "landing", "models", "quarantine", "warehouse"]);
+    expect(Object.keys(stores).sort()).toEqual(["curated", "landing", "models", "quarantine"]);
     expect(methodsOf(stores.landing)).toEqual([...READS].sort());
     expect(methodsOf(stores.curated)).toEqual([...READS, "create"].sort());
     expect(methodsOf(stores.quarantine)).toEqual(["create"]);
-    expect(methodsOf(stores.warehouse)).toEqual(["create"]);
     expect(methodsOf(stores.models)).toEqual(expect.arrayContaining([...READS, "create", "delete", "write"]));
     for (const [bucket, { uri, bucket: name }] of Object.entries(stores))
       expect([uri, name]).toEqual([place(bucket), place(bucket).replace(/^.*\//, "")]);
@@ -92,16 +102,21 @@ describe.each(Object.entries(places))("the stores of a contract in %s", (_where,
     expect((await all.read("a.txt")).toString()).toBe("first");
   });
 
-  test("add rows to the tables of the contract only", async () => {
-    const { warehouse } = await open();
-    await warehouse.create("images/b.jsonl", "{}\n");
-    for (const name of ["predictions/b.jsonl", "images.jsonl", "b.jsonl", "imagesb/c.jsonl"])
-      await expect(warehouse.create(name, "{}\n")).rejects.toThrow(
-        new RegExp(`/${name} is not added: this process may add objects below images/ only`),
-      );
-    await expect(warehouse.create("predictions/b.jsonl", "")).rejects.toThrow(OutsideRightsError);
-    await expect(warehouse.create("images/../predictions/b.jsonl", "")).rejects.toThrow(/cannot be the name/);
-    expect(await (await openStore(place("warehouse"))).list({ prefix: "predictions" })).toMatchObject({ objects: [] });
+  test("add rows to the tables of the contract only, and read tables only where it reads one", async () => {
+    const env = parseEnv(contract.env, variables());
+    const blind = await openTables(contract, env);
+    await blind.append("images", "b", [imageRow("b")], { unique: true });
+    await expect(
+      blind.append("assignments", "b", [assignmentRow(imageRow("b"), { group: "g", split: "test" })], { unique: true }),
+    ).rejects.toThrow(/assignments\/b\.jsonl is not added: this process may add objects below images\/ only/);
+    await expect(blind.rows("images")).rejects.toThrow();
+    const seeing = await openTables({ ...contract, reads: ["images"] }, env);
+    expect(await seeing.batches("images")).toEqual(["b"]);
+    await expect(
+      seeing.append("assignments", "b", [assignmentRow(imageRow("b"), { group: "g", split: "test" })]),
+    ).rejects.toThrow(OutsideRightsError);
+    expect(await (await openStore(place("warehouse"))).list({ prefix: "assignments" })).toMatchObject({ objects: [] });
+    await seeing.close();
   });
 
   test("read through what they are narrowed from", async () => {
@@ -130,7 +145,9 @@ const CONTRACTS = [ingestContract, preprocessContract, featuresContract, scoreCo
 test.each(CONTRACTS.map((one: RuntimeContract) => [one.name, one] as const))(
   "%s is told of the buckets that it has a right on, and of no other",
   (_name, { reads, creates, writes, appends, env }) => {
-    const used = new Set([...reads, ...creates, ...writes, ...(appends.length > 0 ? ["warehouse"] : [])]);
+    const tables = [...reads, ...appends].filter((one) => one in TABLES);
+    expect("WAREHOUSE" in env.shape).toBe(tables.length > 0);
+    const used = new Set([...bucketsRead({ reads }), ...creates, ...writes]);
     const told = Object.keys(env.shape).filter((key) => key.endsWith("_BUCKET"));
     expect(told.sort()).toEqual([...used].map((bucket) => `${bucket.toUpperCase()}_BUCKET`).sort());
     for (const key of told) expect(env.shape[key]?.description).toMatch(/^Set it to the bucket .+: gs:\/\/BUCKET or/);
@@ -149,16 +166,9 @@ test("what a right does not give does not compile", () => {
   const line = (code: string) => `export const _${code.replace(/\W/g, "_")} = stores.${code};`;
   const wrong = [
     ...["landing.write", "landing.create", "landing.delete", "curated.write", "curated.delete"],
-    ...["quarantine.read", "quarantine.write", "warehouse.read", "warehouse.delete", "processed", "reports"],
+    ...["quarantine.read", "quarantine.write", "warehouse", "processed", "reports"],
   ];
-  const right = [
-    "landing.read",
-    "curated.create",
-    "curated.stat",
-    "quarantine.create",
-    "models.delete",
-    "warehouse.create",
-  ];
+  const right = ["landing.read", "curated.create", "curated.stat", "quarantine.create", "models.delete"];
   writeFileSync(
     file,
     [

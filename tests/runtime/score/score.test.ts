@@ -103,7 +103,7 @@ describe("the service of the Spark step", () => {
 describe("its process", () => {
   test("names every variable that is missing, and no bucket that is not its own", async () => {
     const failure = await main({}).catch((error: Error) => error.message);
-    expect(failure).toMatch(/CURATED_BUCKET[\s\S]*MODELS_BUCKET[\s\S]*WAREHOUSE_BUCKET/);
+    expect(failure).toMatch(/CURATED_BUCKET[\s\S]*MODELS_BUCKET[\s\S]*WAREHOUSE/);
     expect(failure).not.toMatch(/PROCESSED|LANDING|QUARANTINE|REPORTS/);
     expect(scoreContract.target).toBe(main.name);
   });
@@ -122,7 +122,7 @@ describe("its process", () => {
     );
     const run = spawnSync(process.execPath, [join(ROOT, "dist/runtime/score/main.js")], {
       input,
-      env: { CURATED_BUCKET: curated.uri, MODELS_BUCKET: models.uri, WAREHOUSE_BUCKET: warehouse.uri },
+      env: { CURATED_BUCKET: curated.uri, MODELS_BUCKET: models.uri, WAREHOUSE: warehouse.uri },
     });
     expect([run.status, run.stderr.toString()]).toEqual([0, ""]);
     expect(run.stdout.toString()).toContain(RECIPE.id);

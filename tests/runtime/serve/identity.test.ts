@@ -664,7 +664,7 @@ describe("headers", () => {
 
 describe("a configuration", () => {
   const container = (env: NodeJS.ProcessEnv) => {
-    const buckets = { MODELS_BUCKET: "gs://m-models", REPORTS_BUCKET: "gs://r-reports", WAREHOUSE_BUCKET: "gs://w-w" };
+    const buckets = { MODELS_BUCKET: "gs://m-models", REPORTS_BUCKET: "gs://r-reports", WAREHOUSE: "gs://w-w" };
     return () => parseEnv(serveContract.env, { ...buckets, ...env });
   };
 

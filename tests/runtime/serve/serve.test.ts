@@ -476,14 +476,14 @@ describe("the process", () => {
       parseEnv(serveContract.env, given);
     } catch (error) {
       const { message } = error as Error;
-      for (const name of ["REPORTS_BUCKET", "WAREHOUSE_BUCKET", "PORT"]) expect(message).toContain(name);
+      for (const name of ["REPORTS_BUCKET", "WAREHOUSE", "PORT"]) expect(message).toContain(name);
       expect(message).not.toContain("MODELS_BUCKET");
     }
     const parsed = parseEnv(serveContract.env, {
       AUTH: "none",
       MODELS_BUCKET: "gs://models-bucket",
       REPORTS_BUCKET: "file:///tmp/reports",
-      WAREHOUSE_BUCKET: "gs://warehouse",
+      WAREHOUSE: "gs://warehouse",
     });
     expect(parsed).toMatchObject({ PORT: 8080, HOST: "0.0.0.0", MAX_BODY_MIB: 64, LOG_LEVEL: "info" });
     expect(parsed).toMatchObject({ MAX_PAGES: 64, MAX_MEGAPIXELS: 25, QUEUE_LIMIT: 16 });

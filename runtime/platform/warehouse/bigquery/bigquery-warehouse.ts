@@ -18,10 +18,21 @@ import { type DatasetAddress, parseDataset } from "./uri";
 export interface BigQueryOptions {
   /** Folder that outlives the process, in which it keeps the names of its streams. @default none */
   readonly streams?: string | undefined;
+  /**
+   * E-mail address of the account as which everything is asked, and which this process may impersonate. Who may add rows
+   * could change them too if he could run jobs: so he asks as somebody else. @default its own
+   */
+  readonly reader?: string | undefined;
   /** How long rows are tried to be added, in milliseconds. @default 60,000 */
   readonly patienceMs?: number;
   /** @default what the environment says */
   readonly endpoints?: Endpoints;
+}
+
+/** What one account may do. */
+interface Access {
+  readonly client: BigQuery;
+  readonly tables: Tables;
 }
 
 const PATIENCE_MS = 60_000;
@@ -49,11 +60,13 @@ export class BigQueryWarehouse implements Warehouse {
 
   private readonly writers = new Map<TableName, TableWriter>();
 
-  private rest: BigQuery | undefined;
+  private readonly reader: string | undefined;
+
+  private own: Access | undefined;
+
+  private asking: Access | undefined;
 
   private write: WriteClient | undefined;
-
-  private tables: Tables | undefined;
 
   private leftovers: Promise<void> | undefined;
 
@@ -63,6 +76,7 @@ export class BigQueryWarehouse implements Warehouse {
     this.name = `${this.address.project}.${this.address.dataset}`;
     this.endpoints = options.endpoints ?? endpointsOf(process.env);
     this.patienceMs = options.patienceMs ?? PATIENCE_MS;
+    this.reader = options.reader;
     this.book = options.streams === undefined ? NO_BOOK : new StreamFolder(options.streams);
   }
 
@@ -147,7 +161,7 @@ export class BigQueryWarehouse implements Warehouse {
    */
   async migrate(tables: readonly TableName[]): Promise<readonly string[]> {
     const done: string[] = [];
-    for (const table of tables) done.push(...(await this.tablesOf().ready(table)));
+    for (const table of tables) done.push(...(await this.asItself().tables.ready(table)));
     return done;
   }
 
@@ -159,7 +173,7 @@ export class BigQueryWarehouse implements Warehouse {
    */
   async load(table: TableName, file: string, job: string): Promise<void> {
     try {
-      await this.tablesOf().ready(table);
+      await this.asItself().tables.ready(table);
       for (let again = 0; ; again++) {
         const id = again === 0 ? job : `${job}-${again}`;
         if (await this.loaded(table, file, id)) return;
@@ -173,8 +187,8 @@ export class BigQueryWarehouse implements Warehouse {
   /** False if a job of this name failed earlier. */
   private async loaded(table: TableName, file: string, jobId: string): Promise<boolean> {
     try {
-      await this.asking()
-        .dataset(this.address.dataset)
+      await this.asItself()
+        .client.dataset(this.address.dataset)
         .table(table)
         .load(file, { jobId, sourceFormat: "NEWLINE_DELIMITED_JSON", writeDisposition: "WRITE_APPEND" });
       return true;
@@ -187,7 +201,7 @@ export class BigQueryWarehouse implements Warehouse {
   /** Whether a job that another call started did its work. */
   private async outcome(jobId: string): Promise<boolean> {
     for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(pause * 2, 5_000)) {
-      const [{ status }] = await this.asking().job(jobId).getMetadata();
+      const [{ status }] = await this.asItself().client.job(jobId).getMetadata();
       if (status?.state === "DONE") return status.errorResult === undefined;
       await sleep(pause);
     }
@@ -215,7 +229,7 @@ export class BigQueryWarehouse implements Warehouse {
       },
       encoder: async () => {
         await this.finaliseLeftovers();
-        await this.tablesOf().ready(table);
+        await this.asItself().tables.ready(table);
         return new RowEncoder(allColumns(table));
       },
       book: this.book,
@@ -266,7 +280,7 @@ export class BigQueryWarehouse implements Warehouse {
     try {
       // A dead process's rows that are still on their way would be missed.
       await this.finaliseLeftovers();
-      for (const table of tables) await this.tablesOf().ready(table);
+      for (const table of tables) await this.asReader().tables.ready(table);
       return await this.run(sql, parameters);
     } catch (error) {
       throw explained(error, what, this.name);
@@ -277,7 +291,7 @@ export class BigQueryWarehouse implements Warehouse {
     const until = Date.now() + this.patienceMs;
     for (let pause = FIRST_PAUSE_MS; ; pause *= 2) {
       try {
-        const [rows] = await this.asking().query({
+        const [rows] = await this.asReader().client.query({
           query: sql,
           params: { ...params },
           maximumBytesBilled: String(this.address.maximumBytesBilled),
@@ -290,19 +304,24 @@ export class BigQueryWarehouse implements Warehouse {
     }
   }
 
-  private asking(): BigQuery {
-    this.rest ??= restClient(this.address, this.endpoints);
-    return this.rest;
+  private asItself(): Access {
+    this.own ??= this.access();
+    return this.own;
+  }
+
+  private asReader(): Access {
+    this.asking ??= this.reader === undefined ? this.asItself() : this.access(this.reader);
+    return this.asking;
+  }
+
+  private access(account?: string): Access {
+    const client = restClient(this.address, this.endpoints, account);
+    return { client, tables: new Tables(client.dataset(this.address.dataset), this.name) };
   }
 
   private writing(): WriteClient {
     this.write ??= new WriteClient(this.address, this.endpoints);
     return this.write;
-  }
-
-  private tablesOf(): Tables {
-    this.tables ??= new Tables(this.asking().dataset(this.address.dataset), this.name);
-    return this.tables;
   }
 }
 

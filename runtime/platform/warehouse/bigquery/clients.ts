@@ -1,15 +1,17 @@
 import type { Duplex } from "node:stream";
 import type { BigQuery } from "@google-cloud/bigquery";
 import type { BigQueryWriteClient } from "@google-cloud/bigquery-storage/build/src/v1";
+import type { AuthClient, GoogleAuth } from "google-auth-library";
 import type { DatasetAddress } from "./uri";
 
 /**
  * Test servers that stand in for BigQuery, without credentials: `BIGQUERY_API_ENDPOINT` (a root URL) and
- * `BIGQUERY_STORAGE_ENDPOINT` (host:port).
+ * `BIGQUERY_STORAGE_ENDPOINT` (host:port); and one for the service that lets an account act as another.
  */
 export interface Endpoints {
   readonly rest?: string | undefined;
   readonly storage?: string | undefined;
+  readonly credentials?: string | undefined;
 }
 
 export const endpointsOf = (env: NodeJS.ProcessEnv): Endpoints => ({
@@ -24,12 +26,16 @@ const CALL = { timeout: 20_000, maxRetries: 0 };
  * The client by which questions are asked and tables looked after. Loads it, which takes a moment.
  *
  * @internal whoever uses the constructs has not its types
+ * @param as e-mail address of the account that it acts as. Default: this process's own.
  */
-export function restClient({ project }: DatasetAddress, { rest }: Endpoints): BigQuery {
+export function restClient({ project }: DatasetAddress, { rest, credentials }: Endpoints, as?: string): BigQuery {
   const { BigQuery } = require("@google-cloud/bigquery") as typeof import("@google-cloud/bigquery");
+  const own = rest === undefined ? undefined : anyone();
+  const authClient = as === undefined ? own : actingAs(as, own, credentials);
   return new BigQuery({
     projectId: project,
-    ...(rest === undefined ? {} : { apiEndpoint: rest, authClient: anyone() as never }),
+    ...(rest === undefined ? {} : { apiEndpoint: rest }),
+    ...(authClient ? { authClient: authClient as never } : {}),
   });
 }
 
@@ -77,8 +83,36 @@ export class WriteClient {
   }
 }
 
+const SCOPE = "https://www.googleapis.com/auth/cloud-platform";
+
+/**
+ * Credentials of another account, which this process's own may impersonate.
+ * https://cloud.google.com/iam/docs/create-short-lived-credentials-direct
+ * @param own credentials of this process. Default: those that it finds.
+ */
+function actingAs(account: string, own: AuthClient | undefined, endpoint: string | undefined): AuthClient {
+  const { GoogleAuth, Impersonated, OAuth2Client } =
+    require("google-auth-library") as typeof import("google-auth-library");
+  return new Impersonated({
+    sourceClient: own ?? asNeeded(new GoogleAuth({ scopes: [SCOPE] }), new OAuth2Client()),
+    targetPrincipal: account,
+    targetScopes: ["https://www.googleapis.com/auth/bigquery"],
+    delegates: [],
+    lifetime: 3600,
+    ...(endpoint === undefined ? {} : { endpoint }),
+  });
+}
+
+/** Credentials that are looked for when the first token is needed, and not before. */
+function asNeeded(auth: GoogleAuth, client: AuthClient): AuthClient {
+  const found: Pick<AuthClient, "getAccessToken"> = {
+    getAccessToken: async () => ({ token: (await auth.getAccessToken()) ?? null }),
+  };
+  return Object.assign(client, found, { request: (options: object) => auth.request(options) });
+}
+
 /** Credentials for a server that asks nobody for any. */
-function anyone(): object {
+function anyone(): AuthClient {
   const { OAuth2Client } = require("google-auth-library") as typeof import("google-auth-library");
   const client = new OAuth2Client();
   client.setCredentials({ access_token: "test", expiry_date: Date.now() + 365 * 24 * 3600 * 1000 });

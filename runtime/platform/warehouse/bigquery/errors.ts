@@ -77,6 +77,11 @@ export function explained(error: unknown, what: string, where: string): Error {
   if (error instanceof WarehouseError || error instanceof ConfigurationError) return error;
   const { code } = (error ?? {}) as { readonly code?: unknown };
   const reason = codeOf(error);
+  // The text is that of Google's client, and names no row.
+  if (error instanceof Error && /unable to impersonate/.test(error.message))
+    return new ConfigurationError("The warehouse", [
+      `${what}: this process may not act as the account that WAREHOUSE_READER names. It needs roles/iam.serviceAccountTokenCreator on that account, which cdktf deploy of the hospital's app stack gives it.`,
+    ]);
   if (reason === "bytesBilledLimitExceeded") {
     // The text is BigQuery's own and counts bytes; nothing else of it is used.
     const [, bytes] = /(\d+) or higher required/.exec(String((error as Error).message)) ?? [];
