@@ -19,6 +19,8 @@ export const endpointsOf = (env: NodeJS.ProcessEnv): Endpoints => ({
   storage: env.BIGQUERY_STORAGE_ENDPOINT,
 });
 
+/** Of gRPC: by itself it waits for up to two minutes before it looks again whether a service is back. */
+const RECONNECT = { "grpc.initial_reconnect_backoff_ms": 200, "grpc.max_reconnect_backoff_ms": 5_000 };
 /** Longest that one of the short calls around a stream may take. */
 const CALL = { timeout: 20_000, maxRetries: 0 };
 
@@ -48,13 +50,14 @@ export class WriteClient {
     const { BigQueryWriteClient } =
       require("@google-cloud/bigquery-storage/build/src/v1") as typeof import("@google-cloud/bigquery-storage/build/src/v1");
     if (storage === undefined) {
-      this.client = new BigQueryWriteClient({ projectId: project });
+      this.client = new BigQueryWriteClient({ projectId: project, ...RECONNECT });
       return;
     }
     const { credentials } = require("@grpc/grpc-js") as typeof import("@grpc/grpc-js");
     const [apiEndpoint = "", port = ""] = storage.split(":");
     this.client = new BigQueryWriteClient({
       projectId: project,
+      ...RECONNECT,
       apiEndpoint,
       port: Number(port),
       sslCreds: credentials.createInsecure() as never,

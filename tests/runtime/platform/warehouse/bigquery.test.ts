@@ -262,6 +262,77 @@ describe("a refusal is a sentence that says what to do, and holds nothing of a r
   });
 });
 
+describe("with a second account to ask as", () => {
+  const READER = "anna-serve-reader@mri-anna.iam.gserviceaccount.com";
+  /** What was asked, by which token. */
+  let asked: string[] = [];
+  let allowed = true;
+  let google: Server;
+  const started = { rest: "" };
+  beforeAll(async () => {
+    // Gives out tokens of the reader, and hands everything else on to BigQuery.
+    google = createServer((request, response) => {
+      const parts: Buffer[] = [];
+      request.on("data", (part: Buffer) => parts.push(part));
+      request.on("end", async () => {
+        const { method = "GET", url = "" } = request;
+        const token = String(request.headers.authorization).replace("Bearer ", "");
+        response.setHeader("content-type", "application/json");
+        if (url.endsWith(":generateAccessToken")) {
+          asked.push(`${token}: ${url.replace("/v1/projects/-/serviceAccounts/", "")}`);
+          const error = { code: 403, status: "PERMISSION_DENIED", message: "Permission denied." };
+          response.statusCode = allowed ? 200 : 403;
+          const expireTime = new Date(Date.now() + 3_600_000).toISOString();
+          return void response.end(JSON.stringify(allowed ? { accessToken: "reader", expireTime } : { error }));
+        }
+        asked.push(`${token}: ${method} ${/\/(queries|jobs|tables)\b/.exec(url)?.[1]}`);
+        const body = Buffer.concat(parts);
+        const answer = await fetch(`${server.endpoints.rest}${url}`, {
+          method,
+          headers: { "content-type": "application/json" },
+          ...(body.length > 0 ? { body } : {}),
+        });
+        response.statusCode = answer.status;
+        response.end(Buffer.from(await answer.arrayBuffer()));
+      });
+    });
+    await new Promise<void>((resolve) => google.listen(0, "127.0.0.1", resolve));
+    started.rest = `http://127.0.0.1:${(google.address() as { port: number }).port}`;
+  });
+  afterAll(() => new Promise((resolve) => google.close(resolve)));
+
+  const open = () =>
+    new BigQueryWarehouse(server.uri("reader"), {
+      reader: READER,
+      endpoints: { ...server.endpoints, rest: started.rest, credentials: started.rest },
+    });
+
+  test("rows are added as itself, and everything is asked as the other", async () => {
+    await server.createDataset("reader");
+    const warehouse = open();
+    asked = [];
+    await warehouse.append("audit", "a", [act("a")], { unique: true });
+    expect(asked.length).toBeGreaterThan(0);
+    for (const one of asked) expect(one).toMatch(/^test: (GET|POST) /);
+    asked = [];
+    expect(await warehouse.rows("audit")).toEqual([{ batch: "a", row: act("a") }]);
+    expect(asked.shift()).toBe(`test: ${READER}:generateAccessToken`);
+    expect(asked).toContainEqual(expect.stringMatching(/: POST (queries|jobs)$/));
+    for (const one of asked) expect(one).toMatch(/^reader: /);
+    await warehouse.close();
+  });
+
+  test("what may not act as the other can add rows all the same, and is told what it lacks when it asks", async () => {
+    allowed = false;
+    const warehouse = open();
+    await warehouse.append("audit", "b", [act("b")], { unique: true });
+    await expect(warehouse.rows("audit")).rejects.toThrow(
+      /may not act as the account that WAREHOUSE_READER names\. It needs roles\/iam\.serviceAccountTokenCreator/,
+    );
+    await warehouse.close();
+  });
+});
+
 test("a dataset that is not there is said to be so, by whoever reads or adds", async () => {
   const warehouse = new BigQueryWarehouse(server.uri("nowhere"), { endpoints: server.endpoints });
   for (const use of [
