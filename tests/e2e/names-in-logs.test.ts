@@ -211,7 +211,7 @@ describe.each(["http", "cloudevent"])("the ingest function, signature %s", (sign
     const { port } = google.address() as AddressInfo;
     const buckets = Object.fromEntries(
       ["LANDING", "CURATED", "QUARANTINE", "WAREHOUSE"].map((name) => [
-        `${name}_BUCKET`,
+        name === "WAREHOUSE" ? name : `${name}_BUCKET`,
         `gs://p-h-${name.toLowerCase()}`,
       ]),
     );

@@ -1,6 +1,9 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { join, resolve } from "node:path";
 import { type Column, LAYOUTS, TABLE_NAMES, TABLES, tableResource, VIEWS } from "../../../runtime/platform/warehouse";
 import { type Json, PROD, ref, stackOf, synthesize, TEST } from "../../stacks/synthesize";
 
+const ROOT = resolve(__dirname, "../../..");
 const { stacks } = synthesize([{ ...PROD, analysts: ["group:analysts@example.org"] }, TEST]);
 const prod = stackOf(stacks, "st-anna-data");
 const sandbox = stackOf(stacks, "sandbox-data");
@@ -30,6 +33,13 @@ describe("the dataset", () => {
     expect(dataset.depends_on).toEqual(
       expect.arrayContaining([expect.stringMatching(/^google_kms_crypto_key_iam_member\..*bigquery/)]),
     );
+  });
+});
+
+test("the role of whoever adds rows holds what that takes, and no more", () => {
+  const roles = prod.resources("google_project_iam_custom_role").map(({ config }) => config);
+  expect(roles.find(({ role_id }) => role_id === "brain_tumor_st_anna_appender")).toMatchObject({
+    permissions: ["bigquery.tables.get", "bigquery.tables.updateData"],
   });
 });
 
@@ -150,4 +160,16 @@ test("analysts read every table and view, and nobody else is let in", () => {
   for (const grant of grants)
     expect(grant).toMatchObject({ role: "roles/bigquery.dataViewer", member: "group:analysts@example.org" });
   expect(sandbox.resources("google_bigquery_table_iam_member")).toEqual([]);
+});
+
+test("a table is written down once: no other source of the warehouse lists them by name", () => {
+  // A key of an object, or a name in a list of several.
+  const named = new RegExp(`^\\s*"?(?:${TABLE_NAMES.join("|")})"?(?::| ?,$)`, "m");
+  const folders = ["runtime/platform/warehouse", "runtime/platform/warehouse/bigquery", "constructs/warehouse"];
+  const lists = folders.flatMap((folder) =>
+    readdirSync(join(ROOT, folder))
+      .filter((file) => file.endsWith(".ts") && named.test(readFileSync(join(ROOT, folder, file), "utf8")))
+      .map((file) => `${folder}/${file}`),
+  );
+  expect(lists).toEqual(["runtime/platform/warehouse/tables.ts"]);
 });
