@@ -344,6 +344,9 @@ describe("the bundles of the other capabilities", () => {
     expect(dependencies(serveContract)).toEqual([
       ...decoding,
       "@duckdb/node-api",
+      "@google-cloud/bigquery",
+      "@google-cloud/bigquery-storage",
+      "@grpc/grpc-js",
       "@node-rs/crc32",
       "onnxruntime-node",
       "piscina",
