@@ -7,6 +7,7 @@ import { removalPolicy } from "../constructs/core/removal";
 import { acknowledge } from "../constructs/policy";
 import { AuditConfig, AuditSink, Budget, DataKey } from "../constructs/security";
 import { AccessLogBucket, SecureBucket } from "../constructs/storage";
+import { appenderRole } from "../constructs/warehouse";
 import { BaseStack, platformSettings } from "./base-stack";
 import { CiAccess } from "./ci-access";
 import { DeliveryFederation } from "./delivery-access";
@@ -106,6 +107,7 @@ export class BootstrapStack extends BaseStack {
     // The platform's project may pay for these calls, too: its APIs come first.
     const services = new ProjectServices(this, "ci-services", { project, dependsOn: platformServices }).all;
     new AuditConfig(this, "ci-audit", { project, dependsOn: services });
+    appenderRole(this, project, services);
     new AuditSink(this, "ci-audit-sink", {
       project,
       name: resourceName({ name: "ephemeral" }, "audit"),

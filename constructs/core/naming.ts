@@ -78,10 +78,8 @@ export function datasetId(hospital: Pick<HospitalRef, "name">): string {
   return `brain_tumor_${hospital.name.replaceAll("-", "_")}`;
 }
 
-/** The id of the role by which a hospital's processes add rows, which has no hyphens. */
-export function appenderRoleId(hospital: Pick<HospitalRef, "name">): string {
-  return `brain_tumor_${hospital.name.replaceAll("-", "_")}_appender`;
-}
+/** The role of a project by which processes add rows: `projects/P/roles/` and this. */
+export const APPENDER_ROLE = "brainTumorAppender";
 
 /** The key ring that a hospital creates. A ring is never deleted: its name stays taken in its project. */
 export function keyRingName(hospital: Pick<HospitalRef, "name">): string {

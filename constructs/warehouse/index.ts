@@ -1,4 +1,4 @@
 export { warehouseLine } from "./config";
 export { warehouseMonitoring } from "./monitoring";
-export { warehouseFromNames } from "./table-grants";
+export { appenderRole, warehouseFromNames } from "./table-grants";
 export { Warehouse, type WarehouseProps } from "./warehouse";

@@ -7,7 +7,7 @@ import type { TableName } from "../../runtime/platform/warehouse";
 import type { ITerraformDependable } from "../core/cdktf";
 import type { GrantableTables } from "../core/declared-access";
 import type { Identity } from "../core/identity";
-import { appenderRoleId, datasetId, type HospitalRef, shortHash } from "../core/naming";
+import { APPENDER_ROLE, datasetId, type HospitalRef, shortHash } from "../core/naming";
 
 /** https://cloud.google.com/bigquery/docs/access-control */
 export type TableRole = "roles/bigquery.dataViewer";
@@ -44,14 +44,19 @@ export function grantRunJobs(scope: Construct, project: string, member: string):
  * be added; to change or delete one takes a job as well, which is another permission, and which nobody has that has this.
  * https://cloud.google.com/bigquery/docs/write-api#required_permissions
  */
-export function appenderRole(scope: Construct, hospital: HospitalRef): ProjectIamCustomRole {
+export function appenderRole(
+  scope: Construct,
+  project: string,
+  dependsOn: readonly ITerraformDependable[] = [],
+): ProjectIamCustomRole {
   return new ProjectIamCustomRole(scope, "appender", {
-    project: hospital.project,
-    roleId: appenderRoleId(hospital),
-    title: `Adds rows to tables of ${hospital.name}`,
+    project,
+    roleId: APPENDER_ROLE,
+    title: "Adds rows to tables",
     description: "Adds rows through the Storage Write API; may run no job, so it can neither change nor delete one",
     permissions: ["bigquery.tables.get", "bigquery.tables.updateData"],
     stage: "GA",
+    dependsOn: [...dependsOn],
   });
 }
 
@@ -71,7 +76,7 @@ export function warehouseFromNames(hospital: HospitalRef): GrantableTables {
   return {
     uri: `bigquery://${project}/${dataset}`,
     grantAppend: (grantee, tables) =>
-      tables.map((table) => grant(grantee, "append", table, `projects/${project}/roles/${appenderRoleId(hospital)}`)),
+      tables.map((table) => grant(grantee, "append", table, `projects/${project}/roles/${APPENDER_ROLE}`)),
     grantAsk: (grantee, tables) => {
       const jobs = grantee.node.tryFindChild("jobs") as ProjectIamMember | undefined;
       return [

@@ -19,8 +19,8 @@ export interface WarehouseProps {
    */
   readonly readers?: readonly string[];
   /**
-   * Whether other environments live in the same project and somebody else owns the grants on it: readers then run their
-   * queries by a right from there.
+   * Whether other environments live in the same project and somebody else owns the grants on it and its roles: readers then
+   * run their queries by a right from there.
    * @default false
    */
   readonly sharedProject?: boolean;
@@ -64,7 +64,8 @@ export class Warehouse extends Construct {
       TABLE_NAMES.map((name) => [name, this.createTable(name, props)]),
     ) as unknown as Record<TableName, BigqueryTable>;
 
-    appenderRole(this, hospital);
+    // Once a project, as a role that was deleted keeps its name for a week.
+    if (!props.sharedProject) appenderRole(this, project, props.dependsOn);
 
     const views: BigqueryTable[] = [];
     for (const { name, description, query } of VIEWS) {

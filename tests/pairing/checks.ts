@@ -123,10 +123,10 @@ const RUN_JOBS = "roles/bigquery.jobUser";
  * What the words of contracts mean in rights on tables, spelt out here and not taken from the constructs: who adds rows asks
  * as somebody else.
  */
-function declaredTables(contracts: readonly RuntimeContract[], { project, name }: HospitalLine) {
+function declaredTables(contracts: readonly RuntimeContract[], { project }: HospitalLine) {
   const appended = new Set(contracts.flatMap(({ appends }) => appends));
   const read = new Set(contracts.flatMap(({ reads }) => reads).filter((one) => one in TABLES));
-  const role = `projects/${project}/roles/brain_tumor_${name.replaceAll("-", "_")}_appender`;
+  const role = `projects/${project}/roles/brainTumorAppender`;
   return {
     appended: [...appended].map((table) => `${table} ${role}`),
     asked: [...read].map((table) => `${table} roles/bigquery.dataViewer`),

@@ -154,7 +154,7 @@ test.each([PROD, TEST])("no account of $name that runs anything can change or de
     roles[`projects/${config.project}/roles/${config.role_id}`] = config.permissions as string[];
   const held = new Map<string, Set<string>>();
   for (const { type, config } of app as Resource[]) {
-    if (!/^google_(bigquery|project)_.*iam_member$/.test(type) || !/bigquery|appender/.test(String(config.role)))
+    if (!/^google_(bigquery|project)_.*iam_member$/.test(type) || !/bigquery|Appender/.test(String(config.role)))
       continue;
     const mine = held.get(String(config.member)) ?? new Set();
     const permissions = roles[String(config.role)];
@@ -306,14 +306,14 @@ describe.each(NAMES)("a change in %s on one side only is found:", (name) => {
       });
       expect(accessProblems(less)).toContainEqual(
         expect.stringMatching(
-          new RegExp(`^table: ${table} projects/.*/roles/.*_appender is deployed and not declared`),
+          new RegExp(`^table: ${table} projects/.*/roles/brainTumorAppender is deployed and not declared`),
         ),
       );
       const more = changed(before, (copy) => {
         copy.contract = { ...contract, appends: [...contract.appends, "outcomes" as "images"] };
       });
       expect(accessProblems(more)).toEqual([
-        expect.stringMatching(/^table: outcomes projects\/.*_appender is declared and not deployed/),
+        expect.stringMatching(/^table: outcomes projects\/.*brainTumorAppender is declared and not deployed/),
       ]);
     });
 

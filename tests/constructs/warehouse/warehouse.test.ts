@@ -38,7 +38,7 @@ describe("the dataset", () => {
 
 test("the role of whoever adds rows holds what that takes, and no more", () => {
   const roles = prod.resources("google_project_iam_custom_role").map(({ config }) => config);
-  expect(roles.find(({ role_id }) => role_id === "brain_tumor_st_anna_appender")).toMatchObject({
+  expect(roles.find(({ role_id }) => role_id === "brainTumorAppender")).toMatchObject({
     permissions: ["bigquery.tables.get", "bigquery.tables.updateData"],
   });
 });
