@@ -91,7 +91,9 @@ const PERMISSIONS: Readonly<Record<DeliveryPurpose, readonly string[]>> = {
 };
 
 /** Without the one with which a scan could be read: whoever needs that is given it by a person. */
-export const DEPLOY_GRANTS = GRANTABLE_PROJECT_ROLES.filter((role) => role !== "roles/storage.objectViewer");
+export const DEPLOY_GRANTS: readonly string[] = GRANTABLE_PROJECT_ROLES.filter(
+  (role) => role !== "roles/storage.objectViewer",
+);
 
 export interface DeliveryAccessProps {
   readonly hospital: Hospital;

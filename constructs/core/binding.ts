@@ -20,7 +20,7 @@ export function bindEnvironment<C extends RuntimeContract>(
   const reader = readerOf(contract, identity);
   const derived: Record<string, string> = {
     ...bucketEnvironment(contract, { ...buckets, warehouse }),
-    ...(reader ? { WAREHOUSE_READER: reader.email } : {}),
+    ...(reader ? { WAREHOUSE_READER: reader.address } : {}),
   };
   const byHand = bindings as Readonly<Record<string, string | undefined>>;
   const problems = Object.keys(byHand).flatMap((key) => {

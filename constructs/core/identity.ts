@@ -26,6 +26,8 @@ export class Identity extends Construct {
   /** `serviceAccount:...` as IAM names it. */
   readonly member: string;
   readonly email: string;
+  /** The same, as it is known before there is an account. */
+  readonly address: string;
 
   constructor(
     scope: Construct,
@@ -33,9 +35,11 @@ export class Identity extends Construct {
     private readonly props: IdentityProps,
   ) {
     super(scope, id);
+    const accountId = serviceAccountId(props.hospital, props.role);
+    this.address = `${accountId}@${props.hospital.project}.iam.gserviceaccount.com`;
     this.account = new ServiceAccount(this, "account", {
       project: props.hospital.project,
-      accountId: serviceAccountId(props.hospital, props.role),
+      accountId,
       displayName: `${props.hospital.name}: ${props.role}`,
       description: props.description,
     });

@@ -95,7 +95,7 @@ describe("bindings", () => {
   type Places = Parameters<typeof bindEnvironment>[1];
   const buckets = Object.fromEntries(BUCKETS.map((name) => [name, { uri: `gs://anna-${name}` }])) as Places["buckets"];
   const warehouse = { uri: "bigquery://mri-anna/tables" } as Places["warehouse"];
-  const identity = { reader: { email: "reader@mri-anna.iam.gserviceaccount.com" } } as Identity;
+  const identity = { reader: { address: "reader@mri-anna.iam.gserviceaccount.com" } } as Identity;
   const bind = (bindings: Record<string, string>, of = buckets) =>
     bindEnvironment(contract, { buckets: of, warehouse }, identity, bindings as Bindings<typeof contract>);
   const derived = {
