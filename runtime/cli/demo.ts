@@ -5,6 +5,7 @@ import { drawPhantomFolder } from "../phantom";
 import { createProgress } from "../platform/progress";
 import { readSummary, type Summary } from "../platform/summary";
 import { preprocessStep } from "../preprocess";
+import { scoreStep } from "../score";
 import { type Backend, useBackend } from "../tensorflow";
 import { type TrainingRun, trainEvaluatePromote } from "../train";
 import { runStep, type StepOptions } from "./command-line";
@@ -26,7 +27,7 @@ export interface DemoOptions extends StepOptions {
 }
 
 /**
- * The whole way of a scan over one folder: upload, ingest, preprocess, train, evaluate. Every step goes on where an
+ * The whole way of a scan over one folder: upload, ingest, preprocess, train, evaluate, score. Every step goes on where an
  * earlier run stopped, and repeats nothing that is done.
  */
 export async function runDemo(options: DemoOptions): Promise<Summary> {
@@ -43,6 +44,7 @@ export async function runDemo(options: DemoOptions): Promise<Summary> {
   const epochs = options.epochs ?? (options.data ? undefined : PHANTOM_EPOCHS);
   const { backend } = options;
   await runTraining({ ...steps, ...(backend ? { backend } : {}), ...(epochs === undefined ? {} : { epochs }) });
+  await runStep("score", steps, (context) => scoreStep(context));
 
   return printSummary(options.out);
 }

@@ -8,6 +8,7 @@ import { ingestCommand } from "./commands/ingest";
 import { modelsCommand } from "./commands/models";
 import { preprocessCommand } from "./commands/preprocess";
 import { replayCommand } from "./commands/replay";
+import { scoreCommand } from "./commands/score";
 import { serveCommand } from "./commands/serve";
 import { sparkCommand } from "./commands/spark";
 import { trainCommand } from "./commands/train";
@@ -30,6 +31,7 @@ const COMMANDS = [
   trainCommand,
   evaluateCommand,
   explainCommand,
+  scoreCommand,
   serveCommand,
   replayCommand,
   modelsCommand,

@@ -8,6 +8,7 @@ export {
   pixelsAnswer,
   planesByKey,
 } from "./curated-page";
+export { appendFeatures, type ExtractedBy, picturesWithFeatures } from "./deep-features";
 export {
   type Assignment,
   assignGroups,

@@ -10,11 +10,11 @@ export const scoreContract = defineContract({
   drivers: { score: "spark/score.py" },
   target: "main",
   env: z.object({ LOG_LEVEL: logLevel, GCS_API_ENDPOINT: gcsEndpoint }),
-  // Which pictures there are, and which of them the current model has answered for.
-  reads: ["curated", "models", "images", "assignments", "predictions"],
+  // Which pictures there are, and for which of them the current model's answers and features are stored.
+  reads: ["curated", "models", "images", "assignments", "predictions", "features_deep"],
   creates: [],
   writes: [],
-  appends: ["predictions"],
+  appends: ["predictions", "features_deep"],
   health: null,
   resources: { memoryGiB: 4, cpu: 4, timeoutSeconds: 3600 },
 });

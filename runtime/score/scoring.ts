@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
-import { curatedName, currentImages, decodedBytes } from "../dataset";
-import { replicate } from "../imaging";
-import { type Classifier, decisionOf, labelOf, loadClassifier, modelFilesInStore } from "../model";
+import { appendFeatures, curatedName, currentImages, decodedBytes, picturesWithFeatures } from "../dataset";
+import { RECIPE, replicate } from "../imaging";
+import { type Answer, type Classifier, decisionOf, labelOf, loadClassifier, modelFilesInStore } from "../model";
 import type { ReadableStore } from "../platform/stores";
 import type { Workspace } from "../platform/workspace";
 import { currentModel } from "../registry";
@@ -9,10 +9,12 @@ import { currentModel } from "../registry";
 /** Pictures whose answers are stored together. */
 const BATCH = 256;
 
-/** A picture without an answer of the model. */
+/** A picture of which an answer of the model, or what the model sees in it, is not stored. */
 export interface Unscored {
   readonly object: string;
   readonly sha256: string;
+  /** Whether rows are missing in `predictions`, and in `features_deep`: both come from one answer. */
+  readonly lacks: { readonly answer: boolean; readonly features: boolean };
 }
 
 /** Pictures that are scored and stored together: the batch's name depends on them and on the model alone. */
@@ -26,12 +28,12 @@ export interface ScoringBatch {
 
 export interface ScoringPlan {
   readonly batches: readonly ScoringBatch[];
-  /** Pictures that the model has answered for. */
+  /** Pictures that have both rows. */
   readonly skipped: number;
   readonly notes: readonly string[];
 }
 
-/** Which curated pictures the current model has not scored, equal pixels once. */
+/** Which curated pictures, labelled or not, the current model has not scored, equal pixels once. */
 export async function planScoring(workspace: {
   readonly buckets: { readonly models: ReadableStore };
   readonly warehouse: Workspace["warehouse"];
@@ -44,18 +46,23 @@ export async function planScoring(workspace: {
   const { model } = current;
   const scored = new Set<string>();
   for (const { row } of await workspace.warehouse.rows("predictions")) if (row.model === model) scored.add(row.sha256);
+  const seen = await picturesWithFeatures(workspace.warehouse, { recipe: RECIPE.id, backbone: model });
   const pictures = new Map<string, Unscored & { readonly cost: number }>();
   for (const row of await currentImages(workspace.warehouse)) {
     const { sha256 } = row;
-    if (!pictures.has(sha256)) pictures.set(sha256, { object: curatedName(sha256), sha256, cost: decodedBytes(row) });
+    const lacks = { answer: !scored.has(sha256), features: !seen.has(sha256) };
+    if (!pictures.has(sha256))
+      pictures.set(sha256, { object: curatedName(sha256), sha256, lacks, cost: decodedBytes(row) });
   }
   const waiting = [...pictures.values()]
-    .filter(({ sha256 }) => !scored.has(sha256))
+    .filter(({ lacks }) => lacks.answer || lacks.features)
     .sort((a, b) => (a.sha256 < b.sha256 ? -1 : 1));
   const batches: ScoringBatch[] = [];
   for (let start = 0; start < waiting.length; start += BATCH) {
     const part = waiting.slice(start, start + BATCH);
-    const key = createHash("sha256").update(part.map(({ sha256 }) => sha256).join("\n"));
+    const key = createHash("sha256").update(
+      part.map(({ sha256, lacks }) => (lacks.answer ? sha256 : `${sha256} features`)).join("\n"),
+    );
     batches.push({
       name: `scored/${model}/${key.digest("hex").slice(0, 20)}`,
       model,
@@ -71,17 +78,19 @@ export async function planScoring(workspace: {
 export class Scorer {
   private loaded: Promise<Classifier> | undefined;
 
+  /** @param threads that answer. Default: one a core. */
   constructor(
     private readonly workspace: {
       readonly buckets: { readonly models: ReadableStore };
       readonly warehouse: Workspace["warehouse"];
     },
+    private readonly threads?: number,
   ) {}
 
   /**
-   * Stores the model's answers for a batch.
+   * Stores the model's answers for a batch, and what it sees in each picture.
    * @param pixels one channel, 128 x 128 bytes, by the picture's SHA-256; pictures without are left out
-   * @returns SHA-256s of the pictures that do not look like brain scans, which get no answer
+   * @returns SHA-256s of the pictures that do not look like brain scans, which get no row
    */
   async score(
     batch: Omit<ScoringBatch, "cost">,
@@ -94,43 +103,47 @@ export class Scorer {
     const { id: model, recipe, threshold } = metadata;
     if (model !== batch.model) throw new Error(`The batch ${batch.name} is not for the model ${model}.`);
     const refused: string[] = [];
-    const images = new Map<string, Uint8Array>();
-    for (const { sha256 } of batch.pictures) {
-      const grey = pixels.get(sha256);
+    const asked: { readonly picture: Unscored; readonly image: Uint8Array }[] = [];
+    for (const picture of batch.pictures) {
+      const grey = pixels.get(picture.sha256);
       if (!grey) continue;
       const image = replicate(grey);
-      if (guard?.judge(image).refused) refused.push(sha256);
-      else images.set(sha256, image);
+      if (guard?.judge(image).refused) refused.push(picture.sha256);
+      else asked.push({ picture, image });
     }
-    if (images.size === 0) return refused;
-    const probabilities = await classifier.predict([...images.values()]);
-    await this.workspace.warehouse.append(
-      "predictions",
-      batch.name,
-      [...images.keys()].map((sha256, index) => {
-        const probability = probabilities[index] as number;
-        return {
-          request: `${batch.name}/${sha256}`,
-          // That of serve's answer for a file of this one page.
-          id: createHash("sha256").update(model).update(sha256).digest("hex"),
-          model,
-          recipe,
-          probability,
-          label: labelOf(probability, threshold),
-          decision: decisionOf(probability, metadata),
-          threshold,
-          sha256,
-          predicted_at: now.toISOString(),
-          who: null,
-        };
-      }),
+    const answers = await classifier.answer(asked.map(({ image }) => image));
+    const answered = asked.map(({ picture }, index) => ({ ...picture, answer: answers[index] as Answer }));
+    const rows = answered
+      .filter(({ lacks }) => lacks.answer)
+      .map(({ sha256, answer: { probability } }) => ({
+        request: `${batch.name}/${sha256}`,
+        // That of serve's answer for a file of this one page.
+        id: createHash("sha256").update(model).update(sha256).digest("hex"),
+        model,
+        recipe,
+        probability,
+        label: labelOf(probability, threshold),
+        decision: decisionOf(probability, metadata),
+        threshold,
+        sha256,
+        predicted_at: now.toISOString(),
+        who: null,
+      }));
+    const features = new Map(
+      answered.filter(({ lacks }) => lacks.features).map(({ sha256, answer }) => [sha256, answer.features]),
     );
+    const { warehouse } = this.workspace;
+    if (rows.length > 0) await warehouse.append("predictions", batch.name, rows);
+    if (features.size > 0) await appendFeatures(warehouse, { recipe, backbone: model }, features, now);
     return refused;
   }
 
   private load(model: string): Promise<Classifier> {
-    // Spark starts a process on every core it has.
-    return loadClassifier(modelFilesInStore(this.workspace.buckets.models, model), { threads: 1 });
+    const { threads } = this;
+    return loadClassifier(
+      modelFilesInStore(this.workspace.buckets.models, model),
+      threads === undefined ? {} : { threads },
+    );
   }
 
   async close(): Promise<void> {

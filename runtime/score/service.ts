@@ -27,7 +27,8 @@ export class ScoreService {
   private readonly scorer: Scorer;
 
   constructor(private readonly context: ScoreContext) {
-    this.scorer = new Scorer(context);
+    // Spark starts a process on every core it has.
+    this.scorer = new Scorer(context, 1);
   }
 
   async handle({ header, payload }: Frame): Promise<Frame | AsyncIterable<Frame>> {

@@ -120,7 +120,14 @@ describe("the demo", () => {
     expect(first.stdout).toMatch(/AUC .* to /);
 
     const summary = summaryOf(out);
-    expect(summary.steps.map(({ name }) => name)).toEqual(["upload", "ingest", "preprocess", "train", "evaluate"]);
+    expect(summary.steps.map(({ name }) => name)).toEqual([
+      "upload",
+      "ingest",
+      "preprocess",
+      "train",
+      "evaluate",
+      "score",
+    ]);
     expect(summary.dataset).toMatchObject({ images: 50, curated: 48, quarantined: 2, groups: PATIENTS });
     const { train = 0, validation = 0, test = 0 } = summary.dataset?.split ?? {};
     expect(train + validation + test).toBe(48);

@@ -214,3 +214,28 @@ FROM ${as(deepFeatures(dialect), "deep")}
 WHERE recipe = ${dialect.parameter("recipe")} AND backbone = ${dialect.parameter("backbone")}
 ORDER BY sha256`,
 );
+
+/** The pictures of a recipe of which it is stored what one network sees in them, ascending by their SHA-256. */
+export const DEEP_PICTURES = question(
+  "pictures with deep features",
+  ["features_deep"],
+  z.strictObject({ recipe: z.string(), backbone: z.string() }),
+  z.object({ sha256: z.string() }),
+  ({ table, parameter }) => `SELECT DISTINCT sha256
+FROM ${table("features_deep")}
+WHERE recipe = ${parameter("recipe")} AND backbone = ${parameter("backbone")}
+ORDER BY sha256`,
+);
+
+/** The networks of which it is stored what they see in pictures of a recipe, ascending by name. */
+export const DEEP_BACKBONES = question(
+  "networks with deep features",
+  ["features_deep"],
+  z.strictObject({ recipe: z.string() }),
+  z.object({ backbone: z.string(), pictures: z.int() }),
+  ({ table, parameter }) => `SELECT backbone, COUNT(DISTINCT sha256) AS pictures
+FROM ${table("features_deep")}
+WHERE recipe = ${parameter("recipe")}
+GROUP BY backbone
+ORDER BY backbone`,
+);

@@ -4,10 +4,14 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { type GreyImage, RECIPE } from "../../../runtime/imaging";
+import { curatedName, curatedPixels } from "../../../runtime/dataset";
+import { type GreyImage, RECIPE, replicate } from "../../../runtime/imaging";
 import { loadClassifier, modelFilesInStore } from "../../../runtime/model";
+import { createLogger } from "../../../runtime/platform/logging";
+import { silentProgress } from "../../../runtime/platform/progress";
 import { openWorkspace, type Workspace } from "../../../runtime/platform/workspace";
 import { setCurrent } from "../../../runtime/registry";
+import { scoreStep } from "../../../runtime/score";
 import { scoreContract } from "../../../runtime/score/contract";
 import { main } from "../../../runtime/score/main";
 import type { ScoringBatch } from "../../../runtime/score/scoring";
@@ -48,6 +52,13 @@ function head(variant: number, bright: boolean): GreyImage {
   return { width, height, depth: 8, pixels: new Uint8Array(headPixels(width, height, spot, variant)) };
 }
 
+/** What the step on one machine does. */
+const counts = (workspace: Workspace) =>
+  scoreStep({
+    ...{ workspace, seed: 0, log: createLogger("score") },
+    ...{ progress: silentProgress, signal: new AbortController().signal },
+  });
+
 describe("the service of the Spark step", () => {
   test("answers once for every picture that lies there, as the current model does, and for new ones only", async () => {
     const { space, service } = await served();
@@ -78,9 +89,43 @@ describe("the service of the Spark step", () => {
       expect(row.id).toBe(createHash("sha256").update(BRIGHT_SPOT.id).update(row.sha256).digest("hex"));
     }
 
+    // The same answer gave the features: those of serve and of Spark.
+    const seen = (await space.warehouse.rows("features_deep")).map(({ row }) => row);
+    expect(seen.map(({ sha256 }) => sha256).sort()).toEqual(rows.map(({ sha256 }) => sha256).sort());
+    for (const row of seen) {
+      expect(row).toMatchObject({ backbone: BRIGHT_SPOT.id, recipe: RECIPE.id });
+      const pixels = await curatedPixels(space.buckets.curated, {
+        object: curatedName(row.sha256),
+        sha256: row.sha256,
+      });
+      const [answer] = await classifier.answer([replicate(pixels as Uint8Array)]);
+      expect(row.features).toEqual(Array.from(answer?.features ?? []));
+    }
+    expect(new Set(seen.map(({ id }) => id)).size).toBe(4);
+
     expect(await drive(service)).toMatchObject({ scored: 0, skipped: 4, rejections: [{ reason: "curated-missing" }] });
     await land(space, "Cancer/new.png", head(7, false));
     expect(await drive(service)).toMatchObject({ scored: 1, skipped: 4 });
+  });
+
+  test("adds the features of pictures that were answered for before there was a table of them, and no second answer", async () => {
+    const { space, service } = await served();
+    await promote(space);
+    for (const variant of [1, 2, 3]) await land(space, `Cancer/${variant}.png`, head(variant, true));
+    await drive(service);
+    const answers = await space.warehouse.rows("predictions");
+    const features = await space.warehouse.rows("features_deep");
+    for (const { batch } of features.slice(0, 1)) await space.buckets.warehouse.delete(`features_deep/${batch}.jsonl`);
+    await land(space, "Unlabelled/new.png", head(4, false));
+
+    expect(await counts(space)).toEqual({ items: 4, skipped: 0, rejected: 0, notes: [] });
+    expect((await space.warehouse.rows("predictions")).length).toBe(answers.length + 1);
+    const again = (await space.warehouse.rows("features_deep")).map(({ row }) => row);
+    expect(again.length).toBe(4);
+    for (const { row } of features)
+      expect(again.find(({ id }) => id === row.id)).toEqual({ ...row, extracted_at: expect.any(String) });
+    expect(await counts(space)).toEqual({ items: 0, skipped: 4, rejected: 0, notes: [] });
+    expect(await drive(service)).toMatchObject({ scored: 0, skipped: 4 });
   });
 
   test("takes no pixels that are not those of the keys, no other model's batch and no request that it does not know", async () => {

@@ -11,7 +11,9 @@ import {
   CURRENT_FIT,
   CURRENT_IMAGES,
   DATASET_COUNTS,
+  DEEP_BACKBONES,
   DEEP_FEATURES,
+  DEEP_PICTURES,
   type FeaturesDeepRow,
   type FeaturesPcaRow,
   IMAGE_FACTS,
@@ -294,6 +296,11 @@ test("deep features are those of one network and recipe, once a picture", async 
   expect(await ask(DEEP_FEATURES, of)).toEqual(["a", "b"].map((sha256) => ({ sha256, features })));
   expect(await ask(DEEP_FEATURES, { ...of, backbone: "b2" })).toEqual([{ sha256: "a", features }]);
   expect(await ask(DEEP_FEATURES, { ...of, backbone: "b3" })).toEqual([]);
+  expect(await ask(DEEP_PICTURES, of)).toEqual([{ sha256: "a" }, { sha256: "b" }]);
+  expect(await ask(DEEP_BACKBONES, { recipe: "r1" })).toEqual([
+    { backbone: "b1", pictures: 2 },
+    { backbone: "b2", pictures: 1 },
+  ]);
 });
 
 test("every saved view can be made and asked, each on those before it", async () => {

@@ -1,0 +1,2 @@
+export { scoreContract } from "./contract";
+export { scoreStep } from "./step";
