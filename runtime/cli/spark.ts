@@ -19,6 +19,7 @@ import { runStep } from "./command-line";
 export const SPARK_STEPS = {
   preprocess: { contract: preprocessContract, summary: "preprocess", computesInJava: false },
   pca: { contract: featuresContract, summary: "features", computesInJava: true },
+  deep: { contract: featuresContract, summary: "features-deep", computesInJava: false },
   score: { contract: scoreContract, summary: "score", computesInJava: false },
 } as const satisfies Record<
   string,
@@ -36,6 +37,8 @@ export interface SparkOptions {
   readonly memory: string;
   /** What the driver is told beside what the contract says. */
   readonly extra?: readonly string[];
+  /** Variables of the contract that are no bucket's. */
+  readonly environment?: Readonly<Record<string, string>>;
 }
 
 const ROOT = resolve(__dirname, existsSync(join(__dirname, "../../spark/preprocess.py")) ? "../.." : "../../..");
@@ -65,11 +68,19 @@ export async function checkedListing(path: string): Promise<string> {
 }
 
 /** What is submitted for a step over a workspace. */
-export function localSubmission(step: SparkStep, buckets: StepContext["workspace"]["buckets"]): SparkSubmission {
+export function localSubmission(
+  step: SparkStep,
+  buckets: StepContext["workspace"]["buckets"],
+  environment: Readonly<Record<string, string>> = {},
+): SparkSubmission {
   const { contract } = SPARK_STEPS[step];
   const [folder, file] = [join(ROOT, contract.entry, ".."), contract.entry.replace(/^.*\/(.*)\.ts$/, "$1")];
   return sparkSubmission(contract, step, {
-    environment: { ...bucketEnvironment(contract, buckets), LOG_LEVEL: process.env.LOG_LEVEL ?? "info" },
+    environment: {
+      ...bucketEnvironment(contract, buckets),
+      LOG_LEVEL: process.env.LOG_LEVEL ?? "info",
+      ...environment,
+    },
     node: process.execPath,
     runtime: workerFile(folder, file),
   });
@@ -84,7 +95,7 @@ const resultSchema = z.object({
 
 async function submit(step: SparkStep, options: SparkOptions, context: StepContext): Promise<StepOutcome> {
   const { signal, workspace } = context;
-  const { file, told, env } = sparkCommand(localSubmission(step, workspace.buckets), {
+  const { file, told, env } = sparkCommand(localSubmission(step, workspace.buckets, options.environment), {
     ...options,
     java: SPARK_STEPS[step].computesInJava ? "" : LIGHT_JAVA,
   });

@@ -6,17 +6,25 @@ import { gcsEndpoint, logLevel } from "../platform/environment";
 export const featuresContract = defineContract({
   name: "features",
   entry: "runtime/features/main.ts",
-  drivers: { pca: "spark/pca.py" },
+  workers: ["runtime/features/backbone/extract-worker.ts"],
+  drivers: { pca: "spark/pca.py", deep: "spark/deep.py" },
   target: "main",
   env: z.object({
     LOG_LEVEL: logLevel,
     GCS_API_ENDPOINT: gcsEndpoint,
+    BACKBONE: z
+      .string()
+      .min(1)
+      .optional()
+      .describe(
+        "Folder of a pretrained network and its backbone.json, in the bucket of models; without it deep has nothing to do.",
+      ),
   }),
-  reads: ["processed", "models", "images", "assignments", "features_pca", "pca_fits"],
+  reads: ["processed", "models", "images", "assignments", "features_pca", "pca_fits", "features_deep"],
   // Components are immutable: what is there is never replaced.
   creates: ["models"],
   writes: [],
-  appends: ["features_pca", "pca_fits"],
+  appends: ["features_pca", "pca_fits", "features_deep"],
   health: null,
   resources: { memoryGiB: 8, cpu: 4, timeoutSeconds: 7200 },
 });

@@ -1,2 +1,3 @@
+export { backboneStep, checkedBackbone } from "./backbone";
 export { featuresContract } from "./contract";
 export { type FeaturesOptions, type FeaturesOutcome, featuresStep } from "./step";

@@ -2,7 +2,7 @@ import { setMaxListeners } from "node:events";
 import { availableParallelism } from "node:os";
 import { Piscina } from "piscina";
 import { oneChannel, RECIPE, RejectedImage } from "../imaging";
-import { workerFile } from "../platform/worker-file";
+import { sharedCopy, workerFile } from "../platform/worker-file";
 import { leave, newClaim } from "./claim";
 import type { ScoreFileOptions } from "./classifier";
 import type { ViewedAnswer } from "./engine";
@@ -41,7 +41,7 @@ export class AnswerPool {
       minThreads: count,
       maxThreads: count,
       // One copy of the network for all threads.
-      workerData: { ...setup, onnx: shared(setup.onnx), gate } satisfies WorkerSetup,
+      workerData: { ...setup, onnx: sharedCopy(setup.onnx), gate } satisfies WorkerSetup,
     });
     // A thread that dies while it is idle is replaced; nobody waits for anything of it.
     piscina.on("error", () => undefined);
@@ -129,10 +129,4 @@ function resultOf<T>(outcome: Outcome<T>): T {
   if ("rejected" in outcome) throw new RejectedImage(outcome.rejected.code, outcome.rejected.message);
   if ("unusable" in outcome) throw new NoNumberError(outcome.unusable);
   throw new Error("A thread left what was still waited for.");
-}
-
-function shared(bytes: Uint8Array): Uint8Array {
-  const copy = new Uint8Array(new SharedArrayBuffer(bytes.length));
-  copy.set(bytes);
-  return copy;
 }

@@ -18,3 +18,10 @@ export function workerFile(directory: string, name: string): string {
   if (existsSync(emitted)) return emitted;
   throw new Error(`The worker ${name} is not compiled: ${emitted} does not exist. Run npm run build first.`);
 }
+
+/** A copy that all threads share. */
+export function sharedCopy(bytes: Uint8Array): Uint8Array {
+  const copy = new Uint8Array(new SharedArrayBuffer(bytes.length));
+  copy.set(bytes);
+  return copy;
+}

@@ -1,0 +1,2 @@
+export { ExtractionService } from "./service";
+export { backboneStep, checkedBackbone } from "./step";
