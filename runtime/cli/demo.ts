@@ -1,8 +1,10 @@
 import { join, resolve } from "node:path";
+import { featuresStep, TooFewImagesError } from "../features";
 import { ingestStep, uploadStep } from "../ingest";
 import type { FolderNames } from "../intake";
 import { drawPhantomFolder } from "../phantom";
 import { createProgress } from "../platform/progress";
+import type { StepContext, StepCounts } from "../platform/step";
 import { readSummary, type Summary } from "../platform/summary";
 import { preprocessStep } from "../preprocess";
 import { scoreStep } from "../score";
@@ -27,7 +29,7 @@ export interface DemoOptions extends StepOptions {
 }
 
 /**
- * The whole way of a scan over one folder: upload, ingest, preprocess, train, evaluate, score. Every step goes on where an
+ * The whole way of a scan over one folder: upload, ingest, preprocess, features, train, evaluate, score. Every step goes on where an
  * earlier run stopped, and repeats nothing that is done.
  */
 export async function runDemo(options: DemoOptions): Promise<Summary> {
@@ -41,12 +43,23 @@ export async function runDemo(options: DemoOptions): Promise<Summary> {
   await runStep("upload", steps, (context) => uploadStep(context, selection));
   await runStep("ingest", steps, (context) => ingestStep(context));
   await runStep("preprocess", steps, (context) => preprocessStep(context));
+  await runStep("features", steps, (context) => componentsIfPossible(context));
   const epochs = options.epochs ?? (options.data ? undefined : PHANTOM_EPOCHS);
   const { backend } = options;
   await runTraining({ ...steps, ...(backend ? { backend } : {}), ...(epochs === undefined ? {} : { epochs }) });
   await runStep("score", steps, (context) => scoreStep(context));
 
   return printSummary(options.out);
+}
+
+/** A few images, or equal ones, have no principal components, and a model all the same. */
+async function componentsIfPossible(context: StepContext): Promise<StepCounts> {
+  try {
+    return await featuresStep(context);
+  } catch (error) {
+    if (!(error instanceof TooFewImagesError)) throw error;
+    return { items: 0, skipped: 0, rejected: 0, notes: [error.message] };
+  }
 }
 
 /** Says what a workspace holds after its steps: counts, verdict, measured values. */

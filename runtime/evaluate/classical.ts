@@ -2,7 +2,7 @@ import { RECIPE } from "../imaging";
 import type { Metric } from "../platform/metric";
 import { mixSeed, shuffle, uniform } from "../platform/random";
 import { aucInterval } from "./bootstrap";
-import { logisticRegression, nearestNeighbours, type Predictor, type Rows, randomizedPca } from "./linear";
+import { logisticRegression, type Predictor, type Rows, randomizedPca } from "./linear";
 
 /** What the file itself says, before a pixel is looked at. */
 export interface Header {
@@ -28,10 +28,7 @@ export interface PlainImage {
 /** Most images that a classical model is fitted to: enough for what these models can learn, in seconds. */
 export const MOST_ROWS = 4000;
 const COMPONENTS = 48;
-const NEIGHBOURS = 5;
 const FOLDS = 5;
-/** Side to which pictures are averaged for the baselines. */
-const BASELINE_SIDE = 32;
 /** Pixels of the frame that the border probe sees. */
 export const BORDER = 6;
 const GREY_BINS = 32;
@@ -60,40 +57,25 @@ const throughPca =
     return (row) => predict(project(row));
   };
 
-export const BASELINES: readonly Recipe[] = [
-  {
-    name: "PCA + logistic regression",
-    description: `${COMPONENTS} principal components of the picture at ${BASELINE_SIDE} x ${BASELINE_SIDE}.`,
-    features: ({ grey }) => blockMeans(grey),
-    fit: throughPca(logisticRegression),
-  },
-  {
-    name: `PCA + ${NEIGHBOURS}-nearest neighbours`,
-    description: "The same components; share of Cancer among the nearest training images.",
-    features: ({ grey }) => blockMeans(grey),
-    fit: throughPca((rows, labels) => nearestNeighbours(rows, labels, NEIGHBOURS)),
-  },
-];
-
 /** What must not predict the label. Each sees one thing that has nothing to do with a tumour. */
 export const PROBES: readonly Recipe[] = [
   {
     name: "header",
     description: "Width, height, size and format of the file.",
     features: ({ header }) => header && headerFeatures(header),
-    fit: logisticRegression,
+    fit: (rows, labels) => logisticRegression(rows, labels),
   },
   {
     name: "border",
     description: `The outer ${BORDER} pixels of what the model sees.`,
     features: ({ grey }) => borderPixels(grey),
-    fit: throughPca(logisticRegression),
+    fit: throughPca((rows, labels) => logisticRegression(rows, labels)),
   },
   {
     name: "histogram",
     description: `${GREY_BINS} grey levels of what the model sees, without their places.`,
     features: ({ grey }) => greyHistogram(grey),
-    fit: logisticRegression,
+    fit: (rows, labels) => logisticRegression(rows, labels),
   },
   {
     name: "border + histogram",
@@ -195,16 +177,6 @@ function foldsByGroup(set: readonly PlainImage[], seed: number): number[] {
   const order = shuffle(Uint32Array.from(names.keys()), uniform(mixSeed(seed, 12)));
   const foldOf = new Map(Array.from(order, (group, turn) => [names[group] as string, turn % FOLDS]));
   return set.map(({ group }) => foldOf.get(group) as number);
-}
-
-function blockMeans(grey: Uint8Array): Float64Array {
-  const block = RECIPE.side / BASELINE_SIDE;
-  const means = new Float64Array(BASELINE_SIDE * BASELINE_SIDE);
-  for (let at = 0; at < grey.length; at++) {
-    const index = Math.floor(at / RECIPE.side / block) * BASELINE_SIDE + Math.floor((at % RECIPE.side) / block);
-    means[index] = (means[index] as number) + (grey[at] as number) / (255 * block * block);
-  }
-  return means;
 }
 
 /** The border in squares of 2 x 2 pixels, row by row. */

@@ -14,7 +14,7 @@ import {
 } from "../model";
 import { type Estimate, type Metric, NO_LABELLED_IMAGE } from "../platform/metric";
 import { shareInterval, withIntervals } from "./bootstrap";
-import { BASELINES, type ClassicalResult, classicalResult, classicalScores, type PlainImage } from "./classical";
+import type { ClassicalResult, PlainImage } from "./classical";
 import {
   type CalibrationBin,
   type Confusion,
@@ -45,7 +45,7 @@ export interface ScoredImage {
   readonly view?: string | undefined;
   /** Of Cancer, calibrated. */
   readonly probability: number;
-  /** What probes and classical baselines see; without it there are none. */
+  /** What probes see; without it there are none. */
   readonly plain?: Pick<PlainImage, "grey" | "header"> | undefined;
   /** What the model's input guard says; undefined where it has none, or the image was refused before. */
   readonly refused?: boolean | undefined;
@@ -62,7 +62,7 @@ export type Measured = {
 } & Readonly<Record<MetricName, Metric>>;
 
 /** Grows when `evaluation.json` holds or the report shows something else: an earlier one is then made again. */
-export const EVALUATION_VERSION = 7;
+export const EVALUATION_VERSION = 8;
 
 /** `evaluation.json`. */
 export interface Evaluation {
@@ -97,6 +97,8 @@ export interface Evaluation {
   readonly guard: GuardReport | null;
   /** Classical models on the same images; empty where there were no images to train them on. */
   readonly baselines: readonly ClassicalResult[];
+  /** Ids of the stored features that baselines were fitted to: principal components, other networks. */
+  readonly features: readonly string[];
   readonly shortcuts: ShortcutAudit | null;
   readonly confusion: Confusion;
   readonly roc: readonly RocPoint[];
@@ -179,8 +181,12 @@ export function evaluateScored(input: {
   readonly dataset: string;
   readonly test: readonly ScoredImage[];
   readonly validation?: readonly ScoredImage[] | undefined;
-  /** Images that baselines and probes are fitted to. Without them there are no baselines. */
+  /** Images that probes are fitted to. */
   readonly learn?: readonly PlainImage[] | undefined;
+  /** @default none */
+  readonly baselines?: readonly ClassicalResult[];
+  /** Ids of the stored features that they see. @default none */
+  readonly features?: readonly string[];
   readonly seed: number;
   readonly rejected?: Readonly<Record<string, number>>;
   readonly unlabelled?: number;
@@ -217,10 +223,8 @@ export function evaluateScored(input: {
     selective: metadata.uncertain ? selectiveReport(scores, metadata.uncertain, threshold, seed) : null,
     riskCoverage: thin(riskCoverage(scores, threshold)),
     guard: guarded ? guardReport(guarded, seed) : null,
-    baselines:
-      plain && learn && learn.length > 0
-        ? BASELINES.map((recipe) => classicalResult(recipe, classicalScores(recipe, plain, learn, seed), plain, seed))
-        : [],
+    baselines: input.baselines ?? [],
+    features: input.features ?? [],
     shortcuts: plain
       ? auditShortcuts(
           scores,

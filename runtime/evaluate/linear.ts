@@ -1,4 +1,4 @@
-import { cholesky, dot, rowOfTriangle, solveFactored } from "../platform/linear-algebra";
+import { dot } from "../platform/linear-algebra";
 import { sigmoid } from "../platform/numbers";
 import { addProducts, type Pass, SubspaceIteration } from "../platform/randomized-pca";
 
@@ -68,48 +68,79 @@ function passOver(centred: Rows, basis: readonly Float64Array[]): Pass {
 }
 
 const ROUNDS = 25;
+/** Most steps that a round spends on its linear equations. */
+const STEPS = 100;
+/** Part of the gradient that a round leaves: the next one goes on from there. */
+const INEXACT = 0.05;
 /** Weight of the squared coefficients beside the mean loss of a row. */
 const PENALTY = 1e-3;
 
-/** Logistic regression by iteratively reweighted least squares, L2-penalised, on standardised columns. */
-export function logisticRegression(rows: Rows, labels: ArrayLike<number>): Predictor {
+/**
+ * Logistic regression, L2-penalised, on standardised columns: Newton's method, each round's equations solved by conjugate
+ * gradients (Nocedal and Wright, Numerical Optimization, algorithm 7.1), so that no matrix of columns x columns is made.
+ *
+ * @param penalty weight of the squared coefficients beside the mean loss of a row
+ */
+export function logisticRegression(rows: Rows, labels: ArrayLike<number>, penalty = PENALTY): Predictor {
   const standard = standardizer(rows);
   const design = rows.map((row) => Float64Array.from([...standard(row), 1]));
   const width = design[0]?.length ?? 1;
+  // What is left of the intercept's penalty keeps the equations regular.
+  const penalties = new Float64Array(width).fill(penalty);
+  penalties[width - 1] = 1e-9;
   const weights = new Float64Array(width);
   for (let round = 0; round < ROUNDS; round++) {
-    const hessian = new Float64Array(rowOfTriangle(width));
-    const gradient = new Float64Array(width);
-    design.forEach((row, i) => {
+    const gradient = weights.map((weight, a) => -(penalties[a] as number) * weight);
+    const spread = design.map((row, i) => {
       const p = sigmoid(dot(row, weights));
-      const spread = Math.max(1e-6, p * (1 - p)) / rows.length;
-      const miss = ((labels[i] as number) - p) / rows.length;
-      for (let a = 0; a < width; a++) {
-        const value = row[a] as number;
-        gradient[a] = (gradient[a] as number) + miss * value;
-        const at = rowOfTriangle(a);
-        for (let b = 0; b <= a; b++) {
-          hessian[at + b] = (hessian[at + b] as number) + spread * value * (row[b] as number);
-        }
-      }
+      addScaled(gradient, row, ((labels[i] as number) - p) / rows.length);
+      return Math.max(1e-6, p * (1 - p)) / rows.length;
     });
-    for (let a = 0; a < width; a++) {
-      const diagonal = rowOfTriangle(a) + a;
-      const penalty = a === width - 1 ? 1e-9 : PENALTY;
-      hessian[diagonal] = (hessian[diagonal] as number) + penalty;
-      gradient[a] = (gradient[a] as number) - penalty * (weights[a] as number);
-    }
-    const step = solveFactored(cholesky(hessian, width), gradient);
+    const curvature = (direction: Float64Array) => {
+      const product = direction.map((value, a) => value * (penalties[a] as number));
+      for (const [i, row] of design.entries()) addScaled(product, row, (spread[i] as number) * dot(row, direction));
+      return product;
+    };
+    const step = conjugateGradients(curvature, gradient);
     // A full step can overshoot where classes are nearly separable.
     const length = Math.max(1, Math.sqrt(dot(step, step)) / 5);
-    for (let a = 0; a < width; a++) weights[a] = (weights[a] as number) + (step[a] as number) / length;
+    addScaled(weights, step, 1 / length);
     if (Math.sqrt(dot(step, step)) < 1e-6) break;
   }
   return (row) => sigmoid(dot(Float64Array.from([...standard(row), 1]), weights));
 }
 
-/** Share of Cancer among the `k` nearest rows by Euclidean distance. */
-export function nearestNeighbours(rows: Rows, labels: ArrayLike<number>, k: number): Predictor {
+/** Solves A x = b but for a small part of b. @param product A times a vector, A being symmetric and positive definite */
+function conjugateGradients(product: (vector: Float64Array) => Float64Array, b: Float64Array): Float64Array {
+  const solution = new Float64Array(b.length);
+  const rest = Float64Array.from(b);
+  const direction = Float64Array.from(b);
+  const first = dot(b, b);
+  let size = first;
+  for (let step = 0; step < STEPS && size > INEXACT ** 2 * first; step++) {
+    const image = product(direction);
+    const along = size / dot(direction, image);
+    addScaled(solution, direction, along);
+    addScaled(rest, image, -along);
+    const next = dot(rest, rest);
+    for (let i = 0; i < direction.length; i++)
+      direction[i] = (rest[i] as number) + (next / size) * (direction[i] as number);
+    size = next;
+  }
+  return solution;
+}
+
+/** Adds a multiple of a vector to another, in place. */
+function addScaled(vector: Float64Array, other: Float64Array, factor: number): void {
+  for (let i = 0; i < vector.length; i++) vector[i] = (vector[i] as number) + factor * (other[i] as number);
+}
+
+/** Share of Cancer among the nearest rows by Euclidean distance, for each of several numbers of neighbours. */
+export function nearestNeighbours(
+  rows: Rows,
+  labels: ArrayLike<number>,
+  counts: readonly number[],
+): (row: Float64Array) => readonly number[] {
   return (row) => {
     const distances = rows.map((other, i) => {
       let sum = 0;
@@ -117,7 +148,9 @@ export function nearestNeighbours(rows: Rows, labels: ArrayLike<number>, k: numb
       return { sum, i };
     });
     distances.sort((a, b) => a.sum - b.sum || a.i - b.i);
-    const near = distances.slice(0, k);
-    return near.reduce((sum, { i }) => sum + (labels[i] as number), 0) / Math.max(1, near.length);
+    return counts.map((k) => {
+      const near = distances.slice(0, k);
+      return near.reduce((sum, { i }) => sum + (labels[i] as number), 0) / Math.max(1, near.length);
+    });
   };
 }

@@ -100,10 +100,15 @@ export function baselineSection({ baselines, test }: Evaluation): Section | unde
   return {
     id: "baselines",
     title: "Baselines",
-    content: described("AUC of classical models that learnt from the same training images", "Model", "What it is", [
-      ["This model", test.auc, "The network."],
-      ...baselines.map(({ name, auc, description }) => [name, auc, description] as const),
-    ]),
+    content: described(
+      "AUC of classical models that learnt from the same training images, on the same test images",
+      "Model",
+      "What it is",
+      [
+        ["This model", test.auc, "The network."],
+        ...baselines.map(({ name, auc, description }) => [name, auc, description] as const),
+      ],
+    ),
   };
 }
 

@@ -8,13 +8,19 @@ import type { ObjectStore, ReadableStore } from "../platform/stores";
 import { IMAGE_FACTS } from "../platform/warehouse";
 import { type Header, MOST_ROWS, type PlainImage } from "./classical";
 import type { Evaluation } from "./evaluation";
-import { type EvaluationRow, earlierEvaluation, evaluateTestSplit, evaluationPrefix, setsHash } from "./test-split";
+import { type FeatureKeys, StoredFeatures } from "./stored-features";
+import {
+  type EvaluationRow,
+  earlierEvaluation,
+  evaluateTestSplit,
+  evaluationPrefix,
+  type Learning,
+  setsHash,
+} from "./test-split";
 
 export type EvaluateContext = ContextWith<{ processed: ReadableStore; models: ObjectStore; reports: ObjectStore }>;
 
-type Sets = Readonly<Record<"test" | "validation", readonly EvaluationRow[]>> & {
-  readonly learn: readonly PlainImage[];
-};
+type Sets = Readonly<Record<"test" | "validation", readonly EvaluationRow[]>> & { readonly learn: Learning };
 
 /** What the table of images says of one of them. */
 type Facts = Pick<EvaluationRow, "collection" | "subtype" | "view"> & { readonly header: Header };
@@ -31,6 +37,7 @@ export class TestBench {
     private readonly facts: ReadonlyMap<string, Facts>,
     private readonly dataset: string,
     private readonly trainingRows: number,
+    private readonly stored: StoredFeatures,
   ) {}
 
   static async open(context: EvaluateContext): Promise<TestBench> {
@@ -45,7 +52,10 @@ export class TestBench {
         row.split === split && label !== null ? [{ ...row, label, collection: facts.get(id)?.collection ?? null }] : [],
       );
     const dataset = setsHash({ test: described("test"), validation: described("validation") });
-    return new TestBench(context, facts, dataset, rows.filter(({ split }) => split === "train").length);
+    const training = rows.filter(({ split }) => split === "train").length;
+    const labelled = rows.filter(({ label }) => label !== null);
+    const stored = await StoredFeatures.open(workspace.warehouse, workspace.buckets.models, labelled);
+    return new TestBench(context, facts, dataset, training, stored);
   }
 
   /** Where the report of a model lies. */
@@ -61,7 +71,7 @@ export class TestBench {
   async evaluate(model: string): Promise<{ readonly evaluation: Evaluation; readonly skipped: boolean }> {
     const { seed, workspace } = this.context;
     const { models, processed, reports } = workspace.buckets;
-    const earlier = await earlierEvaluation(reports, model, this.dataset, seed);
+    const earlier = await earlierEvaluation(reports, model, this.dataset, seed, this.stored.ids);
     if (earlier) return { evaluation: earlier, skipped: true };
     const files = modelFilesInStore(models, model);
     const classifier = await loadClassifier(files);
@@ -82,26 +92,29 @@ export class TestBench {
 
   private async load(): Promise<Sets> {
     const load = async (split: Split) => {
-      const rows: EvaluationRow[] = [];
-      for await (const { id, label, ...image } of readShards(this.context.workspace, { split })) {
-        if (label !== null) rows.push({ ...image, label, ...this.facts.get(id) });
+      const rows: (EvaluationRow & FeatureKeys)[] = [];
+      for await (const { label, ...image } of readShards(this.context.workspace, { split })) {
+        if (label !== null) rows.push({ ...image, label, ...this.facts.get(image.id) });
       }
       return rows;
     };
-    return { test: await load("test"), validation: await load("validation"), learn: await this.trainingImages() };
+    const [test, validation] = [await load("test"), await load("validation")];
+    const learn = { images: await this.trainingImages(), keys: { test, validation }, stored: this.stored };
+    return { test, validation, learn };
   }
 
   /** What baselines and probes learn from: the training split, or as many images of it as they can use. */
-  private async trainingImages(): Promise<readonly PlainImage[]> {
+  private async trainingImages(): Promise<Learning["images"]> {
     const random = uniform(mixSeed(this.context.seed, 13));
     const share = MOST_ROWS / Math.max(1, this.trainingRows);
-    const images: PlainImage[] = [];
-    for await (const { id, label, group, pixels } of readShards(this.context.workspace, {
+    const images: (PlainImage & FeatureKeys)[] = [];
+    for await (const { id, sha256, label, group, pixels } of readShards(this.context.workspace, {
       split: "train",
       channels: 1,
     })) {
       if (label === null || random() >= share) continue;
-      images.push({ label: label === "Cancer" ? 1 : 0, group, grey: pixels, header: this.facts.get(id)?.header });
+      const header = this.facts.get(id)?.header;
+      images.push({ id, sha256, label: label === "Cancer" ? 1 : 0, group, grey: pixels, header });
     }
     return images;
   }

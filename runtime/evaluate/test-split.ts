@@ -1,11 +1,13 @@
-import { oneChannel } from "../imaging";
+import { oneChannel, replicate } from "../imaging";
 import type { Label } from "../intake";
-import type { Classifier } from "../model";
+import type { Answer, Classifier } from "../model";
 import type { ObjectStore, ReadableStore } from "../platform/stores";
 import type { TrainingCurve } from "../platform/training-curve";
-import type { Header, PlainImage } from "./classical";
+import type { ClassicalResult, Header, PlainImage } from "./classical";
 import { EVALUATION_VERSION, type Evaluation, evaluateScored, type ScoredImage } from "./evaluation";
+import { type FeatureSet, featureBaselines } from "./feature-baselines";
 import { datasetHash, storeDestination, type WriteInput, writeOutputs } from "./outputs";
+import type { FeatureKeys, StoredFeatures } from "./stored-features";
 
 /** One image of a processed shard. */
 export interface EvaluationRow {
@@ -23,6 +25,14 @@ export interface EvaluationRow {
   readonly view?: string | null | undefined;
   /** Facts of the file, where they are known. */
   readonly header?: Header | undefined;
+}
+
+/** What classical models learn from, and see in images of which features are stored. */
+export interface Learning {
+  /** Images of the training split, and beside each what its features are stored under. */
+  readonly images: readonly (PlainImage & FeatureKeys)[];
+  readonly keys: Readonly<Record<"test" | "validation", readonly FeatureKeys[]>>;
+  readonly stored: StoredFeatures;
 }
 
 /** Where the evaluation of a model lies in the reports bucket. */
@@ -51,17 +61,21 @@ export function setsHash(sets: {
   return datasetHash([sets.test.map(describe), (sets.validation ?? []).map(describe)]);
 }
 
-/** The stored evaluation of a model, if it is one of these images by this seed. */
+/** The stored evaluation of a model, if it is one of these images by this seed, with baselines on these features. */
 export async function earlierEvaluation(
   reports: ObjectStore,
   model: string,
   dataset: string,
   seed: number,
+  features: readonly string[] = [],
 ): Promise<Evaluation | undefined> {
   const earlier = await readEvaluation(reports, model);
-  return earlier?.version === EVALUATION_VERSION && earlier.dataset === dataset && earlier.seed === seed
-    ? earlier
-    : undefined;
+  const isSame =
+    earlier?.version === EVALUATION_VERSION &&
+    earlier.dataset === dataset &&
+    earlier.seed === seed &&
+    earlier.features.join() === features.join();
+  return isSame ? earlier : undefined;
 }
 
 /**
@@ -72,13 +86,14 @@ export async function earlierEvaluation(
  * Every image counts, whatever the input guard says of it: that is reported beside.
  *
  * @param options.validation the split that calibrated the model, reported beside
- * @param options.learn the training split: baselines and probes are fitted to it
+ * @param options.learn the training split: baselines and probes are fitted to it, baselines on stored features and on the
+ *   model's own
  */
 export async function evaluateTestSplit(options: {
   readonly classifier: Classifier;
   readonly test: readonly EvaluationRow[];
   readonly validation?: readonly EvaluationRow[];
-  readonly learn?: readonly PlainImage[];
+  readonly learn?: Learning;
   readonly reports: ObjectStore;
   readonly seed: number;
   readonly notes?: readonly string[];
@@ -87,15 +102,24 @@ export async function evaluateTestSplit(options: {
   /** How the model's training went, where that is known. */
   readonly training?: TrainingCurve | undefined;
 }): Promise<{ readonly evaluation: Evaluation; readonly skipped: boolean }> {
-  const { classifier, reports, seed } = options;
+  const { classifier, reports, seed, learn } = options;
   const { metadata } = classifier;
   const dataset = setsHash(options);
-  const earlier = await earlierEvaluation(reports, metadata.id, dataset, seed);
+  const features = learn?.stored.ids ?? [];
+  const earlier = await earlierEvaluation(reports, metadata.id, dataset, seed, features);
   if (earlier) return { evaluation: earlier, skipped: true };
 
-  const test = await scoreRows(classifier, options.test);
-  const validation = await scoreRows(classifier, options.validation ?? []);
-  const evaluation = evaluateScored({ metadata, dataset, test, validation, learn: options.learn, seed });
+  const answered = {
+    test: await scoreRows(classifier, options.test),
+    validation: await scoreRows(classifier, options.validation ?? []),
+  };
+  const [test, validation] = [answered.test, answered.validation].map((rows) => rows.map(({ image }) => image)) as [
+    ScoredImage[],
+    ScoredImage[],
+  ];
+  const baselines = learn ? await baselinesOf(classifier, learn, answered, seed) : [];
+  const scored = { metadata, dataset, test, validation, learn: learn?.images, seed };
+  const evaluation = evaluateScored({ ...scored, baselines, features });
   const rows = new Map(options.test.map((row) => [row.source, row]));
   await writeOutputs({
     destination: storeDestination(reports, evaluationPrefix(metadata.id)),
@@ -107,6 +131,12 @@ export async function evaluateTestSplit(options: {
     notes: [
       "No group crosses train, validation and test: slices of one patient (where patients are known) and near-duplicates stay together. Scores of random splits, which leak both, are not comparable with these and are usually higher.",
       "Calibration and threshold come from validation images alone, before any test image was looked at.",
+      ...(learn
+        ? [
+            "Baselines see features that were computed before, are standardised and fitted on training images, and choose penalty and neighbours on validation images. The model's own features come from a network that learnt from the same training images and their labels; it has seen no test image.",
+            ...learn.stored.notes,
+          ]
+        : []),
       ...(options.notes ?? []),
     ],
     seed,
@@ -138,14 +168,51 @@ function describe({
   };
 }
 
-async function scoreRows(classifier: Classifier, rows: readonly EvaluationRow[]): Promise<ScoredImage[]> {
-  const probabilities = await classifier.predict(rows.map((row) => row.pixels));
-  return rows.map((row, i) => ({
-    ...describe(row),
-    probability: probabilities[i] as number,
-    plain: plainImage(row),
-    refused: classifier.guard?.judge(row.pixels).refused,
-  }));
+/** An image with the model's answer, and the features that came with it. */
+interface Answered {
+  readonly image: ScoredImage;
+  readonly features: Float32Array;
+}
+
+async function scoreRows(classifier: Classifier, rows: readonly EvaluationRow[]): Promise<Answered[]> {
+  const answers = await classifier.answer(rows.map((row) => row.pixels));
+  return rows.map((row, i) => {
+    const { probability, features } = answers[i] as Answer;
+    const refused = classifier.guard?.judge(row.pixels).refused;
+    return { image: { ...describe(row), probability, plain: plainImage(row), refused }, features };
+  });
+}
+
+/** Rows for the model's own features, and for every set that is stored. */
+async function baselinesOf(
+  classifier: Classifier,
+  { images, keys, stored }: Learning,
+  answered: Readonly<Record<"test" | "validation", readonly Answered[]>>,
+  seed: number,
+): Promise<ClassicalResult[]> {
+  const { id } = classifier.metadata;
+  const seen = await stored.of(id);
+  const unseen = images.filter(({ sha256 }) => !seen.has(sha256));
+  const answers = await classifier.answer(unseen.map(({ grey }) => replicate(grey)));
+  const found = new Map(unseen.map(({ sha256 }, i) => [sha256, (answers[i] as Answer).features]));
+  const rows = (of: readonly Answered[]) => of.map(({ features }) => Float64Array.from(features));
+  const own: FeatureSet = {
+    ...{ id, name: "Own features" },
+    description: `${answered.test[0]?.features.length ?? 0} features of this model, which learnt from the same training images.`,
+    rows: {
+      learn: images.map(({ sha256 }) => Float64Array.from(seen.get(sha256) ?? found.get(sha256) ?? [])),
+      validation: rows(answered.validation),
+      test: rows(answered.test),
+    },
+  };
+  const labels = (of: readonly Answered[]) => ({
+    labels: of.map(({ image }) => (image.label === "Cancer" ? 1 : 0)),
+    groups: of.map(({ image }) => image.group),
+  });
+  const learn = { labels: images.map(({ label }) => label), groups: images.map(({ group }) => group) };
+  const splits = { learn, validation: labels(answered.validation), test: labels(answered.test) };
+  const sets = [own, ...(await stored.sets({ learn: images, ...keys }))];
+  return sets.flatMap((set) => featureBaselines(set, splits, seed));
 }
 
 function plainImage({ label, group, pixels, header }: EvaluationRow): PlainImage {

@@ -123,22 +123,6 @@ export function cholesky(a: Float64Array, n: number): Float64Array {
   return factor;
 }
 
-/** Solves A x = b, with the {@link cholesky} factor of A. */
-export function solveFactored(factor: Float64Array, b: Float64Array): Float64Array {
-  const n = b.length;
-  const x = Float64Array.from(b);
-  for (let row = 0; row < n; row++) {
-    const rowAt = rowOfTriangle(row);
-    for (let k = 0; k < row; k++) x[row] = at(x, row) - at(factor, rowAt + k) * at(x, k);
-    x[row] = at(x, row) / at(factor, rowAt + row);
-  }
-  for (let row = n - 1; row >= 0; row--) {
-    for (let k = row + 1; k < n; k++) x[row] = at(x, row) - at(factor, rowOfTriangle(k) + row) * at(x, k);
-    x[row] = at(x, row) / at(factor, rowOfTriangle(row) + row);
-  }
-  return x;
-}
-
 /** Where a row begins in a lower triangle that is stored row by row; a triangle of n rows has `rowOfTriangle(n)` numbers. */
 export const rowOfTriangle = (row: number): number => (row * (row + 1)) / 2;
 

@@ -124,6 +124,7 @@ describe("the demo", () => {
       "upload",
       "ingest",
       "preprocess",
+      "features",
       "train",
       "evaluate",
       "score",

@@ -91,7 +91,7 @@ test("the identity of the cluster has the rights of three capabilities, and each
     "write processed": ["preprocess"],
     "append assignments": ["preprocess"],
     "append features_pca": ["features"],
-    "append features_deep": ["score"],
+    "append features_deep": ["features", "score"],
     "append pca_fits": ["features"],
     "append predictions": ["score"],
   });

@@ -1,4 +1,4 @@
-import { BASELINES, classicalResult, classicalScores, type PlainImage } from "../../../runtime/evaluate/classical";
+import type { PlainImage } from "../../../runtime/evaluate/classical";
 import { logisticRegression, nearestNeighbours, randomizedPca } from "../../../runtime/evaluate/linear";
 import { ascending, auc } from "../../../runtime/evaluate/metrics";
 import { auditShortcuts, matchingWeights } from "../../../runtime/evaluate/shortcuts";
@@ -185,23 +185,12 @@ describe("classical models", () => {
       1 / (1 + Math.exp(-(1.5 * (row[0] as number) - 0.5 * ((row[1] as number) - 5))));
     const labels = rows.map((row) => (random() < truth(row) ? 1 : 0));
     const predict = logisticRegression(rows, labels);
-    const near = nearestNeighbours(rows, labels, 101);
+    const near = nearestNeighbours(rows, labels, [1, 101]);
     for (const row of [Float64Array.of(0, 5), Float64Array.of(1, 5), Float64Array.of(-1, 7)]) {
       expect(Math.abs(predict(row) - truth(row))).toBeLessThan(0.06);
-      expect(Math.abs(near(row) - truth(row))).toBeLessThan(0.15);
+      expect(Math.abs((near(row)[1] as number) - truth(row))).toBeLessThan(0.15);
     }
     const separable = logisticRegression([Float64Array.of(0), Float64Array.of(1)], [0, 1]);
     expect(separable(Float64Array.of(1))).toBeGreaterThan(0.8);
-  });
-
-  it("baselines learn from the training images and are measured on others, with an interval", () => {
-    const [learn, set] = [pictures(80, "border", 2), pictures(60, "border", 3)];
-    for (const baseline of BASELINES) {
-      const { auc } = classicalResult(baseline, classicalScores(baseline, set, learn, 1), set, 1);
-      if (auc.value === null) throw new Error(auc.reason);
-      expect(auc.value).toBeGreaterThan(0.8);
-      expect(auc.low).toBeLessThanOrEqual(auc.value);
-      expect(auc.high).toBeGreaterThanOrEqual(auc.value);
-    }
   });
 });
