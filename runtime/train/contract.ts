@@ -30,7 +30,7 @@ export const trainContract = defineContract({
     LOG_LEVEL: logLevel,
     GCS_API_ENDPOINT: gcsEndpoint,
   }),
-  reads: ["processed", "models", "reports", "images", "assignments", "features_pca", "pca_fits"],
+  reads: ["processed", "models", "reports", "images", "assignments", "features_pca", "pca_fits", "features_deep"],
   creates: [],
   // The pointer to the current model and the newest evaluation of a model are replaced.
   writes: ["models", "reports"],
