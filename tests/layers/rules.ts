@@ -19,10 +19,11 @@ const RUNTIME: Readonly<Record<string, readonly string[]>> = {
   phantom: ["intake"],
   dataset: ["intake", "guard", "phantom"],
   model: ["dataset"],
+  similar: ["dataset"],
   registry: ["model"],
   report: ["intake"],
   explain: ["model", "report"],
-  evaluate: ["explain"],
+  evaluate: ["explain", "similar"],
   tensorflow: ["model"],
   ...Object.fromEntries(CAPABILITIES.map((name) => [name, ["registry", "evaluate"]])),
   // What trains computes with TensorFlow.js; nothing that answers may load it.

@@ -20,7 +20,10 @@ export {
   DEEP_FEATURES,
   DEEP_PICTURES,
   IMAGE_FACTS,
+  KNOWN_SCANS,
+  type KnownScanRow,
   LABELLED_IMAGES,
+  MOST_KNOWN_SCANS,
   SPLIT_MEMBERS,
   UNASSIGNED_IMAGES,
 } from "./questions";

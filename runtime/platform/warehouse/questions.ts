@@ -239,3 +239,56 @@ WHERE recipe = ${parameter("recipe")}
 GROUP BY backbone
 ORDER BY backbone`,
 );
+
+/** Most rows of {@link KNOWN_SCANS}: what a process that compares with all of them has room for. */
+export const MOST_KNOWN_SCANS = 100_000;
+
+/**
+ * Current images with what one network sees in them, and what makes two of them one patient's or one picture: by group
+ * (its name, or the image's own id where it has none yet), then by id. Of more than {@link MOST_KNOWN_SCANS} the first: a
+ * group is named by a hash, so they are drawn by chance and not by their age, whole groups but for the last. An image
+ * without features is among them, with none.
+ *
+ * `hash`: the perceptual hash that `phash` is to be by; null where an image has none by that.
+ */
+export const KNOWN_SCANS = question(
+  "known scans",
+  [...DATASET, "features_deep"],
+  z.strictObject({ recipe: z.string(), backbone: z.string(), hash: z.string() }),
+  z.object({
+    id: z.string(),
+    sha256: z.string(),
+    label: text,
+    group: z.string(),
+    split: text,
+    patient: text,
+    phash: text,
+    // An engine has no null in place of a list, the other has.
+    features: z
+      .array(z.number())
+      .nullable()
+      .transform((features) => features ?? []),
+  }),
+  (dialect) => {
+    const { column, parameter } = dialect;
+    const [group, hash] = [column("group"), column("hash")];
+    const hashOf = (table: string) => `WHEN ${table}.${hash} = ${parameter("hash")} THEN ${table}.phash`;
+    return `SELECT scans.id, scans.sha256, scans.label, scans.${group}, scans.split, scans.patient, scans.phash, deep.features
+FROM (
+  SELECT images.id, images.sha256, images.label, COALESCE(images.${group}, images.id) AS ${group}, images.split,
+    images.patient, CASE ${hashOf("images")} ${hashOf("assigned")} END AS phash
+  FROM ${as(currentImages(dialect), "images")}
+  LEFT JOIN ${as(currentAssignments(dialect), "assigned")} ON assigned.id = images.id
+  ORDER BY COALESCE(images.${group}, images.id), images.id
+  LIMIT ${MOST_KNOWN_SCANS}
+) AS scans
+LEFT JOIN (
+  SELECT sha256, features
+  FROM ${as(deepFeatures(dialect), "seen")}
+  WHERE recipe = ${parameter("recipe")} AND backbone = ${parameter("backbone")}
+) AS deep ON deep.sha256 = scans.sha256
+ORDER BY scans.${group}, scans.id`;
+  },
+);
+
+export type KnownScanRow = z.infer<(typeof KNOWN_SCANS)["row"]>;
