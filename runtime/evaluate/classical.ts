@@ -23,6 +23,8 @@ export interface PlainImage {
   readonly grey: Uint8Array;
   /** Undefined where the file's facts are not known. */
   readonly header: Header | undefined;
+  /** What the network that is measured saw in it, as numbers. */
+  readonly features?: ArrayLike<number> | undefined;
 }
 
 /** Most images that a classical model is fitted to: enough for what these models can learn, in seconds. */

@@ -26,6 +26,7 @@ import {
   reliability,
   type Scores,
 } from "./metrics";
+import { type NeighbourReport, neighbourReport } from "./neighbours";
 import { type OperatingPoint, operatingPoints } from "./operating-points";
 import { type RiskPoint, riskCoverage } from "./risk-coverage";
 import { auditShortcuts, type ShortcutAudit } from "./shortcuts";
@@ -47,6 +48,8 @@ export interface ScoredImage {
   readonly probability: number;
   /** What probes see; without it there are none. */
   readonly plain?: Pick<PlainImage, "grey" | "header"> | undefined;
+  /** What the model saw in it, as numbers; without it neighbours are not looked for. */
+  readonly features?: ArrayLike<number> | undefined;
   /** What the model's input guard says; undefined where it has none, or the image was refused before. */
   readonly refused?: boolean | undefined;
 }
@@ -99,6 +102,8 @@ export interface Evaluation {
   readonly baselines: readonly ClassicalResult[];
   /** Ids of the stored features that baselines were fitted to: principal components, other networks. */
   readonly features: readonly string[];
+  /** What the most similar training images say; null where there were none to compare with. */
+  readonly neighbours: NeighbourReport | null;
   readonly shortcuts: ShortcutAudit | null;
   readonly confusion: Confusion;
   readonly roc: readonly RocPoint[];
@@ -225,6 +230,17 @@ export function evaluateScored(input: {
     guard: guarded ? guardReport(guarded, seed) : null,
     baselines: input.baselines ?? [],
     features: input.features ?? [],
+    neighbours: neighbourReport(
+      {
+        test,
+        validation: validation ?? [],
+        learnt: (learn ?? []).map(({ label, ...image }) => ({
+          ...image,
+          label: label === 1 ? "Cancer" : "Non-Cancer",
+        })),
+      },
+      seed,
+    ),
     shortcuts: plain
       ? auditShortcuts(
           scores,

@@ -1,5 +1,16 @@
 import type { Estimate, Metric } from "../platform/metric";
-import { type Content, count, type Html, html, metricCell, percentage, type Row, type Section, table } from "../report";
+import {
+  type Content,
+  count,
+  type Html,
+  html,
+  metricCell,
+  percentage,
+  type Row,
+  type Section,
+  table,
+  whole,
+} from "../report";
 import { calibrationInWords } from "./calibration-words";
 import type { Evaluation, Measured } from "./evaluation";
 import type { Operation } from "./operating-points";
@@ -109,6 +120,27 @@ export function baselineSection({ baselines, test }: Evaluation): Section | unde
         ...baselines.map(({ name, auc, description }) => [name, auc, description] as const),
       ],
     ),
+  };
+}
+
+export function neighbourSection({ neighbours, test }: Evaluation): Section | undefined {
+  if (!neighbours) return undefined;
+  const { metric, chosen, candidates, learnt, auc } = neighbours;
+  return {
+    id: "neighbours",
+    title: "Similar scans",
+    content: html`<p class="prose">For each image the ${count(chosen, "training image")} that look most like it to the model were found among ${whole(learnt)}, of no patient or near-duplicate of its own (${metric}). How many of them are Cancer is shown beside an answer as evidence, and is no probability. How many are counted was chosen on the validation split.</p>
+${values("AUC on the test images", [
+  ["This model", test.auc],
+  ["Share of Cancer among the nearest training images", auc],
+])}
+${table(
+  "AUC on the validation images by how many are counted",
+  [{ head: "Nearest training images", kind: "number" }, ...numbers("AUC")],
+  candidates.map(({ neighbours: counted, validation }) => ({
+    cells: [counted === chosen ? `${counted} (chosen)` : counted, estimate(validation)],
+  })),
+)}`,
   };
 }
 

@@ -28,7 +28,14 @@ import {
 import type { Evaluation, Measured } from "./evaluation";
 import type { MetricName } from "./metrics";
 import { PLOTS, type PlotName } from "./plots";
-import { baselineSection, decisionSection, groupTables, guardSection, shortcutSection } from "./report-sections";
+import {
+  baselineSection,
+  decisionSection,
+  groupTables,
+  guardSection,
+  neighbourSection,
+  shortcutSection,
+} from "./report-sections";
 
 /** A test image as the report lists it. */
 export interface ReportScan {
@@ -149,6 +156,7 @@ ${figures(explanations, "map")}`,
     decisionSection(evaluation),
     guardSection(evaluation),
     baselineSection(evaluation),
+    neighbourSection(evaluation),
     shortcutSection(evaluation),
     { id: "training", title: "Training", content: plotsOf(plots, (name) => name.startsWith("training-"), NO_CURVE) },
     { id: "model", title: "Model", content: facts(modelFacts(metadata), true) },

@@ -109,16 +109,11 @@ export async function evaluateTestSplit(options: {
   const earlier = await earlierEvaluation(reports, metadata.id, dataset, seed, features);
   if (earlier) return { evaluation: earlier, skipped: true };
 
-  const answered = {
-    test: await scoreRows(classifier, options.test),
-    validation: await scoreRows(classifier, options.validation ?? []),
-  };
-  const [test, validation] = [answered.test, answered.validation].map((rows) => rows.map(({ image }) => image)) as [
-    ScoredImage[],
-    ScoredImage[],
-  ];
-  const baselines = learn ? await baselinesOf(classifier, learn, answered, seed) : [];
-  const scored = { metadata, dataset, test, validation, learn: learn?.images, seed };
+  const test = await scoreRows(classifier, options.test);
+  const validation = await scoreRows(classifier, options.validation ?? []);
+  const images = learn && (await withFeatures(classifier, learn));
+  const baselines = images ? await baselinesOf(metadata.id, { ...learn, images }, { test, validation }, seed) : [];
+  const scored = { metadata, dataset, test, validation, learn: images, seed };
   const evaluation = evaluateScored({ ...scored, baselines, features });
   const rows = new Map(options.test.map((row) => [row.source, row]));
   await writeOutputs({
@@ -168,49 +163,49 @@ function describe({
   };
 }
 
-/** An image with the model's answer, and the features that came with it. */
-interface Answered {
-  readonly image: ScoredImage;
-  readonly features: Float32Array;
-}
+/** With what the model saw in it, as numbers. */
+type Featured<T> = T & { readonly features: ArrayLike<number> };
 
-async function scoreRows(classifier: Classifier, rows: readonly EvaluationRow[]): Promise<Answered[]> {
+async function scoreRows(classifier: Classifier, rows: readonly EvaluationRow[]): Promise<Featured<ScoredImage>[]> {
   const answers = await classifier.answer(rows.map((row) => row.pixels));
   return rows.map((row, i) => {
     const { probability, features } = answers[i] as Answer;
     const refused = classifier.guard?.judge(row.pixels).refused;
-    return { image: { ...describe(row), probability, plain: plainImage(row), refused }, features };
+    return { ...describe(row), probability, features, plain: plainImage(row), refused };
   });
+}
+
+/** The training images with the model's own features: those that are stored, and for the others its answers. */
+async function withFeatures(
+  classifier: Classifier,
+  { images, stored }: Learning,
+): Promise<Featured<Learning["images"][number]>[]> {
+  const seen = await stored.of(classifier.metadata.id);
+  const unseen = images.filter(({ sha256 }) => !seen.has(sha256));
+  const answers = await classifier.answer(unseen.map(({ grey }) => replicate(grey)));
+  const found = new Map(unseen.map(({ sha256 }, i) => [sha256, (answers[i] as Answer).features]));
+  return images.map((image) => ({ ...image, features: seen.get(image.sha256) ?? found.get(image.sha256) ?? [] }));
 }
 
 /** Rows for the model's own features, and for every set that is stored. */
 async function baselinesOf(
-  classifier: Classifier,
-  { images, keys, stored }: Learning,
-  answered: Readonly<Record<"test" | "validation", readonly Answered[]>>,
+  model: string,
+  { images, keys, stored }: Learning & { readonly images: readonly Featured<unknown>[] },
+  { test, validation }: Readonly<Record<"test" | "validation", readonly Featured<ScoredImage>[]>>,
   seed: number,
 ): Promise<ClassicalResult[]> {
-  const { id } = classifier.metadata;
-  const seen = await stored.of(id);
-  const unseen = images.filter(({ sha256 }) => !seen.has(sha256));
-  const answers = await classifier.answer(unseen.map(({ grey }) => replicate(grey)));
-  const found = new Map(unseen.map(({ sha256 }, i) => [sha256, (answers[i] as Answer).features]));
-  const rows = (of: readonly Answered[]) => of.map(({ features }) => Float64Array.from(features));
+  const rows = (of: readonly Featured<unknown>[]) => of.map(({ features }) => Float64Array.from(features));
   const own: FeatureSet = {
-    ...{ id, name: "Own features" },
-    description: `${answered.test[0]?.features.length ?? 0} features of this model, which learnt from the same training images.`,
-    rows: {
-      learn: images.map(({ sha256 }) => Float64Array.from(seen.get(sha256) ?? found.get(sha256) ?? [])),
-      validation: rows(answered.validation),
-      test: rows(answered.test),
-    },
+    ...{ id: model, name: "Own features" },
+    description: `${test[0]?.features.length ?? 0} features of this model, which learnt from the same training images.`,
+    rows: { learn: rows(images), validation: rows(validation), test: rows(test) },
   };
-  const labels = (of: readonly Answered[]) => ({
-    labels: of.map(({ image }) => (image.label === "Cancer" ? 1 : 0)),
-    groups: of.map(({ image }) => image.group),
+  const labels = (of: readonly ScoredImage[]) => ({
+    labels: of.map(({ label }) => (label === "Cancer" ? 1 : 0)),
+    groups: of.map(({ group }) => group),
   });
   const learn = { labels: images.map(({ label }) => label), groups: images.map(({ group }) => group) };
-  const splits = { learn, validation: labels(answered.validation), test: labels(answered.test) };
+  const splits = { learn, validation: labels(validation), test: labels(test) };
   const sets = [own, ...(await stored.sets({ learn: images, ...keys }))];
   return sets.flatMap((set) => featureBaselines(set, splits, seed));
 }

@@ -95,7 +95,7 @@ async function keep(
   signal: AbortSignal,
 ): Promise<Prediction> {
   const { metadata } = scorer;
-  const { id, geometry, probability, label, decision, map } = scored;
+  const { id, geometry, probability, label, decision, map, features } = scored;
   const at = new Date();
   const pages = await answers.keepPages(scored, pagesOf(scored, bytes, { pictures, limits, signal }), at);
   signal.throwIfAborted();
@@ -106,7 +106,14 @@ async function keep(
     keptUntil: answers.keptUntil(at),
     fileSha256: createHash("sha256").update(bytes).digest("hex"),
   });
-  const kept = { prediction, map: { ...map, values: [...map.values] }, geometry, who };
+  const kept = {
+    prediction,
+    map: { ...map, values: [...map.values] },
+    geometry,
+    who,
+    // Nine digits tell any two 32-bit floats apart.
+    features: Array.from(features, (value) => Number(value.toPrecision(9))),
+  };
   const row = {
     request,
     id,

@@ -12,6 +12,7 @@ import { Answers } from "./kept/answers";
 import { FeedbackBook } from "./kept/feedback";
 import { Idempotency } from "./kept/idempotency";
 import { TimeIndex } from "./kept/time-index";
+import { KnownShelf } from "./known-shelf";
 import { createMetrics } from "./metrics";
 import { ModelSlot } from "./model-slot";
 import { MULTIPART_OVERHEAD } from "./multipart";
@@ -35,6 +36,7 @@ import { historyRoutes } from "./routes/history";
 import { modelRoutes } from "./routes/models";
 import { predictRoutes, TAKE_SCANS } from "./routes/predict";
 import { predictionRoutes } from "./routes/prediction";
+import { similarRoutes } from "./routes/similar";
 import { LANES } from "./scoring";
 import { visitorRoutes } from "./visitor";
 import { webRoutes } from "./web";
@@ -44,6 +46,8 @@ export interface ServerDependencies {
   /** The bucket of models again, where this process may move the pointer to the current one. @default it may not */
   readonly pointer?: PointerStore | undefined;
   readonly reports: ReadableStore & CreatableStore;
+  /** Where the pictures of the data set lie. @default known scans are shown without theirs */
+  readonly curated?: ReadableStore;
   readonly warehouse: Warehouse;
   readonly log: Logger;
   /** How callers are told from each other. @default not at all: it is for this machine alone: `listen` of server.ts refuses else */
@@ -99,7 +103,7 @@ declare module "fastify" {
  * `/readyz` says what is wrong.
  */
 export async function buildServer(dependencies: ServerDependencies): Promise<FastifyInstance> {
-  const { models, pointer, reports, warehouse, log } = dependencies;
+  const { models, pointer, reports, curated, warehouse, log } = dependencies;
   const maxBodyBytes = dependencies.maxBodyBytes ?? SERVE_DEFAULTS.maxBodyMiB * 2 ** 20;
   const maxPages = dependencies.maxPages ?? SERVE_DEFAULTS.maxPages;
   const pixels = (dependencies.maxMegapixels ?? SERVE_DEFAULTS.maxMegapixels) * 1_000_000;
@@ -107,7 +111,8 @@ export async function buildServer(dependencies: ServerDependencies): Promise<Fas
   const senderSeconds = dependencies.senderSeconds ?? 10;
   const answerSeconds = dependencies.answerSeconds ?? 60;
   const deadlineSeconds = dependencies.deadlineSeconds ?? SERVE_DEFAULTS.deadlineSeconds;
-  const slot = new ModelSlot(models, log);
+  const shelf = new KnownShelf(warehouse, reports, log);
+  const slot = new ModelSlot(models, log, (model) => shelf.prepare(model));
   const places = dependencies.queueLimit ?? SERVE_DEFAULTS.queueLimit;
   const queue = new Queue({ places, lanes: LANES, patience: deadlineSeconds });
   const drawing = new Queue({ places: DRAWINGS, lanes: LANES, patience: deadlineSeconds });
@@ -209,12 +214,15 @@ export async function buildServer(dependencies: ServerDependencies): Promise<Fas
   await app.register(docsRoutes);
   await app.register(predictRoutes, { ...answering, bodies, connections, keys });
   await app.register(historyRoutes, { history, feedback });
-  await app.register(predictionRoutes, { drawing, pictures, connections, answers, feedback, bodies, keys });
+  const drawn = { drawing, pictures, connections, answers, shelf };
+  await app.register(predictionRoutes, { ...drawn, feedback, bodies, keys, curated });
+  await app.register(similarRoutes, drawn);
   await app.register(modelRoutes, { slot, models, pointer, reports, keys });
   refuseTheRest();
 
   app.addHook("onClose", async () => {
     await Promise.all([slot.close(), pictures.close()]);
+    await shelf.close();
   });
   await slot.start(dependencies.refreshSeconds ?? 3);
   return app;

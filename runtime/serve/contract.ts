@@ -80,7 +80,8 @@ export const serveContract = defineContract({
     LOG_LEVEL: logLevel,
     GCS_API_ENDPOINT: gcsEndpoint,
   }),
-  reads: ["models", "reports"],
+  // Scans of the data set that are like the one asked about: which there are, and their pictures.
+  reads: ["models", "reports", "curated", "images", "assignments", "features_deep"],
   creates: ["reports"],
   writes: [],
   // The pointer to the model that is served: an administrator moves it.

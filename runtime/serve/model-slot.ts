@@ -33,9 +33,11 @@ export class ModelSlot {
   /** Promotions that could not be served. */
   failures = 0;
 
+  /** @param onLoaded is told of a model that answers from now on */
   constructor(
     private readonly models: ReadableStore,
     private readonly log: Logger,
+    private readonly onLoaded: (model: string) => void = () => {},
   ) {}
 
   get current(): Scorer | undefined {
@@ -135,6 +137,7 @@ export class ModelSlot {
     this.retire();
     this.loaded = { scorer, verdict, users: 0, retired: false };
     this.log.info({ model: id }, "Model loaded, verified and warm");
+    this.onLoaded(id);
   }
 }
 

@@ -1,6 +1,15 @@
 import type { MessagePort } from "node:worker_threads";
 import { renderOriginal, renderOverlay } from "../explain";
-import { applyRecipe, decodeScan, encodePng, type Geometry, type ImageLimits, oneChannel, RECIPE } from "../imaging";
+import {
+  applyRecipe,
+  decodeScan,
+  encodePng,
+  type Geometry,
+  type ImageLimits,
+  oneChannel,
+  perceptualHash,
+  RECIPE,
+} from "../imaging";
 import type { EncodedPage, KeptMap } from "./kept/answers";
 import { DamagedPage, openPage, type StoredPage } from "./kept/stored-page";
 import { explanationOfMap } from "./scoring";
@@ -18,8 +27,8 @@ export interface OverlayTask {
   readonly opacity: number | undefined;
 }
 
-/** A PNG; errors lose their class on the way out of a thread. */
-export type Outcome = { readonly png: Uint8Array } | { readonly damaged: string };
+/** What was made; errors lose their class on the way out of a thread. */
+export type Outcome<T = Uint8Array> = { readonly made: T } | { readonly damaged: string };
 
 export async function overlay({ page, map, geometry, opacity }: OverlayTask): Promise<Outcome> {
   return outcome(async () => {
@@ -38,6 +47,11 @@ export async function seen(page: StoredPage): Promise<Outcome> {
     const pixels = oneChannel(applyRecipe(await openPage(page)).pixels);
     return encodePng({ width: RECIPE.side, height: RECIPE.side, depth: 8, pixels });
   });
+}
+
+/** The page's perceptual hash: 64 hex digits. */
+export async function fingerprint(page: StoredPage): Promise<Outcome<string>> {
+  return outcome(async () => perceptualHash(await openPage(page)));
 }
 
 /** The page itself, once it was seen to be the one that was answered. */
@@ -76,9 +90,9 @@ export async function pages({ bytes, limits, pages, port }: PagesTask & { readon
   }
 }
 
-async function outcome(draw: () => Promise<Uint8Array>): Promise<Outcome> {
+async function outcome<T>(make: () => Promise<T>): Promise<Outcome<T>> {
   try {
-    return { png: await draw() };
+    return { made: await make() };
   } catch (error) {
     if (error instanceof DamagedPage) return { damaged: error.message };
     throw error;

@@ -5,6 +5,8 @@ import type { EncodedPage } from "./kept/answers";
 import { DamagedPage, type StoredPage } from "./kept/stored-page";
 import type { Outcome, OverlayTask, PagesTask } from "./picture-worker";
 
+type Task = Exclude<keyof typeof import("./picture-worker"), "pages">;
+
 /** Milliseconds that a thread waits for work before it ends. */
 const IDLE = 60_000;
 
@@ -47,6 +49,11 @@ export class Pictures {
     return this.run("stored", page);
   }
 
+  /** The page's perceptual hash: 64 hex digits. @throws {DamagedPage} */
+  fingerprint(page: StoredPage): Promise<string> {
+    return this.make<string>("fingerprint", page);
+  }
+
   /**
    * Pages of a file as they are kept, one after the other.
    * @throws the signal's reason
@@ -83,13 +90,14 @@ export class Pictures {
     return this.pool.destroy();
   }
 
-  private async run(
-    name: Exclude<keyof typeof import("./picture-worker"), "pages">,
-    task: OverlayTask | StoredPage,
-  ): Promise<Buffer> {
-    const outcome = (await this.pool.run(task, { name })) as Outcome;
-    if ("damaged" in outcome) throw new DamagedPage(outcome.damaged);
-    const { buffer, byteOffset, byteLength } = outcome.png;
+  private async run(name: Task, task: OverlayTask | StoredPage): Promise<Buffer> {
+    const { buffer, byteOffset, byteLength } = await this.make<Uint8Array>(name, task);
     return Buffer.from(buffer, byteOffset, byteLength);
+  }
+
+  private async make<T>(name: Task, task: OverlayTask | StoredPage): Promise<T> {
+    const outcome = (await this.pool.run(task, { name })) as Outcome<T>;
+    if ("damaged" in outcome) throw new DamagedPage(outcome.damaged);
+    return outcome.made;
   }
 }

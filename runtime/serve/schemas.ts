@@ -134,6 +134,9 @@ export const overlayQuerySchema = z.object({
 /** `GET /v1/scans/{id}/picture` */
 export const pictureQuerySchema = z.object({ page: wholeNumber(1, 99_999).optional() });
 
+/** `GET /v1/predictions/{id}/similar` */
+export const similarQuerySchema = z.object({ limit: wholeNumber(1, 50).default(8) });
+
 /** `GET /v1/predictions/{id}/map` */
 export const mapSchema = named(
   "SaliencyMap",
@@ -335,6 +338,41 @@ export const metricSchema = named(
   ]),
 );
 export type MetricValue = z.infer<typeof metricSchema>;
+
+/** `GET /v1/predictions/{id}/similar`: no scan of the same patient and no near-duplicate is among them. */
+export const similarSchema = named(
+  "Similar",
+  z.object({
+    id: hex64.describe("Of the prediction"),
+    model: z.string().describe("By whose features scans are compared: the one that answered"),
+    items: z
+      .array(
+        z.object({
+          id: hex64.describe("Of the image of the data set"),
+          label: labelSchema.describe("What people hold it for"),
+          split: z.enum(["train", "validation", "test"]).nullable().describe("train: the model learnt from it"),
+          similarity: z.number().min(-1).max(1).describe("1: the same to the model; 0: no more alike than any two"),
+          picture: path("the scan: a PNG, for clinicians"),
+        }),
+      )
+      .describe("The nearest first"),
+    agreement: z
+      .object({
+        neighbours: z.int().describe("Nearest scans that were counted"),
+        cancer: z.int().describe("How many of them people hold for Cancer"),
+        auc: metricSchema
+          .nullable()
+          .describe("How well their share ranks test images, by neighbours among training images; null: not evaluated"),
+      })
+      .describe("Evidence beside the answer. A share of cases, and not a probability"),
+    known: z.int().describe("Labelled scans that were compared"),
+    excluded: z.int().describe("Of them, left out: of the same patient, or the same picture"),
+    complete: z.boolean().describe("Whether all scans of the data set were compared; else a part, drawn by chance"),
+    metric: z.string().describe("How"),
+    disclaimer: z.string(),
+  }),
+);
+export type Similar = z.infer<typeof similarSchema>;
 
 const metrics = z.object({
   accuracy: metricSchema,

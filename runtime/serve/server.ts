@@ -80,13 +80,14 @@ export async function serveWorkspace(options: {
   const workspace = typeof options.workspace === "string" ? await openWorkspace(options.workspace) : options.workspace;
   const host = options.host ?? LOOPBACK;
   const callers = options.callers ?? localCallers(host, {});
-  const { models, reports } = workspace.buckets;
+  const { models, reports, curated } = workspace.buckets;
   const log = options.log ?? createLogger("serve", { keepNames: true });
   const keepDays = options.keepDays ?? SERVE_DEFAULTS.keepDays;
   const app = await buildServer({
     models,
     pointer: models,
     reports,
+    curated,
     warehouse: workspace.warehouse,
     log,
     keepDays,
@@ -132,12 +133,13 @@ export async function main(): Promise<void> {
   const env = parseEnv(serveContract.env, process.env, (all) => identityProblems(all, host));
   const log = createLogger("serve");
   const authentication = authenticationOf(env);
-  const { models, reports } = await openStores(serveContract, env);
+  const { models, reports, curated } = await openStores(serveContract, env);
   const warehouse = await openTables(serveContract, env);
   const app = await buildServer({
     models,
     pointer: models,
     reports,
+    curated,
     warehouse,
     log,
     maxBodyBytes: env.MAX_BODY_MIB * 2 ** 20,

@@ -36,12 +36,15 @@ export class DuckDb {
     await this.connection.run(`CREATE OR REPLACE VIEW ${DUCKDB.table(table)} AS SELECT ${select}`);
   }
 
-  async query(sql: string, parameters: Readonly<Record<string, string | number>>): Promise<Record<string, unknown>[]> {
+  /** Some thousand rows at a time: what else the process has to do goes on while many are read. */
+  async *query(
+    sql: string,
+    parameters: Readonly<Record<string, string | number>>,
+  ): AsyncGenerator<Record<string, unknown>[]> {
     const values = Object.fromEntries(Object.entries(parameters).map(([name, value]) => [name, bindable(value)]));
-    const result = await this.connection.runAndReadAll(sql, values);
-    return result
-      .getRowObjectsJS()
-      .map((row) => Object.fromEntries(Object.entries(row).map(([key, value]) => [key, plain(value)])));
+    const result = await this.connection.stream(sql, values);
+    for await (const rows of result.yieldRowObjectJs())
+      yield rows.map((row) => Object.fromEntries(Object.entries(row).map(([key, value]) => [key, plain(value)])));
   }
 
   close(): void {

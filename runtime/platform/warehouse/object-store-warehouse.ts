@@ -97,8 +97,10 @@ export class ObjectStoreWarehouse implements Warehouse {
     const folder = await mkdtemp(join(tmpdir(), `warehouse-${process.pid}-`));
     try {
       for (const table of question.tables) await database.view(table, await this.copy(table, folder));
-      const rows = await database.query(question.sql(DUCKDB), values);
-      return rows.map((row) => question.row.parse(row));
+      const rows: R[] = [];
+      for await (const some of database.query(question.sql(DUCKDB), values))
+        for (const row of some) rows.push(question.row.parse(row));
+      return rows;
     } finally {
       await rm(folder, { recursive: true, force: true });
     }

@@ -99,7 +99,7 @@ export const AUDIT = [
   required("action", "STRING", "What was done: predict, view-original, promote, ..."),
   required("who", "STRING", "Address of who did it; local where nobody is asked to sign in"),
   required("role", "STRING", "viewer, clinician or admin: the role in which it was done"),
-  nullable("subject", "STRING", "What it was done to: id of a prediction or of a model"),
+  nullable("subject", "STRING", "What it was done to: id of a prediction, of a model or of an image"),
   nullable("sha256", "STRING", "SHA-256 of the decoded pixels that went in"),
   nullable("model", "STRING", "Model id"),
   nullable("recipe", "STRING", "Pixel recipe id"),

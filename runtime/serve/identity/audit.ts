@@ -18,6 +18,8 @@ export type AuditAction =
   | "view-map"
   | "view-pixels"
   | "view-prediction"
+  | "view-similar"
+  | "view-scan"
   | "view-report"
   | "history"
   | "feedback"
@@ -29,7 +31,7 @@ export interface AuditEntry extends Caller {
   readonly action: AuditAction;
   /** Id of the request, or of its part where it asks for several things. */
   readonly request: string;
-  /** Id of the prediction or of the model that it was done to. @default null */
+  /** Id of the prediction, of the model or of the image of the data set that it was done to. @default null */
   readonly subject?: string | null;
   /** SHA-256 of the decoded pixels that went in. @default null */
   readonly sha256?: string | null;

@@ -59,14 +59,18 @@ export async function identify(app: FastifyInstance, options: IdentityOptions): 
     await limits?.requests(request);
     refuseOtherSites(request.raw);
     if (needed === undefined) throw forbidden("Nobody may use this path: it does not say who may.");
-    if (!mayDo(request.caller, needed))
-      throw forbidden(`This needs the role ${needed}, and yours is ${request.caller.role}.`);
+    requireRole(request.caller, needed);
   });
 }
 
 /** What is not there, whoever has any role may be told of. */
 function neededFor(request: FastifyRequest): RouteRole | undefined {
   return request.is404 ? ("viewer" satisfies Role) : request.routeOptions.config.role;
+}
+
+/** @throws {Problem} `forbidden` */
+export function requireRole(caller: Caller, needed: Role): void {
+  if (!mayDo(caller, needed)) throw forbidden(`This needs the role ${needed}, and yours is ${caller.role}.`);
 }
 
 const forbidden = (detail: string) => new Problem(403, "forbidden", detail);

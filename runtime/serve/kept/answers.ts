@@ -23,6 +23,8 @@ export interface KeptAnswer {
   readonly map: KeptMap;
   readonly geometry: Geometry;
   readonly who: string;
+  /** What the model saw in that page, as numbers; absent in answers that earlier versions kept. */
+  readonly features?: readonly number[] | undefined;
 }
 
 /** A page that was kept. */
@@ -56,6 +58,7 @@ const keptSchema = z.object({
     padTop: number,
   }),
   who: z.string(),
+  features: z.array(number).optional(),
 });
 
 const DAY = 86_400_000;

@@ -1,18 +1,21 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { ZodTypeProvider } from "fastify-type-provider-zod";
 import { z } from "zod";
+import { curatedName, readCuratedObject } from "../../dataset";
 import { RECIPE } from "../../imaging";
+import type { ReadableStore } from "../../platform/stores";
 import { PREDICTIONS } from "../answering";
 import type { Bodies } from "../bodies";
 import type { Connections } from "../connections";
-import type { AuditAction } from "../identity";
+import { type AuditAction, requireRole } from "../identity";
 import type { Answers, KeptAnswer } from "../kept/answers";
 import type { FeedbackBook } from "../kept/feedback";
 import type { Idempotency } from "../kept/idempotency";
-import type { StoredPage } from "../kept/stored-page";
+import { DamagedPage, type StoredPage } from "../kept/stored-page";
+import type { KnownShelf } from "../known-shelf";
 import { IDEMPOTENT, jsonBody, picture, responses } from "../openapi";
 import type { Pictures } from "../pictures";
-import { notFound } from "../problem";
+import { notFound, Problem } from "../problem";
 import type { Queue } from "../queue";
 import { idParams, replyOnce, withJson } from "../request";
 import {
@@ -25,6 +28,7 @@ import {
   predictionSchema,
   type SaliencyMap,
 } from "../schemas";
+import { A_PICTURE, lookAt, SHOW, UNCHANGING } from "./look";
 
 export interface PredictionDependencies {
   /** Pictures are drawn so many at a time, however many are asked for. */
@@ -35,32 +39,28 @@ export interface PredictionDependencies {
   readonly feedback: FeedbackBook;
   readonly bodies: Bodies;
   readonly keys: Idempotency;
+  readonly shelf: KnownShelf;
+  /** Where the pictures of known scans lie; undefined where they are not shown. */
+  readonly curated: ReadableStore | undefined;
 }
 
-const A_PICTURE = { units: 1, large: false };
 const BY_ID = `${PREDICTIONS}/:id`;
-/** The same id shows the same for as long as it is kept. */
-const UNCHANGING = "private, max-age=3600, immutable";
-const SHOW = { config: { role: "viewer" } } as const;
 
 /** What is kept of one answer: its pictures, its map, its pages, and what people say of it. */
 export async function predictionRoutes(app: FastifyInstance, dependencies: PredictionDependencies): Promise<void> {
-  const { drawing, pictures, connections, answers, feedback, bodies, keys } = dependencies;
+  const { drawing, pictures, connections, answers, feedback, bodies, keys, shelf, curated } = dependencies;
   const api = app.withTypeProvider<ZodTypeProvider>();
 
-  /** The newest answer of an id. Who looks at what is of a patient is written down. */
-  const look = async (
-    request: FastifyRequest<{ Params: { id: string } }>,
-    action: AuditAction,
-  ): Promise<KeptAnswer> => {
-    const { id } = request.params;
-    const answer = await answers.newest(id);
-    if (!answer) throw notFound("Nothing is kept of a prediction with this id. Send the scan again.");
-    await app.audit.record({ action, ...request.caller, request: request.id, subject: id });
-    return answer;
+  const look = (request: FastifyRequest<{ Params: { id: string } }>, action: AuditAction) =>
+    lookAt(app, answers, request, action);
+  /** Sends a picture, which is drawn in its turn and not for who has left. */
+  const send = async (request: FastifyRequest, reply: FastifyReply, picture: () => Promise<Buffer>) => {
+    const drawn = await connections.whileWorking(request.raw, (gone) =>
+      drawing.admit(A_PICTURE, gone, (lane) => lane(picture)),
+    );
+    return reply.type("image/png").header("cache-control", UNCHANGING).send(drawn);
   };
-  /** Sends a picture of a page, which is drawn in its turn and not for who has left. */
-  const draw = async (
+  const draw = (
     request: FastifyRequest,
     reply: FastifyReply,
     answer: KeptAnswer,
@@ -68,10 +68,27 @@ export async function predictionRoutes(app: FastifyInstance, dependencies: Predi
     picture: (page: StoredPage) => Promise<Buffer>,
   ) => {
     const slice = pageOf(answer, page);
-    const drawn = await connections.whileWorking(request.raw, (gone) =>
-      drawing.admit(A_PICTURE, gone, (lane) => lane(() => answers.withPage(answer, slice, picture))),
-    );
-    return reply.type("image/png").header("cache-control", UNCHANGING).send(drawn);
+    return send(request, reply, () => answers.withPage(answer, slice, picture));
+  };
+  /** A scan of the data set: of a patient who is not the one that is asked about. */
+  const drawKnown = async (
+    request: FastifyRequest<{ Params: { id: string } }>,
+    reply: FastifyReply,
+    page: number | undefined,
+  ) => {
+    requireRole(request.caller, "clinician");
+    const scan = await shelf.find(request.params.id);
+    if (!scan || !curated) throw notFound("Nothing is kept of a prediction, and no known scan is there, with this id.");
+    if (page !== undefined && page !== 1) throw notFound("A known scan has one page.");
+    const { id, sha256 } = scan;
+    await app.audit.record({ action: "view-scan", ...request.caller, request: request.id, subject: id, sha256 });
+    return send(request, reply, async () => {
+      const png = await readCuratedObject(curated, curatedName(sha256));
+      if ("reason" in png) throw damagedScan(png.message);
+      return pictures.original({ png, sha256 }).catch((error: unknown) => {
+        throw error instanceof DamagedPage ? damagedScan(`its file ${error.message}.`) : error;
+      });
+    });
   };
   const pageOf = ({ prediction }: KeptAnswer, page: number) => {
     const slice = prediction.slices.find((each) => each.page === page);
@@ -153,12 +170,15 @@ export async function predictionRoutes(app: FastifyInstance, dependencies: Predi
   api.get("/v1/scans/:id/picture", {
     ...SHOW,
     schema: {
-      summary: "What the model saw of the page that the answer is about, or of another: 128 x 128 pixels",
+      summary:
+        "Of an answer: what the model saw of the page that it is about, or of another, 128 x 128 pixels. Of a known scan, for clinicians: the page, 8 bits, at most 1,024 pixels wide and high",
       params: idParams,
       querystring: pictureQuerySchema,
       response: responses(picture("The picture")),
     },
     handler: async (request, reply) => {
+      // Ids of answers and of known scans are hashes of different things.
+      if (!(await answers.newest(request.params.id))) return drawKnown(request, reply, request.query.page);
       const answer = await look(request, "view-pixels");
       const page = request.query.page ?? answer.prediction.page;
       return draw(request, reply, answer, page, (stored) => pictures.seen(stored));
@@ -195,6 +215,13 @@ export async function predictionRoutes(app: FastifyInstance, dependencies: Predi
     },
   });
 }
+
+const damagedScan = (what: string) =>
+  new Problem(
+    500,
+    "scan-damaged",
+    `The picture of this scan cannot be shown: ${what} Tell who runs this service to upload the scan again.`,
+  );
 
 function mapOf({ prediction, map, geometry }: KeptAnswer): SaliencyMap {
   const { page, peak, width, height } = prediction;

@@ -18,6 +18,7 @@ import {
   type FeaturesPcaRow,
   IMAGE_FACTS,
   type ImageRow,
+  KNOWN_SCANS,
   LABELLED_IMAGES,
   ObjectStoreWarehouse,
   type Question,
@@ -300,6 +301,53 @@ test("deep features are those of one network and recipe, once a picture", async 
   expect(await ask(DEEP_BACKBONES, { recipe: "r1" })).toEqual([
     { backbone: "b1", pictures: 2 },
     { backbone: "b2", pictures: 1 },
+  ]);
+});
+
+test("known scans are the current images by group, with one network's features, where they have any, and one perceptual hash", async () => {
+  const names = ["a", "b", "c", "d"];
+  const [a, b, c, d] = names.map((name) => imageRow(name, { patient: `of ${name}` })) as [
+    ImageRow,
+    ImageRow,
+    ImageRow,
+    ImageRow,
+  ];
+  const [hash, recipe] = [a.hash as string, "r1"];
+  const deep = (sha256: string, more: Partial<FeaturesDeepRow> = {}): FeaturesDeepRow => ({
+    ...{ id: `${sha256}/${more.backbone}/${more.recipe}`, sha256, recipe, backbone: "m", features: [0.5, -2] },
+    ...{ extracted_at: "2026-01-01T00:00:00.000Z", ...more },
+  });
+  const { ask } = await both({
+    images: [
+      a,
+      // Hashed anew by the run that grouped it.
+      { ...b, hash: "an earlier one", label: null },
+      // By another hash alone, and not in a group yet.
+      { ...c, hash: "an earlier one" },
+      d,
+      { ...d, id: "quarantined", source: "q", status: "quarantined", sha256: null },
+      imageRow("old", { source: d.source, generation: 0 }),
+    ],
+    assignments: [
+      assignmentRow(a, { group: "z", split: "train" }),
+      assignmentRow(b, { group: "b", split: "test", phash: "hashed anew" }),
+      assignmentRow(d, { group: "b", split: "validation" }),
+    ],
+    features_deep: [
+      deep("a"),
+      deep("b", { backbone: "other" }),
+      deep("c", { recipe: "other" }),
+      deep("d", { features: [1] }),
+      deep("d", { extracted_at: "2026-01-02T00:00:00.000Z", features: [1] }),
+      deep("old"),
+    ],
+  });
+  const of = (name: string) => ({ id: name, sha256: name, label: "Cancer", patient: `of ${name}` });
+  expect(await ask(KNOWN_SCANS, { recipe, backbone: "m", hash })).toEqual([
+    { ...of("b"), label: null, group: "b", split: "test", phash: "hashed anew", features: [] },
+    { ...of("d"), group: "b", split: "validation", phash: "d", features: [1] },
+    { ...of("c"), group: "c", split: null, phash: null, features: [] },
+    { ...of("a"), group: "z", split: "train", phash: "a", features: [0.5, -2] },
   ]);
 });
 
