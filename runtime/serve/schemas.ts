@@ -351,7 +351,7 @@ export const similarSchema = named(
           id: hex64.describe("Of the image of the data set"),
           label: labelSchema.describe("What people hold it for"),
           split: z.enum(["train", "validation", "test"]).nullable().describe("train: the model learnt from it"),
-          similarity: z.number().min(-1).max(1).describe("1: the same to the model; 0: no more alike than any two"),
+          similarity: z.number().min(-1).max(1).describe("Cosine of the features: 1 is the same to the model"),
           picture: path("the scan: a PNG, for clinicians"),
         }),
       )

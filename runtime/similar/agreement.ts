@@ -6,7 +6,7 @@ export const NEIGHBOUR_COUNTS = [5, 10, 20, 40] as const;
 /** Counted where nothing was chosen: a model without an evaluation, or without validation images. */
 export const USUAL_NEIGHBOURS = 20;
 /** How two pictures are compared, for a person. */
-export const METRIC = "cosine of the model's features, each standardised over the known scans";
+export const METRIC = "cosine of the model's own features";
 
 /** How many of the nearest scans are called Cancer by people. */
 export interface Agreement {

@@ -3,7 +3,7 @@ import { setImmediate } from "node:timers/promises";
 /** A row that lies near, by its position. */
 export interface Near {
   readonly row: number;
-  /** Cosine of the angle between both, -1 to 1: 1 is the same direction, 0 no more alike than any two. */
+  /** Cosine of the angle between both, -1 to 1: 1 is the same direction. */
   readonly similarity: number;
 }
 
@@ -12,16 +12,19 @@ const TURN = 20_000;
 
 /**
  * Features of many pictures, in which the nearest to another one are found by comparing with all: exact, 13 ms for 20,000
- * rows of 128. Each feature is standardised over the rows, so that none counts for more because it is large; two rows are
- * as near as the angle between them is small (cosine). Takes 4 bytes a number.
+ * rows of 128. Two rows are as near as the angle between them is small (cosine), whatever their lengths. Takes 4 bytes a
+ * number.
+ *
+ * Of the product's network on 2,846 public scans, the share of Cancer among the 20 nearest training images had the highest
+ * AUC on the validation split by this, 0.985; by the Euclidean distance it was 0.984, by the same of standardised features
+ * 0.985, by their cosine 0.973.
  */
 export class FeatureSpace {
   private constructor(
-    private readonly mean: Float64Array,
-    /** 1 / standard deviation; 0 where a feature is the same everywhere, and says nothing. */
-    private readonly scale: Float64Array,
-    /** Of length 1 each (0 where nothing is known of a row), one after the other. */
+    /** Of length 1 each (0 where a row is nothing but zeros), one after the other. */
     private readonly places: Float32Array,
+    /** Features of a row. */
+    readonly width: number,
   ) {}
 
   /** @throws {RangeError} if rows differ in length */
@@ -29,23 +32,11 @@ export class FeatureSpace {
     const width = rows[0]?.length ?? 0;
     const odd = rows.findIndex((row) => row.length !== width);
     if (odd >= 0) throw new RangeError(`Row ${odd} has ${rows[odd]?.length} features; the first has ${width}.`);
-    const mean = new Float64Array(width);
-    for (const row of rows) for (let i = 0; i < width; i++) add(mean, i, (row[i] as number) / rows.length);
-    const variance = new Float64Array(width);
-    for (const row of rows)
-      for (let i = 0; i < width; i++) add(variance, i, ((row[i] as number) - (mean[i] as number)) ** 2 / rows.length);
-    const scale = variance.map((value) => (value > 0 ? 1 / Math.sqrt(value) : 0));
     const places = new Float32Array(rows.length * width);
-    const space = new FeatureSpace(mean, scale, places);
     rows.forEach((row, at) => {
-      places.set(space.place(row), at * width);
+      places.set(ofLengthOne(row), at * width);
     });
-    return space;
-  }
-
-  /** Features of a row. */
-  get width(): number {
-    return this.mean.length;
+    return new FeatureSpace(places, width);
   }
 
   /** Rows. */
@@ -91,7 +82,7 @@ export class FeatureSpace {
     const { places, width } = this;
     if (features.length !== width)
       throw new RangeError(`${features.length} features cannot be compared with rows of ${width}.`);
-    const place = this.place(features);
+    const place = ofLengthOne(features);
     const best: Near[] = [];
     for (let row = 0; row < this.size; row++) {
       if (row > 0 && row % TURN === 0) yield undefined;
@@ -108,14 +99,11 @@ export class FeatureSpace {
     }
     return best;
   }
-
-  private place(features: ArrayLike<number>): Float64Array {
-    const place = this.scale.map((scale, i) => scale * ((features[i] as number) - (this.mean[i] as number)));
-    const length = Math.hypot(...place);
-    return length > 0 ? place.map((value) => value / length) : place;
-  }
 }
 
-function add(values: Float64Array, at: number, value: number): void {
-  values[at] = (values[at] as number) + value;
+function ofLengthOne(features: ArrayLike<number>): Float64Array {
+  const values = Float64Array.from(features);
+  let squares = 0;
+  for (const value of values) squares += value * value;
+  return squares > 0 ? values.map((value) => value / Math.sqrt(squares)) : values;
 }

@@ -29,6 +29,7 @@ import type {
   Prediction,
   Promotion,
   SaliencyMap,
+  Similar,
 } from "../../runtime/serve/schemas";
 import { visitorRoutes } from "../../runtime/serve/visitor";
 import { webRoutes } from "../../runtime/serve/web";
@@ -43,6 +44,10 @@ interface Read {
   readonly probability: number;
 }
 
+/** Known scans, and one whose picture cannot be shown. */
+const KNOWN = ["1", "2", "3", "4", "5"].map((digit) => digit.repeat(64));
+const GONE = "f".repeat(64);
+
 const CELLS = 16;
 const THRESHOLD = 0.5;
 const BAND = { low: 0.4, high: 0.6 };
@@ -53,6 +58,8 @@ export interface FixtureState {
   role: "viewer" | "clinician" | "admin";
   /** Problems that the next predictions get, first first. */
   readonly refusals: Problem[];
+  /** What the question for similar scans gets in place of them. */
+  similarProblem: Problem | undefined;
 }
 
 /**
@@ -64,6 +71,7 @@ export function fixtureApi(): { readonly app: FastifyInstance; readonly state: F
     verdict: { fit: false, sentence: "Not fit for use: it is <b>a test</b>.", reasons: ["few-groups"] },
     role: "admin",
     refusals: [],
+    similarProblem: undefined,
   };
   const app = Fastify({ bodyLimit: 2 ** 26 });
   app.removeAllContentTypeParsers();
@@ -134,11 +142,27 @@ export function fixtureApi(): { readonly app: FastifyInstance; readonly state: F
   app.get<{ Params: { id: string }; Querystring: { page?: string } }>(
     "/v1/scans/:id/picture",
     async ({ params, query }, reply) => {
-      const { seen } = pageOf(params.id, query.page);
+      if (params.id === GONE) throw new Problem(500, "scan-damaged", "The picture of this scan cannot be shown.");
+      const { seen } = pageOf(KNOWN.includes(params.id) ? (answers[0]?.id as string) : params.id, query.page);
       const png = await encodePng({ width: RECIPE.side, height: RECIPE.side, depth: 8, pixels: seen });
       return reply.type("image/png").send(png);
     },
   );
+  app.get<{ Params: { id: string } }>("/v1/predictions/:id/similar", async ({ params }): Promise<Similar> => {
+    const { id, model } = newest(params.id);
+    if (state.similarProblem) throw state.similarProblem;
+    return {
+      ...{ id, model, known: 1234, excluded: 3, complete: true, metric: "as the test says", disclaimer: DISCLAIMER },
+      items: [...KNOWN, GONE].map((scan, i) => ({
+        id: scan,
+        label: i % 3 === 0 ? "Non-Cancer" : "Cancer",
+        split: i === 1 ? "train" : "test",
+        similarity: 0.9 - i / 10,
+        picture: `/v1/scans/${scan}/picture`,
+      })),
+      agreement: { neighbours: 20, cancer: 13, auc: { value: 0.874, low: 0.81, high: 0.92 } },
+    };
+  });
   app.get<{ Params: { id: string } }>("/v1/predictions/:id/map", async ({ params }): Promise<SaliencyMap> => {
     const { page, image, geometry, map } = pageOf(params.id);
     const { left, top, width, height, scale, padLeft, padTop } = geometry;

@@ -6,6 +6,7 @@ import { percent } from "../ui/numbers";
 import { Viewer } from "../viewer/viewer";
 import { FeedbackPanel } from "./feedback";
 import { ProbabilityBar } from "./probability-bar";
+import { SimilarPanel } from "./similar";
 
 /** One answer: what was decided and how surely, the scan, and what people say of it. */
 export function Answer({ prediction, name, steps }: { prediction: Prediction; name: string; steps: boolean }) {
@@ -45,6 +46,7 @@ export function Answer({ prediction, name, steps }: { prediction: Prediction; na
         </p>
       ) : null}
       <Viewer key={prediction.request} prediction={prediction} name={name} />
+      <SimilarPanel prediction={prediction} />
       <FeedbackPanel prediction={prediction} />
       <details class="facts">
         <summary>Where this answer comes from</summary>

@@ -14,6 +14,7 @@ import type {
   Promotion,
   SaliencyMap,
   Samples,
+  Similar,
 } from "../../runtime/serve/schemas";
 
 /** What the server refused, or why it could not be asked, as a sentence for a person. */
@@ -110,6 +111,7 @@ export const api = {
     return (await ask(path)).blob();
   },
   prediction: (id: string, signal?: AbortSignal) => get<Prediction>(at(id), signal),
+  similar: (id: string, signal?: AbortSignal) => get<Similar>(`${at(id)}/similar`, signal),
   map: (path: string, signal?: AbortSignal) => get<SaliencyMap>(path, signal),
   async pixels(path: string, signal: AbortSignal): Promise<ArrayBuffer> {
     return (await ask(path, { signal, headers: { accept: "image/png" } })).arrayBuffer();

@@ -6,28 +6,18 @@ const rows = (count: number, width: number, scale: (i: number) => number = () =>
   Array.from({ length: count }, () => Float32Array.from({ length: width }, (_, i) => scale(i) * draw()));
 const everyRow = () => true;
 
-/** By the textbook: standardise, cosine, sort all. */
+/** By the book: cosine, sort all. */
 function byTheBook(learnt: readonly Float32Array[], asked: Float32Array): { row: number; similarity: number }[] {
-  const width = asked.length;
-  const moments = Array.from({ length: width }, (_, i) => {
-    const mean = learnt.reduce((sum, row) => sum + (row[i] as number), 0) / learnt.length;
-    const variance = learnt.reduce((sum, row) => sum + ((row[i] as number) - mean) ** 2, 0) / learnt.length;
-    return { mean, deviation: Math.sqrt(variance) };
-  });
-  const standardised = (row: Float32Array) =>
-    moments.map(({ mean, deviation }, i) => ((row[i] as number) - mean) / deviation);
-  const dot = (a: readonly number[], b: readonly number[]) =>
-    a.reduce((sum, value, i) => sum + value * (b[i] as number), 0);
-  const one = standardised(asked);
+  const dot = (a: Float32Array, b: Float32Array) => a.reduce((sum, value, i) => sum + value * (b[i] as number), 0);
   return learnt
-    .map((row, i) => {
-      const other = standardised(row);
-      return { row: i, similarity: dot(one, other) / Math.sqrt(dot(one, one) * dot(other, other)) };
-    })
+    .map((other, row) => ({
+      row,
+      similarity: dot(asked, other) / Math.sqrt(dot(asked, asked) * dot(other, other)),
+    }))
     .sort((a, b) => b.similarity - a.similarity);
 }
 
-test("gives the nearest by the cosine of standardised features, whatever their scales, as comparing with all by the book does", () => {
+test("gives the nearest by the cosine, as comparing with all by the book does", () => {
   const scale = (i: number) => 10 ** (i % 5);
   const learnt = rows(300, 16, scale);
   const space = FeatureSpace.of(learnt);
@@ -57,17 +47,18 @@ test("a row is its own nearest, equal ones come in their order, and there are as
   expect(space.nearest(a, 10, () => false)).toEqual([]);
 });
 
-test("a feature that is the same everywhere says nothing, and neither does a row of which nothing else is known", () => {
-  const [a, b] = [
-    [5, 1, 0],
-    [5, -1, 0],
-  ];
-  const space = FeatureSpace.of([a, b] as number[][]);
-  expect(space.nearest([9000, 1, 77], 2, everyRow)).toEqual([
-    { row: 0, similarity: 1 },
-    { row: 1, similarity: -1 },
+test("the length of a row says nothing, and one of nothing but zeros is like none", () => {
+  const space = FeatureSpace.of([
+    [0, 0],
+    [1, 0],
+    [-3, 0],
   ]);
-  expect(space.nearest([5, 0, 0], 2, everyRow).map(({ similarity }) => similarity)).toEqual([0, 0]);
+  expect(space.nearest([9000, 0], 3, everyRow)).toEqual([
+    { row: 1, similarity: 1 },
+    { row: 0, similarity: 0 },
+    { row: 2, similarity: -1 },
+  ]);
+  expect(space.nearest([0, 0], 3, everyRow).map(({ similarity }) => similarity)).toEqual([0, 0, 0]);
 });
 
 test("rows of another length are refused, as the space is made and as it is asked", () => {
