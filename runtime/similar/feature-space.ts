@@ -79,25 +79,39 @@ export class FeatureSpace {
     count: number,
     isAllowed: (row: number) => boolean,
   ): Generator<undefined, readonly Near[]> {
-    const { places, width } = this;
+    const { width, size } = this;
     if (features.length !== width)
       throw new RangeError(`${features.length} features cannot be compared with rows of ${width}.`);
-    const place = ofLengthOne(features);
+    const place = Float32Array.from(ofLengthOne(features));
     const best: Near[] = [];
-    for (let row = 0; row < this.size; row++) {
-      if (row > 0 && row % TURN === 0) yield undefined;
-      const start = row * width;
-      let similarity = 0;
-      for (let i = 0; i < width; i++) similarity += (place[i] as number) * (places[start + i] as number);
-      const last = best[count - 1];
-      if (last && similarity <= last.similarity) continue;
-      if (!isAllowed(row)) continue;
-      let at = best.length;
-      while (at > 0 && (best[at - 1] as Near).similarity < similarity) at--;
-      best.splice(at, 0, { row, similarity });
-      if (best.length > count) best.pop();
+    for (let row = 0; row < size; row += TURN) {
+      if (row > 0) yield undefined;
+      this.compare(place, row, Math.min(row + TURN, size), count, isAllowed, best);
     }
     return best;
+  }
+
+  /** Puts those of some rows that are among the nearest into `best`. */
+  private compare(
+    place: Float32Array,
+    from: number,
+    to: number,
+    count: number,
+    isAllowed: (row: number) => boolean,
+    best: Near[],
+  ): void {
+    const { places, width } = this;
+    let least = best[count - 1]?.similarity ?? Number.NEGATIVE_INFINITY;
+    for (let row = from, at = from * width; row < to; row++) {
+      let similarity = 0;
+      for (let i = 0; i < width; i++, at++) similarity += (place[i] as number) * (places[at] as number);
+      if (similarity <= least || !isAllowed(row)) continue;
+      let rank = best.length;
+      while (rank > 0 && (best[rank - 1] as Near).similarity < similarity) rank--;
+      best.splice(rank, 0, { row, similarity });
+      if (best.length > count) best.pop();
+      least = best[count - 1]?.similarity ?? least;
+    }
   }
 }
 

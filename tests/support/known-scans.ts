@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import sharp from "sharp";
 import { decodeScan, encodePng, type GreyImage, perceptualHash, pixelSha256, RECIPE } from "../../runtime/imaging";
 import type { Label, Split } from "../../runtime/intake";
@@ -18,6 +19,22 @@ export function slicePng(
 ): Promise<Buffer> {
   const { pixels } = drawPhantom({ seed: 15, patient, slice, size: SIZE, lesion });
   return encode(sharp(pixels, { raw: { width: SIZE, height: SIZE, channels: 1 } }).toColourspace("b-w")).toBuffer();
+}
+
+/** The same with a mass that the bright-spot model sees, where one is given. */
+export async function spottedPng(
+  patient: number,
+  slice: number,
+  spot?: { readonly x: number; readonly y: number; readonly radius: number },
+): Promise<Buffer> {
+  const { pixels } = drawPhantom({ seed: 15, patient, slice, size: SIZE, lesion: false });
+  if (spot)
+    for (let y = 0; y < SIZE; y++)
+      for (let x = 0; x < SIZE; x++) if (Math.hypot(x - spot.x, y - spot.y) <= spot.radius) pixels[y * SIZE + x] = 250;
+  return sharp(pixels, { raw: { width: SIZE, height: SIZE, channels: 1 } })
+    .toColourspace("b-w")
+    .png()
+    .toBuffer();
 }
 
 /** The same picture for a person: the other way round, and encoded anew. */
@@ -63,6 +80,7 @@ export async function storeKnown(
       { id: `${sha256}/${model}`, ...by, features: [...features], extracted_at: "2026-11-27T00:00:00.000Z" },
     ]);
   }
-  await warehouse.append("images", `known/${images.map(({ id }) => id.slice(0, 8)).join("-")}`, images);
+  const name = createHash("sha256").update(images.map(({ id }) => id).join("\n"));
+  await warehouse.append("images", `known/${name.digest("hex").slice(0, 20)}`, images);
   await scorer.dispose();
 }
