@@ -1,5 +1,5 @@
 import { join, resolve } from "node:path";
-import { featuresStep, TooFewImagesError } from "../features";
+import { featuresReportStep, featuresStep, TooFewImagesError } from "../features";
 import { ingestStep, uploadStep } from "../ingest";
 import type { FolderNames } from "../intake";
 import { drawPhantomFolder } from "../phantom";
@@ -29,8 +29,8 @@ export interface DemoOptions extends StepOptions {
 }
 
 /**
- * The whole way of a scan over one folder: upload, ingest, preprocess, features, train, evaluate, score. Every step goes on where an
- * earlier run stopped, and repeats nothing that is done.
+ * The whole way of a scan over one folder: upload, ingest, preprocess, features, train, evaluate, score, and the report on
+ * what the model sees. Every step goes on where an earlier run stopped, and repeats nothing that is done.
  */
 export async function runDemo(options: DemoOptions): Promise<Summary> {
   const { limit, names, beside = false, seed = 0 } = options;
@@ -48,6 +48,7 @@ export async function runDemo(options: DemoOptions): Promise<Summary> {
   const { backend } = options;
   await runTraining({ ...steps, ...(backend ? { backend } : {}), ...(epochs === undefined ? {} : { epochs }) });
   await runStep("score", steps, (context) => scoreStep(context));
+  await runStep("features-report", steps, (context) => featuresReportStep(context));
 
   return printSummary(options.out);
 }

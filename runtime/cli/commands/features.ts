@@ -8,6 +8,7 @@ interface FeaturesFlags {
   readonly seed?: number;
   readonly components?: number;
   readonly backbone?: string;
+  readonly report?: boolean;
 }
 
 export function featuresCommand(): Command {
@@ -19,15 +20,25 @@ export function featuresCommand(): Command {
     .addOption(seed())
     .option("--components <n>", "how many; 64 without it", wholeNumber(1))
     .option("--backbone <uri>", "gs:, file: or path of the folder where a network's backbone.json lies")
-    .action(async ({ components, backbone, ...options }: FeaturesFlags) => {
+    .option("--report", "write a report on what the current model sees in the images, and nothing else")
+    .action(async ({ components, backbone, report = false, ...options }: FeaturesFlags) => {
       requireWorkspace(options.out);
-      if (components !== undefined && backbone !== undefined)
-        throw new ConfigurationError("The command", ["--components is of principal components, not of a backbone."]);
-      const { backboneStep, featuresStep } = await import("../../features/index.js");
-      if (backbone === undefined)
+      const given = [
+        ...(components === undefined ? [] : ["--components"]),
+        ...(backbone === undefined ? [] : ["--backbone"]),
+        ...(report ? ["--report"] : []),
+      ];
+      if (given.length > 1)
+        throw new ConfigurationError("The command", [
+          `${given.join(" and ")} are asked for together: principal components, another network and the report are made one at a time.`,
+        ]);
+      const { backboneStep, featuresReportStep, featuresStep } = await import("../../features/index.js");
+      if (report) await runStep("features-report", options, (context) => featuresReportStep(context));
+      else if (backbone !== undefined)
+        await runStep("features-deep", options, (context) => backboneStep(context, backbone));
+      else
         await runStep("features", options, (context) =>
           featuresStep(context, components === undefined ? {} : { components }),
         );
-      else await runStep("features-deep", options, (context) => backboneStep(context, backbone));
     });
 }
