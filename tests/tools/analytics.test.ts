@@ -1,0 +1,243 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { tableSchema, VIEWS } from "../../constructs/warehouse";
+import {
+  type AuditRow,
+  type FeaturesDeepRow,
+  type ImageRow,
+  type PredictionRow,
+  type Row,
+  TABLES,
+  type TableName,
+} from "../../runtime/platform/warehouse";
+import { openWorkspace, type Workspace } from "../../runtime/platform/workspace";
+import { analysesIn, analytics, questionOf } from "../../tools/analytics";
+import { BigQueryServer } from "../support/bigquery-server";
+import { assignmentRow, imageRow } from "../support/image-row";
+
+const analyses = analysesIn(readFileSync(join(__dirname, "../../docs/analytics.md"), "utf8"));
+
+/** Twelve scans of six patients in two collections; some are refused, one lies there under a second name. */
+const images: ImageRow[] = Array.from({ length: 12 }, (_, i) => ({
+  ...imageRow(`scan-${String(i).padStart(2, "0")}`, {
+    label: i % 3 === 0 ? "Cancer" : "Non-Cancer",
+    patient: `p${i >> 1}`,
+    collection: i < 8 ? "A" : null,
+  }),
+}));
+const second = { ...images[0], id: "second-name", source: "Cancer/second.png" } as ImageRow;
+const refused = [1, 2, 3].map((n) =>
+  imageRow(`bad-${n}`, {
+    ...{ status: "quarantined", label: null, sha256: null, phash: null },
+    reason: n < 3 ? "truncated" : "too-small",
+    ingested_at: `2026-0${n < 3 ? 2 : 3}-10T00:00:00.000Z`,
+  }),
+);
+const SPLITS = ["train", "train", "validation", "test", "test", "test"] as const;
+const assignments = images.map((image, i) =>
+  assignmentRow(image, { group: `g${i >> 1}`, split: SPLITS[i >> 1] as (typeof SPLITS)[number] }),
+);
+
+const prediction = (n: number, more: Partial<PredictionRow> = {}): PredictionRow => ({
+  request: `request-${n}`,
+  id: `answer-${n}`,
+  model: "one",
+  recipe: "r",
+  probability: 0.5,
+  label: "Cancer",
+  decision: "Cancer",
+  threshold: 0.5,
+  sha256: `other-${n}`,
+  predicted_at: "2026-02-03T04:05:06.000Z",
+  who: "dr@hospital.org",
+  ...more,
+});
+const asked = [
+  prediction(1, { probability: 0.9 }),
+  prediction(2, { probability: 0.5, decision: "Uncertain" }),
+  prediction(3, { probability: 0.1, label: "Non-Cancer", decision: "Non-Cancer" }),
+  prediction(4, {
+    probability: 0.2,
+    label: "Non-Cancer",
+    decision: "Non-Cancer",
+    predicted_at: "2026-03-01T00:00:00.000Z",
+  }),
+  prediction(5, { model: "two", predicted_at: "2026-03-01T00:00:00.000Z" }),
+];
+/** The test split is scans 6 to 11: 6 and 9 are Cancer; the model misses 9 and sounds one false alarm, for 7. */
+const scored = images.slice(6).map(({ sha256 }, i) => {
+  const label = i < 2 ? "Cancer" : "Non-Cancer";
+  return prediction(100 + i, { sha256: sha256 as string, label, decision: label, who: null });
+});
+
+const said = (
+  feedback: string,
+  n: number,
+  label: string,
+  who: string,
+  supersedes: string | null = null,
+): Row<"feedback"> => ({
+  ...{ feedback, request: `request-${n}`, id: `answer-${n}`, label, comment: null, who, supersedes },
+  given_at: "2026-03-02T00:00:00.000Z",
+});
+const feedback = [
+  said("f1", 1, "Non-Cancer", "a@hospital.org"),
+  // He thinks again.
+  said("f2", 1, "Cancer", "a@hospital.org", "f1"),
+  said("f3", 3, "Cancer", "a@hospital.org"),
+  said("f4", 3, "Non-Cancer", "b@hospital.org"),
+  said("f5", 5, "Non-Cancer", "b@hospital.org"),
+];
+
+const look = (n: number, action: string, subject: string, who = "a@hospital.org"): AuditRow => ({
+  ...{ request: `look-${n}`, action, who, role: "clinician", subject, sha256: null, model: null, recipe: null },
+  result: null,
+  recorded_at: "2026-03-03T00:00:00.000Z",
+});
+const audit = [
+  look(1, "view-overlay", "answer-1"),
+  look(2, "view-overlay", "answer-1"),
+  look(3, "view-scan", "scan-03"),
+  look(4, "view-scan", "scan-06"),
+  look(5, "history", "answer-2", "b@hospital.org"),
+];
+const features = [0, 1, 2, 0].map(
+  (n, i): FeaturesDeepRow => ({
+    ...{ id: `f${i}`, sha256: `scan-0${n}`, recipe: i === 3 ? "earlier" : "r", backbone: "one", features: [1, 2] },
+    extracted_at: "2026-03-03T00:00:00.000Z",
+  }),
+);
+
+const ROWS: { readonly [T in TableName]?: readonly Row<T>[] } = {
+  ...{ images: [...images, second, ...refused], assignments, predictions: [...asked, ...scored] },
+  ...{ feedback, audit, features_deep: features },
+};
+
+/** What is due, by hand. */
+const DUE: readonly (readonly Record<string, unknown>[])[] = [
+  [
+    { label: "Cancer", split: "none yet", pictures: 1, groups_of_them: 0, patients: 1 },
+    { label: "Cancer", split: "test", pictures: 2, groups_of_them: 2, patients: 2 },
+    { label: "Cancer", split: "train", pictures: 2, groups_of_them: 2, patients: 2 },
+    { label: "Non-Cancer", split: "test", pictures: 4, groups_of_them: 3, patients: 3 },
+    { label: "Non-Cancer", split: "train", pictures: 2, groups_of_them: 2, patients: 2 },
+    { label: "Non-Cancer", split: "validation", pictures: 2, groups_of_them: 1, patients: 1 },
+  ],
+  [
+    { year: 2026, month: 2, reason: "truncated", files: 2 },
+    { year: 2026, month: 3, reason: "too-small", files: 1 },
+  ],
+  [
+    { collection: "A", pictures: 8, cancer_share: 0.375 },
+    { collection: "not known", pictures: 4, cancer_share: 0.25 },
+  ],
+  [
+    { year: 2026, month: 2, model: "one", answers: 3, cancer: 1, uncertain: 1, mean_probability: 0.5 },
+    { year: 2026, month: 3, model: "one", answers: 1, cancer: 0, uncertain: 0, mean_probability: 0.2 },
+    { year: 2026, month: 3, model: "two", answers: 1, cancer: 1, uncertain: 0, mean_probability: 0.5 },
+  ],
+  [
+    { model: "one", opinions: 3, agree: 2, missed_tumours: 1, false_alarms: 0 },
+    { model: "two", opinions: 1, agree: 0, missed_tumours: 0, false_alarms: 1 },
+  ],
+  [{ request: "request-3", people: 2, for_cancer: 1 }],
+  [{ model: "one", pictures: 6, sensitivity: 0.5, specificity: 0.75 }],
+  [
+    { who: "a@hospital.org", role: "clinician", action: "view-overlay", times: 2, subjects: 1 },
+    { who: "a@hospital.org", role: "clinician", action: "view-scan", times: 2, subjects: 2 },
+    { who: "b@hospital.org", role: "clinician", action: "history", times: 1, subjects: 1 },
+  ],
+  [
+    { request: "request-2", decision: "Uncertain", who: "dr@hospital.org" },
+    { request: "request-5", decision: "Cancer", who: "dr@hospital.org" },
+  ],
+  [{ backbone: "one", pictures: 3, share: 0.25 }],
+];
+
+let folder: string;
+let server: BigQueryServer;
+let dataset: string;
+let workspace: Workspace;
+
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), "analytics-"));
+  workspace = await openWorkspace(join(folder, "workspace"));
+  server = await BigQueryServer.start();
+  dataset = await server.createDataset("hospital");
+  for (const table of Object.keys(TABLES) as TableName[]) {
+    await server.createTable(dataset, table, tableSchema(table));
+    const rows = (ROWS[table] ?? []) as readonly Row<TableName>[];
+    if (rows.length === 0) continue;
+    await workspace.warehouse.append<TableName>(table, "all", rows);
+    await server.insert(dataset, table, rows);
+  }
+  for (const { name, query } of VIEWS) await server.createView(dataset, name, query(dataset));
+});
+afterAll(async () => {
+  await workspace.close();
+  await server.stop();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+test("there are ten questions, numbered as they stand", () => {
+  expect(analyses.map(({ title }) => title.replace(/\..*/, ""))).toEqual(DUE.map((_, i) => String(i + 1)));
+});
+
+test.each(analyses.map((analysis, i) => ({ ...analysis, due: DUE[i] })))(
+  "$title The same is answered by BigQuery, as a person pastes it there, and over files",
+  async ({ due, ...analysis }) => {
+    const pasted = analysis.sql.replaceAll("DATASET", dataset);
+    expect(pasted).toContain(dataset);
+    expect(await server.query(pasted)).toEqual(due);
+    expect(await workspace.warehouse.ask(questionOf(analysis), {})).toEqual(due);
+  },
+);
+
+describe("npm run analytics", () => {
+  let said: string;
+  beforeEach(() => {
+    said = "";
+    for (const stream of [process.stdout, process.stderr])
+      jest.spyOn(stream, "write").mockImplementation((text) => {
+        said += String(text);
+        return true;
+      });
+  });
+  afterEach(() => jest.restoreAllMocks());
+  const out = () => join(folder, "workspace");
+
+  test("answers all, one, and those of a file, with a table that a terminal shows", async () => {
+    expect(await analytics(["--out", out()])).toBe(0);
+    for (const { title } of analyses) expect(said).toContain(`\n${title}\n`);
+    expect(said).toMatch(/^one +6 +0\.5000 +0\.7500$/m);
+    said = "";
+    expect(await analytics(["--out", out(), "--number", "6"])).toBe(0);
+    expect(said).toMatch(/request-3 +2 +1/);
+    expect(said).not.toContain("What was refused");
+    const own = join(folder, "own.sql");
+    writeFileSync(own, "SELECT COUNT(*) AS n FROM `DATASET.audit` WHERE who = 'b@hospital.org';\n");
+    said = "";
+    expect(await analytics(["--out", out(), "--file", own])).toBe(0);
+    expect(said).toMatch(/\nn\n-\n1\n/);
+  });
+
+  test("says all that is wrong with how it is called, and what a table is called; SQL that fails ends with 1", async () => {
+    expect(await analytics(["--out", join(folder, "none"), "--number", "11", "--file", "none.sql"])).toBe(2);
+    for (const problem of [
+      /none is not there/,
+      /no question 11: they are 1 to 10/,
+      /not both/,
+      /none\.sql is not there/,
+    ])
+      expect(said).toMatch(problem);
+    const own = join(folder, "wrong.sql");
+    writeFileSync(own, "SELECT * FROM `DATASET.patients`");
+    expect(await analytics(["--out", out(), "--file", own])).toBe(2);
+    expect(said).toMatch(/there is no table patients; there are images, /);
+    writeFileSync(own, "SELECT nothing FROM `DATASET.audit`");
+    expect(await analytics(["--out", out(), "--file", own])).toBe(1);
+    expect(said).toMatch(/nothing/);
+    expect(await analytics([])).toBe(2);
+  });
+});
