@@ -1,15 +1,16 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { tableSchema, VIEWS } from "../../constructs/warehouse";
 import {
   type AuditRow,
+  BigQueryWarehouse,
   type FeaturesDeepRow,
   type ImageRow,
   type PredictionRow,
   type Row,
-  TABLES,
+  TABLE_NAMES,
   type TableName,
+  VIEWS,
 } from "../../runtime/platform/warehouse";
 import { openWorkspace, type Workspace } from "../../runtime/platform/workspace";
 import { analysesIn, analytics, questionOf } from "../../tools/analytics";
@@ -165,13 +166,14 @@ beforeAll(async () => {
   workspace = await openWorkspace(join(folder, "workspace"));
   server = await BigQueryServer.start();
   dataset = await server.createDataset("hospital");
-  for (const table of Object.keys(TABLES) as TableName[]) {
-    await server.createTable(dataset, table, tableSchema(table));
+  const cloud = new BigQueryWarehouse(server.uri("hospital"), { endpoints: server.endpoints });
+  await cloud.migrate(TABLE_NAMES);
+  for (const table of TABLE_NAMES) {
     const rows = (ROWS[table] ?? []) as readonly Row<TableName>[];
     if (rows.length === 0) continue;
-    await workspace.warehouse.append<TableName>(table, "all", rows);
-    await server.insert(dataset, table, rows);
+    for (const warehouse of [workspace.warehouse, cloud]) await warehouse.append<TableName>(table, "all", rows);
   }
+  await cloud.close();
   for (const { name, query } of VIEWS) await server.createView(dataset, name, query(dataset));
 });
 afterAll(async () => {

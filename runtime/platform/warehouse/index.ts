@@ -5,6 +5,7 @@ export { type Imported, importTables } from "./bigquery/import";
 export { type PolicyTags, tableResource, tableSchema } from "./bigquery/resources";
 export { isDataset } from "./bigquery/uri";
 export { VIEWS, type ViewDefinition } from "./bigquery/views";
+export { currentImages } from "./definitions";
 export { DamagedRowsError, DifferentRowsError } from "./errors";
 export { ObjectStoreWarehouse, tableFolder } from "./object-store-warehouse";
 export { openWarehouse } from "./open-warehouse";
