@@ -9,7 +9,7 @@ export interface GroupingMeasurement {
   readonly peakMiB: number;
 }
 
-const HASH_BYTES = 32;
+export const HASH_BYTES = 32;
 /** Every second image is another version of the one before: re-encoded, resized. */
 const VERSIONS = 2;
 const FLIPPED_BITS = 16;
@@ -30,7 +30,8 @@ function syntheticImages(count: number, seed: number): Groupable[] {
   return images;
 }
 
-function flipped(hash: Buffer, random: () => number): Buffer {
+/** Another version of a hash. */
+export function flipped(hash: Buffer, random: () => number): Buffer {
   const result = Buffer.from(hash);
   for (let i = 0; i < FLIPPED_BITS; i++) {
     const bit = Math.floor(8 * HASH_BYTES * random());

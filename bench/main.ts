@@ -1,5 +1,6 @@
 import { EXIT, ifMain, runTool, tool } from "../tools/command";
 import { benchAnswer } from "./answer";
+import { benchPlan } from "./plan";
 import { benchRollout } from "./rollout";
 import { benchServe } from "./serve";
 import { benchSpark } from "./spark";
@@ -9,6 +10,7 @@ import { benchTrain } from "./train";
 /** What can be measured, by its name. */
 const BENCHMARKS: Readonly<Record<string, (options: BenchOptions) => void | Promise<void>>> = {
   answer: benchAnswer,
+  plan: benchPlan,
   rollout: benchRollout,
   serve: benchServe,
   spark: benchSpark,
@@ -28,7 +30,11 @@ export interface BenchOptions {
   readonly sizes?: string;
   /** serve, spark, train: what of it, with commas between. */
   readonly parts?: string;
-  /** spark: memory of the JVM, of both sides. */
+  /** plan: images in all. */
+  readonly images?: string;
+  /** plan: how many of them are new. */
+  readonly new?: string;
+  /** spark: memory of the JVM, of both sides; plan: of the driver's JVM. */
   readonly memory?: string;
   /** train: epochs of ours; serve: of the model where none is given. */
   readonly epochs?: string;
@@ -53,9 +59,14 @@ export async function bench(args: readonly string[]): Promise<number> {
     .option("--sizes <list>", "spark: images of each run, such as 3000,12000,48000; rollout: hospitals, such as 10,100")
     .option(
       "--parts <list>",
-      "spark: preprocess, grouping, pca; train: accuracy, step; serve: peers, memory, overload; all without it",
+      "spark: preprocess, grouping, pca; train: accuracy, step; serve: peers, memory, overload; plan: spark, local; all without it",
     )
-    .option("--memory <size>", "spark: memory of the JVM, the same for both sides; 2g without it")
+    .option(
+      "--memory <size>",
+      "spark: memory of the JVM, the same for both sides, 2g without it; plan: of the driver's, 512m",
+    )
+    .option("--images <n>", "plan: images; 5,000,000 on Spark and 1,000,000 in one process without it")
+    .option("--new <n>", "plan: how many of them are new; 100,000 without it")
     .option("--epochs <n>", "train: epochs of ours, 6 without it; serve: of the model that is trained, 2 without it")
     .option("--seconds <n>", "serve: seconds of each measurement; 10 without it")
     .option("--long <n>", "serve: seconds of the run that memory is watched in; 600 without it");

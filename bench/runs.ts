@@ -72,10 +72,14 @@ function pythonEnvironment(): NodeJS.ProcessEnv {
 
 export const KINDS = ["driver JVM", "driver Python", "Python workers", "Node runtime"] as const;
 
-function kindOf(commandLine: readonly string[]): string {
+/** Of the processes of a Spark application. */
+export function kindOf(commandLine: readonly string[]): string {
   const [program = "", ...args] = commandLine;
   const name = program.slice(program.lastIndexOf("/") + 1);
-  if (name === "java") return args.includes("org.apache.spark.deploy.SparkSubmit") ? "driver JVM" : "other";
+  if (name === "java") {
+    if (args.includes("org.apache.spark.deploy.SparkSubmit")) return "driver JVM";
+    return args.some((argument) => argument.endsWith("ExecutorBackend")) ? "executor JVMs" : "other";
+  }
   if (name.startsWith("python")) {
     return args.some((argument) => /^pyspark\.(daemon|worker)$/.test(argument)) ? "Python workers" : "driver Python";
   }

@@ -1,6 +1,7 @@
 """Preprocess on Spark: the groups, splits and Parquet shards that `runtime/preprocess` makes on one machine.
 
-The runtime plans, the executors let their runtime processes make the pixels and write the shards, the runtime finishes.
+The runtime plans, with the help of tasks where many pictures have to be hashed or looked up; the executors let their
+runtime processes make the pixels and write the shards; the runtime finishes.
 Prints the counts as one line of JSON.
 """
 
@@ -8,7 +9,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
+from functools import partial
 from typing import Any
+from uuid import uuid4
 
 from arguments import Placement, parser, placement
 from partitions import Planned, distribute, plan, rest
@@ -18,14 +21,26 @@ from session import progress, session
 from supervision import Supervised, shared_runtime
 
 
-def hash_images(where: Placement, batches: Iterable[Planned]) -> Iterator[tuple[str, str]]:
-    """Hash the pictures of one partition. Gives the hash of each image by its id; what cannot be read has none."""
+def hash_images(where: Placement, run: str, batches: Iterable[Planned]) -> Iterator[str]:
+    """Hash the pictures of one partition; the runtime keeps the hashes. What cannot be read has none."""
     runtime = shared_runtime(where)
-    for _, _, _, content in batches:
+    for name, _, _, content in batches:
         made, _ = make_pixels(runtime, json.loads(content), "id")
         if made:
-            answer = runtime.ask({"type": "hash", "made": list(made)}, b"".join(made.values()))
-            yield from answer.header["hashes"].items()
+            runtime.ask({"type": "hash", "run": run, "name": name, "made": list(made)}, b"".join(made.values()))
+        yield name
+
+
+def search(where: Placement, run: str, searches: Iterable[Planned]) -> Iterator[str]:
+    """Look new pictures up among all; the runtime keeps what it finds. Once more, if the process dies meanwhile."""
+    runtime = shared_runtime(where)
+    for name, _, _, _ in searches:
+        request = {"type": "search", "run": run, "search": int(name)}
+        try:
+            runtime.attempt(request)
+        except RuntimeDied:
+            runtime.attempt(request)
+        yield name
 
 
 def work(where: Placement, shards: Iterable[Planned]) -> Iterator[str]:
@@ -41,30 +56,51 @@ def work(where: Placement, shards: Iterable[Planned]) -> Iterator[str]:
 
 def make_image_by_image(runtime: Supervised, shard: dict[str, Any]) -> Frame:
     """Make a shard of which the process died, so that it is found which image it dies of, if it does so again."""
-    made, rejections = make_pixels(runtime, shard["fresh"], "id")
+    missing = json.loads(runtime.ask({"type": "missing"}, json.dumps(shard).encode()).payload)
+    made, rejections = make_pixels(runtime, missing, "id")
     request = {"type": "write", "shard": shard, "made": list(made), "rejections": rejections}
     return runtime.ask(request, b"".join(made.values()))
+
+
+PREPARATIONS = {"hash": (hash_images, "index"), "search": (search, "group")}
+"""What tasks do where a plan needs it, and how planning then goes on."""
 
 
 def main() -> None:
     """Run the step."""
     arguments = parser("Groups, splits and Parquet shards of everything that is curated, on Spark.")
     arguments.add_argument("--listing", help="a file with a line of JSON an image, instead of the table images")
+    arguments.add_argument("--plan-only", action="store_true", help="decide groups and splits, make no pixels")
     options = arguments.parse_args()
     where = placement(options)
     with session("preprocess") as spark, progress(spark, "preprocess"):
-        request = {"type": "plan", **({"listing": options.listing} if options.listing else {})}
+        run = uuid4().hex
+        request = {"type": "read", "run": run, **({"listing": options.listing} if options.listing else {})}
         planned = plan(spark, where, request)
-        if "unhashed" in json.loads(rest(planned)):
-            hashes = distribute(planned, "hashes").mapPartitions(lambda batches: hash_images(where, batches)).collect()
-            planned = plan(spark, where, request, json.dumps(dict(hashes)).encode())
+        while (needed := json.loads(rest(planned)).get("next")) is not None:
+            prepare, then = PREPARATIONS[needed]
+            distribute(planned, needed).mapPartitions(partial(prepare, where, run)).count()
+            planned.unpersist()
+            planned = plan(spark, where, {**request, "type": then})
+        if options.plan_only:
+            pieces = planned.filter(lambda piece: piece[0] != "").map(lambda piece: piece[2])
+            notes = json.loads(rest(planned))["notes"]
+            result = {"shards": pieces.count(), "images": int(pieces.sum()), "notes": notes}
+            ask(where, {"type": "clean", "run": run})
+            print(json.dumps(result), flush=True)
+            return
         outcomes = distribute(planned, "preprocess").mapPartitions(lambda shards: work(where, shards)).collect()
         finish = b'{"plan":' + rest(planned) + b',"outcomes":[' + b",".join(one.encode() for one in outcomes) + b"]}"
-        process = RuntimeProcess(where, patience=3600)
-        try:
-            print(json.dumps(process.ask({"type": "finish"}, finish).header), flush=True)
-        finally:
-            process.close()
+        print(json.dumps(ask(where, {"type": "finish", "run": run}, finish).header), flush=True)
+
+
+def ask(where: Placement, request: dict[str, Any], payload: bytes = b"") -> Frame:
+    """Let a process of the driver's own answer one request."""
+    process = RuntimeProcess(where, patience=3600)
+    try:
+        return process.ask(request, payload)
+    finally:
+        process.close()
 
 
 if __name__ == "__main__":

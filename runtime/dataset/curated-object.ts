@@ -17,11 +17,10 @@ export function curatedName(sha256: string): string {
 
 const MASKS = "masks/";
 
-/** The lesion masks in the curated bucket: object name by image id. */
-export async function curatedMasks(curated: ReadableStore): Promise<Map<string, string>> {
-  const masks = new Map<string, string>();
-  for await (const { name } of curated.listAll(MASKS)) masks.set(name.slice(MASKS.length).replace(/\.png$/, ""), name);
-  return masks;
+/** The lesion masks in the curated bucket: image id and object name. */
+export async function* curatedMasks(curated: ReadableStore): AsyncGenerator<{ id: string; name: string }> {
+  for await (const { name } of curated.listAll(MASKS))
+    yield { id: name.slice(MASKS.length).replace(/\.png$/, ""), name };
 }
 
 /** The bytes of a curated object, or what is wrong with it. What is wrong with the store is thrown. */

@@ -61,7 +61,6 @@ export function assignGroups(unordered: readonly Groupable[]): Grouping {
       else sets.unite(earlier, index);
     });
   };
-  uniteEqual((image) => image.group);
   uniteEqual((image) => image.patient);
   uniteEqual((image) => image.sha256);
   const hashed = images.flatMap(({ phash, patient, compared }, index) =>
@@ -69,49 +68,131 @@ export function assignGroups(unordered: readonly Groupable[]): Grouping {
   );
   uniteNearDuplicates(hashed, (a, b) => sets.unite((hashed[a] as Indexed).index, (hashed[b] as Indexed).index));
 
-  const members = new Map<number, Groupable[]>();
-  images.forEach((image, index) => {
-    const root = sets.find(index);
-    const set = members.get(root);
-    if (set) set.push(image);
-    else members.set(root, [image]);
+  const names = [...new Set(images.flatMap(({ group }) => group ?? []))].sort();
+  const numbers = new Map(names.map((name, number) => [name, number]));
+  const nameOf = (name: number) => (name < 0 ? (images[~name] as Groupable).id : (names[name] as string));
+  const decision = decideGroups(sets, {
+    groups: Int32Array.from(images, ({ group }) => (group === null ? NO_GROUP : (numbers.get(group) as number))),
+    splits: Uint8Array.from(images, ({ split }) => codeOfSplit(split)),
+    given: Uint8Array.from(images, ({ givenSplit }) => codeOfSplit(givenSplit)),
+    shareOf: (name) => shareOf(nameOf(name)),
   });
-
   const assignments = new Map<string, Assignment>();
-  const tally = { moved: 0, joined: 0, conflicts: 0, conflicting: 0 };
-  for (const set of members.values()) {
-    const names = new Set(set.flatMap((image) => image.group ?? []));
-    const name = smallest(names.size > 0 ? names : set.map((image) => image.id));
-    const split = splitOfGroup(set) ?? splitOfNewGroup(name);
-    if (names.size > 1) tally.joined += names.size;
-    const splits = new Set<Split>();
-    for (const image of set) {
-      const own = image.givenSplit ?? split;
-      splits.add(own);
-      if (image.split !== null && image.split !== own) tally.moved++;
-      assignments.set(image.id, { group: name, split: own });
-    }
-    if (splits.size > 1) {
-      tally.conflicts++;
-      tally.conflicting += set.length;
-    }
-  }
-  return { assignments, notes: describe(tally) };
+  images.forEach(({ id }, index) => {
+    const split = SPLIT_CODES[decision.splits[index] as number] as Split;
+    assignments.set(id, { group: nameOf(decision.names[index] as number), split });
+  });
+  return { assignments, notes: decision.notes };
 }
 
 interface Indexed {
   readonly index: number;
 }
 
-/** 15 % test, 15 % validation, the rest train, by a hash of the group's name. */
-export function splitOfNewGroup(name: string): Split {
-  const share = createHash("sha256").update(`split:${name}`).digest().readUInt32BE(0) / 2 ** 32;
-  return share < TEST_SHARE ? "test" : share < TEST_SHARE + VALIDATION_SHARE ? "validation" : "train";
+/** Splits by their codes; one more stands for none. */
+export const SPLIT_CODES: readonly Split[] = PRECEDENCE;
+const NO_SPLIT = PRECEDENCE.length;
+const NO_GROUP = -1;
+
+const codeOfSplit = (split: Split | null) => (split === null ? NO_SPLIT : PRECEDENCE.indexOf(split));
+
+/** What is known of images 0 to n - 1, which are ascending by id: numbers alone, so that millions fit into memory. */
+export interface GroupingFacts {
+  /** What an earlier run decided: numbers of group names that are ascending as the names are; -1 where there is none. */
+  readonly groups: Int32Array;
+  /** Codes of the splits that an earlier run decided, see {@link SPLIT_CODES}; 3 where there is none. */
+  readonly splits: Uint8Array;
+  /** Codes of the splits that the data's owner asks for; 3 where there is none. */
+  readonly given: Uint8Array;
+  /** {@link splitOfNewGroup}: the first 32 bits of the hash of a name. Of an image's id where it is the image's complement. */
+  readonly shareOf: (name: number) => number;
 }
 
-function splitOfGroup(set: readonly Groupable[]): Split | undefined {
-  const decided = new Set(set.map((image) => image.givenSplit ?? image.split));
-  return PRECEDENCE.find((split) => decided.has(split));
+export interface GroupingDecision {
+  /** Of each image: the number of its group's name, or the complement (`~`) of the image whose id it is. */
+  readonly names: Int32Array;
+  /** Codes. */
+  readonly splits: Uint8Array;
+  readonly notes: readonly string[];
+}
+
+/**
+ * Names the groups and gives them their splits, see {@link assignGroups}.
+ * @param sets images that belong together; those of one earlier group are added to it
+ */
+export function decideGroups(
+  sets: DisjointSets,
+  { groups, splits, given, shareOf: shareOfName }: GroupingFacts,
+): GroupingDecision {
+  const count = groups.length;
+  const first = new Int32Array(groups.reduce((most, group) => Math.max(most, group), NO_GROUP) + 1).fill(-1);
+  groups.forEach((group, image) => {
+    if (group === NO_GROUP) return;
+    const earlier = first[group] as number;
+    if (earlier < 0) first[group] = image;
+    else sets.unite(earlier, image);
+  });
+
+  // By the root of each set.
+  const names = new Int32Array(count);
+  for (let image = 0; image < count; image++) names[image] = ~image;
+  const earlierGroups = new Int32Array(count);
+  first.forEach((image, group) => {
+    if (image < 0) return;
+    const root = sets.find(image);
+    if (earlierGroups[root] === 0) names[root] = group;
+    earlierGroups[root] = (earlierGroups[root] as number) + 1;
+  });
+  const decided = new Uint8Array(count).fill(NO_SPLIT);
+  for (let image = 0; image < count; image++) {
+    const root = sets.find(image);
+    const asked = given[image] === NO_SPLIT ? (splits[image] as number) : (given[image] as number);
+    decided[root] = Math.min(decided[root] as number, asked);
+  }
+
+  const own = new Uint8Array(count);
+  const sizes = new Int32Array(count);
+  const seen = new Uint8Array(count);
+  let moved = 0;
+  for (let image = 0; image < count; image++) {
+    const root = sets.find(image);
+    if (decided[root] === NO_SPLIT) decided[root] = codeOfSplit(splitOfShare(shareOfName(names[root] as number)));
+    const split = given[image] === NO_SPLIT ? (decided[root] as number) : (given[image] as number);
+    own[image] = split;
+    names[image] = names[root] as number;
+    sizes[root] = (sizes[root] as number) + 1;
+    seen[root] = (seen[root] as number) | (1 << split);
+    if (splits[image] !== NO_SPLIT && splits[image] !== split) moved++;
+  }
+  const tally = { moved, joined: 0, conflicts: 0, conflicting: 0 };
+  for (let root = 0; root < count; root++) {
+    if ((earlierGroups[root] as number) > 1) tally.joined += earlierGroups[root] as number;
+    const mask = seen[root] as number;
+    if ((mask & (mask - 1)) === 0) continue;
+    tally.conflicts++;
+    tally.conflicting += sizes[root] as number;
+  }
+  return { names, splits: own, notes: describe(tally) };
+}
+
+/** What is hashed to have the split of a new group. */
+export const SPLIT_PREFIX = "split:";
+
+/** 15 % test, 15 % validation, the rest train, by a hash of the group's name. */
+export function splitOfNewGroup(name: string): Split {
+  return splitOfShare(shareOf(name));
+}
+
+function shareOf(name: string): number {
+  return createHash("sha256")
+    .update(SPLIT_PREFIX + name)
+    .digest()
+    .readUInt32BE(0);
+}
+
+function splitOfShare(bits: number): Split {
+  const share = bits / 2 ** 32;
+  return share < TEST_SHARE ? "test" : share < TEST_SHARE + VALIDATION_SHARE ? "validation" : "train";
 }
 
 function describe(tally: { moved: number; joined: number; conflicts: number; conflicting: number }): string[] {
@@ -134,13 +215,8 @@ function describe(tally: { moved: number; joined: number; conflicts: number; con
   return notes;
 }
 
-function smallest(values: Iterable<string>): string {
-  let least: string | undefined;
-  for (const value of values) if (least === undefined || value < least) least = value;
-  return least as string;
-}
-
-class DisjointSets {
+/** Numbers that belong together; the root of a set is its smallest. */
+export class DisjointSets {
   private readonly parent: Int32Array;
 
   constructor(size: number) {

@@ -1,5 +1,5 @@
 export { currentAssignments, type StoredAssignment, storeAssignments } from "./assignments";
-export { curatedMasks, curatedName, readCuratedObject } from "./curated-object";
+export { curatedName, readCuratedObject } from "./curated-object";
 export {
   type CuratedPage,
   type CuratedPlace,
@@ -17,17 +17,9 @@ export {
   splitOfNewGroup,
 } from "./groups";
 export { findLeaks, type Leak, type SplitMember, splitMembers } from "./leaks";
-export {
-  type CurrentImage,
-  currentImages,
-  decodedBytes,
-  type GroupedImage,
-  groupables,
-  onePerPicture,
-  type PlannedRow,
-  unhashedImages,
-  withGroups,
-} from "./live-images";
+export { type CurrentImage, currentImages, decodedBytes, type PlannedRow } from "./live-images";
+export { nearPairs, type Pictures, resultOf, SEARCHES } from "./near-duplicates";
+export { type ContentShard, PlanDatabase, type Unhashed, writePlanFile } from "./plan-database";
 export { type ProcessedImage, type ReadShardsOptions, readMaskHashes, readShardRows, readShards } from "./read-shards";
 export {
   type Rejection,
@@ -39,10 +31,14 @@ export {
   writeRejects,
 } from "./rejects";
 export {
+  bucketBits,
+  bucketOfId,
+  bucketRange,
   isUpToDate,
   type Planes,
-  planShards,
   type Shard,
   ShardFiles,
+  type ShardLabel,
   type ShardRow,
+  shardName,
 } from "./shards";

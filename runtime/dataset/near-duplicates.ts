@@ -10,6 +10,42 @@ export interface Hashed {
   readonly isNew: boolean;
 }
 
+/** Distinct hashes, and what the search has to know of whoever has them: 34 bytes each. */
+export interface Pictures {
+  /** 8 words a hash, the first bit in the highest of the first. */
+  readonly words: Uint32Array;
+  /** 1 where one of its images is new. */
+  readonly fresh: Uint8Array;
+  /** 1 where the patients of all its images are known. */
+  readonly allKnown: Uint8Array;
+}
+
+/** What can be searched for itself, in any order: see {@link nearPairs}. */
+export const SEARCHES = BANDS;
+
+/**
+ * Positions of pictures that are near, two each: with the pairs of all searches, everything that is near is connected.
+ * @param searches numbers from 0 to {@link SEARCHES} - 1
+ * @yields now and then, so that the caller can show that it is alive
+ */
+export function* nearPairs(
+  pictures: Pictures,
+  searches: readonly number[] = Array.from({ length: SEARCHES }, (_, search) => search),
+): Generator<undefined, Uint32Array> {
+  if (!pictures.fresh.includes(1)) return new Uint32Array(0);
+  const search = new BandSearch(pictures);
+  for (const band of searches) for (const _ of search.lookUp(band)) yield;
+  return search.pairs;
+}
+
+/** What a generator returns. */
+export function resultOf<T>(steps: Generator<unknown, T>): T {
+  for (;;) {
+    const { value, done } = steps.next();
+    if (done) return value;
+  }
+}
+
 /**
  * Calls `unite` with the positions of images that are near-duplicates: with enough pairs that everything which belongs
  * together is connected. Two images of patients who are known to differ have to show the same picture.
@@ -20,10 +56,13 @@ export interface Hashed {
  */
 export function uniteNearDuplicates(images: readonly Hashed[], unite: (a: number, b: number) => void): void {
   const pictures = distinctPictures(images, unite);
-  if (!pictures.some(({ isNew }) => isNew)) return;
-  const search = new BandSearch(packHashes(pictures.map(({ phash }) => phash)), pictures);
-  for (let band = 0; band < BANDS; band++) search.lookUp(band);
-  const { pairs } = search;
+  const pairs = resultOf(
+    nearPairs({
+      words: packHashes(pictures.map(({ phash }) => phash)),
+      fresh: Uint8Array.from(pictures, ({ isNew }) => Number(isNew)),
+      allKnown: Uint8Array.from(pictures, ({ allKnown }) => Number(allKnown)),
+    }),
+  );
   const first = (at: number) => (pictures[pairs[at] as number] as Picture).first;
   for (let at = 0; at < pairs.length; at += 2) unite(first(at), first(at + 1));
 }

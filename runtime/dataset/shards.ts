@@ -46,27 +46,44 @@ export interface Shard<R extends ShardRow = ShardRow> {
   readonly rows: readonly R[];
 }
 
-/**
- * Distributes rows over shards by the leading bits of a hash of their id, so that the same set of images is always cut
- * in the same way, whatever arrived first, and one more image changes one shard.
- */
-export function planShards<R extends ShardRow>(rows: readonly R[]): Shard<R>[] {
-  const bits = Math.max(0, Math.ceil(Math.log2(rows.length / ROWS)));
-  const buckets = new Map<number, R[]>();
-  for (const row of rows) {
-    const hash = createHash("sha256").update(row.id).digest().readUInt32BE(0);
-    const bucket = bits === 0 ? 0 : hash >>> (32 - bits);
-    const members = buckets.get(bucket);
-    if (members) members.push(row);
-    else buckets.set(bucket, [row]);
-  }
-  return [...buckets.entries()]
-    .sort(([a], [b]) => a - b)
-    .map(([, members]) => {
-      const sorted = members.sort((a, b) => (a.id < b.id ? -1 : 1));
-      const key = createHash("sha256").update(sorted.map(({ id }) => id).join("\n"));
-      return { name: `${RECIPE.id}/part-${key.digest("hex").slice(0, 20)}.parquet`, rows: sorted };
-    });
+/** How many leading bits of the hash of an id decide its shard, where there are so many rows. */
+export function bucketBits(rows: number): number {
+  return Math.max(0, Math.ceil(Math.log2(rows / ROWS)));
+}
+
+/** The name of a shard of some rows, which are ascending by id. */
+export function shardName(rows: readonly Pick<ShardRow, "id">[]): string {
+  const key = createHash("sha256").update(rows.map(({ id }) => id).join("\n"));
+  return `${RECIPE.id}/part-${key.digest("hex").slice(0, 20)}.parquet`;
+}
+
+/** Bits and number of a bucket of {@link bucketBits}, as it is written beside a shard. */
+function bucketOf(text: string): readonly [bits: number, number: number] | undefined {
+  const match = /^(\d+)\/(\d+)$/.exec(text);
+  return match ? [Number(match[1]), Number(match[2])] : undefined;
+}
+
+/** The bucket of an id. */
+export function bucketOfId(id: string, bits: number): number {
+  const hash = createHash("sha256").update(id).digest().readUInt32BE(0);
+  return bits === 0 ? 0 : hash >>> (32 - bits);
+}
+
+/** The buckets of so many bits in which the images of a bucket lie: first and last. */
+export function bucketRange(text: string, bits: number): readonly [first: number, last: number] | undefined {
+  const bucket = bucketOf(text);
+  if (!bucket) return undefined;
+  const [own, number] = bucket;
+  if (own >= bits) return [Math.floor(number / 2 ** (own - bits)), Math.floor(number / 2 ** (own - bits))];
+  const share = 2 ** (bits - own);
+  return [number * share, (number + 1) * share - 1];
+}
+
+/** What is written beside a shard: which bucket its images are of, and a hash of all that a plan had for it. */
+export interface ShardLabel {
+  readonly bucket: string;
+  /** Not there where something of the plan is missing in the shard. */
+  readonly content?: string;
 }
 
 /** Parquet through DuckDB, in memory, one thread: the same rows give the same bytes. Who may only read the bucket only reads. */
@@ -92,9 +109,15 @@ export class ShardFiles<S extends ReadableStore = ReadableStore> {
 
   /** Names of the recipe's shards, ascending. */
   async names(recipe: string = RECIPE.id): Promise<string[]> {
-    const names: string[] = [];
-    for await (const { name } of this.store.listAll(`${recipe}/part-`)) if (name.endsWith(".parquet")) names.push(name);
-    return names;
+    return [...(await this.labels(recipe)).keys()];
+  }
+
+  /** What is written beside each of the recipe's shards, by their names, ascending; nothing beside those of earlier versions. */
+  async labels(recipe: string = RECIPE.id): Promise<Map<string, Partial<ShardLabel>>> {
+    const labels = new Map<string, Partial<ShardLabel>>();
+    for await (const { name, metadata } of this.store.listAll(`${recipe}/part-`))
+      if (name.endsWith(".parquet")) labels.set(name, metadata);
+    return labels;
   }
 
   /** Rows of a shard without their pixels. */
@@ -135,8 +158,13 @@ export class ShardFiles<S extends ReadableStore = ReadableStore> {
     );
   }
 
-  /** Writes a shard, atomically. */
-  async write(this: ShardFiles<ObjectStore>, shard: Shard, images: ReadonlyMap<string, Planes>): Promise<void> {
+  /** Writes a shard, atomically, with its label beside it. */
+  async write(
+    this: ShardFiles<ObjectStore>,
+    shard: Shard,
+    images: ReadonlyMap<string, Planes>,
+    label?: ShardLabel,
+  ): Promise<void> {
     const { connection } = this;
     await connection.run(
       `CREATE OR REPLACE TABLE shard ("id" VARCHAR, "label" VARCHAR, "group" VARCHAR, "split" VARCHAR, "width" INTEGER,
@@ -176,7 +204,8 @@ export class ShardFiles<S extends ReadableStore = ReadableStore> {
     await connection.run("DROP TABLE shard");
     const content = await readFile(path);
     await rm(path);
-    await this.store.write(shard.name, content, { contentType: "application/vnd.apache.parquet" });
+    const metadata = label ? { metadata: { ...label } } : {};
+    await this.store.write(shard.name, content, { contentType: "application/vnd.apache.parquet", ...metadata });
   }
 
   private async query<T>(name: string, sql: string, map: (row: Record<string, unknown>) => T): Promise<T[]> {

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { assignGroups, type CuratedPage, curatedName, decodedBytes, type PlannedRow, withGroups } from "../dataset";
+import { curatedName } from "../dataset";
 import { PERCEPTUAL_HASH } from "../imaging";
 import { LABELS, SPLITS } from "../intake";
 import { ConfigurationError } from "../platform/config";
@@ -68,48 +68,13 @@ function problemsOf(line: string, images: Map<string, ListedImage>): string[] {
 
 type Listing = ReadonlyMap<string, ListedImage>;
 
-/** The images whose perceptual hash is by another one than the current: their pictures have to be hashed anew. */
-export function unhashedInListing(listing: Listing): (CuratedPage & { readonly cost: number })[] {
-  return [...listing.values()]
-    .filter(({ hash }) => hash !== PERCEPTUAL_HASH.id)
-    .map((image) => ({ id: image.id, object: objectOf(image), sha256: image.sha256, cost: decodedBytes(image) }));
-}
-
 /**
- * The rows of a listing, with groups and splits. Unlike the table, a listing is taken as it is: every line gives a row,
- * also where two lines name the same pixels (they are of one group).
- *
- * @param hashes of the images that {@link unhashedInListing} names, by id; one without is compared by no hash
+ * The lines of a listing as a plan is made of them, ascending by id. Unlike the table, a listing is taken as it is: every line
+ * gives a row, also where two lines name the same pixels (they are of one group).
  */
-export function groupListing(
-  listing: Listing,
-  hashes: ReadonlyMap<string, string>,
-): { rows: PlannedRow[]; notes: readonly string[] } {
-  const listed = [...listing.values()]
-    .sort((a, b) => (a.id < b.id ? -1 : 1))
-    .map((image) => ({
-      ...image,
-      phash: image.hash === PERCEPTUAL_HASH.id ? image.phash : (hashes.get(image.id) ?? null),
-    }));
-  const grouping = assignGroups(
-    listed.map(({ id, sha256, phash, patient, given_split }) => ({
-      id,
-      sha256,
-      phash,
-      compared: false,
-      patient: patient ?? null,
-      givenSplit: given_split ?? null,
-      group: null,
-      split: null,
-    })),
-  );
-  const rows = withGroups(listed, grouping).map((image) => {
-    const { id, group, split, sha256, phash, source, generation, label, curated_mask } = image;
-    const own = { id, group, split, sha256, phash, source, generation, label: label ?? null };
-    const mask = curated_mask ?? null;
-    return { ...own, object: objectOf(image), mask, masked: mask !== null, cost: decodedBytes(image) };
-  });
-  return { rows, notes: grouping.notes };
+export function* plannedOfListing(listing: Listing): Generator<Readonly<Record<string, unknown>>> {
+  for (const image of [...listing.values()].sort((a, b) => (a.id < b.id ? -1 : 1)))
+    yield { ...image, object: objectOf(image) };
 }
 
 const objectOf = ({ object, sha256 }: Pick<ListedImage, "object" | "sha256">) => object ?? curatedName(sha256);

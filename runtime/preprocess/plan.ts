@@ -1,26 +1,25 @@
 import {
-  assignGroups,
-  type CuratedPage,
-  type CurrentImage,
-  curatedMasks,
-  currentAssignments,
-  currentImages,
-  groupables,
+  bucketBits,
+  bucketOfId,
+  bucketRange,
+  type ContentShard,
   isUpToDate,
-  onePerPicture,
+  nearPairs,
+  type Pictures,
+  type PlanDatabase,
   type Planes,
   type PlannedRow,
-  planShards,
   type RejectRow,
   rejectsName,
-  type Shard,
+  resultOf,
   ShardFiles,
+  type ShardLabel,
   type ShardRow,
-  type StoredAssignment,
   storeAssignments,
-  withGroups,
   writeRejects,
 } from "../dataset";
+import { oneChannel } from "../imaging";
+import type { Logger } from "../platform/logging";
 import type { StoresOf } from "../platform/open-stores";
 import type { StepContext } from "../platform/step";
 import type { ObjectStore, ReadableStore } from "../platform/stores";
@@ -36,33 +35,31 @@ export interface PlanContext extends Pick<StepContext, "log" | "signal"> {
   };
 }
 
-/** A shard with something to do, and all that is needed to do it, wherever it is done. */
-export interface PlannedShard {
-  readonly name: string;
-  /** Ascending by id. */
-  readonly rows: readonly ShardRow[];
-  /** The rows whose pixels have to be made from the curated file. */
-  readonly fresh: readonly CuratedPage[];
-  /** The rows whose lesion masks have to be made, with the page and the mask in the curated bucket. */
-  readonly masks: readonly { readonly id: string; readonly object: string; readonly mask: string }[];
-  /** Which stored shard has the pixels of the others. */
-  readonly stored: Readonly<Record<string, readonly string[]>>;
-  /** A shard of that name is stored and has exactly the rows that are not fresh. */
-  readonly hasOthers: boolean;
-  /** Bytes of the decoded pixels of the fresh rows, about. */
-  readonly cost: number;
+/** A shard that is not there as it is to be, and all that is needed to make it, wherever that is done. */
+export interface PlannedShard extends ContentShard {
+  /** Names of the shards that may have pixels of its images. */
+  readonly sources: readonly string[];
 }
 
-export interface Plan {
-  readonly shards: readonly PlannedShard[];
+/** What a plan says beside its shards. */
+export interface PlanRest {
   /** Names of the shards that stay as they are. */
   readonly kept: readonly string[];
   /** Names of all shards that were there. */
   readonly before: readonly string[];
-  /** Images whose pixels are stored. */
+  /** Images of the shards that stay. */
   readonly skipped: number;
   /** Sentences for a person. */
   readonly notes: readonly string[];
+}
+
+export interface Plan {
+  /** Images that are to be in shards. */
+  readonly rows: number;
+  /** Those with something to do, one after the other. */
+  readonly shards: AsyncGenerator<PlannedShard>;
+  /** Complete once all shards were gone through. */
+  readonly rest: PlanRest;
 }
 
 /** What became of a planned shard. */
@@ -70,124 +67,131 @@ export interface ShardOutcome {
   readonly name: string;
   /** Images whose pixels were made. */
   readonly decoded: number;
+  /** Images whose pixels were there. */
+  readonly skipped: number;
   /** False where no image of it could be read. */
   readonly exists: boolean;
   readonly rejects: readonly RejectRow[];
 }
 
-/** What the tables say of the images that a data set is made of. */
-export interface KnownImages {
-  readonly images: readonly CurrentImage[];
-  readonly assignments: ReadonlyMap<string, StoredAssignment>;
-}
-
-export async function readTables({ workspace }: Pick<PlanContext, "workspace">): Promise<KnownImages> {
-  const { warehouse } = workspace;
-  return { images: await currentImages(warehouse), assignments: await currentAssignments(warehouse) };
+/** The images that are near each other among pictures, two positions of images each. */
+export function searchPictures({ firsts, ...pictures }: Pictures & { readonly firsts: Uint32Array }): Uint32Array {
+  return resultOf(nearPairs(pictures)).map((picture) => firsts[picture] as number);
 }
 
 /**
- * Groups and splits every current image of the table `images`, stores that, and says what is to be done.
+ * Groups and splits every image of a plan, stores that where the plan was made of the tables, and says what is to be done.
  *
- * @param hashes of the images whose stored hash is not by the current perceptual hash, by id; one without is compared by none
+ * @param pairs positions of images that are near, two each
  */
-export async function planFromTable(
+export async function makePlan(
   context: PlanContext,
-  { images, assignments }: KnownImages,
-  hashes: ReadonlyMap<string, string>,
+  database: PlanDatabase,
+  pairs: Iterable<Uint32Array>,
+  isListing = false,
 ): Promise<Plan> {
-  const { workspace, signal, log } = context;
-  const deciding = groupables(images, assignments, hashes);
-  const grouping = assignGroups(deciding);
-  const assigned = withGroups(deciding, grouping);
-  await storeAssignments({ warehouse: workspace.warehouse, signal, log }, assignments, assigned);
-  const grouped = assigned.map(({ group, split, phash }, index) => ({
-    ...(images[index] as (typeof images)[number]),
-    ...{ group, split, phash },
-  }));
-  const { rows, contradicting } = onePerPicture(grouped, await curatedMasks(workspace.buckets.curated));
-  const notes = [...grouping.notes];
-  if (images.length === 0) notes.push("there is no curated image here. Run npm run ingest on this workspace first.");
-  if (hashes.size > 0) {
-    notes.push(
-      `${hashes.size} images were compared with all others anew: recipe or perceptual hash have changed since they were ingested.`,
-    );
+  const { workspace } = context;
+  const notes = [...(await database.group(pairs))];
+  if (!isListing) await storeAssignments({ ...context, warehouse: workspace.warehouse }, database);
+  const { rows, contradicting } = await database.layOut(workspace.buckets.curated);
+  if (!isListing) {
+    const hashed = await database.hashesAdded();
+    if (rows === 0) notes.push("there is no curated image here. Run npm run ingest on this workspace first.");
+    if (hashed > 0) {
+      notes.push(
+        `${hashed} images were compared with all others anew: recipe or perceptual hash have changed since they were ingested.`,
+      );
+    }
+    if (contradicting > 0) {
+      notes.push(
+        `${contradicting} pictures landed as Cancer and as Non-Cancer under different names. They are processed without ` +
+          "a label and take no part in training; delete the wrong ones from landing.",
+      );
+    }
   }
-  if (contradicting > 0) {
-    notes.push(
-      `${contradicting} pictures landed as Cancer and as Non-Cancer under different names. They are processed without ` +
-        "a label and take no part in training; delete the wrong ones from landing.",
-    );
+  const stored = await storedShards(context, bucketBits(rows));
+  const kept: string[] = [];
+  const rest = { kept, before: [...stored.labels.keys()], skipped: 0, notes };
+  async function* shards(): AsyncGenerator<PlannedShard> {
+    for await (const shard of database.shards(rows)) {
+      if (stored.labels.get(shard.name)?.content === shard.content) {
+        kept.push(shard.name);
+        rest.skipped += shard.rows.length;
+      } else yield { ...shard, sources: stored.sources.get(Number(shard.bucket.split("/")[1])) ?? [] };
+    }
   }
-  return planRows(context, rows, notes);
+  return { rows, shards: shards(), rest };
 }
 
-/** Compares the rows that are to be with the shards that are there. */
-export async function planRows(
-  { workspace, log }: PlanContext,
-  rows: readonly PlannedRow[],
-  notes: readonly string[],
-): Promise<Plan> {
+/** The shards that are there, and which of them may have images of each bucket of so many bits. */
+async function storedShards({ workspace, log }: PlanContext, bits: number) {
   const files = await ShardFiles.open(workspace.buckets.processed);
   try {
-    const before = await files.names();
-    const contents = new Map<string, readonly ShardRow[]>();
-    const stored = new Map<string, StoredImage>();
-    for (const name of before) {
-      try {
-        const found = await files.rows(name);
-        contents.set(name, found);
-        for (const { id, sha256, masked } of found) stored.set(id, { shard: name, sha256, masked });
-      } catch (error) {
-        log.warn({ shard: name, err: error }, "A shard cannot be read and is written again.");
+    const labels = await files.labels();
+    const sources = new Map<number, string[]>();
+    for (const [name, { bucket }] of labels) {
+      for (const number of await bucketsOf(files, name, bucket, bits, log)) {
+        const some = sources.get(number);
+        if (some) some.push(name);
+        else sources.set(number, [name]);
       }
     }
-    const shards: PlannedShard[] = [];
-    const kept: string[] = [];
-    let skipped = 0;
-    for (const shard of planShards(rows)) {
-      const planned = planShard(shard, contents.get(shard.name), stored);
-      skipped += planned.rows.length - planned.fresh.length;
-      if (planned.fresh.length === 0 && planned.hasOthers) kept.push(planned.name);
-      else shards.push(planned);
-    }
-    return { shards, kept, before, skipped, notes };
+    return { labels, sources };
   } finally {
     await files.close();
   }
 }
 
-interface StoredImage {
-  readonly shard: string;
-  readonly sha256: string;
-  readonly masked: boolean;
+/** The buckets that a shard's images lie in. What an earlier version wrote has to be looked into. */
+async function bucketsOf(
+  files: ShardFiles,
+  name: string,
+  label: string | undefined,
+  bits: number,
+  log: Logger,
+): Promise<Iterable<number>> {
+  const range = label === undefined ? undefined : bucketRange(label, bits);
+  if (range) return Array.from({ length: range[1] - range[0] + 1 }, (_, index) => range[0] + index);
+  try {
+    return new Set((await files.rows(name)).map(({ id }) => bucketOfId(id, bits)));
+  } catch (error) {
+    log.warn({ shard: name, err: error }, "A shard cannot be read and is written again.");
+    return [];
+  }
 }
 
-function planShard(
-  { name, rows }: Shard<PlannedRow>,
-  content: readonly ShardRow[] | undefined,
-  stored: ReadonlyMap<string, StoredImage>,
-): PlannedShard {
-  const isFresh = (row: ShardRow) => stored.get(row.id)?.sha256 !== row.sha256;
-  const fresh = rows.filter(isFresh);
-  const others = rows.filter((row) => !isFresh(row));
-  const sources: Record<string, string[]> = {};
-  for (const { id } of others) {
-    const { shard } = stored.get(id) as StoredImage;
-    sources[shard] ??= [];
-    sources[shard].push(id);
+/** A planned shard and what of it is there. */
+export interface ShardWork {
+  readonly shard: PlannedShard;
+  /** The rows whose pixels have to be made from the curated file. */
+  readonly fresh: readonly PlannedRow[];
+  /** What is stored of the others. */
+  readonly planes: ReadonlyMap<string, Planes>;
+  /** A shard of that name is stored and has exactly the rows that are not fresh. */
+  readonly isThere: boolean;
+}
+
+/** Looks for the pixels of a shard's images in the shards that may have them. */
+export async function lookUpShard(files: ShardFiles, shard: PlannedShard, log: Logger): Promise<ShardWork> {
+  const wanted = new Map(shard.rows.map((row) => [row.id, row]));
+  const planes = new Map<string, Planes>();
+  let content: readonly ShardRow[] | undefined;
+  for (const name of shard.sources) {
+    try {
+      const found = await files.rowsWithPixels(name, undefined);
+      if (name === shard.name) content = found.map(({ row }) => row);
+      for (const { row, pixels, mask } of found)
+        if (wanted.get(row.id)?.sha256 === row.sha256) planes.set(row.id, { grey: oneChannel(pixels), mask });
+    } catch (error) {
+      log.warn({ shard: name, err: error }, "A shard cannot be read and is written again.");
+    }
   }
+  const others = shard.rows.filter(({ id }) => planes.has(id));
   return {
-    name,
-    rows: rows.map(({ object: _object, mask: _mask, cost: _cost, ...row }) => row),
-    fresh: fresh.map(({ id, object, sha256 }) => ({ id, object, sha256 })),
-    masks: rows.flatMap((row) => {
-      const { id, object, mask } = row;
-      return mask !== null && (isFresh(row) || !stored.get(id)?.masked) ? [{ id, object, mask }] : [];
-    }),
-    stored: sources,
-    hasOthers: others.length > 0 && content !== undefined && isUpToDate(content, others),
-    cost: fresh.reduce((sum, row) => sum + row.cost, 0),
+    shard,
+    fresh: shard.rows.filter(({ id }) => !planes.has(id)),
+    planes,
+    isThere: others.length > 0 && content !== undefined && isUpToDate(content, others),
   };
 }
 
@@ -201,24 +205,23 @@ function planShard(
 export async function writePlannedShard(
   files: ShardFiles<ObjectStore>,
   curated: ReadableStore,
-  shard: Omit<PlannedShard, "cost">,
+  { shard, planes: stored, isThere }: ShardWork,
   pixels: ReadonlyMap<string, Uint8Array>,
 ): Promise<boolean> {
-  const unreadable = new Set(shard.fresh.flatMap(({ id }) => (pixels.has(id) ? [] : [id])));
-  const rows = shard.rows.filter(({ id }) => !unreadable.has(id));
+  const rows = shard.rows.filter(({ id }) => stored.has(id) || pixels.has(id));
   if (rows.length === 0) return false;
-  if (pixels.size === 0 && shard.hasOthers) return true;
-  const all = new Map<string, Planes>([...pixels].map(([id, grey]) => [id, { grey, mask: null }]));
-  for (const [name, ids] of Object.entries(shard.stored)) {
-    for (const [id, planes] of await files.planes(name, new Set(ids))) all.set(id, planes);
+  if (pixels.size === 0 && isThere) return true;
+  const all = new Map<string, Planes>();
+  let isComplete = rows.length === shard.rows.length;
+  for (const { id, object, mask: name } of rows) {
+    const { grey, mask } = stored.get(id) ?? { grey: pixels.get(id) as Uint8Array, mask: null };
+    const made = name === null ? null : (mask ?? (await makeMask(curated, object, name)));
+    if (name !== null && made === null) isComplete = false;
+    all.set(id, { grey, mask: made });
   }
-  const masked = new Set(rows.flatMap(({ id, masked }) => (masked ? [id] : [])));
-  for (const [id, { grey, mask }] of all) if (mask && !masked.has(id)) all.set(id, { grey, mask: null });
-  for (const { id, object, mask } of shard.masks) {
-    const planes = all.get(id);
-    if (planes) all.set(id, { grey: planes.grey, mask: await makeMask(curated, object, mask) });
-  }
-  await files.write({ name: shard.name, rows }, all);
+  const { name, bucket, content } = shard;
+  const label: ShardLabel = isComplete ? { bucket, content } : { bucket };
+  await files.write({ name, rows }, all, label);
   return true;
 }
 
@@ -229,7 +232,7 @@ export async function writePlannedShard(
  */
 export async function finishPlan(
   processed: ObjectStore,
-  { before, kept, skipped, notes }: Omit<Plan, "shards">,
+  { before, kept, skipped, notes }: PlanRest,
   outcomes: readonly ShardOutcome[],
   call: (reject: RejectRow) => string,
 ): Promise<{ items: number; skipped: number; rejected: number; notes: readonly string[] }> {
@@ -239,7 +242,7 @@ export async function finishPlan(
   await writeRejects(processed, rejects);
   return {
     items: outcomes.reduce((sum, { decoded }) => sum + decoded, 0),
-    skipped,
+    skipped: outcomes.reduce((sum, outcome) => sum + outcome.skipped, skipped),
     rejected: rejects.length,
     notes: [...notes, ...describe(rejects, call)],
   };

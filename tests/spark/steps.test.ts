@@ -148,7 +148,7 @@ async function disturbed(
   let runtime: { pid: number; parent: number } | undefined;
   while (child.exitCode === null && !runtime) {
     await wait(50);
-    if (/images to do/.test(said)) runtime = runtimesBelow(child.pid as number)[0];
+    if (/preprocess: \d+ images to do/.test(said)) runtime = runtimesBelow(child.pid as number)[0];
   }
   if (!runtime) throw new Error(`No runtime was seen at work: ${said}`);
   await wait(300);

@@ -19,11 +19,12 @@ const MIRRORINGS = [
   [0, 0, -1, -1, -1, -1, 0, 0],
 ].map((words) => Uint32Array.from(words));
 
-/** What a search has to know of a picture beside its hash. */
-export interface Searched {
-  readonly isNew: boolean;
-  /** Whether the patients of all its images are known. */
-  readonly allKnown: boolean;
+/** What is searched, see near-duplicates.ts. */
+interface Searched {
+  /** Of all hashes, {@link WORDS} each. */
+  readonly words: Uint32Array;
+  readonly fresh: Uint8Array;
+  readonly allKnown: Uint8Array;
 }
 
 interface Kernel {
@@ -56,12 +57,8 @@ export class BandSearch {
   private readonly kernel: Kernel;
   private pairCount = 0;
 
-  /** @param words of all hashes, {@link WORDS} each */
-  constructor(
-    private readonly words: Uint32Array,
-    private readonly pictures: readonly Searched[],
-  ) {
-    const count = pictures.length;
+  constructor(private readonly pictures: Searched) {
+    const count = pictures.fresh.length;
     let end = 0;
     /** The address of an array, at the beginning of a word. */
     const take = (bytes: number) => {
@@ -100,19 +97,20 @@ export class BandSearch {
     const settings = {
       near: BigInt(NEAR_DUPLICATE_DISTANCE),
       same: BigInt(SAME_PICTURE_DISTANCE),
-      all_fresh: pictures.every(({ isNew }) => isNew) ? 1 : 0,
+      all_fresh: pictures.fresh.includes(0) ? 0 : 1,
     };
     const layout = { memory, ...at, ...settings };
     this.kernel = new WebAssembly.Instance(new WebAssembly.Module(KERNEL), { layout }).exports;
   }
 
-  /** Unites the pictures that a band, 0 to 12, shows to be near. */
-  lookUp(band: number): void {
+  /** Unites the pictures that a band, 0 to 12, shows to be near; in four steps. */
+  *lookUp(band: number): Generator<undefined> {
     this.index(band);
     for (const mirroring of MIRRORINGS) {
       this.turnBy(bandKey(mirroring, 0, band), Math.ceil((BITS - band) / BANDS));
       const [a, b, c, d] = new BigUint64Array(mirroring.buffer) as unknown as readonly [bigint, bigint, bigint, bigint];
-      this.pairCount = this.kernel.search(this.pictures.length, a, b, c, d, this.pairCount);
+      this.pairCount = this.kernel.search(this.bandKeys.length, a, b, c, d, this.pairCount);
+      yield;
     }
   }
 
@@ -123,16 +121,16 @@ export class BandSearch {
 
   /** Puts everything into the order of a band's values: what one hash looks up then lies beside what the one before did. */
   private index(band: number): void {
-    const { words, pictures, bandKeys, members } = this;
+    const { bandKeys, members } = this;
+    const { words, fresh, allKnown } = this.pictures;
     for (let i = 0; i < bandKeys.length; i++) bandKeys[i] = bandKey(words, i * WORDS, band);
     sortByKey(bandKeys, this.starts, members);
     for (let place = 0; place < members.length; place++) {
       const i = members[place] as number;
       for (let w = 0; w < WORDS; w++) this.hashes[place * WORDS + w] = words[i * WORDS + w] as number;
       this.keys[place] = bandKeys[i] as number;
-      const { isNew, allKnown } = pictures[i] as Searched;
-      this.fresh[place] = isNew ? 1 : 0;
-      this.strict[place] = allKnown ? 1 : 0;
+      this.fresh[place] = fresh[i] as number;
+      this.strict[place] = allKnown[i] as number;
     }
   }
 

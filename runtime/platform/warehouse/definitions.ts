@@ -52,6 +52,9 @@ QUALIFY ROW_NUMBER() OVER (
 ) = 1`;
 }
 
+/** Of the newest rows, under the name `newest`, those that a data set is made of. */
+export const ARE_CURATED = "newest.status = 'curated' AND newest.sha256 IS NOT NULL";
+
 /** The images that a data set is made of: the curated ones among the newest, with group and split where they have them. */
 export function currentImages(dialect: Dialect): string {
   const { column } = dialect;
@@ -62,7 +65,7 @@ ${indented(newestImages(dialect))}
 LEFT JOIN (
 ${indented(currentAssignments(dialect))}
 ) AS assigned ON assigned.id = newest.id
-WHERE newest.status = 'curated' AND newest.sha256 IS NOT NULL`;
+WHERE ${ARE_CURATED}`;
 }
 
 /** The current fit of principal components of every recipe. */

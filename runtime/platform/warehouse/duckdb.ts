@@ -1,4 +1,5 @@
 import type { DuckDBConnection, DuckDBInstance } from "@duckdb/node-api";
+import { onDisk } from "../disk";
 import { DUCKDB } from "./question";
 import { type Column, TABLES, type TableName } from "./tables";
 
@@ -10,17 +11,24 @@ const TYPES: Readonly<Record<Column["type"], string>> = {
   TIMESTAMP: "TIMESTAMP",
 };
 
-/** A DuckDB in memory that reads tables from files. */
+/** Of what it holds itself; what does not fit goes to its folder. */
+const MEMORY = "1GB";
+
+/** A DuckDB that reads tables from files. */
 export class DuckDb {
   private constructor(
     private readonly instance: DuckDBInstance,
     private readonly connection: DuckDBConnection,
   ) {}
 
-  /** Loads DuckDB, which takes a moment. */
-  static async open(): Promise<DuckDb> {
+  /**
+   * Loads DuckDB, which takes a moment.
+   * @param folder where it may put what does not fit into memory. Without one, all has to.
+   */
+  static async open(folder?: string): Promise<DuckDb> {
     const { DuckDBInstance } = await import("@duckdb/node-api");
-    const instance = await DuckDBInstance.create(":memory:", { threads: "2" });
+    const bounded = folder === undefined ? {} : { memory_limit: MEMORY, temp_directory: folder };
+    const instance = await DuckDBInstance.create(":memory:", { threads: "2", ...bounded });
     return new DuckDb(instance, await instance.connect());
   }
 
@@ -34,6 +42,25 @@ export class DuckDb {
             .map((column) => `"${column.name}": '${typeOf(column)}'`)
             .join(", ")}})`;
     await this.connection.run(`CREATE OR REPLACE VIEW ${DUCKDB.table(table)} AS SELECT ${select}`);
+  }
+
+  /** How many rows of a table lack a value that each has. */
+  async incomplete(table: TableName): Promise<number> {
+    const columns: readonly Column[] = TABLES[table];
+    const missing = columns
+      .filter(({ mode, superseded }) => mode === "REQUIRED" && !superseded)
+      .map(({ name }) => `${DUCKDB.column(name)} IS NULL`);
+    const result = await this.connection.runAndReadAll(
+      `SELECT COUNT(*) FROM ${DUCKDB.table(table)} WHERE ${missing.join(" OR ")}`,
+    );
+    return Number(result.getRows()[0]?.[0]);
+  }
+
+  /** Writes what a query gives to a Parquet file. */
+  async extract(sql: string, parameters: Readonly<Record<string, string | number>>, file: string): Promise<void> {
+    const values = Object.fromEntries(Object.entries(parameters).map(([name, value]) => [name, bindable(value)]));
+    const target = `'${file.replaceAll("'", "''")}' (FORMAT parquet, COMPRESSION zstd)`;
+    await onDisk(file, () => this.connection.run(`COPY (${sql}) TO ${target}`, values));
   }
 
   /** Some thousand rows at a time: what else the process has to do goes on while many are read. */

@@ -25,6 +25,7 @@ export {
   type KnownScanRow,
   LABELLED_IMAGES,
   MOST_KNOWN_SCANS,
+  PLANNED_IMAGES,
   SPLIT_MEMBERS,
   UNASSIGNED_IMAGES,
 } from "./questions";

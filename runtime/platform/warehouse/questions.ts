@@ -1,5 +1,6 @@
 import { z } from "zod";
 import {
+  ARE_CURATED,
   currentAssignments,
   currentFeatures,
   currentFits,
@@ -83,6 +84,35 @@ export const CURRENT_ASSIGNMENTS = question(
     disputed: z.boolean(),
   }),
   (dialect) => `SELECT * FROM ${as(currentAssignments(dialect), "assigned")} ORDER BY id`,
+);
+
+/**
+ * What decides the group, split and shard of every current image, ascending by id: what {@link CURRENT_IMAGES} and
+ * {@link CURRENT_ASSIGNMENTS} say of it. To be extracted: it is a row an image.
+ */
+export const PLANNED_IMAGES = question(
+  "planned images",
+  DATASET,
+  nothing,
+  z.object({
+    ...{ id: z.string(), source: z.string(), generation: z.int(), label: text, sha256: z.string() },
+    ...{ phash: text, hash: text, patient: text, given_split: text, duplicate_of: text },
+    ...{ width: z.int().nullable(), height: z.int().nullable() },
+    ...{ group: text, split: text, compared_phash: text, compared_hash: text },
+    ...{ revision: z.int().nullable(), disputed: z.boolean().nullable() },
+  }),
+  (dialect) => {
+    const { column } = dialect;
+    const of = (name: string) => `newest.${column(name)}`;
+    const own = ["id", "source", "generation", "label", "sha256", "phash", "hash", "patient", "given_split"];
+    return `SELECT ${[...own, "duplicate_of", "width", "height"].map(of).join(", ")},
+  assigned.${column("group")}, assigned.split, assigned.phash AS compared_phash, assigned.${column("hash")} AS compared_hash,
+  assigned.revision, assigned.disputed
+FROM ${as(newestImages(dialect), "newest")}
+LEFT JOIN ${as(currentAssignments(dialect), "assigned")} ON assigned.id = newest.id
+WHERE ${ARE_CURATED}
+ORDER BY newest.id`;
+  },
 );
 
 /** What the summary counts: pages of the newest generation of everything that landed, and pictures by split. One row. */

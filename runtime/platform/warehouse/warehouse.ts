@@ -39,5 +39,12 @@ export interface Warehouse {
    */
   ask<P, R>(question: Question<P, R>, parameters: P): Promise<readonly R[]>;
 
+  /**
+   * Writes the answer to a question as a Parquet file, its rows in their order: for answers that do not fit into memory.
+   * @param file path of a file that is not there yet
+   * @throws {DamagedRowsError}
+   */
+  extract<P, R>(question: Question<P, R>, parameters: P, file: string): Promise<void>;
+
   close(): Promise<void>;
 }

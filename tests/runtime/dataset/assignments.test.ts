@@ -1,19 +1,17 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import {
-  assignGroups,
-  currentAssignments,
-  currentImages,
-  groupables,
-  splitOfNewGroup,
-  storeAssignments,
-  withGroups,
-} from "../../../runtime/dataset";
+import { currentAssignments, PlanDatabase, splitOfNewGroup, storeAssignments } from "../../../runtime/dataset";
 import { createLogger } from "../../../runtime/platform/logging";
 import { mixSeed, uniform } from "../../../runtime/platform/random";
 import { DirectoryStore } from "../../../runtime/platform/stores";
-import { type ImageRow, ObjectStoreWarehouse, type Warehouse } from "../../../runtime/platform/warehouse";
+import {
+  type ImageRow,
+  ObjectStoreWarehouse,
+  PLANNED_IMAGES,
+  type Warehouse,
+} from "../../../runtime/platform/warehouse";
+import { searchPictures } from "../../../runtime/preprocess/plan";
 import { imageRow } from "../../support/image-row";
 
 let scratch: string;
@@ -38,9 +36,8 @@ function warehouseOf(): ObjectStoreWarehouse {
 
 /** What preprocess does before it makes pixels; in batches of one row, the last of which may not come about. */
 async function group(warehouse: Warehouse, batches = Number.POSITIVE_INFINITY): Promise<void> {
-  const stored = await currentAssignments(warehouse);
-  const deciding = groupables(await currentImages(warehouse), stored, new Map());
-  const grouped = withGroups(deciding, assignGroups(deciding));
+  const plan = await PlanDatabase.open((file) => warehouse.extract(PLANNED_IMAGES, {}, file));
+  await plan.group([searchPictures(await plan.pictures())]);
   let left = batches;
   const cut: Pick<Warehouse, "append"> = {
     append: async (...told) => {
@@ -48,7 +45,7 @@ async function group(warehouse: Warehouse, batches = Number.POSITIVE_INFINITY): 
       return warehouse.append(...told);
     },
   };
-  await storeAssignments({ warehouse: cut as Warehouse, signal, log }, stored, grouped, 1);
+  await storeAssignments({ warehouse: cut as Warehouse, signal, log }, plan, 1).finally(() => plan.close());
 }
 
 async function groupsOf(warehouse: Warehouse): Promise<Record<string, string>> {

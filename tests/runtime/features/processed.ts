@@ -1,10 +1,11 @@
 import { createHash } from "node:crypto";
-import { planShards, ShardFiles, type ShardRow } from "../../../runtime/dataset/shards";
+import { ShardFiles, type ShardRow } from "../../../runtime/dataset/shards";
 import { type Pca, PIXELS } from "../../../runtime/features/components";
 import type { Split } from "../../../runtime/intake";
 import { symmetricEigen } from "../../../runtime/platform/linear-algebra";
 import { mixSeed, normal, uniform } from "../../../runtime/platform/random";
 import type { Workspace } from "../../../runtime/platform/workspace";
+import { planShards } from "../../support/plan-shards";
 
 /** Images as preprocess leaves them, drawn and never scanned. */
 export interface Drawn {

@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { mkdtemp, rm, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -51,24 +52,26 @@ const parse = (frame: Frame | undefined) => JSON.parse(Buffer.from(frame?.payloa
 /** What a driver does with the answers. */
 async function drive(
   service: PreprocessService,
-  plan: Frame["header"] = { type: "plan" },
+  more: { readonly listing?: string } = {},
   make: typeof atOnce | typeof imageByImage = atOnce,
 ) {
-  let frames = await ask(service, plan);
+  const run = { run: randomUUID(), ...more };
+  let frames = await ask(service, { type: "read", ...run });
   let rest = parse(frames.pop());
-  if (rest.unhashed) {
-    const hashes: Record<string, string> = {};
-    for (const { payload } of frames) Object.assign(hashes, await hashed(service, payload));
-    frames = await ask(service, plan, Buffer.from(JSON.stringify(hashes)));
-    rest = parse(frames.pop());
+  for (; rest.next; rest = parse(frames.pop())) {
+    for (const { header, payload } of frames) {
+      if (rest.next === "hash") await hash(service, { ...header, ...run }, payload);
+      else await ask(service, { type: "search", ...run, search: Number(header.name) });
+    }
+    frames = await ask(service, { type: rest.next === "hash" ? "index" : "group", ...run });
   }
   const outcomes = [];
   for (const planned of frames) outcomes.push((await make(service, planned.payload))?.header.outcome);
-  const [end] = await ask(service, { type: "finish" }, Buffer.from(JSON.stringify({ plan: rest, outcomes })));
+  const [end] = await ask(service, { type: "finish", ...run }, Buffer.from(JSON.stringify({ plan: rest, outcomes })));
   return end?.header;
 }
 
-async function hashed(service: PreprocessService, payload: Uint8Array): Promise<object> {
+async function hash(service: PreprocessService, header: Frame["header"], payload: Uint8Array): Promise<void> {
   const made: string[] = [];
   const pixels: Uint8Array[] = [];
   for (const { id, object, sha256 } of JSON.parse(Buffer.from(payload).toString("utf8")) as CuratedPage[]) {
@@ -77,8 +80,7 @@ async function hashed(service: PreprocessService, payload: Uint8Array): Promise<
     made.push(id);
     pixels.push(answer?.payload as Uint8Array);
   }
-  const [answer] = await ask(service, { type: "hash", made }, Buffer.concat(pixels));
-  return answer?.header.hashes as object;
+  await ask(service, { ...header, type: "hash", made }, Buffer.concat(pixels));
 }
 
 async function atOnce(service: PreprocessService, shard: Uint8Array): Promise<Frame | undefined> {
@@ -90,7 +92,8 @@ async function imageByImage(service: PreprocessService, payload: Uint8Array): Pr
   const made: string[] = [];
   const pixels: Uint8Array[] = [];
   const rejections: Record<string, unknown> = {};
-  for (const { id, object, sha256 } of shard.fresh) {
+  const [missing] = await ask(service, { type: "missing" }, payload);
+  for (const { id, object, sha256 } of parse(missing) as CuratedPage[]) {
     const [answer] = await ask(service, { type: "pixels", object, sha256 });
     if (answer?.header.rejection) rejections[id] = answer.header.rejection;
     else {
@@ -113,7 +116,6 @@ describe("the service of the Spark steps", () => {
     ["shard by shard", atOnce],
     ["image by image", imageByImage],
   ])("asked %s it does what the local step does, and then there is nothing to do", async (_, make) => {
-    const plan = { type: "plan" };
     const [here, there] = [await served(), await served()];
     for (let i = 0; i < 9; i++)
       for (const { space } of [here, there]) await land(space, `Cancer/${i}.png`, head(Math.floor(i / 2)));
@@ -122,14 +124,14 @@ describe("the service of the Spark steps", () => {
       const lesion = drawHead(51, 120, 140);
       await space.buckets.curated.write(`masks/${id}.png`, await encodePng(lesion));
     }
-    expect(await drive(here.service, plan, make)).toMatchObject({ items: 6, skipped: 0, rejected: 0 });
+    expect(await drive(here.service, {}, make)).toMatchObject({ items: 6, skipped: 0, rejected: 0 });
     await preprocessStep({ workspace: there.space, progress: silentProgress, ...context() }, { threads: 1 });
     expect(await shardsOf(here.space)).toEqual(await shardsOf(there.space));
-    expect(await drive(here.service, plan, make)).toMatchObject({ items: 0, skipped: 6, rejected: 0 });
+    expect(await drive(here.service, {}, make)).toMatchObject({ items: 0, skipped: 6, rejected: 0 });
     const more = await land(here.space, "Cancer/more.png", head(77));
     const gone = await land(here.space, "Cancer/gone.png", head(78));
     await here.space.buckets.curated.delete(`images/${gone.sha256}.png`);
-    expect(await drive(here.service, plan, make)).toMatchObject({ items: 1, skipped: 6, rejected: 1 });
+    expect(await drive(here.service, {}, make)).toMatchObject({ items: 1, skipped: 6, rejected: 1 });
     expect((await shardsOf(here.space)).map(({ id }) => id)).toContain(more.id);
     expect(await readRejects(here.space.buckets.processed)).toMatchObject([{ id: gone.id, reason: "curated-missing" }]);
   });
@@ -162,7 +164,7 @@ describe("the service of the Spark steps", () => {
     const listing = join(fileURLToPath(space.buckets.reports.uri), "listing.ndjson");
     const line = (id: string) => ({ id, source: `x/${id}`, sha256: row.sha256, phash: row.phash, label: "Cancer" });
     await writeFile(listing, ["one", "two", "three"].map((id) => `${JSON.stringify(line(id))}\n`).join(""));
-    expect(await drive(service, { type: "plan", listing })).toMatchObject({ items: 3, rejected: 0 });
+    expect(await drive(service, { listing })).toMatchObject({ items: 3, rejected: 0 });
     const rows = await shardsOf(space);
     expect(rows.map(({ source }) => source).sort()).toEqual(["x/one", "x/three", "x/two"]);
     expect(new Set(rows.map(({ group }) => group)).size).toBe(1);
@@ -171,7 +173,7 @@ describe("the service of the Spark steps", () => {
       listing,
       `${JSON.stringify(line("one"))}\n{"id":"two"}\nnonsense\n${JSON.stringify(line("one"))}\n`,
     );
-    await expect(drive(service, { type: "plan", listing })).rejects.toThrow(
+    await expect(drive(service, { listing })).rejects.toThrow(
       /line 2: source: .*sha256: [\s\S]*line 3: is not JSON[\s\S]*line 4: the id one stands twice/,
     );
   });
@@ -201,7 +203,7 @@ describe("the service of the Spark steps", () => {
     const listing = join(fileURLToPath(here.space.buckets.reports.uri), "listing.ndjson");
     const lines = rows.map(({ id, source, sha256 }) => ({ id, source, sha256, hash: "h0", phash: "0".repeat(64) }));
     await writeFile(listing, lines.map((line) => JSON.stringify(line)).join("\n"));
-    expect(await drive(here.service, { type: "plan", listing })).toMatchObject({ items: 0, skipped: 3 });
+    expect(await drive(here.service, { listing })).toMatchObject({ items: 0, skipped: 3 });
     const listed = await shardsOf(here.space);
     expect(listed.map(({ phash }) => phash)).toEqual(rows.map(({ phash }) => phash));
     expect(new Set(listed.map(({ group }) => group)).size).toBe(2);

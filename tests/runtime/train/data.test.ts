@@ -1,11 +1,12 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { planShards, ShardFiles, type ShardRow } from "../../../runtime/dataset";
+import { ShardFiles, type ShardRow } from "../../../runtime/dataset";
 import { RECIPE } from "../../../runtime/imaging";
 import { openWorkspace, type Workspace } from "../../../runtime/platform/workspace";
 import { describeTrainingData, loadTrainingSet } from "../../../runtime/train/data";
 import { NO_LESION, UNKNOWN_LESION } from "../../../runtime/train/lesions";
+import { planShards } from "../../support/plan-shards";
 import { prepareSlices, type Slice } from "./slices";
 
 let root: string;
