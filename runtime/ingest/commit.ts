@@ -23,19 +23,41 @@ export interface Committed {
   readonly maskless?: readonly string[];
 }
 
+/** Pages that were written, and the rows that say so. */
+export interface Kept {
+  readonly rows: readonly ImageRow[];
+  readonly counts: Committed;
+}
+
+const NOTHING: Committed = { curated: 0, quarantined: 0 };
+
 /**
  * Writes what {@link examine} found: curated pages, quarantined files with their reasons, and, last, the rows. Every
  * write can be repeated, and an object counts as ingested when its rows exist; dying in between loses nothing.
  */
 export async function commit(context: IngestContext, examined: Examined): Promise<Committed> {
-  const none = { curated: 0, quarantined: 0 };
+  const kept = await keep(context, examined);
+  if (kept.rows.length === 0) return kept.counts;
+  const { name, generation } = examined.event;
+  try {
+    await context.warehouse.append("images", batchName(name, generation), kept.rows);
+  } catch (error) {
+    if (!(error instanceof DifferentRowsError)) throw error;
+    context.log.warn({ source: name, generation }, error.message);
+    return NOTHING;
+  }
+  return kept.counts;
+}
+
+/** All of {@link commit} but its rows. There are none where there is nothing to ingest. */
+export async function keep(context: IngestContext, examined: Examined): Promise<Kept> {
   if (examined.kind === "nothing") {
     const { name: source, generation } = examined.event;
     context.log.debug({ source, generation, why: examined.why }, "nothing to ingest");
-    return none;
+    return { rows: [], counts: NOTHING };
   }
   // Another delivery may have been faster: its rows stand, and the manifest may have changed since.
-  if (await context.isDone(examined.event)) return none;
+  if (await context.isDone(examined.event)) return { rows: [], counts: NOTHING };
 
   const rows: ImageRow[] = [];
   const maskless: string[] = [];
@@ -53,19 +75,11 @@ export async function commit(context: IngestContext, examined: Examined): Promis
     await again.close();
   }
   const { name, generation } = examined.event;
-  try {
-    await context.warehouse.append("images", batchName(name, generation), rows);
-  } catch (error) {
-    if (!(error instanceof DifferentRowsError)) throw error;
-    context.log.warn({ source: name, generation }, error.message);
-    return none;
-  }
-
   const quarantined = rows.filter(({ status }) => status === "quarantined").length;
   const { reason, message } = rows.find(({ status }) => status === "quarantined") ?? {};
   const counts = { curated: rows.length - quarantined, quarantined };
   context.log.debug({ source: name, generation, ...counts, ...(reason ? { reason, why: message } : {}) }, "ingested");
-  return { ...counts, ...(maskless.length > 0 ? { maskless } : {}) };
+  return { rows, counts: { ...counts, ...(maskless.length > 0 ? { maskless } : {}) } };
 }
 
 async function rowOf(

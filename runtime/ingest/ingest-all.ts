@@ -1,8 +1,9 @@
 import { classify, LOCAL_PSEUDONYM_KEY, openPseudonymiser } from "../intake";
 import type { StepContext, StepCounts } from "../platform/step";
-import { commit } from "./commit";
+import { Backlog } from "./backlog";
+import { keep } from "./commit";
 import { IngestContext } from "./context";
-import { batchName, examine } from "./examine";
+import { examine } from "./examine";
 
 export interface IngestAllOptions {
   /** Objects looked at side by side. Default 3. */
@@ -32,13 +33,14 @@ export async function ingestAll(step: StepContext, options: IngestAllOptions = {
   // A manifest that cannot be used concerns every scan: it is said before the first is touched.
   await context.manifest();
 
-  const done = new Set(await warehouse.batches("images"));
+  const backlog = new Backlog(warehouse);
+  await backlog.look();
   const waiting: { name: string; generation: number; size: number }[] = [];
   let skipped = 0;
   for await (const { name, generation, size } of buckets.landing.listAll()) {
     const { kind } = classify(name);
     if (kind === "manifest" || kind === "mask") continue;
-    if (done.has(batchName(name, generation))) skipped++;
+    if (backlog.isDone({ name, generation })) skipped++;
     else waiting.push({ name, generation, size });
   }
 
@@ -56,12 +58,15 @@ export async function ingestAll(step: StepContext, options: IngestAllOptions = {
     },
   );
   for await (const found of examined) {
-    const { curated, quarantined, maskless: without = [] } = await commit(context, found);
+    const { rows, counts: kept } = await keep(context, found);
+    const { curated, quarantined, maskless: without = [] } = kept;
+    if (rows.length > 0) await backlog.add(found.event, rows);
     maskless.push(...without);
     counts.items += curated + quarantined;
     counts.rejected += quarantined;
     step.progress.advance();
   }
+  await backlog.write();
   step.progress.finish();
   step.signal.throwIfAborted();
   if (maskless.length === 0) return { ...counts, skipped };

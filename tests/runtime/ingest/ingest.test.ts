@@ -16,6 +16,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import sharp from "sharp";
 import { decodeCurated, PERCEPTUAL_HASH, RECIPE } from "../../../runtime/imaging";
 import {
+  batchName,
   commit,
   examine,
   fromCloudEvent,
@@ -485,6 +486,39 @@ describe("a whole landing folder", () => {
     expect(await rows()).toEqual(before);
     await land("Cancer/new.png", await drawScan(99));
     expect(await ingestAll(step())).toEqual({ items: 1, rejected: 0, skipped: 13 });
+  });
+
+  test("has its rows in one file, also after a run that could not write them; a name like a page's is its own", async () => {
+    await land("Cancer/like#page=2", await drawScan(50));
+    const broken = Object.create(workspace.warehouse, {
+      append: { value: () => Promise.reject(new Error("killed")) },
+    });
+    const killed = { ...step(), workspace: { ...workspace, warehouse: broken } } as StepContext;
+    await expect(ingestAll(killed)).rejects.toThrow("killed");
+    expect(await rows()).toEqual([]);
+    expect(await ingestAll(step())).toEqual({ items: 14, rejected: 1, skipped: 0 });
+    expect(await workspace.warehouse.batches("images")).toEqual([
+      batchName("Cancer/like#page=2", 1),
+      expect.stringMatching(/^many-[0-9a-f]{64}$/),
+    ]);
+    expect(new Set((await rows()).map(({ id }) => id)).size).toBe(14);
+    expect((await rows()).filter(({ duplicate_of }) => duplicate_of !== null)).toHaveLength(6);
+    expect(await ingestAll(step())).toEqual({ items: 0, rejected: 0, skipped: 14 });
+  });
+
+  test("of which another run was faster with some adds the rest", async () => {
+    const { warehouse } = workspace;
+    let looked = 0;
+    // The first look is at a table that is still empty.
+    const late = (prefix: Parameters<typeof warehouse.batches>) =>
+      looked++ === 0 ? Promise.resolve([]) : warehouse.batches(...prefix);
+    const slow = Object.create(warehouse, {
+      batches: { value: (...told: Parameters<typeof warehouse.batches>) => late(told) },
+    });
+    await ingestAll(step());
+    await land("Cancer/late.png", await drawScan(51));
+    await ingestAll({ ...step(), workspace: { ...workspace, warehouse: slow } } as StepContext);
+    expect(await rows()).toHaveLength(14);
   });
 
   test("gives the same rows whatever the speed, in any order of events, stopped or not", async () => {
