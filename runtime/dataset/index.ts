@@ -16,7 +16,7 @@ export {
   type Grouping,
   splitOfNewGroup,
 } from "./groups";
-export { findLeaks, type Leak, type SplitMember, splitMembers } from "./leaks";
+export { findLeaks, type Leak, type SplitMember, tornMembers } from "./leaks";
 export { type CurrentImage, currentImages, decodedBytes, type PlannedRow } from "./live-images";
 export { nearPairs, type Pictures, resultOf, SEARCHES } from "./near-duplicates";
 export { type ContentShard, PlanDatabase, type Unhashed, writePlanFile } from "./plan-database";

@@ -1,6 +1,6 @@
 import { hashDistance, NEAR_DUPLICATE_DISTANCE } from "../imaging";
-import { asSplit, type Split } from "../intake";
-import { SPLIT_MEMBERS, type Warehouse } from "../platform/warehouse";
+import { asSplit, SPLITS, type Split } from "../intake";
+import { TORN_GROUPS, type Warehouse } from "../platform/warehouse";
 
 /** One curated page with its split. */
 export interface SplitMember {
@@ -33,9 +33,14 @@ export function findLeaks(members: readonly SplitMember[]): Leak[] {
   return torn.map((group) => ({ group: group[0]?.group ?? "", sentence: describeClosestPair(group) }));
 }
 
+/** Images of a torn group that are compared, of each split: a group may have tens of thousands. */
+const COMPARED = 500;
+
 /** Prefers what needs no measuring: one patient, then equal pixels, then the pair whose pictures differ least. */
 function describeClosestPair(group: readonly SplitMember[]): string {
-  const sorted = [...group].sort((a, b) => (a.source < b.source ? -1 : 1));
+  const all = [...group].sort((a, b) => (a.source < b.source ? -1 : 1));
+  const some = new Set(SPLITS.flatMap((split) => all.filter((member) => member.split === split).slice(0, COMPARED)));
+  const sorted = all.filter((member) => some.has(member));
   let best: { a: SplitMember; b: SplitMember; rank: number; why: string } | undefined;
   for (const [i, a] of sorted.entries()) {
     for (const b of sorted.slice(i + 1)) {
@@ -70,11 +75,11 @@ function sentence({ a, b, why }: { a: SplitMember; b: SplitMember; why: string }
 }
 
 /**
- * Every current image that has been given a split, second names of equal pixels included: a shard holds those once, and
+ * Every current image of a group that is torn, second names of equal pixels included: a shard holds those once, and
  * would hide that they were asked for on both sides.
  */
-export async function splitMembers({ warehouse }: { readonly warehouse: Warehouse }): Promise<SplitMember[]> {
-  const members = await warehouse.ask(SPLIT_MEMBERS, {});
+export async function tornMembers({ warehouse }: { readonly warehouse: Warehouse }): Promise<SplitMember[]> {
+  const members = await warehouse.ask(TORN_GROUPS, {});
   return members.flatMap((member) => {
     const split = asSplit(member.split);
     return split ? [{ ...member, split }] : [];

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { findLeaks, type ProcessedImage, readMaskHashes, readShardRows, readShards, splitMembers } from "../dataset";
+import { findLeaks, type ProcessedImage, readMaskHashes, readShardRows, readShards, tornMembers } from "../dataset";
 import { RECIPE } from "../imaging";
 import { LABELS, type Split } from "../intake";
 import type { WithMessageForLogs } from "../platform/names-in-logs";
@@ -48,7 +48,7 @@ export async function describeTrainingData(workspace: TrainingWorkspace): Promis
     identity.push([id, sha256, label, group, split, masks.get(id) ?? ""].join(" "));
     if (split === "train") learnt.add(label);
   }
-  const leaks = findLeaks(await splitMembers(workspace));
+  const leaks = findLeaks(await tornMembers(workspace));
   if (leaks.length > 0) {
     const shown = leaks.slice(0, 5);
     const others = leaks.length > 5 ? ` And ${leaks.length - 5} more.` : "";

@@ -26,7 +26,7 @@ export {
   LABELLED_IMAGES,
   MOST_KNOWN_SCANS,
   PLANNED_IMAGES,
-  SPLIT_MEMBERS,
+  TORN_GROUPS,
   UNASSIGNED_IMAGES,
 } from "./questions";
 export {

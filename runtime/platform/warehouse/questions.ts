@@ -143,9 +143,9 @@ LEFT JOIN ${as(currentImages(dialect), "current_images")} ON current_images.sour
   },
 );
 
-/** Every current image that has a split, by source, with the hash it was compared by. */
-export const SPLIT_MEMBERS = question(
-  "split members",
+/** Every current image of a group that stands in several splits, by source, with the hash it was compared by. */
+export const TORN_GROUPS = question(
+  "torn groups",
   DATASET,
   nothing,
   z.object({
@@ -163,6 +163,9 @@ export const SPLIT_MEMBERS = question(
   assigned.${column("group")}, assigned.split
 FROM ${as(currentImages(dialect), "images")}
 JOIN ${as(currentAssignments(dialect), "assigned")} ON assigned.id = images.id
+WHERE assigned.split IN ('train', 'validation', 'test')
+QUALIFY MIN(assigned.split) OVER (PARTITION BY assigned.${column("group")}) <>
+  MAX(assigned.split) OVER (PARTITION BY assigned.${column("group")})
 ORDER BY images.source`;
   },
 );

@@ -21,11 +21,12 @@ import {
   KNOWN_SCANS,
   LABELLED_IMAGES,
   ObjectStoreWarehouse,
+  PLANNED_IMAGES,
   type Question,
   type Row,
-  SPLIT_MEMBERS,
   TABLE_NAMES,
   type TableName,
+  TORN_GROUPS,
   UNASSIGNED_IMAGES,
   VIEWS,
   type Warehouse,
@@ -199,7 +200,18 @@ describe("what is current", () => {
       expect(await ask(DATASET_COUNTS, {})).toMatchObject([
         { images: newest.length, curated: curated.length, quarantined: newest.length - curated.length },
       ]);
-      expect(sources(await ask(SPLIT_MEMBERS, {}))).toEqual(sources(found.filter(({ split }) => split !== null)));
+      const isTorn = (name: string | null) =>
+        name !== null && new Set(found.filter(({ group }) => group === name).map(({ split }) => split)).size > 1;
+      expect(sources(await ask(TORN_GROUPS, {}))).toEqual(sources(found.filter(({ group }) => isTorn(group))));
+      const planned = await ask(PLANNED_IMAGES, {});
+      expect(planned.map(({ id }) => id)).toEqual(found.map(({ id }) => id));
+      const assigned = new Map((await ask(CURRENT_ASSIGNMENTS, {})).map((row) => [row.id, row]));
+      for (const [i, { compared_hash, compared_phash, revision, disputed, ...row }] of planned.entries()) {
+        expect(found[i]).toMatchObject(row);
+        const { hash = null, phash = null, ...own } = assigned.get(row.id) ?? { revision: null, disputed: null };
+        expect({ compared_hash, compared_phash }).toEqual({ compared_hash: hash, compared_phash: phash });
+        expect({ revision, disputed }).toMatchObject({ revision: own.revision, disputed: own.disputed });
+      }
       expect(await ask(UNASSIGNED_IMAGES, {})).toEqual([
         { images: found.filter(({ group }) => group === null).length },
       ]);

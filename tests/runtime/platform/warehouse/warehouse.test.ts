@@ -9,6 +9,7 @@ import {
   DamagedRowsError,
   type ImageRow,
   ObjectStoreWarehouse,
+  PLANNED_IMAGES,
   TABLES,
 } from "../../../../runtime/platform/warehouse";
 import { type GcsServer, startGcsServer } from "../../../support/gcs-server";
@@ -77,6 +78,7 @@ describe.each(Object.entries(stores))("tables in %s", (_name, open) => {
       () => warehouse.rows("images"),
       () => warehouse.batch("images", "damaged"),
       () => warehouse.ask(DATASET_COUNTS, {}),
+      () => warehouse.extract(PLANNED_IMAGES, {}, join(scratch, "damaged.parquet")),
       () => warehouse.append("images", "damaged", [image("z")]),
     ]) {
       const outcome = await read().catch((error: unknown) => error);
