@@ -7,7 +7,7 @@ import { PERCEPTUAL_HASH, RECIPE } from "../imaging";
 import { LABELS, SPLITS } from "../intake";
 import { onDisk } from "../platform/disk";
 import type { ReadableStore } from "../platform/stores";
-import type { AssignmentRow } from "../platform/warehouse";
+import { type AssignmentRow, parquetOfLines } from "../platform/warehouse";
 import { curatedMasks } from "./curated-object";
 import type { CuratedPage } from "./curated-page";
 import { DisjointSets, decideGroups, SPLIT_CODES, SPLIT_PREFIX } from "./groups";
@@ -367,20 +367,10 @@ function itemsOf(chunk: DuckDBDataChunk, column: number): Numbers {
 
 /** Writes rows as a Parquet file with the columns that a plan is made of. */
 export async function writePlanFile(file: string, rows: Iterable<Readonly<Record<string, unknown>>>): Promise<void> {
-  const { DuckDBInstance } = await import("@duckdb/node-api");
   const source = `${file}.jsonl`;
   await writeFile(source, [...rows].map((row) => `${JSON.stringify(row)}\n`).join(""));
-  const instance = await DuckDBInstance.create(":memory:", { threads: "1" });
-  const connection = await instance.connect();
-  const columns = Object.entries(LISTED_COLUMNS).map(([name, type]) => `'${name}': '${type}'`);
-  try {
-    await connection.run(`COPY (SELECT * FROM read_json(${quoted(source)}, format = 'newline_delimited', columns = {${columns}}))
-      TO ${quoted(file)} (FORMAT parquet)`);
-  } finally {
-    connection.closeSync();
-    instance.closeSync();
-    await rm(source);
-  }
+  await parquetOfLines(source, LISTED_COLUMNS, file);
+  await rm(source);
 }
 
 const LISTED_COLUMNS = {

@@ -1,3 +1,4 @@
+import { dirname } from "node:path";
 import type { DuckDBConnection, DuckDBInstance } from "@duckdb/node-api";
 import { onDisk } from "../disk";
 import { DUCKDB } from "./question";
@@ -91,4 +92,27 @@ function plain(value: unknown): unknown {
   if (value instanceof Date) return value.toISOString();
   if (Array.isArray(value)) return value.map(plain);
   return value;
+}
+
+/**
+ * Makes a Parquet file of a file with a JSON object a line, its rows in their order.
+ * @param columns DuckDB's types by the names of the columns
+ */
+export async function parquetOfLines(
+  lines: string,
+  columns: Readonly<Record<string, string>>,
+  file: string,
+): Promise<void> {
+  const database = await DuckDb.open(dirname(file));
+  const types = Object.entries(columns).map(([name, type]) => `"${name}": '${type}'`);
+  const source = `'${lines.replaceAll("'", "''")}'`;
+  try {
+    await database.extract(
+      `SELECT * FROM read_json(${source}, format = 'newline_delimited', columns = {${types.join(", ")}})`,
+      {},
+      file,
+    );
+  } finally {
+    database.close();
+  }
 }

@@ -6,6 +6,7 @@ export { type PolicyTags, tableResource, tableSchema } from "./bigquery/resource
 export { isDataset } from "./bigquery/uri";
 export { VIEWS, type ViewDefinition } from "./bigquery/views";
 export { currentImages } from "./definitions";
+export { parquetOfLines } from "./duckdb";
 export { DamagedRowsError, DifferentRowsError } from "./errors";
 export { ObjectStoreWarehouse, tableFolder } from "./object-store-warehouse";
 export { openWarehouse } from "./open-warehouse";

@@ -1,5 +1,8 @@
+import { appendFile, rm } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { BigQuery } from "@google-cloud/bigquery";
+import { onDisk } from "../../disk";
+import { parquetOfLines } from "../duckdb";
 import { DifferentRowsError } from "../errors";
 import type { Question } from "../question";
 import { differenceOf, inOrder } from "../rows";
@@ -35,6 +38,13 @@ interface Access {
   readonly tables: Tables;
 }
 
+/** Rows of an answer that are asked for at a time. */
+const EXTRACTED_PAGE = 50_000;
+/** DuckDB's types by BigQuery's; all else is text. */
+const DUCKDB_TYPES: Readonly<Record<string, string>> = {
+  ...{ INTEGER: "BIGINT", INT64: "BIGINT", FLOAT: "DOUBLE", FLOAT64: "DOUBLE" },
+  ...{ BOOLEAN: "BOOLEAN", BOOL: "BOOLEAN", TIMESTAMP: "TIMESTAMP" },
+};
 const PATIENCE_MS = 60_000;
 const FIRST_PAUSE_MS = 250;
 
@@ -152,6 +162,44 @@ export class BigQueryWarehouse implements Warehouse {
       question.tables,
     );
     return rows.map((row) => question.row.parse(row));
+  }
+
+  /** Page after page: no more of the answer than a page lies in memory. */
+  async extract<P, R>(question: Question<P, R>, parameters: P, file: string): Promise<void> {
+    const params = question.parameters.parse(parameters) as Readonly<Record<string, string | number>>;
+    const lines = `${file}.jsonl`;
+    try {
+      await this.finaliseLeftovers();
+      for (const table of question.tables) await this.asReader().tables.ready(table);
+      const [job] = await this.asReader().client.createQueryJob({
+        query: question.sql(bigQuery(this.name)),
+        params,
+        maximumBytesBilled: String(this.address.maximumBytesBilled),
+      });
+      let columns: Record<string, string> = {};
+      let pageToken: string | undefined;
+      do {
+        const [rows, , answer] = await job.getQueryResults({
+          autoPaginate: false,
+          maxResults: EXTRACTED_PAGE,
+          ...(pageToken === undefined ? {} : { pageToken }),
+        });
+        columns = Object.fromEntries(
+          (answer?.schema?.fields ?? []).map(({ name, type }) => [
+            String(name),
+            DUCKDB_TYPES[String(type)] ?? "VARCHAR",
+          ]),
+        );
+        const text = rows.map((row) => `${JSON.stringify(plainRow(row as Record<string, unknown>))}\n`).join("");
+        await onDisk(lines, () => appendFile(lines, text));
+        pageToken = answer?.pageToken ?? undefined;
+      } while (pageToken !== undefined);
+      await parquetOfLines(lines, columns, file);
+    } catch (error) {
+      throw explained(error, `The answer to "${question.name}" could not be extracted`, this.name);
+    } finally {
+      await rm(lines, { force: true });
+    }
   }
 
   /**

@@ -1,7 +1,8 @@
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { DuckDBInstance } from "@duckdb/node-api";
 import { DirectoryStore, GcsStore } from "../../../../runtime/platform/stores";
 import {
   BigQueryWarehouse,
@@ -12,6 +13,7 @@ import {
   LABELLED_IMAGES,
   ObjectStoreWarehouse,
   openWarehouse,
+  PLANNED_IMAGES,
   type Row,
   TABLE_NAMES,
   type Warehouse,
@@ -86,6 +88,28 @@ describe.each(Object.entries(KINDS))("a warehouse in %s", (_name, open) => {
       { ...image("b1"), group: null, split: null },
       { ...image("b2", { label: null, width: null }), group: null, split: null },
     ]);
+  });
+
+  test("extracts an answer as a Parquet file, with types where all is null, and leaves nothing beside it", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "extracted-"));
+    const file = join(folder, "answer.parquet");
+    await warehouse.extract(PLANNED_IMAGES, {}, file);
+    expect(readdirSync(folder)).toEqual(["answer.parquet"]);
+    const instance = await DuckDBInstance.create(":memory:");
+    const connection = await instance.connect();
+    const rows = (await connection.runAndReadAll(`SELECT * FROM '${file}'`)).getRowObjectsJson();
+    const types = await connection.runAndReadAll(`SELECT typeof(revision), typeof(disputed) FROM '${file}' LIMIT 1`);
+    connection.closeSync();
+    instance.closeSync();
+    rmSync(folder, { recursive: true });
+    const asked = await warehouse.ask(PLANNED_IMAGES, {});
+    expect(asked.length).toBeGreaterThan(2);
+    const numbers = (row: object) =>
+      Object.fromEntries(
+        Object.entries(row).map(([key, value]) => [key, typeof value === "number" ? `${value}` : value]),
+      );
+    expect(rows.map(numbers)).toEqual(asked.map(numbers));
+    expect(types.getRows()).toEqual([["BIGINT", "BOOLEAN"]]);
   });
 
   test("keeps the order of a batch's rows, and every kind of value", async () => {
