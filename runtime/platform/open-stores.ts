@@ -19,7 +19,7 @@ import {
   type ReplaceableStore,
 } from "./stores";
 import { creatableOnly, readableOnly, replaceableOnly } from "./stores/narrow-store";
-import { isDataset, ObjectStoreWarehouse, openWarehouse, tableFolder, type Warehouse } from "./warehouse";
+import { BigQueryWarehouse, isDataset, ObjectStoreWarehouse, tableFolder, type Warehouse } from "./warehouse";
 
 /** A contract's buckets, each with what it may do there. */
 export type StoresOf<C extends Rights> = { readonly [B in BucketsOf<C>]: StoreOf<C, B> };
@@ -62,11 +62,15 @@ export async function openTables(
   env: { readonly [K in keyof typeof warehouseVariables]?: string | undefined },
 ): Promise<Warehouse> {
   const uri = env.WAREHOUSE as string;
-  if (isDataset(uri))
-    return openWarehouse(uri, {
+  if (isDataset(uri)) {
+    const warehouse = new BigQueryWarehouse(uri, {
       reader: env.WAREHOUSE_READER,
       endpoints: { rest: env.BIGQUERY_API_ENDPOINT, storage: env.BIGQUERY_STORAGE_ENDPOINT },
     });
+    // Meanwhile the process starts. What is wrong the first rows will hear.
+    void warehouse.warm(contract.appends);
+    return warehouse;
+  }
   const store = await openStore(uri);
   const adding = creatableOnly(store, contract.appends.map(tableFolder));
   return new ObjectStoreWarehouse(tablesRead(contract).length > 0 ? { ...adding, ...readableOnly(store) } : adding);

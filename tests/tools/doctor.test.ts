@@ -445,6 +445,7 @@ describe("--probe, through a real bucket, the real function and the real service
       env: {
         ...process.env,
         MODELS_BUCKET: folder("models"),
+        CURATED_BUCKET: folder("curated"),
         REPORTS_BUCKET: folder("reports"),
         WAREHOUSE: folder("warehouse"),
         HOST: "127.0.0.1",

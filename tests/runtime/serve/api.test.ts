@@ -1027,6 +1027,7 @@ describe("the API's document", () => {
       "get /v1/predictions/{id}/original",
       "get /v1/predictions/{id}/overlay",
       "get /v1/predictions/{id}/pages/{page}",
+      "get /v1/predictions/{id}/similar",
       "get /v1/samples",
       "get /v1/samples/{name}",
       "get /v1/scans/{id}/picture",

@@ -202,6 +202,11 @@ export class BigQueryWarehouse implements Warehouse {
     }
   }
 
+  /** Loads the client and opens a stream for each table, so that the first rows need not wait for that: some seconds. */
+  async warm(tables: readonly TableName[]): Promise<void> {
+    await Promise.all(tables.map((table) => this.writer(table).warm()));
+  }
+
   /**
    * Makes the tables that are missing, and adds the columns that they lack. Nothing is changed or dropped.
    * @returns what was done, a sentence each

@@ -75,9 +75,22 @@ export class TableWriter {
       );
     await new Promise<void>((resolve, reject) => {
       this.waiting.push({ name, rows, bytes, resolve, reject });
-      this.working ??= this.work().finally(() => {
-        this.working = undefined;
-      });
+      this.start(() => this.work());
+    });
+  }
+
+  /** Opens the stream, so that the first rows need not wait for it. What is wrong the first rows will hear. */
+  async warm(): Promise<void> {
+    this.start(async () => {
+      this.stream ??= await this.open().catch(() => undefined);
+      await this.work();
+    });
+    await this.working;
+  }
+
+  private start(work: () => Promise<void>): void {
+    this.working ??= work().finally(() => {
+      this.working = undefined;
     });
   }
 

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -59,6 +59,28 @@ test("rows whose acknowledgement is lost are stored once", async () => {
   expect(await stored("lost")).toEqual([...names].sort());
   await warehouse.close();
   await proxy.stop();
+});
+
+test("a stream that was opened before the first row takes it, also rows that come while it is being opened", async () => {
+  await server.createDataset("warm");
+  const streams = join(scratch, "streams-of-warm");
+  const warehouse = new BigQueryWarehouse(server.uri("warm"), { endpoints: server.endpoints, streams });
+  const warmed = warehouse.warm(["audit", "predictions"]);
+  const early = warehouse.append("audit", "early", [act("early")], { unique: true });
+  await warmed;
+  const opened = readdirSync(streams);
+  expect(opened).toHaveLength(2);
+  await early;
+  await warehouse.append("audit", "late", [act("late")], { unique: true });
+  expect(readdirSync(streams)).toEqual(opened);
+  expect(await stored("warm")).toEqual(["early", "late"]);
+  await warehouse.close();
+  expect(readdirSync(streams)).toEqual([]);
+  // What is wrong the first rows hear, and nobody before.
+  const nowhere = new BigQueryWarehouse(server.uri("nowhere"), { endpoints: server.endpoints });
+  await nowhere.warm(["audit"]);
+  await expect(nowhere.append("audit", "a", [act("a")], { unique: true })).rejects.toThrow(/nowhere/);
+  await nowhere.close();
 });
 
 test("a server that is started anew, and knows no stream any more, loses and doubles no row", async () => {
