@@ -664,7 +664,8 @@ describe("headers", () => {
 
 describe("a configuration", () => {
   const container = (env: NodeJS.ProcessEnv) => {
-    const buckets = { MODELS_BUCKET: "gs://m-models", REPORTS_BUCKET: "gs://r-reports", WAREHOUSE: "gs://w-w" };
+    const names = ["MODELS_BUCKET", "REPORTS_BUCKET", "CURATED_BUCKET", "WAREHOUSE"];
+    const buckets = Object.fromEntries(names.map((name) => [name, "gs://some-bucket"]));
     return () => parseEnv(serveContract.env, { ...buckets, ...env });
   };
 

@@ -483,6 +483,7 @@ describe("the process", () => {
       AUTH: "none",
       MODELS_BUCKET: "gs://models-bucket",
       REPORTS_BUCKET: "file:///tmp/reports",
+      CURATED_BUCKET: "gs://curated",
       WAREHOUSE: "gs://warehouse",
     });
     expect(parsed).toMatchObject({ PORT: 8080, HOST: "0.0.0.0", MAX_BODY_MIB: 64, LOG_LEVEL: "info" });
