@@ -84,6 +84,7 @@ test("the identity of the cluster has the rights of three capabilities, and each
     "read models": ["features", "score"],
     "read images": ["preprocess", "features", "score"],
     "read assignments": ["preprocess", "features", "score"],
+    "read features_deep": ["features", "score"],
     "read features_pca": ["features"],
     "read pca_fits": ["features"],
     "read predictions": ["score"],
