@@ -38,9 +38,13 @@ describe("the function", () => {
       format: "DOCKER",
       kms_key_name: key,
     });
-    expect(
-      app.resources("google_service_account").filter(({ path }) => path.startsWith("st-anna-app/ingest/")),
-    ).toHaveLength(3);
+    const accounts = app.resources("google_service_account").map(({ path }) => path);
+    expect(accounts.filter((path) => path.startsWith("st-anna-app/ingest/")).sort()).toEqual([
+      "st-anna-app/ingest/function/builder/account",
+      "st-anna-app/ingest/identity/account",
+      "st-anna-app/ingest/identity/reader/account",
+      "st-anna-app/ingest/subscription/pusher/account",
+    ]);
   });
 
   test("is built only after its build identity may build, and that identity reads no bucket of scans", () => {

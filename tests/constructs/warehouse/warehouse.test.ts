@@ -163,8 +163,8 @@ test("analysts read every table and view, and nobody else is let in", () => {
 });
 
 test("a table is written down once: no other source of the warehouse lists them by name", () => {
-  // A key of an object, or a name in a list of several.
-  const named = new RegExp(`^\\s*"?(?:${TABLE_NAMES.join("|")})"?(?::| ?,$)`, "m");
+  // A key of an object (but a column of an answer), or a name in a list of several.
+  const named = new RegExp(`^\\s*"?(?:${TABLE_NAMES.join("|")})"?(?::(?! z\\.)| ?,$)`, "m");
   const folders = ["runtime/platform/warehouse", "runtime/platform/warehouse/bigquery", "constructs/warehouse"];
   const lists = folders.flatMap((folder) =>
     readdirSync(join(ROOT, folder))
