@@ -339,7 +339,10 @@ export const metricSchema = named(
 );
 export type MetricValue = z.infer<typeof metricSchema>;
 
-/** `GET /v1/predictions/{id}/similar`: no scan of the same patient and no near-duplicate is among them. */
+/**
+ * `GET /v1/predictions/{id}/similar`: no near-duplicate is among them, and none of the same patient where the data set knows
+ * the scan. Whose a new scan is nobody says: slices of its patient may be among them.
+ */
 export const similarSchema = named(
   "Similar",
   z.object({
@@ -366,7 +369,8 @@ export const similarSchema = named(
       })
       .describe("Evidence beside the answer. A share of cases, and not a probability"),
     known: z.int().describe("Labelled scans that were compared"),
-    excluded: z.int().describe("Of them, left out: of the same patient, or the same picture"),
+    known_cancer: z.int().describe("How many of them people hold for Cancer"),
+    excluded: z.int().describe("Of them, left out: the same picture as the scan, or of the patient of such a picture"),
     complete: z.boolean().describe("Whether all scans of the data set were compared; else a part, drawn by chance"),
     metric: z.string().describe("How"),
     disclaimer: z.string(),

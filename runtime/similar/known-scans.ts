@@ -108,6 +108,11 @@ export class KnownScans {
     return this.scans.length;
   }
 
+  /** How many of them people hold for Cancer. */
+  get cancer(): number {
+    return this.scans.filter(({ label }) => label === "Cancer").length;
+  }
+
   /** Numbers of a picture's features. */
   get width(): number {
     return this.space.width;

@@ -152,7 +152,16 @@ export function fixtureApi(): { readonly app: FastifyInstance; readonly state: F
     const { id, model } = newest(params.id);
     if (state.similarProblem) throw state.similarProblem;
     return {
-      ...{ id, model, known: 1234, excluded: 3, complete: true, metric: "as the test says", disclaimer: DISCLAIMER },
+      ...{
+        id,
+        model,
+        known: 1234,
+        known_cancer: 617,
+        excluded: 3,
+        complete: true,
+        metric: "as the test says",
+        disclaimer: DISCLAIMER,
+      },
       items: [...KNOWN, GONE].map((scan, i) => ({
         id: scan,
         label: i % 3 === 0 ? "Non-Cancer" : "Cancer",

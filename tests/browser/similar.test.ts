@@ -65,15 +65,15 @@ test.each(LOOKS)(
     await open(visitor);
     await pictures(visitor);
     expect(await visitor.page.locator(".similar-scans li").allTextContents()).toEqual([
-      "Non-Cancer likeness 0.90",
-      "Cancer likeness 0.80, the model learnt from it",
-      "Cancer likeness 0.70",
-      "Non-Cancer likeness 0.60",
-      "Cancer likeness 0.50",
-      "Its picture cannot be shown.Cancer likeness 0.40",
+      "Non-Cancer likeness 0.900",
+      "Cancer likeness 0.800, the model learnt from it",
+      "Cancer likeness 0.700",
+      "Non-Cancer likeness 0.600",
+      "Cancer likeness 0.500",
+      "Its picture cannot be shown.Cancer likeness 0.400",
     ]);
     expect(await visitor.text(".agreement")).toBe(
-      "13 of the 20 most similar scans are Cancer by the labels that people gave them. This is a count of cases, not a probability. On test scans this count alone ranked a Cancer scan above a Non-Cancer one 87 times in 100 (AUC 0.87, 95 % 0.81 to 0.92).",
+      "13 of the 20 most similar scans are Cancer by the labels that people gave them; of all labelled scans here 50 % are. This is a count of cases, not a probability. On test scans this count alone ranked a Cancer scan above a Non-Cancer one 87 times in 100 (AUC 0.87, 95 % 0.81 to 0.92).",
     );
     expect(await visitor.text(".similar")).toContain(
       "Compared by what the model saw with all labelled scans here (1,234). 3 were left out: the same picture, or of the same patient.",

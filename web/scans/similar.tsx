@@ -5,6 +5,7 @@ import { useAsked } from "../state/asked";
 import { me } from "../state/session";
 import { Store, useStore } from "../state/store";
 import { Failure, Waiting } from "../ui/messages";
+import { percentMark } from "../ui/numbers";
 
 /** Whether the scans are looked at: who opened them for one answer sees them for the next. */
 const opened = new Store(false);
@@ -14,7 +15,7 @@ export function SimilarPanel({ prediction }: { prediction: Prediction }) {
   const open = useStore(opened);
   return (
     <details class="similar" open={open} onToggle={({ currentTarget }) => opened.set(currentTarget.open)}>
-      <summary>Similar scans of other patients</summary>
+      <summary>Similar labelled scans</summary>
       {open ? <Found key={prediction.request} id={prediction.id} /> : null}
     </details>
   );
@@ -29,7 +30,7 @@ function Found({ id }: { id: string }) {
   return (
     <>
       {items.length === 0 ? (
-        <p>No labelled scan of another patient is known.</p>
+        <p>No other labelled scan is known.</p>
       ) : (
         <>
           <Agreement similar={asked.value} />
@@ -48,20 +49,21 @@ function Found({ id }: { id: string }) {
         {known.toLocaleString("en")}).
         {excluded > 0
           ? ` ${excluded === 1 ? "One was" : `${excluded.toLocaleString("en")} were`} left out: the same picture, or of the same patient.`
-          : ""}
+          : " Nobody said whose scan this is: other slices of the same patient may be among them."}
       </p>
     </>
   );
 }
 
-function Agreement({ similar: { agreement } }: { similar: Similar }) {
+function Agreement({ similar: { agreement, known, known_cancer } }: { similar: Similar }) {
   const { neighbours, cancer, auc } = agreement;
   return (
     <p class="agreement">
       <strong>
         {cancer} of the {neighbours} most similar scans are Cancer
       </strong>{" "}
-      by the labels that people gave them. This is a count of cases, not a probability.
+      by the labels that people gave them; of all labelled scans here {percentMark(known_cancer / known)} are. This is a
+      count of cases, not a probability.
       {auc?.value == null
         ? ""
         : ` On test scans this count alone ranked a Cancer scan above a Non-Cancer one ${Math.round(100 * auc.value)} times in 100 (AUC ${auc.value.toFixed(2)}, 95 % ${auc.low.toFixed(2)} to ${auc.high.toFixed(2)}).`}
@@ -91,7 +93,7 @@ function SimilarScan({ scan, place, shown }: { scan: Similar["items"][number]; p
         <strong class={label === "Cancer" ? "tone-cancer" : "tone-clear"}>{label}</strong>
         <span class="hint">
           {" "}
-          likeness {similarity.toFixed(2)}
+          likeness {similarity.toFixed(3)}
           {split === "train" ? ", the model learnt from it" : ""}
         </span>
       </p>

@@ -28,7 +28,7 @@ export async function similarRoutes(app: FastifyInstance, dependencies: SimilarD
   app.withTypeProvider<ZodTypeProvider>().get(`${PREDICTIONS}/:id/similar`, {
     ...SHOW,
     schema: {
-      summary: "Labelled scans of other patients that look most like it to the model, and how many of them are Cancer",
+      summary: "Labelled scans that look most like it to the model, and how many of them are Cancer",
       params: idParams,
       querystring: similarQuerySchema,
       response: responses({ 200: similarSchema }, 409),
@@ -67,6 +67,7 @@ export async function similarRoutes(app: FastifyInstance, dependencies: SimilarD
         })),
         agreement: { ...agreementOf(scans, neighbours), auc },
         known: known.size,
+        known_cancer: known.cancer,
         excluded,
         complete: known.isComplete,
         metric: METRIC,
