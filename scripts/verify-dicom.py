@@ -394,7 +394,7 @@ def main() -> int:
     """Compares, prints, and returns the exit code."""
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("folder")
-    arguments.add_argument("--list", action="store_true", help="name every file, not only the first of each kind")
+    arguments.add_argument("--list", action="store_true", help="name every file below each line, not only the first")
     given = arguments.parse_args()
     # Names of files are bytes, and need not be text.
     sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]

@@ -28,6 +28,8 @@ export class ModelSlot {
   private refreshing: Promise<void> | undefined;
   private timer: NodeJS.Timeout | undefined;
   private closed = false;
+  /** Models that are being freed: a process that ends meanwhile would end their threads inside onnxruntime. */
+  private readonly disposals = new Set<Promise<void>>();
   /** Why there is no model, or why the promoted one is not served. */
   problem: string | undefined = "No model has been looked for yet.";
   /** Promotions that could not be served. */
@@ -78,7 +80,7 @@ export class ModelSlot {
       return await work(loaded.scorer, loaded.verdict);
     } finally {
       loaded.users--;
-      disposeIfUnused(loaded);
+      this.disposeIfUnused(loaded);
     }
   }
 
@@ -87,6 +89,7 @@ export class ModelSlot {
     clearInterval(this.timer);
     await this.refreshing;
     this.retire();
+    await Promise.all(this.disposals);
   }
 
   private retire(): void {
@@ -94,7 +97,7 @@ export class ModelSlot {
     this.loaded = undefined;
     if (!loaded) return;
     loaded.retired = true;
-    disposeIfUnused(loaded);
+    this.disposeIfUnused(loaded);
   }
 
   private async load(): Promise<void> {
@@ -139,10 +142,12 @@ export class ModelSlot {
     this.log.info({ model: id }, "Model loaded, verified and warm");
     this.onLoaded(id);
   }
-}
 
-function disposeIfUnused(loaded: Loaded): void {
-  if (loaded.retired && loaded.users === 0) void loaded.scorer.dispose();
+  private disposeIfUnused(loaded: Loaded): void {
+    if (!loaded.retired || loaded.users > 0) return;
+    const disposal = loaded.scorer.dispose().finally(() => this.disposals.delete(disposal));
+    this.disposals.add(disposal);
+  }
 }
 
 /** What a caller is told where there is no model. */
