@@ -60,7 +60,7 @@ export async function describeTrainingData(workspace: TrainingWorkspace): Promis
   }
   if (counts.train + counts.validation + counts.test === 0) {
     throw new UnusableTrainingDataError(
-      "there is no labelled image among them. Run npm run ingest -- --data DIR and npm run preprocess on this workspace first.",
+      "there is no labelled image among them. Run npm run ingest -- --data DIR and npm run preprocess on this workspace first; where they have run, they say which images landed under both labels, and so under none.",
     );
   }
   const missing = LABELS.filter((label) => !learnt.has(label));
