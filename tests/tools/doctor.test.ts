@@ -514,7 +514,7 @@ describe("--probe, through a real bucket, the real function and the real service
     outside(google().run, {
       open: (uri) => GcsStore.open(uri, server.endpoint),
       openTables: async (uri) => {
-        expect(uri).toBe("bigquery://mri-st-anna/brain_tumor_st_anna");
+        expect(uri).toBe(`bigquery://${PROJECT}/brain_tumor_prod`);
         return new ObjectStoreWarehouse(store("warehouse"));
       },
       network: {

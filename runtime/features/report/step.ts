@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { curatedName, curatedPixels, currentImages } from "../../dataset";
 import { encodePng, PERCEPTUAL_HASH, RECIPE } from "../../imaging";
 import { asSplit, LABELS } from "../../intake";
@@ -15,10 +16,16 @@ export type ReportContext = ContextWith<{ curated: ReadableStore; models: Readab
 /** Images of a report: each is compared with all training images among them, which takes some seconds. */
 const MOST_IMAGES = 10_000;
 
+/** Raised when the same rows would give another report. */
+const REPORT_VERSION = 1;
+
 /** Where the report on a model's features lies in the bucket of reports. */
 export const featuresReportName = (model: string): string => `features/${model}/report.html`;
 
-/** Writes the report on what the current model sees in the data set, from the rows of `features_deep`. */
+/**
+ * Writes the report on what the current model sees in the data set, from the rows of `features_deep`. One that is there of
+ * the same images, labels, splits and model stays.
+ */
 export async function featuresReportStep({ workspace, signal }: ReportContext): Promise<StepCounts> {
   const { buckets, warehouse } = workspace;
   const nothing = (note: string) => ({ items: 0, skipped: 0, rejected: 0, notes: [note] });
@@ -43,6 +50,10 @@ export async function featuresReportStep({ workspace, signal }: ReportContext): 
     return nothing(
       `fewer than two training images have features by ${model}, so no report. Run npm run score on this workspace first.`,
     );
+  const name = featuresReportName(model);
+  const inputs = hashOf([REPORT_VERSION, model, all.map(({ features: _, ...image }) => image)]);
+  if ((await buckets.reports.stat(name))?.metadata.inputs === inputs)
+    return { items: 0, skipped: images.length, rejected: 0, notes: [`report: ${buckets.reports.uri}/${name}`] };
   const { synthetic } = await readMetadata(modelFilesInStore(buckets.models, model));
   const html = await renderFeaturesReport({
     model,
@@ -57,7 +68,8 @@ export async function featuresReportStep({ workspace, signal }: ReportContext): 
       return Buffer.from(await encodePng({ width: RECIPE.side, height: RECIPE.side, depth: 8, pixels }));
     },
   });
-  const name = featuresReportName(model);
-  await buckets.reports.write(name, html, { contentType: "text/html; charset=utf-8" });
+  await buckets.reports.write(name, html, { contentType: "text/html; charset=utf-8", metadata: { inputs } });
   return { items: images.length, skipped: 0, rejected: 0, notes: [`report: ${buckets.reports.uri}/${name}`] };
 }
+
+const hashOf = (value: unknown): string => createHash("sha256").update(JSON.stringify(value)).digest("hex");
