@@ -54,6 +54,9 @@ const WORDS = 8;
  * Takes about 1 KB a labelled picture of 128 features, and 60 bytes for each other image.
  */
 export class KnownScans {
+  /** Labelled pictures with features that people hold for Cancer. */
+  readonly cancer: number;
+
   private constructor(
     /** In the order of {@link space}. */
     private readonly scans: readonly KnownScan[],
@@ -69,7 +72,9 @@ export class KnownScans {
     /** Whether all current images were taken in. */
     readonly isComplete: boolean,
     readonly leftOut: LeftOut,
-  ) {}
+  ) {
+    this.cancer = scans.filter(({ label }) => label === "Cancer").length;
+  }
 
   /** What a network's features say of the current images. @param model its id, as it is the backbone of its own features */
   static async load(warehouse: Pick<Warehouse, "ask">, model: string): Promise<KnownScans> {
@@ -106,11 +111,6 @@ export class KnownScans {
   /** Labelled pictures with features. */
   get size(): number {
     return this.scans.length;
-  }
-
-  /** How many of them people hold for Cancer. */
-  get cancer(): number {
-    return this.scans.filter(({ label }) => label === "Cancer").length;
   }
 
   /** Numbers of a picture's features. */

@@ -1,8 +1,7 @@
-import { createHash } from "node:crypto";
 import { curatedName, curatedPixels, currentImages } from "../../dataset";
 import { encodePng, PERCEPTUAL_HASH, RECIPE } from "../../imaging";
 import { asSplit, LABELS } from "../../intake";
-import { modelFilesInStore, readMetadata } from "../../model";
+import { modelFilesInStore, readMetadata, sha256 as sha256Of } from "../../model";
 import { sourceCommit } from "../../platform/source-commit";
 import type { ContextWith, StepCounts } from "../../platform/step";
 import type { ObjectStore, ReadableStore } from "../../platform/stores";
@@ -51,9 +50,11 @@ export async function featuresReportStep({ workspace, signal }: ReportContext): 
       `fewer than two training images have features by ${model}, so no report. Run npm run score on this workspace first.`,
     );
   const name = featuresReportName(model);
-  const inputs = hashOf([REPORT_VERSION, model, all.map(({ features: _, ...image }) => image)]);
+  const notes = [`report: ${buckets.reports.uri}/${name}`];
+  const parts = [REPORT_VERSION, model, all.map(({ features: _, ...image }) => image)];
+  const inputs = sha256Of(Buffer.from(JSON.stringify(parts)));
   if ((await buckets.reports.stat(name))?.metadata.inputs === inputs)
-    return { items: 0, skipped: images.length, rejected: 0, notes: [`report: ${buckets.reports.uri}/${name}`] };
+    return { items: 0, skipped: images.length, rejected: 0, notes };
   const { synthetic } = await readMetadata(modelFilesInStore(buckets.models, model));
   const html = await renderFeaturesReport({
     model,
@@ -69,7 +70,5 @@ export async function featuresReportStep({ workspace, signal }: ReportContext): 
     },
   });
   await buckets.reports.write(name, html, { contentType: "text/html; charset=utf-8", metadata: { inputs } });
-  return { items: images.length, skipped: 0, rejected: 0, notes: [`report: ${buckets.reports.uri}/${name}`] };
+  return { items: images.length, skipped: 0, rejected: 0, notes };
 }
-
-const hashOf = (value: unknown): string => createHash("sha256").update(JSON.stringify(value)).digest("hex");
