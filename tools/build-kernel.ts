@@ -2,14 +2,16 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import wabt from "wabt";
 
-/** The command runs in the repository's root. */
-const FOLDER = join("runtime", "dataset", "hamming");
-const SOURCE = join(FOLDER, "kernel.wat");
-export const GENERATED = join(FOLDER, "kernel.generated.ts");
+/** Folders with a kernel.wat, from the repository's root, where the command runs. */
+export const KERNELS = [join("runtime", "dataset", "hamming"), join("runtime", "features", "projection")];
+
+/** What is made of a folder's kernel. */
+export const generatedIn = (folder: string) => join(folder, "kernel.generated.ts");
 
 /** TypeScript that holds the kernel's machine code: a bundle then needs no file beside it. @throws what is wrong in the text */
-export async function kernelModule(file = SOURCE): Promise<string> {
+export async function kernelModule(folder: string): Promise<string> {
   const { parseWat } = await wabt();
+  const file = join(folder, "kernel.wat");
   const module = parseWat(file, readFileSync(file, "utf8"));
   try {
     module.validate();
@@ -22,4 +24,8 @@ export async function kernelModule(file = SOURCE): Promise<string> {
   }
 }
 
-if (require.main === module) void kernelModule().then((text) => writeFileSync(GENERATED, text));
+async function main(): Promise<void> {
+  for (const folder of KERNELS) writeFileSync(generatedIn(folder), await kernelModule(folder));
+}
+
+if (require.main === module) void main();

@@ -1,4 +1,5 @@
 import * as tf from "@tensorflow/tfjs-core";
+import { dot } from "../platform/linear-algebra";
 import { addProducts, type Pass, SubspaceIteration } from "../platform/randomized-pca";
 import { type FittedPca, PIXELS } from "./components";
 import { TooFewImagesError } from "./too-few-images";
@@ -77,7 +78,10 @@ async function momentsOf(source: PixelSource, { signal, onImages }: RandomizedPc
   return { mean: sum.map((total) => total / n), scale, varying };
 }
 
-/** One pass: the covariance of the standardised images, times (n - 1). */
+/**
+ * One pass: the covariance of the standardised images, times (n - 1). A standardised image along a direction is the image along
+ * direction / scale, less a constant, and what comes back is the same of the images, so that none is standardised.
+ */
 async function applyCovariance(
   source: PixelSource,
   mean: Float64Array,
@@ -86,49 +90,48 @@ async function applyCovariance(
   { signal, onImages }: RandomizedPcaOptions,
 ): Promise<Pass> {
   const width = basis.length;
+  const weights = basis.map((vector) => vector.map((value, j) => value / at(scale, j)));
   const image = basis.map(() => new Float64Array(PIXELS));
   const products = new Float64Array(width * width);
-  const centre = Float32Array.from(mean);
-  const inverse = Float32Array.from(scale, (value) => 1 / value);
-  const standardised = new Float32Array(Math.min(BLOCK, source.images) * PIXELS);
-  const directions = tf.tensor2d(columns(basis), [PIXELS, width]);
+  const totals = new Float64Array(width);
+  const directions = tf.tidy(() => tf.transpose(tf.tensor2d(rows(weights), [width, PIXELS])));
+  const offsets = tf.tensor1d(Float32Array.from(weights, (weight) => dot(weight, mean)));
   try {
     for await (const block of source.blocks(BLOCK)) {
       signal.throwIfAborted();
       const count = block.length / PIXELS;
-      for (let start = 0; start < block.length; start += PIXELS) {
-        for (let j = 0; j < PIXELS; j++) {
-          standardised[start + j] = ((block[start + j] as number) - (centre[j] as number)) * (inverse[j] as number);
-        }
-      }
       const [scores, back] = tf.tidy(() => {
-        const pixels = tf.tensor2d(standardised.subarray(0, block.length), [count, PIXELS]);
-        const along = tf.matMul(pixels, directions);
-        return [along, tf.matMul(tf.transpose(pixels), along)] as const;
+        const pixels = tf.tensor2d(Float32Array.from(block), [count, PIXELS]);
+        const along = tf.sub(tf.matMul(pixels, directions), offsets);
+        return [along, tf.matMul(tf.transpose(along), pixels)] as const;
       });
-      addProducts(products, await scores.data(), width);
-      addColumns(image, await back.data());
+      const along = await scores.data();
+      addProducts(products, along, width);
+      for (let i = 0; i < along.length; i++) totals[i % width] = at(totals, i % width) + (along[i] as number);
+      addRows(image, await back.data());
       tf.dispose([scores, back]);
       onImages?.(count);
     }
   } finally {
-    directions.dispose();
+    tf.dispose([directions, offsets]);
+  }
+  for (const [k, vector] of image.entries()) {
+    for (let j = 0; j < PIXELS; j++) vector[j] = (at(vector, j) - at(mean, j) * at(totals, k)) / at(scale, j);
   }
   return { image, products };
 }
 
-/** Adds pixels x width values, row by row, to as many vectors. */
-function addColumns(vectors: readonly Float64Array[], values: ArrayLike<number>): void {
+/** Adds one row of values after the other to as many vectors. */
+function addRows(vectors: readonly Float64Array[], values: ArrayLike<number>): void {
   for (const [i, vector] of vectors.entries()) {
-    for (let j = 0, k = i; j < PIXELS; j++, k += vectors.length) vector[j] = at(vector, j) + (values[k] as number);
+    const start = i * PIXELS;
+    for (let j = 0; j < PIXELS; j++) vector[j] = at(vector, j) + (values[start + j] as number);
   }
 }
 
-function columns(vectors: readonly Float64Array[]): Float32Array {
+function rows(vectors: readonly Float64Array[]): Float32Array {
   const values = new Float32Array(PIXELS * vectors.length);
-  for (const [i, vector] of vectors.entries()) {
-    for (let j = 0, k = i; j < PIXELS; j++, k += vectors.length) values[k] = at(vector, j);
-  }
+  for (const [i, vector] of vectors.entries()) values.set(vector, i * PIXELS);
   return values;
 }
 

@@ -6,7 +6,7 @@ import type { Warehouse } from "../platform/warehouse";
 import { type FitRequest, isFitted, loadPca, type Pca, PIXELS, pcaId, storePca } from "./components";
 import { digestOfBatches } from "./fitted-rows";
 import { doubles, littleEndian } from "./npy";
-import { projectPixels } from "./project";
+import { Projection } from "./projection/project";
 import { appendScores, makeCurrent, missingScores } from "./score-table";
 import { shortfall, TooFewImagesError } from "./too-few-images";
 
@@ -56,11 +56,15 @@ type RequestOf<T extends Request["type"]> = Extract<Request, { readonly type: T 
  * other place: a fit on a cluster and one on a single machine give the same kind of components and the same rows.
  */
 export function requestHandler(context: RequestContext): (request: Frame) => Promise<Frame> {
-  const loaded = new Map<string, Promise<Pca>>();
-  const pcaOf = (id: string): Promise<Pca> => {
-    const pca = loaded.get(id) ?? loadPca(context.models, id);
-    loaded.set(id, pca);
-    return pca;
+  const load = async (id: string) => {
+    const pca = await loadPca(context.models, id);
+    return { pca, projection: new Projection(pca) };
+  };
+  const loaded = new Map<string, ReturnType<typeof load>>();
+  const fitOf = (id: string) => {
+    const fit = loaded.get(id) ?? load(id);
+    loaded.set(id, fit);
+    return fit;
   };
   return async ({ header, payload }) => {
     const request = requestSchema.parse(header);
@@ -78,9 +82,9 @@ export function requestHandler(context: RequestContext): (request: Frame) => Pro
         return frame({ ids: await missingScores(context.warehouse, by, request.batch, request.ids) });
       }
       case "score":
-        return frame({}, littleEndian(projectPixels(await pcaOf(request.pca), payload)));
+        return frame({}, littleEndian((await fitOf(request.pca)).projection.scores(payload)));
       case "append":
-        return append(context, request, await pcaOf(request.pca), payload);
+        return append(context, request, (await fitOf(request.pca)).pca, payload);
       case "complete":
         await makeCurrent(context.warehouse, { recipe: RECIPE.id, pca: request.pca }, new Date());
         return frame({});

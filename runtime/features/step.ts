@@ -7,7 +7,7 @@ import { type FitRequest, isFitted, loadPca, type Pca, PIXELS, pcaId, storePca }
 import type { featuresContract } from "./contract";
 import { digestOfRows } from "./fitted-rows";
 import { PixelSpool } from "./pixel-spool";
-import { projectPixels } from "./project";
+import { Projection } from "./projection/project";
 import { fitRandomizedPca, MAX_PASSES } from "./randomized-pca";
 import { appendScores, BATCHES, batchOf, makeCurrent, missingScores } from "./score-table";
 import { shortfall, TooFewImagesError } from "./too-few-images";
@@ -118,6 +118,7 @@ async function score(context: FeaturesContext, pca: Pca, missing: ReadonlySet<st
   if (missing.size === 0) return;
   const { workspace, progress, signal } = context;
   const by = { recipe: RECIPE.id, pca: pca.metadata.id };
+  const projection = new Projection(pca);
   let scored = new Map<string, Float64Array>();
   const store = async () => {
     const batches = new Map<string, Map<string, Float64Array>>();
@@ -132,7 +133,7 @@ async function score(context: FeaturesContext, pca: Pca, missing: ReadonlySet<st
   try {
     for await (const block of blocks(readShards(workspace, { channels: 1 }), missing)) {
       if (signal.aborted) break;
-      const scores = projectPixels(pca, block.pixels);
+      const scores = projection.scores(block.pixels);
       const width = pca.components.length;
       for (const [i, id] of block.ids.entries()) scored.set(id, scores.subarray(i * width, (i + 1) * width));
       if (scored.size >= HELD) await store();

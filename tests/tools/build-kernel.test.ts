@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
-import { GENERATED, kernelModule } from "../../tools/build-kernel";
+import { generatedIn, KERNELS, kernelModule } from "../../tools/build-kernel";
 
-test("the machine code of the search for near-duplicates is made of its text: npm run build:kernel", async () => {
+test.each(KERNELS)("the machine code in %s is made of its text: npm run build:kernel", async (folder) => {
   const code = (text: string) => text.replaceAll(/\s/g, "");
-  expect(code(readFileSync(GENERATED, "utf8"))).toBe(code(await kernelModule()));
+  expect(code(readFileSync(generatedIn(folder), "utf8"))).toBe(code(await kernelModule(folder)));
 });

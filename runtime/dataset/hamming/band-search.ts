@@ -1,4 +1,5 @@
 import { NEAR_DUPLICATE_DISTANCE, SAME_PICTURE_DISTANCE } from "../../imaging";
+import { Layout, startKernel } from "../../platform/web-assembly";
 import { KERNEL } from "./kernel.generated";
 
 /** Of a hash: 32-bit words, the first bit in the highest of the first. */
@@ -31,16 +32,6 @@ interface Kernel {
   search(places: number, a: bigint, b: bigint, c: bigint, d: bigint, count: number): number;
 }
 
-/** Node has it, and the types of Node tell of types alone. */
-const { WebAssembly } = globalThis as unknown as {
-  readonly WebAssembly: {
-    readonly Memory: new (size: { readonly initial: number }) => { readonly buffer: ArrayBuffer };
-    readonly Module: new (code: Uint8Array) => object;
-    readonly Instance: new (module: object, imports: object) => { readonly exports: Kernel };
-  };
-};
-const PAGE = 65_536;
-
 /** The index of one band after the other, and what is looked up in it: `kernel.wat`. About 60 bytes a hash. */
 export class BandSearch {
   private readonly bandKeys: Uint32Array;
@@ -59,13 +50,8 @@ export class BandSearch {
 
   constructor(private readonly pictures: Searched) {
     const count = pictures.fresh.length;
-    let end = 0;
-    /** The address of an array, at the beginning of a word. */
-    const take = (bytes: number) => {
-      const at = end;
-      end += 8 * Math.ceil(bytes / 8);
-      return at;
-    };
+    const addresses = new Layout();
+    const take = (bytes: number) => addresses.take(bytes);
     const at = {
       hashes: take(4 * WORDS * count),
       keys: take(4 * count),
@@ -79,7 +65,7 @@ export class BandSearch {
       // A pair unites two sets, so there are fewer of them than pictures.
       pairs: take(8 * count),
     };
-    const memory = new WebAssembly.Memory({ initial: Math.ceil(end / PAGE) });
+    const memory = addresses.memory();
     const array = (from: number, length: number) => new Uint32Array(memory.buffer, from, length);
     this.bandKeys = new Uint32Array(count);
     this.hashes = array(at.hashes, WORDS * count);
@@ -100,7 +86,7 @@ export class BandSearch {
       all_fresh: pictures.fresh.includes(0) ? 0 : 1,
     };
     const layout = { memory, ...at, ...settings };
-    this.kernel = new WebAssembly.Instance(new WebAssembly.Module(KERNEL), { layout }).exports;
+    this.kernel = startKernel<Kernel>(KERNEL, layout);
   }
 
   /** Unites the pictures that a band, 0 to 12, shows to be near; in four steps. */

@@ -5,7 +5,7 @@ import { featuresStep } from "../../../runtime/features";
 import { loadPca, PIXELS } from "../../../runtime/features/components";
 import { digestOfBatches, digestOfRows } from "../../../runtime/features/fitted-rows";
 import { decodeNpz, doubles, encodeNpz, littleEndian } from "../../../runtime/features/npy";
-import { projectPixels } from "../../../runtime/features/project";
+import { Projection } from "../../../runtime/features/projection/project";
 import { requestHandler } from "../../../runtime/features/requests";
 import { RECIPE } from "../../../runtime/imaging";
 import { frame } from "../../../runtime/platform/framed";
@@ -330,7 +330,7 @@ describe("requests of the Spark driver", () => {
 
     const [one, two] = training as [Drawn, Drawn];
     const scores = await ask({ type: "score", pca: planned.header.pca }, Buffer.concat([one.pixels, two.pixels]));
-    expect([...doubles(scores.payload).slice(4)]).toEqual([...projectPixels(pca, two.pixels)]);
+    expect([...doubles(scores.payload).slice(4)]).toEqual([...new Projection(pca).scores(two.pixels)]);
     const batch = { pca: planned.header.pca, batch: "0f", ids: ["a", "b"] };
     expect((await ask({ type: "missing", ...batch })).header.ids).toEqual(["a", "b"]);
     await ask({ type: "append", ...batch }, scores.payload);
