@@ -26,7 +26,7 @@ export class AppendCall {
 
   private over: AppendError | undefined;
 
-  constructor(private readonly call: Duplex) {
+  constructor(private readonly call: Duplex & { cancel(): void }) {
     call.on("data", ({ error }: AppendResponse) =>
       error?.code ? this.answer(new AppendError(error.code, error.message ?? "")) : this.answer(),
     );
@@ -77,6 +77,8 @@ export class AppendCall {
     this.over = error;
     this.answer(error);
     this.call.end();
+    // Neither end nor destroy makes a service go that does not answer: the call would stay open on both sides.
+    this.call.cancel();
     this.call.destroy();
   }
 }

@@ -276,7 +276,8 @@ export class BigQueryWarehouse implements Warehouse {
     const parent = `projects/${project}/datasets/${dataset}/tables/${table}`;
     const made = new TableWriter({
       service: {
-        createStream: () => this.writing().createStream(parent),
+        createStream: (type) => this.writing().createStream(parent, type),
+        commitStream: (stream) => this.writing().commitStream(parent, stream),
         finalizeStream: (stream) => this.writing().finalizeStream(stream),
         appendRows: (stream) => this.writing().appendRows(stream),
       },

@@ -2,6 +2,7 @@ import type { Duplex } from "node:stream";
 import type { BigQuery } from "@google-cloud/bigquery";
 import type { BigQueryWriteClient } from "@google-cloud/bigquery-storage/build/src/v1";
 import type { AuthClient, GoogleAuth } from "google-auth-library";
+import type { StreamType } from "./table-writer";
 import type { DatasetAddress } from "./uri";
 
 /**
@@ -66,19 +67,28 @@ export class WriteClient {
   }
 
   /** @param table `projects/P/datasets/D/tables/T` */
-  async createStream(table: string): Promise<string> {
-    const [{ name }] = await this.client.createWriteStream({ parent: table, writeStream: { type: "COMMITTED" } }, CALL);
+  async createStream(table: string, type: StreamType): Promise<string> {
+    const [{ name }] = await this.client.createWriteStream({ parent: table, writeStream: { type } }, CALL);
     return String(name);
+  }
+
+  /** @throws {Error} if the service refuses, which it says in its answer */
+  async commitStream(table: string, stream: string): Promise<void> {
+    const [{ streamErrors }] = await this.client.batchCommitWriteStreams(
+      { parent: table, writeStreams: [stream] },
+      CALL,
+    );
+    if (streamErrors?.length) throw new Error(streamErrors.map(({ errorMessage }) => errorMessage).join("; "));
   }
 
   async finalizeStream(name: string): Promise<void> {
     await this.client.finalizeWriteStream({ name }, CALL);
   }
 
-  appendRows(stream: string): Duplex {
+  appendRows(stream: string): Duplex & { cancel(): void } {
     // By this header the service finds the region of the stream.
     const headers = { "x-goog-request-params": `write_stream=${encodeURIComponent(stream)}` };
-    return this.client.appendRows({ otherArgs: { headers } }) as unknown as Duplex;
+    return this.client.appendRows({ otherArgs: { headers } }) as unknown as Duplex & { cancel(): void };
   }
 
   async close(): Promise<void> {

@@ -9,10 +9,15 @@ const REQUEST_BYTES = 9_000_000;
 const FIRST_PAUSE_MS = 50;
 const LONGEST_PAUSE_MS = 5_000;
 
+/** Rows of a committed stream count as soon as they are acknowledged, those of a pending one once it is committed, all at once. */
+export type StreamType = "COMMITTED" | "PENDING";
+
 /** Of the Storage Write API, what a table's writer uses. */
 export interface WriteService {
-  /** A committed stream, whose rows count as soon as they are acknowledged. @returns its name */
-  createStream(): Promise<string>;
+  /** @returns its name */
+  createStream(type: StreamType): Promise<string>;
+  /** Makes the rows of a pending stream that was finalised count. */
+  commitStream(stream: string): Promise<void>;
   /** No row can be added to it afterwards, also by requests that are on their way. */
   finalizeStream(stream: string): Promise<void>;
   appendRows(stream: string): ConstructorParameters<typeof AppendCall>[0];
@@ -64,15 +69,12 @@ export class TableWriter {
   /**
    * Resolves once the rows are stored.
    * @throws {AppendError}
-   * @throws {RangeError} if the rows are more than one request can hold
+   * @throws {RangeError} if one row is more than a request can hold
    */
   async append(name: string, rows: Batch["rows"]): Promise<void> {
     // Of the encoded rows: what an attempt adds is the same for all.
     const bytes = Buffer.byteLength(JSON.stringify(rows)) + rows.length * (name.length + 80);
-    if (bytes > REQUEST_BYTES)
-      throw new RangeError(
-        `A batch of ${rows.length} rows is ${Math.ceil(bytes / 1e6)} MB, and at most ${REQUEST_BYTES / 1e6} MB are added at once: give it in parts.`,
-      );
+    if (bytes > REQUEST_BYTES) return this.storeLarge(name, rows);
     await new Promise<void>((resolve, reject) => {
       this.waiting.push({ name, rows, bytes, resolve, reject });
       this.start(() => this.work());
@@ -151,9 +153,65 @@ export class TableWriter {
         }
         if (failure.kind === "again") {
           this.stream?.call?.close();
-          await sleep(Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** (tries - 1)) * (0.5 + Math.random() / 2));
+          await pause(tries);
         }
       }
+    }
+  }
+
+  /** A batch that one request cannot hold: through a stream of its own, so that it is there as a whole or not at all. */
+  private async storeLarge(name: string, rows: Batch["rows"]): Promise<void> {
+    const until = Date.now() + this.options.patienceMs;
+    let uncertain = false;
+    for (let tries = 1; ; tries++) {
+      try {
+        if (uncertain && (await this.options.stored([name]))?.has(name)) return;
+        const stream = await this.fill(name, rows);
+        uncertain = true;
+        await ofStream(this.options.service.commitStream(stream));
+        return;
+      } catch (error) {
+        const { kind } = failureOf(error);
+        // What was not committed counts for nobody, so that every other try begins anew.
+        if (kind === "fatal" || (kind === "refused" && tries > 1) || Date.now() > until) throw error;
+        await pause(tries);
+      }
+    }
+  }
+
+  /** @returns a stream with all rows, finalised */
+  private async fill(name: string, rows: Batch["rows"]): Promise<string> {
+    const { service } = this.options;
+    const encoder = await this.options.encoder();
+    const stream = await service.createStream("PENDING");
+    const batch = { batch: name, attempt: attemptOf(stream, 0) };
+    const call = new AppendCall(service.appendRows(stream));
+    try {
+      let sent = 0;
+      let serializedRows: Uint8Array[] = [];
+      let bytes = 0;
+      const send = async () => {
+        await call.send(requestOf(stream, sent, sent === 0 ? encoder : undefined, serializedRows));
+        sent += serializedRows.length;
+        [serializedRows, bytes] = [[], 0];
+      };
+      for (const [batch_row, row] of rows.entries()) {
+        const encoded = encoder.encode({ ...row, ...batch, batch_row });
+        if (encoded.length > REQUEST_BYTES) {
+          const mb = (size: number) => Math.ceil(size / 1e6);
+          throw new RangeError(
+            `A row of a batch is ${mb(encoded.length)} MB; at most ${mb(REQUEST_BYTES)} MB are added at once.`,
+          );
+        }
+        if (bytes + encoded.length > REQUEST_BYTES) await send();
+        serializedRows.push(encoded);
+        bytes += encoded.length;
+      }
+      await send();
+      await ofStream(service.finalizeStream(stream));
+      return stream;
+    } finally {
+      call.close();
     }
   }
 
@@ -165,25 +223,18 @@ export class TableWriter {
       stream.call = new AppendCall(this.options.service.appendRows(stream.name));
       stream.described = false;
     }
-    const attempt = `${new Date().toISOString()}/${stream.name.slice(stream.name.lastIndexOf("/") + 1)}`;
     let at = stream.offset;
     const serializedRows: Uint8Array[] = [];
     for (const { name, rows } of group) {
       // Two batches of one name in one request are two attempts.
-      const batch = { batch: name, attempt: `${attempt}/${String(at).padStart(12, "0")}` };
+      const batch = { batch: name, attempt: attemptOf(stream.name, at) };
       for (const [batch_row, row] of rows.entries())
         serializedRows.push(stream.encoder.encode({ ...row, ...batch, batch_row }));
       at += rows.length;
     }
     try {
-      await stream.call.send({
-        writeStream: stream.name,
-        offset: { value: String(stream.offset) },
-        protoRows: {
-          ...(stream.described ? {} : { writerSchema: { protoDescriptor: stream.encoder.descriptor } }),
-          rows: { serializedRows },
-        },
-      });
+      const undescribed = stream.described ? undefined : stream.encoder;
+      await stream.call.send(requestOf(stream.name, stream.offset, undescribed, serializedRows));
     } catch (error) {
       // An earlier try of this very request was stored.
       if (!(again && error instanceof AppendError && error.code === GRPC.ALREADY_EXISTS)) throw error;
@@ -194,7 +245,7 @@ export class TableWriter {
 
   private async open(): Promise<OpenStream> {
     const encoder = await this.options.encoder();
-    const name = await this.options.service.createStream();
+    const name = await this.options.service.createStream("COMMITTED");
     this.options.book.add(name);
     return { name, encoder, offset: 0, call: undefined, described: false };
   }
@@ -220,6 +271,38 @@ export class TableWriter {
     return group.filter(({ name }) => !stored.has(name));
   }
 }
+
+/** Of several attempts to add a batch, readers take the one whose sign is the least: the earliest. */
+function attemptOf(stream: string, offset: number): string {
+  return `${new Date().toISOString()}/${stream.slice(stream.lastIndexOf("/") + 1)}/${String(offset).padStart(12, "0")}`;
+}
+
+/** @param encoder where the call does not know the columns yet */
+function requestOf(
+  stream: string,
+  offset: number,
+  encoder: RowEncoder | undefined,
+  serializedRows: Uint8Array[],
+): object {
+  return {
+    writeStream: stream,
+    offset: { value: String(offset) },
+    protoRows: {
+      ...(encoder ? { writerSchema: { protoDescriptor: encoder.descriptor } } : {}),
+      rows: { serializedRows },
+    },
+  };
+}
+
+/** What fails with a stream that the service has forgotten is tried with another one. */
+function ofStream(call: Promise<void>): Promise<void> {
+  return call.catch(({ code, message }: { readonly code?: number; readonly message: string }) => {
+    throw new AppendError(code ?? GRPC.UNKNOWN, message);
+  });
+}
+
+const pause = (tries: number) =>
+  sleep(Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** (tries - 1)) * (0.5 + Math.random() / 2));
 
 /**
  * What follows from an error: `again` on the same stream, with a `fresh` one, a `refused` request that only other columns

@@ -166,13 +166,33 @@ test("of several attempts to add a batch the first counts, for every reader", as
   await warehouse.close();
 });
 
-test("a batch that one request cannot hold is refused before anything is sent", async () => {
+test("a batch that one request cannot hold is added as a whole, also where an answer is lost on the way", async () => {
   await server.createDataset("large");
-  const warehouse = new BigQueryWarehouse(server.uri("large"), { endpoints: server.endpoints });
-  const rows = [{ ...act("a"), result: "x".repeat(9_100_000) }];
+  const proxy = await CuttingProxy.start(Number(server.endpoints.storage.split(":")[1]));
+  const endpoints = { ...server.endpoints, storage: `127.0.0.1:${proxy.port}` };
+  const warehouse = new BigQueryWarehouse(server.uri("large"), { endpoints });
+  const rows = Array.from({ length: 30 }, (_, i) => ({ ...act(`of-many-${i}`), result: `${i}`.repeat(400_000) }));
+  const small = warehouse.append("audit", "beside", [act("beside")], { unique: true });
+  await warehouse.append("audit", "whole", rows);
+  proxy.loseAnswers(1, 10_000);
+  await warehouse.append("audit", "cut", rows);
+  await small;
+  expect(proxy.lost).toBe(1);
+  expect(await warehouse.batch("audit", "whole")).toEqual(rows);
+  expect(await warehouse.batch("audit", "cut")).toEqual(rows);
+  expect(await stored("large")).toEqual(["beside", ...rows.map(() => "cut"), ...rows.map(() => "whole")]);
+  await warehouse.close();
+  await proxy.stop();
+});
+
+test("a row that one request cannot hold is refused, and nothing of its batch is stored", async () => {
+  await server.createDataset("wide");
+  const warehouse = new BigQueryWarehouse(server.uri("wide"), { endpoints: server.endpoints });
+  const rows = [act("a"), { ...act("b"), result: "x".repeat(9_100_000) }];
   await expect(warehouse.append("audit", "a", rows, { unique: true })).rejects.toThrow(
-    /^A batch of 1 rows is \d+ MB, and at most 9 MB are added at once: give it in parts\.$/,
+    /^A row of a batch is 10 MB; at most 9 MB are added at once\.$/,
   );
+  expect(await warehouse.batch("audit", "a")).toBeUndefined();
   await warehouse.close();
 });
 
