@@ -39,6 +39,11 @@ export class FrameFacts {
     return this.group(TAG.planeOrientation, TAG.orientation).decimals(TAG.orientation, "orientation");
   }
 
+  /** Where the middle of the first pixel lies in the patient, mm: left, back, head. */
+  get position(): readonly number[] {
+    return this.group(TAG.planePosition, TAG.position).decimals(TAG.position, "position");
+  }
+
   /**
    * How far rows lie from each other, as a share of how far columns do; 1 where the file does not say it.
    */

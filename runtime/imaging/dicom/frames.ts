@@ -44,7 +44,8 @@ export class Frames {
   async read(index: number): Promise<StoredFrame> {
     const { description } = this;
     if (this.native) {
-      const { bigEndian, dataSet } = this.file;
+      const { dataSet } = this.file;
+      const { bigEndian } = dataSet;
       const pixels = dataSet.get(TAG.pixels);
       const words = pixels?.kind === "value" && pixels.vr === "OW";
       return this.stored(readNative(this.native, index, description, { bigEndian, words }), description);

@@ -61,12 +61,35 @@ interface Direction {
   readonly sign: number;
 }
 
-function turnOf(cosines: readonly number[]): Pick<Upright, "transposed" | "mirrored" | "flipped"> {
+/** By the axis across. */
+const VIEWS = ["sagittal", "coronal", "axial"] as const;
+export type View = (typeof VIEWS)[number];
+
+/** How a slice lies in the patient, by the axis that it is the most across; undefined where the file does not say it. */
+export function viewOf(cosines: readonly number[]): View | undefined {
+  const plane = planeOf(cosines);
+  return plane && VIEWS[plane.normal];
+}
+
+interface Plane {
+  readonly across: Direction;
+  readonly along: Direction;
+  /** Axis that is neither's. */
+  readonly normal: number;
+}
+
+function planeOf(cosines: readonly number[]): Plane | undefined {
   const across = mainDirection(cosines.slice(0, 3));
   const along = mainDirection(cosines.slice(3, 6));
-  const asStored = { transposed: false, mirrored: false, flipped: false };
-  if (!across || !along || across.axis === along.axis) return asStored;
-  const [right, down] = DISPLAY[3 - across.axis - along.axis] as readonly [Direction, Direction];
+  if (!across || !along || across.axis === along.axis) return undefined;
+  return { across, along, normal: 3 - across.axis - along.axis };
+}
+
+function turnOf(cosines: readonly number[]): Pick<Upright, "transposed" | "mirrored" | "flipped"> {
+  const plane = planeOf(cosines);
+  if (!plane) return { transposed: false, mirrored: false, flipped: false };
+  const { across, along } = plane;
+  const [right, down] = DISPLAY[plane.normal] as readonly [Direction, Direction];
   const transposed = across.axis !== right.axis;
   const [rightwards, downwards] = transposed ? [along, across] : [across, along];
   return { transposed, mirrored: rightwards.sign !== right.sign, flipped: downwards.sign !== down.sign };

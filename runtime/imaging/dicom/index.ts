@@ -11,6 +11,7 @@ import { greyOf } from "./intensity";
 import { checkIsMr, checkIsPicture } from "./kinds";
 import { type DicomFile, parseDicom } from "./parse";
 
+export { type DicomHeader, readDicomHeader } from "./header";
 export { isDicom } from "./parse";
 export type { StoredFrame } from "./stored-frame";
 

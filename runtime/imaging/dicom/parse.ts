@@ -1,8 +1,9 @@
 import { constants, inflateRawSync } from "node:zlib";
 import { megabytes } from "../limits";
+import { RejectedImage } from "../rejected";
 import { DataSet } from "./data-set";
 import { damaged, truncated } from "./failures";
-import { KEPT, PIXELS, SEQUENCES, TAG } from "./tags";
+import { PICTURE_ELEMENTS, PIXELS, TAG, type WantedElements } from "./tags";
 import { TRANSFER_SYNTAX } from "./transfer-syntaxes";
 
 /** What a file may ask for. A real one has a thousandth of it. */
@@ -27,7 +28,6 @@ const SHORT: ReadonlySet<string> = new Set("AE AS AT CS DA DS DT FD FL IS LO LT 
 export interface DicomFile {
   /** UID; undefined where the file does not say it, and Implicit or Explicit was found by looking. */
   readonly transferSyntax: string | undefined;
-  readonly bigEndian: boolean;
   /** Of group 2. */
   readonly meta: DataSet;
   readonly dataSet: DataSet;
@@ -67,19 +67,33 @@ function isFirstElement(bytes: Buffer): boolean {
  * @throws {RejectedImage} `damaged` or `truncated`
  */
 export function parseDicom(bytes: Buffer): DicomFile {
-  const start = startOf(bytes);
-  if (start === undefined) throw damaged("it has neither the mark of a DICOM file nor a first element");
+  const { failure, ...file } = parseAsFar(bytes, PICTURE_ELEMENTS);
+  if (failure) throw failure;
+  return file;
+}
+
+/** Like {@link parseDicom}, of the elements that are wanted, and with what was read where the file cannot be read on. */
+export function parseAsFar(bytes: Buffer, wanted: WantedElements): DicomFile & { readonly failure?: RejectedImage } {
   const meta = new DataSet(false);
-  const first = new Walker(bytes, start, { bigEndian: false, explicit: true });
-  first.walk(meta, (tag) => tag > 0x0002_ffff);
-  const transferSyntax = meta.text(TAG.transferSyntax);
-  const deflated = transferSyntax === TRANSFER_SYNTAX.deflated;
-  const rest = deflated ? inflate(bytes.subarray(first.at)) : bytes;
-  const at = deflated ? 0 : first.at;
-  const encoding = encodingOf(rest, at, transferSyntax);
-  const dataSet = new DataSet(encoding.bigEndian);
-  new Walker(rest, at, encoding).walk(dataSet);
-  return { transferSyntax, bigEndian: encoding.bigEndian, meta, dataSet };
+  let transferSyntax: string | undefined;
+  let dataSet = new DataSet(false);
+  try {
+    const start = startOf(bytes);
+    if (start === undefined) throw damaged("it has neither the mark of a DICOM file nor a first element");
+    const first = new Walker(bytes, start, { bigEndian: false, explicit: true }, wanted);
+    first.walk(meta, (tag) => tag > 0x0002_ffff);
+    transferSyntax = meta.text(TAG.transferSyntax);
+    const deflated = transferSyntax === TRANSFER_SYNTAX.deflated;
+    const rest = deflated ? inflate(bytes.subarray(first.at)) : bytes;
+    const at = deflated ? 0 : first.at;
+    const encoding = encodingOf(rest, at, transferSyntax);
+    dataSet = new DataSet(encoding.bigEndian);
+    new Walker(rest, at, encoding, wanted).walk(dataSet);
+    return { transferSyntax, meta, dataSet };
+  } catch (error) {
+    if (!(error instanceof RejectedImage)) throw error;
+    return { transferSyntax, meta, dataSet, failure: error };
+  }
 }
 
 function inflate(bytes: Buffer): Buffer {
@@ -126,6 +140,7 @@ class Walker {
     /** Byte that is read next. */
     public at: number,
     { bigEndian, explicit }: Encoding,
+    private readonly wanted: WantedElements,
   ) {
     this.bigEndian = bigEndian;
     this.explicit = explicit;
@@ -185,7 +200,7 @@ class Walker {
     const undefinedLength = length === UNDEFINED_LENGTH;
     const end = undefinedLength ? level.end : Math.min(level.end, start + length);
     this.at = start;
-    const kept = KEPT.has(tag) ? level.dataSet : undefined;
+    const kept = this.wanted.kept.has(tag) ? level.dataSet : undefined;
     if (PIXELS.has(tag)) {
       if (!outermost) {
         if (undefinedLength) return { kind: "items", end, explicit: level.explicit, items: undefined };
@@ -196,9 +211,9 @@ class Walker {
       else kept?.set(tag, { kind: "value", vr, value: this.bytes.subarray(start, end) });
       return "stop";
     }
-    const wanted = kept !== undefined && SEQUENCES.has(tag);
-    if (wanted || undefinedLength) {
-      const items: DataSet[] | undefined = wanted ? [] : undefined;
+    const looked = kept !== undefined && this.wanted.sequences.has(tag);
+    if (looked || undefinedLength) {
+      const items: DataSet[] | undefined = looked ? [] : undefined;
       if (items) kept?.set(tag, { kind: "items", items });
       // PS3.5, 6.2.2: a sequence of unknown representation is written as implicit.
       return { kind: "items", end, explicit: level.explicit && vr !== "UN", items };

@@ -1,9 +1,10 @@
-/** Elements that are looked at. Nothing else of a file is kept in memory by its name, so that no identifier can be. */
+/** Elements that pictures need. Decoding keeps nothing else of a file by its name, so that no identifier can be. */
 export const TAG = {
   mediaStorageSopClass: 0x0002_0002,
   transferSyntax: 0x0002_0010,
   sopClass: 0x0008_0016,
   modality: 0x0008_0060,
+  position: 0x0020_0032,
   orientation: 0x0020_0037,
   samples: 0x0028_0002,
   photometric: 0x0028_0004,
@@ -42,24 +43,34 @@ export const TAG = {
   pixels: 0x7fe0_0010,
   sharedGroups: 0x5200_9229,
   frameGroups: 0x5200_9230,
+  planePosition: 0x0020_9113,
   planeOrientation: 0x0020_9116,
   pixelMeasures: 0x0028_9110,
   frameVoi: 0x0028_9132,
   valueTransformation: 0x0028_9145,
 } as const;
 
-export const KEPT: ReadonlySet<number> = new Set(Object.values(TAG));
+/** Which elements a walk keeps. */
+export interface WantedElements {
+  readonly kept: ReadonlySet<number>;
+  /** Those of them that hold items. */
+  readonly sequences: ReadonlySet<number>;
+}
 
-/** Those of them that hold items. */
-export const SEQUENCES: ReadonlySet<number> = new Set([
-  TAG.modalityTables,
-  TAG.voiTables,
-  TAG.sharedGroups,
-  TAG.frameGroups,
-  TAG.planeOrientation,
-  TAG.pixelMeasures,
-  TAG.frameVoi,
-  TAG.valueTransformation,
-]);
+/** What a picture needs. */
+export const PICTURE_ELEMENTS: WantedElements = {
+  kept: new Set(Object.values(TAG)),
+  sequences: new Set([
+    TAG.modalityTables,
+    TAG.voiTables,
+    TAG.sharedGroups,
+    TAG.frameGroups,
+    TAG.planePosition,
+    TAG.planeOrientation,
+    TAG.pixelMeasures,
+    TAG.frameVoi,
+    TAG.valueTransformation,
+  ]),
+};
 
 export const PIXELS: ReadonlySet<number> = new Set([TAG.pixels, TAG.floatPixels, TAG.doublePixels]);
