@@ -121,7 +121,11 @@ export class HospitalAppStack extends BaseStack {
         deployerPulls: hospital.deployer !== deliveryMember(hospital, "deploy"),
         ...hospital.serve,
         objectives: hospital.objectives,
-        bindings: { LOG_LEVEL: logLevel, KEEP_DAYS: String(hospital.serve.keepDays) },
+        bindings: {
+          PSEUDONYM_KEY: keys.pseudonym.uri,
+          LOG_LEVEL: logLevel,
+          KEEP_DAYS: String(hospital.serve.keepDays),
+        },
       });
 
     const watched = [this.ingest, this.preprocess, this.train, this.serve].flatMap((part) =>

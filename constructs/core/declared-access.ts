@@ -19,8 +19,15 @@ export type Access = "read" | "append" | "replace" | "create" | "write";
 /** Something with grant methods: a bucket of this stack or a reference to one of another. Each gives what a consumer waits for. */
 export interface Grantable {
   grantRead(grantee: Identity): readonly ITerraformDependable[];
-  /** @param folders each with a slash at its end */
-  grantAppend(grantee: Identity, folders: readonly string[]): readonly ITerraformDependable[];
+  /**
+   * @param folders each with a slash at its end
+   * @param except folders below these that stay closed
+   */
+  grantAppend(
+    grantee: Identity,
+    folders: readonly string[],
+    except?: readonly string[],
+  ): readonly ITerraformDependable[];
   /** @param names of objects */
   grantReplace(grantee: Identity, names: readonly string[]): readonly ITerraformDependable[];
   grantCreate(grantee: Identity): readonly ITerraformDependable[];
@@ -43,15 +50,15 @@ export interface Places {
   readonly warehouse: GrantableTables;
 }
 
-type Declared = Exclude<Access, "append">;
-
 /** A contract's access as pairs of bucket and right. */
-export function declaredAccess(contract: RuntimeContract): readonly (readonly [ContractBucket, Declared])[] {
-  const { creates, writes, replaces = {} } = contract;
-  const pairs: [ContractBucket, Declared][] = writes.map((bucket) => [bucket, "write"]);
+export function declaredAccess(contract: RuntimeContract): readonly (readonly [ContractBucket, Access])[] {
+  const { creates, createsBelow = {}, writes, replaces = {} } = contract;
+  const pairs: [ContractBucket, Access][] = writes.map((bucket) => [bucket, "write"]);
   // Writing includes reading and creating: no second role where one says it all.
   for (const bucket of bucketsRead(contract)) if (!writes.includes(bucket)) pairs.push([bucket, "read"]);
   for (const bucket of creates) if (!writes.includes(bucket)) pairs.push([bucket, "create"]);
+  for (const bucket of Object.keys(createsBelow) as ContractBucket[])
+    if (!writes.includes(bucket) && !creates.includes(bucket)) pairs.push([bucket, "append"]);
   for (const bucket of Object.keys(replaces) as ContractBucket[])
     if (!writes.includes(bucket)) pairs.push([bucket, "replace"]);
   return pairs.sort(([a, x], [b, y]) => `${a} ${x}`.localeCompare(`${b} ${y}`, "en"));
@@ -67,14 +74,17 @@ export function grantDeclaredAccess(
   grantee: Identity,
   { buckets, warehouse }: Places,
 ): readonly ITerraformDependable[] {
-  const grants: Readonly<
-    Record<Declared, (bucket: Grantable, name: ContractBucket) => readonly ITerraformDependable[]>
-  > = {
-    read: (bucket) => bucket.grantRead(grantee),
-    replace: (bucket, name) => bucket.grantReplace(grantee, contract.replaces?.[name] ?? []),
-    create: (bucket) => bucket.grantCreate(grantee),
-    write: (bucket) => bucket.grantWrite(grantee),
-  };
+  const grants: Readonly<Record<Access, (bucket: Grantable, name: ContractBucket) => readonly ITerraformDependable[]>> =
+    {
+      read: (bucket) => bucket.grantRead(grantee),
+      append: (bucket, name) => {
+        const { folders = [], except } = contract.createsBelow?.[name] ?? {};
+        return bucket.grantAppend(grantee, folders, except);
+      },
+      replace: (bucket, name) => bucket.grantReplace(grantee, contract.replaces?.[name] ?? []),
+      create: (bucket) => bucket.grantCreate(grantee),
+      write: (bucket) => bucket.grantWrite(grantee),
+    };
   const asked = tablesRead(contract);
   return [
     ...declaredAccess(contract).flatMap(([bucket, access]) => grants[access](buckets[bucket], bucket)),

@@ -9,6 +9,7 @@ import { grantDeclaredAccess, type Places } from "../core/declared-access";
 import type { Identity } from "../core/identity";
 import { type HospitalRef, shortHash } from "../core/naming";
 import { identityAwareProxyMember, serviceAgentMember } from "../core/service-agents";
+import type { KeyRefs } from "../security";
 import type { Viewer } from "./callers";
 
 /** Everything that the identity of the service may do, and the pull of its image. */
@@ -16,12 +17,14 @@ export function grantServe(
   identity: Identity,
   props: {
     readonly hospital: HospitalRef;
+    readonly keys: KeyRefs;
     readonly places: Places;
     readonly image: ContainerImage;
     readonly sharedProject: boolean;
     readonly deployerPulls: boolean;
   },
 ): void {
+  props.keys.pseudonym.grantSign(identity);
   grantDeclaredAccess(serveContract, identity, props.places);
   // Grants that serve all environments of a shared project are its owner's, and belong to none of them.
   if (props.sharedProject) return;

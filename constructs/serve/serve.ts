@@ -109,6 +109,7 @@ export class Serve extends Construct {
     });
     grantServe(this.identity, {
       hospital,
+      keys,
       places,
       image,
       sharedProject: props.sharedProject ?? false,

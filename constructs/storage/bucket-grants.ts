@@ -42,9 +42,16 @@ export class BucketGrants implements BucketRef {
     return [this.grant(grantee, "read"), ...this.props.key.grantDecrypt(grantee)];
   }
 
-  /** Add objects below some folders, each with a slash at its end; the folders of all calls for an identity add up. */
-  grantAppend(grantee: Identity, folders: readonly string[]): readonly ITerraformDependable[] {
-    return [this.grant(grantee, "append", folders), ...this.props.key.grantEncrypt(grantee)];
+  /**
+   * Add objects below some folders, each with a slash at its end, but not below others; the folders of all calls for an
+   * identity add up, those that stay closed too.
+   */
+  grantAppend(
+    grantee: Identity,
+    folders: readonly string[],
+    except: readonly string[] = [],
+  ): readonly ITerraformDependable[] {
+    return [this.grant(grantee, "append", folders, except), ...this.props.key.grantEncrypt(grantee)];
   }
 
   /** Write and replace some objects, by their names; those of all calls for an identity add up. */
@@ -63,7 +70,12 @@ export class BucketGrants implements BucketRef {
   }
 
   /** One member an identity and right; what a wider right says already is not said again, in whatever order they come. */
-  private grant(grantee: Identity, access: Access, places: readonly string[] = []): ITerraformDependable {
+  private grant(
+    grantee: Identity,
+    access: Access,
+    places: readonly string[] = [],
+    except: readonly string[] = [],
+  ): ITerraformDependable {
     if ((access === "append" || access === "replace") && places.length === 0)
       throw new Error(`Nothing in ${this.props.name} is named that may be written: that would be all of it.`);
     const id = (granted: Access) => `${this.props.id}-${granted}`;
@@ -72,7 +84,7 @@ export class BucketGrants implements BucketRef {
     if (wider) return wider;
     for (const lesser of ACCESSES) if (WIDER[lesser].includes(access)) grantee.node.tryRemoveChild(id(lesser));
     const member = known(access) ?? new BucketMember(grantee, id(access), this.props.name, ROLES[access]);
-    member.open(places, access === "replace" ? onlyObjects : belowFolders);
+    member.open(places, except, access === "replace" ? onlyObjects : belowFolders);
     return member;
   }
 }
@@ -100,16 +112,18 @@ const WIDER: Readonly<Record<Access, readonly Access[]>> = {
 /** A role of an identity on a bucket: on all of it, or on some folders or objects. */
 class BucketMember extends StorageBucketIamMember {
   private readonly places = new Set<string>();
+  private readonly closed = new Set<string>();
 
   constructor(grantee: Identity, id: string, bucket: string, role: BucketRole) {
     super(grantee, id, { bucket, role, member: grantee.member });
   }
 
   /** Opens some places more. A member that never had one has the whole bucket. */
-  open(places: readonly string[], condition: typeof belowFolders): void {
+  open(places: readonly string[], except: readonly string[], condition: typeof belowFolders): void {
     for (const place of places) this.places.add(place);
+    for (const place of except) this.closed.add(place);
     if (this.places.size === 0) return;
-    this.putCondition(condition(String(this.bucketInput), [...this.places]));
+    this.putCondition(condition(String(this.bucketInput), [...this.places], [...this.closed]));
     // Another condition is another member: the new one is there before the old one goes.
     this.lifecycle = { createBeforeDestroy: true };
   }

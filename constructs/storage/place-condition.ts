@@ -9,12 +9,21 @@ const MAX_TITLE = 100;
  * Limits a role on a bucket to objects below some folders.
  *
  * @param folders each with a slash at its end: without one, a folder whose name goes on would be opened too
- * @throws if a folder has none, or there are more folders than a condition may name
+ * @param except folders below these that stay closed
+ * @throws if a folder has none, one that stays closed lies below none, or there are more folders than a condition may name
  */
-export function belowFolders(bucket: string, folders: readonly string[]): StorageBucketIamMemberCondition {
-  const open = folders.find((folder) => !/^[A-Za-z0-9._/-]+\/$/.test(folder));
+export function belowFolders(
+  bucket: string,
+  folders: readonly string[],
+  except: readonly string[] = [],
+): StorageBucketIamMemberCondition {
+  const open = [...folders, ...except].find((folder) => !/^[A-Za-z0-9._/-]+\/$/.test(folder));
   if (open !== undefined) throw new Error(`"${open}" is no folder that a condition can name: it must end in a slash.`);
+  const beside = except.find((closed) => !folders.some((folder) => closed !== folder && closed.startsWith(folder)));
+  if (beside !== undefined)
+    throw new Error(`"${beside}" lies below none of ${folders.join(", ")}, and is closed already.`);
   return conditionOf(bucket, folders, {
+    except,
     does: "adds below",
     things: "folders",
     description: "May add objects there, and neither replace nor delete any",
@@ -43,22 +52,30 @@ function conditionOf(
   bucket: string,
   places: readonly string[],
   how: {
+    readonly except?: readonly string[];
     readonly does: string;
     readonly things: string;
     readonly description: string;
     readonly test: (path: string) => string;
   },
 ): StorageBucketIamMemberCondition {
-  const { does, things, description, test } = how;
-  if (places.length - 1 > MAX_OPERATORS)
+  const { except = [], does, things, description, test } = how;
+  const all = places.length + except.length;
+  if (all - 1 > MAX_OPERATORS)
     throw new Error(
-      `${places.length} ${things} of ${bucket} are more than one condition may name (${MAX_OPERATORS + 1}): ${places.join(", ")}.`,
+      `${all} ${things} of ${bucket} are more than one condition may name (${MAX_OPERATORS + 1}): ${[...places, ...except].join(", ")}.`,
     );
   const names = [...places].sort();
-  const title = `${does} ${names.join(", ")}`;
+  const closed = [...except].sort();
+  const title = `${does} ${names.join(", ")}${closed.length > 0 ? ` but ${closed.join(", ")}` : ""}`;
+  const tests = (paths: readonly string[]) => paths.map((path) => test(`projects/_/buckets/${bucket}/objects/${path}`));
+  const opened = tests(names).join(" || ");
   return {
     title: title.length > MAX_TITLE ? `${does} ${names.length} ${things}` : title,
     description,
-    expression: names.map((name) => test(`projects/_/buckets/${bucket}/objects/${name}`)).join(" || "),
+    expression: [
+      names.length > 1 && closed.length > 0 ? `(${opened})` : opened,
+      ...tests(closed).map((one) => `!${one}`),
+    ].join(" && "),
   };
 }

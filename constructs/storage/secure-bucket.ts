@@ -115,8 +115,12 @@ export class SecureBucket extends Construct implements BucketRef {
     return this.grants.grantRead(grantee);
   }
 
-  grantAppend(grantee: Identity, folders: readonly string[]): readonly ITerraformDependable[] {
-    return this.grants.grantAppend(grantee, folders);
+  grantAppend(
+    grantee: Identity,
+    folders: readonly string[],
+    except?: readonly string[],
+  ): readonly ITerraformDependable[] {
+    return this.grants.grantAppend(grantee, folders, except);
   }
 
   grantReplace(grantee: Identity, names: readonly string[]): readonly ITerraformDependable[] {

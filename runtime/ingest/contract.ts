@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { defineContract } from "../platform/contract";
-import { gcsEndpoint, logLevel, wholeNumberVariable } from "../platform/environment";
+import { gcsEndpoint, logLevel, pseudonymKey, wholeNumberVariable } from "../platform/environment";
 
 /** What the ingest function needs; see {@link RuntimeContract}. */
 export const ingestContract = defineContract({
@@ -11,15 +11,7 @@ export const ingestContract = defineContract({
   workers: ["runtime/imaging/dicom/codec-worker.ts"],
   target: "ingest",
   env: z.object({
-    PSEUDONYM_KEY: z
-      .string()
-      .regex(
-        /^(local:.+|gcp-kms:\/\/projects\/[^/]+\/locations\/[^/]+\/keyRings\/[^/]+\/cryptoKeys\/[^/]+\/cryptoKeyVersions\/[0-9]+)$/,
-        "must be gcp-kms://projects/P/locations/L/keyRings/R/cryptoKeys/K/cryptoKeyVersions/N or local:SECRET",
-      )
-      .describe(
-        "Set it to the key of patients' pseudonyms: gcp-kms://projects/.../cryptoKeyVersions/N or local:SECRET.",
-      ),
+    PSEUDONYM_KEY: pseudonymKey,
     MAX_FILE_BYTES: wholeNumberVariable("Largest file that is read, bytes", 1, 2 ** 40, 256 * 2 ** 20),
     MAX_PIXELS: wholeNumberVariable("Largest page that is decoded, pixels", 1, 1e9, 50_000_000),
     MAX_PAGES: wholeNumberVariable("Most pages of one file", 1, 1e6, 1000),

@@ -53,6 +53,8 @@ export interface RuntimeContract<Env extends z.ZodObject = z.ZodObject> {
   readonly reads: readonly (ContractBucket | TableName)[];
   /** Buckets it adds objects to and never overwrites. */
   readonly creates: readonly ContractBucket[];
+  /** The same below some folders alone, by bucket, in buckets that it does not create in. @default none */
+  readonly createsBelow?: Readonly<Partial<Record<ContractBucket, Folders>>>;
   /** Buckets in which it also replaces or deletes. */
   readonly writes: readonly ContractBucket[];
   /** Tables it appends rows to. */
@@ -69,23 +71,42 @@ export interface RuntimeContract<Env extends z.ZodObject = z.ZodObject> {
   };
 }
 
+/** Some folders of a bucket, each with a slash at its end. */
+export interface Folders {
+  readonly folders: readonly string[];
+  /** Folders below these that are left out. @default none */
+  readonly except?: readonly string[];
+}
+
 /** The buckets that a contract has a right on. */
 export type BucketsOf<C extends Rights> =
   | Extract<C["reads"][number], ContractBucket>
   | C["creates"][number]
+  | CreatedBelow<C>
   | C["writes"][number]
   | ReplacedIn<C>;
 
 /** What a contract says of buckets and tables. */
-export type Rights = Pick<RuntimeContract, "reads" | "creates" | "writes" | "appends" | "replaces">;
+export type Rights = Pick<RuntimeContract, "reads" | "creates" | "createsBelow" | "writes" | "appends" | "replaces">;
 
 /** The buckets in which a contract replaces single objects. */
 export type ReplacedIn<C extends Rights> = C extends { readonly replaces: infer R } ? keyof R & ContractBucket : never;
 
-/** The same at run time, in the order of {@link BUCKETS}. */
+/** The buckets in which a contract creates below some folders. */
+export type CreatedBelow<C extends Rights> = C extends { readonly createsBelow: infer R }
+  ? keyof R & ContractBucket
+  : never;
+
+/** {@link BucketsOf} at run time, in the order of {@link BUCKETS}. */
 export function bucketsOf<C extends Rights>(contract: C): readonly BucketsOf<C>[] {
-  const { reads, creates, writes, replaces = {} } = contract;
-  const used = new Set<string>([...reads, ...creates, ...writes, ...Object.keys(replaces)]);
+  const { reads, creates, createsBelow = {}, writes, replaces = {} } = contract;
+  const used = new Set<string>([
+    ...reads,
+    ...creates,
+    ...Object.keys(createsBelow),
+    ...writes,
+    ...Object.keys(replaces),
+  ]);
   return CONTRACT_BUCKETS.filter((bucket): bucket is BucketsOf<C> => used.has(bucket));
 }
 

@@ -29,6 +29,15 @@ export const gcsEndpoint = z
   .optional()
   .describe("Root URL of a test server that stands in for Google Cloud Storage; not set in production.");
 
+/** Which key makes pseudonyms: who signs with it need not see it. */
+export const pseudonymKey = z
+  .string()
+  .regex(
+    /^(local:.+|gcp-kms:\/\/projects\/[^/]+\/locations\/[^/]+\/keyRings\/[^/]+\/cryptoKeys\/[^/]+\/cryptoKeyVersions\/[0-9]+)$/,
+    "must be gcp-kms://projects/P/locations/L/keyRings/R/cryptoKeys/K/cryptoKeyVersions/N or local:SECRET",
+  )
+  .describe("Set it to the key of patients' pseudonyms: gcp-kms://projects/.../cryptoKeyVersions/N or local:SECRET.");
+
 /** Where the tables are, and as whom they are asked. */
 export const warehouseVariables = {
   WAREHOUSE: z

@@ -4,6 +4,7 @@ import {
   bucketsOf,
   bucketVariable,
   type ContractBucket,
+  type CreatedBelow,
   type ReplacedIn,
   type Rights,
   type RuntimeContract,
@@ -28,7 +29,7 @@ type StoreOf<C extends Rights, B extends ContractBucket> = B extends C["writes"]
   ? ObjectStore
   : NamedStore &
       (B extends C["reads"][number] ? ReadableStore : unknown) &
-      (B extends C["creates"][number] ? CreatableStore : unknown) &
+      (B extends C["creates"][number] | CreatedBelow<C> ? CreatableStore : unknown) &
       (B extends ReplacedIn<C> ? ReplaceableStore : unknown);
 
 /**
@@ -72,17 +73,19 @@ export async function openTables(
     return warehouse;
   }
   const store = await openStore(uri);
-  const adding = creatableOnly(store, contract.appends.map(tableFolder));
+  const adding = creatableOnly(store, { folders: contract.appends.map(tableFolder) });
   return new ObjectStoreWarehouse(tablesRead(contract).length > 0 ? { ...adding, ...readableOnly(store) } : adding);
 }
 
 function narrowed(rights: Rights, bucket: ContractBucket, store: ObjectStore): NamedStore {
-  const { reads, creates, writes, replaces } = rights;
+  const { reads, creates, createsBelow, writes, replaces } = rights;
   if (writes.includes(bucket)) return store;
   const replaced = replaces?.[bucket];
+  const below = createsBelow?.[bucket];
   return {
     ...(reads.includes(bucket) ? readableOnly(store) : {}),
     ...(creates.includes(bucket) ? creatableOnly(store) : {}),
+    ...(below ? creatableOnly(store, below) : {}),
     ...(replaced ? replaceableOnly(store, replaced) : {}),
     uri: store.uri,
     bucket: store.bucket,

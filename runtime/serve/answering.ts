@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import type { FastifyBaseLogger } from "fastify";
 import { peakInOriginal } from "../explain";
 import { type ImageLimits, outlineScan } from "../imaging";
-import { DISCLAIMER } from "../intake";
+import { DISCLAIMER, type Identities } from "../intake";
 import type { ScoredScan, Verdict } from "../model";
 import type { Logger } from "../platform/logging";
 import type { Warehouse } from "../platform/warehouse";
@@ -24,6 +24,8 @@ export interface AnsweringDependencies {
   readonly pictures: Pictures;
   readonly history: TimeIndex;
   readonly warehouse: Warehouse;
+  /** What stands for the patient, study, series and instance of a DICOM. */
+  readonly identities: Identities;
   readonly audit: Audit;
   readonly metrics: ReturnType<typeof createMetrics>;
   readonly log: Logger | FastifyBaseLogger;

@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController, type RouteOptions } from "fastify";
+import { type Identities, LOCAL_PSEUDONYM_KEY } from "../intake";
 import type { Logger } from "../platform/logging";
 import type { CreatableStore, ReadableStore } from "../platform/stores";
 import type { Warehouse } from "../platform/warehouse";
@@ -13,6 +14,7 @@ import { FeedbackBook } from "./kept/feedback";
 import { Idempotency } from "./kept/idempotency";
 import { TimeIndex } from "./kept/time-index";
 import { KnownShelf } from "./known-shelf";
+import { lateIdentities } from "./late-identities";
 import { createMetrics } from "./metrics";
 import { ModelSlot } from "./model-slot";
 import { MULTIPART_OVERHEAD } from "./multipart";
@@ -49,6 +51,8 @@ export interface ServerDependencies {
   /** Where the pictures of the data set lie. @default known scans are shown without theirs */
   readonly curated?: ReadableStore;
   readonly warehouse: Warehouse;
+  /** What stands for patients, studies, series and instances of DICOM. @default the names of the public local key */
+  readonly identities?: Identities;
   readonly log: Logger;
   /** How callers are told from each other. @default not at all: it is for this machine alone: `listen` of server.ts refuses else */
   readonly authentication?: Authentication;
@@ -123,6 +127,7 @@ export async function buildServer(dependencies: ServerDependencies): Promise<Fas
   const history = new TimeIndex(reports, "history");
   const feedback = new FeedbackBook(reports, warehouse);
   const keys = new Idempotency(reports, deadlineSeconds);
+  const identities = dependencies.identities ?? lateIdentities(LOCAL_PSEUDONYM_KEY);
 
   const app: FastifyInstance = Fastify({
     loggerInstance: log as FastifyBaseLogger,
@@ -202,6 +207,7 @@ export async function buildServer(dependencies: ServerDependencies): Promise<Fas
     pictures,
     history,
     warehouse,
+    identities,
     audit,
     metrics,
     log,

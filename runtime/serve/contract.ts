@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { defineContract } from "../platform/contract";
-import { gcsEndpoint, logLevel, wholeNumberVariable } from "../platform/environment";
+import { gcsEndpoint, logLevel, pseudonymKey, wholeNumberVariable } from "../platform/environment";
 import { identityVariables } from "./identity/settings";
 
 /** What a scan may cost, and how many are let in. */
@@ -71,6 +71,7 @@ export const serveContract = defineContract({
       SERVE_DEFAULTS.keepDays,
     ),
     ...identityVariables,
+    PSEUDONYM_KEY: pseudonymKey,
     RATE_LIMIT: wholeNumberVariable(
       "Requests of one caller in a minute, for each instance; 0: any number",
       0,
@@ -83,6 +84,8 @@ export const serveContract = defineContract({
   // Scans of the data set that are like the one asked about: which there are, and their pictures.
   reads: ["models", "reports", "curated", "images", "assignments", "features_deep"],
   creates: ["reports"],
+  // What comes in by STOW-RS has no label, and is not what the hospital's gateway has made nameless.
+  createsBelow: { landing: { folders: ["Unlabelled/"], except: ["Unlabelled/gateway/"] } },
   writes: [],
   // The pointer to the model that is served: an administrator moves it.
   replaces: { models: ["current.json"] },

@@ -2,6 +2,7 @@ import { isIPv6 } from "node:net";
 import { setTimeout } from "node:timers/promises";
 import type { FastifyInstance } from "fastify";
 import { z } from "zod";
+import { LOCAL_PSEUDONYM_KEY } from "../intake";
 import { ConfigurationError, parseEnv } from "../platform/config";
 import { createLogger, type Logger } from "../platform/logging";
 import { openStores, openTables } from "../platform/open-stores";
@@ -18,6 +19,7 @@ import {
   unmeantProblems,
 } from "./identity";
 import { keepSweeping } from "./kept/sweep";
+import { lateIdentities } from "./late-identities";
 import type { ProblemDocument } from "./schemas";
 
 /** Who may ask, and how often. */
@@ -89,6 +91,7 @@ export async function serveWorkspace(options: {
     reports,
     curated,
     warehouse: workspace.warehouse,
+    identities: lateIdentities(process.env.PSEUDONYM_KEY ?? LOCAL_PSEUDONYM_KEY),
     log,
     keepDays,
     ...callers,
@@ -141,6 +144,7 @@ export async function main(): Promise<void> {
     reports,
     curated,
     warehouse,
+    identities: lateIdentities(env.PSEUDONYM_KEY),
     log,
     maxBodyBytes: env.MAX_BODY_MIB * 2 ** 20,
     maxPages: env.MAX_PAGES,

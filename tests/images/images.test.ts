@@ -259,7 +259,12 @@ describe("together, over the same buckets", () => {
       const run = containers.start(
         tag,
         root,
-        environment(serveContract, { PORT: String(port), HOST: "127.0.0.1", AUTH: "none" }),
+        environment(serveContract, {
+          PORT: String(port),
+          HOST: "127.0.0.1",
+          AUTH: "none",
+          PSEUDONYM_KEY: "local:test",
+        }),
       );
       try {
         const url = `http://127.0.0.1:${port}`;

@@ -41,6 +41,7 @@ const PLATFORM: Readonly<
     // Of all buckets, only the two of the cluster.
     project: ["roles/dataproc.worker on condition"],
   },
+  serve: { keys: ["pseudonym roles/cloudkms.signerVerifier"] },
   train: { project: ["roles/logging.logWriter"] },
 };
 
@@ -352,11 +353,17 @@ function declaredGrants(contracts: readonly RuntimeContract[], { project, name }
   const writable = all(({ writes }) => writes);
   const readable = all(bucketsRead);
   const creatable = all(({ creates }) => creates);
+  const below = contracts.flatMap(({ createsBelow = {} }) => Object.entries(createsBelow));
   const replaced = contracts.flatMap(({ replaces = {} }) => Object.entries(replaces));
   return [
     ...[...writable].map((bucket) => `${bucket} roles/storage.objectUser`),
     ...[...readable].filter((one) => !writable.has(one)).map((bucket) => `${bucket} roles/storage.objectViewer`),
     ...[...creatable].filter((one) => !writable.has(one)).map((bucket) => `${bucket} roles/storage.objectCreator`),
+    ...below.map(([bucket, { folders, except = [] }]) => {
+      const starts = (folder: string) =>
+        `resource.name.startsWith("projects/_/buckets/${project}-${name}-${bucket}/objects/${folder}")`;
+      return `${bucket} roles/storage.objectCreator if ${[folders.map(starts).join(" || "), ...except.map((one) => `!${starts(one)}`)].join(" && ")}`;
+    }),
     ...[...replaced]
       .filter(([bucket]) => !writable.has(bucket as ContractBucket))
       .map(([bucket, objects]) => {
@@ -371,8 +378,15 @@ function declaredGrants(contracts: readonly RuntimeContract[], { project, name }
 /** Every grant that contracts declare on one identity, with the names of those that declare it. */
 export function whoseRights(contracts: readonly RuntimeContract[]): Readonly<Record<string, readonly string[]>> {
   const owners: Record<string, string[]> = {};
-  for (const { name, reads, creates, writes, appends, replaces = {} } of contracts) {
-    const rights = { read: reads, create: creates, write: writes, append: appends, replace: Object.keys(replaces) };
+  for (const { name, reads, creates, createsBelow = {}, writes, appends, replaces = {} } of contracts) {
+    const rights = {
+      read: reads,
+      create: creates,
+      "create below": Object.keys(createsBelow),
+      write: writes,
+      append: appends,
+      replace: Object.keys(replaces),
+    };
     for (const [right, things] of Object.entries(rights))
       for (const thing of things) {
         owners[`${right} ${thing}`] ??= [];

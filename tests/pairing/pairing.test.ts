@@ -381,6 +381,33 @@ describe.each(NAMES)("a change in %s on one side only is found:", (name) => {
       }
     });
 
+  for (const [bucket, below] of Object.entries(contract.createsBelow ?? {}))
+    test(`another folder of ${bucket} that the contract creates in, and a condition that is gone or opens more`, () => {
+      const more = changed(before, (copy) => {
+        copy.contract = {
+          ...contract,
+          createsBelow: { [bucket]: { ...below, folders: [...below.folders, "Cancer/"] } },
+        };
+      });
+      const found = [
+        expect.stringMatching(/^bucket: landing roles\/storage\.objectCreator.* is deployed and not declared/),
+        expect.stringMatching(/^bucket: landing roles\/storage\.objectCreator if .* is declared and not deployed/),
+      ];
+      expect(accessProblems(more)).toEqual(found);
+      for (const edit of [
+        (config: Json) => delete config.condition,
+        ({ condition }: Json) => {
+          const { expression } = condition as { expression: string };
+          (condition as Json).expression = expression.replace(/ && !.*$/, "");
+        },
+      ]) {
+        const edited = changed(before, (copy) => {
+          for (const { path, config } of copy.resources) if (path.endsWith(`/identity/${bucket}-append`)) edit(config);
+        });
+        expect(accessProblems(edited)).toEqual(found);
+      }
+    });
+
   test("an identity that is not its own", () => {
     const after = replaced(before, /google_service_account\.\w+\.email/g, "google_service_account.other.email");
     expect(accessProblems(after)).toEqual(["other is not its own identity."]);

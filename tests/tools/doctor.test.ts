@@ -446,6 +446,8 @@ describe("--probe, through a real bucket, the real function and the real service
         ...process.env,
         MODELS_BUCKET: folder("models"),
         CURATED_BUCKET: folder("curated"),
+        LANDING_BUCKET: folder("landing"),
+        PSEUDONYM_KEY: "local:test",
         REPORTS_BUCKET: folder("reports"),
         WAREHOUSE: folder("warehouse"),
         HOST: "127.0.0.1",

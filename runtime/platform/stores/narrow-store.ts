@@ -1,3 +1,4 @@
+import type { Folders } from "../contract";
 import {
   type CreatableStore,
   type ObjectStore,
@@ -24,14 +25,16 @@ export function readableOnly(store: ObjectStore): ReadableStore {
   };
 }
 
-/** @param below prefixes of the names that may be added. Default: any name. */
-export function creatableOnly(store: ObjectStore, below?: readonly string[]): CreatableStore {
+/** @param below where objects may be added. Default: anywhere. */
+export function creatableOnly(store: ObjectStore, below?: Folders): CreatableStore {
+  const { folders = [""], except = [] } = below ?? {};
+  const allowed = `objects below ${folders.join(", ")}${except.length > 0 ? ` but not below ${except.join(", ")}` : ""}`;
+  const isIn = (name: string, places: readonly string[]) => places.some((folder) => name.startsWith(folder));
   return {
     uri: store.uri,
     bucket: store.bucket,
     create: async (name, content, options) => {
-      if (below && !below.some((prefix) => name.startsWith(prefix)))
-        throw new OutsideRightsError(store.uri, name, "add", `objects below ${below.join(", ")}`);
+      if (!isIn(name, folders) || isIn(name, except)) throw new OutsideRightsError(store.uri, name, "add", allowed);
       return store.create(name, content, options);
     },
   };

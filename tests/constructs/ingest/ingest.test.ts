@@ -68,10 +68,12 @@ describe("the function", () => {
     expect(app.text).not.toMatch(/allUsers|allAuthenticatedUsers/);
   });
 
-  test("and nobody else may compute pseudonyms", () => {
+  test("and nobody but it and the service, which names DICOM that comes in, may compute pseudonyms", () => {
     const signers = app.resources().filter(({ config }) => config.role === "roles/cloudkms.signerVerifier");
-    expect(signers.map(({ path }) => path)).toEqual(["st-anna-app/ingest/identity/key-pseudonym-signerVerifier"]);
-    expect(signers[0]?.config.crypto_key_id).toBe(key.replace(/data$/, "pseudonym"));
+    expect(signers.map(({ path }) => path)).toEqual(
+      ["ingest", "serve"].map((name) => `st-anna-app/${name}/identity/key-pseudonym-signerVerifier`),
+    );
+    for (const { config } of signers) expect(config.crypto_key_id).toBe(key.replace(/data$/, "pseudonym"));
   });
 });
 

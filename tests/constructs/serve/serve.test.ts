@@ -187,7 +187,7 @@ describe("who may ask", () => {
       warehouse: warehouseFromNames(PROD),
       image: new ContainerImage(PUSHED.images.serve as LockedImage),
       maxInstances: 1,
-      bindings: {},
+      bindings: { PSEUDONYM_KEY: keys.pseudonym.uri },
     });
     serve.grantInvoke(new Identity(stack, "caller", { hospital: PROD, role: "caller", description: "d" }), "clinician");
     const text = JSON.stringify(stack.toTerraform());

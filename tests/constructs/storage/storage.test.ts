@@ -209,6 +209,25 @@ test("appending is creating below the folders that an identity was given, by one
   ]);
 });
 
+test("a folder may stay closed below one that is open, and none that is closed anyway", () => {
+  const { identity, buckets, members } = granting();
+  buckets.landing.grantAppend(identity, ["Unlabelled/"], ["Unlabelled/gateway/"]);
+  const below = (folder: string) =>
+    `resource.name.startsWith("projects/_/buckets/mri-st-anna-st-anna-landing/objects/${folder}")`;
+  const condition = () => (members()[0] as Record<string, unknown>).condition;
+  expect(condition()).toEqual({
+    title: "adds below Unlabelled/ but Unlabelled/gateway/",
+    description: expect.any(String),
+    expression: `${below("Unlabelled/")} && !${below("Unlabelled/gateway/")}`,
+  });
+  buckets.landing.grantAppend(identity, ["More/"]);
+  expect(condition()).toMatchObject({
+    expression: `(${below("More/")} || ${below("Unlabelled/")}) && !${below("Unlabelled/gateway/")}`,
+  });
+  for (const except of ["Unlabelled/", "Cancer/", "Unlabelled"])
+    expect(() => belowFolders("b", ["Unlabelled/"], [except])).toThrow(/lies below none of|must end in a slash/);
+});
+
 test("replacing is using some objects by their whole names, and no grant on places is one on all of the bucket", () => {
   const { identity, buckets, members } = granting();
   buckets.models.grantReplace(identity, ["current.json"]);

@@ -36,6 +36,7 @@ const contract = defineContract({
   env: z.object({ LEVEL: z.string().default("low") }),
   reads: ["landing", "curated"],
   creates: ["curated", "quarantine"],
+  createsBelow: { reports: { folders: ["In/"], except: ["In/closed/"] } },
   writes: ["models"],
   appends: ["images"],
   health: null,
@@ -79,10 +80,11 @@ describe.each(Object.entries(places))("the stores of a contract in %s", (_where,
 
   test("are its buckets and no other, each with the methods of its right and no other", async () => {
     const stores = await open();
-    expect(Object.keys(stores).sort()).toEqual(["curated", "landing", "models", "quarantine"]);
+    expect(Object.keys(stores).sort()).toEqual(["curated", "landing", "models", "quarantine", "reports"]);
     expect(methodsOf(stores.landing)).toEqual([...READS].sort());
     expect(methodsOf(stores.curated)).toEqual([...READS, "create"].sort());
     expect(methodsOf(stores.quarantine)).toEqual(["create"]);
+    expect(methodsOf(stores.reports)).toEqual(["create"]);
     expect(methodsOf(stores.models)).toEqual(expect.arrayContaining([...READS, "create", "delete", "write"]));
     for (const [bucket, { uri, bucket: name }] of Object.entries(stores))
       expect([uri, name]).toEqual([place(bucket), place(bucket).replace(/^.*\//, "")]);
@@ -100,6 +102,16 @@ describe.each(Object.entries(places))("the stores of a contract in %s", (_where,
     expect((await curated.read("a.txt")).toString()).toBe("first");
     const all = await openStore(place("quarantine"));
     expect((await all.read("a.txt")).toString()).toBe("first");
+  });
+
+  test("create below the folders of the contract only, and not below those that it leaves out", async () => {
+    const { reports } = await open();
+    expect(await reports.create("In/b/c.txt", "c")).toMatchObject({ name: "In/b/c.txt" });
+    for (const outside of ["a.txt", "Input/a.txt", "in/a.txt", "In/closed/a.txt"])
+      await expect(reports.create(outside, "a")).rejects.toThrow(OutsideRightsError);
+    const names: string[] = [];
+    for await (const { name } of (await openStore(place("reports"))).listAll()) names.push(name);
+    expect(names).toEqual(["In/b/c.txt"]);
   });
 
   test("add rows to the tables of the contract only, and read tables only where it reads one", async () => {
@@ -144,10 +156,10 @@ const CONTRACTS = [ingestContract, preprocessContract, featuresContract, scoreCo
 
 test.each(CONTRACTS.map((one: RuntimeContract) => [one.name, one] as const))(
   "%s is told of the buckets that it has a right on, and of no other",
-  (_name, { reads, creates, writes, appends, env }) => {
+  (_name, { reads, creates, createsBelow = {}, writes, appends, env }) => {
     const tables = [...reads, ...appends].filter((one) => one in TABLES);
     expect("WAREHOUSE" in env.shape).toBe(tables.length > 0);
-    const used = new Set([...bucketsRead({ reads }), ...creates, ...writes]);
+    const used = new Set([...bucketsRead({ reads }), ...creates, ...Object.keys(createsBelow), ...writes]);
     const told = Object.keys(env.shape).filter((key) => key.endsWith("_BUCKET"));
     expect(told.sort()).toEqual([...used].map((bucket) => `${bucket.toUpperCase()}_BUCKET`).sort());
     for (const key of told) expect(env.shape[key]?.description).toMatch(/^Set it to the bucket .+: gs:\/\/BUCKET or/);

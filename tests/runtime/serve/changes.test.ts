@@ -144,6 +144,7 @@ async function start(): Promise<{
     PORT: "0",
     HOST: "127.0.0.1",
     AUTH: "none",
+    PSEUDONYM_KEY: "local:test",
     DRAIN_SECONDS: "5",
   };
   const child = spawn(process.execPath, [PROCESS], { env, stdio: ["ignore", "ignore", "pipe"] });

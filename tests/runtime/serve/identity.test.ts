@@ -664,9 +664,9 @@ describe("headers", () => {
 
 describe("a configuration", () => {
   const container = (env: NodeJS.ProcessEnv) => {
-    const names = ["MODELS_BUCKET", "REPORTS_BUCKET", "CURATED_BUCKET", "WAREHOUSE"];
+    const names = ["MODELS_BUCKET", "REPORTS_BUCKET", "CURATED_BUCKET", "LANDING_BUCKET", "WAREHOUSE"];
     const buckets = Object.fromEntries(names.map((name) => [name, "gs://some-bucket"]));
-    return () => parseEnv(serveContract.env, { ...buckets, ...env });
+    return () => parseEnv(serveContract.env, { ...buckets, PSEUDONYM_KEY: "local:test", ...env });
   };
 
   test("has no default in the container, and none where a person starts it", () => {

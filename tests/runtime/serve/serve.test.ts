@@ -484,6 +484,8 @@ describe("the process", () => {
       MODELS_BUCKET: "gs://models-bucket",
       REPORTS_BUCKET: "file:///tmp/reports",
       CURATED_BUCKET: "gs://curated",
+      LANDING_BUCKET: "gs://landing",
+      PSEUDONYM_KEY: "local:secret",
       WAREHOUSE: "gs://warehouse",
     });
     expect(parsed).toMatchObject({ PORT: 8080, HOST: "0.0.0.0", MAX_BODY_MIB: 64, LOG_LEVEL: "info" });

@@ -50,6 +50,7 @@ async function start(WAREHOUSE: string): Promise<string> {
     ...bucketEnvironment(serveContract, workspace.buckets),
     ...server.env,
     ...{ WAREHOUSE, PORT: "0", HOST: "127.0.0.1", AUTH: "none", RATE_LIMIT: "0", DRAIN_SECONDS: "0" },
+    PSEUDONYM_KEY: "local:test",
     // While the warehouse is away, callers wait.
     DEADLINE_SECONDS: "300",
   };
