@@ -46,6 +46,8 @@ const DEPLOYS = "CI makes and removes whole environments in this project, which 
 /** The roles on the project that an environment's identities are given: CI may hand out these and no others. */
 export const GRANTABLE_PROJECT_ROLES = [
   "roles/bigquery.jobUser",
+  // Shows a column that is tagged to whoever may read its table.
+  "roles/datacatalog.categoryFineGrainedReader",
   "roles/dataproc.worker",
   "roles/logging.logWriter",
   "roles/monitoring.metricWriter",

@@ -29,9 +29,12 @@ export const CALLS: Readonly<Record<string, Calls>> = {
   google_org_policy_policy: readOnly(""),
   google_artifact_registry_repository: calls("artifactregistry.repositories", "create update delete"),
   google_artifact_registry_repository_iam_member: grant("artifactregistry.repositories"),
+  google_bigquery_datapolicy_data_policy: calls("bigquery.dataPolicies", "create update delete"),
+  google_bigquery_datapolicy_data_policy_iam_member: grant("bigquery.dataPolicies"),
   google_bigquery_dataset: calls("bigquery.datasets", "create update delete"),
   google_bigquery_dataset_iam_member: grant("bigquery.datasets"),
-  google_bigquery_table: calls("bigquery.tables", "create update delete"),
+  // A table's column gets its policy tag by setCategory.
+  google_bigquery_table: calls("bigquery.tables", "create update delete setCategory"),
   google_bigquery_table_iam_member: grant("bigquery.tables"),
   // On the billing account, where a project's role does not reach.
   google_billing_budget: readOnly(""),
@@ -75,6 +78,9 @@ export const CALLS: Readonly<Record<string, Calls>> = {
     GLOBAL,
   ),
   google_compute_url_map: calls("compute.urlMaps", "create update delete use", GLOBAL),
+  // A policy tag is part of its taxonomy.
+  google_data_catalog_policy_tag: calls("datacatalog.taxonomies", "update"),
+  google_data_catalog_taxonomy: calls("datacatalog.taxonomies", "create update delete"),
   google_dataproc_autoscaling_policy: calls("dataproc.autoscalingPolicies", "create update delete use"),
   google_dataproc_workflow_template: calls("dataproc.workflowTemplates", "create update delete"),
   google_dns_managed_zone: calls("dns.managedZones", "create update delete", {

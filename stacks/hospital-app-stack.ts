@@ -42,7 +42,7 @@ export class HospitalAppStack extends BaseStack {
     const logLevel = hospital.tier === "prod" ? "info" : "debug";
     const keys = hospitalKeysFromNames(hospital, keyChoice(hospital, platform));
     const buckets = hospitalBucketsFromNames(hospital, keys.data);
-    const warehouse = warehouseFromNames(hospital);
+    const warehouse = warehouseFromNames(hospital, { sharedProject: hospital.tier === "ephemeral" });
 
     const source = new SecureBucket(this, "source", {
       hospital,

@@ -29,6 +29,7 @@ const TARGETS: readonly (readonly [type: RegExp, kind: string, argument: string]
   [/^google_cloud_run_v2_(?:service|job)_iam_member$/, "Cloud Run", "name"],
   [/^google_bigquery_dataset_iam_member$/, "dataset", "dataset_id"],
   [/^google_bigquery_table_iam_member$/, "table", "table_id"],
+  [/^google_bigquery_datapolicy_data_policy_iam_member$/, "masked column", "data_policy_id"],
   [/^google_iap_web_backend_service_iam_member$/, "backend service", "web_backend_service"],
   [/^google_secret_manager_secret_iam_member$/, "secret", "secret_id"],
 ];
@@ -73,8 +74,9 @@ function resolve(text: string, resources: Json): string {
       config.workload_identity_pool_id ??
       config.account_id ??
       config.repository_id ??
-      config.dataset_id ??
+      config.data_policy_id ??
       config.table_id ??
+      config.dataset_id ??
       config.role_id ??
       config.name;
     return typeof name === "string" ? resolve(name, resources) : whole;

@@ -6,6 +6,7 @@ import type { ITerraformDependable } from "./cdktf";
 export const PROJECT_SERVICES = [
   "artifactregistry.googleapis.com",
   "bigquery.googleapis.com",
+  "bigquerydatapolicy.googleapis.com",
   "bigquerystorage.googleapis.com",
   "billingbudgets.googleapis.com",
   "cloudbuild.googleapis.com",
@@ -13,6 +14,7 @@ export const PROJECT_SERVICES = [
   "cloudkms.googleapis.com",
   "cloudresourcemanager.googleapis.com",
   "compute.googleapis.com",
+  "datacatalog.googleapis.com",
   "dataproc.googleapis.com",
   "dns.googleapis.com",
   "iam.googleapis.com",

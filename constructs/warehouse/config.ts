@@ -16,7 +16,7 @@ export const warehouseLine = linePart({
   schema: z.strictObject({ analysts: MEMBERS.optional() }),
   purpose: {
     analysts:
-      "Who may query the tables and views of the warehouse: no pixel, but the names of files as they were given, and pseudonyms. Queries run in the hospital's project (roles/bigquery.jobUser); in tier ephemeral whoever owns the shared project grants that.",
+      "Who may query the tables and views of the warehouse: no pixel, but the names of files as they were given, and a hash in place of each pseudonym. Queries run in the hospital's project (roles/bigquery.jobUser); in tier ephemeral whoever owns the shared project grants that.",
   },
   defaults: inEveryTier({ analysts: [] }),
 });

@@ -3,11 +3,12 @@ import { BigqueryTableIamMember } from "@cdktf/provider-google/lib/bigquery-tabl
 import { ProjectIamCustomRole } from "@cdktf/provider-google/lib/project-iam-custom-role";
 import { ProjectIamMember } from "@cdktf/provider-google/lib/project-iam-member";
 import type { Construct } from "constructs";
-import type { TableName } from "../../runtime/platform/warehouse";
+import { hasPseudonyms, type TableName } from "../../runtime/platform/warehouse";
 import type { ITerraformDependable } from "../core/cdktf";
 import type { GrantableTables } from "../core/declared-access";
 import type { Identity } from "../core/identity";
 import { APPENDER_ROLE, datasetId, type HospitalRef, shortHash } from "../core/naming";
+import { FINE_GRAINED_READER } from "./pseudonym-tag";
 
 /** https://cloud.google.com/bigquery/docs/access-control */
 export type TableRole = "roles/bigquery.dataViewer";
@@ -60,8 +61,19 @@ export function appenderRole(
   });
 }
 
+export interface NamedTables {
+  /**
+   * Whether other environments live in the same project: no column of theirs is tagged.
+   * @default false
+   */
+  readonly sharedProject?: boolean;
+}
+
 /** A hospital's tables by their names alone: what a stack uses that does not own them. */
-export function warehouseFromNames(hospital: HospitalRef): GrantableTables {
+export function warehouseFromNames(
+  hospital: HospitalRef,
+  { sharedProject = false }: NamedTables = {},
+): GrantableTables {
   const { project } = hospital;
   const dataset = datasetId(hospital);
   const grant = (grantee: Identity, right: string, table: TableName, role: string): ITerraformDependable => {
@@ -78,10 +90,12 @@ export function warehouseFromNames(hospital: HospitalRef): GrantableTables {
     grantAppend: (grantee, tables) =>
       tables.map((table) => grant(grantee, "append", table, `projects/${project}/roles/${APPENDER_ROLE}`)),
     grantAsk: (grantee, tables) => {
-      const jobs = grantee.node.tryFindChild("jobs") as ProjectIamMember | undefined;
+      const onProject = (id: string, role: string): ITerraformDependable =>
+        (grantee.node.tryFindChild(id) as ProjectIamMember | undefined) ??
+        new ProjectIamMember(grantee, id, { project, role, member: grantee.member });
       return [
-        jobs ??
-          new ProjectIamMember(grantee, "jobs", { project, role: "roles/bigquery.jobUser", member: grantee.member }),
+        onProject("jobs", "roles/bigquery.jobUser"),
+        ...(!sharedProject && tables.some(hasPseudonyms) ? [onProject("pseudonyms", FINE_GRAINED_READER)] : []),
         ...tables.map((table) => grant(grantee, "ask", table, "roles/bigquery.dataViewer" satisfies TableRole)),
       ];
     },

@@ -7,6 +7,7 @@ import { dataClass } from "../core/labels";
 import { datasetId, type HospitalRef } from "../core/naming";
 import { type Removal, removalPolicy } from "../core/removal";
 import type { EncryptionKey } from "../security";
+import { PseudonymTag } from "./pseudonym-tag";
 import { appenderRole, grantReadTable, grantRunJobs } from "./table-grants";
 
 export interface WarehouseProps {
@@ -20,7 +21,7 @@ export interface WarehouseProps {
   readonly readers?: readonly string[];
   /**
    * Whether other environments live in the same project and somebody else owns the grants on it and its roles: readers then
-   * run their queries by a right from there.
+   * run their queries by a right from there, and no column is tagged, as what would let the processes see it is such a grant.
    * @default false
    */
   readonly sharedProject?: boolean;
@@ -60,8 +61,11 @@ export class Warehouse extends Construct {
     });
     this.dataset.overrideLogicalId("warehouse");
 
+    const tag = props.sharedProject
+      ? undefined
+      : new PseudonymTag(this, "tag", { hospital, dependsOn: props.dependsOn ?? [] });
     this.tables = Object.fromEntries(
-      TABLE_NAMES.map((name) => [name, this.createTable(name, props)]),
+      TABLE_NAMES.map((name) => [name, this.createTable(name, props, tag)]),
     ) as unknown as Record<TableName, BigqueryTable>;
 
     // Once a project, as a role that was deleted keeps its name for a week.
@@ -89,9 +93,14 @@ export class Warehouse extends Construct {
     for (const table of [...Object.values(this.tables), ...views])
       for (const reader of readers) grantReadTable(table, reader);
     if (!props.sharedProject) for (const reader of readers) grantRunJobs(this, project, reader);
+    for (const reader of readers) tag?.grantMasked(reader);
   }
 
-  private createTable(name: TableName, { hospital, key, removal }: WarehouseProps): BigqueryTable {
+  private createTable(
+    name: TableName,
+    { hospital, key, removal }: WarehouseProps,
+    tag: PseudonymTag | undefined,
+  ): BigqueryTable {
     const layout = LAYOUTS[name];
     const policy = removalPolicy(removal);
     const table = new BigqueryTable(this, name, {
@@ -99,7 +108,7 @@ export class Warehouse extends Construct {
       datasetId: this.dataset.datasetId,
       tableId: name,
       description: layout.description,
-      schema: tableSchema(name),
+      schema: tableSchema(name, tag && { pseudonym: tag.name }),
       ...(layout.partition
         ? { timePartitioning: { type: layout.partition.granularity, field: layout.partition.by } }
         : {}),

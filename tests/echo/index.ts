@@ -9,6 +9,7 @@ import { artifactRegistry } from "./services/artifact-registry";
 import { bigQuery } from "./services/bigquery";
 import { budgets } from "./services/billing-budgets";
 import { compute } from "./services/compute";
+import { dataCatalog, dataPolicies } from "./services/data-catalog";
 import { dataproc } from "./services/dataproc";
 import { dns } from "./services/dns";
 import { iam } from "./services/iam";
@@ -30,6 +31,8 @@ const SERVICES: readonly Service[] = [
   bigQuery,
   budgets,
   compute,
+  dataCatalog,
+  dataPolicies,
   dataproc,
   dns,
   functions,

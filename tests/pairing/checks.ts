@@ -109,7 +109,7 @@ export function accessProblems(deployed: Deployed): string[] {
   return [
     ...difference("bucket", buckets, declared),
     ...difference("key", keys, [...keyGrants(declared), ...(extra?.keys ?? [])]),
-    ...difference("project", project, [...(extra?.project ?? []), ...(tables.asksItself ? [RUN_JOBS] : [])]),
+    ...difference("project", project, [...(extra?.project ?? []), ...(tables.asksItself ? tables.onProject : [])]),
     ...difference("table", granted("google_bigquery_table_iam_member").map(grantOnTable), [
       ...tables.appended,
       ...(tables.asksItself ? tables.asked : []),
@@ -119,12 +119,13 @@ export function accessProblems(deployed: Deployed): string[] {
 }
 
 const RUN_JOBS = "roles/bigquery.jobUser";
+const SEE_PSEUDONYMS = "roles/datacatalog.categoryFineGrainedReader";
 
 /**
  * What the words of contracts mean in rights on tables, spelt out here and not taken from the constructs: who adds rows asks
  * as somebody else.
  */
-function declaredTables(contracts: readonly RuntimeContract[], { project }: HospitalLine) {
+function declaredTables(contracts: readonly RuntimeContract[], { project, tier }: HospitalLine) {
   const appended = new Set(contracts.flatMap(({ appends }) => appends));
   const read = new Set(contracts.flatMap(({ reads }) => reads).filter((one) => one in TABLES));
   const role = `projects/${project}/roles/brainTumorAppender`;
@@ -132,6 +133,8 @@ function declaredTables(contracts: readonly RuntimeContract[], { project }: Hosp
     appended: [...appended].map((table) => `${table} ${role}`),
     asked: [...read].map((table) => `${table} roles/bigquery.dataViewer`),
     asksItself: appended.size === 0 && read.size > 0,
+    // The column of patients is tagged, except where environments share a project.
+    onProject: [RUN_JOBS, ...(read.has("images") && tier !== "ephemeral" ? [SEE_PSEUDONYMS] : [])],
   };
 }
 
@@ -141,7 +144,7 @@ const grantOnTable = ({ config }: Resource): string => `${config.table_id} ${con
 function readerProblems(
   { resources }: Deployed,
   actor: string,
-  { asked, asksItself }: ReturnType<typeof declaredTables>,
+  { asked, asksItself, onProject }: ReturnType<typeof declaredTables>,
 ): string[] {
   const acts = resources.filter(
     ({ type, config }) => type === "google_service_account_iam_member" && config.member === actor,
@@ -163,7 +166,7 @@ function readerProblems(
       grants.map((grant) =>
         grant.type === "google_bigquery_table_iam_member" ? grantOnTable(grant) : `${grant.type} ${grant.config.role}`,
       ),
-      [...asked, `google_project_iam_member ${RUN_JOBS}`],
+      [...asked, ...onProject.map((role) => `google_project_iam_member ${role}`)],
     ),
   ];
 }

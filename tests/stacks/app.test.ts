@@ -140,6 +140,9 @@ describe("the stacks", () => {
     );
     expect([...withoutLabels].sort()).toEqual([
       "google_artifact_registry_repository_iam_member",
+      "google_bigquery_datapolicy_data_policy",
+      "google_data_catalog_policy_tag",
+      "google_data_catalog_taxonomy",
       "google_kms_crypto_key_iam_member",
       "google_kms_key_ring",
       "google_logging_project_sink",

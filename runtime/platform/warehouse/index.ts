@@ -2,7 +2,7 @@ export { BigQueryWarehouse } from "./bigquery/bigquery-warehouse";
 export { bigQuery } from "./bigquery/dialect";
 export { WarehouseError, WarehouseUnavailableError } from "./bigquery/errors";
 export { type Imported, importTables } from "./bigquery/import";
-export { type PolicyTags, tableResource, tableSchema } from "./bigquery/resources";
+export { hasPseudonyms, type PolicyTags, tableResource, tableSchema } from "./bigquery/resources";
 export { isDataset } from "./bigquery/uri";
 export { VIEWS, type ViewDefinition } from "./bigquery/views";
 export { currentImages } from "./definitions";

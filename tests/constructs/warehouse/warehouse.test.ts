@@ -57,6 +57,7 @@ describe.each(TABLE_NAMES)("the table %s", (name) => {
     type: string;
     mode: string;
     description: string;
+    policyTags?: object;
   }[];
 
   test("has the columns of the one schema, in the names and the order that BigQuery's API answers with", () => {
@@ -91,7 +92,7 @@ describe.each(TABLE_NAMES)("the table %s", (name) => {
       partition ? { field: partition.by, type: partition.granularity } : null,
     );
     expect(table.require_partition_filter ?? false).toBe(requirePartitionFilter);
-    expect(JSON.parse(String(table.schema))).toEqual(tableResource(name).schema.fields);
+    expect(schema.map(({ policyTags: _, ...column }) => column)).toEqual(tableResource(name).schema.fields);
   });
 
   test("names the key itself, or a second plan would replace it", () => {
@@ -103,6 +104,42 @@ describe.each(TABLE_NAMES)("the table %s", (name) => {
     const disposable = sandbox.resource("google_bigquery_table", name);
     expect(disposable.deletion_protection).toBe(false);
     expect(disposable).not.toHaveProperty("lifecycle");
+  });
+});
+
+describe("columns that stand for a person", () => {
+  const tagged = ({ config }: { config: Json }) =>
+    (JSON.parse(String(config.schema ?? "[]")) as { name: string; policyTags?: object }[]).flatMap(
+      ({ name, policyTags }) => (policyTags ? [[config.table_id, name, policyTags]] : []),
+    );
+  const tables = prod.resources("google_bigquery_table");
+
+  test("are tagged, all of them and no other", () => {
+    const wanted = TABLE_NAMES.flatMap((table) =>
+      (TABLES[table] as readonly Column[]).flatMap(({ name, pseudonym }) => (pseudonym ? [`${table} ${name}`] : [])),
+    );
+    expect(wanted).toContain("images patient");
+    expect(tables.flatMap(tagged).map(([table, name]) => `${table} ${name}`)).toEqual(wanted);
+    const [tag] = prod.resources("google_data_catalog_policy_tag");
+    for (const [, , policyTags] of tables.flatMap(tagged))
+      expect(policyTags).toEqual({ names: [ref(`google_data_catalog_policy_tag.${tag?.logicalId}.name`)] });
+    expect(prod.resources("google_data_catalog_taxonomy")[0]?.config).toMatchObject({
+      region: "europe-west4",
+      activated_policy_types: ["FINE_GRAINED_ACCESS_CONTROL"],
+    });
+  });
+
+  test("are shown to analysts as a hash, and to nobody else of them", () => {
+    expect(prod.resources("google_bigquery_datapolicy_data_policy")[0]?.config).toMatchObject({
+      data_policy_type: "DATA_MASKING_POLICY",
+      data_masking_policy: { predefined_expression: "SHA256" },
+    });
+    expect(
+      prod
+        .resources("google_bigquery_datapolicy_data_policy_iam_member")
+        .map(({ config }) => [config.role, config.member]),
+    ).toEqual([["roles/bigquerydatapolicy.maskedReader", "group:analysts@example.org"]]);
+    expect(sandbox.resources("google_bigquery_datapolicy_data_policy_iam_member")).toEqual([]);
   });
 });
 

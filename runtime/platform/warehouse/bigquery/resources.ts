@@ -48,6 +48,9 @@ export function allColumns(table: TableName): readonly Column[] {
   return [...TABLES[table], ...BATCH_COLUMNS];
 }
 
+/** Whether a column of a table stands for a person. */
+export const hasPseudonyms = (table: TableName): boolean => allColumns(table).some(({ pseudonym }) => pseudonym);
+
 export function tableFields(table: TableName, tags: PolicyTags = {}): readonly ApiField[] {
   return allColumns(table).map(({ description, mode, name, pseudonym, type }) => ({
     description,
