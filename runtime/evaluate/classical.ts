@@ -203,7 +203,7 @@ function greyHistogram(grey: Uint8Array): Float64Array {
 }
 
 function headerFeatures({ width, height, bytes, format }: Header): Float64Array {
-  const kinds = ["jpeg", "png", "tiff", "bmp", "webp", "dicom"];
+  const kinds = ["jpeg", "png", "tiff", "bmp", "webp", "dicom", "nifti"];
   return Float64Array.from([
     Math.log(width),
     Math.log(height),

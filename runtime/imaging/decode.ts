@@ -11,6 +11,7 @@ import {
   type PageHeader,
   workingBytes,
 } from "./limits";
+import { type NiftiPage, type OpenedVolume, readNiftiPages } from "./nifti";
 import { tryGreyPng } from "./png-reader";
 import { RejectedImage } from "./rejected";
 import { decodeWithSharp } from "./sharp-decoder";
@@ -68,7 +69,7 @@ function reasonAgainst(header: Header, limits: ImageLimits): RejectedImage | und
  * Decodes every page of a scan: oriented, one grey channel, without metadata.
  *
  * 8-bit files give depth 8, all others depth 16; how they become grey: {@link toGrey}; of DICOM: dicom/intensity.ts. EXIF and the orientation of a
- * TIFF turn a picture, other metadata do not. CMYK goes through its embedded profile. Limits are checked before anything
+ * TIFF turn a picture, other metadata do not. Of a NIfTI volume each slice is a page, and blank ones at its ends are left out. CMYK goes through its embedded profile. Limits are checked before anything
  * is decoded.
  *
  * @param limits overrides of {@link DEFAULT_LIMITS}.
@@ -78,18 +79,35 @@ export async function* decodeScan(bytes: Buffer, limits: Partial<ImageLimits> = 
   const allowed = { ...DEFAULT_LIMITS, ...limits };
   const format = checkFile(bytes, allowed);
   const headers = readHeaders(bytes, format, allowed);
+  const volume = await openVolume(headers[0]);
   for (const [index, header] of headers.entries()) {
+    if (volume && !volume.counts(index)) continue;
     const place = { page: index + 1, pages: headers.length, format };
     try {
       checkPage(header, allowed);
-      const needed = workingBytes(header) + (format === "tiff" ? bytes.length : 0);
-      const image = await memory.with(needed, () => decodePage(bytes, format, header));
+      const needed = workingBytes(header) + besideBytes(bytes, header);
+      const image = await memory.with(needed, async () =>
+        picture(volume ? volume.readSlice(index) : await readGrey(bytes, format, header)),
+      );
       yield { ...place, image };
     } catch (error) {
       if (!(error instanceof RejectedImage) || headers.length === 1) throw error;
       yield { ...place, rejected: error };
     }
   }
+}
+
+/** Of a volume, what all its slices need. @throws {RejectedImage} */
+async function openVolume(first: Header | undefined): Promise<OpenedVolume | undefined> {
+  if (!first || !("volume" in first)) return undefined;
+  const { bytes, open } = first.volume;
+  return memory.with(bytes, open);
+}
+
+/** Bytes that are held for the whole file beside those of a page. */
+function besideBytes(bytes: Buffer, header: Header): number {
+  if ("volume" in header) return header.volume.bytes;
+  return "directory" in header ? bytes.length : 0;
 }
 
 function checkFile(bytes: Buffer, limits: ImageLimits): ImageFormat {
@@ -104,11 +122,11 @@ function checkFile(bytes: Buffer, limits: ImageLimits): ImageFormat {
   if (sniffed.format) return sniffed.format;
   throw new RejectedImage(
     "unsupported-format",
-    `This is ${sniffed.name}, not a scan in a format that is read. Send DICOM, JPEG, PNG, TIFF, BMP or WebP.`,
+    `This is ${sniffed.name}, not a scan in a format that is read. Send DICOM, NIfTI, JPEG, PNG, TIFF, BMP or WebP.`,
   );
 }
 
-type Header = PageHeader | TiffPage | DicomPage;
+type Header = PageHeader | TiffPage | DicomPage | NiftiPage;
 
 function readHeaders(bytes: Buffer, format: ImageFormat, limits: ImageLimits): readonly Header[] {
   switch (format) {
@@ -124,14 +142,16 @@ function readHeaders(bytes: Buffer, format: ImageFormat, limits: ImageLimits): r
       return readTiffPages(bytes, limits);
     case "dicom":
       return readDicomPages(bytes, limits);
+    case "nifti":
+      return readNiftiPages(bytes, limits);
   }
 }
 
 /** Larger ones are decoded in another thread, so that whoever shares this one need not wait, pixels. */
 const DECODED_HERE = 2 ** 20;
 
-async function decodePage(bytes: Buffer, format: ImageFormat, header: Header): Promise<GreyImage> {
-  const image = await readGrey(bytes, format, header);
+/** @throws {RejectedImage} `blank-image` */
+function picture(image: GreyImage): GreyImage {
   if (isBlank(image)) {
     throw new RejectedImage("blank-image", "The picture is blank: all its pixels are equal. Send the scan itself.");
   }

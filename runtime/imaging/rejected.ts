@@ -5,7 +5,8 @@
 export const REJECTION_CODES = {
   "empty-file": "The file has no bytes.",
   "file-too-large": "The file has more bytes than the limit.",
-  "unsupported-format": "The bytes are not JPEG, PNG, TIFF, BMP, WebP or DICOM, whatever name and content type say.",
+  "unsupported-format":
+    "The bytes are not JPEG, PNG, TIFF, BMP, WebP, DICOM or NIfTI, whatever name and content type say.",
   "unsupported-encoding": "The format is taken, but not this way of storing pixels in it.",
   "not-an-image":
     "The DICOM file is no picture: a report, a document, a plan, a table of contents, or one without pixels.",

@@ -14,6 +14,7 @@ const NAMES: Record<ImageFormat, string> = {
   bmp: "BMP",
   webp: "WebP",
   dicom: "DICOM",
+  nifti: "NIfTI",
 };
 
 /** sharp's names of a sample, as `raw()` takes them. */

@@ -1,4 +1,5 @@
 import { isDicom } from "./dicom";
+import { isNifti } from "./nifti";
 import type { ImageFormat } from "./types";
 
 export type Sniffed =
@@ -16,6 +17,7 @@ export function sniffFormat(bytes: Uint8Array): Sniffed {
   if (b.length === 0) return other("an empty file");
   // First, because the 128 bytes before the mark are free, and some writers make them look like a TIFF (DICOM PS3.10, 7.1).
   if (isDicom(b)) return { format: "dicom" };
+  if (isNifti(b)) return { format: "nifti" };
   if (at(0, "\xff\xd8\xff")) return { format: "jpeg" };
   if (at(0, "\x89PNG\r\n\x1a\n")) return { format: "png" };
   if (at(0, "II*\0") || at(0, "MM\0*") || at(0, "II+\0") || at(0, "MM\0+")) return { format: "tiff" };
@@ -36,7 +38,6 @@ export function sniffFormat(bytes: Uint8Array): Sniffed {
   if (at(0, "\0\0\0\x0cJXL ") || at(0, "\xff\x0a")) return other("a JPEG XL picture");
   if (at(0, "8BPS")) return other("a Photoshop document");
   if (at(0, "\0\0\x01\0")) return other("a Windows icon");
-  if (at(344, "n+1\0") || at(344, "ni1\0") || at(4, "n+2\0")) return other("a NIfTI volume");
   if (at(0, "\x93NUMPY")) return other("a NumPy array");
   if (at(0, "\x89HDF")) return other("an HDF5 file");
   if (at(0, "SIMPLE  =")) return other("a FITS image");

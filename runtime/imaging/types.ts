@@ -4,7 +4,7 @@ export type GreyImage = {
   readonly height: number;
 } & ({ readonly depth: 8; readonly pixels: Uint8Array } | { readonly depth: 16; readonly pixels: Uint16Array });
 
-export type ImageFormat = "jpeg" | "png" | "tiff" | "bmp" | "webp" | "dicom";
+export type ImageFormat = "jpeg" | "png" | "tiff" | "bmp" | "webp" | "dicom" | "nifti";
 
 /** Where the recipe took its pixels from: maps recipe coordinates back to the original image. */
 export interface Geometry {

@@ -43,7 +43,7 @@ const binary = { type: "string", contentMediaType: "application/octet-stream" } 
 /** A scan as it is sent. */
 export const SCAN = {
   "application/octet-stream": {
-    schema: { ...binary, description: "The bytes of a DICOM (MR), JPEG, PNG, TIFF, BMP or WebP" },
+    schema: { ...binary, description: "The bytes of a DICOM (MR), NIfTI, JPEG, PNG, TIFF, BMP or WebP" },
   },
   "multipart/form-data": {
     schema: { type: "object", properties: { file: { ...binary, format: "binary" } }, required: ["file"] },

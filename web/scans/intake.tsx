@@ -42,8 +42,8 @@ export function Intake() {
     <section class={over ? "intake over" : "intake"} aria-labelledby="intake-title">
       <h2 id="intake-title">Scans</h2>
       <p class="hint">
-        Drop files or a folder anywhere on this page: DICOM (MR), JPEG, PNG, TIFF, BMP or WebP. They are sent to this
-        server only.
+        Drop files or a folder anywhere on this page: DICOM (MR), NIfTI, JPEG, PNG, TIFF, BMP or WebP. They are sent to
+        this server only.
       </p>
       <div class="row">
         <Chooser label="Choose files" onFiles={take} />

@@ -16,7 +16,8 @@ export interface Upright {
 
 /** Below it, pixels count as square. */
 const SQUARE = 0.01;
-const LONGEST_PIXEL = 16;
+/** How many times as long as the other one side of a pixel may be. */
+export const LONGEST_PIXEL = 16;
 
 /**
  * The picture as radiologists look at it: axial from below with the patient's right at the left and the front above; coronal from

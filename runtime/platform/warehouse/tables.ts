@@ -39,7 +39,7 @@ export const IMAGES = [
   nullable("label", "STRING", "Cancer or Non-Cancer; null where it is not known"),
   required("status", "STRING", "curated or quarantined"),
   nullable("reason", "STRING", "Stable code of why it is in quarantine"),
-  nullable("format", "STRING", "What the bytes are: jpeg, png, tiff, bmp, webp, dicom; null if unknown"),
+  nullable("format", "STRING", "What the bytes are: jpeg, png, tiff, bmp, webp, dicom, nifti; null if unknown"),
   nullable("width", "INT64", "Pixels, after orientation"),
   nullable("height", "INT64", "Pixels, after orientation"),
   required("bytes", "INT64", "Size of the landing object"),
