@@ -175,4 +175,48 @@ class PythonEnvironment {
   }
 }
 
-module.exports = { PythonEnvironment, ROOT, aptInstall, findPython, has, list, run, withLock };
+/**
+ * Brings an environment of one set of packages, the file of which is named after it.
+ * @param name its folder in .parts
+ * @param minors of the Python 3 that its packages run on
+ * @param what a person knows it by
+ * @returns {string} what was done
+ */
+function bringPython(name, minors, what) {
+  const environment = new PythonEnvironment(name, minors, { base: [`scripts/requirements-${name}.txt`] });
+  return withLock(name, () => {
+    const [version] = environment.pins("base");
+    if (environment.has("base")) return `${version}, already there`;
+    environment.install("base", (python) =>
+      console.error(`${what}: installing it for Python ${python} into .parts/${name}; that takes half a minute.`),
+    );
+    return `${version}, installed`;
+  });
+}
+
+/** Brings a part and says in a line what was done, or why it is missing. */
+function tellOfPart(name, bring) {
+  try {
+    console.log(`${name}: ${bring()}`);
+  } catch (error) {
+    console.error(`${name}: ${error.message}`);
+    process.exitCode = 1;
+  }
+}
+
+/** Of those that scientific packages have wheels for. */
+const WHEEL_MINORS = [11, 12, 13];
+
+module.exports = {
+  PythonEnvironment,
+  ROOT,
+  aptInstall,
+  bringPython,
+  findPython,
+  has,
+  list,
+  run,
+  tellOfPart,
+  WHEEL_MINORS,
+  withLock,
+};

@@ -1,6 +1,6 @@
 /**
- * Brings what the tests need besides npm packages, once: a Google Cloud Storage server, a BigQuery server, pydicom
- * and a browser.
+ * Brings what the tests need besides npm packages, once: a Google Cloud Storage server, a BigQuery server, pydicom,
+ * nibabel and a browser.
  * What can be installed without rights goes into .parts/, which git ignores. Prints a line a part; exits 1 if one is
  * missing.
  */
@@ -10,6 +10,7 @@ const { join } = require("node:path");
 const { PythonEnvironment, aptInstall, has, run, withLock } = require("./parts");
 
 const { bringPydicom } = require("./setup-dicom");
+const { bringNibabel } = require("./setup-nifti");
 
 const PARTS = join(__dirname, "..", ".parts");
 const FAKE_GCS_VERSION = "v1.56.1";
@@ -23,6 +24,7 @@ const parts = {
   "fake-gcs-server": fakeGcsServer,
   "BigQuery server": bigQueryServer,
   pydicom: bringPydicom,
+  nibabel: bringNibabel,
   Chromium: chromium,
 };
 let missing = 0;

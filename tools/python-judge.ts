@@ -1,9 +1,10 @@
 import { type ChildProcessByStdio, spawn } from "node:child_process";
 import { once } from "node:events";
 import { lstatSync, readdirSync, statSync } from "node:fs";
+import { readFile } from "node:fs/promises";
 import { endianness } from "node:os";
 import type { Writable } from "node:stream";
-import type { RejectedImage } from "../runtime/imaging";
+import { DEFAULT_LIMITS, decodeScan, RejectedImage } from "../runtime/imaging";
 import { ConfigurationError } from "../runtime/platform/config";
 import { createProgress } from "../runtime/platform/progress";
 import { EXIT } from "./command";
@@ -100,4 +101,40 @@ function filesBelow(folder: string, below = ""): string[] {
 
 export function inFolder(folder: string, path: string): Buffer {
   return Buffer.concat([Buffer.from(`${folder}/`), Buffer.from(path, NAMES)]);
+}
+
+/** A picture of any size is compared; ingest takes none that is smaller than its limit. */
+const LIMITS = { minimumSide: 1 };
+
+/**
+ * Tells of each page of a file: its samples follow its line (16 bits: little-endian), or there is a code and a sentence; then
+ * that the file has ended.
+ */
+export async function tellOfPages(data: string, path: string, judge: PythonJudge): Promise<void> {
+  let refused = false;
+  try {
+    const file = inFolder(data, path);
+    if (statSync(file).size > DEFAULT_LIMITS.bytes) {
+      throw new RejectedImage("file-too-large", "The file has more bytes than the limit.");
+    }
+    for await (const decoded of decodeScan(await readFile(file), LIMITS)) {
+      const { page, pages } = decoded;
+      if ("rejected" in decoded) {
+        await judge.send({ path, page, pages, ...sentenceOf(decoded.rejected) });
+        continue;
+      }
+      const { width, height, depth, pixels } = decoded.image;
+      const samples = littleEndian(pixels);
+      await judge.send({ path, page, pages, width, height, depth, bytes: samples.length }, samples);
+    }
+  } catch (error) {
+    // Whatever else is thrown has no code, so the file counts as lost.
+    if (!(error instanceof RejectedImage)) {
+      process.stderr.write(`${path}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+      return;
+    }
+    refused = true;
+    await judge.send({ path, page: 1, pages: 1, ...sentenceOf(error) });
+  }
+  await judge.send({ path, end: true, refused });
 }

@@ -77,7 +77,7 @@ export const EXCEPTIONS: readonly Exception[] = [
   { from: "runtime/train/", to: "runtime/tensorflow/backend-names", reason: NAMES_ALONE },
   { from: "tools/doctor/probe.ts", to: "runtime/phantom", reason: PROBE },
   { from: "tools/doctor/probe.ts", to: "runtime/ingest", reason: PROBE },
-  ...["tools/python-judge.ts", "tools/verify-dicom.ts", "tools/verify-pixels.ts"].map((from) => ({
+  ...["tools/python-judge.ts", "tools/verify-dicom.ts"].map((from) => ({
     from,
     to: "runtime/imaging",
     reason: "It compares what this decodes with another decoder, and concerns nothing that is deployed.",

@@ -1,9 +1,7 @@
-import { spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { deflateRawSync } from "node:zlib";
-import { REJECTION_CODES } from "../../../../runtime/imaging";
+import { decodeAll } from "../../../support/decode-all";
 import { pydicomTestFiles } from "../../../support/pydicom";
 import { randomNumbers } from "../pictures";
 import {
@@ -19,39 +17,6 @@ import {
   writeFile,
   writeMr,
 } from "./dicom-writer";
-
-interface Outcome {
-  readonly stored: string | { readonly code?: string; readonly message?: string; readonly crash?: string };
-  readonly pictures: Outcome["stored"];
-  readonly milliseconds: number;
-}
-
-let folder: string;
-beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), "malformed-"));
-});
-afterEach(() => rmSync(folder, { recursive: true }));
-
-/** In a process of its own, which a crash would end. */
-function decodeAll(files: ReadonlyMap<string, Buffer>): { results: Record<string, Outcome>; memory: number } {
-  for (const [name, bytes] of files) writeFileSync(join(folder, name), bytes);
-  const script = join(__dirname, "fixtures", "decode-all.js");
-  const { status, stdout, stderr } = spawnSync(process.execPath, [script, folder], {
-    encoding: "utf8",
-    maxBuffer: 2 ** 28,
-  });
-  if (status !== 0) throw new Error(`It ended with ${status}: ${stderr}`);
-  const { results, memory } = JSON.parse(stdout) as { results: Record<string, Outcome>; memory: number };
-  expect(Object.keys(results)).toHaveLength(files.size);
-  for (const [name, { stored, pictures }] of Object.entries(results))
-    for (const outcome of [stored, pictures]) {
-      if (typeof outcome === "string") continue;
-      // Whoever threw something else has not looked before.
-      expect([name, outcome.crash]).toEqual([name, undefined]);
-      expect(REJECTION_CODES).toHaveProperty([outcome.code as string]);
-    }
-  return { results, memory };
-}
 
 /** What a process holds that has decoded nothing, and what one file may take: five times the largest of these. */
 const MOST_MEMORY = 600 * 2 ** 20;
