@@ -1,22 +1,11 @@
 import { createHmac } from "node:crypto";
+import type { ReplacementNames } from "../imaging";
 import { openPseudonymiser, type Pseudonymiser } from "./pseudonym";
 
-/** What stands in a scan for the identifiers of a patient, and of whatever else DICOM names. */
+/** What stands in a scan for the identifiers of a patient, and of whatever else DICOM names: the same at every door. */
 export interface Identities {
   /** @param patientId as in the header or the manifest, padding and all; undefined or empty where it is not known */
   of(patientId: string | undefined): Promise<ReplacementNames>;
-}
-
-/** The same names under the same key, at every door. */
-export interface ReplacementNames {
-  /** 64 hex digits, equal to the pseudonym of the manifest's patient_id; undefined where the patient is not known. */
-  readonly patient: string | undefined;
-  /** "2.25." and up to 39 digits (128 bits): PS3.5, B.2. It does not depend on the patient. */
-  uid(uid: string): string;
-  /** 16 upper-case hex digits: fits SH. */
-  accession(value: string): string;
-  /** Whole days that dates lie earlier, 1 to 3,652: a patient's own; one of the key where the patient is not known. */
-  readonly dayShift: number;
 }
 
 /**
@@ -44,6 +33,7 @@ export async function identitiesUnder(pseudonymiser: Pseudonymiser): Promise<Ide
       .update(`${kind}\0${normalised(value)}`)
       .digest();
   const shared = {
+    // PS3.5, B.2: 128 bits have up to 39 digits.
     uid: (uid: string) => `2.25.${BigInt(`0x${signed("uid", uid).toString("hex", 0, 16)}`)}`,
     accession: (value: string) => signed("accession", value).toString("hex", 0, 8).toUpperCase(),
   };
@@ -59,7 +49,10 @@ export async function identitiesUnder(pseudonymiser: Pseudonymiser): Promise<Ide
   };
 }
 
-/** An identifier without its padding (PS3.5, 6.2) and without control characters. */
+/** An identifier in the one form of those that look alike, without padding (PS3.5, 6.2) and control characters. */
 function normalised(value: string): string {
-  return value.replace(/\p{Cc}/gu, "").trim();
+  return value
+    .replace(/\p{Cc}/gu, "")
+    .normalize("NFC")
+    .trim();
 }

@@ -1,5 +1,6 @@
+export type { ReplacementNames } from "../imaging";
 export { checkInput } from "./check-input";
-export { type Identities, identitiesUnder, openIdentities, type ReplacementNames } from "./identities";
+export { type Identities, identitiesUnder, openIdentities } from "./identities";
 export { type InputFile, type InputFolder, pickScans, readInputFolder, requireLabelFolders } from "./input-folder";
 export { DISCLAIMER, LABEL_FOLDERS, LABELS, type Label } from "./labels";
 export {

@@ -28,25 +28,33 @@ export interface JpegScan {
 export const SOF = { baseline: 0xc0, extended: 0xc1, lossless: 0xc3 } as const;
 const DHT = 0xc4;
 const SOI = 0xd8;
-const EOI = 0xd9;
+export const EOI = 0xd9;
 const SOS = 0xda;
 const DQT = 0xdb;
 const DRI = 0xdd;
 
 const isFrame = (marker: number) =>
   marker >= 0xc0 && marker <= 0xcf && marker !== DHT && marker !== 0xc8 && marker !== 0xcc;
-/** Markers without a segment: TEM, restarts. */
-const isBare = (marker: number) => marker === 0x01 || (marker >= 0xd0 && marker <= 0xd8);
+/** Markers without a segment: restarts. */
+const isBare = (marker: number) => marker >= 0xd0 && marker <= 0xd8;
+/** What may follow 0xff in data, or before a marker; data of JPEG-LS has anything up to 0x7f there. */
+const isData = (byte: number | undefined) => byte !== undefined && (byte < 0xc0 || byte === 0xff);
 
-/** The markers of a stream in their order, with what lies in their segments. */
-function* segments(bytes: Buffer): Generator<{ marker: number; start: number; end: number }> {
+/**
+ * The markers of a stream in their order, with what lies in their segments, up to its end, which has none.
+ * @throws {RejectedImage} `truncated` or `damaged`
+ */
+export function* segments(bytes: Buffer): Generator<{ marker: number; start: number; end: number }> {
   if (bytes[0] !== 0xff || bytes[1] !== SOI) throw damaged("a frame is no JPEG stream");
   for (let at = 2; ; ) {
-    while (at < bytes.length && (bytes[at] !== 0xff || bytes[at + 1] === 0 || bytes[at + 1] === 0xff)) at++;
+    while (at < bytes.length && (bytes[at] !== 0xff || isData(bytes[at + 1]))) at++;
     const marker = bytes[at + 1];
     if (marker === undefined) return;
     at += 2;
-    if (marker === EOI) return;
+    if (marker === EOI) {
+      yield { marker, start: at, end: at };
+      return;
+    }
     if (isBare(marker)) continue;
     if (at + 2 > bytes.length) throw truncated();
     const end = at + bytes.readUInt16BE(at);

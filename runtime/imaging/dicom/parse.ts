@@ -101,6 +101,13 @@ export function beginFile(bytes: Buffer, wanted: WantedElements): BegunFile {
   return { transferSyntax, meta, encoding, walker: () => new Walker(rest, at, encoding) };
 }
 
+/** The elements that are wanted. @throws {RejectedImage} `damaged` or `truncated` */
+export function readOn({ transferSyntax, meta, encoding, walker }: BegunFile, wanted: WantedElements): DicomFile {
+  const dataSet = new DataSet(encoding.bigEndian);
+  walker().walk(new Keeper(wanted), dataSet);
+  return { transferSyntax, meta, dataSet };
+}
+
 /** Keeps the elements that are wanted. */
 class Keeper implements Visitor<DataSet, SequenceItems> {
   readonly endsAtPixels = true;

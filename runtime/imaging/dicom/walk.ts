@@ -11,7 +11,7 @@ const END_OF_SEQUENCE = 0xfffe_e0dd;
 const UNDEFINED_LENGTH = 0xffff_ffff;
 
 /** Value representations whose length has 32 bits: PS3.5, 7.1.2. */
-const LONG: ReadonlySet<string> = new Set("OB OD OF OL OV OW SQ SV UC UN UR UT UV".split(" "));
+export const LONG: ReadonlySet<string> = new Set("OB OD OF OL OV OW SQ SV UC UN UR UT UV".split(" "));
 export const SHORT: ReadonlySet<string> = new Set(
   "AE AS AT CS DA DS DT FD FL IS LO LT PN SH SL SS ST TM UI UL US".split(" "),
 );
