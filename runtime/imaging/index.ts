@@ -2,7 +2,16 @@ export { oneChannel, replicate } from "./channels";
 export { hashOfCurated, type RecipeTask, recipeOfCurated } from "./curated";
 export { type DecodedPage, decodeScan, outlineScan, type ScanOutline } from "./decode";
 export { type DeidentifyOptions, deidentify, type ReplacementNames } from "./deidentify";
-export { type DicomHeader, isDicom, openDicom, readDicomHeader } from "./dicom";
+export {
+  type AnsweredFrame,
+  type DicomHeader,
+  isDicom,
+  openDicom,
+  readAnsweredFrame,
+  readDicomHeader,
+  type StoredFramePlace,
+  storedPlace,
+} from "./dicom";
 export {
   hashDistance,
   hashOfRecipe,

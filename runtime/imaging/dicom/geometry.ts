@@ -103,6 +103,25 @@ function mainDirection(cosines: readonly number[]): Direction | undefined {
   return { axis, sign: Math.sign(cosines[axis] as number) };
 }
 
+/** Where a frame is stored, and how it became upright: what turns a place in the picture back into one in the file. */
+export interface StoredFramePlace extends Upright {
+  /** Size of the frame as it is stored. */
+  readonly columns: number;
+  readonly rows: number;
+}
+
+/**
+ * The place in stored pixels of a place in the upright picture. Both reach from 0, the outer edge of the first pixel, to
+ * the picture's width and height (PS3.3, C.18.6): the middle of pixel n is n + 0.5.
+ */
+export function storedPlace(frame: StoredFramePlace, x: number, y: number): { column: number; row: number } {
+  const { squared, transposed, mirrored, flipped, width, height, columns, rows } = frame;
+  const across = mirrored ? width - x : x;
+  const down = flipped ? height - y : y;
+  const [column, row] = transposed ? [down, across] : [across, down];
+  return { column: (column * columns) / squared.width, row: (row * rows) / squared.height };
+}
+
 type Grey = Uint8Array | Uint16Array;
 
 /** The pixels of the upright picture, row by row. */

@@ -6,11 +6,13 @@ import { coloursOf } from "./colours";
 import { type Description, describe } from "./description";
 import { FrameFacts } from "./frame-facts";
 import { Frames } from "./frames";
-import { makeUpright, upright } from "./geometry";
+import { makeUpright, type StoredFramePlace, upright } from "./geometry";
 import { greyOf } from "./intensity";
 import { checkIsMr, checkIsPicture } from "./kinds";
 import { type DicomFile, parseDicom } from "./parse";
+import { TAG } from "./tags";
 
+export { type StoredFramePlace, storedPlace } from "./geometry";
 export { type DicomHeader, readDicomHeader } from "./header";
 export { isDicom } from "./parse";
 export type { StoredFrame } from "./stored-frame";
@@ -100,4 +102,32 @@ function pageOf({ file: { dataSet }, description, frames }: OpenedDicom, index: 
     if (!(error instanceof RejectedImage)) throw error;
     return { ...header, readFrame: () => Promise.reject(error), rejected: error };
   }
+}
+
+/** How a frame that was answered stands in its file. */
+export interface AnsweredFrame {
+  /** Number of frames that the file says it has; undefined where it says nothing of frames. */
+  readonly frames: number | undefined;
+  readonly place: StoredFramePlace;
+  /** What the file says of text in its pixels; undefined where it says nothing. */
+  readonly burnedIn: "YES" | "NO" | undefined;
+}
+
+/**
+ * What of a file's pixels is needed to say where in it something lies, without decoding them.
+ *
+ * @param frame from 1
+ * @throws {RejectedImage} if the file cannot be read
+ */
+export function readAnsweredFrame(bytes: Buffer, frame: number): AnsweredFrame {
+  const file = parseDicom(bytes);
+  const { dataSet } = file;
+  const { rows, columns, frames } = describe(file);
+  const facts = new FrameFacts(dataSet, frame - 1);
+  const burnedIn = dataSet.text(TAG.burnedIn);
+  return {
+    frames: dataSet.has(TAG.frames) ? frames : undefined,
+    place: { ...upright(columns, rows, facts.rowsToColumns, facts.orientation), columns, rows },
+    burnedIn: burnedIn === "YES" || burnedIn === "NO" ? burnedIn : undefined,
+  };
 }

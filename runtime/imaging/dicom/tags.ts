@@ -20,6 +20,7 @@ export const TAG = {
   signed: 0x0028_0103,
   padding: 0x0028_0120,
   paddingLimit: 0x0028_0121,
+  burnedIn: 0x0028_0301,
   windowCenter: 0x0028_1050,
   windowWidth: 0x0028_1051,
   intercept: 0x0028_1052,
