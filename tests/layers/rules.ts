@@ -16,6 +16,7 @@ const RUNTIME: Readonly<Record<string, readonly string[]>> = {
   imaging: ["platform"],
   intake: ["imaging"],
   guard: ["imaging"],
+  exchange: ["platform"],
   phantom: ["intake"],
   dataset: ["intake", "guard", "phantom"],
   model: ["dataset"],
@@ -26,6 +27,8 @@ const RUNTIME: Readonly<Record<string, readonly string[]>> = {
   evaluate: ["explain", "similar"],
   tensorflow: ["model"],
   ...Object.fromEntries(CAPABILITIES.map((name) => [name, ["registry", "evaluate"]])),
+  // What leaves for other systems.
+  serve: ["registry", "evaluate", "exchange"],
   // What trains computes with TensorFlow.js; nothing that answers may load it.
   train: ["registry", "evaluate", "tensorflow"],
   features: ["registry", "evaluate", "tensorflow"],
@@ -75,6 +78,11 @@ export const EXCEPTIONS: readonly Exception[] = [
   { from: "runtime/cli/spark.ts", to: "runtime/score/contract", reason: DRIVERS },
   { from: "runtime/cli/", to: "runtime/tensorflow/backend-names", reason: NAMES_ALONE },
   { from: "runtime/train/", to: "runtime/tensorflow/backend-names", reason: NAMES_ALONE },
+  {
+    from: "tools/verify-exchange.ts",
+    to: "runtime/exchange",
+    reason: "It has what this writes judged by others, and concerns nothing that is deployed.",
+  },
   { from: "tools/doctor/probe.ts", to: "runtime/phantom", reason: PROBE },
   { from: "tools/doctor/probe.ts", to: "runtime/ingest", reason: PROBE },
   ...["tools/python-judge.ts", "tools/verify-dicom.ts"].map((from) => ({
