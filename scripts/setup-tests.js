@@ -1,13 +1,13 @@
 /**
  * Brings what the tests need besides npm packages, once: a Google Cloud Storage server, a BigQuery server, pydicom,
- * nibabel and a browser.
+ * nibabel, a client of DICOMweb and a browser.
  * What can be installed without rights goes into .parts/, which git ignores. Prints a line a part; exits 1 if one is
  * missing.
  */
 const { spawnSync } = require("node:child_process");
 const { existsSync, mkdirSync } = require("node:fs");
 const { join } = require("node:path");
-const { PythonEnvironment, aptInstall, has, run, withLock } = require("./parts");
+const { PythonEnvironment, WHEEL_MINORS, aptInstall, bringPython, has, run, withLock } = require("./parts");
 
 const { bringPydicom } = require("./setup-dicom");
 const { bringNibabel } = require("./setup-nifti");
@@ -25,6 +25,7 @@ const parts = {
   "BigQuery server": bigQueryServer,
   pydicom: bringPydicom,
   nibabel: bringNibabel,
+  "dicomweb-client": () => bringPython("dicomweb", WHEEL_MINORS, "dicomweb-client"),
   Chromium: chromium,
 };
 let missing = 0;

@@ -4,6 +4,7 @@ export { type DecodedPage, decodeScan, outlineScan, type ScanOutline } from "./d
 export { type DeidentifyOptions, deidentify, type ReplacementNames } from "./deidentify";
 export {
   type AnsweredFrame,
+  checkDicom,
   type DicomHeader,
   isDicom,
   openDicom,

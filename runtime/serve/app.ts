@@ -32,6 +32,7 @@ import {
   refuseOtherMethods,
 } from "./protocol";
 import { Queue } from "./queue";
+import { dicomWebRoutes } from "./routes/dicomweb";
 import { docsRoutes } from "./routes/docs";
 import { healthRoutes } from "./routes/health";
 import { historyRoutes } from "./routes/history";
@@ -48,6 +49,8 @@ export interface ServerDependencies {
   /** The bucket of models again, where this process may move the pointer to the current one. @default it may not */
   readonly pointer?: PointerStore | undefined;
   readonly reports: ReadableStore & CreatableStore;
+  /** Where DICOM that comes by STOW-RS lands. @default none is taken, and there is no such route */
+  readonly landing?: CreatableStore;
   /** Where the pictures of the data set lie. @default known scans are shown without theirs */
   readonly curated?: ReadableStore;
   readonly warehouse: Warehouse;
@@ -88,6 +91,8 @@ export interface ServerDependencies {
 const WHOLE_REQUEST_SECONDS = 120;
 /** Pictures that may wait to be drawn. */
 const DRAWINGS = 64;
+/** Requests with DICOM instances that may be stored or wait for it; a quarter of them with several. */
+const STORINGS = 16;
 /** For a client to end a request that was refused, seconds. */
 const LINGER_SECONDS = 5;
 /** Once the server is being stopped: for bodies that are on their way, and for everything, seconds. */
@@ -107,7 +112,7 @@ declare module "fastify" {
  * `/readyz` says what is wrong.
  */
 export async function buildServer(dependencies: ServerDependencies): Promise<FastifyInstance> {
-  const { models, pointer, reports, curated, warehouse, log } = dependencies;
+  const { models, pointer, reports, landing, curated, warehouse, log } = dependencies;
   const maxBodyBytes = dependencies.maxBodyBytes ?? SERVE_DEFAULTS.maxBodyMiB * 2 ** 20;
   const maxPages = dependencies.maxPages ?? SERVE_DEFAULTS.maxPages;
   const pixels = (dependencies.maxMegapixels ?? SERVE_DEFAULTS.maxMegapixels) * 1_000_000;
@@ -120,9 +125,10 @@ export async function buildServer(dependencies: ServerDependencies): Promise<Fas
   const places = dependencies.queueLimit ?? SERVE_DEFAULTS.queueLimit;
   const queue = new Queue({ places, lanes: LANES, patience: deadlineSeconds });
   const drawing = new Queue({ places: DRAWINGS, lanes: LANES, patience: deadlineSeconds });
+  const storing = new Queue({ places: STORINGS, lanes: LANES, patience: deadlineSeconds });
   const pictures = new Pictures(LANES);
   const bodies = new Bodies({ memory: 4 * (maxBodyBytes + MULTIPART_OVERHEAD), senderSeconds });
-  const metrics = createMetrics(slot, queue, bodies);
+  const metrics = createMetrics(slot, queue, storing, bodies);
   const answers = new Answers(reports, dependencies.keepDays ?? SERVE_DEFAULTS.keepDays);
   const history = new TimeIndex(reports, "history");
   const feedback = new FeedbackBook(reports, warehouse);
@@ -223,6 +229,10 @@ export async function buildServer(dependencies: ServerDependencies): Promise<Fas
   const drawn = { drawing, pictures, connections, answers, shelf };
   await app.register(predictionRoutes, { ...drawn, feedback, bodies, keys, curated });
   await app.register(similarRoutes, drawn);
+  if (landing) {
+    const stored = { landing, reports, identities, bodies, connections, storing, metrics, log };
+    await app.register(dicomWebRoutes, { ...stored, maxBodyBytes, deadlineSeconds });
+  }
   await app.register(modelRoutes, { slot, models, pointer, reports, keys });
   refuseTheRest();
 

@@ -4,7 +4,7 @@ import type { ModelSlot } from "./model-slot";
 import type { Queue } from "./queue";
 
 /** What `/metrics` tells. Each server has its own registry, so that several can live in one process. */
-export function createMetrics(slot: ModelSlot, queue: Queue, bodies: Bodies) {
+export function createMetrics(slot: ModelSlot, queue: Queue, storing: Queue, bodies: Bodies) {
   const registry = new Registry();
   const registers = [registry];
   collectDefaultMetrics({ register: registry });
@@ -33,6 +33,14 @@ export function createMetrics(slot: ModelSlot, queue: Queue, bodies: Bodies) {
     registers,
     collect() {
       this.set(queue.size);
+    },
+  });
+  new Gauge({
+    name: "serve_storing_in_progress",
+    help: "Requests with DICOM instances that were let in and are not done",
+    registers,
+    collect() {
+      this.set(storing.size);
     },
   });
   new Gauge({
@@ -65,6 +73,12 @@ export function createMetrics(slot: ModelSlot, queue: Queue, bodies: Bodies) {
       name: "serve_refusals_total",
       help: "Requests for a prediction that were refused, by code",
       labelNames: ["code"],
+      registers,
+    }),
+    instances: new Counter({
+      name: "serve_stored_instances_total",
+      help: "DICOM instances that came by STOW-RS, by their failure reason; 0000: stored",
+      labelNames: ["reason"],
       registers,
     }),
     seconds: new Histogram({

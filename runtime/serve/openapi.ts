@@ -59,6 +59,17 @@ export const SCANS = (most: number) => ({
     },
   },
 });
+/** DICOM instances as STOW-RS sends them. */
+export const INSTANCES = {
+  "multipart/related": {
+    schema: {
+      type: "object",
+      description: 'With type="application/dicom": each part is a file of DICOM PS3.10',
+      properties: { instance: { type: "array", items: { ...binary, contentMediaType: "application/dicom" } } },
+    },
+  },
+  "application/dicom": { schema: { ...binary, contentMediaType: "application/dicom" } },
+};
 /** A body of JSON that a route reads itself. @param schema one with a name */
 export const jsonBody = (schema: z.ZodType) => ({
   "application/json": { schema: { $ref: `#/components/schemas/${z.globalRegistry.get(schema)?.id}` } },

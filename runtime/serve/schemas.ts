@@ -512,3 +512,27 @@ export const samplesSchema = named(
   }),
 );
 export type Samples = z.infer<typeof samplesSchema>;
+
+const dicomUid = z.object({ vr: z.literal("UI"), Value: z.array(z.string()) });
+const dicomUrl = z.object({ vr: z.literal("UR") }).describe("Empty: nothing can be retrieved here");
+const dicomNumber = z.object({ vr: z.literal("US"), Value: z.array(z.int()) });
+const sequenceOf = <S extends z.ZodType>(item: S) => z.object({ vr: z.literal("SQ"), Value: z.array(item) });
+const referenced = { "00081150": dicomUid, "00081155": dicomUid };
+
+/** DICOM PS3.18, table I.1-1, as DICOM JSON. */
+export const storeInstancesSchema = named(
+  "StoreInstancesResponse",
+  z.object({
+    "00081190": dicomUrl,
+    "00081199": sequenceOf(z.object({ ...referenced, "00081190": dicomUrl }))
+      .optional()
+      .describe("Referenced SOP Sequence: what is stored"),
+    "00081198": sequenceOf(z.object({ ...referenced, "00081197": dicomNumber }))
+      .optional()
+      .describe("Failed SOP Sequence: what is not, with the Failure Reason"),
+    "0008119A": sequenceOf(z.object({ "00081197": dicomNumber }))
+      .optional()
+      .describe("Other Failures Sequence: parts whose UIDs cannot be read"),
+  }),
+);
+export type StoreInstancesResponse = z.infer<typeof storeInstancesSchema>;

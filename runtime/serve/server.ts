@@ -7,7 +7,7 @@ import { ConfigurationError, parseEnv } from "../platform/config";
 import { createLogger, type Logger } from "../platform/logging";
 import { openStores, openTables } from "../platform/open-stores";
 import { LOOPBACK, portProblem } from "../platform/port";
-import { DirectoryStore } from "../platform/stores";
+import { creatableOnly, DirectoryStore } from "../platform/stores";
 import { openWorkspace, type Workspace } from "../platform/workspace";
 import { buildServer } from "./app";
 import { SERVE_DEFAULTS, serveContract } from "./contract";
@@ -82,13 +82,14 @@ export async function serveWorkspace(options: {
   const workspace = typeof options.workspace === "string" ? await openWorkspace(options.workspace) : options.workspace;
   const host = options.host ?? LOOPBACK;
   const callers = options.callers ?? localCallers(host, {});
-  const { models, reports, curated } = workspace.buckets;
+  const { models, reports, curated, landing } = workspace.buckets;
   const log = options.log ?? createLogger("serve", { keepNames: true });
   const keepDays = options.keepDays ?? SERVE_DEFAULTS.keepDays;
   const app = await buildServer({
     models,
     pointer: models,
     reports,
+    landing: creatableOnly(landing, serveContract.createsBelow.landing),
     curated,
     warehouse: workspace.warehouse,
     identities: lateIdentities(process.env.PSEUDONYM_KEY ?? LOCAL_PSEUDONYM_KEY),
@@ -136,12 +137,13 @@ export async function main(): Promise<void> {
   const env = parseEnv(serveContract.env, process.env, (all) => identityProblems(all, host));
   const log = createLogger("serve");
   const authentication = authenticationOf(env);
-  const { models, reports, curated } = await openStores(serveContract, env);
+  const { models, reports, curated, landing } = await openStores(serveContract, env);
   const warehouse = await openTables(serveContract, env);
   const app = await buildServer({
     models,
     pointer: models,
     reports,
+    landing,
     curated,
     warehouse,
     identities: lateIdentities(env.PSEUDONYM_KEY),

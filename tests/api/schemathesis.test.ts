@@ -9,6 +9,7 @@ import sharp from "sharp";
 import { openWorkspace, type Workspace } from "../../runtime/platform/workspace";
 import { buildServer } from "../../runtime/serve";
 import { useBackend } from "../../runtime/tensorflow";
+import { type Elements, writeMr } from "../runtime/imaging/dicom/dicom-writer";
 import { headPng } from "../support/bright-spot-model";
 import { storeEvaluation } from "../support/evaluation";
 import { promote, storeModel } from "../support/served-model";
@@ -36,19 +37,26 @@ beforeAll(async () => {
     await storeEvaluation(workspace.buckets.reports, id, auc, unfit);
   }
   await promote(workspace, "model-one");
-  const { models, reports } = workspace.buckets;
+  const { models, reports, landing } = workspace.buckets;
   app = await buildServer({
     models,
     pointer: models,
     reports,
+    landing,
     warehouse: workspace.warehouse,
     log: pino({ level: "silent" }),
     deadlineSeconds: 600,
   });
   url = await app.listen({ port: 0, host: "127.0.0.1" });
   const scan = await headPng(64, 64, { x: 32, y: 30, radius: 8 });
-  await mkdir(join(folder, "scans"));
+  for (const name of ["scans", "instances"]) await mkdir(join(folder, name));
   await writeFile(join(folder, "scans", "a.png"), scan);
+  const ofSeries: Elements = [
+    [0x0020_000d, "UI", "1.2.3"],
+    [0x0020_000e, "UI", "1.2.3.1"],
+  ];
+  await writeFile(join(folder, "instances", "a.dcm"), writeMr(64, 48, ofSeries));
+  await writeFile(join(folder, "instances", "b.dcm"), writeMr(64, 48, [...ofSeries, [0x0008_0060, "CS", "CT"]]));
   await writeFile(join(folder, "scans", "b.jpg"), await sharp(scan).jpeg({ quality: 95 }).toBuffer());
 });
 
@@ -63,7 +71,13 @@ async function run(
   command: string,
   args: readonly string[],
 ): Promise<{ readonly code: number; readonly said: string }> {
-  const env = { ...process.env, SCHEMATHESIS_HOOKS: "hooks", PYTHONPATH: __dirname, SCANS: join(folder, "scans") };
+  const env = {
+    ...process.env,
+    SCHEMATHESIS_HOOKS: "hooks",
+    PYTHONPATH: __dirname,
+    SCANS: join(folder, "scans"),
+    INSTANCES: join(folder, "instances"),
+  };
   const child = spawn(join(BIN, command), args, { cwd: folder, env, stdio: ["ignore", "pipe", "pipe"] });
   let said = "";
   for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk) => (said += chunk));

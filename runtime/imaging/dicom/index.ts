@@ -36,6 +36,15 @@ export function openDicom(bytes: Buffer): OpenedDicom {
   return { file, description, frames: new Frames(file, description) };
 }
 
+/**
+ * Looks at a file as its reader does before any pixel is decoded.
+ *
+ * @throws {RejectedImage} as {@link openDicom}, and `other-modality`: ingest would refuse all of it
+ */
+export function checkDicom(bytes: Buffer): void {
+  checkIsMr(openDicom(bytes).file);
+}
+
 /** A frame of a file: its size when it is upright, and how its pixels are had. */
 export interface DicomPage extends PageHeader {
   /** Grey, upright, with square pixels. @throws {RejectedImage} */

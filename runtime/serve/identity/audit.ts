@@ -13,6 +13,7 @@ declare module "fastify" {
 /** What callers do that is written down. */
 export type AuditAction =
   | "predict"
+  | "store"
   | "view-original"
   | "view-overlay"
   | "view-map"
