@@ -1,4 +1,5 @@
 import { Worker } from "node:worker_threads";
+import { AnsweringThread, ThreadError } from "../../platform/thread";
 import { workerFile } from "../../platform/worker-file";
 import { damaged } from "./failures";
 import type { DecodedStream, WasmCodec } from "./wasm-codecs";
@@ -20,12 +21,13 @@ const SECONDS = 20;
 const SECONDS_PER_MEGAPIXEL = 2;
 
 /**
- * Runs decoders that are not ours in a thread: whoever shares this one need not wait, one that never ends is ended with
- * its thread, and what it did to its memory goes with it.
+ * Runs decoders that are not ours in a thread: whoever shares this one need not wait, and one that never ends is ended with
+ * its thread.
  */
 export class CodecThread {
-  private worker: Worker | undefined;
-  private last: Promise<unknown> = Promise.resolve();
+  private readonly thread = new AnsweringThread<CodecRequest, CodecReply>(
+    () => new Worker(workerFile(__dirname, "codec-worker")),
+  );
 
   constructor(private readonly seconds = (pixels: number) => SECONDS + (SECONDS_PER_MEGAPIXEL * pixels) / 1e6) {}
 
@@ -33,42 +35,16 @@ export class CodecThread {
    * @param pixels of the frame
    * @throws {RejectedImage} `damaged`
    */
-  decode(codec: WasmCodec, stream: Buffer, pixels: number): Promise<DecodedStream> {
-    // One at a time: answers come without a name.
-    const result = this.last.then(() => this.ask(codec, stream, this.seconds(pixels)));
-    this.last = result.catch(() => undefined);
-    return result;
-  }
-
-  private async ask(codec: WasmCodec, stream: Buffer, seconds: number): Promise<DecodedStream> {
-    const worker = this.start();
+  async decode(codec: WasmCodec, stream: Buffer, pixels: number): Promise<DecodedStream> {
     const copy = Uint8Array.from(stream).buffer;
-    const reply = await new Promise<CodecReply>((resolve) => {
-      const fail = (message: string) => {
-        this.worker = undefined;
-        void worker.terminate();
-        done({ ok: false, message });
-      };
-      const timer = setTimeout(() => fail(`it took more than ${Math.round(seconds)} s`), seconds * 1000);
-      const onError = (error: Error) => fail(error.message);
-      const onExit = () => fail("its thread ended");
-      const done = (reply: CodecReply) => {
-        clearTimeout(timer);
-        worker.off("message", done).off("error", onError).off("exit", onExit);
-        worker.unref();
-        resolve(reply);
-      };
-      worker.ref();
-      worker.on("message", done).on("error", onError).on("exit", onExit);
-      worker.postMessage({ codec, stream: copy } satisfies CodecRequest, [copy]);
-    });
+    const reply = await this.thread
+      .ask({ codec, stream: copy }, this.seconds(pixels), [copy])
+      .catch((error: unknown): CodecReply => {
+        if (error instanceof ThreadError) return { ok: false, message: error.message };
+        throw error;
+      });
     if (!reply.ok) throw damaged("a frame cannot be decompressed", { cause: new Error(reply.message) });
     const { ok: _, buffer, ...decoded } = reply;
     return { ...decoded, bytes: new Uint8Array(buffer) };
-  }
-
-  private start(): Worker {
-    this.worker ??= new Worker(workerFile(__dirname, "codec-worker"));
-    return this.worker;
   }
 }

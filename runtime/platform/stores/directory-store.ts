@@ -26,6 +26,7 @@ import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { pathToFileURL } from "node:url";
 import { type DiskError, diskError } from "../disk";
+import { isRunning, startOfProcess } from "../running";
 import { Crc32cStream, crc32cOf, crc32cOfFile } from "./crc32c";
 import { checkObjectName, compareNames } from "./object-name";
 import {
@@ -728,17 +729,7 @@ function isMissing(error: unknown): boolean {
 
 const HOST = createHash("sha256").update(hostname()).digest("hex").slice(0, 8);
 /** This process, told apart from a later one with the same number (containers count from 1). */
-const PROCESS = `${HOST}-${process.pid}-${startOf(process.pid)}`;
-
-/** Start of a process in clock ticks since boot, where the system tells (proc(5), field 22); else 0. */
-function startOf(pid: number): string {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-    return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19] ?? "0";
-  } catch {
-    return "0";
-  }
-}
+const PROCESS = `${HOST}-${process.pid}-${startOfProcess(process.pid)}`;
 
 /** True for the work directory of a process that is gone. Another machine's processes cannot be asked: a day must pass. */
 function isAbandoned(task: string, path: string): boolean {
@@ -748,10 +739,5 @@ function isAbandoned(task: string, path: string): boolean {
     return folder !== undefined && Date.now() - folder.mtimeMs > DAY_MS;
   }
   if (task.startsWith(`${PROCESS}-`)) return false;
-  try {
-    process.kill(Number(pid), 0);
-  } catch (error) {
-    return codeOf(error) === "ESRCH";
-  }
-  return start !== startOf(Number(pid));
+  return !isRunning(Number(pid), start ?? "");
 }
