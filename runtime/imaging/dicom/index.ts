@@ -14,8 +14,11 @@ import { TAG } from "./tags";
 
 export { type StoredFramePlace, storedPlace } from "./geometry";
 export { type DicomHeader, readDicomHeader } from "./header";
+export { type DicomIdentifiers, readDicomIdentifiers } from "./identifiers";
+export { MR_CLASSES } from "./kinds";
 export { isDicom } from "./parse";
 export type { StoredFrame } from "./stored-frame";
+export { READ_TRANSFER_SYNTAXES } from "./transfer-syntaxes";
 
 /** A file of which everything but its pixels was read. */
 export interface OpenedDicom {

@@ -82,7 +82,7 @@ const WITHOUT_PICTURES: ReadonlySet<string> = new Set(
 );
 
 /** MR Image, Enhanced MR, Enhanced MR Color, Legacy Converted Enhanced MR. */
-const MR_CLASSES: ReadonlySet<string> = new Set(["4", "4.1", "4.3", "4.4"].map((end) => `${STORAGE}.${end}`));
+export const MR_CLASSES: ReadonlySet<string> = new Set(["4", "4.1", "4.3", "4.4"].map((end) => `${STORAGE}.${end}`));
 
 const refuse = (name: string) =>
   new RejectedImage("not-an-image", `This DICOM file is ${name}, not a picture. Send the MR images themselves.`);

@@ -57,6 +57,11 @@ const SYNTAXES: Readonly<Record<string, TransferSyntax>> = {
   [`${JPEG}.112`]: { name: "JPEG XL", codec: undefined },
 };
 
+/** UIDs of those that are read. */
+export const READ_TRANSFER_SYNTAXES: readonly string[] = Object.entries(SYNTAXES)
+  .filter(([, { codec }]) => codec !== undefined)
+  .map(([uid]) => uid);
+
 /**
  * @param uid undefined where a file does not say it: its pixels are then stored as they are
  */
