@@ -45,8 +45,10 @@ export class Backlog {
 
   /** Adds the rows of an object, and writes what waits if that is enough. */
   async add(object: Landed, rows: readonly ImageRow[]): Promise<void> {
-    // A file that is called like a page of another one would be taken for that one later.
-    if (PAGE.test(object.name)) await this.append(batchName(object.name, object.generation), rows);
+    // A file that is called like a page of another one would be taken for that one later; one whose rows call it
+    // otherwise, for none.
+    const isCalledOtherwise = PAGE.test(object.name) || rows.some(({ landed }) => landed !== null);
+    if (isCalledOtherwise) await this.append(batchName(object.name, object.generation), rows);
     else {
       this.waiting.push({ object, rows });
       this.rows += rows.length;

@@ -1,10 +1,10 @@
 import { PERCEPTUAL_HASH } from "../imaging";
+import { maskBeside } from "../intake";
 import {
   ChecksumMismatchError,
   type CreatableStore,
   type CreateOptions,
   type ObjectContent,
-  type ObjectInfo,
   PreconditionFailedError,
   tryToCreate,
 } from "../platform/stores";
@@ -66,7 +66,7 @@ export async function keep(context: IngestContext, examined: Examined): Promise<
   try {
     for (const page of examined.pages) {
       if ("reason" in page.result) {
-        copy ??= await copyToQuarantine(context, examined.object, page.id);
+        copy ??= await copyToQuarantine(context, examined, page.id);
         await explain(context, examined, page, copy);
       }
       rows.push(await rowOf(context, examined, page, again, maskless));
@@ -103,8 +103,18 @@ async function rowOf(
     given_split: facts.givenSplit ?? null,
     collection: facts.collection ?? null,
     subtype: facts.subtype ?? null,
-    view: facts.view ?? null,
-    mask: facts.mask ?? null,
+    view: facts.viewOf(page.page) ?? null,
+    // A mask is called as its scan is.
+    mask: (facts.mask !== undefined && scan.landed !== undefined ? maskBeside(scan.source) : facts.mask) ?? null,
+    landed: scan.landed ?? null,
+    study: facts.study ?? null,
+    series: facts.series ?? null,
+    instance: facts.instance ?? null,
+    accession: facts.accession ?? null,
+    sequence: facts.sequence ?? null,
+    body_part: facts.bodyPart ?? null,
+    scanner: facts.scanner ?? null,
+    acquired_on: facts.acquiredOn ?? null,
   };
   if ("reason" in result) {
     const { code: reason, message } = result.reason;
@@ -176,9 +186,13 @@ async function storeMask(
   return undefined;
 }
 
-/** Copies the file, untouched, to `<id>/<its name>`. Returns that name, or undefined where its bytes are damaged. */
-async function copyToQuarantine(context: IngestContext, object: ObjectInfo, id: string): Promise<string | undefined> {
-  const basename = object.name.slice(object.name.lastIndexOf("/") + 1);
+/** Copies the file, untouched, to `<id>/<what it is called>`. Returns that, or undefined where its bytes are damaged. */
+async function copyToQuarantine(
+  context: IngestContext,
+  { object, source }: ExaminedScan,
+  id: string,
+): Promise<string | undefined> {
+  const basename = source.slice(source.lastIndexOf("/") + 1);
   const name = `${id}/${basename === REASON ? `original-${REASON}` : basename}`;
   try {
     await createOnce(context.quarantine, name, async () => {
@@ -205,7 +219,7 @@ async function explain(
     ...reason,
     id: page.id,
     source: page.source,
-    ...(page.source === scan.object.name ? {} : { page: page.page }),
+    ...(page.source === scan.source ? {} : { page: page.page }),
     generation: scan.object.generation,
     bytes: scan.object.size,
     crc32c: scan.object.crc32c,

@@ -1,6 +1,13 @@
 import { DEFAULT_LIMITS, type ImageLimits } from "../imaging";
-import type { Pseudonymiser } from "../intake";
-import { EMPTY_MANIFEST, MANIFEST, type Manifest, parseManifest } from "../intake";
+import {
+  EMPTY_MANIFEST,
+  type Identities,
+  identitiesUnder,
+  MANIFEST,
+  type Manifest,
+  type Pseudonymiser,
+  parseManifest,
+} from "../intake";
 import { ConfigurationError } from "../platform/config";
 import type { Logger } from "../platform/logging";
 import type { WithMessageForLogs } from "../platform/names-in-logs";
@@ -49,11 +56,12 @@ export class IngestContext {
   readonly curated: ReadableStore & CreatableStore;
   readonly quarantine: CreatableStore;
   readonly warehouse: Warehouse;
-  readonly pseudonymiser: Pseudonymiser;
+  private readonly pseudonymiser: Pseudonymiser;
   readonly log: Logger;
   readonly limits: ImageLimits;
   readonly bytesKept: number;
   readonly now: () => Date;
+  private opened: Promise<Identities> | undefined;
   private known: { generation: number; manifest: Promise<Manifest> } | undefined;
 
   constructor(options: IngestOptions) {
@@ -66,6 +74,17 @@ export class IngestContext {
     this.limits = { ...DEFAULT_LIMITS, ...options.limits };
     this.bytesKept = options.bytesKept ?? 32 * 2 ** 20;
     this.now = options.now ?? (() => new Date());
+  }
+
+  /** What stands for identifiers; the key is asked when it is first needed, and again where it did not answer. */
+  identities(): Promise<Identities> {
+    if (!this.opened) {
+      this.opened = identitiesUnder(this.pseudonymiser);
+      this.opened.catch(() => {
+        this.opened = undefined;
+      });
+    }
+    return this.opened;
   }
 
   /** The object that the event names, unless it has been deleted for good. */

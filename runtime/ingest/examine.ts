@@ -9,8 +9,24 @@ import {
   pixelSha256,
   RejectedImage,
 } from "../imaging";
-import type { Label } from "../intake";
-import { classify, type InputKind, maskBeside } from "../intake";
+import {
+  classify,
+  dicomObject,
+  factsOf,
+  type InputKind,
+  isCalledPicture,
+  isDicomObject,
+  type Label,
+  maskBeside,
+  namesOfLanded,
+  ORIGINAL_NAME,
+  objectPseudonym,
+  placeOf,
+  type ScanFacts,
+  type ScannedHeader,
+  scannedHeader,
+  unreadObject,
+} from "../intake";
 import { referenceOf } from "../platform/names-in-logs";
 import { ChecksumMismatchError, checkObjectName, InvalidObjectNameError, type ObjectInfo } from "../platform/stores";
 import type { IngestContext } from "./context";
@@ -33,14 +49,13 @@ export const INGEST_CODES = {
   "decoder-failure": "A decoder failed in a way that is not known.",
 } as const;
 
-/** What the manifest and the folder say about a file. */
-export interface Facts {
+/** What is known of a file beside its pixels. */
+export interface Facts extends ScanFacts {
   readonly label: Label | undefined;
-  readonly patient: string | undefined;
   readonly givenSplit: string | undefined;
   readonly collection: string | undefined;
   readonly subtype: string | undefined;
-  readonly view: string | undefined;
+  /** Name below landing. */
   readonly mask: string | undefined;
   /** Why the mask that the manifest names is none; the scan is curated without. */
   readonly maskProblem?: string;
@@ -72,6 +87,10 @@ export type Examined =
       readonly kind: "scan";
       readonly event: LandingEvent;
       readonly object: ObjectInfo;
+      /** What the object is called behind this: its name, or what stands for that. */
+      readonly source: string;
+      /** Stands for the object's name where `source` is not that. */
+      readonly landed: string | undefined;
       readonly format: ImageFormat | undefined;
       readonly facts: Facts;
       /** One for a file that was refused as a whole. */
@@ -99,42 +118,89 @@ export async function examine(context: IngestContext, event: LandingEvent): Prom
   const object = await context.find(event);
   if (!object) return { kind: "nothing", why: "gone", event };
 
-  const { facts, conflict } = await gatherFacts(context, event.name, input);
-  const scan = { kind: "scan", event, object, facts } as const;
-  const refuse = (reason: Reason, bytesSha256: string, format?: ImageFormat): Examined => ({
+  const read = await readStored(context, object);
+  const { facts, conflict } = await gatherFacts(context, object, input, read.scanned);
+  const { source, landed } = await callOf(context, object, read);
+  const scan = { kind: "scan", event, object, source, landed, facts } as const;
+  const identity = landed ?? source;
+  const refuse = (reason: Reason): Examined => ({
     ...scan,
-    format,
-    pages: [{ id: identify(event.name, 1, bytesSha256), source: event.name, page: 1, result: { reason } }],
+    format: undefined,
+    pages: [{ id: identify(identity, 1, read.sha256), source, page: 1, result: { reason } }],
   });
-
+  const obstacle = read.obstacle ?? conflict;
+  if (obstacle || read.bytes === undefined) return refuse(obstacle ?? tooLarge(object.size, context.limits));
   try {
-    const obstacle =
-      conflict ?? (object.size > context.limits.bytes ? tooLarge(object.size, context.limits) : undefined);
-    if (obstacle) return refuse(obstacle, await hashStored(context, object));
-    const bytes = await readStored(context, object);
-    const bytesSha256 = createHash("sha256").update(bytes).digest("hex");
-    try {
-      const pages = await decodePages(context, bytes, bytesSha256, event.name);
-      return { ...scan, ...pages };
-    } catch (error) {
-      return refuse(reasonOf(error), bytesSha256);
-    }
+    return { ...scan, ...(await decodePages(context, read.bytes, read.sha256, { source, identity })) };
   } catch (error) {
-    if (!(error instanceof ChecksumMismatchError)) throw error;
-    // The bytes cannot be trusted, so that their stated checksum stands in for their hash.
-    return refuse({ code: "checksum-mismatch", message: error.message }, object.crc32c);
+    return refuse(reasonOf(error));
   }
 }
 
-async function decodePages(context: IngestContext, bytes: Buffer, bytesSha256: string, name: string) {
+/** A landed object as far as it can be read. */
+interface ReadObject {
+  /** Undefined where it is not to be decoded. */
+  readonly bytes: Buffer | undefined;
+  /** SHA-256 of its bytes. Where they cannot be trusted, their stated checksum. */
+  readonly sha256: string;
+  readonly scanned: ScannedHeader | undefined;
+  /** Why it is refused whatever it holds. */
+  readonly obstacle?: Reason;
+}
+
+/** Of a file that is too large, bytes in which a header is looked for. */
+const FIRST_BYTES = 8 * 2 ** 20;
+
+async function readStored(context: IngestContext, object: ObjectInfo): Promise<ReadObject> {
+  try {
+    if (object.size > context.limits.bytes) {
+      const { sha256, first } = await twice(() => hashStored(context, object));
+      return { bytes: undefined, sha256, scanned: scannedHeader(first, sha256) };
+    }
+    const bytes = await readBytes(context, object);
+    const sha256 = createHash("sha256").update(bytes).digest("hex");
+    return { bytes, sha256, scanned: scannedHeader(bytes, sha256) };
+  } catch (error) {
+    if (!(error instanceof ChecksumMismatchError)) throw error;
+    const obstacle = { code: "checksum-mismatch", message: DAMAGED };
+    return { bytes: undefined, sha256: object.crc32c, scanned: undefined, obstacle };
+  }
+}
+
+/** Does not name the file: its bytes do not say whether its name is a person's. */
+const DAMAGED =
+  "Its stored bytes are not those that were uploaded: their CRC32C differs. Restore the file, or send it again.";
+
+/** What an object is called behind ingest: a DICOM file by its pseudonyms, whatever it was called where it landed. */
+async function callOf(
+  context: IngestContext,
+  { name }: ObjectInfo,
+  { scanned, obstacle, sha256 }: ReadObject,
+): Promise<{ readonly source: string; readonly landed: string | undefined }> {
+  const asItIs = { source: name, landed: undefined };
+  if (scanned === undefined && (obstacle === undefined || isCalledPicture(name))) return asItIs;
+  const identities = await context.identities();
+  const names = await namesOfLanded(name, scanned?.header ?? { patientId: undefined }, identities);
+  const landed = objectPseudonym(name, names);
+  if (scanned === undefined) return { source: unreadObject(name, names), landed };
+  const place = placeOf(scanned.header, sha256, names);
+  return isDicomObject(name, place, sha256) ? asItIs : { source: dicomObject(name, place), landed };
+}
+
+async function decodePages(
+  context: IngestContext,
+  bytes: Buffer,
+  bytesSha256: string,
+  { source: name, identity }: { readonly source: string; readonly identity: string },
+) {
   const pages: ExaminedPage[] = [];
   let format: ImageFormat | undefined;
   let kept = 0;
   for await (const decoded of decodeScan(bytes, context.limits)) {
     format = decoded.format;
     const { page } = decoded;
-    const source = decoded.pages > 1 ? `${name}#page=${page}` : name;
-    const place = { id: identify(source, page, bytesSha256), source, page };
+    const paged = (of: string) => (decoded.pages > 1 ? `${of}#page=${page}` : of);
+    const place = { id: identify(paged(identity), page, bytesSha256), source: paged(name), page };
     if ("rejected" in decoded) {
       pages.push({ ...place, result: { reason: reasonOf(decoded.rejected) } });
       continue;
@@ -171,7 +237,7 @@ export class PageReader {
 
   /** The curated file of a page. */
   async encode(page: number): Promise<Buffer> {
-    this.pages ??= decodeScan(await readStored(this.context, this.object), this.context.limits);
+    this.pages ??= decodeScan(await readBytes(this.context, this.object), this.context.limits);
     for (;;) {
       const { value, done } = await this.pages.next();
       if (done) throw new Error(`Page ${page} of ${this.object.name} could be decoded before and now cannot.`);
@@ -212,37 +278,43 @@ async function twice<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
-function readStored({ landing }: IngestContext, { name, generation }: ObjectInfo): Promise<Buffer> {
+function readBytes({ landing }: IngestContext, { name, generation }: ObjectInfo): Promise<Buffer> {
   return twice(() => landing.read(name, { generation }));
 }
 
-function hashStored({ landing }: IngestContext, { name, generation }: ObjectInfo): Promise<string> {
-  return twice(async () => {
-    const hash = createHash("sha256");
-    for await (const chunk of await landing.createReadStream(name, { generation })) hash.update(chunk as Buffer);
-    return hash.digest("hex");
-  });
+async function hashStored({ landing }: IngestContext, { name, generation }: ObjectInfo) {
+  const hash = createHash("sha256");
+  const first: Buffer[] = [];
+  let kept = 0;
+  for await (const chunk of await landing.createReadStream(name, { generation })) {
+    hash.update(chunk as Buffer);
+    if (kept < FIRST_BYTES) first.push(chunk as Buffer);
+    kept += (chunk as Buffer).length;
+  }
+  return { sha256: hash.digest("hex"), first: Buffer.concat(first) };
 }
 
 async function gatherFacts(
   context: IngestContext,
-  name: string,
+  { name, metadata }: ObjectInfo,
   input: InputKind,
+  scanned: ScannedHeader | undefined,
 ): Promise<{ facts: Facts; conflict: Reason | undefined }> {
-  const entry = (await context.manifest()).get(name);
+  const manifest = await context.manifest();
+  const entry = manifest.get(name) ?? manifest.get(metadata[ORIGINAL_NAME] ?? "");
   const folderLabel = input.kind === "scan" ? input.label : undefined;
   const label = folderLabel ?? (input.kind === "scan" ? entry?.label : undefined);
   const facts: Facts = {
+    ...(await factsOf(name, entry, scanned, () => context.identities())),
     label,
-    patient: entry?.patientId === undefined ? undefined : await context.pseudonymiser.pseudonym(entry.patientId),
     givenSplit: entry?.split,
     collection: entry?.source,
     subtype: entry?.subtype,
-    view: entry?.view,
     ...(input.kind === "scan" ? await findMask(context, name, label, entry?.mask) : { mask: undefined }),
   };
   if (input.kind !== "scan") {
-    const message = input.kind === "stray" ? input.message : "";
+    // The folder of a DICOM file may be called after a patient.
+    const message = scanned ? INGEST_CODES["outside-label-folders"] : input.kind === "stray" ? input.message : "";
     return { facts, conflict: { code: "outside-label-folders", message } };
   }
   if (folderLabel && entry?.label && entry.label !== folderLabel) {

@@ -2,16 +2,23 @@ import { createReadStream } from "node:fs";
 import { readFile } from "node:fs/promises";
 import {
   type FolderNames,
+  type Identities,
   type Input,
   type InputFile,
+  type Landing,
+  LOCAL_PSEUDONYM_KEY,
   landedManifest,
   MANIFEST,
   manifestNotes,
   maskBeside,
   mergeManifests,
+  ORIGINAL_NAME,
+  openIdentities,
   openInput,
   pickScans,
+  planLanding,
 } from "../intake";
+import { ConfigurationError } from "../platform/config";
 import { type Progress, silentProgress } from "../platform/progress";
 import type { StepCounts } from "../platform/step";
 import {
@@ -32,6 +39,8 @@ export interface UploadOptions {
   readonly limit?: number;
   /** What its folders stand for; default: label folders in any case. */
   readonly names?: FolderNames;
+  /** Key of the names that DICOM files get, the one of ingest. Default: `PSEUDONYM_KEY`; in a folder, else the laptop's. */
+  readonly pseudonymKey?: string;
   readonly signal?: AbortSignal;
   readonly progress?: Progress;
   /** Files sent side by side. Default 4. */
@@ -52,7 +61,7 @@ const STREAMED_BYTES = 8 * 2 ** 20;
  * Sends an input folder to a landing bucket: the manifest first, since ingest reads it with every scan, then the masks,
  * then the scans. Every object is created with its CRC32C and on the condition that there is none of that name. What is
  * there already with equal content is skipped, so an upload that was cut short goes on where it stopped; what is there
- * with other content is refused, and the rest goes on.
+ * with other content is refused, and the rest goes on. DICOM files are called by pseudonyms, see {@link planLanding}.
  * @throws {ConfigurationError} for a folder or a manifest that cannot be used.
  */
 export async function uploadFolder(options: UploadOptions): Promise<UploadCounts> {
@@ -61,7 +70,23 @@ export async function uploadFolder(options: UploadOptions): Promise<UploadCounts
   const { folder } = input;
   const { manifest, rest } = selectFiles(input, options.limit);
   const present = new Map<string, { size: number; crc32c: string }>();
-  for await (const { name, size, crc32c } of store.listAll()) present.set(name, { size, crc32c });
+  const renamed = new Map<string, string>();
+  for await (const { name, size, crc32c, metadata } of store.listAll()) {
+    present.set(name, { size, crc32c });
+    const original = metadata[ORIGINAL_NAME];
+    if (original !== undefined) renamed.set(original, name);
+  }
+  let identities: Promise<Identities> | undefined;
+  const open = () => {
+    identities ??= openIdentities(options.pseudonymKey ?? process.env.PSEUDONYM_KEY ?? ownKey(store));
+    return identities;
+  };
+  progress.start(rest.length);
+  const plan = await planLanding(rest, input.manifest, open, () => {
+    signal?.throwIfAborted();
+    progress.advance();
+  });
+  for (const [original, name] of plan.renamed) renamed.set(original, name);
 
   const counts = { items: 0, skipped: 0, bytes: 0 };
   const refused: string[] = [];
@@ -75,17 +100,18 @@ export async function uploadFolder(options: UploadOptions): Promise<UploadCounts
     progress.advance();
   };
 
-  progress.start(rest.length + (manifest ? 1 : 0));
-  if (manifest) note(await sendManifest(store, landedManifest(await readFile(manifest.path), input.names)));
-  for (const files of [rest.filter(isMask), rest.filter((file) => !isMask(file))]) {
-    const queue = files.values();
+  const { landings } = plan;
+  progress.start(landings.length + (manifest ? 1 : 0));
+  if (manifest) note(await sendManifest(store, landedManifest(await readFile(manifest.path), input.names, renamed)));
+  for (const some of [landings.filter(({ file }) => isMask(file)), landings.filter(({ file }) => !isMask(file))]) {
+    const queue = some.values();
     let failed = false;
     const worker = async () => {
       try {
         // The workers share one iterator: each takes the next file.
-        for (const file of queue) {
+        for (const landing of queue) {
           if (failed || signal?.aborted) return;
-          note(await sendFile(store, file, present.get(file.object)));
+          note(await sendFile(store, landing, present));
         }
       } catch (error) {
         failed = true;
@@ -97,8 +123,16 @@ export async function uploadFolder(options: UploadOptions): Promise<UploadCounts
   progress.finish();
   signal?.throwIfAborted();
   refused.sort();
-  const told = manifestNotes(input.manifest, folder.files, (object) => present.has(object));
+  const told = manifestNotes(input.manifest, folder.files, (object) => present.has(renamed.get(object) ?? object));
   return { ...counts, rejected: refused.length, refused, notes: [...folder.notes, ...told, ...refused] };
+}
+
+/** @throws {ConfigurationError} for a hospital's bucket: names of another key would be others than ingest gives */
+function ownKey({ uri }: ObjectStore): string {
+  if (!uri.startsWith("gs://")) return LOCAL_PSEUDONYM_KEY;
+  throw new ConfigurationError("The environment", [
+    "PSEUDONYM_KEY is not set. DICOM files are called by pseudonyms below landing: name the hospital's key, gcp-kms://projects/P/locations/L/keyRings/R/cryptoKeys/K/cryptoKeyVersions/N, which ingest uses.",
+  ]);
 }
 
 type Outcome =
@@ -120,27 +154,34 @@ function selectFiles({ folder, manifest: entries }: Input, limit: number | undef
 
 async function sendFile(
   store: ObjectStore,
-  file: InputFile,
-  present: { size: number; crc32c: string } | undefined,
+  { file, object, otherwise, renamed }: Landing,
+  present: ReadonlyMap<string, { size: number; crc32c: string }>,
 ): Promise<Outcome> {
   try {
     const small = file.size < STREAMED_BYTES;
     const bytes = small ? await readFile(file.path) : undefined;
     const { crc32c, size } = bytes ? { crc32c: crc32cOf(bytes), size: bytes.length } : await crc32cOfFile(file.path);
-    const compare = (other: { size: number; crc32c: string }): Outcome =>
-      other.size === size && other.crc32c === crc32c
-        ? { kind: "skipped" }
-        : { kind: "refused", why: overwriting(store, file) };
-    if (present) return compare(present);
-    try {
-      await store.write(file.object, bytes ?? createReadStream(file.path), { ifGenerationMatch: 0, crc32c });
-      return { kind: "sent", bytes: size };
-    } catch (error) {
-      // Somebody else's upload, or an earlier attempt of this one whose answer was lost.
-      const other = error instanceof PreconditionFailedError ? await store.stat(file.object) : undefined;
-      if (other) return compare(other);
-      throw error;
+    const isSame = (other: { size: number; crc32c: string } | undefined) =>
+      other?.size === size && other.crc32c === crc32c;
+    // An earlier version sent it under its own name.
+    if (renamed && isSame(present.get(file.object))) return { kind: "skipped" };
+    const metadata = renamed ? { metadata: { [ORIGINAL_NAME]: file.object } } : {};
+    for (const name of [object, ...(otherwise === undefined || otherwise === object ? [] : [otherwise])]) {
+      const known = present.get(name);
+      if (isSame(known)) return { kind: "skipped" };
+      if (known) continue;
+      try {
+        const content = bytes ?? createReadStream(file.path);
+        await store.write(name, content, { ifGenerationMatch: 0, crc32c, ...metadata });
+        return { kind: "sent", bytes: size };
+      } catch (error) {
+        // Somebody else's upload, or an earlier attempt of this one whose answer was lost.
+        const other = error instanceof PreconditionFailedError ? await store.stat(name) : undefined;
+        if (!other) throw error;
+        if (isSame(other)) return { kind: "skipped" };
+      }
     }
+    return { kind: "refused", why: overwriting(store, file) };
   } catch (error) {
     if (error instanceof InvalidObjectNameError) return { kind: "refused", why: error.message };
     if (error instanceof ChecksumMismatchError) {

@@ -3,6 +3,7 @@ import { DEFAULT_LIMITS, sniffFormat } from "../imaging";
 import { checkObjectName, InvalidObjectNameError } from "../platform/stores";
 import type { InputFile } from "./input-folder";
 import { LABEL_FOLDERS } from "./labels";
+import { headerOfFile } from "./landing";
 import { contradictions, type Manifest, manifestNotes, patientsKnown } from "./manifest";
 import { maskBeside } from "./names";
 import type { Input } from "./open-input";
@@ -13,8 +14,8 @@ const FIRST_BYTES = 1024;
 const NAMED = 20;
 
 /**
- * Looks at a folder as a command that takes it would, and changes nothing. Of every file the first bytes are read; whether
- * it can be decoded shows when it is.
+ * Looks at a folder as a command that takes it would, and changes nothing. Of every file the first bytes are read, of DICOM the
+ * header; whether it can be decoded shows when it is.
  *
  * @returns the report, a line each
  */
@@ -23,13 +24,17 @@ export async function checkInput({ folder, manifest }: Input): Promise<string[]>
   const scans = files.filter(({ input }) => input.kind === "scan");
   const formats = new Map<string, number>();
   const refused: string[] = [];
+  let inHeaders = 0;
   for (const file of files) {
     const found = file.input.kind === "manifest" || file.input.kind === "mask" ? undefined : await lookAt(file);
     if (found === undefined) continue;
-    if ("format" in found) formats.set(found.format, (formats.get(found.format) ?? 0) + 1);
-    else refused.push(`${file.name}: ${found.why}`);
+    if ("format" in found) {
+      formats.set(found.format, (formats.get(found.format) ?? 0) + 1);
+      if (found.format === "dicom" && file.input.kind === "scan" && manifest.get(file.object)?.patientId === undefined)
+        inHeaders += (await headerOfFile(file))?.header.patientId === undefined ? 0 : 1;
+    } else refused.push(`${file.name}: ${found.why}`);
   }
-  const known = scans.filter(({ object }) => manifest.get(object)?.patientId !== undefined).length;
+  const known = inHeaders + scans.filter(({ object }) => manifest.get(object)?.patientId !== undefined).length;
   const torn = contradictions(
     manifest,
     files,

@@ -1,8 +1,10 @@
 export type { ReplacementNames } from "../imaging";
 export { checkInput } from "./check-input";
 export { type Identities, identitiesUnder, openIdentities } from "./identities";
+export { factsOf, type ScanFacts, type ScannedHeader, scannedHeader } from "./facts";
 export { type InputFile, type InputFolder, pickScans, readInputFolder, requireLabelFolders } from "./input-folder";
 export { DISCLAIMER, LABEL_FOLDERS, LABELS, type Label } from "./labels";
+export { headerOfFile, type Landing, type LandingPlan, planLanding } from "./landing";
 export {
   EMPTY_MANIFEST,
   landedManifest,
@@ -24,4 +26,17 @@ export {
   type Pseudonymiser,
   type Request,
 } from "./pseudonym";
+export {
+  type DicomPlace,
+  dicomObject,
+  GATEWAY_FOLDER,
+  isCalledPicture,
+  isDicomObject,
+  namesOfLanded,
+  ORIGINAL_NAME,
+  objectPseudonym,
+  otherDicomObject,
+  placeOf,
+  unreadObject,
+} from "./scan-names";
 export { asSplit, SPLITS, type Split } from "./splits";

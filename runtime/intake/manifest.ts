@@ -5,7 +5,7 @@ import type { InputFile } from "./input-folder";
 import { LABELS, type Label } from "./labels";
 import { misspelt, reviewColumns, shortened } from "./manifest-columns";
 import { type Problem, readTable } from "./manifest-table";
-import { type FolderNames, LANDED_NAMES, labelOf, landedName, MANIFEST } from "./names";
+import { type FolderNames, LANDED_NAMES, labelOf, landedName, MANIFEST, maskBeside } from "./names";
 import { asSplit, SPLITS, type Split } from "./splits";
 
 /** A row of `manifest.csv`. What a row does not say is undefined. */
@@ -165,8 +165,16 @@ export function mergeManifests(earlier: Buffer, later: Buffer): Buffer {
   return asCsv(columns, [...rows.values()]);
 }
 
-/** A person's manifest as it is kept below landing: the same bytes where nothing has to be put differently. */
-export function landedManifest(content: Buffer, names: FolderNames): Buffer {
+/**
+ * A person's manifest as it is kept below landing: the same bytes where nothing has to be put differently.
+ *
+ * @param renamed objects of files that are called otherwise there, by the name that they would have had
+ */
+export function landedManifest(
+  content: Buffer,
+  names: FolderNames,
+  renamed: ReadonlyMap<string, string> = new Map(),
+): Buffer {
   const { header, rows, plain } = readTable(content);
   let changed = !plain;
   const landed = rows.map(({ row }) => {
@@ -179,6 +187,12 @@ export function landedManifest(content: Buffer, names: FolderNames): Buffer {
     for (const column of ["path", "mask"]) {
       const cell = normalise(cells[column]?.trim() ?? "");
       put(column, cell, landedName(cell, names));
+    }
+    const { path = "", mask = "" } = cells;
+    const object = renamed.get(path);
+    if (object !== undefined) {
+      put("path", path, object);
+      if (mask !== "") put("mask", mask, maskBeside(object));
     }
     const label = cells.label?.trim() ?? "";
     if (label !== "") put("label", label, labelOf(label, names) ?? "");

@@ -27,6 +27,15 @@ export function imageRow(id: string, more: Partial<ImageRow> = {}): ImageRow {
     mask: null,
     hash: PERCEPTUAL_HASH.id,
     recipe: PERCEPTUAL_HASH.recipe,
+    landed: null,
+    study: null,
+    series: null,
+    instance: null,
+    accession: null,
+    sequence: null,
+    body_part: null,
+    scanner: null,
+    acquired_on: null,
     ...more,
   };
 }

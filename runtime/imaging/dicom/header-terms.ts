@@ -3,6 +3,26 @@
  * of them.
  */
 
+/**
+ * What stands in the place of a patient's id where nobody is named. Hundreds of people may share one of these: it makes
+ * strangers one patient, and of all their scans one group. What has a number behind it (ANON12) tells one from another.
+ */
+const PLACEHOLDERS: ReadonlySet<string> = new Set(
+  (
+    "ANON ANONYM ANONYME ANONYMISE ANONYMISED ANONYMIZED ANONYMISIERT ANONYMOUS ANONYMOUSPATIENT DEFAULT DEIDENTIFIED DUMMY EMPTY ID MISSING MRN NA " +
+    "NAME NEW NIL NN NO NOID NOMBRE NONE NOPATIENTID NOTAVAILABLE NOTKNOWN NULL PATIENT PATIENTID PHANTOM PID QA QC REMOVED SCRUBBED SERVICE SUBJECT " +
+    "TEMP TEST TESTPATIENT UNDEFINED UNKNOWN UNBEKANNT UNSPECIFIED VOLUNTEER"
+  ).split(" "),
+);
+
+/** A patient's id; undefined where it is none but one of the words, signs alone, or one sign over and over (0000, XXXX). */
+export function patientIdOf(text: string | undefined): string | undefined {
+  if (text === undefined) return undefined;
+  const bare = text.toUpperCase().replace(/[^\p{L}\p{N}]/gu, "");
+  const isOneSign = /^0*$|^(.)\1{2,}$/u.test(bare) || /^X+$/.test(bare);
+  return isOneSign || PLACEHOLDERS.has(bare) ? undefined : text;
+}
+
 /** DICOM PS3.16, annex L, of the head and what is scanned with it. */
 const BODY_PARTS: ReadonlySet<string> = new Set(
   (

@@ -2,7 +2,7 @@ import { decodeText } from "./character-sets";
 import type { DataSet } from "./data-set";
 import { FrameFacts } from "./frame-facts";
 import { type View, viewOf } from "./geometry";
-import { bodyPartOf, manufacturerOf, modelOf, sequenceOf } from "./header-terms";
+import { bodyPartOf, manufacturerOf, modelOf, patientIdOf, sequenceOf } from "./header-terms";
 import { parseAsFar } from "./parse";
 import { PIXELS, TAG, type WantedElements } from "./tags";
 
@@ -11,6 +11,7 @@ import { PIXELS, TAG, type WantedElements } from "./tags";
  * identifiers and dates concern a person: they are never logged, and stand in no sentence.
  */
 export interface DicomHeader {
+  /** Undefined, too, where it is a placeholder that many share: see header-terms.ts. */
   readonly patientId: string | undefined;
   readonly studyUid: string | undefined;
   readonly seriesUid: string | undefined;
@@ -90,7 +91,7 @@ export function readDicomHeader(bytes: Buffer): DicomHeader {
   const text = (tag: number) => textOf(dataSet.bytes(tag), sets);
   const views = viewsOf(dataSet);
   return {
-    patientId: text(HEADER.patientId),
+    patientId: patientIdOf(text(HEADER.patientId)),
     studyUid: uidOf(dataSet, HEADER.study),
     seriesUid: uidOf(dataSet, HEADER.series),
     instanceUid: uidOf(dataSet, HEADER.instance) ?? uidOf(meta, HEADER.mediaStorageInstance),

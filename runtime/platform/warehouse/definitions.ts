@@ -15,14 +15,15 @@ function selected(table: TableName, { column }: Dialect, of = ""): string {
 
 /**
  * The newest state of everything that landed: a row a page, curated or quarantined. The newest generation of an object
- * decides for all its pages, also when it is quarantined or has fewer of them.
+ * decides for all its pages, also when it is quarantined or has fewer of them. What has none in `landed` is called as
+ * its `source` is.
  */
 export function newestImages(dialect: Dialect): string {
   return `SELECT ${selected("images", dialect)}
 FROM ${dialect.table("images")}
 WHERE TRUE
-QUALIFY generation = MAX(generation) OVER (PARTITION BY REGEXP_REPLACE(source, '#page=[0-9]+$', ''))
-  AND ROW_NUMBER() OVER (PARTITION BY source ORDER BY generation DESC, ingested_at DESC, id) = 1`;
+QUALIFY generation = MAX(generation) OVER (PARTITION BY landed, REGEXP_REPLACE(source, '#page=[0-9]+$', ''))
+  AND ROW_NUMBER() OVER (PARTITION BY landed, source ORDER BY generation DESC, ingested_at DESC, id) = 1`;
 }
 
 /**

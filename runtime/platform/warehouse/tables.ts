@@ -34,7 +34,11 @@ const superseded = <const N extends string, const T extends ColumnType>(name: N,
 /** One row a page of every file that ever landed, good or bad, written once, by ingest. Key: `id` and `generation`. */
 export const IMAGES = [
   required("id", "STRING", "SHA-256 over source, page and bytes of the file: the same scan has the same id everywhere"),
-  required("source", "STRING", "Object name below landing; page n of a multi-page file is name#page=n"),
+  required(
+    "source",
+    "STRING",
+    "Object name below landing, of DICOM by pseudonyms; page n of a multi-page file is name#page=n",
+  ),
   required("generation", "INT64", "Generation of the landing object that was read"),
   nullable("label", "STRING", "Cancer or Non-Cancer; null where it is not known"),
   required("status", "STRING", "curated or quarantined"),
@@ -46,7 +50,7 @@ export const IMAGES = [
   nullable("sha256", "STRING", "SHA-256 of width, height, depth and the decoded grey pixels; names the curated file"),
   nullable("phash", "STRING", "256-bit perceptual hash, 64 hex digits"),
   superseded("group", "STRING", "Written by earlier versions; now in assignments"),
-  pseudonym("patient", "Keyed pseudonym of the patient id in manifest.csv"),
+  pseudonym("patient", "Keyed pseudonym of the patient id in manifest.csv, else in the DICOM header"),
   nullable("duplicate_of", "STRING", "id of the first image with equal pixels"),
   clock("ingested_at", "When the row was first written"),
   nullable("message", "STRING", "The reason as a sentence for a person"),
@@ -54,10 +58,19 @@ export const IMAGES = [
   nullable("given_split", "STRING", "The split that manifest.csv asks for"),
   nullable("collection", "STRING", "Where the file comes from: column source of manifest.csv"),
   nullable("subtype", "STRING", "Tumour subtype: column subtype of manifest.csv"),
-  nullable("view", "STRING", "axial, coronal or sagittal: column view of manifest.csv"),
+  nullable("view", "STRING", "axial, coronal or sagittal: column view of manifest.csv, else by the DICOM header"),
   nullable("mask", "STRING", "Object name, below landing, of the lesion mask"),
   nullable("hash", "STRING", "Id of the perceptual hash that phash is by: hashes of two ids are not comparable"),
   nullable("recipe", "STRING", "Pixel recipe id that phash was made with"),
+  nullable("landed", "STRING", "Stands for the landing object's name, keyed, where source is not its name"),
+  nullable("study", "STRING", "Keyed pseudonym of the DICOM study, as a UID"),
+  nullable("series", "STRING", "Keyed pseudonym of the DICOM series, as a UID"),
+  nullable("instance", "STRING", "Keyed pseudonym of the DICOM instance, as a UID"),
+  pseudonym("accession", "Keyed pseudonym of the accession number"),
+  nullable("sequence", "STRING", "How was scanned, of a closed list: T1, T2, FLAIR, ..., else SE, GR and the like"),
+  nullable("body_part", "STRING", "Body part that was scanned, of a closed list"),
+  nullable("scanner", "STRING", "Manufacturer, model and field strength, of closed lists"),
+  nullable("acquired_on", "STRING", "Day of the scan, YYYY-MM-DD, shifted by an offset of the patient's own"),
 ] as const satisfies readonly Column[];
 
 /**
