@@ -24,7 +24,7 @@ function syntheticImages(count: number, seed: number): Groupable[] {
     const id = i.toString(16).padStart(64, "0");
     images.push({
       ...{ id, sha256: id, phash: hash.toString("hex"), compared: false },
-      ...{ patient: null, givenSplit: null, group: null, split: null },
+      ...{ patient: null, study: null, series: null, givenSplit: null, group: null, split: null },
     });
   }
   return images;

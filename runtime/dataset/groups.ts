@@ -18,6 +18,8 @@ export interface Groupable {
   /** An earlier run compared it, by this same hash, with all others that it knew. */
   readonly compared: boolean;
   readonly patient: string | null;
+  readonly study: string | null;
+  readonly series: string | null;
   /** The split that the data's owner asks for. */
   readonly givenSplit: Split | null;
   /** What an earlier run decided. */
@@ -38,7 +40,8 @@ export interface Grouping {
 }
 
 /**
- * Puts near-duplicates, equal pixels and slices of one patient into one group, and every group into one split.
+ * Puts near-duplicates, equal pixels and slices of one patient, study or series into one group, and every group into one
+ * split. A study is one patient's also where nobody says whose.
  *
  * - A new group is named after its smallest image id, and a hash of that name decides its split (70 / 15 / 15).
  * - A group that exists keeps its name and split. Where new images join groups, the smallest name stays, and the
@@ -61,8 +64,7 @@ export function assignGroups(unordered: readonly Groupable[]): Grouping {
       else sets.unite(earlier, index);
     });
   };
-  uniteEqual((image) => image.patient);
-  uniteEqual((image) => image.sha256);
+  for (const key of SAME) uniteEqual((image) => image[key]);
   const hashed = images.flatMap(({ phash, patient, compared }, index) =>
     phash === null ? [] : [{ index, phash, patient, isNew: !compared }],
   );
@@ -84,6 +86,9 @@ export function assignGroups(unordered: readonly Groupable[]): Grouping {
   });
   return { assignments, notes: decision.notes };
 }
+
+/** What images of one group may have in common. Near-duplicates come to it. */
+export const SAME = ["patient", "study", "series", "sha256"] as const satisfies readonly (keyof Groupable)[];
 
 interface Indexed {
   readonly index: number;
@@ -164,8 +169,9 @@ export function decideGroups(
     seen[root] = (seen[root] as number) | (1 << split);
     if (splits[image] !== NO_SPLIT && splits[image] !== split) moved++;
   }
-  const tally = { moved, joined: 0, conflicts: 0, conflicting: 0 };
+  const tally = { moved, joined: 0, conflicts: 0, conflicting: 0, images: count, largest: 0 };
   for (let root = 0; root < count; root++) {
+    tally.largest = Math.max(tally.largest, sizes[root] as number);
     if ((earlierGroups[root] as number) > 1) tally.joined += earlierGroups[root] as number;
     const mask = seen[root] as number;
     if ((mask & (mask - 1)) === 0) continue;
@@ -195,8 +201,20 @@ function splitOfShare(bits: number): Split {
   return share < TEST_SHARE ? "test" : share < TEST_SHARE + VALIDATION_SHARE ? "validation" : "train";
 }
 
-function describe(tally: { moved: number; joined: number; conflicts: number; conflicting: number }): string[] {
+/** A group of a larger share, in a collection that is not tiny, is no patient. */
+const LARGE_SHARE = 0.25;
+const NOT_TINY = 200;
+
+function describe(
+  tally: Readonly<Record<"moved" | "joined" | "conflicts" | "conflicting" | "images" | "largest", number>>,
+) {
   const notes: string[] = [];
+  if (tally.images >= NOT_TINY && tally.largest > LARGE_SHARE * tally.images) {
+    notes.push(
+      `One group holds ${tally.largest} of ${tally.images} images. If scans of many people have one patient id in their ` +
+        "headers, name patients in the column patient_id of manifest.csv: what stands there counts.",
+    );
+  }
   if (tally.joined > 0) {
     notes.push(`${tally.joined} groups turned out to belong together and were joined.`);
   }
@@ -208,7 +226,7 @@ function describe(tally: { moved: number; joined: number; conflicts: number; con
   }
   if (tally.conflicts > 0) {
     notes.push(
-      `${tally.conflicts} groups (${tally.conflicting} images) have near-duplicates or slices of one patient in ` +
+      `${tally.conflicts} groups (${tally.conflicting} images) have near-duplicates or slices of one patient or study in ` +
         "different splits because manifest.csv gives them so. Training refuses this; correct the column split.",
     );
   }

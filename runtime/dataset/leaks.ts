@@ -10,6 +10,7 @@ export interface SplitMember {
   readonly hash: string | null;
   readonly phash: string | null;
   readonly patient: string | null;
+  readonly study: string | null;
   readonly group: string;
   readonly split: Split;
 }
@@ -21,7 +22,7 @@ export interface Leak {
   readonly sentence: string;
 }
 
-/** Every group that is torn. Groups are what must not be: patients and near-duplicates. */
+/** Every group that is torn. Groups are what must not be: patients, studies and near-duplicates. */
 export function findLeaks(members: readonly SplitMember[]): Leak[] {
   const groups = new Map<string, SplitMember[]>();
   for (const member of members) {
@@ -36,7 +37,7 @@ export function findLeaks(members: readonly SplitMember[]): Leak[] {
 /** Images of a torn group that are compared, of each split: a group may have tens of thousands. */
 const COMPARED = 500;
 
-/** Prefers what needs no measuring: one patient, then equal pixels, then the pair whose pictures differ least. */
+/** Prefers what needs no measuring: one patient or study, then equal pixels, then the pair whose pictures differ least. */
 function describeClosestPair(group: readonly SplitMember[]): string {
   const all = [...group].sort((a, b) => (a.source < b.source ? -1 : 1));
   const some = new Set(SPLITS.flatMap((split) => all.filter((member) => member.split === split).slice(0, COMPARED)));
@@ -56,6 +57,7 @@ function describeClosestPair(group: readonly SplitMember[]): string {
 
 function kinshipOf(a: SplitMember, b: SplitMember): { rank: number; why: string } {
   if (a.patient !== null && a.patient === b.patient) return { rank: 0, why: "are of the same patient" };
+  if (a.study !== null && a.study === b.study) return { rank: 0, why: "are of the same study" };
   if (a.sha256 === b.sha256) return { rank: 1, why: "have the same pixels" };
   const linked = "belong to one group by way of other images that link them";
   // Hashes of two kinds say nothing of each other.

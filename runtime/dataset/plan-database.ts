@@ -10,7 +10,7 @@ import type { ReadableStore } from "../platform/stores";
 import { type AssignmentRow, parquetOfLines } from "../platform/warehouse";
 import { curatedMasks } from "./curated-object";
 import type { CuratedPage } from "./curated-page";
-import { DisjointSets, decideGroups, SPLIT_CODES, SPLIT_PREFIX } from "./groups";
+import { DisjointSets, decideGroups, SAME, SPLIT_CODES, SPLIT_PREFIX } from "./groups";
 import { type PlannedRow, USUAL_COST } from "./live-images";
 import type { Pictures } from "./near-duplicates";
 import { bucketBits, type Shard, shardName } from "./shards";
@@ -171,7 +171,7 @@ export class PlanDatabase {
     await this.decide();
     const count = await this.count();
     const sets = new DisjointSets(count);
-    for (const key of ["patient", "sha256", "phash"])
+    for (const key of [...SAME, "phash"])
       for await (const [one = [], other = []] of this.numbers(`SELECT idx, first FROM deciding JOIN
           (SELECT ${key}, MIN(idx) AS first FROM deciding WHERE ${key} IS NOT NULL GROUP BY ${key} HAVING COUNT(*) > 1) USING (${key})
           WHERE idx <> first`))
@@ -288,7 +288,7 @@ export class PlanDatabase {
 
   /** What decides the groups: once, when all hashes are known. */
   private async decide(): Promise<void> {
-    await this.run(`CREATE TABLE IF NOT EXISTS deciding AS SELECT idx, id, sha256, patient, "group",
+    await this.run(`CREATE TABLE IF NOT EXISTS deciding AS SELECT idx, id, sha256, patient, study, series, "group",
         CASE WHEN split IN ${listed(SPLITS)} THEN split END AS split,
         CASE WHEN given_split IN ${listed(SPLITS)} THEN given_split END AS given_split,
         COALESCE(known_phash, rehashed.phash) AS phash,
@@ -375,7 +375,15 @@ export async function writePlanFile(file: string, rows: Iterable<Readonly<Record
 
 const LISTED_COLUMNS = {
   ...{ id: "VARCHAR", source: "VARCHAR", generation: "BIGINT", label: "VARCHAR", sha256: "VARCHAR", phash: "VARCHAR" },
-  ...{ hash: "VARCHAR", patient: "VARCHAR", given_split: "VARCHAR", duplicate_of: "VARCHAR", width: "BIGINT" },
+  ...{
+    hash: "VARCHAR",
+    patient: "VARCHAR",
+    study: "VARCHAR",
+    series: "VARCHAR",
+    given_split: "VARCHAR",
+    duplicate_of: "VARCHAR",
+    width: "BIGINT",
+  },
   ...{ height: "BIGINT", group: "VARCHAR", split: "VARCHAR", compared_phash: "VARCHAR", compared_hash: "VARCHAR" },
   ...{ revision: "BIGINT", disputed: "BOOLEAN", object: "VARCHAR", curated_mask: "VARCHAR" },
 } as const;

@@ -3,7 +3,16 @@ import { join } from "node:path";
 import { assignGroups } from "../dataset";
 import { type MaskFinder, maskFinder } from "../explain";
 import { applyRecipe, applyRecipeToMask, decodeScan, oneChannel, perceptualHash } from "../imaging";
-import { type FolderNames, type Input, type InputFile, labelNotes, openInput, patientsKnown } from "../intake";
+import {
+  type FolderNames,
+  headerOfFile,
+  type Input,
+  type InputFile,
+  labelNotes,
+  type ManifestEntry,
+  openInput,
+  patientsKnown,
+} from "../intake";
 import { type Classifier, loadClassifier, modelFilesInDirectory, readTrainingCurve, scoreFolder } from "../model";
 import { type Progress, silentProgress } from "../platform/progress";
 import { type Evaluation, evaluateScored, type GuardedScan, guardedScan, type ScoredImage } from "./evaluation";
@@ -58,8 +67,29 @@ interface Candidate extends Omit<ScoredImage, "group" | "label"> {
   readonly label: ScoredImage["label"] | undefined;
   readonly sha256: string;
   readonly phash: string;
-  readonly patient: string | null;
+  readonly belongs: Belonging;
 }
+
+/** What tells whose a scan is: as it stands in manifest or header, and nowhere but in memory. */
+interface Belonging {
+  readonly patient: string | null;
+  readonly study: string | null;
+  readonly series: string | null;
+}
+
+/** Manifest before header, as ingest has it. */
+async function belongingOf(file: InputFile, entry: ManifestEntry | undefined) {
+  const header = (await headerOfFile(file))?.header;
+  const belongs: Belonging = {
+    patient: entry?.patientId ?? header?.patientId ?? null,
+    study: header?.studyUid ?? null,
+    series: header?.seriesUid ?? null,
+  };
+  return { belongs, header };
+}
+
+const kinOf = ({ patient, study, series }: Belonging): string[] =>
+  Object.entries({ patient, study, series }).flatMap(([of, value]) => (value === null ? [] : [`${of} ${value}`]));
 
 async function evaluateFiles(
   classifier: Classifier,
@@ -72,8 +102,7 @@ async function evaluateFiles(
   const candidates: Candidate[] = [];
   const shown = new Map<string, ShownPage>();
   const rejected: Record<string, number> = {};
-  const refused: { readonly label: ScoredImage["label"]; readonly path: string; readonly patient: string | null }[] =
-    [];
+  const refused: { readonly label: ScoredImage["label"]; readonly path: string; readonly belongs: Belonging }[] = [];
   let rejectedPages = 0;
 
   progress.start(folder.files.filter(({ input }) => input.kind === "scan" || input.kind === "stray").length);
@@ -81,12 +110,12 @@ async function evaluateFiles(
     const { name: path, object } = result.file;
     const entry = manifest.get(object);
     progress.advance();
+    const { belongs, header } = await belongingOf(result.file, entry);
     if ("rejected" in result) {
       const { code } = result.rejected;
       rejected[code] = (rejected[code] ?? 0) + 1;
       lines.push({ path, label: result.label ?? "", probability: null, reason: code });
-      const patient = entry?.patientId ?? null;
-      if (code === "not-a-brain-scan" && result.label) refused.push({ label: result.label, path, patient });
+      if (code === "not-a-brain-scan" && result.label) refused.push({ label: result.label, path, belongs });
       continue;
     }
     const { scored, label } = result;
@@ -99,10 +128,10 @@ async function evaluateFiles(
       probability: scored.probability,
       sha256: scored.sha256,
       phash: perceptualHash(scored.image),
-      patient: entry?.patientId ?? null,
+      belongs,
       collection: entry?.source,
       subtype: entry?.subtype,
-      view: entry?.view,
+      view: entry?.view ?? header?.frameViews?.[scored.page - 1] ?? header?.view,
       plain: {
         grey: oneChannel(scored.pixels),
         header: {
@@ -118,33 +147,36 @@ async function evaluateFiles(
   if (rejectedPages > 0)
     notes.push(`${rejectedPages} pages of multi-page files could not be used; their other pages were.`);
 
-  const known = candidates.filter(({ patient }) => patient !== null).length;
+  const known = candidates.filter(({ belongs }) => belongs.patient !== null).length;
   if (candidates.length > 0) notes.push(patientsKnown(known, candidates.length));
 
   const labelled = candidates.filter((image): image is Candidate & { label: ScoredImage["label"] } => !!image.label);
   const { assignments } = assignGroups(
-    labelled.map(({ path, sha256, phash, patient }) => ({
+    labelled.map(({ path, sha256, phash, belongs }) => ({
       id: path,
       sha256,
       phash,
       compared: false,
-      patient,
+      ...belongs,
       givenSplit: null,
       group: null,
       split: null,
     })),
   );
-  const test: ScoredImage[] = labelled.map(({ sha256: _, phash: __, patient: ___, ...image }) => ({
+  const test: ScoredImage[] = labelled.map(({ sha256: _, phash: __, belongs: ___, ...image }) => ({
     ...image,
     group: assignments.get(image.path)?.group ?? image.path,
   }));
   // A refused scan stands with its patient's other ones, which have a group by now.
   const groupOf = new Map(
-    labelled.map(({ path, patient }) => [patient, assignments.get(path)?.group ?? path] as const),
+    labelled.flatMap(({ path, belongs }) =>
+      kinOf(belongs).map((kin) => [kin, assignments.get(path)?.group ?? path] as const),
+    ),
   );
   const guarded: GuardedScan[] = [
-    ...refused.map(({ label, path, patient }) => {
-      const group = (patient === null ? undefined : groupOf.get(patient)) ?? patient ?? path;
+    ...refused.map(({ label, path, belongs }) => {
+      const kin = kinOf(belongs);
+      const group = kin.map((one) => groupOf.get(one)).find((known) => known !== undefined) ?? kin[0] ?? path;
       return { cancer: label === "Cancer", group, refused: true, called: false };
     }),
     ...test.map((image) => guardedScan(image, false, classifier.metadata.threshold)),

@@ -18,6 +18,8 @@ const lineSchema = z.object({
   /** Id of the perceptual hash that `phash` is by. One by another than the current is made anew, of the picture. */
   hash: z.string().min(1).default(PERCEPTUAL_HASH.id),
   patient: z.string().nullish(),
+  study: z.string().nullish(),
+  series: z.string().nullish(),
   given_split: z.enum(SPLITS).nullish(),
   width: z.int().positive().nullish(),
   height: z.int().positive().nullish(),

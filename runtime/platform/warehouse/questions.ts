@@ -96,7 +96,7 @@ export const PLANNED_IMAGES = question(
   nothing,
   z.object({
     ...{ id: z.string(), source: z.string(), generation: z.int(), label: text, sha256: z.string() },
-    ...{ phash: text, hash: text, patient: text, given_split: text, duplicate_of: text },
+    ...{ phash: text, hash: text, patient: text, study: text, series: text, given_split: text, duplicate_of: text },
     ...{ width: z.int().nullable(), height: z.int().nullable() },
     ...{ group: text, split: text, compared_phash: text, compared_hash: text },
     ...{ revision: z.int().nullable(), disputed: z.boolean().nullable() },
@@ -104,8 +104,8 @@ export const PLANNED_IMAGES = question(
   (dialect) => {
     const { column } = dialect;
     const of = (name: string) => `newest.${column(name)}`;
-    const own = ["id", "source", "generation", "label", "sha256", "phash", "hash", "patient", "given_split"];
-    return `SELECT ${[...own, "duplicate_of", "width", "height"].map(of).join(", ")},
+    const own = ["id", "source", "generation", "label", "sha256", "phash", "hash", "patient", "study", "series"];
+    return `SELECT ${[...own, "given_split", "duplicate_of", "width", "height"].map(of).join(", ")},
   assigned.${column("group")}, assigned.split, assigned.phash AS compared_phash, assigned.${column("hash")} AS compared_hash,
   assigned.revision, assigned.disputed
 FROM ${as(newestImages(dialect), "newest")}
@@ -154,12 +154,13 @@ export const TORN_GROUPS = question(
     hash: text,
     phash: text,
     patient: text,
+    study: text,
     group: z.string(),
     split: z.string(),
   }),
   (dialect) => {
     const { column } = dialect;
-    return `SELECT images.source, images.sha256, assigned.${column("hash")}, assigned.phash, images.patient,
+    return `SELECT images.source, images.sha256, assigned.${column("hash")}, assigned.phash, images.patient, images.study,
   assigned.${column("group")}, assigned.split
 FROM ${as(currentImages(dialect), "images")}
 JOIN ${as(currentAssignments(dialect), "assigned")} ON assigned.id = images.id

@@ -3,7 +3,17 @@ import { findLeaks, type SplitMember } from "../../../runtime/dataset";
 const [ones, nearly] = ["f".repeat(64), `${"f".repeat(63)}e`];
 
 function member(source: string, more: Partial<SplitMember>): SplitMember {
-  return { source, sha256: source, hash: "h1", phash: ones, patient: null, group: "g", split: "train", ...more };
+  return {
+    source,
+    sha256: source,
+    hash: "h1",
+    phash: ones,
+    patient: null,
+    study: null,
+    group: "g",
+    split: "train",
+    ...more,
+  };
 }
 
 test.each([

@@ -52,7 +52,11 @@ function bent(phash: string, bits: number): string {
 const SPLITS = ["train", "validation", "test"] as const;
 const one = <T>(values: readonly T[]) => values[below(values.length)] as T;
 
-/** Chains of versions, patients, pages, retired generations, second names, given splits, decided and disputed groups. */
+const ofDicom = uniform(mixSeed(7, 16));
+/** For a fifth of the images the name of one of so many. */
+const fifth = (what: string, many: number) => (ofDicom() < 0.2 ? `${what} ${Math.floor(many * ofDicom())}` : null);
+
+/** Chains of versions, patients, studies, series, pages, retired generations, second names, given splits, decided and disputed groups. */
 function tables(images: number) {
   const rows: ImageRow[] = [];
   const assignments: ReturnType<typeof assignmentRow>[] = [];
@@ -73,6 +77,7 @@ function tables(images: number) {
         const label = object.startsWith("U") ? null : object.startsWith("C") ? "Cancer" : "Non-Cancer";
         const row = imageRow(id, {
           ...{ source, generation, label, patient: below(4) === 0 ? `p${below(images / 8)}` : null },
+          ...{ study: fifth("study", images / 8), series: fifth("series", images / 8) },
           ...(same ?? own),
           ...(below(20) === 0 ? { hash: "h0-of-another" } : {}),
           given_split: below(12) === 0 ? one(SPLITS) : null,
@@ -145,6 +150,7 @@ async function groupsByDefinition(space: Workspace) {
     const known = [image, decided].find((row) => row?.hash === PERCEPTUAL_HASH.id);
     return {
       ...{ id: image.id, sha256: image.sha256, phash: known?.phash ?? null, patient: image.patient },
+      ...{ study: image.study, series: image.series },
       compared: decided !== undefined && decided.hash === PERCEPTUAL_HASH.id && !decided.disputed,
       ...{ givenSplit: asSplit(image.given_split), group: decided?.group ?? null, split: asSplit(decided?.split) },
     };
