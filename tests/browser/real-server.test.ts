@@ -15,7 +15,7 @@ import { BRIGHT_SPOT } from "../support/bright-spot-model";
 import { headPng } from "../support/head";
 import { stopProcess } from "../support/processes";
 import { promote, storeModel } from "../support/served-model";
-import { ILL, placeOn, SIZES, SPOT, twelve } from "./scans";
+import { ILL, placeOn, SIZES, SPOT, twelve, twoSeries } from "./scans";
 import { Visitor } from "./visitor";
 
 let folder: string;
@@ -268,6 +268,47 @@ test.each(LOOKS.map((look, i) => ({ ...look, width: 240 + 2 * i })))(
     await visitor.close();
   },
 );
+
+test("a folder of DICOM slices is shown as series in their order, each slice with its probability", async () => {
+  const scans = join(folder, "study");
+  await mkdir(scans);
+  for (const { name, content } of await twoSeries()) await writeFile(join(scans, name), content);
+  const visitor = await Visitor.open(browser, url);
+  const { page } = visitor;
+  await visitor.dropPaths([scans]);
+  await page.locator(".side .between .hint", { hasText: "7 of 7 files" }).waitFor();
+  expect(await page.locator(".reason").allTextContents()).toEqual([]);
+  // By where they lie; where that is one place for all, by their numbers.
+  expect(await page.locator("table.answers tbody th").allTextContents()).toEqual(
+    ["e-DOE.dcm", "c-DOE.dcm", "a-DOE.dcm", "d-DOE.dcm", "b-DOE.dcm", "z-DOE", "y-DOE"].map((name) => `study/${name}`),
+  );
+  await page.getByRole("link", { name: "a-DOE.dcm" }).click();
+  await page.locator(".strip-range", { hasText: /^Slice 3, / }).waitFor();
+  expect(await visitor.text("#series-title")).toBe("Series of 5 slices");
+  expect(await page.locator(".series .strip-bar").count()).toBe(5);
+  expect(await visitor.text(".series .hint")).toMatch(/^The most suspicious is slice 4, \d/);
+  expect(await visitor.axe()).toEqual([]);
+
+  // Through the series by the slider, which keeps the focus.
+  await visitor.tabTo("input[name=slice]");
+  await visitor.press("ArrowRight");
+  await page.locator(".strip-range", { hasText: /^Slice 4 \(most suspicious\), / }).waitFor();
+  await page.locator("#answer-title", { hasText: "study/d-DOE.dcm" }).waitFor();
+  expect(await visitor.text(".decision")).toBe("Cancer");
+  await page.locator("canvas[data-ready=yes]").waitFor();
+  await visitor.press("ArrowRight");
+  await page.locator("#answer-title", { hasText: "study/b-DOE.dcm" }).waitFor();
+  expect(await page.evaluate("document.activeElement.name")).toBe("slice");
+  expect(await visitor.text(".decision")).toBe("Non-Cancer");
+
+  // By its bar, too.
+  await page.locator(".series .strip-bar").first().click();
+  await page.locator("#answer-title", { hasText: "study/e-DOE.dcm" }).waitFor();
+  await page.getByRole("link", { name: "y-DOE" }).click();
+  await page.locator("#series-title", { hasText: "Series of 2 slices" }).waitFor();
+  expect(visitor.problems).toEqual([]);
+  await visitor.close();
+});
 
 test("samples are answered, what the model saw is a picture, and the visitor is named", async () => {
   const visitor = await Visitor.open(browser, url);

@@ -3,6 +3,7 @@ import { takeIn } from "../state/answers";
 import { api } from "../state/api";
 import { sentenceOf, useAsked } from "../state/asked";
 import { chosenFiles, droppedFiles, type NamedFile, scansAmong } from "../state/files";
+import { inSeries } from "../state/series";
 import { Failure } from "../ui/messages";
 import { counted } from "../ui/numbers";
 
@@ -17,7 +18,7 @@ export function Intake() {
     const { scans, leftOut } = scansAmong(files);
     setError(files.length === 0 ? "There is no file in what was dropped." : undefined);
     setLeftOut(leftOut);
-    takeIn(scans);
+    inSeries(scans).then(takeIn, () => setError("A file cannot be read. Choose the files again."));
   };
   useEffect(() => {
     const onDrag = (event: DragEvent) => {

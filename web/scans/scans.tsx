@@ -9,6 +9,7 @@ import { Failure, Waiting } from "../ui/messages";
 import { short } from "../ui/numbers";
 import { Answer } from "./answer";
 import { Intake } from "./intake";
+import { SeriesPanel } from "./series";
 import { AnswersTable } from "./table";
 
 /** What is sent on the left, what is looked at on the right. */
@@ -27,7 +28,10 @@ export function ScansRoom({ id }: { id: string | undefined }) {
         <Intake />
         <AnswersTable open={id} />
       </div>
-      <div class="looked-at">{id ? <OpenAnswer id={id} steps /> : <Welcome any={all.length > 0} />}</div>
+      <div class="looked-at">
+        {id ? <SeriesPanel id={id} /> : null}
+        {id ? <OpenAnswer id={id} steps /> : <Welcome any={all.length > 0} />}
+      </div>
     </div>
   );
 }
@@ -54,7 +58,8 @@ export function OpenAnswer({ id, steps = false }: { id: string; steps?: boolean 
   useEffect(() => {
     if (!there) return;
     const title = document.getElementById("answer-title");
-    if (!title) return;
+    // Whoever goes through a series stays at its slider.
+    if (!title || document.activeElement?.closest(".series")) return;
     title.focus({ preventScroll: true });
     // Beside the table it is in view, unless somebody scrolled down to choose it there.
     const { top } = title.getBoundingClientRect();

@@ -1,6 +1,7 @@
 import type { Prediction } from "../../runtime/serve/schemas";
 import { ApiError } from "./api";
 import { sentenceOf } from "./asked";
+import type { SlicePlace } from "./series";
 import { announce, currentModel, knownNames, refreshModel } from "./session";
 import { Store } from "./store";
 import { send } from "./upload";
@@ -17,6 +18,8 @@ export interface Scan {
   readonly key: number;
   readonly name: string;
   readonly file: Blob;
+  /** Of a DICOM slice. */
+  readonly place?: SlicePlace;
   readonly progress: Progress;
 }
 
@@ -34,9 +37,9 @@ let keys = 0;
 let running = 0;
 
 /** Takes files in; their rows are there at once. */
-export function takeIn(files: readonly { readonly name: string; readonly file: Blob }[]): void {
+export function takeIn(files: readonly Pick<Scan, "name" | "file" | "place">[]): void {
   if (files.length === 0) return;
-  const added = files.map(({ name, file }): Scan => ({ key: ++keys, name, file, progress: { state: "waiting" } }));
+  const added = files.map((file): Scan => ({ ...file, key: ++keys, progress: { state: "waiting" } }));
   scans.set([...scans.get(), ...added]);
   announce(added.length === 1 ? `${added[0]?.name} is being sent.` : `${added.length} files are being sent.`);
   work();

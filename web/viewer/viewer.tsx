@@ -75,7 +75,14 @@ export function Viewer({ prediction, name }: { prediction: Prediction; name: str
           onWindow={change}
         />
         {page.error ? <Failure sentence={page.error} onAgain={page.again} /> : null}
-        <Strip prediction={prediction} index={index} onIndex={setIndex} />
+        <Strip
+          items={slices.map(({ page: number, probability }) => ({ title: `Page ${number}`, probability }))}
+          of={prediction}
+          name="page"
+          suspicious={slices.findIndex(({ page: number }) => number === suspicious)}
+          index={index}
+          onIndex={setIndex}
+        />
       </div>
       <div class="viewer-tools">
         <figure class="seen">
