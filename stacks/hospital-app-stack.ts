@@ -65,7 +65,11 @@ export class HospitalAppStack extends BaseStack {
       maxInstances: hospital.ingest.maxInstances,
       removal: hospital.removal,
       objectives: hospital.objectives,
-      bindings: { PSEUDONYM_KEY: keys.pseudonym.uri, LOG_LEVEL: logLevel },
+      bindings: {
+        PSEUDONYM_KEY: keys.pseudonym.uri,
+        BURNED_IN_TEXT: hospital.ingest.burnedInText,
+        LOG_LEVEL: logLevel,
+      },
     });
 
     const { shared } = hospital.network;

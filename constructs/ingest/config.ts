@@ -4,11 +4,18 @@ import { linePart } from "../core/hospital-line";
 /** `ingest` of a hospital's line. */
 export const ingestLine = linePart({
   schema: z.strictObject({
+    burnedInText: z.enum(["quarantine", "allow"]).optional().describe('"quarantine" or "allow"'),
     maxInstances: z.int().min(1).max(1000).optional().describe("a whole number from 1 to 1000"),
   }),
   purpose: {
+    burnedInText:
+      "What becomes of DICOM files in whose pixels there seems to be text, which may name a patient: kept back in quarantine, or curated like others.",
     maxInstances:
       "Most instances of the ingest function at a time: the limit on what a flood of scans can cost. Further scans wait.",
   },
-  defaults: { prod: { maxInstances: 20 }, test: { maxInstances: 5 }, ephemeral: { maxInstances: 2 } },
+  defaults: {
+    prod: { burnedInText: "quarantine", maxInstances: 20 },
+    test: { burnedInText: "quarantine", maxInstances: 5 },
+    ephemeral: { burnedInText: "quarantine", maxInstances: 2 },
+  },
 });

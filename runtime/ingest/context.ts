@@ -13,6 +13,7 @@ import type { Logger } from "../platform/logging";
 import type { WithMessageForLogs } from "../platform/names-in-logs";
 import type { CreatableStore, ObjectInfo, ReadableStore } from "../platform/stores";
 import type { Warehouse } from "../platform/warehouse";
+import type { BurnedInTextCheck } from "./burned-in-text";
 import type { LandingEvent } from "./event";
 import { batchName } from "./examine";
 
@@ -42,6 +43,8 @@ export interface IngestOptions {
   readonly warehouse: Warehouse;
   readonly pseudonymiser: Pseudonymiser;
   readonly log: Logger;
+  /** Keeps back what has text in its pixels. @default text is allowed */
+  readonly text?: BurnedInTextCheck | undefined;
   /** Overrides of the default limits. */
   readonly limits?: Partial<ImageLimits>;
   /** Bytes of curated pages that one examined file may hold on to. Default 32 MiB. */
@@ -58,6 +61,7 @@ export class IngestContext {
   readonly warehouse: Warehouse;
   private readonly pseudonymiser: Pseudonymiser;
   readonly log: Logger;
+  readonly text: BurnedInTextCheck | undefined;
   readonly limits: ImageLimits;
   readonly bytesKept: number;
   readonly now: () => Date;
@@ -71,6 +75,7 @@ export class IngestContext {
     this.warehouse = options.warehouse;
     this.pseudonymiser = options.pseudonymiser;
     this.log = options.log;
+    this.text = options.text;
     this.limits = { ...DEFAULT_LIMITS, ...options.limits };
     this.bytesKept = options.bytesKept ?? 32 * 2 ** 20;
     this.now = options.now ?? (() => new Date());

@@ -8,13 +8,17 @@ export const ingestContract = defineContract({
   entry: "runtime/ingest/function.ts",
   // Starts the function; named so that its build takes our version instead of the newest.
   packages: ["@google-cloud/functions-framework"],
-  workers: ["runtime/imaging/dicom/codec-worker.ts"],
+  workers: ["runtime/guard/burned-in/text-worker.ts", "runtime/imaging/dicom/codec-worker.ts"],
   target: "ingest",
   env: z.object({
     PSEUDONYM_KEY: pseudonymKey,
     MAX_FILE_BYTES: wholeNumberVariable("Largest file that is read, bytes", 1, 2 ** 40, 256 * 2 ** 20),
     MAX_PIXELS: wholeNumberVariable("Largest page that is decoded, pixels", 1, 1e9, 50_000_000),
     MAX_PAGES: wholeNumberVariable("Most pages of one file", 1, 1e6, 1000),
+    BURNED_IN_TEXT: z
+      .enum(["quarantine", "allow"])
+      .default("quarantine")
+      .describe("What becomes of DICOM files in whose pixels there seems to be text (default quarantine)."),
     LOG_LEVEL: logLevel,
     GCS_API_ENDPOINT: gcsEndpoint,
   }),

@@ -29,6 +29,7 @@ import {
 } from "../intake";
 import { referenceOf } from "../platform/names-in-logs";
 import { ChecksumMismatchError, checkObjectName, InvalidObjectNameError, type ObjectInfo } from "../platform/stores";
+import { BurnedInTextError } from "./burned-in-text";
 import type { IngestContext } from "./context";
 import type { LandingEvent } from "./event";
 
@@ -46,6 +47,7 @@ export const INGEST_CODES = {
   "outside-label-folders": "The file lies in none of Cancer/, Non-Cancer/ and Unlabelled/.",
   "label-conflict": "manifest.csv gives another label than the folder.",
   "checksum-mismatch": "The stored bytes are not those that were uploaded.",
+  "burned-in-text": "The DICOM file has text in its pixels, or seems to: it may name the patient.",
   "decoder-failure": "A decoder failed in a way that is not known.",
 } as const;
 
@@ -206,6 +208,9 @@ async function decodePages(
       continue;
     }
     const { image } = decoded;
+    // Text in one frame keeps back all: nothing has been curated yet.
+    if (pages.length === 0) context.text?.checkFile(bytes, format);
+    await context.text?.checkPage(image, format);
     const png = await encodePng(image);
     const room = kept + png.length <= context.bytesKept || pages.length === 0;
     if (room) kept += png.length;
@@ -253,6 +258,7 @@ export class PageReader {
 /** Decoders are fed with anything: what they throw concerns the file. */
 function reasonOf(error: unknown): Reason {
   if (error instanceof RejectedImage) return { code: error.code, message: error.message };
+  if (error instanceof BurnedInTextError) return { code: "burned-in-text", message: error.message };
   const text = error instanceof Error ? error.message : String(error);
   return {
     code: "decoder-failure",

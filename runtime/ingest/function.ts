@@ -3,6 +3,7 @@ import { openPseudonymiser } from "../intake";
 import { parseEnv } from "../platform/config";
 import { createLogger } from "../platform/logging";
 import { openStores, openTables } from "../platform/open-stores";
+import { BurnedInTextCheck } from "./burned-in-text";
 import { commit } from "./commit";
 import { IngestContext } from "./context";
 import { ingestContract } from "./contract";
@@ -123,6 +124,7 @@ async function createContext(): Promise<IngestContext> {
     warehouse: await openTables(ingestContract, env),
     pseudonymiser: openPseudonymiser(env.PSEUDONYM_KEY),
     log,
+    text: env.BURNED_IN_TEXT === "quarantine" ? new BurnedInTextCheck() : undefined,
     limits: { bytes: env.MAX_FILE_BYTES, pixels: env.MAX_PIXELS, pages: env.MAX_PAGES },
   });
 }

@@ -1,8 +1,11 @@
 import { classify, LOCAL_PSEUDONYM_KEY, openPseudonymiser } from "../intake";
+import { parseEnv } from "../platform/config";
 import type { StepContext, StepCounts } from "../platform/step";
 import { Backlog } from "./backlog";
+import { BurnedInTextCheck } from "./burned-in-text";
 import { keep } from "./commit";
 import { IngestContext } from "./context";
+import { ingestContract } from "./contract";
 import { examine } from "./examine";
 
 export interface IngestAllOptions {
@@ -22,6 +25,8 @@ const BYTES_IN_FLIGHT = 192 * 2 ** 20;
  */
 export async function ingestAll(step: StepContext, options: IngestAllOptions = {}): Promise<StepCounts> {
   const { buckets, warehouse } = step.workspace;
+  const { BURNED_IN_TEXT } = parseEnv(ingestContract.env.pick({ BURNED_IN_TEXT: true }));
+  const text = BURNED_IN_TEXT === "quarantine" ? new BurnedInTextCheck() : undefined;
   const context = new IngestContext({
     landing: buckets.landing,
     curated: buckets.curated,
@@ -29,6 +34,7 @@ export async function ingestAll(step: StepContext, options: IngestAllOptions = {
     warehouse,
     pseudonymiser: openPseudonymiser(options.pseudonymKey ?? process.env.PSEUDONYM_KEY ?? LOCAL_PSEUDONYM_KEY),
     log: step.log,
+    text,
   });
   // A manifest that cannot be used concerns every scan: it is said before the first is touched.
   await context.manifest();
@@ -57,14 +63,18 @@ export async function ingestAll(step: StepContext, options: IngestAllOptions = {
       signal: step.signal,
     },
   );
-  for await (const found of examined) {
-    const { rows, counts: kept } = await keep(context, found);
-    const { curated, quarantined, maskless: without = [] } = kept;
-    if (rows.length > 0) await backlog.add(found.event, rows);
-    maskless.push(...without);
-    counts.items += curated + quarantined;
-    counts.rejected += quarantined;
-    step.progress.advance();
+  try {
+    for await (const found of examined) {
+      const { rows, counts: kept } = await keep(context, found);
+      const { curated, quarantined, maskless: without = [] } = kept;
+      if (rows.length > 0) await backlog.add(found.event, rows);
+      maskless.push(...without);
+      counts.items += curated + quarantined;
+      counts.rejected += quarantined;
+      step.progress.advance();
+    }
+  } finally {
+    await text?.close();
   }
   await backlog.write();
   step.progress.finish();

@@ -85,7 +85,12 @@ export const EXCEPTIONS: readonly Exception[] = [
   },
   { from: "tools/doctor/probe.ts", to: "runtime/phantom", reason: PROBE },
   { from: "tools/doctor/probe.ts", to: "runtime/ingest", reason: PROBE },
-  ...["tools/python-judge.ts", "tools/verify-dicom.ts"].map((from) => ({
+  {
+    from: "tools/verify-text.ts",
+    to: "runtime/guard",
+    reason: "It measures what ingest relies on, and is run by hand.",
+  },
+  ...["tools/python-judge.ts", "tools/verify-dicom.ts", "tools/verify-text.ts"].map((from) => ({
     from,
     to: "runtime/imaging",
     reason: "It compares what this decodes with another decoder, and concerns nothing that is deployed.",

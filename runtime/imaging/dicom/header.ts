@@ -37,6 +37,8 @@ export interface DicomHeader {
   /** `YYYY-MM-DD`. */
   readonly studyDate: string | undefined;
   readonly acquisitionDate: string | undefined;
+  /** What the file says of text in its pixels that names somebody; undefined where it says nothing. */
+  readonly burnedIn: boolean | undefined;
   /** Whether the file says that identities were taken out of it. It proves nothing. */
   readonly identityRemoved: boolean;
 }
@@ -63,6 +65,7 @@ const HEADER = {
   study: 0x0020_000d,
   series: 0x0020_000e,
   instanceNumber: 0x0020_0013,
+  burnedIn: 0x0028_0301,
 } as const;
 
 const GROUPS = [TAG.sharedGroups, TAG.frameGroups, TAG.planeOrientation, TAG.planePosition];
@@ -114,7 +117,8 @@ export function readDicomHeader(bytes: Buffer): DicomHeader {
     acquisitionDate: [HEADER.acquisitionDate, HEADER.acquired, HEADER.seriesDate]
       .map((tag) => dateOf(dataSet.text(tag)?.slice(0, tag === HEADER.acquired ? 8 : undefined)))
       .find((date) => date !== undefined),
-    identityRemoved: dataSet.text(HEADER.identityRemoved)?.toUpperCase() === "YES",
+    burnedIn: yesOrNo(dataSet.text(HEADER.burnedIn)),
+    identityRemoved: yesOrNo(dataSet.text(HEADER.identityRemoved)) === true,
   };
 }
 
@@ -171,6 +175,11 @@ function orQuiet(read: () => readonly number[]): readonly number[] {
   } catch {
     return [];
   }
+}
+
+function yesOrNo(text: string | undefined): boolean | undefined {
+  const said = text?.toUpperCase();
+  return said === "YES" ? true : said === "NO" ? false : undefined;
 }
 
 function wholeNumber(text: string | undefined): number | undefined {

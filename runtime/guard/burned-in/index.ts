@@ -1,0 +1,3 @@
+export type { Region } from "./regions";
+export { isText } from "./rule";
+export { TextFinder } from "./text-finder";
