@@ -20,16 +20,21 @@ export async function renderOriginal(image: GreyImage, options: RenderOptions = 
   return writePng({ width, height, channels: 1, samples: grey });
 }
 
+/** The page with the map over it, as a colour PNG: see {@link paintOverlay}. */
+export async function renderOverlay(...painted: Parameters<typeof paintOverlay>): Promise<Buffer> {
+  return writePng(await paintOverlay(...painted));
+}
+
 /**
- * The page with the map over it, as a colour PNG. Where nothing speaks for Cancer the page is left as it is, and towards
+ * The page with the map over it, red, green and blue of each pixel. Where nothing speaks for Cancer the page is left as it is, and towards
  * the edge of what the model was shown the map fades.
  */
-export async function renderOverlay(
+export async function paintOverlay(
   image: GreyImage,
   geometry: Geometry,
   explanation: Explanation,
   options: RenderOptions = {},
-): Promise<Buffer> {
+): Promise<{ readonly width: number; readonly height: number; readonly channels: 3; readonly samples: Buffer }> {
   const { grey, width, height } = await display(image, options.maxSide);
   const { opacity = STRONGEST_COVER } = options;
   const rgb = Buffer.alloc(width * height * 3);
@@ -63,7 +68,7 @@ export async function renderOverlay(
       rgb[out + 2] = rest + (INFERNO[colour + 2] as number) * cover;
     }
   }
-  return writePng({ width, height, channels: 3, samples: rgb });
+  return { width, height, channels: 3, samples: rgb };
 }
 
 /** The strongest place in whole pixels of the original: 0 <= x < width, 0 <= y < height. */

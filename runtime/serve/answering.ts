@@ -7,7 +7,7 @@ import type { ScoredScan, Verdict } from "../model";
 import type { Logger } from "../platform/logging";
 import type { Warehouse } from "../platform/warehouse";
 import type { Audit, Caller } from "./identity";
-import type { Answers, EncodedPage, KeptPage } from "./kept/answers";
+import type { Answers, EncodedPage, KeptPage, KeptStudy } from "./kept/answers";
 import type { TimeIndex } from "./kept/time-index";
 import type { createMetrics } from "./metrics";
 import { type ModelSlot, noModel } from "./model-slot";
@@ -16,6 +16,7 @@ import { tooLate } from "./problem";
 import { priceOf, type Queue } from "./queue";
 import type { HistoryItem, Prediction } from "./schemas";
 import { explanationOfMap, type Scorer } from "./scoring";
+import { studyOf } from "./studies";
 
 export interface AnsweringDependencies {
   readonly slot: ModelSlot;
@@ -90,7 +91,7 @@ interface Work {
 }
 
 async function keep(
-  { answers, pictures, history, warehouse, audit, log, limits }: AnsweringDependencies,
+  { answers, pictures, history, warehouse, identities, audit, log, limits }: AnsweringDependencies,
   { request, who, role }: Asked,
   bytes: Buffer,
   { scorer, verdict, scored }: Work,
@@ -100,11 +101,13 @@ async function keep(
   const { id, geometry, probability, label, decision, map, features } = scored;
   const at = new Date();
   const pages = await answers.keepPages(scored, pagesOf(scored, bytes, { pictures, limits, signal }), at);
+  const study = await studyNamed(scored, bytes, { identities, log, request });
   signal.throwIfAborted();
   const prediction = predictionOf(scorer, scored, pages, {
     request,
     verdict,
     at,
+    hasStudy: study !== undefined,
     keptUntil: answers.keptUntil(at),
     fileSha256: createHash("sha256").update(bytes).digest("hex"),
   });
@@ -115,6 +118,7 @@ async function keep(
     who,
     // Nine digits tell any two 32-bit floats apart.
     features: Array.from(features, (value) => Number(value.toPrecision(9))),
+    study,
   };
   const row = {
     request,
@@ -150,6 +154,21 @@ async function keep(
   return prediction;
 }
 
+/** An answer is given without its study where the key of pseudonyms cannot be had: what needs one then says so. */
+async function studyNamed(
+  { format, page }: ScoredScan,
+  bytes: Buffer,
+  { identities, log, request }: Pick<AnsweringDependencies, "identities" | "log"> & { readonly request: string },
+): Promise<KeptStudy | undefined> {
+  if (format !== "dicom") return undefined;
+  try {
+    return await studyOf(bytes, page, identities);
+  } catch (error) {
+    log.error({ err: error, request }, "The study of a scan cannot be named, so nothing is kept of it");
+    return undefined;
+  }
+}
+
 /** A page comes with its answer; a scan of several is decoded a second time. */
 async function* pagesOf(
   { page, image: { width, height, depth }, png, slices }: ScoredScan,
@@ -168,14 +187,19 @@ interface Given {
   readonly keptUntil: Date;
   /** Of the bytes that were sent. */
   readonly fileSha256: string;
+  /** Whether it is kept of what study the scan is. */
+  readonly hasStudy: boolean;
 }
+
+/** Objects of DICOM belong to a study: where none is known, there are none. */
+const REPORTS = { always: ["fhir", "hl7"], ofStudies: ["sr", "sc"] } as const;
 
 /** The answer as it is given, kept, and composed again when it is replayed. */
 export function predictionOf(
   { metadata, digest }: Pick<Scorer, "metadata" | "digest">,
   scored: Omit<ScoredScan, "format" | "pixels" | "features">,
   pages: readonly KeptPage[],
-  { request, verdict, at, keptUntil, fileSha256 }: Given,
+  { request, verdict, at, keptUntil, fileSha256, hasStudy }: Given,
 ): Prediction {
   const { id, image, geometry, probability, label, decision, map } = scored;
   const sizes = new Map(pages.map((page) => [page.page, page]));
@@ -213,6 +237,10 @@ export function predictionOf(
     }),
     map: { path: path("map"), page: scored.page, rows: map.rows, columns: map.columns },
     pictures: { overlay, original, seen: `/v1/scans/${id}/picture` },
+    reports: [...REPORTS.always, ...(hasStudy ? REPORTS.ofStudies : [])].map((format) => ({
+      format,
+      path: path(`report?format=${format}`),
+    })),
     receipt: {
       request,
       model: metadata.id,

@@ -39,6 +39,7 @@ import { historyRoutes } from "./routes/history";
 import { modelRoutes } from "./routes/models";
 import { predictRoutes, TAKE_SCANS } from "./routes/predict";
 import { predictionRoutes } from "./routes/prediction";
+import { reportRoutes } from "./routes/report";
 import { similarRoutes } from "./routes/similar";
 import { LANES } from "./scoring";
 import { visitorRoutes } from "./visitor";
@@ -229,6 +230,7 @@ export async function buildServer(dependencies: ServerDependencies): Promise<Fas
   const drawn = { drawing, pictures, connections, answers, shelf };
   await app.register(predictionRoutes, { ...drawn, feedback, bodies, keys, curated });
   await app.register(similarRoutes, drawn);
+  await app.register(reportRoutes, drawn);
   if (landing) {
     const stored = { landing, reports, identities, bodies, connections, storing, metrics, log };
     await app.register(dicomWebRoutes, { ...stored, maxBodyBytes, deadlineSeconds });

@@ -36,6 +36,18 @@ const content = (type: string, text: string) => ({
   description: text,
   content: { [type]: { schema: z.string().meta({ contentMediaType: type }) } },
 });
+/** @param types content types, each with what it is */
+export const documents = (types: Readonly<Record<string, string>>, what: string) => ({
+  200: {
+    description: what,
+    content: Object.fromEntries(
+      Object.entries(types).map(([type, text]) => [
+        type,
+        { schema: z.string().meta({ contentMediaType: type, description: text }) },
+      ]),
+    ),
+  },
+});
 export const picture = (text: string) => ({ 200: content("image/png", text) });
 export const text = (type: string, what: string) => ({ 200: content(type, what) });
 

@@ -1,5 +1,5 @@
 import type { MessagePort } from "node:worker_threads";
-import { renderOriginal, renderOverlay } from "../explain";
+import { paintOverlay, renderOriginal, renderOverlay } from "../explain";
 import {
   applyRecipe,
   decodeScan,
@@ -24,17 +24,34 @@ export interface OverlayTask {
   readonly map: KeptMap;
   readonly geometry: Geometry;
   /** Of the strongest place, 0 to 1; what is usual without it. */
-  readonly opacity: number | undefined;
+  readonly opacity?: number | undefined;
 }
 
 /** What was made; errors lose their class on the way out of a thread. */
 export type Outcome<T = Uint8Array> = { readonly made: T } | { readonly damaged: string };
 
-export async function overlay({ page, map, geometry, opacity }: OverlayTask): Promise<Outcome> {
+export async function overlay(task: OverlayTask): Promise<Outcome> {
+  return outcome(async () => renderOverlay(...(await overlayOf(task))));
+}
+
+/** The same as pixels. */
+export async function painted(task: OverlayTask): Promise<Outcome<Painted>> {
   return outcome(async () => {
-    const options = { maxSide: SHOWN_SIDE, ...(opacity === undefined ? {} : { opacity }) };
-    return renderOverlay(await openPage(page), geometry, explanationOfMap(map, geometry), options);
+    const { width, height, samples } = await paintOverlay(...(await overlayOf(task)));
+    return { width, height, rgb: samples };
   });
+}
+
+/** Red, green and blue of each pixel. */
+export interface Painted {
+  readonly width: number;
+  readonly height: number;
+  readonly rgb: Uint8Array;
+}
+
+async function overlayOf({ page, map, geometry, opacity }: OverlayTask): Promise<Parameters<typeof paintOverlay>> {
+  const options = { maxSide: SHOWN_SIDE, ...(opacity === undefined ? {} : { opacity }) };
+  return [await openPage(page), geometry, explanationOfMap(map, geometry), options];
 }
 
 export async function original(page: StoredPage): Promise<Outcome> {

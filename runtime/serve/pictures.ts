@@ -3,7 +3,7 @@ import { Piscina } from "piscina";
 import { workerFile } from "../platform/worker-file";
 import type { EncodedPage } from "./kept/answers";
 import { DamagedPage, type StoredPage } from "./kept/stored-page";
-import type { Outcome, OverlayTask, PagesTask } from "./picture-worker";
+import type { Outcome, OverlayTask, PagesTask, Painted } from "./picture-worker";
 
 type Task = Exclude<keyof typeof import("./picture-worker"), "pages">;
 
@@ -32,6 +32,12 @@ export class Pictures {
    */
   overlay(task: OverlayTask): Promise<Buffer> {
     return this.run("overlay", task);
+  }
+
+  /** The same as pixels. @throws {DamagedPage} */
+  async painted(task: OverlayTask): Promise<{ readonly width: number; readonly height: number; readonly rgb: Buffer }> {
+    const { width, height, rgb } = await this.make<Painted>("painted", task);
+    return { width, height, rgb: asBuffer(rgb) };
   }
 
   /** The page in 8 bits, at most 1,024 pixels wide and high. @throws {DamagedPage} */
@@ -91,8 +97,7 @@ export class Pictures {
   }
 
   private async run(name: Task, task: OverlayTask | StoredPage): Promise<Buffer> {
-    const { buffer, byteOffset, byteLength } = await this.make<Uint8Array>(name, task);
-    return Buffer.from(buffer, byteOffset, byteLength);
+    return asBuffer(await this.make<Uint8Array>(name, task));
   }
 
   private async make<T>(name: Task, task: OverlayTask | StoredPage): Promise<T> {
@@ -101,3 +106,5 @@ export class Pictures {
     return outcome.made;
   }
 }
+
+const asBuffer = ({ buffer, byteOffset, byteLength }: Uint8Array) => Buffer.from(buffer, byteOffset, byteLength);

@@ -36,7 +36,7 @@ export class NoRequest extends NothingToReplay {}
 /**
  * Recomputes an answer of a workspace from the pages that are kept of it, with the model that gave it, and compares all of
  * it: with what is kept, and with the audited row. Nothing tells whether the verdict, the pages that were rejected or the
- * hash of the file that was sent are those of then.
+ * hash of the file that was sent are those of then, nor whether the study is.
  *
  * @throws {NothingToReplay} if there was no such answer, its days are over, or its model is not there as it was
  */
@@ -180,6 +180,7 @@ function againstNow(kept: KeptAnswer, scorer: Scorer, scored: readonly Scored[],
     at: new Date(receipt.answered_at),
     keptUntil: new Date(receipt.kept_until),
     fileSha256: receipt.file_sha256,
+    hasStudy: kept.study !== undefined,
   });
   const { map, geometry } = now;
   const { rows, columns } = map;

@@ -71,6 +71,11 @@ export const sliceSchema = named(
 );
 export type Slice = z.infer<typeof sliceSchema>;
 
+export const reportFormatSchema = z
+  .enum(["fhir", "sr", "sc", "hl7"])
+  .describe("FHIR R4, DICOM structured report, DICOM secondary capture of the overlay, HL7 v2");
+export type ReportFormat = z.infer<typeof reportFormatSchema>;
+
 /** What is needed to give an answer again. */
 export const receiptSchema = named(
   "Receipt",
@@ -122,6 +127,10 @@ export const predictionSchema = named(
       original: path("the page as it was read"),
       seen: path("what the model saw: 128 x 128 pixels, a PNG"),
     }),
+    reports: z
+      .array(z.object({ format: reportFormatSchema, path: path("the answer in that format") }))
+      .optional()
+      .describe("For other systems; DICOM (sr, sc) where the scan was one that says its study"),
     receipt: receiptSchema,
   }),
 );
@@ -133,6 +142,9 @@ export const overlayQuerySchema = z.object({
 });
 /** `GET /v1/scans/{id}/picture` */
 export const pictureQuerySchema = z.object({ page: wholeNumber(1, 99_999).optional() });
+
+/** `GET /v1/predictions/{id}/report` */
+export const reportQuerySchema = z.object({ format: reportFormatSchema });
 
 /** `GET /v1/predictions/{id}/similar` */
 export const similarQuerySchema = z.object({ limit: wholeNumber(1, 50).default(8) });

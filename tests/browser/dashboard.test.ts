@@ -189,6 +189,29 @@ const evidenceEverywhere = (ofPage = false) =>
     await route.fulfill({ json: { ...map, values: map.values.map(() => 1), foreground } });
   });
 
+test("the answer's reports open by keys, and each is a file to be had", async () => {
+  await visitor.drop([{ name: "ill.png", content: await headPng(240, 200, SPOT) }]);
+  await shown();
+  const link = visitor.page.locator(".report-menu a");
+  expect(await link.first().isVisible()).toBe(false);
+  await visitor.tabTo(".report-menu summary");
+  await visitor.page.keyboard.press("Enter");
+  await link.first().waitFor();
+  expect(await visitor.axe()).toEqual([]);
+  const paths: string[] = [];
+  for (const _ of [1, 2, 3, 4]) {
+    await visitor.page.keyboard.press("Tab");
+    paths.push(
+      await visitor.page.evaluate<string>(
+        "document.activeElement.hasAttribute('download') && document.activeElement.getAttribute('href')",
+      ),
+    );
+  }
+  expect(paths.map((path) => path.replace(/^\/v1\/predictions\/[0-9a-f]{64}\//, ""))).toEqual(
+    ["fhir", "hl7", "sr", "sc"].map((format) => `report?format=${format}`),
+  );
+});
+
 test("where the decision is Non-Cancer, map and mark are not drawn unless asked for", async () => {
   await evidenceEverywhere();
   await visitor.drop([{ name: "well.png", content: await headPng(240, 200) }]);

@@ -340,6 +340,10 @@ function predictionOf(bytes: Buffer, read: readonly Read[], model: Model, reques
     })),
     map: { path: path("map"), page: top.page, rows: CELLS, columns: CELLS },
     pictures: { overlay: path("overlay"), original: path("original"), seen: `/v1/scans/${id}/picture` },
+    reports: (["fhir", "hl7", "sr", "sc"] as const).map((format) => ({
+      format,
+      path: path(`report?format=${format}`),
+    })),
     receipt: {
       request,
       model: model.id,

@@ -6,6 +6,7 @@ import { Failure } from "../ui/messages";
 import { heatOf } from "./heat";
 import { canvasOf, paint } from "./paint";
 import { decodeGreyPng, type Page } from "./png";
+import { ReportMenu } from "./report-menu";
 import { Strip } from "./strip";
 import { FITTED, moved, placeOf, type Size, type View, zoomed } from "./view";
 import { automaticWindow, fullWindow, rangeOf, type Window, windowed } from "./window";
@@ -164,6 +165,7 @@ export function Viewer({ prediction, name }: { prediction: Prediction; name: str
             </div>
           </fieldset>
         ) : null}
+        <ReportMenu reports={prediction.reports} />
         <p class="hint">
           Drag: window and level (with Shift: move). Wheel: {slices.length > 1 ? "pages (with Ctrl: zoom)" : "zoom"}.
           Keys on the picture: arrows, +, -, 0{slices.length > 1 ? ", Page Up, Page Down" : ""}.

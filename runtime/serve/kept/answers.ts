@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { Geometry } from "../../imaging";
+import type { Geometry, StoredFramePlace } from "../../imaging";
 import type { ScoredScan } from "../../model";
 import { ObjectNotFoundError, tryToCreate } from "../../platform/stores";
 import { type Prediction, predictionSchema } from "../schemas";
@@ -16,6 +16,21 @@ export interface KeptMap {
   readonly values: readonly number[];
 }
 
+/** The DICOM instance that was answered; identifiers are pseudonyms. */
+export interface KeptStudy {
+  readonly study: string;
+  readonly series: string;
+  readonly instance: string;
+  readonly sopClass: string;
+  /** Null where the file says nothing of frames, of patient or accession number, or of text in its pixels. */
+  readonly frame: number | null;
+  readonly patient: string | null;
+  readonly accession: string | null;
+  readonly burnedIn: "YES" | "NO" | null;
+  /** Where in the file the upright page came from. */
+  readonly place: StoredFramePlace;
+}
+
 /** One answer as it is kept: with the pages beside it, all that is needed to show it and to give it again. */
 export interface KeptAnswer {
   readonly prediction: Prediction;
@@ -25,6 +40,8 @@ export interface KeptAnswer {
   readonly who: string;
   /** What the model saw in that page, as numbers; absent in answers that earlier versions kept. */
   readonly features?: readonly number[] | undefined;
+  /** Absent where the scan was no DICOM or does not say of what study it is, and in answers that earlier versions kept. */
+  readonly study?: KeptStudy | undefined;
 }
 
 /** A page that was kept. */
@@ -43,6 +60,8 @@ export interface EncodedPage extends Omit<KeptPage, "sha256"> {
 
 /** Something that is kept of an answer is not as it was written. The message is a sentence that names answer and page. */
 export class DamagedAnswer extends Error {}
+/** It is not there any more. */
+export class GoneAnswer extends DamagedAnswer {}
 
 const number = z.number();
 const keptSchema = z.object({
@@ -59,6 +78,28 @@ const keptSchema = z.object({
   }),
   who: z.string(),
   features: z.array(number).optional(),
+  study: z
+    .object({
+      study: z.string(),
+      series: z.string(),
+      instance: z.string(),
+      sopClass: z.string(),
+      frame: z.int().nullable(),
+      patient: z.string().nullable(),
+      accession: z.string().nullable(),
+      burnedIn: z.enum(["YES", "NO"]).nullable(),
+      place: z.object({
+        columns: number,
+        rows: number,
+        squared: z.object({ width: number, height: number }),
+        transposed: z.boolean(),
+        mirrored: z.boolean(),
+        flipped: z.boolean(),
+        width: number,
+        height: number,
+      }),
+    })
+    .optional(),
 });
 
 const DAY = 86_400_000;
@@ -114,6 +155,12 @@ export class Answers {
     return this.readIfKept(objects[0]?.name);
   }
 
+  /** Whether an answer of an id is there whose days are over. */
+  async isOver(id: string): Promise<boolean> {
+    const { objects } = await this.store.list({ prefix: `${ANSWERS}${id}/`, pageSize: 1 });
+    return objects.length > 0 && (await this.readIfKept(objects[0]?.name)) === undefined;
+  }
+
   /** One answer, if its days are not over. */
   async find(id: string, request: string, at: Date): Promise<KeptAnswer | undefined> {
     return this.readIfKept(`${ANSWERS}${id}/${newestFirst(at, request)}.json`);
@@ -143,7 +190,8 @@ export class Answers {
       const gone = cause instanceof ObjectNotFoundError;
       if (!gone && !(cause instanceof DamagedPage)) throw cause;
       const what = gone ? "is not there any more" : cause.message;
-      throw new DamagedAnswer(`Page ${page} of the answer ${request} ${what}. ${sendAgain(at)}`, { cause });
+      const kind = gone ? GoneAnswer : DamagedAnswer;
+      throw new kind(`Page ${page} of the answer ${request} ${what}. ${sendAgain(at)}`, { cause });
     }
   }
 

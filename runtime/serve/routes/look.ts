@@ -12,6 +12,7 @@ export const SHOW = { config: { role: "viewer" } } as const;
 /**
  * The newest answer of an id, for a look at it, which is written down: it is of a patient.
  *
+ * @param result what was had of it, where the action does not say
  * @throws {Problem} `not-found` where nothing is kept
  */
 export async function lookAt(
@@ -19,10 +20,11 @@ export async function lookAt(
   answers: Answers,
   request: FastifyRequest<{ Params: { id: string } }>,
   action: AuditAction,
+  result?: string,
 ): Promise<KeptAnswer> {
   const { id } = request.params;
   const answer = await answers.newest(id);
   if (!answer) throw notFound("Nothing is kept of a prediction with this id. Send the scan again.");
-  await app.audit.record({ action, ...request.caller, request: request.id, subject: id });
+  await app.audit.record({ action, ...request.caller, request: request.id, subject: id, result: result ?? null });
   return answer;
 }

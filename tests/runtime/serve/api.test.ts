@@ -1028,6 +1028,7 @@ describe("the API's document", () => {
       "get /v1/predictions/{id}/original",
       "get /v1/predictions/{id}/overlay",
       "get /v1/predictions/{id}/pages/{page}",
+      "get /v1/predictions/{id}/report",
       "get /v1/predictions/{id}/similar",
       "get /v1/samples",
       "get /v1/samples/{name}",
