@@ -157,3 +157,11 @@ export function wholeNumber(least = 0): (text: string) => number {
     return value;
   };
 }
+
+/** Parser of a bucket's name: one without gs:// would quietly become a folder here. */
+export function bucketUri(text: string): string {
+  if (!/^gs:\/\/[^/]+\/?$/.test(text)) {
+    throw new InvalidArgumentError(`"${text}" is not gs://BUCKET. For a workspace on this machine use --out.`);
+  }
+  return text;
+}

@@ -4,6 +4,7 @@ import { demoCommand } from "./commands/demo";
 import { evaluateCommand } from "./commands/evaluate";
 import { explainCommand } from "./commands/explain";
 import { featuresCommand } from "./commands/features";
+import { gatewayCommand } from "./commands/gateway";
 import { ingestCommand } from "./commands/ingest";
 import { modelsCommand } from "./commands/models";
 import { preprocessCommand } from "./commands/preprocess";
@@ -24,6 +25,7 @@ import { warehouseCommand } from "./commands/warehouse";
 const COMMANDS = [
   demoCommand,
   uploadCommand,
+  gatewayCommand,
   ingestCommand,
   preprocessCommand,
   featuresCommand,

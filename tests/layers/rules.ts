@@ -15,6 +15,7 @@ const RUNTIME: Readonly<Record<string, readonly string[]>> = {
   platform: [],
   imaging: ["platform"],
   intake: ["imaging"],
+  gateway: ["intake"],
   guard: ["imaging"],
   exchange: ["platform"],
   phantom: ["intake"],
@@ -32,7 +33,7 @@ const RUNTIME: Readonly<Record<string, readonly string[]>> = {
   // What trains computes with TensorFlow.js; nothing that answers may load it.
   train: ["registry", "evaluate", "tensorflow"],
   features: ["registry", "evaluate", "tensorflow"],
-  cli: CAPABILITIES,
+  cli: [...CAPABILITIES, "gateway"],
 };
 
 const PAIRED = ["ingest", "preprocess", "train", "serve"];

@@ -1,5 +1,4 @@
-import { EventEmitter, once } from "node:events";
-import { connect, type Socket } from "node:net";
+import { RawSocket } from "./raw-socket";
 
 /** An answer as it came over the wire. */
 export interface RawAnswer {
@@ -9,68 +8,14 @@ export interface RawAnswer {
   readonly body: string;
 }
 
-/** Says what it likes to a server, and leaves when it likes: what an HTTP client never does. */
-export class RawClient {
-  private received = Buffer.alloc(0);
-  private ended = false;
-  private readonly changes = new EventEmitter();
-
-  private constructor(readonly socket: Socket) {
-    socket.on("data", (chunk) => {
-      this.received = Buffer.concat([this.received, chunk]);
-      this.changes.emit("change");
-    });
-    const end = () => {
-      this.ended = true;
-      this.changes.emit("change");
-    };
-    socket.on("error", end);
-    socket.on("end", end);
-    socket.on("close", end);
-  }
-
-  static open(url: string): Promise<RawClient> {
+/** HTTP as no client of it speaks. */
+export class RawClient extends RawSocket<RawAnswer> {
+  static async open(url: string): Promise<RawClient> {
     const { hostname, port } = new URL(url);
-    return new Promise((resolve, reject) => {
-      const socket = connect(Number(port), hostname);
-      socket.once("error", reject);
-      socket.once("connect", () => {
-        socket.off("error", reject);
-        resolve(new RawClient(socket));
-      });
-    });
+    return new RawClient(await RawSocket.connect(Number(port), hostname));
   }
 
-  /** Resolves once the kernel has the bytes. */
-  send(...parts: readonly (string | Buffer)[]): Promise<void> {
-    const bytes = Buffer.concat(parts.map((part) => (typeof part === "string" ? Buffer.from(part, "latin1") : part)));
-    return new Promise((resolve) => this.socket.write(bytes, () => resolve()));
-  }
-
-  /** The next answer; undefined if the server ends the connection before one is whole. */
-  async answer(): Promise<RawAnswer | undefined> {
-    for (;;) {
-      const answer = this.take();
-      if (answer || this.ended) return answer;
-      await once(this.changes, "change");
-    }
-  }
-
-  /** Resolves once the server has ended the connection. */
-  async closed(): Promise<void> {
-    while (!this.ended) await once(this.changes, "change");
-  }
-
-  leave(): void {
-    this.socket.destroy();
-  }
-
-  /** Leaves without a farewell: the server gets a reset. */
-  hangUp(): void {
-    this.socket.resetAndDestroy();
-  }
-
-  private take(): RawAnswer | undefined {
+  protected take(): RawAnswer | undefined {
     const end = this.received.indexOf("\r\n\r\n");
     if (end < 0) return undefined;
     const [line = "", ...rest] = this.received.toString("latin1", 0, end).split("\r\n");

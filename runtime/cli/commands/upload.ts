@@ -1,10 +1,10 @@
-import { Command, InvalidArgumentError } from "commander";
+import { Command } from "commander";
 import type { Selection, UploadCounts } from "../../ingest";
 import type { FolderNames } from "../../intake";
 import { createProgress } from "../../platform/progress";
 import { openStore } from "../../platform/stores";
 import { DEFAULT_WORKSPACE } from "../../platform/workspace";
-import { interruptible, runStep, wholeNumber } from "../command-line";
+import { bucketUri, interruptible, runStep, wholeNumber } from "../command-line";
 import { add, check, labels, seed } from "../options";
 
 interface UploadFlags {
@@ -65,12 +65,4 @@ async function toBucket(uri: string, selection: Selection): Promise<UploadCounts
   } finally {
     release();
   }
-}
-
-/** A name without gs:// would quietly become a folder here. */
-function bucketUri(text: string): string {
-  if (!/^gs:\/\/[^/]+\/?$/.test(text)) {
-    throw new InvalidArgumentError(`"${text}" is not gs://BUCKET. For a workspace on this machine use --out.`);
-  }
-  return text;
 }

@@ -68,11 +68,14 @@ export const MR_STORAGE = "1.2.840.10008.5.1.4.1.1.4";
 export const EXPLICIT = "1.2.840.10008.1.2.1";
 
 /** Preamble, mark and file meta information before a data set. */
-export function writeFile(dataSet: Buffer, { transferSyntax = EXPLICIT, sopClass = MR_STORAGE } = {}): Buffer {
+export function writeFile(
+  dataSet: Buffer,
+  { transferSyntax = EXPLICIT, sopClass = MR_STORAGE, sopInstance = "1.2.3.4" } = {},
+): Buffer {
   const meta = writeElements([
     [0x0002_0001, "OB", Buffer.from([0, 1])],
     [0x0002_0002, "UI", sopClass],
-    [0x0002_0003, "UI", "1.2.3.4"],
+    [0x0002_0003, "UI", sopInstance],
     [0x0002_0010, "UI", transferSyntax],
   ]);
   const length = Buffer.alloc(4);

@@ -1,0 +1,4 @@
+export { forgetting, isUid, type Receiving, type Service, type StoreRequest } from "./association";
+export { STATUS, type Status, SUCCESS } from "./command";
+export { IMPLEMENTATION_CLASS, IMPLEMENTATION_VERSION } from "./pdu";
+export { type DimseServer, type ListenOptions, listenForDimse, type Tls } from "./server";

@@ -1,0 +1,82 @@
+import { createHash } from "node:crypto";
+import { type DeidentifyOptions, deidentify, RejectedImage, readDicomHeader, readDicomIdentifiers } from "../imaging";
+import type { Identities } from "../intake";
+import { crc32cOf } from "../platform/stores";
+import { dataSetOf } from "./file-meta";
+import type { MappingRecord } from "./mapping";
+import { GATEWAY_FOLDER } from "./places";
+import type { Refusal } from "./spool";
+
+/** What is asked of a scan later stays: when it was made, by its patient's own calendar, and what it shows. */
+const OPTIONS: DeidentifyOptions = { retainDates: "modified", cleanDescriptors: true };
+
+/** What leaves of an instance, and what stays. */
+export interface Prepared {
+  readonly bytes: Uint8Array;
+  /** Of these bytes, base64. */
+  readonly crc32c: string;
+  /** Its name below landing. */
+  readonly object: string;
+  readonly record: Omit<MappingRecord, "recorded">;
+}
+
+/** An instance that stays at home. */
+export class RefusedInstance extends Error {
+  constructor(
+    readonly refusal: Refusal,
+    options?: ErrorOptions,
+  ) {
+    super(refusal.message, options);
+    this.name = "RefusedInstance";
+  }
+}
+
+/**
+ * Takes all that names somebody out of a spooled file, and names it anew.
+ *
+ * @throws {RefusedInstance} where that cannot be done; anything else concerns the key, and not the file
+ */
+export async function prepare(file: Buffer, identities: Identities): Promise<Prepared> {
+  const header = readDicomHeader(file);
+  const { studyUid, seriesUid, instanceUid } = header;
+  if (studyUid === undefined || seriesUid === undefined || instanceUid === undefined)
+    throw new RefusedInstance({
+      code: "incomplete",
+      message: "The file does not say of which study, series and instance it is, or cannot be read so far.",
+    });
+  const names = await identities.of(header.patientId);
+  const [study, series, instance] = [studyUid, seriesUid, instanceUid].map((uid) => names.uid(uid)) as [
+    string,
+    string,
+    string,
+  ];
+  const bytes = orRefuse(() => deidentify(file, names, OPTIONS));
+  return {
+    bytes,
+    crc32c: crc32cOf(bytes),
+    object: `${GATEWAY_FOLDER}${study}/${series}/${instance}.dcm`,
+    record: {
+      instance,
+      series,
+      study,
+      patient: names.patient ?? null,
+      identifiers: { ...readDicomIdentifiers(file), studyUid, seriesUid, instanceUid },
+      sopClass: header.sopClass ?? null,
+      dayShift: names.dayShift,
+      sha256: createHash("sha256").update(dataSetOf(file)).digest("hex"),
+    },
+  };
+}
+
+/** Whatever goes wrong within concerns this file alone: it may not hold up the others, and may not leave. */
+function orRefuse<T>(work: () => T): T {
+  try {
+    return work();
+  } catch (cause) {
+    const refusal =
+      cause instanceof RejectedImage
+        ? { code: cause.code, message: cause.message }
+        : { code: "not-de-identified", message: `The file could not be de-identified (${(cause as Error).name}).` };
+    throw new RefusedInstance(refusal, { cause });
+  }
+}
