@@ -11,6 +11,7 @@ import { preprocessCommand } from "./commands/preprocess";
 import { replayCommand } from "./commands/replay";
 import { scoreCommand } from "./commands/score";
 import { serveCommand } from "./commands/serve";
+import { simulateCommand } from "./commands/simulate";
 import { sparkCommand } from "./commands/spark";
 import { trainCommand } from "./commands/train";
 import { uploadCommand } from "./commands/upload";
@@ -36,6 +37,7 @@ const COMMANDS = [
   scoreCommand,
   serveCommand,
   replayCommand,
+  simulateCommand,
   modelsCommand,
   verifyModelCommand,
   warehouseCommand,

@@ -9,7 +9,7 @@ const TREES: Readonly<Record<string, readonly string[]>> = {
   tools: ["stacks", "constructs", "runtime"],
 };
 
-const CAPABILITIES = ["ingest", "preprocess", "features", "score", "train", "serve"];
+const CAPABILITIES = ["ingest", "preprocess", "features", "score", "train", "serve", "monitor"];
 /** What each room of `runtime/` stands on; it may import that and whatever that stands on. */
 const RUNTIME: Readonly<Record<string, readonly string[]>> = {
   platform: [],

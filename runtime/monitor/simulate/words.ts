@@ -1,0 +1,38 @@
+import type { Simulation } from "./run";
+
+const number = (value: number | null, digits = 2) => (value === null ? "never" : value.toFixed(digits));
+const percent = (value: number) => `${(100 * value).toFixed(0)} %`;
+
+/** What a simulation showed, for a person. */
+export function describeSimulation(simulation: Simulation): string {
+  const { model, lives, days, scansPerDay, pool, falseAlarms, drift, estimate, first } = simulation;
+  const { perMonth, count, months, proven, byWatch } = falseAlarms;
+  const lines = [
+    `${model}: ${lives} ${lives === 1 ? "life" : "lives"} of ${days} days at ${scansPerDay} scans a day, drawn from ${pool.scans} held-out scans in ${pool.groups} groups.`,
+    `False alarms: ${count} in ${months.toFixed(0)} months, ${number(perMonth.value)} a month (95 % interval ${number(perMonth.low)} to ${number(perMonth.high)}; at most ${number(proven)} by proof): input ${byWatch.input}, prediction ${byWatch.prediction}, feedback ${byWatch.feedback}.`,
+  ];
+  if (drift) {
+    const strength =
+      drift.strength === null ? `to ${drift.to}` : `strength ${drift.strength}, ${number(drift.aucLost, 3)} of AUC`;
+    lines.push(
+      `${drift.kind} from day ${drift.day} (${strength}): found within 7 days in ${percent(drift.within7)} of lives; median ${number(drift.median, 0)} days, 90 % within ${number(drift.p90, 0)}; ${drift.missed} missed.`,
+    );
+    const named = Object.entries(drift.drivers).sort(([, a], [, b]) => b - a);
+    if (named.length > 0)
+      lines.push(`Named as drivers: ${named.map(([name, times]) => `${name} ${times}`).join(", ")}.`);
+    if (drift.driversMoved !== null)
+      lines.push(`Of the named statistics of the input the change moves ${percent(drift.driversMoved)}.`);
+    if (drift.scansConcerned !== null) lines.push(`Of the named scans it concerns ${percent(drift.scansConcerned)}.`);
+  }
+  if (estimate.of > 0)
+    lines.push(
+      `Accuracy estimated without labels: the true one lay in the interval in ${estimate.within} of ${estimate.of} lives.`,
+    );
+  lines.push("The first life:");
+  if (first.alarms.length === 0) lines.push("  no alarm");
+  for (const { watch, day, since, drivers } of first.alarms)
+    lines.push(
+      `  day ${day}: ${watch}, since day ${since}: ${drivers.map(({ statistic, direction }) => `${statistic} ${direction}`).join(", ")}`,
+    );
+  return `${lines.join("\n")}\n`;
+}
