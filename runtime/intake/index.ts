@@ -1,7 +1,7 @@
 export type { ReplacementNames } from "../imaging";
 export { checkInput } from "./check-input";
-export { type Identities, identitiesUnder, openIdentities } from "./identities";
 export { factsOf, type ScanFacts, type ScannedHeader, scannedHeader } from "./facts";
+export { type Identities, identitiesUnder, openIdentities } from "./identities";
 export { type InputFile, type InputFolder, pickScans, readInputFolder, requireLabelFolders } from "./input-folder";
 export { DISCLAIMER, LABEL_FOLDERS, LABELS, type Label } from "./labels";
 export { headerOfFile, type Landing, type LandingPlan, planLanding } from "./landing";

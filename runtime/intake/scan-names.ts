@@ -1,5 +1,5 @@
-import type { DicomHeader } from "../imaging";
-import type { Identities, ReplacementNames } from "./identities";
+import type { DicomHeader, ReplacementNames } from "../imaging";
+import type { Identities } from "./identities";
 import { classify, lookAlike } from "./names";
 
 /** Metadata of a landed object whose name was replaced: what it was called, below the folder that it came from. */
