@@ -108,7 +108,8 @@ async function rowOf(
     mask: (facts.mask !== undefined && scan.landed !== undefined ? maskBeside(scan.source) : facts.mask) ?? null,
     landed: scan.landed ?? null,
     study: facts.study ?? null,
-    series: facts.series ?? null,
+    // Pages of one file are slices of one head: whoever is tested on one must not learn from another.
+    series: facts.series ?? (scan.pages.length > 1 ? scan.pages[0]?.id : undefined) ?? null,
     instance: facts.instance ?? null,
     accession: facts.accession ?? null,
     sequence: facts.sequence ?? null,

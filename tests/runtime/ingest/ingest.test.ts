@@ -218,6 +218,8 @@ test("every page of a file has a row, and a bad page spoils no other", async () 
     ["Cancer/stack.tif#page=4", "quarantined", "too-small"],
   ]);
   expect(new Set(all.map(({ id }) => id)).size).toBe(4);
+  // Slices of one head: they stay together, whatever they look like.
+  expect(all.map(({ series }) => series)).toEqual(all.map(() => all[0]?.id));
   // The file lies there once; both reasons name it.
   const file = `${all[1]?.id}/stack.tif`;
   expect((await names(workspace.buckets.quarantine)).sort()).toEqual(
