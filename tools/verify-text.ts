@@ -40,6 +40,7 @@ const wasTunedOn = (path: string) => (createHash("sha256").update(path).digest()
 interface Flags {
   readonly data: string;
   readonly match?: string;
+  readonly side: string;
   readonly plain: string;
   readonly each: string;
 }
@@ -52,6 +53,7 @@ export function verifyText(args: readonly string[]): Promise<number> {
   )
     .requiredOption("--data <dir>", "a folder of slices as pictures; those that the rule was chosen on are passed over")
     .option("--match <text>", "only files with this in their path")
+    .option("--side <pixels>", "slices are made so large first, as matrices of 512 are", "0")
     .option("--plain <n>", "slices without text", "400")
     .option("--each <n>", "slices of each size, contrast and place", "40")
     .addHelpText(
@@ -61,7 +63,7 @@ export function verifyText(args: readonly string[]): Promise<number> {
   return runTool(program, () => measure(program.opts<Flags>()), args);
 }
 
-async function measure({ data, match = "", plain, each }: Flags): Promise<number> {
+async function measure({ data, match = "", side, plain, each }: Flags): Promise<number> {
   const random = uniform(16);
   const paths = filesOfFolder(data).filter((path) => path.includes(match) && !wasTunedOn(path));
   const order = shuffle(Uint32Array.from(paths.keys()), random);
@@ -77,7 +79,7 @@ async function measure({ data, match = "", plain, each }: Flags): Promise<number
       let found = 0;
       for (let i = 0; i < count; i++, progress.advance()) {
         const slice = await next.next();
-        if (slice.value && (await finder.find(await draw(slice.value)))) found++;
+        if (slice.value && (await finder.find(await draw(await enlarged(slice.value, Number(side)))))) found++;
       }
       return found / count;
     };
@@ -122,6 +124,17 @@ async function* pagesOf(bytes: Buffer): AsyncGenerator<GreyImage> {
   } catch (error) {
     if (!(error instanceof RejectedImage)) throw error;
   }
+}
+
+async function enlarged(image: GreyImage, side: number): Promise<GreyImage> {
+  const { width, height, depth, pixels } = image;
+  if (side === 0 || depth !== 8) return image;
+  const { data, info } = await sharp(pixels, { raw: { width, height, channels: 1 } })
+    .resize(side, side, { fit: "inside" })
+    .extractChannel(0)
+    .raw()
+    .toBuffer({ resolveWithObject: true });
+  return { width: info.width, height: info.height, depth, pixels: new Uint8Array(data) };
 }
 
 interface Drawing {

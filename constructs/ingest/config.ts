@@ -4,12 +4,15 @@ import { linePart } from "../core/hospital-line";
 /** `ingest` of a hospital's line. */
 export const ingestLine = linePart({
   schema: z.strictObject({
-    burnedInText: z.enum(["quarantine", "allow"]).optional().describe('"quarantine" or "allow"'),
+    burnedInText: z
+      .enum(["quarantine", "quarantine-all", "allow"])
+      .optional()
+      .describe('"quarantine", "quarantine-all" or "allow"'),
     maxInstances: z.int().min(1).max(1000).optional().describe("a whole number from 1 to 1000"),
   }),
   purpose: {
     burnedInText:
-      "What becomes of DICOM files in whose pixels there seems to be text, which may name a patient: kept back in quarantine, or curated like others.",
+      "What becomes of files in whose pixels there seems to be text, which may name a patient: DICOM is kept back in quarantine, files of every format are, or none.",
     maxInstances:
       "Most instances of the ingest function at a time: the limit on what a flood of scans can cost. Further scans wait.",
   },

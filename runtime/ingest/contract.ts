@@ -16,9 +16,11 @@ export const ingestContract = defineContract({
     MAX_PIXELS: wholeNumberVariable("Largest page that is decoded, pixels", 1, 1e9, 50_000_000),
     MAX_PAGES: wholeNumberVariable("Most pages of one file", 1, 1e6, 1000),
     BURNED_IN_TEXT: z
-      .enum(["quarantine", "allow"])
+      .enum(["quarantine", "quarantine-all", "allow"])
       .default("quarantine")
-      .describe("What becomes of DICOM files in whose pixels there seems to be text (default quarantine)."),
+      .describe(
+        "What becomes of files in whose pixels there seems to be text: quarantine keeps back DICOM (the default), quarantine-all every format.",
+      ),
     LOG_LEVEL: logLevel,
     GCS_API_ENDPOINT: gcsEndpoint,
   }),

@@ -47,7 +47,7 @@ export const INGEST_CODES = {
   "outside-label-folders": "The file lies in none of Cancer/, Non-Cancer/ and Unlabelled/.",
   "label-conflict": "manifest.csv gives another label than the folder.",
   "checksum-mismatch": "The stored bytes are not those that were uploaded.",
-  "burned-in-text": "The DICOM file has text in its pixels, or seems to: it may name the patient.",
+  "burned-in-text": "The file has text in its pixels, or seems to: it may name the patient.",
   "decoder-failure": "A decoder failed in a way that is not known.",
 } as const;
 
@@ -210,7 +210,7 @@ async function decodePages(
     const { image } = decoded;
     // Text in one frame keeps back all: nothing has been curated yet.
     if (pages.length === 0) context.text?.checkFile(bytes, format);
-    await context.text?.checkPage(image, format);
+    await context.text?.checkPage(image, decoded);
     const png = await encodePng(image);
     const room = kept + png.length <= context.bytesKept || pages.length === 0;
     if (room) kept += png.length;

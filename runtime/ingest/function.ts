@@ -124,7 +124,7 @@ async function createContext(): Promise<IngestContext> {
     warehouse: await openTables(ingestContract, env),
     pseudonymiser: openPseudonymiser(env.PSEUDONYM_KEY),
     log,
-    text: env.BURNED_IN_TEXT === "quarantine" ? new BurnedInTextCheck() : undefined,
+    text: BurnedInTextCheck.of(env.BURNED_IN_TEXT),
     limits: { bytes: env.MAX_FILE_BYTES, pixels: env.MAX_PIXELS, pages: env.MAX_PAGES },
   });
 }

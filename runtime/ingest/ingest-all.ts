@@ -26,7 +26,7 @@ const BYTES_IN_FLIGHT = 192 * 2 ** 20;
 export async function ingestAll(step: StepContext, options: IngestAllOptions = {}): Promise<StepCounts> {
   const { buckets, warehouse } = step.workspace;
   const { BURNED_IN_TEXT } = parseEnv(ingestContract.env.pick({ BURNED_IN_TEXT: true }));
-  const text = BURNED_IN_TEXT === "quarantine" ? new BurnedInTextCheck() : undefined;
+  const text = BurnedInTextCheck.of(BURNED_IN_TEXT);
   const context = new IngestContext({
     landing: buckets.landing,
     curated: buckets.curated,

@@ -1,11 +1,15 @@
 import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { InferenceSession, Tensor } from "onnxruntime-node";
+import sharp from "sharp";
 import type { GreyImage } from "../../imaging";
-import { planesOf, type Region, regionsOf, tilesOf, windowOf } from "./regions";
+import { planesOf, type Region, regionsOf, shownBytes, tilesOf } from "./regions";
 
 /** Above it, a pixel looks like text. */
-export const LEVEL = 0.5;
+const LEVEL = 0.5;
+/** Longest side at which pictures are looked at, pixels: larger finds less large text, smaller less small text. */
+const SIDE = 704;
+const MOST_ENLARGED = 2;
 
 /** PP-OCRv4's detector of text in onnxruntime. It blocks its thread: it belongs in a worker. */
 export class TextDetector {
@@ -22,18 +26,36 @@ export class TextDetector {
     return new TextDetector(session);
   }
 
-  /** Where a picture looks like text, {@link LEVEL} and more. */
+  /** Where a picture looks like text. */
   async regions(image: GreyImage): Promise<Region[]> {
-    const { session } = this;
-    const window = windowOf(image);
+    const bytes = shownBytes(image);
     const found: Region[] = [];
-    for (const tile of tilesOf(image.width, image.height)) {
-      const { values, width, height } = planesOf(image, tile, window);
-      const input = new Tensor("float32", values, [1, 3, height, width]);
-      const given = await session.run({ [session.inputNames[0] as string]: input });
-      const map = given[session.outputNames[0] as string]?.data as Float32Array;
-      found.push(...regionsOf(map, width, tile, LEVEL));
+    for (const scale of scalesOf(image)) {
+      const [width, height] = [Math.round(image.width * scale), Math.round(image.height * scale)];
+      const raw = { width: image.width, height: image.height, channels: 1 as const };
+      const resized = await sharp(bytes, { raw })
+        .resize(width, height, { kernel: "linear", fit: "fill" })
+        .extractChannel(0)
+        .raw()
+        .toBuffer();
+      for (const tile of tilesOf(width, height)) {
+        const planes = planesOf(resized, width, tile);
+        found.push(...regionsOf(await this.map(planes), planes.width, tile, LEVEL));
+      }
     }
     return found;
   }
+
+  private async map({ values, width, height }: ReturnType<typeof planesOf>): Promise<Float32Array> {
+    const { session } = this;
+    const input = new Tensor("float32", values, [1, 3, height, width]);
+    const given = await session.run({ [session.inputNames[0] as string]: input });
+    return given[session.outputNames[0] as string]?.data as Float32Array;
+  }
+}
+
+/** Slices are enlarged, for small letters; captured screens are looked at as they are and, for large letters, reduced. */
+function scalesOf({ width, height }: GreyImage): number[] {
+  const scale = SIDE / Math.max(width, height);
+  return scale < 1 ? [1, scale] : [Math.min(MOST_ENLARGED, scale)];
 }

@@ -1,16 +1,13 @@
 import type { GreyImage } from "../../imaging";
 
-/** What belongs together of the places that look like text. */
+/** What belongs together of the places that look like text, in pixels of the picture as the network is shown it. */
 export interface Region {
-  /** Pixels of the picture. */
   readonly left: number;
   readonly top: number;
   readonly width: number;
   readonly height: number;
   /** How many of them look like text. */
   readonly pixels: number;
-  /** How much the strongest does, 0 to 1. */
-  readonly strongest: number;
 }
 
 /** A part of a picture as the network takes it. */
@@ -23,9 +20,9 @@ export interface Tile {
 
 /** Sides of a network's input are multiples of it. */
 export const STRIDE = 32;
-/** Longest side of a tile, pixels; neighbours overlap, so that no text is cut for both. */
-const LONGEST = 640;
-const OVERLAP = 128;
+/** Longest side of a tile, pixels; neighbours overlap, so that a word is whole in one of them. */
+const LONGEST = 736;
+const OVERLAP = 160;
 
 /** Parts of a picture that together are the whole. */
 export function tilesOf(width: number, height: number): Tile[] {
@@ -48,8 +45,8 @@ export function tilesOf(width: number, height: number): Tile[] {
 const DARKER = 0.01;
 const BRIGHTER = 0.005;
 
-/** What is shown black and white, so that text drawn with the highest value stands out of what was measured. */
-export function windowOf({ pixels }: GreyImage): { readonly low: number; readonly high: number } {
+/** One byte a pixel, so that text drawn with the highest value stands out of what was measured. */
+export function shownBytes({ pixels }: GreyImage): Uint8Array {
   const counts = new Uint32Array(65_536);
   for (const value of pixels) counts[value] = (counts[value] as number) + 1;
   const reach = (share: number) => {
@@ -60,17 +57,18 @@ export function windowOf({ pixels }: GreyImage): { readonly low: number; readonl
     });
   };
   const low = reach(DARKER);
-  return { low, high: Math.max(low + 1, reach(1 - BRIGHTER)) };
+  const high = Math.max(low + 1, reach(1 - BRIGHTER));
+  return Uint8Array.from(pixels, (value) => 255 * Math.min(1, Math.max(0, (value - low) / (high - low))) + 0.5);
 }
 
 const MEAN = [0.485, 0.456, 0.406] as const;
 const DEVIATION = [0.229, 0.224, 0.225] as const;
 
-/** A tile as three planes, padded with black to multiples of {@link STRIDE}. */
+/** A tile as three planes, padded with black to multiples of {@link STRIDE}. @param bytes of a picture of some width */
 export function planesOf(
-  { pixels, width }: GreyImage,
+  bytes: Uint8Array,
+  width: number,
   tile: Tile,
-  { low, high }: { readonly low: number; readonly high: number },
 ): { readonly values: Float32Array; readonly width: number; readonly height: number } {
   const padded = (side: number) => Math.ceil(side / STRIDE) * STRIDE;
   const [wide, tall] = [padded(tile.width), padded(tile.height)];
@@ -80,8 +78,8 @@ export function planesOf(
     const plane = values.subarray(channel * wide * tall, (channel + 1) * wide * tall).fill(-mean / deviation);
     for (let y = 0; y < tile.height; y++)
       for (let x = 0; x < tile.width; x++) {
-        const value = ((pixels[(tile.top + y) * width + tile.left + x] as number) - low) / (high - low);
-        plane[y * wide + x] = (Math.min(1, Math.max(0, value)) - mean) / deviation;
+        const value = (bytes[(tile.top + y) * width + tile.left + x] as number) / 255;
+        plane[y * wide + x] = (value - mean) / deviation;
       }
   }
   return { values, width: wide, height: tall };
@@ -103,21 +101,20 @@ export function regionsOf(
   const stack: number[] = [];
   for (let start = 0; start < map.length; start++) {
     if (seen[start] || (map[start] as number) <= level) continue;
-    let [x0, x1, y0, y1, pixels, strongest] = [width, 0, map.length, 0, 0, 0];
+    let [x0, x1, y0, y1, pixels] = [width, 0, map.length, 0, 0];
     seen[start] = 1;
     stack.push(start);
     for (let at = stack.pop(); at !== undefined; at = stack.pop()) {
       const [x, y] = [at % width, Math.floor(at / width)];
       [x0, x1, y0, y1] = [Math.min(x0, x), Math.max(x1, x), Math.min(y0, y), Math.max(y1, y)];
       pixels++;
-      strongest = Math.max(strongest, map[at] as number);
       for (const next of [x > 0 ? at - 1 : -1, x < width - 1 ? at + 1 : -1, at - width, at + width]) {
         if (next < 0 || next >= map.length || seen[next] || (map[next] as number) <= level) continue;
         seen[next] = 1;
         stack.push(next);
       }
     }
-    found.push({ left: left + x0, top: top + y0, width: x1 - x0 + 1, height: y1 - y0 + 1, pixels, strongest });
+    found.push({ left: left + x0, top: top + y0, width: x1 - x0 + 1, height: y1 - y0 + 1, pixels });
   }
   return found;
 }

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { encodePng } from "../../../runtime/imaging";
 import { commit, examine, IngestContext } from "../../../runtime/ingest";
-import { BurnedInTextCheck } from "../../../runtime/ingest/burned-in-text";
+import { BurnedInTextCheck, isLookedAt } from "../../../runtime/ingest/burned-in-text";
 import { ingestContract } from "../../../runtime/ingest/contract";
 import { openPseudonymiser } from "../../../runtime/intake/pseudonym";
 import { createLogger } from "../../../runtime/platform/logging";
@@ -21,19 +21,20 @@ import {
 
 let scratch: string;
 let workspace: Workspace;
-let text: BurnedInTextCheck;
 beforeEach(async () => {
   scratch = mkdtempSync(join(tmpdir(), "burned-in-"));
   workspace = await openWorkspace(join(scratch, "workspace"));
-  text = new BurnedInTextCheck();
 });
 afterEach(async () => {
-  await text.close();
   await workspace.close();
   rmSync(scratch, { recursive: true, force: true });
 });
 
-async function ingest(name: string, content: Buffer, allow = false): Promise<ImageRow[]> {
+async function ingest(
+  name: string,
+  content: Buffer,
+  check: BurnedInTextCheck | null = new BurnedInTextCheck(),
+): Promise<ImageRow[]> {
   const { landing, curated, quarantine } = workspace.buckets;
   const context = new IngestContext({
     landing,
@@ -42,10 +43,11 @@ async function ingest(name: string, content: Buffer, allow = false): Promise<Ima
     warehouse: workspace.warehouse,
     pseudonymiser: openPseudonymiser("local:test"),
     log: createLogger("test", { destination: { write: () => undefined } }),
-    text: allow ? undefined : text,
+    text: check ?? undefined,
   });
   const { generation } = await landing.write(name, content);
   await commit(context, await examine(context, { bucket: landing.bucket, name, generation }));
+  await check?.close();
   const all = await workspace.warehouse.rows("images");
   return all.map(({ row }) => row).filter(({ source }) => source.startsWith(name));
 }
@@ -94,9 +96,26 @@ test("what a file says of itself keeps it back, and a denial does not let text t
   expect(await ingest("Cancer/wrongly.dcm", dicom([named()], said("NO")))).toMatchObject(kept);
 });
 
-test("where the line allows it, and in other formats, text is no reason", async () => {
-  expect(await ingest("Cancer/allowed.dcm", dicom([named()]), true)).toMatchObject([{ status: "curated" }]);
+test("of other formats text is looked for where that is asked for, and of none where it is allowed", async () => {
   const png = await encodePng({ width: SIDE, height: SIDE, depth: 16, pixels: named() });
   expect(await ingest("Cancer/named.png", png)).toMatchObject([{ status: "curated" }]);
+  expect(await ingest("Cancer/all.png", png, BurnedInTextCheck.of("quarantine-all"))).toMatchObject(kept);
+  const allowed = writeFile(
+    writeElements([
+      ...mrElements(SIDE, SIDE, [[0x0028_0301, "CS", "YES"]]),
+      [0x7fe0_0010, "OW", bytesOfSlice(named())],
+    ]),
+  );
+  expect(BurnedInTextCheck.of("allow")).toBeUndefined();
+  expect(await ingest("Cancer/allowed.dcm", allowed, null)).toMatchObject([{ status: "curated" }]);
   expect(ingestContract.env.shape.BURNED_IN_TEXT.parse(undefined)).toBe("quarantine");
+});
+
+test.each([1, 24, 25, 300, 1000])("of %d frames the first, the last and at most 24 are looked at", (pages) => {
+  const looked = Array.from({ length: pages }, (_, i) => i + 1).filter((page) => isLookedAt(page, pages));
+  expect([looked[0], looked.at(-1)]).toEqual([1, pages]);
+  expect(looked.length).toBeGreaterThanOrEqual(Math.min(pages, 23));
+  expect(looked.length).toBeLessThanOrEqual(24);
+  const gaps = looked.slice(1).map((page, i) => page - (looked[i] as number));
+  expect(Math.max(0, ...gaps)).toBeLessThanOrEqual(Math.ceil(pages / 22));
 });
