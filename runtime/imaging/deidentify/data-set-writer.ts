@@ -175,13 +175,17 @@ export class DataSetWriter implements Visitor<Place, Sequence> {
     const dictionary = attribute.vr;
     if (TEXTUAL.has(dictionary)) {
       if (fileVr !== undefined && fileVr !== "UN" && !TEXTUAL.has(fileVr)) return undefined;
-      const after = textAfter({ tag, vr: dictionary, value, terms: place.terms }, action, this.whole);
+      const after = textAfter(
+        { tag, vr: dictionary, listed: attribute.basic !== undefined, value, terms: place.terms },
+        action,
+        this.whole,
+      );
       if (after === undefined) return undefined;
       const bytes = Buffer.from(after);
       this.beyondAscii ||= bytes.length !== after.length;
       return bytes;
     }
-    if (PICTURE_ELEMENTS.kept.has(tag)) return value;
+    if (PICTURE_ELEMENTS.kept.has(tag) && (fileVr === undefined || isNumeric(fileVr))) return value;
     const bytes = NUMBER_BYTES[vr];
     const asSaid = fileVr === undefined || fileVr === vr || (fileVr === "UN" && !bigEndian);
     return asSaid && bytes !== undefined && value.length % bytes === 0 ? value : undefined;
@@ -199,12 +203,14 @@ export class DataSetWriter implements Visitor<Place, Sequence> {
   }
 }
 
+const isNumeric = (vr: string) => (LONG.has(vr) || SHORT.has(vr)) && !TEXTUAL.has(vr);
+
 /**
  * The representation that an attribute is written with: the file's where the dictionary has it among others.
  * @param asItIs whether any that the file has is kept
  */
 function representationOf(dictionary: string, file: string | undefined, asItIs: boolean): string {
   const possible = dictionary.split("/");
-  if (file !== undefined && (possible.includes(file) || (asItIs && (LONG.has(file) || SHORT.has(file))))) return file;
+  if (file !== undefined && (possible.includes(file) || (asItIs && isNumeric(file)))) return file;
   return dictionary === "OB/OW" || dictionary === "US/OW" ? "OW" : (possible[0] as string);
 }

@@ -2,7 +2,7 @@ import { deflateRawSync } from "node:zlib";
 import { unread } from "../dicom/failures";
 import { type BegunFile, beginFile, type DicomFile, readOn } from "../dicom/parse";
 import { PICTURE_ELEMENTS, TAG } from "../dicom/tags";
-import { TRANSFER_SYNTAX, transferSyntaxOf } from "../dicom/transfer-syntaxes";
+import { TRANSFER_SYNTAX } from "../dicom/transfer-syntaxes";
 import { RejectedImage } from "../rejected";
 import { DataSetWriter } from "./data-set-writer";
 import { fileMeta } from "./file-meta";
@@ -61,7 +61,7 @@ function writtenAs({ transferSyntax, encoding }: BegunFile): { transferSyntax: s
     const { implicit, bigEndian: big, explicit: little } = TRANSFER_SYNTAX;
     return { transferSyntax: explicit ? (bigEndian ? big : little) : implicit, explicit };
   }
-  if (!isStandardUid(transferSyntax)) throw unread(transferSyntaxOf(transferSyntax).name);
+  if (!isStandardUid(transferSyntax)) throw unread("a transfer syntax that its maker made up");
   return { transferSyntax, explicit: transferSyntax !== TRANSFER_SYNTAX.implicit };
 }
 
@@ -76,7 +76,7 @@ function sopClassOf({ dataSet, meta }: DicomFile): string | undefined {
 
 function mediaStorageInstance({ meta }: DicomFile, judge: Judge): string | undefined {
   const value = meta.bytes(MEDIA_STORAGE_INSTANCE);
-  const text = { tag: MEDIA_STORAGE_INSTANCE, vr: "UI", terms: [] };
+  const text = { tag: MEDIA_STORAGE_INSTANCE, vr: "UI", listed: true, terms: [] };
   return value && (textAfter({ ...text, value }, judge.options.retainUids ? "K" : "U", judge) || undefined);
 }
 

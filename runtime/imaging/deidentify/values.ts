@@ -18,6 +18,8 @@ export interface TextValue {
   readonly tag: number;
   /** By the dictionary. */
   readonly vr: string;
+  /** Whether the table lists the attribute: then a code is as free as a description. */
+  readonly listed: boolean;
   readonly value: Buffer;
   /** Of the character set. */
   readonly terms: readonly string[];
@@ -72,6 +74,7 @@ const MACHINE_TEXTS: ReadonlySet<number> = new Set([
   0x0008_0100, 0x0008_0102, 0x0008_0103, 0x0018_0024, 0x0018_0085, 0x0018_1020, 0x0018_1250, 0x0018_1251, 0x0018_9005,
   0x0018_9047, 0x0020_9056, 0x0028_1054, 0x0028_3004,
 ]);
+const TIME_ZONE = 0x0008_0201;
 const BODY_PART = 0x0018_0015;
 const CODE_MEANING = 0x0008_0104;
 
@@ -94,6 +97,7 @@ const partsOf = (value: Buffer) =>
 export function textAfter(text: TextValue, action: Action, judge: Judge): string | undefined {
   const { vr, value } = text;
   if (value.length === 0) return "";
+  if (text.tag === TIME_ZONE) return matching(partsOf(value), /^[+-]\d{4}$/);
   if (action === "U") return uidsAfter(partsOf(value), () => false, judge);
   switch (vr) {
     case "DA":
@@ -112,7 +116,7 @@ export function textAfter(text: TextValue, action: Action, judge: Judge): string
     case "IS":
       return numbersAfter(partsOf(value), judge);
     case "CS":
-      return codesAfter(text, judge);
+      return codesAfter(text, action, judge);
     default:
       return TYPED.has(vr) ? typedAfter(text, action, judge) : undefined;
   }
@@ -144,10 +148,11 @@ function numbersAfter(parts: readonly string[], { identifiers }: Judge): string 
   return named ? undefined : matching(parts, NUMBER);
 }
 
-function codesAfter(text: TextValue, judge: Judge): string | undefined {
+function codesAfter(text: TextValue, action: Action, judge: Judge): string | undefined {
   if (text.value.length > MOST_BYTES) return undefined;
   const parts = partsOf(text.value);
-  const code = text.tag === BODY_PART ? undefined : matching(parts, /^[A-Z0-9_ ]{1,16}$/);
+  const typed = text.tag === BODY_PART || (text.listed && action === "C");
+  const code = typed ? undefined : matching(parts, /^[A-Z0-9_ ]{1,16}$/);
   if (code === undefined) return words(decodeText(text.value, text.terms), judge);
   return judge.identifiers.in(code) ? undefined : code;
 }

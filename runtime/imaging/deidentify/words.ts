@@ -1,36 +1,47 @@
 /**
- * Words descriptions that name nobody: of scanners and their makers, of the head, of how it was scanned. None is one that
- * is often a name. What is in no list is taken out.
+ * Words of descriptions that name nobody: parts of the body, makers and families of scanners, and how it was scanned. What
+ * stands in no list is taken out; and so is a word of these that the file gives as somebody's name.
  */
 const WORDS: ReadonlySet<string> = new Set(
   `
-  3plane 3planes aca acq acquired acquisition adc add adult amplitude anat anatomical anatomy angio angiography ant anterior
-  arterial artery asl asymmetric atlas auto average averaged avg axial b0 background base bilateral blade blood bold both bottom brain
-  brainlab brainstem brainstorm bravo calibration calvarial cavernous cbf cbv cerebellar cerebellum cerebral cerebrum cervical cest chest child ciss
-  clinical coil combined compressed contrast contrasted control cor coronal correction corrected corpus cortex cortical cranial cranium csf
-  cspine cube cut dark default delayed delta derived diff diffusion dir distortion dixon dsc dti dual dw dwi dynamic e1 e2 ear echo echoes
-  eddy edge elliptical enh enhanced enhancement epi eswan exam examination exp exponential fa fast fat fatsat feed ffe fid field fiesta film fine flair flash
-  flow fluid fmri followup fov frame frames free frontal full functional fused fusion gad gadolinium gado gd general glioma gradient grase gre
-  grey group haste head headneck heart hemisphere high hippocampal hippocampus hires hr hybrid hydrogen iac image images imaging in
-  inflow initial inner intensity intracranial inversion ir iso isotropic jaw knee lateral lava left legacy lesion line liver loc localiser localizer
-  long low lower lspine lt magnetic magnetisation magnetization magnitude main map maps mask matrix max maximum mean medial median medic medulla
-  meningioma merge mid middle midline min minimum minip mip mixed mode moco motion mp mpr mprage mp2rage mr mra mri mrs mrv mtt multi multiband
-  multiecho multislice native navigation navigator neck neuro neurological nerve noise non none nonfatsat normal number oblique occipital of on
-  opposed optic orbit orbital orbits original other out outer overview parallel parietal part partial pass pca pd pdw pelvis perfusion phase pituitary
-  planar plane planning plus pons post postcontrast postop posterior pre precontrast preop primary pro processed processing propeller prospective
-  prostate protocol proton pulse quick quiet rad radial ramp ratio raw rbv rcbf rcbv readout real recon reconstructed reconstruction reference reformat
-  reformatted registered registration relaxation repeat repeated resolution resolve resting restore right rot rotated routine rt sag
-  sagittal sat saturation save scan scanner scans scout screening se secondary section segmentation segmented sella sellar sense sequence series shift short shoulder shot
-  shoulders signal single sinus sinuses skull slab slice slices small smart soft space spair spectroscopy spectrum spgr spin spine spinal spir split spoiled
-  standard star static stationary std stem stir structural structure study sub subtracted subtraction suppressed suppression surface survey
-  susceptibility swan swi swip swap t1 t1ce t1gd t1w t1wi t2 t2w t2wi target te technique temporal tensor test tfe tfl thalamus thick thin thrive ti time tir tirm tissue tof tone
-  top total tr trace tracew trans transversal transverse tra tse tspine ttp tumor tumour turbo twist type uncorrected unenhanced upper vein venography
-  venous ventricle ventricles ventricular vertex vessel vibe view vista volume volumetric water weighted weighting whole wholebody width wip with without xyz zoom
-  abdomen breast cervix ctspine extremity eye face leg neckchest tlspine tmj
-  bruker canon esaote fonar fujifilm ge healthcare healthineers hitachi hyperfine imaging medical neusoft paramed philips siemens systems toshiba uih united
-  achieva aera altea ambition amira aperto architect avanto biograph mmr centurian cima discovery echelon elan elition espree essenza fortian
-  galan genesis gyroscan impact ingenia intera lumina magnetom multiva oasis optima orian panorama premier prisma prodiva sempra
-  signa skyra sola sonata spectra swoop symphony terra titan trillium trio triotim vantage verio vida voyager umr excite hdx hdxt
+  abdomen brain breast cerebellum cervix chest cspine ctspine ear extremity eye face head headneck heart iac
+  intracranial jaw knee leg liver lspine neck neckchest orbit pelvis pituitary prostate sella shoulder sinus skull
+  spine tlspine tmj tspine wholebody
+
+  achieva aera altea ambition amira aperto architect artist avanto biograph bruker canon centurian cima discovery
+  echelon elan elition esaote espree essenza excite explorer fit fonar fortian free fujifilm galan ge genesis
+  gyroscan harmony hdx hdxt healthcare healthineers hero hitachi hyperfine imaging impact ingenia intera lumina
+  magnetom max medical mmr multiva neusoft oasis optima orian panorama paramed philips pioneer premier prisma
+  prodiva sempra siemens signa skyra sola sonata spectra star swoop symphony systems terra titan toshiba trillium
+  trio triotim uih umr united vantage verio vida voyager
+
+  3plane 3planes aca acq acquired acquisition adc add adult amplitude anat anatomical anatomy angio angiography ant
+  anterior arterial artery asl asymmetric atlas auto average averaged avg axial b0 background base bilateral blade
+  blood bold both bottom brainlab brainstem bravo calibration calvarial cavernous cbf cbv cerebellar cerebral
+  cerebrum cervical cest child ciss clinical coil combined compressed contrast contrasted control cor coronal corpus
+  corrected correction cortex cortical cranial cranium csf cube cut dark default delayed delta derived diff
+  diffusion dir distortion dixon dsc dti dual dw dwi dynamic e1 e2 echo echoes eddy edge elliptical enh enhanced
+  enhancement epi eswan exam examination exp exponential fa fast fat fatsat feed ffe fid field fiesta fine flair
+  flash flow fluid fmri followup fov frame frames frontal full functional fusion gad gado gadolinium gd general
+  glioma gradient grase gre grey group haste hemisphere high hippocampal hippocampus hires hr hybrid hydrogen image
+  images inflow initial inner intensity inversion ir iso isotropic lateral lava left legacy lesion line loc
+  localiser localizer long low lower lt magnetic magnetisation magnetization magnitude main map maps mask matrix
+  maximum mean medial median medulla meningioma merge mid middle midline min minimum minip mip mixed moco mode
+  motion mp mp2rage mpr mprage mr mra mri mrs mrv mtt multi multiband multiecho multislice native navigation
+  navigator nerve neuro neurological noise nonfatsat normal number oblique occipital opposed optic orbital orbits
+  original other out outer overview parallel parietal part partial pass pca pd pdw perfusion phase planar plane
+  planning plus pons post postcontrast posterior postop pre precontrast preop primary pro processed processing
+  propeller prospective protocol proton pulse quick quiet rad radial ramp ratio raw rbv rcbf rcbv readout real recon
+  reconstructed reconstruction reference reformat reformatted registered registration relaxation repeat repeated
+  resolution resolve resting restore right rot rotated routine rt sag sagittal sat saturation save scan scanner
+  scans scout screening se secondary section segmentation segmented sellar sense sequence series shift short shot
+  shoulders signal single sinuses slab slice slices small smart soft space spair spectroscopy spectrum spgr spin
+  spinal spir split spoiled standard static stationary std stem stir structural structure study sub subtracted
+  subtraction suppressed suppression surface survey susceptibility swan swap swi swip t1 t1ce t1gd t1w t1wi t2 t2w
+  t2wi target te technique temporal tensor test tfe tfl thalamus thick thin thrive ti time tir tirm tissue tof tone
+  top total tr tra trace tracew trans transversal transverse tse ttp tumor tumour turbo twist uncorrected unenhanced
+  upper vein venography venous ventricle ventricles ventricular vertex vessel vibe view vista volume volumetric
+  water weighted weighting whole width wip with without xyz zoom
   `
     .trim()
     .split(/\s+/),
