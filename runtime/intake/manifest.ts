@@ -188,11 +188,11 @@ export function landedManifest(
       const cell = normalise(cells[column]?.trim() ?? "");
       put(column, cell, landedName(cell, names));
     }
-    const { path = "", mask = "" } = cells;
+    const path = canonical(cells.path?.trim() ?? "", names);
     const object = renamed.get(path);
     if (object !== undefined) {
       put("path", path, object);
-      if (mask !== "") put("mask", mask, maskBeside(object));
+      if (cells.mask?.trim()) put("mask", cells.mask, maskBeside(object));
     }
     const label = cells.label?.trim() ?? "";
     if (label !== "") put("label", label, labelOf(label, names) ?? "");

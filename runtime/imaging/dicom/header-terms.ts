@@ -97,18 +97,22 @@ const CONTRASTS: Readonly<Record<string, string>> = {
   TOF: "TOF",
 };
 
+/** A contrast as it begins a word, or stands behind what else is written before it: T1, axT2, sT1W, 3DT2. */
+const weighting = (contrast: string) => new RegExp(`\\b(?:ax|sag|cor|tra|[23]d|s|e)?${contrast}`);
+
 /** Words of Series Description and Protocol Name that say how was scanned, the more telling first. */
 const WORDS: readonly (readonly [pattern: RegExp, name: string])[] = [
   [/flair|dark.?fluid/, "FLAIR"],
   [/\badc\b/, "ADC"],
-  [/dwi|diff/, "DWI"],
+  [/dwi|diffusion|\bep2d diff/, "DWI"],
   [/\bswi\b|swan/, "SWI"],
   [/\btof\b/, "TOF"],
   [/stir/, "STIR"],
-  [/perf|\bdsc\b|\basl\b/, "perfusion"],
+  [/perfusion|\bperf\b|\bdsc\b|\basl\b/, "perfusion"],
   [/t2\s*(\*|star)/, "T2*"],
-  [/t1|mprage|bravo/, "T1"],
-  [/t2/, "T2"],
+  [weighting("t1"), "T1"],
+  [/mprage|bravo/, "T1"],
+  [weighting("t2"), "T2"],
   [/\bpd\b/, "PD"],
 ];
 

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { uploadFolder } from "../../../runtime/ingest";
+import { ORIGINAL_NAME, openIdentities } from "../../../runtime/intake";
 import { crc32cOf } from "../../../runtime/platform/stores/crc32c";
 import { DirectoryStore } from "../../../runtime/platform/stores/directory-store";
 import { GcsStore } from "../../../runtime/platform/stores/gcs-store";
@@ -11,6 +12,7 @@ import type { ObjectStore } from "../../../runtime/platform/stores/object-store"
 import { ObjectStoreWarehouse } from "../../../runtime/platform/warehouse";
 import { type GcsServer, startGcsServer } from "../../support/gcs-server";
 import { answering, freePort, stopProcess } from "../../support/processes";
+import { writeMr } from "../imaging/dicom/dicom-writer";
 import { drawScan } from "./scans";
 
 const REPOSITORY = join(__dirname, "..", "..", "..");
@@ -109,6 +111,23 @@ describe.each(["a bucket", "a workspace's landing folder"])("an upload to %s", (
     const manifest = (await store.read("manifest.csv")).toString();
     expect(manifest).toBe("path,label,patient_id\nCancer/a.png,Cancer,\nCancer/d.png,,P7\n");
     expect(await uploadFolder({ data, store })).toMatchObject({ items: 0, skipped: 2 });
+  });
+
+  test("calls DICOM files by pseudonyms, of the hospital's key where it is a bucket", async () => {
+    const data = makeFolder({ "Cancer/DOE JANE Ä.dcm": writeMr(8, 8, [[0x0020_000d, "UI", "1.2.3"]]) });
+    if (kind === "a bucket") {
+      await expect(uploadFolder({ data, store })).rejects.toThrow(/PSEUDONYM_KEY is not set/);
+      expect(await listed(store)).toEqual([]);
+    }
+    expect(await uploadFolder({ data, store, pseudonymKey: "local:hospital" })).toMatchObject({
+      items: 1,
+      rejected: 0,
+    });
+    const [{ name } = { name: "" }] = await listed(store);
+    const study = (await (await openIdentities("local:hospital")).of(undefined)).uid("1.2.3");
+    expect(name).toMatch(new RegExp(`^Cancer/${study}/2\\.25\\.\\d+/2\\.25\\.\\d+\\.dcm$`));
+    expect((await store.stat(name))?.metadata).toEqual({ [ORIGINAL_NAME]: "Cancer/DOE JANE Ä.dcm" });
+    expect(await uploadFolder({ data, store, pseudonymKey: "local:hospital" })).toMatchObject({ items: 0, skipped: 1 });
   });
 
   test("with a limit takes that many scans with their masks", async () => {

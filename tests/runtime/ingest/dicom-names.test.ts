@@ -12,9 +12,17 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import { deidentify } from "../../../runtime/imaging";
 import { commit, examine, IngestContext, uploadFolder } from "../../../runtime/ingest";
 import { ingestAll } from "../../../runtime/ingest/ingest-all";
-import { ORIGINAL_NAME, openIdentities, openPseudonymiser, type ReplacementNames } from "../../../runtime/intake";
+import {
+  checkInput,
+  ORIGINAL_NAME,
+  openIdentities,
+  openInput,
+  openPseudonymiser,
+  type ReplacementNames,
+} from "../../../runtime/intake";
 import { createLogger } from "../../../runtime/platform/logging";
 import { silentProgress } from "../../../runtime/platform/progress";
 import type { ImageRow } from "../../../runtime/platform/warehouse";
@@ -109,7 +117,7 @@ test("an upload calls DICOM files by pseudonyms, and manifest and masks with the
     "masks/DOE_MASK.png": await drawScan(2),
     "masks/plain.png": await drawScan(3),
     "manifest.csv":
-      "path,patient_id,mask,subtype\nCancer/DOE_JANE/IM1,MANIFEST-1,masks/DOE_MASK.png,glioma\ncancer/DOE_JANE/IM2.dcm,,,glioma\nCancer/plain.png,,,none\n",
+      "path,patient_id,mask,subtype\nCancer/DOE_JANE/IM1,MANIFEST-1,masks/DOE_MASK.png,glioma\n ./cancer/DOE_JANE/IM2.dcm,,,glioma\nCancer/plain.png,,,none\n",
   };
   const first = await upload(files);
   expect(first).toMatchObject({ items: 6, rejected: 0, notes: [] });
@@ -217,6 +225,38 @@ test("only what lies where the gateway alone can create is taken for de-identifi
     ...{ source: called(2, "Unlabelled/gateway"), patient: names.patient, study: names.uid("1.2.3") },
   });
   for (const [column, value] of Object.entries(given)) expect(outside?.[column as "study"]).not.toBe(value);
+});
+
+test("a study is the same one by every door", async () => {
+  const { landing } = workspace.buckets;
+  const [first, second, third] = [slice(1), slice(2), slice(3)];
+  await upload({ "Cancer/a.dcm": first });
+  await landing.write("Cancer/DOE by hand.dcm", second);
+  // What the gateway sends: de-identified where it came from, under the same key.
+  const sent = called(3, "Unlabelled/gateway");
+  await landing.write(sent, deidentify(third, names));
+  // The same slice once more, as it is.
+  await upload({ "Unlabelled/c.dcm": third });
+  expect(await ingest()).toMatchObject({ items: 4, rejected: 0 });
+  const all = await rows();
+  const same = (column: keyof ImageRow) => new Set(all.map((row) => row[column]));
+  for (const column of ["patient", "study", "series", "accession", "view"] as const) expect(same(column).size).toBe(1);
+  expect([...same("study"), ...same("patient")]).toEqual([names.uid("1.2.3"), names.patient]);
+  const twice = all.filter(({ instance }) => instance === names.uid("1.2.3.3"));
+  expect(twice.map(({ source }) => source).sort()).toEqual([called(3, "Unlabelled"), sent].sort());
+  expect(new Set(twice.map(({ sha256 }) => sha256)).size).toBe(1);
+});
+
+test("--check counts patients that headers name, and changes nothing", async () => {
+  const data = makeFolder({
+    "Cancer/a.dcm": slice(1),
+    "Cancer/b.dcm": slice(2, [[0x0010_0020, "LO", "ANONYMOUS"]]),
+    "Cancer/c.dcm": slice(3, [[0x0010_0020, "LO", ""]]),
+    "manifest.csv": "path,patient_id\nCancer/c.dcm,P3\n",
+  });
+  const lines = await checkInput(await openInput(data));
+  expect(lines).toContainEqual(expect.stringMatching(/^patients known for 2 of 3 images/));
+  expect(lines.join("\n")).not.toMatch(/HOSP|DOE/);
 });
 
 test("files of one instance are all kept, equal ones once, and those of no UIDs by their bytes", async () => {

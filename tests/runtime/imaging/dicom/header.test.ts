@@ -113,6 +113,28 @@ it.each([
   expect(readDicomHeader(writeMr(8, 8, elements)).patientId).toBe(wanted);
 });
 
+it.each([
+  ["AX T2 FLAIR", "FLAIR"],
+  ["t2_tirm_tra_dark-fluid", "FLAIR"],
+  ["eDWI_b1000", "DWI"],
+  ["ep2d_diff_3scan_trace", "DWI"],
+  ["sT1W_3D_TFE", "T1"],
+  ["SAGT1 POST", "T1"],
+  ["MPRAGE", "T1"],
+  ["3DT2 CUBE", "T2"],
+  ["T2* GRE", "T2*"],
+  ["PATIENT1 DOE", "SE IR"],
+  ["a different one", "SE IR"],
+])("takes of a description %p the sequence %p", (description, wanted) => {
+  const { sequence } = readDicomHeader(
+    writeMr(8, 8, [
+      [0x0008_103e, "LO", description],
+      [0x0018_0020, "CS", "SE\\IR"],
+    ]),
+  );
+  expect(sequence).toBe(wanted);
+});
+
 it("takes strange values for none", () => {
   const strange: Elements = [
     [0x0008_0020, "DA", "20260231"],
