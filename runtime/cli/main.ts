@@ -1,5 +1,6 @@
 import { Command } from "commander";
 import { reportFailure } from "./command-line";
+import { deliverCommand } from "./commands/deliver";
 import { demoCommand } from "./commands/demo";
 import { evaluateCommand } from "./commands/evaluate";
 import { explainCommand } from "./commands/explain";
@@ -38,6 +39,7 @@ const COMMANDS = [
   serveCommand,
   replayCommand,
   simulateCommand,
+  deliverCommand,
   modelsCommand,
   verifyModelCommand,
   warehouseCommand,

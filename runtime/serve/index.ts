@@ -1,5 +1,15 @@
 export { buildServer, type ServerDependencies } from "./app";
 export { serveContract } from "./contract";
+export {
+  BadDelivery,
+  checkDelivery,
+  type DeliverySummary,
+  deliverAnswers,
+  Endpoint,
+  type EndpointSettings,
+  SIGNATURE,
+  Signer,
+} from "./delivery";
 export { Models } from "./models";
 export { type ModelShelves, NotMoved, promoteModel, rollBackModel } from "./moves";
 export { NoRequest, NothingToReplay, type Replay, replay } from "./replay";

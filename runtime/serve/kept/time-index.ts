@@ -60,6 +60,11 @@ export class TimeIndex {
     await tryToCreate(this.store, name, "", { metadata: facts, contentType: "application/octet-stream" });
   }
 
+  /** What is said of something; undefined where it is not there. */
+  async find(at: Date, id: string): Promise<Readonly<Record<string, string>> | undefined> {
+    return (await this.store.stat(`${this.folder}/${monthOf(at)}/${newestFirst(at, id)}`))?.metadata;
+  }
+
   /** Entries that are wanted, the newest first. `next` is where to go on; null at the end. */
   async page(query: EntryQuery): Promise<{ readonly entries: readonly Entry[]; readonly next: string | null }> {
     const { limit, wanted } = query;

@@ -189,6 +189,24 @@ test("a picture, and a DICOM file that lacks a UID, have FHIR and HL7, and no DI
   }
 });
 
+test("where the key of pseudonyms cannot be had, a scan is answered all the same, and nothing is kept of its study", async () => {
+  const { models, reports } = workspace.buckets;
+  const logged: string[] = [];
+  const log = pino({}, { write: (line: string) => void logged.push(line) });
+  const identities = { of: () => Promise.reject(new Error("no key")) };
+  const other = await buildServer({ models, reports, warehouse: workspace.warehouse, identities, log });
+  try {
+    const payload = headScan({ frames: [head(11)] });
+    const answer = (await other.inject({ method: "POST", url: "/v1/predictions", payload })).json<Prediction>();
+    expect(answer.reports?.map(({ format }) => format)).toEqual(["fhir", "hl7"]);
+    expect(await problem(answer.id, "?format=sr")).toEqual([409, "no-study"]);
+    expect(logged.join("")).toContain("The study of a scan cannot be named");
+    for (const identifier of IDENTIFIERS) expect(logged.join("")).not.toContain(identifier);
+  } finally {
+    await other.close();
+  }
+});
+
 test("the way it is sent: type, name of the file, not to be stored; and what is written down of it", async () => {
   const { id, request } = await post(headScan({ frames: [head(8)] }));
   const types = {

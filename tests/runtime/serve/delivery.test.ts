@@ -1,0 +1,419 @@
+import { createPublicKey, generateKeyPairSync, type JsonWebKey, verify } from "node:crypto";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { createServer as createSecureServer } from "node:https";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Fhir } from "fhir/fhir";
+import pino from "pino";
+import { openIdentities } from "../../../runtime/intake";
+import { openWorkspace, type Workspace } from "../../../runtime/platform/workspace";
+import {
+  BadDelivery,
+  buildServer,
+  checkDelivery,
+  deliverAnswers,
+  Endpoint,
+  type EndpointSettings,
+  SIGNATURE,
+  Signer,
+} from "../../../runtime/serve";
+import { ATTEMPTS, type DeliveryOptions, RUNS } from "../../../runtime/serve/delivery/delivery";
+import { useBackend } from "../../../runtime/tensorflow";
+import { headPng } from "../../support/head";
+import { head, headScan, IDENTIFIERS, SPOT } from "../../support/head-scan";
+import { promote, storeModel } from "../../support/served-model";
+import { readBack } from "../exchange/read-back";
+
+const silent = pino({ level: "silent" });
+const FIT = { fit: true, sentence: "Fit for research.", reasons: [] };
+const tls = (name: string) => readFileSync(join(__dirname, "fixtures", "tls", `${name}.pem`));
+
+let folder: string;
+let workspace: Workspace;
+let signer: Signer;
+/** Answers are about it, the oldest first. */
+let requests: string[];
+
+interface Received {
+  readonly url: string;
+  readonly headers: IncomingMessage["headers"];
+  readonly body: Buffer;
+}
+
+/** What a receiver does with a request: a status, or an end of its own. */
+type Behaviour = (received: Received, response: ServerResponse) => number | undefined;
+
+/** A server that keeps what it gets. */
+class Receiver {
+  readonly received: Received[] = [];
+  behaviour: Behaviour = () => 200;
+
+  private constructor(
+    private readonly server: Server,
+    private readonly scheme: string,
+  ) {
+    server.on("request", (request: IncomingMessage, response: ServerResponse) => {
+      const parts: Buffer[] = [];
+      request.on("data", (part: Buffer) => parts.push(part));
+      request.on("end", () => {
+        const received = { url: request.url ?? "", headers: request.headers, body: Buffer.concat(parts) };
+        this.received.push(received);
+        const status = this.behaviour(received, response);
+        if (status !== undefined) response.writeHead(status).end();
+      });
+    });
+  }
+
+  static async start(secure?: Parameters<typeof createSecureServer>[0]): Promise<Receiver> {
+    const server = secure ? createSecureServer(secure) : createServer();
+    const receiver = new Receiver(server as Server, secure ? "https" : "http");
+    await new Promise<void>((listening) => {
+      server.listen(0, "127.0.0.1", listening);
+    });
+    return receiver;
+  }
+
+  at(path: string): URL {
+    return new URL(path, `${this.scheme}://127.0.0.1:${(this.server.address() as AddressInfo).port}`);
+  }
+
+  async stop(): Promise<void> {
+    this.server.closeAllConnections();
+    await new Promise((stopped) => {
+      this.server.close(stopped);
+    });
+  }
+}
+
+let receiver: Receiver;
+
+const endpointAt = (path: string, more: Partial<EndpointSettings> = {}) =>
+  new Endpoint({ url: receiver.at(path), format: "fhir", signer, client: undefined, tls: {}, ...more });
+
+/** Milliseconds that were waited for. */
+let waited: number[];
+
+const deliver = (endpoint: Endpoint, more: Partial<DeliveryOptions> = {}) =>
+  deliverAnswers({
+    reports: workspace.buckets.reports,
+    warehouse: workspace.warehouse,
+    endpoint,
+    log: silent,
+    wait: async (time) => void waited.push(time),
+    ...more,
+  });
+
+const count = (numbers: Partial<Awaited<ReturnType<typeof deliver>>>) => ({
+  ...{ delivered: 0, waiting: 0, dead: 0, unfit: 0, noStudy: 0, problems: [] },
+  ...numbers,
+});
+
+const claims = (signature: string) =>
+  JSON.parse(Buffer.from(signature.split(".")[0] as string, "base64url").toString()) as Record<string, unknown>;
+
+beforeAll(async () => {
+  await useBackend("wasm");
+  folder = mkdtempSync(join(tmpdir(), "delivery-"));
+  workspace = await openWorkspace(join(folder, "workspace"));
+  await storeModel(workspace);
+  await promote(workspace, undefined, { verdict: FIT });
+  const file = join(folder, "key.pem");
+  writeFileSync(
+    file,
+    generateKeyPairSync("ec", { namedCurve: "P-256" }).privateKey.export({ type: "pkcs8", format: "pem" }),
+  );
+  signer = await Signer.open(file);
+  const { models, reports } = workspace.buckets;
+  const identities = await openIdentities("local:delivery");
+  const app = await buildServer({ models, reports, warehouse: workspace.warehouse, identities, log: silent });
+  requests = [];
+  for (const payload of [headScan(), headScan({ frames: [head(3)] }), await headPng(160, 128, SPOT)]) {
+    const answer = await app.inject({ method: "POST", url: "/v1/predictions", payload });
+    expect(answer.statusCode).toBe(200);
+    requests.push(answer.json().request);
+  }
+  await app.close();
+});
+afterAll(async () => {
+  await workspace.close();
+  rmSync(folder, { recursive: true, force: true });
+});
+beforeEach(async () => {
+  waited = [];
+  receiver = await Receiver.start();
+});
+afterEach(() => receiver.stop());
+
+describe("what is delivered", () => {
+  test("every answer once, the oldest first, signed, without an identifier, and written down before it leaves", async () => {
+    const endpoint = endpointAt("/fhir");
+    expect(await deliver(endpoint)).toEqual(count({ delivered: 3 }));
+    const { received } = receiver;
+    expect(received.map(({ headers }) => claims(headers[SIGNATURE] as string).sub)).toEqual(requests);
+    for (const { headers, body } of received) {
+      expect(headers["content-type"]).toBe("application/fhir+json");
+      expect(new Fhir().validate(JSON.parse(String(body)), { errorOnUnexpected: true }).valid).toBe(true);
+      for (const identifier of IDENTIFIERS) expect(body.includes(identifier)).toBe(false);
+    }
+    const rows = (await workspace.warehouse.rows("audit")).map(({ row }) => row);
+    const written = rows.filter(({ action }) => action === "deliver");
+    expect(written.map(({ request }) => request).sort()).toEqual([...requests].sort());
+
+    expect(await deliver(endpointAt("/fhir"), { again: true })).toEqual(count({}));
+    expect(receiver.received).toHaveLength(3);
+  });
+
+  test("by STOW-RS the structured report of what has a study; what the archive did not take is given up", async () => {
+    receiver.behaviour = ({ body }, response) => {
+      const taken = body.includes(requests[0] as string);
+      const answer = taken ? {} : { "00081198": { vr: "SQ", Value: [{ "00081197": { vr: "US", Value: [272] } }] } };
+      response.writeHead(taken ? 200 : 202, { "content-type": "application/dicom+json" }).end(JSON.stringify(answer));
+      return undefined;
+    };
+    const summary = await deliver(endpointAt("/studies", { format: "sr" }));
+    expect(summary).toEqual(
+      count({
+        delivered: 1,
+        dead: 1,
+        noStudy: 1,
+        problems: [`${requests[1]}: given up. The archive did not take it.`],
+      }),
+    );
+    const [first] = receiver.received;
+    const type = first?.headers["content-type"] as string;
+    const boundary = /^multipart\/related; type="application\/dicom"; boundary=([\w-]+)$/.exec(type)?.[1] as string;
+    const text = first?.body.toString("latin1") ?? "";
+    const head = `--${boundary}\r\nContent-Type: application/dicom\r\n\r\n`;
+    const tail = `\r\n--${boundary}--\r\n`;
+    expect([text.startsWith(head), text.endsWith(tail)]).toEqual([true, true]);
+    const [report] = readBack(folder, ["sr", Buffer.from(text.slice(head.length, -tail.length), "latin1")]);
+    expect(report).toMatchObject({ class: "ComprehensiveSR" });
+  });
+
+  test("the overlay, drawn for it", async () => {
+    expect(await deliver(endpointAt("/pictures", { format: "sc" }))).toEqual(count({ delivered: 2, noStudy: 1 }));
+    expect(receiver.received[0]?.body.length).toBeGreaterThan(3 * 160 * 128);
+  });
+
+  test("what a model says that is not fit for use stays here, unless it is asked for", async () => {
+    const { reports } = workspace.buckets;
+    const { objects } = await reports.list({ prefix: "answers/" });
+    const name = objects.find((object) => object.name.endsWith(`${requests[2]}.json`))?.name as string;
+    const kept = String(await reports.read(name));
+    await reports.write(
+      name,
+      kept.replace('"fit":true,"sentence":"Fit for research."', '"fit":false,"sentence":"Unfit."'),
+    );
+    expect(await deliver(endpointAt("/unfit"))).toEqual(count({ delivered: 2, unfit: 1 }));
+    expect(await deliver(endpointAt("/unfit"), { unfit: true })).toEqual(count({ delivered: 1 }));
+    expect(String(receiver.received.at(-1)?.body)).toContain("Unfit.");
+    await reports.write(name, kept);
+  });
+});
+
+describe("what fails", () => {
+  test("passes: it is tried again, later each time, and not before the receiver asks for", async () => {
+    const behaviours: Behaviour[] = [
+      () => 503,
+      (_, response) => void response.socket?.destroy(),
+      (_, response) => void response.writeHead(429, { "retry-after": "17" }).end(),
+    ];
+    receiver.behaviour = (received, response) => (behaviours.shift() ?? (() => 201))(received, response);
+    expect(await deliver(endpointAt("/later"))).toEqual(count({ delivered: 3 }));
+    expect(receiver.received).toHaveLength(6);
+    const [first, second, third] = waited as [number, number, number];
+    expect(first).toBeGreaterThanOrEqual(500);
+    expect(first).toBeLessThanOrEqual(1000);
+    expect(second).toBeGreaterThanOrEqual(1000);
+    expect(second).toBeLessThanOrEqual(2000);
+    expect(third).toBe(17_000);
+    const ids = receiver.received.map(({ headers }) => claims(headers[SIGNATURE] as string).jti);
+    expect(new Set(ids).size).toBe(6);
+  });
+
+  test("does not pass: it is given up at once, is told with each run, and is tried again when asked for", async () => {
+    receiver.behaviour = ({ body }) => (body.includes(requests[1] as string) ? 422 : 200);
+    const problems = [`${requests[1]}: given up. The endpoint answers 422.`];
+    expect(await deliver(endpointAt("/strict"))).toEqual(count({ delivered: 2, dead: 1, problems }));
+    expect(await deliver(endpointAt("/strict"))).toEqual(count({ dead: 1 }));
+    expect(receiver.received).toHaveLength(3);
+    receiver.behaviour = () => 200;
+    expect(await deliver(endpointAt("/strict"), { again: true })).toEqual(count({ delivered: 1 }));
+    expect(await deliver(endpointAt("/strict"))).toEqual(count({}));
+  });
+
+  test("an endpoint that is not there ends the run, and what never gets through is given up after some runs", async () => {
+    const nowhere = endpointAt("/nowhere");
+    await receiver.stop();
+    for (let run = 1; run < RUNS; run++) {
+      const { waiting, dead, problems } = await deliver(nowhere);
+      expect([waiting, dead, problems.length]).toEqual([3, 0, 3]);
+      expect(problems[0]).toMatch(/could not be reached: ECONNREFUSED\.$/);
+    }
+    expect(waited).toHaveLength((RUNS - 1) * 3 * (ATTEMPTS - 1));
+    expect(await deliver(nowhere)).toMatchObject({ delivered: 0, waiting: 0, dead: 3 });
+    receiver = await Receiver.start();
+  });
+
+  test("one answer that breaks the receiver holds back none of the others", async () => {
+    receiver.behaviour = ({ body }) => (body.includes(requests[0] as string) ? 500 : 200);
+    expect(await deliver(endpointAt("/fragile"))).toMatchObject({ delivered: 2, waiting: 1, dead: 0 });
+  });
+
+  test("an interruption ends it between two answers, and the next run goes on", async () => {
+    const stop = new AbortController();
+    receiver.behaviour = () => {
+      stop.abort();
+      return 200;
+    };
+    await expect(deliver(endpointAt("/stopped"), { signal: stop.signal })).rejects.toThrow();
+    const { delivered } = await deliver(endpointAt("/stopped"));
+    expect(delivered).toBeGreaterThanOrEqual(2);
+    const subjects = receiver.received.map(({ headers }) => claims(headers[SIGNATURE] as string).sub);
+    expect(new Set(subjects).size).toBe(3);
+  });
+});
+
+describe("who may send", () => {
+  test("OAuth 2.0: one token for all, and another where it is refused", async () => {
+    const tokens = await Receiver.start();
+    tokens.behaviour = (_, response) => {
+      const token = { access_token: `token-${tokens.received.length}`, token_type: "Bearer", expires_in: 3600 };
+      response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(token));
+      return undefined;
+    };
+    receiver.behaviour = ({ headers }) => (headers.authorization === "Bearer token-2" ? 200 : 401);
+    const client = { tokenUrl: tokens.at("/token"), id: "us er", secret: "s:e", scope: "system/*.write" };
+    try {
+      expect(await deliver(endpointAt("/private", { client }))).toEqual(count({ delivered: 3 }));
+      expect(receiver.received).toHaveLength(4);
+      expect(tokens.received).toHaveLength(2);
+      expect(tokens.received[0]?.headers.authorization).toBe(
+        `Basic ${Buffer.from("us%20er:s%3Ae").toString("base64")}`,
+      );
+      expect(String(tokens.received[0]?.body)).toBe("grant_type=client_credentials&scope=system%2F*.write");
+      tokens.behaviour = () => 400;
+      const refused = await deliver(endpointAt("/private2", { client }));
+      expect(refused).toMatchObject({ delivered: 0, dead: 3 });
+      expect(refused.problems[0]).toContain("The server of tokens answers 400.");
+    } finally {
+      await tokens.stop();
+    }
+  });
+
+  test("mutual TLS: with the certificate it is taken, without it or by another server nothing is sent", async () => {
+    await receiver.stop();
+    receiver = await Receiver.start({
+      ...{ key: tls("server.key"), cert: tls("server.cert"), ca: tls("client.cert") },
+      ...{ requestCert: true, rejectUnauthorized: true },
+    });
+    const known = { ca: tls("server.cert") };
+    const own = { cert: tls("client.cert"), key: tls("client.key") };
+    expect(await deliver(endpointAt("/anonymous", { tls: known }))).toMatchObject({ delivered: 0, waiting: 3 });
+    expect(await deliver(endpointAt("/unknown", { tls: own }))).toMatchObject({ delivered: 0, waiting: 3 });
+    expect(receiver.received).toHaveLength(0);
+    expect(await deliver(endpointAt("/mutual", { tls: { ...known, ...own } }))).toEqual(count({ delivered: 3 }));
+  });
+
+  test("no redirection is followed", async () => {
+    receiver.behaviour = ({ url }, response) => {
+      if (url !== "/moved") return 200;
+      response.writeHead(307, { location: receiver.at("/elsewhere").href }).end();
+      return undefined;
+    };
+    expect(await deliver(endpointAt("/moved"))).toMatchObject({ delivered: 0, dead: 3 });
+    expect(receiver.received.every(({ url }) => url === "/moved")).toBe(true);
+  });
+});
+
+describe("the receiver's check", () => {
+  const url = "https://fhir.hospital.example/r4";
+  const contentType = "application/fhir+json";
+  const body = Buffer.from('{"resourceType":"Bundle"}');
+  const delivered = { url, contentType, body };
+  let signature: string;
+  beforeAll(async () => {
+    signature = await signer.sign(delivered, "request-1");
+  });
+
+  const check = (
+    change: Partial<typeof delivered> = {},
+    { by = signature as string | undefined, seen = new Set<string>(), ...more } = {} as {
+      by?: string | undefined;
+      seen?: Set<string>;
+      now?: number;
+      keys?: typeof signer.publicKeys;
+    },
+  ) =>
+    checkDelivery({ ...delivered, ...change }, by, {
+      keys: signer.publicKeys,
+      isNew: (jti) => !seen.has(jti) && seen.add(jti) !== undefined,
+      ...more,
+    });
+
+  test("takes what was signed, once", async () => {
+    const seen = new Set<string>();
+    expect(await check({}, { seen })).toBe("request-1");
+    await expect(check({}, { seen })).rejects.toThrow(new BadDelivery("It was delivered before."));
+  });
+
+  test("is that of RFC 7515: Node's own cryptography says the same", () => {
+    const [header, , end] = signature.split(".") as [string, string, string];
+    const key = createPublicKey({ key: signer.publicKeys.keys[0] as JsonWebKey, format: "jwk" });
+    const valid = (content: Buffer) =>
+      verify(
+        "sha256",
+        Buffer.from(`${header}.${content.toString("base64url")}`),
+        { key, dsaEncoding: "ieee-p1363" },
+        Buffer.from(end, "base64url"),
+      );
+    expect([valid(body), valid(Buffer.from(`${body} `))]).toEqual([true, false]);
+    expect(JSON.stringify(signer.publicKeys)).not.toContain('"d"');
+  });
+
+  test("finds every byte that was changed, in body and signature", async () => {
+    for (let i = 0; i < body.length; i++) {
+      const changed = Buffer.from(body);
+      changed[i] = (changed[i] as number) ^ 1;
+      await expect(check({ body: changed })).rejects.toThrow(BadDelivery);
+    }
+    for (const other of [body.subarray(1), Buffer.concat([body, Buffer.of(32)]), Buffer.alloc(0)])
+      await expect(check({ body: other })).rejects.toThrow("It is not what was signed.");
+    const [header, , end] = signature.split(".") as [string, string, string];
+    const later = { ...claims(signature), iat: (claims(signature).iat as number) + 1 };
+    const forged = Buffer.from(JSON.stringify(later)).toString("base64url");
+    await expect(check({}, { by: `${forged}..${end}` })).rejects.toThrow("It is not what was signed.");
+    const none = Buffer.from(JSON.stringify({ ...claims(signature), alg: "none" })).toString("base64url");
+    await expect(check({}, { by: `${none}..` })).rejects.toThrow("It carries no detached signature.");
+    await expect(check({}, { by: `${none}..${end}` })).rejects.toThrow(BadDelivery);
+    await expect(check({}, { by: `${header}.${body.toString("base64url")}.${end}` })).rejects.toThrow(
+      "It carries no detached signature.",
+    );
+    await expect(check({}, { by: undefined as never })).resolves.toBe("request-1");
+    await expect(check({}, { by: "" })).rejects.toThrow("It carries no detached signature.");
+  });
+
+  test("finds another receiver, another type, another time and another key", async () => {
+    await expect(check({ url: `${url}/other` })).rejects.toThrow("It was signed for another receiver.");
+    await expect(check({ contentType: "application/json" })).rejects.toThrow(
+      "It was signed as another type of content.",
+    );
+    const now = Date.now() / 1000;
+    for (const late of [now + 302, now - 302])
+      await expect(check({}, { now: late })).rejects.toThrow("It was signed more than 5 minutes from now.");
+    await expect(check({}, { now: now + 200 })).resolves.toBe("request-1");
+    await expect(check({}, { keys: { keys: [] } })).rejects.toThrow("It is signed by a key that is not known.");
+  });
+});
+
+test("a key that cannot sign is a sentence that says how one is made", async () => {
+  const file = join(folder, "wrong.pem");
+  await expect(Signer.open(file)).rejects.toThrow(/wrong\.pem cannot be read \(ENOENT\)\. Make one: openssl genpkey/);
+  writeFileSync(file, "no key");
+  await expect(Signer.open(file)).rejects.toThrow("is no private key in PEM");
+  const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-384" });
+  writeFileSync(file, privateKey.export({ type: "pkcs8", format: "pem" }));
+  await expect(Signer.open(file)).rejects.toThrow("is no key of the curve P-256");
+});
