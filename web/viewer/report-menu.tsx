@@ -24,7 +24,7 @@ export function ReportMenu({ reports = [] }: Pick<Prediction, "reports">) {
         ))}
       </ul>
       <p class="hint">
-        Preliminary, and not for diagnostic use.
+        Preliminary: nobody has verified it.
         {dicom ? "" : " No DICOM: the scan is none, or does not say of what study it is."}
       </p>
     </details>
