@@ -11,13 +11,14 @@ module.exports = {
       { jsc: { target: "es2023", parser: { syntax: "typescript", decorators: true } }, module: { type: "commonjs" } },
     ],
   },
-  // These start Spark: npm run test:spark. Those need native TensorFlow: npm run test:native; or root: npm run test:images; or schemathesis: npm run test:api.
+  // These start Spark: npm run test:spark. Those need native TensorFlow: npm run test:native; or root: npm run test:images; or schemathesis: npm run test:api; or DCMTK: npm run verify:gateway.
   testPathIgnorePatterns: [
     "/node_modules/",
     "<rootDir>/tests/spark/",
     "<rootDir>/tests/images/",
     "<rootDir>/tests/api/",
     "\\.native\\.test\\.ts$",
+    "\\.dcmtk\\.test\\.ts$",
   ],
   modulePathIgnorePatterns: ["<rootDir>/dist/", "<rootDir>/lib/", "<rootDir>/cdktf.out/", "<rootDir>/.parts/"],
   testTimeout: 300_000,

@@ -1,10 +1,9 @@
 import { createHash } from "node:crypto";
 import { type DeidentifyOptions, deidentify, RejectedImage, readDicomHeader, readDicomIdentifiers } from "../imaging";
-import type { Identities } from "../intake";
+import { dicomObject, GATEWAY_FOLDER, type Identities, placeOf } from "../intake";
 import { crc32cOf } from "../platform/stores";
 import { dataSetOf } from "./file-meta";
 import type { MappingRecord } from "./mapping";
-import { GATEWAY_FOLDER } from "./places";
 import type { Refusal } from "./spool";
 
 /** What is asked of a scan later stays: when it was made, by its patient's own calendar, and what it shows. */
@@ -45,25 +44,20 @@ export async function prepare(file: Buffer, identities: Identities): Promise<Pre
       message: "The file does not say of which study, series and instance it is, or cannot be read so far.",
     });
   const names = await identities.of(header.patientId);
-  const [study, series, instance] = [studyUid, seriesUid, instanceUid].map((uid) => names.uid(uid)) as [
-    string,
-    string,
-    string,
-  ];
+  const sha256 = createHash("sha256").update(dataSetOf(file)).digest("hex");
+  const place = placeOf(header, sha256, names);
   const bytes = orRefuse(() => deidentify(file, names, OPTIONS));
   return {
     bytes,
     crc32c: crc32cOf(bytes),
-    object: `${GATEWAY_FOLDER}${study}/${series}/${instance}.dcm`,
+    object: dicomObject(GATEWAY_FOLDER, place),
     record: {
-      instance,
-      series,
-      study,
+      ...place,
       patient: names.patient ?? null,
       identifiers: { ...readDicomIdentifiers(file), studyUid, seriesUid, instanceUid },
       sopClass: header.sopClass ?? null,
       dayShift: names.dayShift,
-      sha256: createHash("sha256").update(dataSetOf(file)).digest("hex"),
+      sha256,
     },
   };
 }

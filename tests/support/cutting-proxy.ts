@@ -9,6 +9,8 @@ export class CuttingProxy {
   /** How many answers were lost. */
   lost = 0;
 
+  private down = false;
+
   private constructor(
     private readonly server: Server,
     readonly port: number,
@@ -33,6 +35,16 @@ export class CuttingProxy {
 
   private bytes = 0;
 
+  /** The network is gone: connections end, and new ones are not made. */
+  cut(): void {
+    this.down = true;
+    for (const socket of this.sockets) socket.destroy();
+  }
+
+  restore(): void {
+    this.down = false;
+  }
+
   async stop(): Promise<void> {
     for (const socket of this.sockets) socket.destroy();
     await new Promise((resolve) => this.server.close(resolve));
@@ -40,6 +52,7 @@ export class CuttingProxy {
 
   private join(client: Socket, server: Socket): void {
     let losing = false;
+    if (this.down) client.destroy();
     for (const [socket, other] of [
       [client, server],
       [server, client],

@@ -23,7 +23,7 @@ def context(options: argparse.Namespace) -> tuple[ssl.SSLContext, str] | None:
     made.check_hostname = False
     if options.cert:
         made.load_cert_chain(options.cert, options.key)
-    return made, ""
+    return made, "gateway"
 
 
 def associate(options: argparse.Namespace, proposals: set[tuple[str, str]]):

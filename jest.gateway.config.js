@@ -1,0 +1,11 @@
+/** The gateway with senders of DCMTK: npm run verify:gateway. */
+const shared = require("./jest.config.js");
+
+/** @type {import('jest').Config} */
+module.exports = {
+  ...shared,
+  roots: ["<rootDir>/tests/runtime/gateway"],
+  testMatch: ["**/*.dcmtk.test.ts"],
+  testPathIgnorePatterns: ["/node_modules/"],
+  testTimeout: 1_800_000,
+};

@@ -1,0 +1,164 @@
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { onOwnDisk } from "../../support/disks";
+import { freePort, stopProcess } from "../../support/processes";
+import { pydicomPython } from "../../support/pydicom";
+import { writeInstance } from "./instances";
+import { startCommand, survive } from "./ordeal";
+
+const SENDER = join(__dirname, "send.py");
+const MAIN = join(__dirname, "..", "..", "..", "dist", "runtime", "cli", "main.js");
+
+let folder: string;
+const children: ChildProcess[] = [];
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "gateway-"));
+});
+
+afterEach(async () => {
+  for (const child of children.splice(0)) await stopProcess(child);
+  rmSync(folder, { recursive: true, force: true });
+});
+
+test("16 instances, a gateway that is killed three times, a network that is lost twice: 16 land, each once, none with a name", async () => {
+  const survived = await survive({
+    instances: 16,
+    kills: [4, 9],
+    cuts: [
+      [2, 6],
+      [11, 13],
+    ],
+    async send(port, files, confirmed) {
+      const child = spawn(pydicomPython(), [SENDER, "--port", String(port), "--tries", "10000", ...files], {
+        stdio: ["ignore", "pipe", "ignore"],
+      });
+      children.push(child);
+      for await (const line of createInterface({ input: child.stdout })) if (line.startsWith("0000 ")) confirmed();
+    },
+  });
+  expect({ ...survived, objects: survived.objects.length }).toEqual({
+    objects: 16,
+    versions: 16,
+    telling: [],
+    refused: 0,
+    killed: 3,
+    cut: 2,
+  });
+});
+
+test("a full disk is out of resources; what was confirmed stays whole, and what still fits is taken", async () => {
+  const sized = (number: number, bytes: number) =>
+    writeInstance(folder, number, [[0x0040_a160, "UT", "x".repeat(bytes)]]);
+  const sent = [sized(1, 300_000), sized(2, 300_000), sized(3, 3_600_000), sized(4, 300_000)];
+  const [, , tooLarge] = sent;
+  const kept = join(folder, "kept");
+  const port = await freePort();
+  const { stdout, stderr } = onOwnDisk(`
+small 4000
+export PSEUDONYM_KEY=local:test GCS_API_ENDPOINT=http://127.0.0.1:1
+run '${process.execPath}' '${MAIN}' gateway --aet GATEWAY --port ${port} --bucket gs://landing --spool "$DISK/home" \
+  --reserve 1 > /dev/null 2> '${join(folder, "log")}' &
+'${pydicomPython()}' '${SENDER}' --port ${port} --tries 1000 ${sent.map(({ file }) => `'${file}'`).join(" ")} 2> /dev/null
+ls "$DISK/home/spool/incoming" | sed 's/^/left /'
+cp -r "$DISK/home/spool/waiting" '${kept}'
+kill "$(cut -d' ' -f1 "$DISK/home/lock")"
+wait`);
+  const lines = stdout.split("\n").filter((line) => /^(0000|a700|left)/.test(line));
+  expect([lines, stderr]).toEqual([
+    sent.map((one) => `${one === tooLarge ? "a700" : "0000"} ${one.file}`),
+    expect.any(String),
+  ]);
+  expect(readFileSync(join(folder, "log"), "utf8")).toMatch(/ENOSPC|EFBIG/);
+  const files = readdirSync(kept).map((name) => readFileSync(join(kept, name)));
+  expect(files).toHaveLength(3);
+  for (const { dataSet } of sent.filter((one) => one !== tooLarge))
+    expect(files.filter((file) => file.subarray(-dataSet.length).equals(dataSet))).toHaveLength(1);
+});
+
+describe("the command", () => {
+  const run = (args: readonly string[], env: NodeJS.ProcessEnv = {}) => {
+    const { PSEUDONYM_KEY: _, ...inherited } = process.env;
+    const { status, stderr } = spawnSync(process.execPath, [MAIN, "gateway", ...args], {
+      encoding: "utf8",
+      env: { ...inherited, ...env },
+    });
+    return { status, stderr };
+  };
+
+  test("all that is wrong is said at once, and nothing is made", () => {
+    const given = [
+      "--aet",
+      "GATEWAY",
+      "--bucket",
+      "gs://b",
+      "--host",
+      "0.0.0.0",
+      "--tls-cert",
+      join(folder, "none.pem"),
+    ];
+    const { status, stderr } = run(given);
+    expect(status).toBe(2);
+    for (const part of ["--spool is missing", "PSEUDONYM_KEY is not set", "--host 0.0.0.0", "none.pem", "go together"])
+      expect(stderr).toContain(part);
+    expect(readdirSync(folder)).toEqual([]);
+  });
+
+  test.each<[string, readonly string[], string]>([
+    ["no landing", ["--aet", "A"], "Give either --bucket gs://BUCKET or --out DIR."],
+    ["a title that is too long", ["--aet", "A".repeat(17), "--out", "x"], "no application entity title"],
+    ["no title", ["--out", "x"], "--aet"],
+    ["a range that is none", ["--aet", "A", "--out", "x", "--allow-address", "10.0.0.0/40"], "no address and no range"],
+    [
+      "other machines under any title",
+      ["--aet", "A", "--out", "x", "--host", "0.0.0.0", "--allow-address", "10.0.0.0/8"],
+      "--allow-aet is missing",
+    ],
+    [
+      "other machines that reach nothing",
+      ["--aet", "A", "--out", "x", "--allow-aet", "MR1", "--allow-address", "10.0.0.0/8"],
+      "give --host 0.0.0.0",
+    ],
+  ])("%s is wrong usage", (_, args, part) => {
+    const { status, stderr } = run(args);
+    expect([status, stderr]).toEqual([2, expect.stringContaining(part)]);
+  });
+
+  test("TLS: who shows a certificate of the authority is let in, and nobody else", async () => {
+    for (const authority of ["ca", "elsewhere"])
+      openssl(["req", "-x509", ...newKey(authority), "-out", `${authority}.pem`]);
+    for (const [name, authority] of [
+      ["server", "ca"],
+      ["client", "ca"],
+      ["stranger", "elsewhere"],
+    ] as const) {
+      openssl(["req", ...newKey(name), "-out", `${name}.csr`]);
+      const signing = ["-CA", `${authority}.pem`, "-CAkey", `${authority}-key.pem`, "-CAcreateserial"];
+      openssl(["x509", "-req", "-in", `${name}.csr`, ...signing, "-out", `${name}.pem`]);
+    }
+    const pem = (name: string) => join(folder, `${name}.pem`);
+    const port = await freePort();
+    const tls = ["--tls-cert", pem("server"), "--tls-key", pem("server-key"), "--tls-ca", pem("ca")];
+    children.push(await startCommand(["--port", String(port), "--out", join(folder, "ws"), ...tls]));
+    const echo = (...args: readonly string[]) =>
+      spawnSync(pydicomPython(), [SENDER, "--port", String(port), ...args], { encoding: "utf8" }).stdout;
+    expect(echo("--ca", pem("ca"), "--cert", pem("client"), "--key", pem("client-key"))).toBe("0000 echo\ndone\n");
+    expect(echo("--ca", pem("ca"))).toBe("aborted\n");
+    expect(echo("--ca", pem("ca"), "--cert", pem("stranger"), "--key", pem("stranger-key"))).toBe("aborted\n");
+    expect(echo()).toBe("aborted\n");
+  });
+});
+
+/** Comes with the certificates of the system (Debian: ca-certificates depends on it). */
+function openssl(args: readonly string[]): void {
+  const { status, stderr, error } = spawnSync("openssl", args, { cwd: folder, encoding: "utf8" });
+  if (status !== 0) throw new Error(`openssl ${args.join(" ")} failed: ${error?.message ?? stderr}`);
+}
+
+const newKey = (name: string) => [
+  ...["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", `/CN=${name}`],
+  ...["-keyout", `${name}-key.pem`],
+];
