@@ -24,7 +24,6 @@ export {
   LocalPseudonymiser,
   openPseudonymiser,
   type Pseudonymiser,
-  type Request,
 } from "./pseudonym";
 export {
   type DicomPlace,

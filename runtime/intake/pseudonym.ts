@@ -1,7 +1,7 @@
 import { createHmac } from "node:crypto";
 import { crc32c } from "@node-rs/crc32";
-import type { GoogleAuth } from "google-auth-library";
 import { ConfigurationError } from "../platform/config";
+import { type KmsRequest, kmsRequest, kmsVersion } from "../platform/kms";
 
 /** Replaces patients' ids by names that only the holder of the key could compute again. */
 export interface Pseudonymiser {
@@ -23,11 +23,8 @@ export const LOCAL_PSEUDONYM_KEY = "local:not-a-secret";
 export function openPseudonymiser(uri: string): Pseudonymiser {
   if (uri.startsWith("local:") && uri.length > "local:".length)
     return new LocalPseudonymiser(uri.slice("local:".length));
-  const version =
-    /^gcp-kms:\/\/(projects\/[^/]+\/locations\/[^/]+\/keyRings\/[^/]+\/cryptoKeys\/[^/]+\/cryptoKeyVersions\/\d+)$/.exec(
-      uri,
-    );
-  if (version) return new KmsPseudonymiser(version[1] as string);
+  const version = kmsVersion(uri);
+  if (version) return new KmsPseudonymiser(version);
   throw new ConfigurationError("The pseudonym key", [
     "it must be gcp-kms://projects/P/locations/L/keyRings/R/cryptoKeys/K/cryptoKeyVersions/N or local:SECRET.",
   ]);
@@ -41,21 +38,17 @@ export class LocalPseudonymiser implements Pseudonymiser {
   }
 }
 
-/** Sends a request with credentials and returns the parsed answer. */
-export type Request = (options: { url: string; method: "POST"; data: unknown }) => Promise<{ data: unknown }>;
-
 /**
  * HMAC-SHA256 inside Cloud KMS. https://cloud.google.com/kms/docs/reference/rest/v1/projects.locations.keyRings.cryptoKeys.cryptoKeyVersions/macSign
  * Answers are kept: a patient's scans arrive together.
  */
 export class KmsPseudonymiser implements Pseudonymiser {
   private readonly known = new Map<string, Promise<string>>();
-  private auth: GoogleAuth | undefined;
 
   /** @param request stands in for the authenticated client, in tests. */
   constructor(
     private readonly version: string,
-    private readonly request: Request = (options) => this.authenticated(options),
+    private readonly request: KmsRequest = kmsRequest(),
   ) {}
 
   pseudonym(patientId: string): Promise<string> {
@@ -87,13 +80,5 @@ export class KmsPseudonymiser implements Pseudonymiser {
       throw new Error(`${this.version} gave a damaged signature. The request is to be repeated.`);
     }
     return signature.toString("hex");
-  }
-
-  private async authenticated(options: Parameters<Request>[0]): Promise<{ data: unknown }> {
-    if (!this.auth) {
-      const { GoogleAuth } = require("google-auth-library") as typeof import("google-auth-library");
-      this.auth = new GoogleAuth({ scopes: "https://www.googleapis.com/auth/cloudkms" });
-    }
-    return this.auth.request({ ...options, retryConfig: { httpMethodsToRetry: ["POST"], retry: 3 } });
   }
 }
