@@ -6,17 +6,18 @@ export function encodeRows<T extends TableName>(table: T, rows: readonly Row<T>[
 }
 
 /**
- * The row with its table's columns in their order and nothing else.
+ * The row with its table's columns in their order and nothing else. A salt that it does not have is no column of it.
  * @throws {TypeError} if a value is missing or of another type
  */
 export function inOrder<T extends TableName>(table: T, row: Row<T>): Row<T> {
   const values = row as Record<string, unknown>;
   return Object.fromEntries(
-    columnsOf(table).map((column) => {
+    columnsOf(table).flatMap((column) => {
       const value = values[column.name] ?? null;
+      if (value === null && column.salt) return [];
       const problem = problemOf(column, value);
       if (problem) throw new TypeError(`A row of ${table} ${problem}.`);
-      return [column.name, value];
+      return [[column.name, value]];
     }),
   ) as Row<T>;
 }
@@ -69,7 +70,7 @@ const IS_OF: Readonly<Record<Column["type"], (value: unknown) => boolean>> = {
 };
 
 /**
- * How rows differ from those that are stored, apart from the columns that say when; undefined if they do not. Names
+ * How rows differ from those that are stored, apart from the columns that say when, and salts; undefined if they do not. Names
  * columns and no values: this goes into logs.
  */
 export function differenceOf<T extends TableName>(
@@ -78,7 +79,7 @@ export function differenceOf<T extends TableName>(
   rows: readonly Row<T>[],
 ): string | undefined {
   if (stored.length !== rows.length) return `${stored.length} rows instead of ${rows.length}`;
-  const told = columnsOf(table).filter(({ clock }) => !clock);
+  const told = columnsOf(table).filter(({ clock, salt }) => !clock && !salt);
   for (const [index, row] of rows.entries()) {
     const value = (of: Row<T> | undefined, { name }: Column) =>
       JSON.stringify((of as Record<string, unknown> | undefined)?.[name] ?? null);

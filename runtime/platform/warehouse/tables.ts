@@ -14,6 +14,8 @@ export interface Column {
   readonly clock?: true;
   /** Stands for a person: BigQuery shows it to those alone whom its policy tag names. */
   readonly pseudonym?: true;
+  /** Drawn by chance when the row was made, and nothing of its subject: rows that differ in it alone are equal. */
+  readonly salt?: true;
   /** Once written here, now elsewhere. Kept so that no table is made anew, readable by SQL, and not part of a row. */
   readonly superseded?: true;
 }
@@ -28,6 +30,15 @@ const clock = <const N extends string>(name: N, description: string) =>
   ({ name, type: "TIMESTAMP", mode: "REQUIRED", description, clock: true }) as const;
 const pseudonym = <const N extends string>(name: N, description: string) =>
   ({ name, type: "STRING", mode: "NULLABLE", description, pseudonym: true }) as const;
+/** Last in its table. With it, and not without, can be shown that a row is the one which was sealed; see runtime/audit. */
+const salt = () =>
+  ({
+    name: "salt",
+    type: "STRING",
+    mode: "NULLABLE",
+    description: "32 hex digits drawn by chance, by which the audit log's leaf of the row is hashed",
+    salt: true,
+  }) as const;
 const superseded = <const N extends string, const T extends ColumnType>(name: N, type: T, description: string) =>
   ({ name, type, mode: "NULLABLE", description, superseded: true }) as const;
 
@@ -101,6 +112,7 @@ export const PREDICTIONS = [
   required("sha256", "STRING", "SHA-256 of the decoded pixels"),
   clock("predicted_at", "When"),
   nullable("who", "STRING", "Who asked; null where nobody did: the hospital's own scans are scored"),
+  salt(),
 ] as const satisfies readonly Column[];
 
 /**
@@ -118,6 +130,7 @@ export const AUDIT = [
   nullable("recipe", "STRING", "Pixel recipe id"),
   nullable("result", "STRING", "What came of it, such as the decision"),
   clock("recorded_at", "When"),
+  salt(),
 ] as const satisfies readonly Column[];
 
 /**
@@ -133,6 +146,7 @@ export const FEEDBACK = [
   required("who", "STRING", "The person"),
   clock("given_at", "When"),
   nullable("supersedes", "STRING", "feedback of the same person on the same id before"),
+  salt(),
 ] as const satisfies readonly Column[];
 
 /**
@@ -278,11 +292,14 @@ export const LAYOUTS: Readonly<Record<TableName, TableLayout>> = {
 
 type Value<T extends ColumnType> = T extends "INT64" | "FLOAT64" ? number : T extends "BOOL" ? boolean : string;
 type RowOf<C extends Column> = {
-  [K in Exclude<C, { readonly superseded: true }> as K["name"]]: K["mode"] extends "REPEATED"
+  [K in Exclude<C, { readonly superseded: true } | { readonly salt: true }> as K["name"]]: K["mode"] extends "REPEATED"
     ? readonly Value<K["type"]>[]
     : K["mode"] extends "REQUIRED"
       ? Value<K["type"]>
       : Value<K["type"]> | null;
+} & {
+  /** Rows that an earlier version wrote have none. */
+  [K in Extract<C, { readonly salt: true }> as K["name"]]?: string;
 };
 export type Row<T extends TableName> = RowOf<(typeof TABLES)[T][number]>;
 export type ImageRow = Row<"images">;

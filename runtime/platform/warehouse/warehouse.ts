@@ -17,7 +17,7 @@ export interface AppendOptions {
 export interface Warehouse {
   /**
    * Adds one batch of one or more rows, atomically. Adding equal rows again is success: equal apart from the columns that
-   * say when ({@link file://./tables.ts}, `clock`), of which the first stays.
+   * say when ({@link file://./tables.ts}, `clock`) and their salts, of which the first stay.
    *
    * @throws {DifferentRowsError} if other rows have that name
    * @throws {DamagedRowsError} if what has that name cannot be read
