@@ -35,6 +35,11 @@ function has(command, question = "--version") {
   return spawnSync(command, [question], { stdio: "ignore" }).status === 0;
 }
 
+/** The command of the Go toolchain, or undefined. */
+function findGo() {
+  return ["go", "/usr/local/go/bin/go"].find((command) => has(command, "version"));
+}
+
 /**
  * Installs packages of Debian or Ubuntu, as root or through sudo where that asks nothing.
  * @throws {Error} a sentence that says what to do instead
@@ -212,6 +217,7 @@ module.exports = {
   ROOT,
   aptInstall,
   bringPython,
+  findGo,
   findPython,
   has,
   list,

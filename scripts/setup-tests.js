@@ -1,13 +1,14 @@
 /**
- * Brings what the tests need besides npm packages, once: a Google Cloud Storage server, a BigQuery server, pydicom,
- * nibabel, a client of DICOMweb and a browser.
+ * Brings what the tests need besides npm packages, once: a Google Cloud Storage server, a BigQuery server, a judge of
+ * Merkle proofs, pydicom, nibabel, a client of DICOMweb and a browser.
  * What can be installed without rights goes into .parts/, which git ignores. Prints a line a part; exits 1 if one is
  * missing.
  */
 const { spawnSync } = require("node:child_process");
 const { existsSync, mkdirSync } = require("node:fs");
 const { join } = require("node:path");
-const { PythonEnvironment, WHEEL_MINORS, aptInstall, bringPython, has, run, withLock } = require("./parts");
+const { bringMerkleJudge } = require("./merkle-judge");
+const { PythonEnvironment, WHEEL_MINORS, aptInstall, bringPython, findGo, has, run, withLock } = require("./parts");
 
 const { bringPydicom } = require("./setup-dicom");
 const { bringNibabel } = require("./setup-nifti");
@@ -23,6 +24,7 @@ const BIGQUERY_EXTENSIONS = ["icu", "spatial"];
 const parts = {
   "fake-gcs-server": fakeGcsServer,
   "BigQuery server": bigQueryServer,
+  "Merkle judge": bringMerkleJudge,
   pydicom: bringPydicom,
   nibabel: bringNibabel,
   "dicomweb-client": () => bringPython("dicomweb", WHEEL_MINORS, "dicomweb-client"),
@@ -43,7 +45,7 @@ process.exitCode = missing > 0 ? 1 : 0;
 function fakeGcsServer() {
   const bin = join(PARTS, "bin");
   const binary = join(bin, "fake-gcs-server");
-  const go = ["go", "/usr/local/go/bin/go"].find((command) => has(command, "version"));
+  const go = findGo();
   if (!go) {
     if (existsSync(binary)) return `${FAKE_GCS_VERSION} or so at ${binary} (without Go its version cannot be told)`;
     throw new Error("Install Go 1.24 or newer (https://go.dev/dl/): the tests of the storage adapter run against it.");

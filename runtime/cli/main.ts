@@ -1,5 +1,6 @@
 import { Command } from "commander";
 import { reportFailure } from "./command-line";
+import { auditCommand } from "./commands/audit";
 import { deliverCommand } from "./commands/deliver";
 import { demoCommand } from "./commands/demo";
 import { evaluateCommand } from "./commands/evaluate";
@@ -41,6 +42,7 @@ const COMMANDS = [
   simulateCommand,
   deliverCommand,
   modelsCommand,
+  auditCommand,
   verifyModelCommand,
   warehouseCommand,
 ];

@@ -22,14 +22,15 @@ const RUNTIME: Readonly<Record<string, readonly string[]>> = {
   dataset: ["intake", "guard", "phantom"],
   model: ["dataset"],
   similar: ["dataset"],
+  audit: ["platform"],
   registry: ["model"],
   report: ["intake"],
   explain: ["model", "report"],
   evaluate: ["explain", "similar"],
   tensorflow: ["model"],
-  ...Object.fromEntries(CAPABILITIES.map((name) => [name, ["registry", "evaluate"]])),
+  ...Object.fromEntries(CAPABILITIES.map((name) => [name, ["registry", "evaluate", "audit"]])),
   // What leaves for other systems.
-  serve: ["registry", "evaluate", "exchange"],
+  serve: ["registry", "evaluate", "audit", "exchange"],
   // What trains computes with TensorFlow.js; nothing that answers may load it.
   train: ["registry", "evaluate", "tensorflow"],
   features: ["registry", "evaluate", "tensorflow"],
