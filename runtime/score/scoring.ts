@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { newSalt } from "../audit";
 import { appendFeatures, curatedName, currentImages, decodedBytes, picturesWithFeatures } from "../dataset";
 import { RECIPE, replicate } from "../imaging";
 import { type Answer, type Classifier, decisionOf, labelOf, loadClassifier, modelFilesInStore } from "../model";
@@ -128,6 +129,7 @@ export class Scorer {
         sha256,
         predicted_at: now.toISOString(),
         who: null,
+        salt: newSalt(),
       }));
     const features = new Map(
       answered.filter(({ lacks }) => lacks.features).map(({ sha256, answer }) => [sha256, answer.features]),

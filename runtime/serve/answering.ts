@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import type { FastifyBaseLogger } from "fastify";
+import { leafOfRow, newSalt } from "../audit";
 import { peakInOriginal } from "../explain";
 import { type ImageLimits, outlineScan } from "../imaging";
 import { DISCLAIMER, type Identities } from "../intake";
@@ -103,23 +104,6 @@ async function keep(
   const pages = await answers.keepPages(scored, pagesOf(scored, bytes, { pictures, limits, signal }), at);
   const study = await studyNamed(scored, bytes, { identities, log, request });
   signal.throwIfAborted();
-  const prediction = predictionOf(scorer, scored, pages, {
-    request,
-    verdict,
-    at,
-    hasStudy: study !== undefined,
-    keptUntil: answers.keptUntil(at),
-    fileSha256: createHash("sha256").update(bytes).digest("hex"),
-  });
-  const kept = {
-    prediction,
-    map: { ...map, values: [...map.values] },
-    geometry,
-    who,
-    // Nine digits tell any two 32-bit floats apart.
-    features: Array.from(features, (value) => Number(value.toPrecision(9))),
-    study,
-  };
   const row = {
     request,
     id,
@@ -132,6 +116,25 @@ async function keep(
     sha256: scored.sha256,
     predicted_at: at.toISOString(),
     who,
+    salt: newSalt(),
+  };
+  const prediction = predictionOf(scorer, scored, pages, {
+    request,
+    verdict,
+    at,
+    keptUntil: answers.keptUntil(at),
+    leaf: leafOfRow("predictions", row),
+    hasStudy: study !== undefined,
+    fileSha256: createHash("sha256").update(bytes).digest("hex"),
+  });
+  const kept = {
+    prediction,
+    map: { ...map, values: [...map.values] },
+    geometry,
+    who,
+    // Nine digits tell any two 32-bit floats apart.
+    features: Array.from(features, (value) => Number(value.toPrecision(9))),
+    study,
   };
   // Before anything of the answer can be found.
   await audit.record({
@@ -189,6 +192,8 @@ interface Given {
   readonly fileSha256: string;
   /** Whether it is kept of what study the scan is. */
   readonly hasStudy: boolean;
+  /** Of the answer's row in the audit log; undefined of an answer that an earlier program gave. */
+  readonly leaf: string | undefined;
 }
 
 /** Objects of DICOM belong to a study: where none is known, there are none. */
@@ -199,7 +204,7 @@ export function predictionOf(
   { metadata, digest }: Pick<Scorer, "metadata" | "digest">,
   scored: Omit<ScoredScan, "format" | "pixels" | "features">,
   pages: readonly KeptPage[],
-  { request, verdict, at, keptUntil, fileSha256, hasStudy }: Given,
+  { request, verdict, at, keptUntil, fileSha256, hasStudy, leaf }: Given,
 ): Prediction {
   const { id, image, geometry, probability, label, decision, map } = scored;
   const sizes = new Map(pages.map((page) => [page.page, page]));
@@ -250,6 +255,7 @@ export function predictionOf(
       pages: scored.slices.map(({ page, sha256 }) => ({ page, sha256 })),
       answered_at: at.toISOString(),
       kept_until: keptUntil.toISOString(),
+      ...(leaf === undefined ? {} : { leaf }),
     },
   };
 }

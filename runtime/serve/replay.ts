@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from "node:util";
+import { leafOfRow } from "../audit";
 import { RejectedImage, type RejectionCode } from "../imaging";
 import { type ScoredScan, scanId, UnusableModelError } from "../model";
 import type { PredictionRow } from "../platform/warehouse";
@@ -147,8 +148,12 @@ function againstRow({ prediction, who }: KeptAnswer, row: PredictionRow): string
   const { request, id, model, recipe, probability, label, decision, threshold, page, slices, receipt } = prediction;
   const sha256 = slices.find((slice) => slice.page === page)?.sha256;
   const predicted_at = receipt.answered_at;
-  const kept = { request, id, model, recipe, probability, label, decision, threshold, sha256, predicted_at, who };
-  return differences(kept, row, 0).map(
+  const { leaf } = receipt;
+  const kept = { request, id, model, recipe, probability, label, decision, threshold, sha256, predicted_at, who, leaf };
+  const { salt: _salt, ...said } = row;
+  // An earlier program knew of no leaf.
+  const written = { ...said, leaf: leaf ? leafOfRow("predictions", row) : leaf };
+  return differences(kept, written, 0).map(
     ({ path, a, b }) => `${path} is kept as ${a}, and in the audited row it is ${b}`,
   );
 }
@@ -181,6 +186,7 @@ function againstNow(kept: KeptAnswer, scorer: Scorer, scored: readonly Scored[],
     keptUntil: new Date(receipt.kept_until),
     fileSha256: receipt.file_sha256,
     hasStudy: kept.study !== undefined,
+    leaf: receipt.leaf,
   });
   const { map, geometry } = now;
   const { rows, columns } = map;

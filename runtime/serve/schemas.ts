@@ -88,6 +88,11 @@ export const receiptSchema = named(
     pages: z.array(z.object({ page: z.int(), sha256: hex64 })).describe("Pages that were answered, in their order"),
     answered_at: time,
     kept_until: time.describe("Until then the answer can be given again; later nothing is left of the pixels"),
+    leaf: hex64
+      .optional()
+      .describe(
+        "Of the answer in the audit log, RFC 6962: npm run audit -- proof REQUEST gives its place once it is sealed",
+      ),
   }),
 );
 export type Receipt = z.infer<typeof receiptSchema>;

@@ -353,6 +353,7 @@ function predictionOf(bytes: Buffer, read: readonly Read[], model: Model, reques
       pages: read.map((page) => ({ page: page.page, sha256: pixelSha256(page.image) })),
       answered_at: new Date().toISOString(),
       kept_until: new Date(Date.now() + 30 * 86_400_000).toISOString(),
+      leaf: sha256(request),
     },
   };
 }

@@ -1,4 +1,5 @@
 import { createHash, randomUUID } from "node:crypto";
+import { newSalt } from "../../audit";
 import { tryToCreate } from "../../platform/stores";
 import type { Warehouse } from "../../platform/warehouse";
 import type { Feedback, FeedbackGiven, Prediction } from "../schemas";
@@ -70,7 +71,7 @@ export class FeedbackBook {
   private async write(feedback: Feedback): Promise<void> {
     const { agrees, ...row } = feedback;
     const at = new Date(feedback.given_at);
-    await this.warehouse.append("feedback", feedback.feedback, [row], { unique: true });
+    await this.warehouse.append("feedback", feedback.feedback, [{ ...row, salt: newSalt() }], { unique: true });
     const name = `${FEEDBACK}${feedback.id}/${newestFirst(at, feedback.feedback)}.json`;
     await tryToCreate(this.store, name, JSON.stringify(feedback), JSON_TYPE);
     await this.index.add(at, feedback.feedback, { id: feedback.id, agrees: String(agrees) });
