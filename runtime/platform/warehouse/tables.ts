@@ -75,7 +75,11 @@ export const IMAGES = [
   nullable("recipe", "STRING", "Pixel recipe id that phash was made with"),
   nullable("landed", "STRING", "Stands for the landing object's name, keyed, where source is not its name"),
   nullable("study", "STRING", "Keyed pseudonym of the DICOM study, as a UID"),
-  nullable("series", "STRING", "Keyed pseudonym of the DICOM series, as a UID; of a file of several pages that names none, the id of its first page"),
+  nullable(
+    "series",
+    "STRING",
+    "Keyed pseudonym of the DICOM series, as a UID; of a file of several pages that names none, the id of its first page",
+  ),
   nullable("instance", "STRING", "Keyed pseudonym of the DICOM instance, as a UID"),
   pseudonym("accession", "Keyed pseudonym of the accession number"),
   nullable("sequence", "STRING", "How was scanned, of a closed list: T1, T2, FLAIR, ..., else SE, GR and the like"),
