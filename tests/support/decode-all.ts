@@ -7,6 +7,7 @@ import { REJECTION_CODES } from "../../runtime/imaging";
 export interface Outcome {
   readonly stored: string | { readonly code?: string; readonly message?: string; readonly crash?: string };
   readonly pictures: Outcome["stored"];
+  readonly deidentified: Outcome["stored"];
   readonly milliseconds: number;
 }
 
@@ -28,8 +29,8 @@ export function decodeAll(files: ReadonlyMap<string, Buffer>): {
     if (status !== 0) throw new Error(`It ended with ${status}: ${stderr}`);
     const { results, memory } = JSON.parse(stdout) as { results: Record<string, Outcome>; memory: number };
     expect(Object.keys(results)).toHaveLength(files.size);
-    for (const [name, { stored, pictures }] of Object.entries(results))
-      for (const outcome of [stored, pictures]) {
+    for (const [name, { stored, pictures, deidentified }] of Object.entries(results))
+      for (const outcome of [stored, pictures, deidentified]) {
         if (typeof outcome === "string") continue;
         // Whoever threw something else has not looked before.
         expect([name, outcome.crash]).toEqual([name, undefined]);
