@@ -81,26 +81,45 @@ export async function deliverAnswers(options: DeliveryOptions): Promise<Delivery
   }
 }
 
-/** Names of answers whose days are not over and that are to be sent, the oldest first. */
+/** Entries that are looked at in one request to the bucket. */
+const PAGE = 500;
+
+/** Answers whose days are not over and that are to be sent, the oldest first. */
 async function pendingOf(
   { reports, again = false }: DeliveryOptions,
   books: Books,
   summary: DeliverySummary,
 ): Promise<readonly Entry[]> {
-  const history = new TimeIndex(reports, "history");
-  const pending: Entry[] = [];
-  let cursor: string | undefined;
-  do {
-    const kept = ({ facts }: Entry) => Date.parse(facts.kept ?? "") > Date.now();
-    const page = await history.page({ limit: 200, cursor, wanted: kept });
-    for (const entry of page.entries) {
-      if (await books.sent.find(entry.at, requestOf(entry))) continue;
-      if (!again && (await books.dead.find(entry.at, requestOf(entry)))) summary.dead++;
-      else pending.push(entry);
-    }
-    cursor = page.next ?? undefined;
-  } while (cursor !== undefined);
+  const kept: Entry[] = [];
+  for await (const entries of pagesOf(new TimeIndex(reports, "history"))) {
+    const before = kept.length;
+    kept.push(...entries.filter(({ facts }) => Date.parse(facts.kept ?? "") > Date.now()));
+    // All are kept about as long, and the history goes back for years.
+    if (kept.length === before) break;
+  }
+  const oldest = kept.at(-1)?.at;
+  const [sent, dead] = [await namesOf(books.sent, oldest), await namesOf(books.dead, oldest)];
+  const unsent = kept.filter(({ name }) => !sent.has(name));
+  const pending = again ? unsent : unsent.filter(({ name }) => !dead.has(name));
+  summary.dead += unsent.length - pending.length;
   return pending.reverse();
+}
+
+/** @param from not before */
+async function* pagesOf(index: TimeIndex, from?: Date): AsyncGenerator<readonly Entry[]> {
+  for (let cursor: string | undefined; ; ) {
+    const { entries, next } = await index.page({ limit: PAGE, cursor, from, wanted: () => true });
+    yield entries;
+    if (next === null) return;
+    cursor = next;
+  }
+}
+
+/** What an endpoint's book has of answers from a time on: an entry's name is that of the answer in the history. */
+async function namesOf(book: TimeIndex, from: Date | undefined): Promise<ReadonlySet<string>> {
+  const names = new Set<string>();
+  if (from) for await (const entries of pagesOf(book, from)) for (const { name } of entries) names.add(name);
+  return names;
 }
 
 const requestOf = ({ name }: Entry) => name.slice(name.indexOf("-") + 1);
@@ -167,11 +186,11 @@ class Delivery {
     const result = endpoint.format;
     await this.audit.record({ action: "deliver", who: "npm run deliver", role: "admin", request, subject: id, result });
     const outcome = await this.attempts(document, request);
-    signal?.throwIfAborted();
     if (outcome.kind === "delivered") {
       await this.books.sent.add(entry.at, request, { id, format: endpoint.format });
       return { counts: "delivered" };
     }
+    signal?.throwIfAborted();
     if (outcome.kind === "refused") return this.giveUp(entry, outcome.sentence);
     const runs = await this.books.failed(entry, request, outcome.sentence);
     if (runs >= RUNS) return this.giveUp(entry, `${outcome.sentence} It was tried in ${runs} runs.`);
