@@ -2,6 +2,7 @@ import { z } from "zod";
 import { type Filled, fill, type LinePart, linePart, objectWith, TIERS } from "../constructs/core/hospital-line";
 import { bucketNameProblem } from "../constructs/core/naming";
 import type { Removal } from "../constructs/core/removal";
+import { gatewayLine } from "../constructs/gateway";
 import { ingestLine } from "../constructs/ingest";
 import { networkLine, networkProblems } from "../constructs/network";
 import { alertsLine, objectivesLine } from "../constructs/observability";
@@ -100,6 +101,7 @@ export const LINE_PARTS: readonly { readonly key?: string; readonly part: LinePa
   { part: storageLine },
   { part: organisationLine },
   { key: "network", part: networkLine },
+  { key: "gateway", part: gatewayLine },
   { key: "ingest", part: ingestLine },
   { key: "preprocess", part: preprocessLine },
   { key: "train", part: trainLine },
@@ -122,6 +124,7 @@ const lineSchema = z.strictObject({
   ...organisationLine.schema.shape,
   deployer,
   network: networkLine.schema.default({}).describe(objectWith(networkLine)),
+  gateway: gatewayLine.schema.default({}).describe(objectWith(gatewayLine)),
   ingest: ingestLine.schema.default({}).describe(objectWith(ingestLine)),
   preprocess: preprocessLine.schema.default({}).describe(objectWith(preprocessLine)),
   train: trainLine.schema.default({}).describe(objectWith(trainLine)),
@@ -146,6 +149,7 @@ export interface Hospital
   /** Where in the bucket, or beside the output folder, its states lie: empty, or a folder with a slash at its end. */
   readonly stateFolder: string;
   readonly network: Filled<typeof networkLine>;
+  readonly gateway: Filled<typeof gatewayLine>;
   readonly ingest: Filled<typeof ingestLine>;
   readonly preprocess: Filled<typeof preprocessLine>;
   readonly train: Training;
@@ -239,6 +243,7 @@ function withDefaults(line: Line, context: HospitalContext): Hospital {
     ...fill(storageLine, tier, line),
     ...fill(organisationLine, tier, line),
     network: fill(networkLine, tier, line.network),
+    gateway: fill(gatewayLine, tier, line.gateway),
     ingest: fill(ingestLine, tier, line.ingest),
     preprocess: fill(preprocessLine, tier, line.preprocess),
     objectives: fill(objectivesLine, tier, line.objectives),

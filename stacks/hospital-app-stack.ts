@@ -4,6 +4,7 @@ import { ContainerImage } from "../constructs/core/container-image";
 import { bucketName } from "../constructs/core/naming";
 import { bundleRuntime } from "../constructs/core/runtime-bundle";
 import { Features } from "../constructs/features";
+import { Gateway } from "../constructs/gateway";
 import { Ingest } from "../constructs/ingest";
 import { Network, networkMonitoring, SharedNetwork } from "../constructs/network";
 import { Observability } from "../constructs/observability";
@@ -30,6 +31,8 @@ const SERVE_URI = "The prediction service; it answers inside the project, and pe
  */
 export class HospitalAppStack extends BaseStack {
   readonly ingest: Ingest;
+  /** Undefined where the line says nobody who signs in as it. */
+  readonly gateway: Gateway | undefined;
   readonly preprocess: Preprocess;
   /** Undefined until its image is there. */
   readonly train: Train | undefined;
@@ -71,6 +74,9 @@ export class HospitalAppStack extends BaseStack {
         LOG_LEVEL: logLevel,
       },
     });
+
+    const { principal } = hospital.gateway;
+    if (principal) this.gateway = new Gateway(this, "gateway", { hospital, buckets, keys, principal });
 
     const { shared } = hospital.network;
     const network = shared
@@ -160,6 +166,8 @@ export class HospitalAppStack extends BaseStack {
     const output = (name: string, value: unknown, description: string) =>
       new TerraformOutput(this, name, { value, description });
 
+    if (this.gateway)
+      output("gateway_account", this.gateway.identity.email, "The account as which npm run gateway lands scans");
     output("ingest_uri", ingest.function.uri, "The ingest function; it answers Pub/Sub of this project only");
     output(
       "ingest_subscriptions",

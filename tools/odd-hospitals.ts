@@ -129,6 +129,10 @@ function everyOverride(): HospitalLine {
     deployer: "serviceAccount:deploy@example-every.iam.gserviceaccount.com",
     network: { cidr: "172.31.0.0/16", egress: [{ name: "vna", cidr: "192.0.2.16/28", ports: [104, 11112] }] },
     ingest: { burnedInText: "quarantine-all", maxInstances: 1000 },
+    gateway: {
+      principal:
+        "principal://iam.googleapis.com/projects/100000000001/locations/global/workloadIdentityPools/hospital/subject/gateway",
+    },
     preprocess: { maxSpotWorkers: 200 },
     train: { gpu: "nvidia-tesla-t4", spot: true, zones: ["southamerica-east1-c"] },
     serve: {

@@ -4,13 +4,14 @@ import type { ITerraformDependable } from "../core/cdktf";
 import type { Access, Grantable } from "../core/declared-access";
 import type { Identity } from "../core/identity";
 import type { EncryptionKey } from "../security";
-import { belowFolders, onlyObjects } from "./place-condition";
+import { belowFolders, onlyObjects, readsBelow } from "./place-condition";
 
 /** https://cloud.google.com/storage/docs/access-control/iam-roles */
 export type BucketRole = "roles/storage.objectViewer" | "roles/storage.objectCreator" | "roles/storage.objectUser";
 
 /** A bucket that identities can be let into. */
 export interface BucketRef extends Grantable {
+  grantLook(grantee: Identity, folders: readonly string[]): readonly ITerraformDependable[];
   readonly name: string;
   /** `gs://<name>` */
   readonly uri: string;
@@ -67,6 +68,17 @@ export class BucketGrants implements BucketRef {
   /** Read, add, replace and delete objects. */
   grantWrite(grantee: Identity): readonly ITerraformDependable[] {
     return [this.grant(grantee, "write"), ...this.props.key.grantEncryptDecrypt(grantee)];
+  }
+
+  /** Read objects below some folders by their names, and list none. Cloud Storage decrypts by itself. */
+  grantLook(grantee: Identity, folders: readonly string[]): readonly ITerraformDependable[] {
+    const member = new StorageBucketIamMember(grantee, `${this.props.id}-look`, {
+      bucket: this.props.name,
+      role: ROLES.read,
+      member: grantee.member,
+      condition: readsBelow(this.props.name, folders),
+    });
+    return [member];
   }
 
   /** One member an identity and right; what a wider right says already is not said again, in whatever order they come. */

@@ -17,8 +17,7 @@ export function belowFolders(
   folders: readonly string[],
   except: readonly string[] = [],
 ): StorageBucketIamMemberCondition {
-  const open = [...folders, ...except].find((folder) => !/^[A-Za-z0-9._/-]+\/$/.test(folder));
-  if (open !== undefined) throw new Error(`"${open}" is no folder that a condition can name: it must end in a slash.`);
+  requireFolders([...folders, ...except]);
   const beside = except.find((closed) => !folders.some((folder) => closed !== folder && closed.startsWith(folder)));
   if (beside !== undefined)
     throw new Error(`"${beside}" lies below none of ${folders.join(", ")}, and is closed already.`);
@@ -29,6 +28,22 @@ export function belowFolders(
     description: "May add objects there, and neither replace nor delete any",
     test: (path) => `resource.name.startsWith("${path}")`,
   });
+}
+
+/** The same of a role that reads. */
+export function readsBelow(bucket: string, folders: readonly string[]): StorageBucketIamMemberCondition {
+  requireFolders(folders);
+  return conditionOf(bucket, folders, {
+    does: "reads below",
+    things: "folders",
+    description: "May read objects there by their names, and list none",
+    test: (path) => `resource.name.startsWith("${path}")`,
+  });
+}
+
+function requireFolders(folders: readonly string[]): void {
+  const open = folders.find((folder) => !/^[A-Za-z0-9._/-]+\/$/.test(folder));
+  if (open !== undefined) throw new Error(`"${open}" is no folder that a condition can name: it must end in a slash.`);
 }
 
 /**

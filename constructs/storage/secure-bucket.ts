@@ -123,6 +123,10 @@ export class SecureBucket extends Construct implements BucketRef {
     return this.grants.grantAppend(grantee, folders, except);
   }
 
+  grantLook(grantee: Identity, folders: readonly string[]): readonly ITerraformDependable[] {
+    return this.grants.grantLook(grantee, folders);
+  }
+
   grantReplace(grantee: Identity, names: readonly string[]): readonly ITerraformDependable[] {
     return this.grants.grantReplace(grantee, names);
   }

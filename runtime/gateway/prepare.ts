@@ -43,6 +43,12 @@ export async function prepare(file: Buffer, identities: Identities): Promise<Pre
       code: "incomplete",
       message: "The file does not say of which study, series and instance it is, or cannot be read so far.",
     });
+  if (header.burnedIn)
+    throw new RefusedInstance({
+      code: "burned-in-text",
+      message:
+        "The file says that it has text burned into its pixels, which stays there. Send the MR images themselves.",
+    });
   const names = await identities.of(header.patientId);
   const sha256 = createHash("sha256").update(dataSetOf(file)).digest("hex");
   const place = placeOf(header, sha256, names);

@@ -48,6 +48,7 @@ const CONSTRUCTS: Readonly<Record<string, readonly string[]>> = {
   warehouse: ["security"],
   observability: ["security"],
   ...Object.fromEntries(PAIRED.map((name) => [name, ["storage", "network", "warehouse", "observability"]])),
+  gateway: ["storage"],
   // Their work is a step of the workflow that preprocess makes, on the same cluster.
   features: ["preprocess"],
   score: ["preprocess"],

@@ -1,5 +1,14 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -9,6 +18,7 @@ import { fileMetaInformation } from "../../../runtime/gateway/file-meta";
 import { type ObjectInfo, openStore } from "../../../runtime/platform/stores";
 import { stopProcess } from "../../support/processes";
 import { pydicomPython, pydicomTestFiles, runPydicom } from "../../support/pydicom";
+import type { Elements } from "../imaging/dicom/dicom-writer";
 import { PLANTED, writeInstance } from "./instances";
 
 let folder: string;
@@ -204,16 +214,25 @@ test("an instance that is sent twice lands once; another file of it is kept at h
   expect(mapping().filter((line) => "instance" in line)).toHaveLength(1);
 });
 
-test("what cannot be de-identified stays at home with its reason, and what comes behind it lands", async () => {
+test.each<[string, string, Elements]>([
+  ["of no study", "incomplete", [[0x0020_000d, "UI", ""]]],
+  ["with text in its pixels, as it says", "burned-in-text", [[0x0028_0301, "CS", "YES"]]],
+])("an instance %s stays at home with its reason, and what comes behind it lands", async (_, code, elements) => {
   const { port } = await start();
   const whole = writeInstance(folder, 1);
-  const nameless = writeInstance(folder, 2, [[0x0020_000d, "UI", ""]]);
-  expect((await send(port, [nameless.file, whole.file])).at(-1)).toBe("done");
+  const held = writeInstance(folder, 2, elements);
+  expect((await send(port, [held.file, whole.file])).at(-1)).toBe("done");
   await until(() => spooled("waiting").length === 0);
   expect(await landed()).toHaveLength(1);
   const [kept = "", reason = ""] = spooled("refused");
-  expect(readFileSync(home("spool", "refused", kept)).subarray(-nameless.dataSet.length)).toEqual(nameless.dataSet);
-  expect(JSON.parse(readFileSync(home("spool", "refused", reason), "utf8"))).toMatchObject({ code: "incomplete" });
+  expect(readFileSync(home("spool", "refused", kept)).subarray(-held.dataSet.length)).toEqual(held.dataSet);
+  expect(JSON.parse(readFileSync(home("spool", "refused", reason), "utf8"))).toMatchObject({ code });
+  // Put back by hand, it is looked at again.
+  renameSync(home("spool", "refused", kept), home("spool", "waiting", kept));
+  await gateways.pop()?.close();
+  await start();
+  await until(() => spooled("waiting").length === 0);
+  expect(spooled("refused")).toEqual([kept, reason]);
 });
 
 describe("a death, or a failure, between any two steps", () => {
@@ -242,7 +261,7 @@ describe("a death, or a failure, between any two steps", () => {
     expect(await landed()).toHaveLength(1);
     const store = await openStore(join(folder, "landing"));
     expect((await store.stat((await landed())[0]?.name ?? ""))?.generation).toBe(1);
-    expect(mapping().map((line) => Object.keys(line)[0])).toEqual(["instance", "landed"]);
+    expect(mapping().map((line) => "landed" in line)).toEqual([false, true]);
   });
 
   test("what an earlier process had done is not done again, whatever it had got to", async () => {
@@ -269,7 +288,7 @@ describe("a death, or a failure, between any two steps", () => {
       await until(() => spooled("waiting").length === 0);
       expect([spooled("incoming"), spooled("refused")]).toEqual([[], []]);
       await gateways.pop()?.close();
-      expect(mapping().map((line) => Object.keys(line)[0])).toEqual(["instance", "landed"]);
+      expect(mapping().map((line) => "landed" in line)).toEqual([false, true]);
       expect(await landed()).toEqual([expect.objectContaining({ generation: 1 })]);
     }
   });

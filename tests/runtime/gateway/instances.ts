@@ -38,22 +38,22 @@ export function writeInstance(
   const [rows, columns] = [24 + (number % 7), 32];
   const pixels = bytesOfSlice(drawSlice(rows, columns));
   const native = [EXPLICIT, IMPLICIT, DEFLATED, BIG_ENDIAN].includes(transferSyntax);
-  const header = writeElements(
-    mrElements(rows, columns, [
-      [0x0008_0018, "UI", uid],
-      [0x0008_0020, "DA", "20240229"],
-      [0x0008_0050, "SH", PLANTED.accession],
-      [0x0010_0010, "PN", PLANTED.name],
-      [0x0010_0020, "LO", PLANTED.id],
-      [0x0010_0030, "DA", PLANTED.birth],
-      [0x0020_000d, "UI", "1.2.826.0.1.3680043.9.1"],
-      [0x0020_000e, "UI", "1.2.826.0.1.3680043.9.2"],
-      [0x0020_0013, "IS", String(number)],
-      ...(native ? ([[0x7fe0_0010, "OW", pixels]] satisfies Elements) : []),
-      ...more,
-    ]),
-    { explicit: transferSyntax !== IMPLICIT },
-  );
+  const replaced = new Set(more.map(([tag]) => tag));
+  const own: Elements = [
+    [0x0008_0018, "UI", uid],
+    [0x0008_0020, "DA", "20240229"],
+    [0x0008_0050, "SH", PLANTED.accession],
+    [0x0010_0010, "PN", PLANTED.name],
+    [0x0010_0020, "LO", PLANTED.id],
+    [0x0010_0030, "DA", PLANTED.birth],
+    [0x0020_000d, "UI", "1.2.826.0.1.3680043.9.1"],
+    [0x0020_000e, "UI", "1.2.826.0.1.3680043.9.2"],
+    [0x0020_0013, "IS", String(number)],
+    ...(native ? ([[0x7fe0_0010, "OW", pixels]] satisfies Elements) : []),
+  ];
+  const header = writeElements(mrElements(rows, columns, [...own.filter(([tag]) => !replaced.has(tag)), ...more]), {
+    explicit: transferSyntax !== IMPLICIT,
+  });
   // What is compressed is not looked at on the way: these are no streams of their codecs.
   const plain = native ? header : Buffer.concat([header, encapsulate([pixels])]);
   const dataSet = transferSyntax === DEFLATED ? deflateRawSync(plain) : plain;

@@ -1,0 +1,2 @@
+export { gatewayLine } from "./config";
+export { Gateway, type GatewayProps } from "./gateway";
