@@ -9,6 +9,7 @@ import { featuresCommand } from "./commands/features";
 import { gatewayCommand } from "./commands/gateway";
 import { ingestCommand } from "./commands/ingest";
 import { modelsCommand } from "./commands/models";
+import { monitorCommand } from "./commands/monitor";
 import { preprocessCommand } from "./commands/preprocess";
 import { replayCommand } from "./commands/replay";
 import { scoreCommand } from "./commands/score";
@@ -39,6 +40,7 @@ const COMMANDS = [
   scoreCommand,
   serveCommand,
   replayCommand,
+  monitorCommand,
   simulateCommand,
   deliverCommand,
   modelsCommand,

@@ -54,7 +54,11 @@ export class FeatureSpread {
    * The first principal scores in standard deviations, how far the scan lies from the training scans within the components
    * (log of the mean squared score), and outside of them (log of the squared rest; Hotelling's T2 and Q of process control).
    */
-  statistics(features: ArrayLike<number>): Readonly<Record<FeatureStatistic, number>> {
+  statistics(features: ArrayLike<number>): Readonly<Record<FeatureStatistic, number>>;
+  /** Nothing where it is not known what the model sees in a scan. */
+  statistics(features: ArrayLike<number> | undefined): Readonly<Partial<Record<FeatureStatistic, number>>>;
+  statistics(features: ArrayLike<number> | undefined): Readonly<Partial<Record<FeatureStatistic, number>>> {
+    if (!features) return {};
     const centred = Float64Array.from(this.mean, (m, i) => (features[i] as number) - m);
     let rest = centred.reduce((sum, v) => sum + v * v, 0);
     let distance = 0;

@@ -326,3 +326,99 @@ ORDER BY scans.${group}, scans.id`;
 );
 
 export type KnownScanRow = z.infer<(typeof KNOWN_SCANS)["row"]>;
+
+/** The first day, YYYY-MM-DD, that a timestamp column lies in: UTC. */
+const dayOf = (column: string) => `CAST(CAST(${column} AS DATE) AS STRING)`;
+
+/**
+ * Every answer of a model before a day, in the order in which they were given, with what is known of the picture's file
+ * where it is curated (of several files with equal pixels the first).
+ *
+ * `before`: YYYY-MM-DD, which is no longer asked about.
+ */
+export const MODEL_ANSWERS = question(
+  "answers of a model",
+  ["predictions", ...DATASET],
+  z.strictObject({ model: z.string(), before: z.string() }),
+  z.object({
+    ...{ request: z.string(), sha256: z.string(), probability: z.number(), decision: z.string(), day: z.string() },
+    ...{ group: text, split: text, view: text, subtype: text, collection: text, ingested: text },
+  }),
+  (dialect) => {
+    const { column, parameter, table } = dialect;
+    const before = `predicted_at < CAST(${parameter("before")} AS TIMESTAMP)`;
+    return `SELECT answers.request, answers.sha256, answers.probability, answers.decision,
+  ${dayOf("answers.predicted_at")} AS day, images.${column("group")}, images.split, images.${column("view")},
+  images.subtype, images.collection, ${dayOf("images.ingested_at")} AS ingested
+FROM ${table("predictions", before)} AS answers
+LEFT JOIN (
+  SELECT *
+  FROM ${as(currentImages(dialect), "curated")}
+  WHERE TRUE
+  QUALIFY ROW_NUMBER() OVER (PARTITION BY sha256 ORDER BY ingested_at, id) = 1
+) AS images ON images.sha256 = answers.sha256
+WHERE answers.model = ${parameter("model")}
+ORDER BY answers.predicted_at, answers.request`;
+  },
+);
+
+/** What each person last said of each answer, by when it was said. `before`: as of {@link MODEL_ANSWERS}. */
+export const STANDING_FEEDBACK = question(
+  "standing feedback",
+  ["feedback"],
+  z.strictObject({ before: z.string() }),
+  z.object({ request: z.string(), label: z.string(), day: z.string() }),
+  ({ table, parameter }) => `SELECT request, label, ${dayOf("given_at")} AS day
+FROM ${table("feedback")} AS said
+WHERE given_at < CAST(${parameter("before")} AS TIMESTAMP)
+QUALIFY ROW_NUMBER() OVER (PARTITION BY id, who ORDER BY given_at DESC, feedback DESC) = 1
+ORDER BY given_at, request`,
+);
+
+/** Pages that went into quarantine, by day and reason. `before`: as of {@link MODEL_ANSWERS}. */
+export const QUARANTINED_BY_DAY = question(
+  "quarantined by day",
+  ["images"],
+  z.strictObject({ before: z.string() }),
+  z.object({ day: z.string(), reason: text, pages: z.int() }),
+  ({ table, parameter }) => `SELECT ${dayOf("ingested_at")} AS day, reason, COUNT(*) AS pages
+FROM ${table("images")} AS images
+WHERE status = 'quarantined' AND ingested_at < CAST(${parameter("before")} AS TIMESTAMP)
+GROUP BY 1, 2
+ORDER BY 1, COALESCE(reason, '')`,
+);
+
+/** How pictures of a recipe were made, ascending by their SHA-256; a row each, also where two runs side by side added two. */
+export const PICTURE_STATISTICS = question(
+  "picture statistics",
+  ["input_statistics"],
+  z.strictObject({ recipe: z.string() }),
+  z.object(shapeOf("input_statistics")) as unknown as z.ZodType<Row<"input_statistics">>,
+  (dialect) => `SELECT ${columnsOf("input_statistics")
+    .map(({ name }) => dialect.column(name))
+    .join(", ")}
+FROM ${dialect.table("input_statistics")} AS measured
+WHERE recipe = ${dialect.parameter("recipe")}
+QUALIFY ROW_NUMBER() OVER (PARTITION BY sha256 ORDER BY measured_at) = 1
+ORDER BY sha256`,
+);
+
+/** What monitoring says of a model's days, from the first to the last of the two: the newest of each, by day and name. */
+export const MONITORED_DAYS = question(
+  "monitored days",
+  ["monitoring"],
+  z.strictObject({ model: z.string(), from: z.string(), to: z.string() }),
+  z.object(shapeOf("monitoring")) as unknown as z.ZodType<Row<"monitoring">>,
+  (dialect) => {
+    const { column, parameter } = dialect;
+    const day = column("day");
+    return `SELECT ${columnsOf("monitoring")
+      .map(({ name }) => column(name))
+      .join(", ")}
+FROM ${dialect.table("monitoring")} AS monitored
+WHERE model = ${parameter("model")} AND ${day} >= ${parameter("from")} AND ${day} <= ${parameter("to")}
+QUALIFY revision = MAX(revision) OVER (PARTITION BY ${day})
+  AND ROW_NUMBER() OVER (PARTITION BY ${day}, name, part, revision ORDER BY computed_at) = 1
+ORDER BY ${day}, name, COALESCE(part, '')`;
+  },
+);

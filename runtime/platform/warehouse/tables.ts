@@ -192,6 +192,45 @@ export const FEATURES_DEEP = [
   clock("extracted_at", "When"),
 ] as const satisfies readonly Column[];
 
+/**
+ * One row for a picture and a pixel recipe: how it was made, by numbers, for monitoring. Key: `sha256` and `recipe`. What
+ * each number is, `runtime/monitor/picture-statistics.ts` says.
+ */
+export const INPUT_STATISTICS = [
+  required("sha256", "STRING", "Of the decoded pixels, as in images"),
+  required("recipe", "STRING", "Pixel recipe id"),
+  required("brightness", "FLOAT64", "Mean grey value of the head, 0 to 255"),
+  required("contrast", "FLOAT64", "Standard deviation of the head's grey values"),
+  required("noise", "FLOAT64", "Standard deviation of the noise, grey values"),
+  required("sharpness", "FLOAT64", "Differences of neighbours over those of pixels four apart"),
+  required("foreground", "FLOAT64", "Share of the fitted box that is head, 0 to 1"),
+  required("background", "FLOAT64", "Mean grey value of the rest of the box"),
+  required("scale", "FLOAT64", "log2 of the original's pixels to one of the recipe's"),
+  clock("measured_at", "When"),
+] as const satisfies readonly Column[];
+
+/**
+ * What monitoring says of a day and a model: a row a number. Key: `model`, `day`, `name`, `part` and `revision`; of a
+ * day the highest revision counts.
+ */
+export const MONITORING = [
+  required("model", "STRING", "Model id"),
+  required("day", "STRING", "YYYY-MM-DD, UTC"),
+  required(
+    "name",
+    "STRING",
+    "answers, uncertain, quarantined, drift, alarm, psi, accuracy-estimated, accuracy-feedback",
+  ),
+  nullable("part", "STRING", "Of what: a watch, a statistic, a reason, or view=axial; null: of all"),
+  nullable("value", "FLOAT64", "The number; null where it cannot be known"),
+  nullable("low", "FLOAT64", "Lower end of its 95 % interval"),
+  nullable("high", "FLOAT64", "Upper end of it"),
+  nullable("scans", "INT64", "Scans that it is drawn from"),
+  nullable("detail", "STRING", "Why it cannot be known; of an alarm a JSON object: since, drivers, scans"),
+  required("revision", "INT64", "1 for a day's first rows, then one more each time that they change"),
+  clock("computed_at", "When"),
+] as const satisfies readonly Column[];
+
 export const TABLES = {
   images: IMAGES,
   assignments: ASSIGNMENTS,
@@ -201,6 +240,8 @@ export const TABLES = {
   features_pca: FEATURES_PCA,
   pca_fits: PCA_FITS,
   features_deep: FEATURES_DEEP,
+  input_statistics: INPUT_STATISTICS,
+  monitoring: MONITORING,
 } as const;
 export type TableName = keyof typeof TABLES;
 
@@ -292,6 +333,21 @@ export const LAYOUTS: Readonly<Record<TableName, TableLayout>> = {
       "Delete it and run npm run spark -- score (the model's own features) or npm run features (another network's) again, " +
       "which writes it anew.",
   },
+  input_statistics: {
+    description: "One row for a picture and a pixel recipe: brightness, contrast, noise and the like, for monitoring",
+    partition: { by: "measured_at", granularity: "MONTH" },
+    clusterBy: ["recipe", "sha256"],
+    // A stream is watched from its first day.
+    requirePartitionFilter: false,
+    repair: "Delete it and run npm run monitor again, which writes it anew.",
+  },
+  monitoring: {
+    description: "What monitoring says of a day and a model: a row a number, of which the highest revision counts",
+    partition: { by: "computed_at", granularity: "MONTH" },
+    clusterBy: ["model", "day", "name"],
+    requirePartitionFilter: false,
+    repair: "Delete it and run npm run monitor again, which writes it anew.",
+  },
 };
 
 type Value<T extends ColumnType> = T extends "INT64" | "FLOAT64" ? number : T extends "BOOL" ? boolean : string;
@@ -312,6 +368,8 @@ export type PredictionRow = Row<"predictions">;
 export type AuditRow = Row<"audit">;
 export type FeaturesPcaRow = Row<"features_pca">;
 export type FeaturesDeepRow = Row<"features_deep">;
+export type InputStatisticsRow = Row<"input_statistics">;
+export type MonitoringRow = Row<"monitoring">;
 
 /** The columns that a row of a table has, in their order. */
 export function columnsOf(table: TableName): readonly Column[] {

@@ -124,7 +124,7 @@ test("labels that contradict the model ring at the feedback, within a week at ei
   expect(delays.filter((delay) => delay < 7).length).toBeGreaterThanOrEqual(18);
 });
 
-const other = (label: Confirmed["label"]) => (label === "Cancer" ? "Non-Cancer" : "Cancer");
+const other = (label: Confirmed["label"]): Confirmed["label"] => (label === "Cancer" ? "Non-Cancer" : "Cancer");
 
 test("slices of one patient count once a day", () => {
   const slices = Array.from({ length: 30 }, (_, i) => ({ name: i, group: "one" }));

@@ -20,10 +20,16 @@ import {
   type ImageRow,
   KNOWN_SCANS,
   LABELLED_IMAGES,
+  MODEL_ANSWERS,
+  MONITORED_DAYS,
+  type MonitoringRow,
   ObjectStoreWarehouse,
+  PICTURE_STATISTICS,
   PLANNED_IMAGES,
+  QUARANTINED_BY_DAY,
   type Question,
   type Row,
+  STANDING_FEEDBACK,
   TABLE_NAMES,
   type TableName,
   TORN_GROUPS,
@@ -361,6 +367,121 @@ test("known scans are the current images by group, with one network's features, 
     { ...of("c"), group: "c", split: null, phash: null, features: [] },
     { ...of("a"), group: "z", split: "train", phash: "a", features: [0.5, -2] },
   ]);
+});
+
+describe("what monitoring asks", () => {
+  const answer = (request: string, more: Partial<Row<"predictions">> = {}): Row<"predictions"> => ({
+    ...{ request, id: `of ${request}`, model: "m", recipe: "r", probability: 0.25, label: "Non-Cancer" },
+    ...{ decision: "Non-Cancer", threshold: 0.5, sha256: "a", predicted_at: "2026-05-01T10:00:00.000Z", who: null },
+    ...more,
+  });
+
+  test("every answer of a model before a day, with what is known of the picture", async () => {
+    const image = imageRow("i1", {
+      sha256: "a",
+      source: "Cancer/a",
+      view: "axial",
+      subtype: "glioma",
+      collection: "c",
+    });
+    const later = imageRow("i2", { sha256: "a", source: "Cancer/b", ingested_at: "2026-04-01T00:00:00.000Z" });
+    const { ask } = await both({
+      images: [image, later],
+      assignments: [assignmentRow(image, { group: "g", split: "test" })],
+      predictions: [
+        answer("r3", { predicted_at: "2026-05-02T23:59:59.999Z", sha256: "unknown" }),
+        answer("r2"),
+        answer("r1", { decision: "Uncertain", probability: 0.5 }),
+        answer("too late", { predicted_at: "2026-05-03T00:00:00.000Z" }),
+        answer("another model's", { model: "n" }),
+      ],
+    });
+    const known = { sha256: "a", group: "g", split: "test", view: "axial", subtype: "glioma", collection: "c" };
+    const nothing = { group: null, split: null, view: null, subtype: null, collection: null, ingested: null };
+    expect(await ask(MODEL_ANSWERS, { model: "m", before: "2026-05-03" })).toEqual([
+      { ...known, request: "r1", probability: 0.5, decision: "Uncertain", day: "2026-05-01", ingested: "2026-03-04" },
+      { ...known, request: "r2", probability: 0.25, decision: "Non-Cancer", day: "2026-05-01", ingested: "2026-03-04" },
+      { ...nothing, request: "r3", sha256: "unknown", probability: 0.25, decision: "Non-Cancer", day: "2026-05-02" },
+    ]);
+  });
+
+  test("what each person last said, before a day", async () => {
+    const said = (feedback: string, who: string, given_at: string, label: string): Row<"feedback"> => ({
+      ...{ feedback, request: "r", id: "i", label, comment: null, who, given_at, supersedes: null },
+    });
+    const { ask } = await both({
+      feedback: [
+        said("f1", "ann", "2026-05-01T10:00:00.000Z", "Cancer"),
+        said("f2", "ann", "2026-05-02T10:00:00.000Z", "Non-Cancer"),
+        said("f3", "bea", "2026-05-01T11:00:00.000Z", "Cancer"),
+        said("f4", "bea", "2026-05-04T11:00:00.000Z", "Non-Cancer"),
+      ],
+    });
+    expect(await ask(STANDING_FEEDBACK, { before: "2026-05-03" })).toEqual([
+      { request: "r", label: "Cancer", day: "2026-05-01" },
+      { request: "r", label: "Non-Cancer", day: "2026-05-02" },
+    ]);
+  });
+
+  test("what went into quarantine, by day and reason", async () => {
+    const bad = (id: string, reason: string | null, day: string) =>
+      imageRow(id, { source: id, status: "quarantined", sha256: null, reason, ingested_at: `${day}T12:00:00.000Z` });
+    const { ask } = await both({
+      images: [
+        imageRow("good"),
+        ...[bad("a", "truncated", "2026-05-01"), bad("b", "truncated", "2026-05-01"), bad("c", null, "2026-05-01")],
+        ...[bad("d", "truncated", "2026-05-02"), bad("e", "truncated", "2026-05-03")],
+      ],
+    });
+    expect(await ask(QUARANTINED_BY_DAY, { before: "2026-05-03" })).toEqual([
+      { day: "2026-05-01", reason: null, pages: 1 },
+      { day: "2026-05-01", reason: "truncated", pages: 2 },
+      { day: "2026-05-02", reason: "truncated", pages: 1 },
+    ]);
+  });
+
+  test("how pictures were made, a row each", async () => {
+    const row = (sha256: string, recipe: string, brightness: number, measured_at: string) => ({
+      ...{ sha256, recipe, brightness, contrast: 2, noise: 3.5, sharpness: 0.4, foreground: 0.5, background: 0 },
+      ...{ scale: -1, measured_at },
+    });
+    const first = row("a", "r", 1, "2026-05-01T00:00:00.000Z");
+    const { ask } = await both({
+      input_statistics: [
+        row("b", "r", 7, "2026-05-01T00:00:00.000Z"),
+        first,
+        row("a", "r", 1, "2026-05-02T00:00:00.000Z"),
+        row("c", "other", 1, "2026-05-02T00:00:00.000Z"),
+      ],
+    });
+    const found = await ask(PICTURE_STATISTICS, { recipe: "r" });
+    expect(found).toMatchObject([first, { sha256: "b", brightness: 7 }]);
+    expect(found).toHaveLength(2);
+  });
+
+  test("of a day's numbers those of the highest revision", async () => {
+    const row = (day: string, name: string, revision: number, more: Partial<MonitoringRow> = {}): MonitoringRow => ({
+      ...{ model: "m", day, name, part: null, value: 1, low: null, high: null, scans: null, detail: null, revision },
+      ...{ computed_at: "2026-05-09T00:00:00.000Z", ...more },
+    });
+    const kept = [
+      row("2026-05-01", "answers", 2, { value: 3.5 }),
+      row("2026-05-01", "drift", 2),
+      row("2026-05-01", "drift", 2, { part: "input", value: null, scans: 4, detail: "{}" }),
+      row("2026-05-03", "answers", 1),
+    ];
+    const { ask } = await both({
+      monitoring: [
+        ...kept.toReversed(),
+        row("2026-05-01", "answers", 1),
+        row("2026-05-01", "gone", 1),
+        row("2026-05-02", "answers", 1, { model: "n" }),
+        row("2026-04-30", "answers", 1),
+        row("2026-05-04", "answers", 1),
+      ],
+    });
+    expect(await ask(MONITORED_DAYS, { model: "m", from: "2026-05-01", to: "2026-05-03" })).toEqual(kept);
+  });
 });
 
 test("every saved view can be made and asked, each on those before it", async () => {

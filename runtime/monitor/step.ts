@@ -1,0 +1,214 @@
+import { currentImages } from "../dataset";
+import type { Label } from "../intake";
+import { logOddsOf, modelFilesInStore, readMetadata } from "../model";
+import type { Progress } from "../platform/progress";
+import { mixSeed } from "../platform/random";
+import type { ReadableStore, ReplaceableStore } from "../platform/stores";
+import {
+  DEEP_FEATURES,
+  MODEL_ANSWERS,
+  MONITORED_DAYS,
+  QUARANTINED_BY_DAY,
+  STANDING_FEEDBACK,
+  type Warehouse,
+} from "../platform/warehouse";
+import { currentModel } from "../registry";
+import { daysBetween, laterDay } from "./days";
+import { calibrationGap } from "./estimate";
+import { FeatureSpread } from "./feature-spread";
+import { measured } from "./measured";
+import { type ConfirmedAnswer, type DayRow, type LiveAnswer, type MonitoredLife, rowsOfDay } from "./report";
+import { INPUT_STATISTICS, Watch, type WatchedDay, type WatchedScan } from "./watch";
+
+export interface MonitorContext {
+  readonly buckets: {
+    readonly curated: ReadableStore;
+    readonly models: ReadableStore;
+    readonly reports: ReplaceableStore;
+  };
+  readonly warehouse: Warehouse;
+  readonly progress: Progress;
+  readonly signal: AbortSignal;
+}
+
+/** What monitoring found, a row a number. */
+export interface Monitored {
+  readonly model: string;
+  readonly from: string;
+  readonly to: string;
+  /** Held-out scans that live ones are compared with. */
+  readonly reference: number;
+  readonly rows: readonly DayRow[];
+  /** Days whose rows were not stored yet, or otherwise. */
+  readonly changed: number;
+}
+
+/**
+ * Watches everything that the current model answered, from its first day on, and stores what is told of the days from
+ * `from` to `to`: rows of `monitoring`, and `monitoring/MODEL/TO.json` among the reports. What it finds follows from the
+ * stored rows alone, so that a second run finds the same.
+ *
+ * @throws Error if there is no model, or nothing that it could be compared with
+ */
+export async function monitorDays(
+  { buckets, warehouse, progress, signal }: MonitorContext,
+  { from, to, now }: { readonly from: string; readonly to: string; readonly now: Date },
+): Promise<Monitored> {
+  const current = await currentModel(buckets.models);
+  if (!current) throw new Error("There is no model here yet. Run npm run train on this workspace first.");
+  const { model, promotedAt } = current;
+  const { threshold, recipe } = await readMetadata(modelFilesInStore(buckets.models, model));
+  const own = new Map<string, { readonly label: Label; readonly group: string; readonly split: string }>();
+  const origins = new Origins();
+  for (const { sha256, label, group, split, ingested_at, id, view } of await currentImages(warehouse)) {
+    if (!isLabel(label) || split === null || ingested_at > promotedAt) continue;
+    own.set(sha256, { label, group: group ?? id, split });
+    if (split === "train") origins.add(view);
+  }
+  const before = laterDay(to, 1);
+  const answered = await warehouse.ask(MODEL_ANSWERS, { model, before });
+  const held = answered.filter(({ sha256 }) => ["validation", "test"].includes(own.get(sha256)?.split ?? ""));
+  const live = answered.filter(({ sha256 }) => !own.has(sha256));
+  const statistics = await measured(
+    new Set([...held, ...live].map(({ sha256 }) => sha256)),
+    { warehouse, curated: buckets.curated, progress, signal },
+    now,
+  );
+  const features = new Map<string, readonly number[]>();
+  for (const row of await warehouse.ask(DEEP_FEATURES, { recipe, backbone: model }))
+    features.set(row.sha256, row.features);
+  const learnt = [...own].filter(([, { split }]) => split === "train").map(([sha256]) => features.get(sha256));
+  const spread = spreadOf(learnt.filter((row) => row !== undefined));
+  const watchedOf = (answer: (typeof answered)[number]): WatchedScan => ({
+    name: answer.request,
+    group: own.get(answer.sha256)?.group ?? answer.group ?? undefined,
+    probability: answer.probability,
+    input: inputOf({
+      ...statistics.get(answer.sha256),
+      ...spread?.statistics(features.get(answer.sha256)),
+      origin: origins.rarity(answer.view),
+    }),
+  });
+  const known = new Set<string>();
+  const reference = held
+    .filter(({ sha256 }) => !known.has(sha256) && known.add(sha256))
+    .map((answer) => ({ ...watchedOf(answer), label: (own.get(answer.sha256) as { label: Label }).label }));
+  if (reference.length === 0)
+    throw new Error(
+      `The answers of ${model} for the validation and test scans are not stored, so there is nothing to compare with. ` +
+        "Run npm run score on this workspace first.",
+    );
+  const days = daysBetween([live[0]?.day ?? from, from].sort()[0] as string, to);
+  const answers: readonly LiveAnswer[] = live.map((row) => ({
+    ...{ request: row.request, day: row.day, probability: row.probability, decision: row.decision },
+    parts: { view: row.view, subtype: row.subtype, collection: row.collection },
+  }));
+  const byRequest = new Map(answers.map((answer) => [answer.request, answer]));
+  const confirmed = agreed(await warehouse.ask(STANDING_FEEDBACK, { before }), byRequest);
+  const watch = new Watch({ scans: reference }, mixSeed(...Buffer.from(model)));
+  const watched = new Map<string, WatchedDay>();
+  days.forEach((day, number) => {
+    const scans = live.filter((answer) => answer.day === day).map(watchedOf);
+    watched.set(
+      day,
+      watch.day(
+        number,
+        scans,
+        confirmed.filter((one) => one.day === day),
+      ),
+    );
+  });
+  const life: MonitoredLife = {
+    ...{ answers, confirmed, watched, days, threshold },
+    quarantined: await warehouse.ask(QUARANTINED_BY_DAY, { before }),
+    gap: calibrationGap(reference, threshold),
+    reference: reference.map(({ probability }) => logOddsOf(probability)),
+  };
+  const told = daysBetween(from, to).map((day) => rowsOfDay(day, life));
+  const changed = await store(warehouse, model, told, { from, to, now });
+  const monitored = { model, from, to, reference: reference.length, rows: told.flat(), changed };
+  const content = Buffer.from(`${JSON.stringify(monitored, null, 2)}\n`);
+  await buckets.reports.write(`monitoring/${model}/${to}.json`, content, { contentType: "application/json" });
+  return monitored;
+}
+
+/** How often training scans come from where a scan comes from. */
+class Origins {
+  private readonly counts = new Map<string, number>();
+
+  private all = 0;
+
+  add(origin: string | null): void {
+    if (origin === null) return;
+    this.counts.set(origin, (this.counts.get(origin) ?? 0) + 1);
+    this.all++;
+  }
+
+  /** Negative logarithm of the share of training scans of that origin; null where either is not known. */
+  rarity(origin: string | null): number | null {
+    if (origin === null || this.all === 0) return null;
+    return -Math.log(((this.counts.get(origin) ?? 0) + 0.5) / (this.all + 1));
+  }
+}
+
+const isLabel = (label: string | null): label is Label => label === "Cancer" || label === "Non-Cancer";
+
+const spreadOf = (rows: readonly (readonly number[])[]) => (rows.length > 0 ? FeatureSpread.of(rows) : undefined);
+
+function inputOf(known: Readonly<Partial<Record<string, number | null>>>): readonly (number | null)[] {
+  return INPUT_STATISTICS.map((name) => known[name] ?? null);
+}
+
+/** What people say of live answers, of each answer once, on the day of the last word; nothing where they disagree. */
+function agreed(
+  said: readonly { readonly request: string; readonly label: string; readonly day: string }[],
+  answers: ReadonlyMap<string, LiveAnswer>,
+): readonly ConfirmedAnswer[] {
+  const labels = new Map<string, { label: string; day: string; disputed: boolean }>();
+  for (const { request, label, day } of said) {
+    const earlier = labels.get(request);
+    labels.set(request, { label, day, disputed: earlier?.disputed === true || (earlier?.label ?? label) !== label });
+  }
+  const confirmed: ConfirmedAnswer[] = [];
+  for (const [request, { label, day, disputed }] of labels) {
+    const answer = answers.get(request);
+    if (answer && !disputed && isLabel(label))
+      confirmed.push({ name: request, probability: answer.probability, parts: answer.parts, label, day });
+  }
+  return confirmed;
+}
+
+/** Adds the rows of days that are not stored as they are. @returns how many days these are */
+async function store(
+  warehouse: Warehouse,
+  model: string,
+  told: readonly (readonly DayRow[])[],
+  { from, to, now }: { readonly from: string; readonly to: string; readonly now: Date },
+): Promise<number> {
+  const stored = await warehouse.ask(MONITORED_DAYS, { model, from, to });
+  let changed = 0;
+  for (const rows of told) {
+    const day = rows[0]?.day;
+    if (day === undefined) continue;
+    const before = stored.filter((row) => row.day === day);
+    if (contentOf(before) === contentOf(rows)) continue;
+    changed++;
+    const revision = (before[0]?.revision ?? 0) + 1;
+    const computed_at = now.toISOString();
+    await warehouse.append(
+      "monitoring",
+      `${model}/${day}/${revision}`,
+      rows.map((row) => ({ model, ...row, revision, computed_at })),
+    );
+  }
+  return changed;
+}
+
+/** The same for the same rows, in whatever order. */
+const contentOf = (rows: readonly DayRow[]) =>
+  rows
+    .map(({ day, name, part, value, low, high, scans, detail }) =>
+      JSON.stringify([day, name, part, value, low, high, scans, detail]),
+    )
+    .sort()
+    .join("\n");

@@ -1,0 +1,143 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { GreyImage } from "../../../runtime/imaging";
+import { describeSimulation, type SimulateOptions, simulate } from "../../../runtime/monitor";
+import { FeatureSpread } from "../../../runtime/monitor/feature-spread";
+import { live, Population } from "../../../runtime/monitor/simulate/life";
+import type { PoolScan } from "../../../runtime/monitor/simulate/pool";
+import { createLogger } from "../../../runtime/platform/logging";
+import { type Progress, silentProgress } from "../../../runtime/platform/progress";
+import { mixSeed, normal, uniform } from "../../../runtime/platform/random";
+import { openWorkspace } from "../../../runtime/platform/workspace";
+import { scoreStep } from "../../../runtime/score";
+import { useBackend } from "../../../runtime/tensorflow";
+import { headPixels } from "../../support/head";
+import { promote, storeModel } from "../../support/served-model";
+import { assign, land } from "../preprocess/landed";
+
+const folders: string[] = [];
+afterAll(async () => {
+  for (const folder of folders) await rm(folder, { recursive: true, force: true });
+});
+
+describe("a life", () => {
+  const draw = normal(uniform(3));
+  const features = () => Array.from({ length: 8 }, draw);
+  const spread = FeatureSpread.of(Array.from({ length: 200 }, features));
+
+  /** @param noise added to the statistic of that name */
+  function population(noise: number): Population {
+    const scans = Array.from({ length: 400 }, (_, i): PoolScan => {
+      const cancer = i % 2 === 0;
+      return {
+        sha256: `${i}`,
+        label: cancer ? "Cancer" : "Non-Cancer",
+        group: `g${i >> 1}`,
+        ...{ subtype: null, view: null, refused: i % 40 === 0 },
+        probability: 1 / (1 + Math.exp((cancer ? -2.5 : 2.5) + 1.5 * draw())),
+        statistics: {
+          ...{ brightness: draw(), contrast: draw(), noise: draw() + noise, sharpness: draw() },
+          ...{ foreground: draw(), background: draw(), scale: 0 },
+        },
+        features: features(),
+      };
+    });
+    return new Population(scans, spread);
+  }
+
+  const [plain, noisy] = [population(0), population(1)];
+  const usual = { days: 40, scansPerDay: 40, plain, threshold: 0.5, feedback: 0.2 };
+
+  test("is the same for the same seed, and another for another", () => {
+    const first = live({ ...usual, seed: 1 });
+    expect(live({ ...usual, seed: 1 })).toEqual(first);
+    expect(live({ ...usual, seed: 2 }).levels).not.toEqual(first.levels);
+    expect(first.after).toBeNull();
+    expect(first.refused).toBeGreaterThan(0);
+  });
+
+  test("finds scans that come otherwise, and names them", () => {
+    const change = { kind: "pictures", population: noisy, share: 0.5, day: 20 } as const;
+    const found = [1, 2, 3, 4, 5].map((seed) => {
+      const { alarms, namedRightly } = live({ ...usual, seed, change });
+      const at = alarms.findIndex(({ day, watch }) => day >= 20 && watch === "input");
+      return { alarm: alarms[at], rightly: namedRightly[at] };
+    });
+    for (const { alarm, rightly } of found) {
+      expect(alarm?.day).toBeLessThan(30);
+      expect(alarm?.drivers[0]).toMatchObject({ statistic: "noise" });
+      // Half of the scans are otherwise; those it names are so more often.
+      expect(rightly).toBeGreaterThanOrEqual(0.6);
+    }
+  });
+
+  test("makes the model right as often as it is told to", () => {
+    const change = { kind: "accuracy", to: 0.7, day: 10 } as const;
+    const { before, after, alarms } = live({ ...usual, seed: 5, change, scansPerDay: 200 });
+    expect(before.true).toBeCloseTo(plain.accuracy(0.5), 1);
+    expect(Math.abs((after?.true ?? 0) - 0.7)).toBeLessThan(0.02);
+    expect(alarms.some(({ watch }) => watch === "feedback")).toBe(true);
+  });
+
+  test("has as much Cancer as it is told to", () => {
+    const random = uniform(mixSeed(9));
+    const cancer = Array.from({ length: 4000 }, () => plain.draw(random, 0.7)).filter(({ label }) => label === "Cancer");
+    expect(Math.abs(cancer.length / 4000 - 0.7)).toBeLessThan(0.03);
+  });
+});
+
+/** A workspace whose model answered for small scans of two kinds. */
+async function workspaceWith(scans: number) {
+  const folder = await mkdtemp(join(tmpdir(), "simulate-"));
+  folders.push(folder);
+  const workspace = await openWorkspace(folder);
+  await useBackend("wasm");
+  await storeModel(workspace);
+  await promote(workspace);
+  for (let i = 0; i < scans; i++) {
+    const bright = i % 2 === 0;
+    const spot = { x: 26 + (i % 5), y: 30 + (i % 7), radius: 8 };
+    const head: GreyImage = {
+      ...{ width: 64, height: 72, depth: 8 },
+      pixels: new Uint8Array(headPixels(64, 72, bright ? spot : undefined, i)),
+    };
+    const row = await land(workspace, `${bright ? "Cancer" : "Non-Cancer"}/${i}.png`, head);
+    await assign(workspace, row, { group: `g${i}`, split: i < 12 ? "train" : i < 30 ? "validation" : "test" });
+  }
+  return workspace;
+}
+
+test("the real model answers once, each drift before the recipe, and a second run lives the same lives", async () => {
+  const workspace = await workspaceWith(64);
+  const said: string[] = [];
+  const progress: Progress = { ...silentProgress, say: (sentence) => void said.push(sentence) };
+  const options: SimulateOptions = {
+    ...{ days: 12, scansPerDay: 30, seeds: 2, seed: 1, feedback: 0.2 },
+    drift: { kind: "resolution", day: 4, to: 1 },
+    ...{ progress, signal: new AbortController().signal },
+  };
+  await expect(simulate(workspace, options)).rejects.toThrow(/Run npm run score/);
+  await scoreStep({ workspace, seed: 0, log: createLogger("score"), progress, signal: options.signal });
+  said.length = 0;
+  const found = await simulate(workspace, options);
+  expect(said.filter((sentence) => /answers|strength/.test(sentence)).length).toBeGreaterThan(1);
+  expect(found).toMatchObject({ lives: 2, pool: { scans: 52, groups: 52 }, falseAlarms: { months: (2 * 4) / 30 } });
+  expect(found.falseAlarms.proven).toBeCloseTo(0.45);
+  expect(found.drift).toMatchObject({ kind: "resolution", day: 4, missed: 0, within7: 1, driversMoved: 1 });
+  expect(found.drift?.drivers).toHaveProperty("sharpness");
+  expect(describeSimulation(found)).toMatch(/resolution from day 4 .*found within 7 days in 100 % of lives/);
+  said.length = 0;
+  expect(await simulate(workspace, options)).toEqual(found);
+  expect(said).toEqual(["2 lives of 12 days"]);
+  await workspace.close();
+});
+
+test("too few held-out scans are no hospital, which is said", async () => {
+  const workspace = await workspaceWith(20);
+  const signal = new AbortController().signal;
+  await scoreStep({ workspace, seed: 0, log: createLogger("score"), progress: silentProgress, signal });
+  const options = { days: 2, scansPerDay: 3, seeds: 1, seed: 1, feedback: 0, progress: silentProgress, signal };
+  await expect(simulate(workspace, options)).rejects.toThrow(/There are 4 Cancer and 4 Non-Cancer scans in the validation/);
+  await workspace.close();
+});
