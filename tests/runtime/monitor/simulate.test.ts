@@ -82,7 +82,9 @@ describe("a life", () => {
 
   test("has as much Cancer as it is told to", () => {
     const random = uniform(mixSeed(9));
-    const cancer = Array.from({ length: 4000 }, () => plain.draw(random, 0.7)).filter(({ label }) => label === "Cancer");
+    const cancer = Array.from({ length: 4000 }, () => plain.draw(random, 0.7)).filter(
+      ({ label }) => label === "Cancer",
+    );
     expect(Math.abs(cancer.length / 4000 - 0.7)).toBeLessThan(0.03);
   });
 });
@@ -138,6 +140,8 @@ test("too few held-out scans are no hospital, which is said", async () => {
   const signal = new AbortController().signal;
   await scoreStep({ workspace, seed: 0, log: createLogger("score"), progress: silentProgress, signal });
   const options = { days: 2, scansPerDay: 3, seeds: 1, seed: 1, feedback: 0, progress: silentProgress, signal };
-  await expect(simulate(workspace, options)).rejects.toThrow(/There are 4 Cancer and 4 Non-Cancer scans in the validation/);
+  await expect(simulate(workspace, options)).rejects.toThrow(
+    /There are 4 Cancer and 4 Non-Cancer scans in the validation/,
+  );
   await workspace.close();
 });
