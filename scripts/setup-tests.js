@@ -8,7 +8,7 @@ const { spawnSync } = require("node:child_process");
 const { existsSync, mkdirSync } = require("node:fs");
 const { join } = require("node:path");
 const { bringMerkleJudge } = require("./merkle-judge");
-const { PythonEnvironment, WHEEL_MINORS, aptInstall, bringPython, findGo, has, run, withLock } = require("./parts");
+const { PythonEnvironment, WHEEL_MINORS, aptInstall, bringPython, findGo, run, withLock } = require("./parts");
 
 const { bringPydicom } = require("./setup-dicom");
 const { bringNibabel } = require("./setup-nifti");
