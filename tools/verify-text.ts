@@ -39,6 +39,7 @@ const wasTunedOn = (path: string) => (createHash("sha256").update(path).digest()
 
 interface Flags {
   readonly data: string;
+  readonly list?: true;
   readonly match?: string;
   readonly side: string;
   readonly plain: string;
@@ -52,6 +53,7 @@ export function verifyText(args: readonly string[]): Promise<number> {
     "Measures what is found of text that is drawn into slices, by size and contrast, and how often it is found where none was drawn.",
   )
     .requiredOption("--data <dir>", "a folder of slices as pictures; those that the rule was chosen on are passed over")
+    .option("--list", "name the slices without text that are kept back: some hold text that nobody drew here")
     .option("--match <text>", "only files with this in their path")
     .option("--side <pixels>", "slices are made so large first, as matrices of 512 are", "0")
     .option("--plain <n>", "slices without text", "400")
@@ -63,7 +65,7 @@ export function verifyText(args: readonly string[]): Promise<number> {
   return runTool(program, () => measure(program.opts<Flags>()), args);
 }
 
-async function measure({ data, match = "", side, plain, each }: Flags): Promise<number> {
+async function measure({ data, list, match = "", side, plain, each }: Flags): Promise<number> {
   const random = uniform(16);
   const paths = filesOfFolder(data).filter((path) => path.includes(match) && !wasTunedOn(path));
   const order = shuffle(Uint32Array.from(paths.keys()), random);
@@ -76,24 +78,25 @@ async function measure({ data, match = "", side, plain, each }: Flags): Promise<
       Array.from(order, (at) => paths[at] as string),
     );
     const share = async (count: number, draw: (slice: GreyImage) => GreyImage | Promise<GreyImage>) => {
-      let found = 0;
+      const found: string[] = [];
       for (let i = 0; i < count; i++, progress.advance()) {
-        const slice = await next.next();
-        if (slice.value && (await finder.find(await draw(await enlarged(slice.value, Number(side)))))) found++;
+        const { value } = await next.next();
+        if (value && (await finder.find(await draw(await enlarged(value.image, Number(side)))))) found.push(value.path);
       }
-      return found / count;
+      return { share: found.length / count, found };
     };
-    const falseAlarms = await share(Number(plain), (slice) => slice);
+    const alarms = await share(Number(plain), (slice) => slice);
     const rows: Row[] = [];
     for (const place of ["edge", "head"] as const)
       for (const size of SIZES) {
         const found: number[] = [];
         for (const { step } of CONTRASTS)
-          found.push(await share(Number(each), (slice) => withText(slice, { place, size, step, random })));
+          found.push((await share(Number(each), (slice) => withText(slice, { place, size, step, random }))).share);
         rows.push({ place, size, found });
       }
     progress.finish();
-    return report(rows, falseAlarms, { plain, each });
+    if (list) for (const path of alarms.found) print(path);
+    return report(rows, alarms.share, { plain, each });
   } finally {
     await finder.close();
   }
@@ -107,12 +110,15 @@ interface Row {
 }
 
 /** Pictures of files in turn, from the first again after the last; what is no picture is passed over. */
-async function* slices(data: string, paths: readonly string[]): AsyncGenerator<GreyImage, undefined> {
+async function* slices(
+  data: string,
+  paths: readonly string[],
+): AsyncGenerator<{ readonly path: string; readonly image: GreyImage }, undefined> {
   for (let read = 0; ; read = 0) {
     for (const path of paths)
-      for await (const page of pagesOf(await readFile(inFolder(data, path)))) {
+      for await (const image of pagesOf(await readFile(inFolder(data, path)))) {
         read++;
-        yield page;
+        yield { path, image };
       }
     if (read === 0) throw new Error(`No file of ${data} that the rule was not chosen on is a picture.`);
   }

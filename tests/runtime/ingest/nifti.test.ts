@@ -56,6 +56,10 @@ test("each slice that shows something is a curated picture, packed or not, and q
   expect(again.map(({ sha256, duplicate_of }) => [sha256, duplicate_of])).toEqual(
     first.map(({ sha256, id }) => [sha256, id]),
   );
+  // Slices of a volume come into one group, those of another by their equal pixels.
+  expect(new Set(first.map(({ series }) => series)).size).toBe(1);
+  expect(first[0]?.series).not.toBeNull();
+  expect(new Set(again.map(({ series }) => series)).size).toBe(1);
   expect(await names("curated")).toHaveLength(35);
   expect(await names("quarantine")).toEqual([]);
 });
