@@ -20,6 +20,7 @@ import {
   wellFormed,
 } from "./answer";
 import { uuidOf } from "./identifiers";
+import { DECISIONS, limitsOf, TERMS, type Term } from "./terms";
 
 /** Whose identifiers and terms: docs/standards.md lists them. */
 const OWN = `urn:${SYSTEM}`;
@@ -114,7 +115,7 @@ const subjectOf = (image: ReportedImage | undefined): { subject?: Reference } =>
 type NamedObservation = Observation & { readonly name: string };
 
 function observationsOf(answer: ReportedAnswer, device: Reference): readonly NamedObservation[] {
-  const { answeredAt, probability, threshold, uncertain, decision, image } = answer;
+  const { answeredAt, probability, decision, image } = answer;
   const shared = {
     resourceType: "Observation" as const,
     status: "preliminary" as const,
@@ -136,42 +137,28 @@ function observationsOf(answer: ReportedAnswer, device: Reference): readonly Nam
     {
       ...shared,
       name: "decision",
-      code: own("decision", "Decision of the model"),
-      valueCodeableConcept: own(decision.toLowerCase(), decision),
-      component: [
-        { code: own("threshold", "Probability from which the label is Cancer"), valueQuantity: percent(threshold) },
-        ...(uncertain === null
-          ? []
-          : [
-              {
-                code: own("uncertain-from", "Lowest probability that is Uncertain"),
-                valueQuantity: percent(uncertain.low),
-              },
-              {
-                code: own("uncertain-to", "Highest probability that is Uncertain"),
-                valueQuantity: percent(uncertain.high),
-              },
-            ]),
-      ],
+      code: own("decision"),
+      valueCodeableConcept: own(DECISIONS[decision]),
+      component: limitsOf(answer).map(([term, share]) => ({ code: own(term), valueQuantity: percent(share) })),
     },
-    { ...shared, name: "place", code: own("place", "Strongest place for Cancer"), component: placeOf(answer) },
+    { ...shared, name: "place", code: own("place"), component: placeOf(answer) },
   ];
 }
 
 /** In the stored pixels of the frame, or, without a study, in the page. */
 function placeOf({ peak, page, image }: ReportedAnswer): ObservationComponent[] {
-  const pixels = (code: string, name: string, value: number): ObservationComponent => ({
-    code: own(code, name),
+  const pixels = (term: Term, value: number): ObservationComponent => ({
+    code: own(term),
     valueQuantity: { value, unit: "pixels", system: UCUM, code: "{pixels}" },
   });
   const { column, row } = image?.point ?? { column: peak.x + 0.5, row: peak.y + 0.5 };
   return [
-    pixels("column", "Column, the first pixel from 0 to 1", column),
-    pixels("row", "Row, the first pixel from 0 to 1", row),
+    pixels("column", column),
+    pixels("row", row),
     ...(image
-      ? [{ code: own("instance", "SOP Instance UID"), valueString: `urn:oid:${image.instance}` }]
-      : [{ code: own("page", "Page of the file"), valueInteger: page }]),
-    ...(image?.frame === undefined ? [] : [{ code: own("frame", "Frame of the instance"), valueInteger: image.frame }]),
+      ? [{ code: own("instance"), valueString: `urn:oid:${image.instance}` }]
+      : [{ code: own("page"), valueInteger: page }]),
+    ...(image?.frame === undefined ? [] : [{ code: own("frame"), valueInteger: image.frame }]),
   ];
 }
 
@@ -183,8 +170,8 @@ const percent = (share: number): Quantity => ({
   code: "%",
 });
 
-const own = (code: string, display: string): CodeableConcept => ({
-  coding: [{ system: `${OWN}:terms`, code, display }],
+const own = (term: Term): CodeableConcept => ({
+  coding: [{ system: `${OWN}:terms`, code: term, display: TERMS[term] }],
 });
 
 const SIGNS: Readonly<Record<string, string>> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" };

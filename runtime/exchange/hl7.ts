@@ -1,6 +1,6 @@
 import { cautionsOf, percentOf, type ReportedAnswer, SYSTEM, summaryOf, wellFormed } from "./answer";
 import { uuidOf } from "./identifiers";
-import { OWN_SCHEME } from "./structured-report";
+import { DECISIONS, limitsOf, OWN_SCHEME, TERMS, type Term } from "./terms";
 
 const VERSION = "2.5.1";
 /** As MSH-1 and MSH-2 declare them. */
@@ -23,7 +23,7 @@ export function escaped(text: string): string {
 }
 
 const component = (...parts: readonly string[]) => parts.map(escaped).join("^");
-const own = (code: string, name: string) => component(code, name, OWN_SCHEME.designator);
+const own = (term: Term) => component(term, TERMS[term], OWN_SCHEME.designator);
 const dcm = (code: string, name: string) => component(code, name, "DCM");
 const uid = (value: string) => component("", value, "ISO");
 const PERCENT = component("%", "percent", "UCUM");
@@ -37,13 +37,12 @@ export function hl7Message(answer: ReportedAnswer): string {
   const at = `${answeredAt.slice(0, 19).replace(/[-T:]/g, "")}+0000`;
   const [gravest = "", other = ""] = cautionsOf(answer);
   const observations: readonly (readonly [type: string, code: string, value: string, units?: string])[] = [
-    ["TX", own("caution", "Read first"), escaped(gravest)],
-    ["TX", own("caution", "Read first"), escaped(other)],
+    ["TX", own("caution"), escaped(gravest)],
+    ["TX", own("caution"), escaped(other)],
     ["NM", dcm("111047", "Probability of cancer"), percentOf(answer.probability), PERCENT],
-    ["CWE", own("decision", "Decision of the model"), own(answer.decision.toLowerCase(), answer.decision)],
-    ["NM", own("threshold", "Probability from which the label is Cancer"), percentOf(answer.threshold), PERCENT],
-    ...bandOf(answer),
-    ["TX", own("summary", "Summary"), escaped(summaryOf(answer))],
+    ["CWE", own("decision"), own(DECISIONS[answer.decision])],
+    ...limitsOf(answer).map(([term, share]) => ["NM", own(term), percentOf(share), PERCENT] as const),
+    ["TX", own("summary"), escaped(summaryOf(answer))],
     ["ST", dcm("111001", "Algorithm Name"), escaped(model)],
     ["ST", dcm("111003", "Algorithm Version"), escaped(modelSha256)],
     ["ST", dcm("111002", "Algorithm Parameters"), escaped(`recipe=${recipe}`)],
@@ -112,20 +111,12 @@ export function hl7Message(answer: ReportedAnswer): string {
   return segments.map((fields) => `${fields.join("|")}\r`).join("");
 }
 
-function bandOf({ uncertain }: ReportedAnswer) {
-  if (uncertain === null) return [];
-  return [
-    ["NM", own("uncertain-from", "Lowest probability that is Uncertain"), percentOf(uncertain.low), PERCENT],
-    ["NM", own("uncertain-to", "Highest probability that is Uncertain"), percentOf(uncertain.high), PERCENT],
-  ] as const;
-}
-
 /** In the stored pixels of the frame, or, without a study, in the page. */
 function placeOf({ peak, page, image }: ReportedAnswer) {
-  const place = own("place", "Strongest place for Cancer, column and row in pixels");
+  const place = own("place");
   if (!image) {
     return [
-      ["NM", own("page", "Page of the file"), String(page)],
+      ["NM", own("page"), String(page)],
       ["NA", place, component(String(peak.x + 0.5), String(peak.y + 0.5))],
     ] as const;
   }
@@ -133,8 +124,8 @@ function placeOf({ peak, page, image }: ReportedAnswer) {
   return [
     ["HD", dcm("110180", "Study Instance UID"), uid(study)],
     ["HD", dcm("112002", "Series Instance UID"), uid(series)],
-    ["HD", own("instance", "SOP Instance UID"), uid(instance)],
-    ...(frame === undefined ? [] : [["NM", own("frame", "Frame of the instance"), String(frame)] as const]),
+    ["HD", own("instance"), uid(instance)],
+    ...(frame === undefined ? [] : [["NM", own("frame"), String(frame)] as const]),
     ["NA", place, component(String(point.column), String(point.row))],
   ] as const;
 }

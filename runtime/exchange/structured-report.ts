@@ -1,20 +1,12 @@
-import { cautionsOf, percentOf, type ReportedAnswer, SYSTEM, summaryOf } from "./answer";
+import { cautionsOf, percentOf, SYSTEM, summaryOf } from "./answer";
 import { dicomFile, type Element, floats, sequence, text } from "./dicom-file";
 import { type Code, codeItem, commonModules, dcm, evidence, instanceItem, type ReportedStudy } from "./dicom-modules";
 import { uidOf } from "./identifiers";
+import { DECISIONS, limitsOf, OWN_SCHEME, TERMS, type Term } from "./terms";
 
 const COMPREHENSIVE_SR = "1.2.840.10008.5.1.4.1.1.88.33";
-/** Terms that no standard has; docs/standards.md lists them. */
-export const OWN_SCHEME = { designator: "99BTS", name: "Answers of brain-tumor-stack", uid: uidOf("coding-scheme") };
-
-const own = (value: string, meaning: string): Code => ({ value, scheme: OWN_SCHEME.designator, meaning });
+const own = (term: Term): Code => ({ value: term, scheme: OWN_SCHEME.designator, meaning: TERMS[term] });
 const PERCENT: Code = { value: "%", scheme: "UCUM", meaning: "Percent" };
-
-const DECISIONS: Readonly<Record<ReportedAnswer["decision"], Code>> = {
-  Cancer: own("cancer", "Cancer"),
-  "Non-Cancer": own("non-cancer", "Non-Cancer"),
-  Uncertain: own("uncertain", "Uncertain: a person has to read the scan"),
-};
 
 type Relationship = "CONTAINS" | "HAS OBS CONTEXT" | "HAS CONCEPT MOD" | "SELECTED FROM";
 
@@ -97,7 +89,7 @@ export function structuredReport(answer: ReportedStudy): Buffer {
 
 /** The group of what was measured at a place: TID 1410. */
 function measurements(answer: ReportedStudy): readonly Element[] {
-  const { request, model, modelSha256, recipe, probability, threshold, uncertain, decision, image } = answer;
+  const { request, model, modelSha256, recipe, probability, decision, image } = answer;
   const { point } = image;
   return container(
     dcm("125007", "Measurement Group"),
@@ -105,19 +97,13 @@ function measurements(answer: ReportedStudy): readonly Element[] {
     content(
       words("HAS OBS CONTEXT", dcm("112039", "Tracking Identifier"), request),
       uid("HAS OBS CONTEXT", dcm("112040", "Tracking Unique Identifier"), uidOf("place", request)),
-      code("CONTAINS", dcm("121071", "Finding"), own("place", "Strongest place for Cancer, which outlines no lesion")),
+      code("CONTAINS", dcm("121071", "Finding"), own("place")),
       words("HAS CONCEPT MOD", dcm("111001", "Algorithm Name"), model),
       words("HAS CONCEPT MOD", dcm("111003", "Algorithm Version"), modelSha256),
       words("HAS CONCEPT MOD", dcm("111002", "Algorithm Parameters"), `recipe=${recipe}`),
       percent(dcm("111047", "Probability of cancer"), probability),
-      percent(own("threshold", "Probability from which the label is Cancer"), threshold),
-      ...(uncertain === null
-        ? []
-        : [
-            percent(own("uncertain-from", "Lowest probability that is Uncertain"), uncertain.low),
-            percent(own("uncertain-to", "Highest probability that is Uncertain"), uncertain.high),
-          ]),
-      code("CONTAINS", own("decision", "Decision of the model"), DECISIONS[decision]),
+      ...limitsOf(answer).map(([term, share]) => percent(own(term), share)),
+      code("CONTAINS", own("decision"), own(DECISIONS[decision])),
       item(
         "CONTAINS",
         "SCOORD",
