@@ -208,7 +208,13 @@ describe("the bundle of ingest", () => {
   });
 
   test("carries no source map and no path of this machine", () => {
-    expect([...files.keys()].sort()).toEqual(["codec-worker.js", "index.js", "package-lock.json", "package.json"]);
+    expect([...files.keys()].sort()).toEqual([
+      "codec-worker.js",
+      "index.js",
+      "package-lock.json",
+      "package.json",
+      "text-worker.js",
+    ]);
     expect(text("index.js")).not.toContain("sourceMappingURL=data:");
     expect(text("index.js")).not.toContain(ROOT);
   });
