@@ -3,6 +3,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { Certificates } from "../../support/certificates";
 import { onOwnDisk } from "../../support/disks";
 import { freePort, stopProcess } from "../../support/processes";
 import { pydicomPython } from "../../support/pydicom";
@@ -128,18 +129,12 @@ describe("the command", () => {
   });
 
   test("TLS: who shows a certificate of the authority is let in, and nobody else", async () => {
-    for (const authority of ["ca", "elsewhere"])
-      openssl(["req", "-x509", ...newKey(authority), "-out", `${authority}.pem`]);
-    for (const [name, authority] of [
-      ["server", "ca"],
-      ["client", "ca"],
-      ["stranger", "elsewhere"],
-    ] as const) {
-      openssl(["req", ...newKey(name), "-out", `${name}.csr`]);
-      const signing = ["-CA", `${authority}.pem`, "-CAkey", `${authority}-key.pem`, "-CAcreateserial"];
-      openssl(["x509", "-req", "-in", `${name}.csr`, ...signing, "-out", `${name}.pem`]);
-    }
-    const pem = (name: string) => join(folder, `${name}.pem`);
+    const certificates = new Certificates(folder);
+    for (const authority of ["ca", "elsewhere"]) certificates.makeAuthority(authority);
+    certificates.make("server", "ca");
+    certificates.make("client", "ca");
+    certificates.make("stranger", "elsewhere");
+    const pem = (name: string) => certificates.path(name);
     const port = await freePort();
     const tls = ["--tls-cert", pem("server"), "--tls-key", pem("server-key"), "--tls-ca", pem("ca")];
     children.push(await startCommand(["--port", String(port), "--out", join(folder, "ws"), ...tls]));
@@ -151,14 +146,3 @@ describe("the command", () => {
     expect(echo()).toBe("aborted\n");
   });
 });
-
-/** Comes with the certificates of the system (Debian: ca-certificates depends on it). */
-function openssl(args: readonly string[]): void {
-  const { status, stderr, error } = spawnSync("openssl", args, { cwd: folder, encoding: "utf8" });
-  if (status !== 0) throw new Error(`openssl ${args.join(" ")} failed: ${error?.message ?? stderr}`);
-}
-
-const newKey = (name: string) => [
-  ...["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", `/CN=${name}`],
-  ...["-keyout", `${name}-key.pem`],
-];

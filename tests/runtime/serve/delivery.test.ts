@@ -21,6 +21,7 @@ import {
 } from "../../../runtime/serve";
 import { ATTEMPTS, type DeliveryOptions, RUNS } from "../../../runtime/serve/delivery/delivery";
 import { useBackend } from "../../../runtime/tensorflow";
+import { Certificates } from "../../support/certificates";
 import { headPng } from "../../support/head";
 import { head, headScan, IDENTIFIERS, SPOT } from "../../support/head-scan";
 import { promote, storeModel } from "../../support/served-model";
@@ -28,7 +29,6 @@ import { readBack } from "../exchange/read-back";
 
 const silent = pino({ level: "silent" });
 const FIT = { fit: true, sentence: "Fit for research.", reasons: [] };
-const tls = (name: string) => readFileSync(join(__dirname, "fixtures", "tls", `${name}.pem`));
 
 let folder: string;
 let workspace: Workspace;
@@ -305,13 +305,16 @@ describe("who may send", () => {
   });
 
   test("mutual TLS: with the certificate it is taken, without it or by another server nothing is sent", async () => {
+    const certificates = new Certificates(folder);
+    for (const name of ["server", "client"]) certificates.makeAuthority(name);
+    const pem = (name: string) => readFileSync(certificates.path(name));
     await receiver.stop();
     receiver = await Receiver.start({
-      ...{ key: tls("server.key"), cert: tls("server.cert"), ca: tls("client.cert") },
+      ...{ key: pem("server-key"), cert: pem("server"), ca: pem("client") },
       ...{ requestCert: true, rejectUnauthorized: true },
     });
-    const known = { ca: tls("server.cert") };
-    const own = { cert: tls("client.cert"), key: tls("client.key") };
+    const known = { ca: pem("server") };
+    const own = { cert: pem("client"), key: pem("client-key") };
     expect(await deliver(endpointAt("/anonymous", { tls: known }))).toMatchObject({ delivered: 0, waiting: 3 });
     expect(await deliver(endpointAt("/unknown", { tls: own }))).toMatchObject({ delivered: 0, waiting: 3 });
     expect(receiver.received).toHaveLength(0);
