@@ -4,6 +4,7 @@ import { CommanderError, InvalidArgumentError } from "commander";
 import { ConfigurationError } from "../platform/config";
 import { diskError } from "../platform/disk";
 import { createLogger } from "../platform/logging";
+import { occupying } from "../platform/occupancy";
 import { createProgress } from "../platform/progress";
 import type { StepContext, StepOutcome } from "../platform/step";
 import { countDataset, readSummary, updateSummary } from "../platform/summary";
@@ -41,7 +42,7 @@ export async function runStep<O extends StepOutcome>(
       signal: interruption.signal,
     };
     const started = performance.now();
-    const outcome = await work(context);
+    const outcome = await occupying(workspace.directory, name, false, () => work(context));
     const seconds = (performance.now() - started) / 1000;
     const { items, skipped, rejected, notes = [], summary = {} } = outcome;
     for (const note of notes) process.stderr.write(`${name}: ${note}\n`);

@@ -6,6 +6,7 @@ import { demoCommand } from "./commands/demo";
 import { evaluateCommand } from "./commands/evaluate";
 import { explainCommand } from "./commands/explain";
 import { featuresCommand } from "./commands/features";
+import { forgetCommand } from "./commands/forget";
 import { gatewayCommand } from "./commands/gateway";
 import { ingestCommand } from "./commands/ingest";
 import { modelsCommand } from "./commands/models";
@@ -43,6 +44,7 @@ const COMMANDS = [
   monitorCommand,
   simulateCommand,
   deliverCommand,
+  forgetCommand,
   modelsCommand,
   auditCommand,
   verifyModelCommand,

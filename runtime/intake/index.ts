@@ -15,6 +15,7 @@ export {
   parseManifest,
   patientsKnown,
   readManifest,
+  withoutRows,
 } from "./manifest";
 export { classify, type FolderNames, type InputKind, LANDED_NAMES, MANIFEST, maskBeside, parseLabels } from "./names";
 export { type Input, labelNotes, openInput } from "./open-input";

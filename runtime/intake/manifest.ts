@@ -165,6 +165,18 @@ export function mergeManifests(earlier: Buffer, later: Buffer): Buffer {
   return asCsv(columns, [...rows.values()]);
 }
 
+/** A manifest without some of its rows; the same bytes where there is none of them. */
+export function withoutRows(content: Buffer, isGone: (path: string, patientId: string) => boolean): Buffer {
+  const { header, rows } = readTable(content);
+  const left = rows.filter(({ row }) => !isGone(normalise(row.path?.trim() ?? ""), row.patient_id?.trim() ?? ""));
+  return left.length === rows.length
+    ? content
+    : asCsv(
+        header,
+        left.map(({ row }) => row),
+      );
+}
+
 /**
  * A person's manifest as it is kept below landing: the same bytes where nothing has to be put differently.
  *

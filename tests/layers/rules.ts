@@ -34,7 +34,8 @@ const RUNTIME: Readonly<Record<string, readonly string[]>> = {
   // What trains computes with TensorFlow.js; nothing that answers may load it.
   train: ["registry", "evaluate", "tensorflow"],
   features: ["registry", "evaluate", "tensorflow"],
-  cli: [...CAPABILITIES, "gateway"],
+  forget: ["registry", "audit"],
+  cli: [...CAPABILITIES, "gateway", "forget"],
 };
 
 const PAIRED = ["ingest", "preprocess", "train", "serve"];

@@ -20,13 +20,12 @@ import {
   writeFileSync,
 } from "node:fs";
 import { copyFile, readFile, writeFile } from "node:fs/promises";
-import { hostname } from "node:os";
 import { basename, dirname, join, resolve, sep } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { pathToFileURL } from "node:url";
 import { type DiskError, diskError } from "../disk";
-import { isRunning, startOfProcess } from "../running";
+import { isAbandoned, PROCESS } from "../process-mark";
 import { Crc32cStream, crc32cOf, crc32cOfFile } from "./crc32c";
 import { checkObjectName, compareNames } from "./object-name";
 import {
@@ -199,6 +198,52 @@ export class DirectoryStore implements ObjectStore {
     for (let generation = newest - 1; generation > 0; generation--)
       rmSync(join(this.history(name), String(generation)), { recursive: true, force: true });
     return deleted;
+  }
+
+  /**
+   * The same, with the object's name, which a deletion keeps: whoever writes one of that name later begins at generation 1.
+   * All of it leaves in one step: of a process that dies here, the next one that opens the bucket removes the rest.
+   */
+  async forget(name: string): Promise<boolean> {
+    checkObjectName(this.uri, name);
+    const history = this.history(name);
+    const there = existsSync(history) || this.look(name) !== undefined;
+    const task = this.begin();
+    try {
+      for (let generation = this.highest(name); generation > 0; generation--)
+        this.records.delete(keyOf(name, generation));
+      if (existsSync(history)) renameSync(history, join(task, "forgotten"));
+      rmSync(this.visible(name), { force: true });
+      this.removeEmptyParents(name);
+      return there;
+    } finally {
+      removeIfThere(join(task, "forgotten"));
+      this.end(task);
+    }
+  }
+
+  /** Takes away every generation that is not the live one, of all objects. */
+  forgetNoncurrent(): void {
+    if (!existsSync(this.versions)) return;
+    for (const shelf of readdirSync(this.versions))
+      for (const entry of readdirSync(join(this.versions, shelf))) {
+        const history = join(this.versions, shelf, entry);
+        const numbers = readdirSync(history).map(Number);
+        const newest = Math.max(0, ...numbers);
+        const meta = join(history, String(newest), "meta.json");
+        const isLive = existsSync(meta) && !(JSON.parse(readFileSync(meta, "utf8")) as Generation).deleted;
+        if (!isLive) rmSync(history, { recursive: true, force: true });
+        else
+          for (const number of numbers)
+            if (number !== newest) rmSync(join(history, String(number)), { recursive: true, force: true });
+      }
+    this.records.clear();
+  }
+
+  /** Takes away every generation of an object but the newest. */
+  forgetEarlier(name: string): void {
+    for (let generation = this.highest(name) - 1; generation > 0; generation--)
+      rmSync(join(this.history(name), String(generation)), { recursive: true, force: true });
   }
 
   async list(options: ListOptions = {}): Promise<ListPage> {
@@ -651,7 +696,6 @@ const AT_ONCE = 2 ** 18;
 const DEFAULT_CONTENT_TYPE = "application/octet-stream";
 const STORE = ".store";
 const PART = ".store-part-";
-const DAY_MS = 86_400_000;
 
 const keyOf = (name: string, generation: number) => `${generation} ${name}`;
 
@@ -725,19 +769,4 @@ function makeFolders(path: string): void {
 
 function isMissing(error: unknown): boolean {
   return ["ENOENT", "ENOTDIR"].includes(codeOf(error));
-}
-
-const HOST = createHash("sha256").update(hostname()).digest("hex").slice(0, 8);
-/** This process, told apart from a later one with the same number (containers count from 1). */
-const PROCESS = `${HOST}-${process.pid}-${startOfProcess(process.pid)}`;
-
-/** True for the work directory of a process that is gone. Another machine's processes cannot be asked: a day must pass. */
-function isAbandoned(task: string, path: string): boolean {
-  const [host, pid, start] = task.split("-");
-  if (host !== HOST) {
-    const folder = statSync(path, { throwIfNoEntry: false });
-    return folder !== undefined && Date.now() - folder.mtimeMs > DAY_MS;
-  }
-  if (task.startsWith(`${PROCESS}-`)) return false;
-  return !isRunning(Number(pid), start ?? "");
 }

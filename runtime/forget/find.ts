@@ -1,0 +1,108 @@
+import { readDicomHeader } from "../imaging";
+import { classify, type Identities, LANDED_NAMES, MANIFEST, maskBeside, parseManifest } from "../intake";
+import { ObjectNotFoundError } from "../platform/stores";
+import type { ImageRow } from "../platform/warehouse";
+import type { Workspace } from "../platform/workspace";
+
+/** Whose, or which. */
+export type Wanted = { readonly patient: string } | { readonly source: string };
+
+/** What is to go. */
+export interface Found {
+  /** As it was asked for, and its pseudonym; undefined where a scan was named. */
+  readonly patient: string | undefined;
+  readonly pseudonym: string | undefined;
+  /** Objects below landing, the lesion masks among them. */
+  readonly objects: ReadonlySet<string>;
+  /** Of images. */
+  readonly ids: ReadonlySet<string>;
+  /** SHA-256 of decoded pixels that no other scan has. */
+  readonly pictures: ReadonlySet<string>;
+  /** Pictures that other scans have too, which stay. */
+  readonly shared: number;
+  /** Models that may have learnt from it. */
+  readonly models: readonly string[];
+}
+
+const PAGE = /#page=\d+$/;
+const objectOf = (source: string) => source.replace(PAGE, "");
+
+/**
+ * Looks for everything of a patient or of a scan: by rows of `images`; by the manifest, and by the headers of DICOM files,
+ * for what has landed and not been ingested.
+ */
+export async function find(workspace: Workspace, wanted: Wanted, identities: Identities): Promise<Found> {
+  const { warehouse } = workspace;
+  const pseudonym = "patient" in wanted ? (await identities.of(wanted.patient)).patient : undefined;
+  const rows = (await warehouse.rows("images")).map(({ row }) => row);
+  const isIt = (row: ImageRow) =>
+    "source" in wanted ? objectOf(row.source) === wanted.source : pseudonym !== undefined && row.patient === pseudonym;
+  const objects = new Set(rows.filter(isIt).map(({ source }) => objectOf(source)));
+  for (const name of await notIngested(workspace, wanted, new Set(rows.map(({ source }) => objectOf(source)))))
+    objects.add(name);
+  // An object goes as a whole: with all of its pages and generations, whoever they were said to be of.
+  const gone = rows.filter(({ source }) => objects.has(objectOf(source)));
+  const left = rows.filter(({ source }) => !objects.has(objectOf(source)));
+  const pictures = new Set(gone.flatMap(({ sha256 }) => sha256 ?? []));
+  const others = new Set(left.flatMap(({ sha256 }) => sha256 ?? []));
+  const masksLeft = new Set(left.flatMap(({ source, mask }) => [mask ?? "", maskBeside(objectOf(source))]));
+  for (const name of [...objects, ...gone.flatMap(({ mask }) => mask ?? [])]) {
+    const mask = classify(name).kind === "mask" ? name : maskBeside(name);
+    if (!masksLeft.has(mask)) objects.add(mask);
+  }
+  const ids = new Set(gone.map(({ id }) => id));
+  return {
+    patient: "patient" in wanted ? wanted.patient.trim() : undefined,
+    pseudonym,
+    objects,
+    ids,
+    pictures: new Set([...pictures].filter((sha256) => !others.has(sha256))),
+    shared: [...pictures].filter((sha256) => others.has(sha256)).length,
+    models: await modelsOf(workspace, ids),
+  };
+}
+
+/** Names of objects that have no row and are it all the same. */
+async function notIngested(
+  { buckets: { landing } }: Workspace,
+  wanted: Wanted,
+  ingested: ReadonlySet<string>,
+): Promise<readonly string[]> {
+  if ("source" in wanted) return (await landing.stat(wanted.source)) ? [wanted.source] : [];
+  const patient = wanted.patient.trim();
+  const found: string[] = [];
+  const manifest = await landing.read(MANIFEST).catch((error: unknown) => {
+    if (error instanceof ObjectNotFoundError) return undefined;
+    throw error;
+  });
+  const said = manifest === undefined ? new Map() : parseManifest(manifest, LANDED_NAMES);
+  for await (const { name } of landing.listAll()) {
+    const { kind } = classify(name);
+    if (kind === "manifest" || kind === "mask") continue;
+    if (said.get(name)?.patientId?.trim() === patient) found.push(name);
+    else if (!ingested.has(name) && readDicomHeader(await landing.read(name)).patientId === patient) found.push(name);
+  }
+  return found;
+}
+
+/**
+ * Models that were published after an image was first put into the training or validation split, by the same pixel recipe:
+ * a model keeps a hash of what it learnt from, and no list.
+ */
+async function modelsOf({ buckets: { models }, warehouse }: Workspace, ids: ReadonlySet<string>): Promise<string[]> {
+  const first = new Map<string, number>();
+  for (const { row } of await warehouse.rows("assignments")) {
+    if (!ids.has(row.id) || row.split === "test") continue;
+    const at = Date.parse(row.assigned_at);
+    first.set(row.recipe, Math.min(first.get(row.recipe) ?? at, at));
+  }
+  if (first.size === 0) return [];
+  const found: string[] = [];
+  for await (const { name, updated } of models.listAll()) {
+    if (!/^[^/]+\/metadata\.json$/.test(name)) continue;
+    const { id, recipe } = JSON.parse((await models.read(name)).toString("utf8")) as { id: string; recipe: string };
+    const from = first.get(recipe);
+    if (from !== undefined && Date.parse(updated) >= from) found.push(id);
+  }
+  return found.sort();
+}

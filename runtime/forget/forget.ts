@@ -1,0 +1,310 @@
+import { leafOfRow, SEALED_TABLE_NAMES } from "../audit";
+import { ShardFiles, shardName } from "../dataset";
+import { type Identities, MANIFEST, withoutRows } from "../intake";
+import { DirectoryStore, ObjectNotFoundError } from "../platform/stores";
+import { type TableName, tableFolder } from "../platform/warehouse";
+import type { Workspace } from "../platform/workspace";
+import type { Found, Wanted } from "./find";
+import { Mentions } from "./mentions";
+
+/** What was taken away, or would be. */
+export interface Forgotten {
+  /** Objects by bucket. */
+  readonly objects: Readonly<Record<string, number>>;
+  /** Rows by table; of `audit`, rows that were kept without what linked them. */
+  readonly rows: Readonly<Record<string, number>>;
+  /** Reports that spoke of it and are gone as a whole: their names. */
+  readonly reports: readonly string[];
+}
+
+/** Where what is forgotten leaves a mark, below the reports. */
+export const FORGOTTEN = "forgotten/";
+
+/** What serve keeps below the reports of answers and of what it took: no step makes it anew. */
+const OF_ANSWERS = /^(answers|history|feedback[^/]*|idempotency|dicomweb)\//;
+
+type SealedRow = Parameters<typeof leafOfRow>[1];
+type Line = Readonly<Record<string, unknown>>;
+/** What becomes of a row: it goes, stays as it is, or stays as another. */
+type Fate = "goes" | "stays" | Line;
+
+/**
+ * Takes everything of a patient or a scan away, in every generation. What it is found by, the rows of `images`, goes last:
+ * whoever is stopped and begins anew finds the rest. Nothing else is changed: objects that keep a part are replaced first,
+ * and their earlier generations taken away then.
+ */
+export async function forget(
+  workspace: Workspace,
+  found: Found,
+  options: { readonly mark: string; readonly dry: boolean; readonly now: Date; readonly signal: AbortSignal },
+): Promise<Forgotten> {
+  return new Forgetting(workspace, found, options).run();
+}
+
+/** A name for what was asked for that tells nothing of it: the holder of the key can make it again, and nobody else. */
+export async function markOf(wanted: Wanted, identities: Identities): Promise<string> {
+  const names = await identities.of(undefined);
+  const what = "patient" in wanted ? `patient ${wanted.patient.trim()}` : `source ${wanted.source}`;
+  return names.uid(`forgotten ${what}`).slice("2.25.".length);
+}
+
+class Forgetting {
+  private readonly objects: Record<string, number> = {};
+  private readonly rows: Record<string, number> = {};
+  private readonly reports: string[] = [];
+  /** Of answers about the pictures. */
+  private readonly answers = new Set<string>();
+  private readonly requests = new Set<string>();
+
+  constructor(
+    private readonly workspace: Workspace,
+    private readonly found: Found,
+    private readonly options: Parameters<typeof forget>[2],
+  ) {}
+
+  async run(): Promise<Forgotten> {
+    const { ids, pictures, objects, pseudonym } = this.found;
+    await this.findAnswers();
+    await this.shards();
+    await this.kept();
+    await this.below(
+      "quarantine",
+      [...ids].map((id) => `${id}/`),
+    );
+    await this.named("curated", [
+      ...[...pictures].map((sha256) => `images/${sha256}.png`),
+      ...[...ids].map((id) => `masks/${id}.png`),
+    ]);
+    await this.ownUp();
+    await this.table("features_deep", (row) => (pictures.has(String(row.sha256)) ? "goes" : "stays"));
+    await this.table("features_pca", (row) => (ids.has(String(row.id)) ? "goes" : "stays"));
+    await this.table("feedback", (row) => (this.isAnswered(row) ? "goes" : "stays"));
+    await this.table("audit", (row) => this.withoutLink(row));
+    await this.table("predictions", (row) => (this.isAnswered(row) ? "goes" : "stays"));
+    await this.table("assignments", (row) => (ids.has(String(row.id)) ? "goes" : "stays"));
+    await this.manifest();
+    await this.named("landing", objects);
+    // Of what was made of scans, earlier versions may show what the present ones do not.
+    if (!this.options.dry)
+      for (const bucket of ["processed", "curated", "quarantine", "reports", "warehouse"] as const)
+        this.store(bucket).forgetNoncurrent();
+    await this.tombstone();
+    await this.table("images", (row) =>
+      ids.has(String(row.id)) || (pseudonym !== undefined && row.patient === pseudonym) ? "goes" : "stays",
+    );
+    return { objects: this.objects, rows: this.rows, reports: this.reports };
+  }
+
+  private async findAnswers(): Promise<void> {
+    const { pictures } = this.found;
+    for (const { row } of await this.workspace.warehouse.rows("predictions"))
+      if (pictures.has(row.sha256)) {
+        this.answers.add(row.id);
+        this.requests.add(row.request);
+      }
+    // A scan of several pages has one row, of its most suspicious one.
+    for await (const { name } of this.workspace.buckets.reports.listAll("answers/")) {
+      const [, id = "", , file = ""] = name.split("/");
+      if (pictures.has(file.replace(/\.png$/, ""))) this.answers.add(id);
+    }
+  }
+
+  private isAnswered({ request, id }: Line): boolean {
+    return this.requests.has(String(request)) || this.answers.has(String(id));
+  }
+
+  /**
+   * Writes down, before it is done, which leaves of the log of answers and acts lose their rows or find them changed: hashes
+   * that say nothing without the salt, which goes with the row. Who verifies the log finds each of them here.
+   */
+  private async ownUp(): Promise<void> {
+    if (this.options.dry) return;
+    const leaves: string[] = [];
+    for (const table of SEALED_TABLE_NAMES)
+      for (const { row } of await this.workspace.warehouse.rows(table)) {
+        const line = row as unknown as Line;
+        const goes = table === "audit" ? this.withoutLink(line) !== "stays" : this.isAnswered(line);
+        if (goes) leaves.push(leafOfRow(table, row as SealedRow));
+      }
+    if (leaves.length === 0) return;
+    const { mark, now } = this.options;
+    const content = `${JSON.stringify({ at: now.toISOString(), leaves: leaves.sort() }, null, 2)}\n`;
+    const name = `${FORGOTTEN}${mark}/${now.getTime()}-leaves.json`;
+    await this.store("reports").create(name, content, { contentType: "application/json" });
+  }
+
+  /** Who did what, when and in which role stays; to what it was done goes. */
+  private withoutLink(row: Line): Fate {
+    const { ids, pictures } = this.found;
+    const subject = typeof row.subject === "string" ? row.subject : "?";
+    const linked =
+      pictures.has(String(row.sha256)) ||
+      ids.has(subject) ||
+      this.answers.has(subject) ||
+      this.requests.has(String(row.request)) ||
+      [...this.found.objects].some((name) => name.includes(`/${subject}/`));
+    // Without its salt: with it, whoever has the picture could try what stood here against the leaf of the log.
+    const { salt: _, ...said } = row;
+    return linked ? { ...said, subject: null, sha256: null } : "stays";
+  }
+
+  /** Shards without the rows: the new one is there before the old one goes. */
+  private async shards(): Promise<void> {
+    const processed = this.store("processed");
+    const { ids, pictures } = this.found;
+    const files = await ShardFiles.open(processed);
+    try {
+      for await (const { name, metadata } of processed.listAll()) {
+        this.options.signal.throwIfAborted();
+        if (name.startsWith("planning/")) {
+          await this.erase(processed, name);
+          continue;
+        }
+        if (!/\/part-[^/]*\.parquet$/.test(name)) {
+          await this.text(processed, name, this.mentions());
+          continue;
+        }
+        const rows = await files.rows(name);
+        const left = rows.filter((row) => !ids.has(row.id) && !pictures.has(row.sha256));
+        if (left.length === rows.length) continue;
+        const current = shardName(left);
+        if (!this.options.dry && left.length > 0 && current.split("/")[0] === name.split("/")[0]) {
+          const planes = await files.planes(name, new Set(left.map(({ id }) => id)));
+          const label = metadata.bucket === undefined ? undefined : { bucket: metadata.bucket };
+          await files.write({ name: current, rows: left }, planes, label);
+        }
+        await this.erase(processed, name);
+      }
+    } finally {
+      await files.close();
+    }
+  }
+
+  /** What is kept of answers, and reports that speak of it. */
+  private async kept(): Promise<void> {
+    const reports = this.store("reports");
+    const mentions = this.mentions();
+    for await (const { name, metadata } of reports.listAll()) {
+      this.options.signal.throwIfAborted();
+      if (name.startsWith(FORGOTTEN)) continue;
+      const [folder, first = ""] = name.split("/");
+      const own = folder === "answers" && this.answers.has(first);
+      if (own || mentions.in(name) || mentions.in(JSON.stringify(metadata))) await this.erase(reports, name);
+      else if (!/\.(png|jpe?g|parquet|npy|bin)$/.test(name)) await this.text(reports, name, mentions);
+    }
+  }
+
+  private mentions(): Mentions {
+    const { ids, pictures, pseudonym, objects } = this.found;
+    const instances = [...objects].map((name) => name.replace(/^.*\//, "").replace(/\.dcm$/, "")).filter(isUid);
+    const hashes = [...ids, ...pictures, ...this.answers, ...this.requests, ...instances];
+    return new Mentions(pseudonym === undefined ? hashes : [...hashes, pseudonym], objects);
+  }
+
+  /** Of a table of lines, the lines go; of anything else, all of it. */
+  private async text(store: DirectoryStore, name: string, mentions: Mentions): Promise<void> {
+    const text = (await store.read(name)).toString("utf8");
+    if (!mentions.in(text)) return;
+    if (/\.(csv|jsonl|ndjson)$/.test(name)) {
+      const left = text.split("\n").filter((line) => !mentions.in(line));
+      await this.replace(store, name, left.join("\n"));
+      return;
+    }
+    if (!OF_ANSWERS.test(name)) this.reports.push(`${store.bucket}/${name}`);
+    await this.erase(store, name);
+  }
+
+  private async table(table: TableName, fate: (row: Line) => Fate): Promise<void> {
+    const warehouse = this.store("warehouse");
+    for await (const { name } of warehouse.listAll(tableFolder(table))) {
+      this.options.signal.throwIfAborted();
+      const lines = (await warehouse.read(name)).toString("utf8").split("\n");
+      let changed = 0;
+      const left = lines.flatMap((line) => {
+        const what = line === "" ? "stays" : fate(JSON.parse(line) as Line);
+        if (what === "stays") return [line];
+        changed++;
+        return what === "goes" ? [] : [JSON.stringify(what)];
+      });
+      if (changed === 0) continue;
+      this.rows[table] = (this.rows[table] ?? 0) + changed;
+      if (left.every((line) => line === "")) await this.remove(warehouse, name);
+      else await this.write(warehouse, name, left.join("\n"));
+    }
+  }
+
+  private async manifest(): Promise<void> {
+    const landing = this.store("landing");
+    const before = await landing.read(MANIFEST).catch((error: unknown) => {
+      if (error instanceof ObjectNotFoundError) return undefined;
+      throw error;
+    });
+    if (before === undefined) return;
+    const { objects, patient } = this.found;
+    const after = withoutRows(before, (path, id) => objects.has(path) || (patient !== undefined && id === patient));
+    if (!after.equals(before)) await this.replace(landing, MANIFEST, after);
+    // Earlier ones may name what this one does not.
+    else if (!this.options.dry) landing.forgetEarlier(MANIFEST);
+  }
+
+  private async tombstone(): Promise<void> {
+    if (this.options.dry) return;
+    const { mark, now } = this.options;
+    const content = {
+      at: now.toISOString(),
+      objects: this.objects,
+      rows: this.rows,
+      models: this.found.models,
+    };
+    await this.store("reports").create(
+      `${FORGOTTEN}${mark}/${now.getTime()}.json`,
+      `${JSON.stringify(content, null, 2)}\n`,
+      { contentType: "application/json" },
+    );
+  }
+
+  private async below(bucket: "quarantine", prefixes: readonly string[]): Promise<void> {
+    const store = this.store(bucket);
+    for (const prefix of prefixes) for await (const { name } of store.listAll(prefix)) await this.erase(store, name);
+  }
+
+  private async named(bucket: "curated" | "landing", names: Iterable<string>): Promise<void> {
+    const store = this.store(bucket);
+    for (const name of names) {
+      this.options.signal.throwIfAborted();
+      await this.erase(store, name);
+    }
+  }
+
+  private async replace(store: DirectoryStore, name: string, content: Buffer | string): Promise<void> {
+    this.count(store);
+    await this.write(store, name, content);
+  }
+
+  private async erase(store: DirectoryStore, name: string): Promise<void> {
+    if (this.options.dry ? await store.stat(name) : await store.forget(name)) this.count(store);
+  }
+
+  private async write(store: DirectoryStore, name: string, content: Buffer | string): Promise<void> {
+    if (this.options.dry) return;
+    const { contentType, metadata } = (await store.stat(name)) ?? {};
+    await store.write(name, content, { ...(contentType ? { contentType } : {}), ...(metadata ? { metadata } : {}) });
+    store.forgetEarlier(name);
+  }
+
+  private async remove(store: DirectoryStore, name: string): Promise<void> {
+    if (!this.options.dry) await store.forget(name);
+  }
+
+  private count({ bucket }: DirectoryStore): void {
+    this.objects[bucket] = (this.objects[bucket] ?? 0) + 1;
+  }
+
+  private store(bucket: keyof Workspace["buckets"]): DirectoryStore {
+    const store = this.workspace.buckets[bucket];
+    if (store instanceof DirectoryStore) return store;
+    throw new Error(`${store.uri} is no folder: only a workspace's scans are forgotten by this command.`);
+  }
+}
+
+const isUid = (name: string) => /^2\.25\.\d+$/.test(name);
