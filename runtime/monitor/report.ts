@@ -18,7 +18,7 @@ export interface LiveAnswer {
 }
 
 /** By what accuracy is told beside that of all scans. */
-export const PARTS = ["view", "subtype", "collection"] as const;
+export const PARTS = ["scanner", "view", "subtype", "collection"] as const;
 
 export type ConfirmedAnswer = Confirmed & { readonly day: string; readonly parts: LiveAnswer["parts"] };
 

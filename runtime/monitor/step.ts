@@ -60,10 +60,10 @@ export async function monitorDays(
   const { threshold, recipe } = await readMetadata(modelFilesInStore(buckets.models, model));
   const own = new Map<string, { readonly label: Label; readonly group: string; readonly split: string }>();
   const origins = new Origins();
-  for (const { sha256, label, group, split, ingested_at, id, view } of await currentImages(warehouse)) {
+  for (const { sha256, label, group, split, ingested_at, id, ...made } of await currentImages(warehouse)) {
     if (!isLabel(label) || split === null || ingested_at > promotedAt) continue;
     own.set(sha256, { label, group: group ?? id, split });
-    if (split === "train") origins.add(view);
+    if (split === "train") origins.add(made);
   }
   const before = laterDay(to, 1);
   const answered = await warehouse.ask(MODEL_ANSWERS, { model, before });
@@ -86,7 +86,7 @@ export async function monitorDays(
     input: inputOf({
       ...statistics.get(answer.sha256),
       ...spread?.statistics(features.get(answer.sha256)),
-      origin: origins.rarity(answer.view),
+      origin: origins.rarity(answer),
     }),
   });
   const known = new Set<string>();
@@ -101,7 +101,7 @@ export async function monitorDays(
   const days = daysBetween([live[0]?.day ?? from, from].sort()[0] as string, to);
   const answers: readonly LiveAnswer[] = live.map((row) => ({
     ...{ request: row.request, day: row.day, probability: row.probability, decision: row.decision },
-    parts: { view: row.view, subtype: row.subtype, collection: row.collection },
+    parts: { scanner: row.scanner, view: row.view, subtype: row.subtype, collection: row.collection },
   }));
   const byRequest = new Map(answers.map((answer) => [answer.request, answer]));
   const confirmed = agreed(await warehouse.ask(STANDING_FEEDBACK, { before }), byRequest);
@@ -132,24 +132,32 @@ export async function monitorDays(
   return monitored;
 }
 
-/** How often training scans come from where a scan comes from. */
+/** What DICOM or the manifest told of how a scan was made. */
+type Origin = Readonly<Record<"scanner" | "sequence" | "view", string | null>>;
+
+/** How often training scans come from where a scan comes from: by scanner, sequence and view together. */
 class Origins {
   private readonly counts = new Map<string, number>();
 
   private all = 0;
 
-  add(origin: string | null): void {
-    if (origin === null) return;
-    this.counts.set(origin, (this.counts.get(origin) ?? 0) + 1);
+  add(origin: Origin): void {
+    const name = nameOf(origin);
+    if (name === null) return;
+    this.counts.set(name, (this.counts.get(name) ?? 0) + 1);
     this.all++;
   }
 
-  /** Negative logarithm of the share of training scans of that origin; null where either is not known. */
-  rarity(origin: string | null): number | null {
-    if (origin === null || this.all === 0) return null;
-    return -Math.log(((this.counts.get(origin) ?? 0) + 0.5) / (this.all + 1));
+  /** Negative logarithm of the share of training scans of that origin; null where nothing of either is known. */
+  rarity(origin: Origin): number | null {
+    const name = nameOf(origin);
+    if (name === null || this.all === 0) return null;
+    return -Math.log(((this.counts.get(name) ?? 0) + 0.5) / (this.all + 1));
   }
 }
+
+const nameOf = ({ scanner, sequence, view }: Origin) =>
+  [scanner, sequence, view].every((fact) => fact === null) ? null : JSON.stringify([scanner, sequence, view]);
 
 const isLabel = (label: string | null): label is Label => label === "Cancer" || label === "Non-Cancer";
 

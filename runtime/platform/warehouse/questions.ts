@@ -342,14 +342,15 @@ export const MODEL_ANSWERS = question(
   z.strictObject({ model: z.string(), before: z.string() }),
   z.object({
     ...{ request: z.string(), sha256: z.string(), probability: z.number(), decision: z.string(), day: z.string() },
-    ...{ group: text, split: text, view: text, subtype: text, collection: text, ingested: text },
+    ...{ group: text, split: text, view: text, sequence: text, scanner: text, subtype: text, collection: text },
+    ingested: text,
   }),
   (dialect) => {
     const { column, parameter, table } = dialect;
     const before = `predicted_at < CAST(${parameter("before")} AS TIMESTAMP)`;
     return `SELECT answers.request, answers.sha256, answers.probability, answers.decision,
   ${dayOf("answers.predicted_at")} AS day, images.${column("group")}, images.split, images.${column("view")},
-  images.subtype, images.collection, ${dayOf("images.ingested_at")} AS ingested
+  images.${column("sequence")}, images.scanner, images.subtype, images.collection, ${dayOf("images.ingested_at")} AS ingested
 FROM ${table("predictions", before)} AS answers
 LEFT JOIN (
   SELECT *

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import type { GreyImage } from "../../../runtime/imaging";
 import { describeSimulation, type SimulateOptions, simulate } from "../../../runtime/monitor";
 import { FeatureSpread } from "../../../runtime/monitor/feature-spread";
+import { drifted } from "../../../runtime/monitor/simulate/drifts";
 import { live, Population } from "../../../runtime/monitor/simulate/life";
 import type { PoolScan } from "../../../runtime/monitor/simulate/pool";
 import { createLogger } from "../../../runtime/platform/logging";
@@ -104,7 +105,9 @@ async function workspaceWith(scans: number) {
       ...{ width: 64, height: 72, depth: 8 },
       pixels: new Uint8Array(headPixels(64, 72, bright ? spot : undefined, i)),
     };
-    const row = await land(workspace, `${bright ? "Cancer" : "Non-Cancer"}/${i}.png`, head);
+    // A little noise: no two are equal.
+    const image = drifted(head, "noise", 0.3, i);
+    const row = await land(workspace, `${bright ? "Cancer" : "Non-Cancer"}/${i}.png`, image);
     await assign(workspace, row, { group: `g${i}`, split: i < 12 ? "train" : i < 30 ? "validation" : "test" });
   }
   return workspace;

@@ -378,10 +378,7 @@ describe("what monitoring asks", () => {
 
   test("every answer of a model before a day, with what is known of the picture", async () => {
     const image = imageRow("i1", {
-      sha256: "a",
-      source: "Cancer/a",
-      view: "axial",
-      subtype: "glioma",
+      ...{ sha256: "a", source: "Cancer/a", view: "axial", scanner: "s", sequence: "T1", subtype: "glioma" },
       collection: "c",
     });
     const later = imageRow("i2", { sha256: "a", source: "Cancer/b", ingested_at: "2026-04-01T00:00:00.000Z" });
@@ -396,12 +393,52 @@ describe("what monitoring asks", () => {
         answer("another model's", { model: "n" }),
       ],
     });
-    const known = { sha256: "a", group: "g", split: "test", view: "axial", subtype: "glioma", collection: "c" };
-    const nothing = { group: null, split: null, view: null, subtype: null, collection: null, ingested: null };
+    const known = {
+      sha256: "a",
+      group: "g",
+      split: "test",
+      view: "axial",
+      scanner: "s",
+      sequence: "T1",
+      subtype: "glioma",
+    };
+    const nothing = {
+      group: null,
+      split: null,
+      view: null,
+      sequence: null,
+      scanner: null,
+      subtype: null,
+      ingested: null,
+    };
     expect(await ask(MODEL_ANSWERS, { model: "m", before: "2026-05-03" })).toEqual([
-      { ...known, request: "r1", probability: 0.5, decision: "Uncertain", day: "2026-05-01", ingested: "2026-03-04" },
-      { ...known, request: "r2", probability: 0.25, decision: "Non-Cancer", day: "2026-05-01", ingested: "2026-03-04" },
-      { ...nothing, request: "r3", sha256: "unknown", probability: 0.25, decision: "Non-Cancer", day: "2026-05-02" },
+      {
+        ...known,
+        collection: "c",
+        request: "r1",
+        probability: 0.5,
+        decision: "Uncertain",
+        day: "2026-05-01",
+        ingested: "2026-03-04",
+      },
+      {
+        ...known,
+        collection: "c",
+        request: "r2",
+        probability: 0.25,
+        decision: "Non-Cancer",
+        day: "2026-05-01",
+        ingested: "2026-03-04",
+      },
+      {
+        ...nothing,
+        collection: null,
+        request: "r3",
+        sha256: "unknown",
+        probability: 0.25,
+        decision: "Non-Cancer",
+        day: "2026-05-02",
+      },
     ]);
   });
 
