@@ -27,6 +27,21 @@ const WRONG_BETS: readonly TailBet[] = [
   { of: "tail", tail: 0.1, share: 0.2 },
 ];
 
+/**
+ * Bets on the log odds, half of them on other shares of the two classes: odds twice or half as large, where the reference
+ * has its own share. Two heaps that change in size are seen sooner so than by where all values lie.
+ */
+function predictionBets(scans: readonly { readonly label: Confirmed["label"] }[]): Detector["bets"] {
+  const cancer = scans.filter(({ label }) => label === "Cancer").length;
+  const tail = (cancer + 1) / (scans.length + 2);
+  const odds = tail / (1 - tail);
+  const steps = [2 * odds, odds / 2].map((other): TailBet => ({ of: "tail", tail, share: other / (1 + other) }));
+  return [
+    ...steps.map((bet) => ({ statistic: 0, bet, weight: 0.25 })),
+    ...SHIFT_BETS.map((bet) => ({ statistic: 0, bet, weight: 0.5 / SHIFT_BETS.length })),
+  ];
+}
+
 /** A scan with what is watched of it. */
 export interface WatchedScan {
   /** That a person finds it by: the request, or the picture's SHA-256. */
@@ -111,12 +126,12 @@ export class Watch {
       name: WatchName,
       statistics: readonly string[],
       values: (statistic: number) => Iterable<number>,
-      bets: readonly AnyBet[],
+      bets: Detector["bets"],
     ): Line => ({
       name,
       statistics,
       streams: statistics.map((_, i) => new ConformalStream(values(i), random)),
-      detector: new Detector(betsOn(statistics.length, bets), PATIENCE[name]),
+      detector: new Detector(bets, PATIENCE[name]),
       seen: [],
     });
     this.lines = [
@@ -124,10 +139,15 @@ export class Watch {
         "input",
         INPUT_STATISTICS,
         (i) => scans.map(({ input }) => input[i] ?? null).filter((value) => value !== null),
-        SHIFT_BETS,
+        betsOn(INPUT_STATISTICS.length, SHIFT_BETS),
       ),
-      line("prediction", ["log-odds"], () => scans.map(({ probability }) => logOddsOf(probability)), SHIFT_BETS),
-      line("feedback", ["loss"], () => scans.map(lossOf), WRONG_BETS),
+      line(
+        "prediction",
+        ["log-odds"],
+        () => scans.map(({ probability }) => logOddsOf(probability)),
+        predictionBets(scans),
+      ),
+      line("feedback", ["loss"], () => scans.map(lossOf), betsOn(1, WRONG_BETS)),
     ];
   }
 
@@ -191,15 +211,16 @@ function alarmOf({ name, statistics, seen }: Line, day: number, drivers: readonl
     since,
     drivers: named.map(({ statistic, share, bet }) => ({
       statistic: statistics[statistic] as string,
-      direction: directionOf(bet),
+      direction: directionOf(name, bet),
       share,
     })),
     scans: [...new Set(evidence.map((one) => one.name))].slice(0, NAMED),
   };
 }
 
-function directionOf(bet: AnyBet): Direction {
-  if (bet.of === "tail") return "worse";
+function directionOf(watch: WatchName, bet: AnyBet): Direction {
+  if (watch === "feedback") return "worse";
+  if (bet.of === "tail") return bet.share > bet.tail ? "higher" : "lower";
   if (bet.of === "place") return bet.tilt > 0 ? "higher" : "lower";
   return bet.tilt > 0 ? "wider" : "narrower";
 }
