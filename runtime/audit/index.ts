@@ -1,3 +1,4 @@
+export { type Act, writeAct } from "./act";
 export { leafOfRow, newSalt, SEALED_TABLE_NAMES } from "./leaf";
 export { ForkedLog, type LogStore } from "./log";
 export { type ConsistencyProof, type InclusionProof, NothingToProve, proveConsistency, proveInclusion } from "./proof";

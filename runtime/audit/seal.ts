@@ -4,7 +4,8 @@ import { ConfigurationError } from "../platform/config";
 import type { Progress } from "../platform/progress";
 import type { ObjectStore } from "../platform/stores";
 import { type AuditRow, DamagedRowsError, type Warehouse } from "../platform/warehouse";
-import { digestOf, newSalt, rowsOf, SEALED_TABLE_NAMES, type SealedRow, type SealedTable, timeOf } from "./leaf";
+import { writeAct } from "./act";
+import { digestOf, rowsOf, SEALED_TABLE_NAMES, type SealedRow, type SealedTable, timeOf } from "./leaf";
 import { Lease } from "./lease";
 import { type Chunk, ForkedLog, Log, type LogStore } from "./log";
 import { type Checkpoint, checkpointText, type NoteKey, openCheckpoint, signedNote } from "./note";
@@ -238,13 +239,12 @@ class Sealer {
 
   /** That somebody took in rows which say a time before the last seal: a row too. */
   private async writeDown(late: Batch, at: Date): Promise<Batch> {
-    const request = randomUUID();
-    const row: AuditRow = {
-      ...{ request, action: LATE_ACTION, who: "local", role: "admin", subject: lateSubject(late) },
-      ...{ sha256: null, model: null, recipe: null, result: late.time, recorded_at: at.toISOString(), salt: newSalt() },
+    const act = {
+      ...{ request: randomUUID(), action: LATE_ACTION, who: "local", role: "admin", subject: lateSubject(late) },
+      ...{ sha256: null, model: null, recipe: null, result: late.time },
     };
-    await this.options.warehouse.append("audit", request, [row], { unique: true });
-    return asBatch("audit", request, [row]);
+    const { batch, row } = await writeAct(this.options.warehouse, act, at);
+    return asBatch("audit", batch, [row]);
   }
 
   private async *planned(

@@ -1,4 +1,6 @@
+import { randomUUID } from "node:crypto";
 import { join, resolve } from "node:path";
+import { writeAct } from "../audit";
 import { featuresReportStep, featuresStep, TooFewImagesError } from "../features";
 import { ingestStep, uploadStep } from "../ingest";
 import type { FolderNames } from "../intake";
@@ -11,6 +13,7 @@ import { scoreStep } from "../score";
 import { type Backend, useBackend } from "../tensorflow";
 import { type TrainingRun, trainEvaluatePromote } from "../train";
 import { runStep, type StepOptions } from "./command-line";
+import { byHand, inWorkspace } from "./models";
 import { renderSummary } from "./summary-table";
 import { PHANTOMS } from "./workspace-data";
 
@@ -80,5 +83,12 @@ export interface TrainingOptions extends StepOptions {
 /** Trains, then evaluates on the untouched test split and promotes the model if the registry's rule says so. */
 export async function runTraining(options: TrainingOptions): Promise<TrainingRun> {
   const backend = await useBackend(options.backend);
-  return trainEvaluatePromote({ ...options, backend }, (name, work) => runStep(name, options, work));
+  const run = await trainEvaluatePromote({ ...options, backend }, (name, work) => runStep(name, options, work));
+  const { promoted, current } = run.promotion;
+  const { id } = run.trained.metadata;
+  if (promoted && current)
+    await inWorkspace(options.out, ({ warehouse }) =>
+      writeAct(warehouse, byHand({ request: randomUUID(), action: "promote", subject: id, result: id })),
+    );
+  return run;
 }

@@ -1,8 +1,11 @@
+import { randomUUID } from "node:crypto";
+import { type Act, writeAct } from "../audit";
 import { readEvaluation } from "../evaluate";
 import { describeParity, examineModel, type ModelMetadata, modelFilesInStore } from "../model";
 import { ConfigurationError } from "../platform/config";
 import type { Metric } from "../platform/metric";
 import { openStore, type ReadableStore } from "../platform/stores";
+import { openWarehouse, type Warehouse } from "../platform/warehouse";
 import { openWorkspace, type Workspace } from "../platform/workspace";
 import { currentModel, publishedModels } from "../registry";
 import { type Comparison, type ModelShelves, Models, type Promotion, promoteModel, rollBackModel } from "../serve";
@@ -24,7 +27,14 @@ export interface ListedModel {
 }
 
 /** Where models and their evaluations lie: in a workspace, or in two buckets. */
-export type ModelPlace = string | { readonly models: string; readonly reports: string };
+export type ModelPlace = string | ModelBuckets;
+
+interface ModelBuckets {
+  readonly models: string;
+  readonly reports: string;
+  /** Where what is done is written down, as the processes are told: `bigquery://PROJECT/DATASET`. @default nowhere */
+  readonly warehouse?: string | undefined;
+}
 
 export async function listModels(place: ModelPlace): Promise<readonly ListedModel[]> {
   return onShelves(place, async ({ pointer: models, reports }) => {
@@ -65,15 +75,40 @@ export async function compareModels(place: ModelPlace, a: string, b: string): Pr
  * @throws {NotMoved} with the reason; {ConfigurationError} if there is no such model
  */
 export async function promote(place: ModelPlace, id: string): Promise<Promotion> {
-  return onShelves(place, async (shelves) => {
+  return onShelves(place, async (shelves, warehouse) => {
     await requireModels(shelves.pointer, id);
-    return promoteModel(shelves, id);
+    return writtenDown(warehouse, "promote", id, () => promoteModel(shelves, id));
   });
 }
 
 /** Makes the model before the current one current again. @throws {NotMoved} with the reason */
 export async function rollBack(place: ModelPlace): Promise<Promotion> {
-  return onShelves(place, (shelves) => rollBackModel(shelves));
+  return onShelves(place, async (shelves, warehouse) => {
+    const current = (await currentModel(shelves.pointer))?.model ?? null;
+    return writtenDown(warehouse, "rollback", current, () => rollBackModel(shelves));
+  });
+}
+
+/** Does what moves the pointer: rows of `audit` say before that it was asked for, and after what is current then. */
+async function writtenDown(
+  warehouse: Warehouse | undefined,
+  action: "promote" | "rollback",
+  subject: string | null,
+  work: () => Promise<Promotion>,
+): Promise<Promotion> {
+  const request = randomUUID();
+  const write = async (result: string) => {
+    if (warehouse) await writeAct(warehouse, byHand({ request, action, subject, result }));
+  };
+  await write("asked");
+  const moved = await work();
+  await write(moved.current);
+  return moved;
+}
+
+/** What somebody did at the command line, where nobody is asked who he is. */
+export function byHand(act: Pick<Act, "request" | "action" | "subject" | "result">): Act {
+  return { ...act, who: "local", role: "admin", sha256: null, model: null, recipe: null };
 }
 
 /** @throws {ConfigurationError} with a sentence for each that is not there */
@@ -89,11 +124,21 @@ export async function requireModels(models: ReadableStore, ...ids: readonly stri
   );
 }
 
-async function onShelves<T>(place: ModelPlace, work: (shelves: ModelShelves) => Promise<T>): Promise<T> {
+async function onShelves<T>(
+  place: ModelPlace,
+  work: (shelves: ModelShelves, warehouse: Warehouse | undefined) => Promise<T>,
+): Promise<T> {
   if (typeof place === "string")
-    return inWorkspace(place, ({ buckets: { models, reports } }) => work({ pointer: models, reports }));
+    return inWorkspace(place, ({ buckets: { models, reports }, warehouse }) =>
+      work({ pointer: models, reports }, warehouse),
+    );
   const [pointer, reports] = await Promise.all([openStore(place.models), openStore(place.reports)]);
-  return work({ pointer, reports });
+  const warehouse = place.warehouse === undefined ? undefined : await openWarehouse(place.warehouse);
+  try {
+    return await work({ pointer, reports }, warehouse);
+  } finally {
+    await warehouse?.close();
+  }
 }
 
 export async function inWorkspace<T>(directory: string, work: (workspace: Workspace) => Promise<T>): Promise<T> {

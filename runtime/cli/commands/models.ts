@@ -12,6 +12,7 @@ interface PlaceFlags {
   readonly out: string;
   readonly models?: string;
   readonly reports?: string;
+  readonly warehouse?: string;
 }
 
 interface Flags extends PlaceFlags {
@@ -54,13 +55,13 @@ export function modelsCommand(): Command {
     .argument(...ID)
     .action(async (id: string, flags: Flags, command: Command) => {
       const { promote } = await import("../models.js");
-      await move(flags, () => promote(placeOf(flags, command), id));
+      await move(flags, placeOf(flags, command), (place) => promote(place, id));
     });
   anywhere(models.command("rollback"))
     .description("make the model before the current one current again; a second rollback undoes the first")
     .action(async (flags: Flags, command: Command) => {
       const { rollBack } = await import("../models.js");
-      await move(flags, () => rollBack(placeOf(flags, command)));
+      await move(flags, placeOf(flags, command), rollBack);
     });
   models
     .command("convert")
@@ -82,6 +83,9 @@ function anywhere(command: Command): Command {
     .addOption(out())
     .addOption(bucket("--models <uri>", "models", "MODELS_BUCKET"))
     .addOption(bucket("--reports <uri>", "evaluations", "REPORTS_BUCKET"))
+    .addOption(
+      new Option("--warehouse <uri>", "the hospital's tables, in which what is done is written down").env("WAREHOUSE"),
+    )
     .option("--json", "for a machine");
 }
 
@@ -93,7 +97,7 @@ const bucket = (flags: string, what: string, variable: string) =>
   });
 
 /** @throws {ConfigurationError} if it is none, or half of one, or two */
-function placeOf({ out, models, reports }: PlaceFlags, command: Command): ModelPlace {
+function placeOf({ out, models, reports, warehouse }: PlaceFlags, command: Command): ModelPlace {
   const given = (name: string) => command.getOptionValueSource(name) === "cli";
   if (given("out") && (given("models") || given("reports")))
     throw new ConfigurationError("The place of the models", [
@@ -103,7 +107,7 @@ function placeOf({ out, models, reports }: PlaceFlags, command: Command): ModelP
     requireWorkspace(out);
     return out;
   }
-  if (models !== undefined && reports !== undefined) return { models, reports };
+  if (models !== undefined && reports !== undefined) return { models, reports, warehouse };
   const missing = models === undefined ? "--models (or MODELS_BUCKET)" : "--reports (or REPORTS_BUCKET)";
   throw new ConfigurationError("The place of the models", [
     `${missing} is missing: models and their evaluations lie in two buckets.`,
@@ -111,10 +115,18 @@ function placeOf({ out, models, reports }: PlaceFlags, command: Command): ModelP
 }
 
 /** Does what moves the pointer, and says what came of it. */
-async function move({ json }: Flags, work: () => Promise<Promotion>): Promise<void> {
+async function move(
+  { json }: Flags,
+  place: ModelPlace,
+  work: (place: ModelPlace) => Promise<Promotion>,
+): Promise<void> {
   const { NotMoved } = await import("../../serve/index.js");
+  if (typeof place !== "string" && place.warehouse === undefined)
+    process.stderr.write(
+      "No row of audit says that this is done: --warehouse (or WAREHOUSE) names the hospital's tables.\n",
+    );
   try {
-    const moved = await work();
+    const moved = await work(place);
     if (json) return print(moved);
     const before = moved.previous === null ? "there was none before it" : `before it was ${moved.previous}`;
     process.stdout.write(`${moved.reason}\n${moved.current} is current; ${before}.\n`);

@@ -1,6 +1,6 @@
-import { leafOfRow, newSalt } from "../../audit";
+import { writeAct } from "../../audit";
 import type { Logger } from "../../platform/logging";
-import type { AuditRow, Warehouse } from "../../platform/warehouse";
+import type { Warehouse } from "../../platform/warehouse";
 import { Problem } from "../problem";
 import type { Caller } from "./roles";
 
@@ -59,11 +59,8 @@ export class Audit {
     const { request, action, who, role, subject = null, sha256 = null } = entry;
     const { model = null, recipe = null, result = null } = entry;
     const told = { request, action, who, role, subject, sha256, model, recipe, result };
-    const row: AuditRow = { ...told, recorded_at: new Date().toISOString(), salt: newSalt() };
-    // By its salt too: two acts are two rows, and nobody can try what a name was made of.
-    const leaf = leafOfRow("audit", row).slice(0, 16);
     try {
-      await this.warehouse.append("audit", `${request}-${leaf}`, [row], { unique: true });
+      await writeAct(this.warehouse, told);
     } catch (error) {
       this.log.error({ err: error, request, action }, "The audit row cannot be written, so no answer was given");
       throw new Problem(

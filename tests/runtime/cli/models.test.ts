@@ -10,6 +10,7 @@ import { loadClassifier, type ModelMetadata, parityProblem } from "../../../runt
 import { ConfigurationError } from "../../../runtime/platform/config";
 import type { StepContext } from "../../../runtime/platform/step";
 import { openStore } from "../../../runtime/platform/stores";
+import { ObjectStoreWarehouse } from "../../../runtime/platform/warehouse";
 import { openWorkspace, type Workspace } from "../../../runtime/platform/workspace";
 import { currentModel } from "../../../runtime/registry";
 import { useBackend } from "../../../runtime/tensorflow";
@@ -415,7 +416,16 @@ describe("models -- compare, promote, rollback", () => {
       const run = (...options: string[]) => running(options, env);
       expect(await run("promote", BETTER)).toMatchObject({ code: 0 });
       expect(await currentModel(stored)).toMatchObject({ model: BETTER, previous: FIRST });
-      expect(await rollBack(buckets)).toMatchObject({ current: FIRST, previous: BETTER });
+      // What is done is written down, where somebody says where.
+      const tables = join(root, "hospital", "warehouse");
+      expect(await rollBack({ ...buckets, warehouse: tables })).toMatchObject({ current: FIRST, previous: BETTER });
+      const acts = (await new ObjectStoreWarehouse(await openStore(tables)).rows("audit")).map(({ row }) => row);
+      expect(acts.map(({ result }) => result).sort()).toEqual(["asked", FIRST].sort());
+      for (const act of acts)
+        expect(act).toMatchObject({
+          ...{ action: "rollback", who: "local", role: "admin", subject: BETTER },
+          salt: expect.stringMatching(/^[0-9a-f]{32}$/),
+        });
       // A workspace that is named is meant.
       expect(await run("promote", WORSE, "--out", place)).toMatchObject({ code: 0 });
       expect(await current()).toBe(WORSE);

@@ -5,8 +5,10 @@ import { join } from "node:path";
 import type { FastifyInstance } from "fastify";
 import pino from "pino";
 import sharp from "sharp";
+import { leafOfRow } from "../../../runtime/audit";
 import { decodeCurated, encodePng, pixelSha256 } from "../../../runtime/imaging";
 import { DirectoryStore } from "../../../runtime/platform/stores";
+import type { PredictionRow } from "../../../runtime/platform/warehouse";
 import { openWorkspace, type Workspace } from "../../../runtime/platform/workspace";
 import { buildServer, NothingToReplay, replay } from "../../../runtime/serve";
 import { sweepOnce } from "../../../runtime/serve/kept/sweep";
@@ -322,6 +324,8 @@ describe("a receipt", () => {
       file_sha256: createHash("sha256").update(deepScan()).digest("hex"),
       pages: body.slices.map(({ page, sha256 }) => ({ page, sha256 })),
     });
+    const [row] = (await workspace.warehouse.batch("predictions", body.request)) ?? [];
+    expect(body.receipt.leaf).toBe(leafOfRow("predictions", row as PredictionRow));
     const replayed = await replay(workspace, body.request);
     expect(replayed).toMatchObject({
       equal: true,

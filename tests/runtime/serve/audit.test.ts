@@ -106,6 +106,7 @@ test("every answer and every look at a picture is written down: who, as what, of
     recipe: BRIGHT_SPOT.recipe,
     result: "Cancer",
     recorded_at: expect.stringMatching(/^\d{4}-.*Z$/),
+    salt: expect.stringMatching(/^[0-9a-f]{32}$/),
   });
   for (const [index, action] of ["view-overlay", "view-original"].entries())
     expect(of(seen[index + 1])).toMatchObject({
