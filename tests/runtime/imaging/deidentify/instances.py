@@ -113,7 +113,7 @@ def read(path: str) -> dict:
 def pixels_of(path: Path) -> np.ndarray | None:
     try:
         return pydicom.dcmread(path, force=True).pixel_array
-    except Exception:  # noqa: BLE001 - whatever it cannot decode
+    except Exception:
         return None
 
 
