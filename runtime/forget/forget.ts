@@ -253,7 +253,8 @@ class Forgetting {
     const content = {
       at: now.toISOString(),
       objects: this.objects,
-      rows: this.rows,
+      // Those of images go after this is written: by them the rest is found.
+      rows: { ...this.rows, ...(this.found.ids.size > 0 ? { images: this.found.ids.size } : {}) },
       models: this.found.models,
     };
     await this.store("reports").create(
