@@ -172,7 +172,9 @@ describe("verify finds and locates", () => {
     expect(verified).toMatchObject({ ok: true, leaves: 11 });
     expect(verified.notes.join()).toMatch(/^1 leaves say a time before an earlier seal, and were taken in/);
     // Somebody makes the act disappear: what it excused is a finding again, and so is the act.
-    const act = readdirSync(workspace.path("warehouse", "audit")).find((name) => /^[0-9a-f-]{36}-[0-9a-f]{16}\.jsonl$/.test(name));
+    const act = readdirSync(workspace.path("warehouse", "audit")).find((name) =>
+      /^[0-9a-f-]{36}-[0-9a-f]{16}\.jsonl$/.test(name),
+    );
     rmSync(workspace.path("warehouse", "audit", act as string));
     expect((await found(workspace)).map((sentence) => sentence.split(":")[0])).toEqual(["deleted 10", "late 9"]);
   });
