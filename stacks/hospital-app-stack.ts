@@ -6,6 +6,7 @@ import { bundleRuntime } from "../constructs/core/runtime-bundle";
 import { Features } from "../constructs/features";
 import { Gateway } from "../constructs/gateway";
 import { Ingest } from "../constructs/ingest";
+import { Monitor } from "../constructs/monitor";
 import { Network, networkMonitoring, SharedNetwork } from "../constructs/network";
 import { Observability } from "../constructs/observability";
 import { acknowledge } from "../constructs/policy";
@@ -100,6 +101,7 @@ export class HospitalAppStack extends BaseStack {
     });
     const onCluster = { buckets, warehouse, source, preprocess: this.preprocess, bindings: { LOG_LEVEL: logLevel } };
     new Score(this, "score", onCluster);
+    new Monitor(this, "monitor", onCluster);
     new Features(this, "features", onCluster);
 
     const { gpu, spot } = hospital.train;

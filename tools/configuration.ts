@@ -5,6 +5,7 @@ import { type DocumentedKeys, type LinePart, TIERS } from "../constructs/core/ho
 import { repositoryRoot } from "../constructs/core/repository";
 import { featuresContract } from "../runtime/features/contract";
 import { ingestContract } from "../runtime/ingest/contract";
+import { monitorContract } from "../runtime/monitor/contract";
 import type { RuntimeContract } from "../runtime/platform/contract";
 import { preprocessContract } from "../runtime/preprocess/contract";
 import { scoreContract } from "../runtime/score/contract";
@@ -23,6 +24,7 @@ const CONTRACTS: readonly RuntimeContract[] = [
   preprocessContract,
   featuresContract,
   scoreContract,
+  monitorContract,
   trainContract,
   serveContract,
 ];

@@ -5,6 +5,7 @@ import { repositoryRoot } from "../constructs/core/repository";
 import { bundleRuntime, PACKED_BUNDLES } from "../constructs/core/runtime-bundle";
 import { featuresContract } from "../runtime/features/contract";
 import { ingestContract } from "../runtime/ingest/contract";
+import { monitorContract } from "../runtime/monitor/contract";
 import { preprocessContract } from "../runtime/preprocess/contract";
 import { scoreContract } from "../runtime/score/contract";
 import { IMAGE_CONTRACTS } from "../stacks/images";
@@ -16,6 +17,7 @@ const DEPLOYED = [
   preprocessContract,
   featuresContract,
   scoreContract,
+  monitorContract,
   ...Object.values(IMAGE_CONTRACTS),
 ];
 

@@ -5,6 +5,7 @@ import { join, resolve } from "node:path";
 import { createInterface } from "node:readline";
 import { z } from "zod";
 import { featuresContract } from "../features/contract";
+import { monitorContract } from "../monitor/contract";
 import { ConfigurationError } from "../platform/config";
 import { bucketEnvironment, type RuntimeContract } from "../platform/contract";
 import { type SparkSubmission, sparkSubmission } from "../platform/spark-submission";
@@ -21,6 +22,7 @@ export const SPARK_STEPS = {
   pca: { contract: featuresContract, summary: "features", computesInJava: true },
   deep: { contract: featuresContract, summary: "features-deep", computesInJava: false },
   score: { contract: scoreContract, summary: "score", computesInJava: false },
+  monitor: { contract: monitorContract, summary: "monitor", computesInJava: false },
 } as const satisfies Record<
   string,
   { readonly contract: RuntimeContract; readonly summary: string; readonly computesInJava: boolean }

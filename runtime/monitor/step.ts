@@ -3,7 +3,7 @@ import type { Label } from "../intake";
 import { logOddsOf, modelFilesInStore, readMetadata } from "../model";
 import type { Progress } from "../platform/progress";
 import { mixSeed } from "../platform/random";
-import type { ReadableStore, ReplaceableStore } from "../platform/stores";
+import type { ReadableStore } from "../platform/stores";
 import {
   DEEP_FEATURES,
   MODEL_ANSWERS,
@@ -24,12 +24,14 @@ export interface MonitorContext {
   readonly buckets: {
     readonly curated: ReadableStore;
     readonly models: ReadableStore;
-    readonly reports: ReplaceableStore;
   };
   readonly warehouse: Warehouse;
   readonly progress: Progress;
   readonly signal: AbortSignal;
 }
+
+/** There is no model, or nothing that its answers could be compared with. */
+export class NothingToMonitorError extends Error {}
 
 /** What monitoring found, a row a number. */
 export interface Monitored {
@@ -45,17 +47,18 @@ export interface Monitored {
 
 /**
  * Watches everything that the current model answered, from its first day on, and stores what is told of the days from
- * `from` to `to`: rows of `monitoring`, and `monitoring/MODEL/TO.json` among the reports. What it finds follows from the
+ * `from` to `to`: rows of `monitoring`. What it finds follows from the
  * stored rows alone, so that a second run finds the same.
  *
- * @throws Error if there is no model, or nothing that it could be compared with
+ * @throws {NothingToMonitorError}
  */
 export async function monitorDays(
   { buckets, warehouse, progress, signal }: MonitorContext,
   { from, to, now }: { readonly from: string; readonly to: string; readonly now: Date },
 ): Promise<Monitored> {
   const current = await currentModel(buckets.models);
-  if (!current) throw new Error("There is no model here yet. Run npm run train on this workspace first.");
+  if (!current)
+    throw new NothingToMonitorError("There is no model here yet. Run npm run train on this workspace first.");
   const { model, promotedAt } = current;
   const { threshold, recipe } = await readMetadata(modelFilesInStore(buckets.models, model));
   const own = new Map<string, { readonly label: Label; readonly group: string; readonly split: string }>();
@@ -94,7 +97,7 @@ export async function monitorDays(
     .filter(({ sha256 }) => !known.has(sha256) && known.add(sha256))
     .map((answer) => ({ ...watchedOf(answer), label: (own.get(answer.sha256) as { label: Label }).label }));
   if (reference.length === 0)
-    throw new Error(
+    throw new NothingToMonitorError(
       `The answers of ${model} for the validation and test scans are not stored, so there is nothing to compare with. ` +
         "Run npm run score on this workspace first.",
     );
@@ -126,10 +129,7 @@ export async function monitorDays(
   };
   const told = daysBetween(from, to).map((day) => rowsOfDay(day, life));
   const changed = await store(warehouse, model, told, { from, to, now });
-  const monitored = { model, from, to, reference: reference.length, rows: told.flat(), changed };
-  const content = Buffer.from(`${JSON.stringify(monitored, null, 2)}\n`);
-  await buckets.reports.write(`monitoring/${model}/${to}.json`, content, { contentType: "application/json" });
-  return monitored;
+  return { model, from, to, reference: reference.length, rows: told.flat(), changed };
 }
 
 /** What DICOM or the manifest told of how a scan was made. */

@@ -20,7 +20,10 @@ schemathesis.openapi.media_type("multipart/related", st.sampled_from(RELATED))
 
 @schemathesis.hook
 def before_call(context, case, kwargs):
-    """Says the boundary of parts, and takes a new key for each request: with one that was used for another, a right request is refused, and must be."""
+    """Say the boundary of parts, and take a new key for each request.
+
+    With one that was used for another, a right request is refused, and must be.
+    """
     for name, value in list((case.headers or {}).items()):
         if name.lower() == "idempotency-key" and re.fullmatch(r"[\x21-\x7e]{1,255}", str(value)):
             case.headers[name] = str(uuid4())

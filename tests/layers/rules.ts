@@ -53,6 +53,7 @@ const CONSTRUCTS: Readonly<Record<string, readonly string[]>> = {
   // Their work is a step of the workflow that preprocess makes, on the same cluster.
   features: ["preprocess"],
   score: ["preprocess"],
+  monitor: ["preprocess"],
 };
 
 /** Folders without a door: each file is a small thing of its own, and is imported by its name. */
@@ -80,6 +81,7 @@ export const EXCEPTIONS: readonly Exception[] = [
   { from: "runtime/cli/spark.ts", to: "runtime/features/contract", reason: DRIVERS },
   { from: "runtime/cli/spark.ts", to: "runtime/preprocess/contract", reason: DRIVERS },
   { from: "runtime/cli/spark.ts", to: "runtime/score/contract", reason: DRIVERS },
+  { from: "runtime/cli/spark.ts", to: "runtime/monitor/contract", reason: DRIVERS },
   { from: "runtime/cli/", to: "runtime/tensorflow/backend-names", reason: NAMES_ALONE },
   { from: "runtime/train/", to: "runtime/tensorflow/backend-names", reason: NAMES_ALONE },
   {

@@ -28,7 +28,7 @@ export interface Deployed {
 }
 
 /** The capability under whose identity another one runs: steps of one cluster. */
-const HOSTS: Readonly<Record<string, string>> = { features: "preprocess", score: "preprocess" };
+const HOSTS: Readonly<Record<string, string>> = { features: "preprocess", monitor: "preprocess", score: "preprocess" };
 export const hostOf = (name: string): string => HOSTS[name] ?? name;
 
 /** What the place where a capability runs asks for beside its contract, spelt out here and not taken from the constructs. */

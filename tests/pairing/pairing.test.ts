@@ -71,23 +71,26 @@ const deployed = (name: string, hospital = PROD): Deployed => ({
   beside: NAMES.filter((other) => other !== name && hostOf(other) === hostOf(name)).map(contractOf),
 });
 
-test("six capabilities are paired so far", () => {
-  expect(NAMES).toEqual(["ingest", "preprocess", "features", "score", "train", "serve"]);
+test("seven capabilities are paired so far", () => {
+  expect(NAMES).toEqual(["ingest", "preprocess", "features", "score", "train", "serve", "monitor"]);
 });
 
-test("the identity of the cluster has the rights of three capabilities, and each right is somebody's", () => {
+test("the identity of the cluster has the rights of four capabilities, and each right is somebody's", () => {
   const onCluster = NAMES.filter((name) => hostOf(name) === "preprocess");
-  expect(onCluster).toEqual(["preprocess", "features", "score"]);
+  expect(onCluster).toEqual(["preprocess", "features", "score", "monitor"]);
   expect(whoseRights(onCluster.map(contractOf))).toEqual({
-    "read curated": ["preprocess", "score"],
+    "read curated": ["preprocess", "score", "monitor"],
     "read processed": ["preprocess", "features"],
-    "read models": ["features", "score"],
-    "read images": ["preprocess", "features", "score"],
-    "read assignments": ["preprocess", "features", "score"],
-    "read features_deep": ["features", "score"],
+    "read models": ["features", "score", "monitor"],
+    "read images": ["preprocess", "features", "score", "monitor"],
+    "read assignments": ["preprocess", "features", "score", "monitor"],
+    "read features_deep": ["features", "score", "monitor"],
     "read features_pca": ["features"],
     "read pca_fits": ["features"],
-    "read predictions": ["score"],
+    "read predictions": ["score", "monitor"],
+    "read feedback": ["monitor"],
+    "read input_statistics": ["monitor"],
+    "read monitoring": ["monitor"],
     "create models": ["features"],
     "write processed": ["preprocess"],
     "append assignments": ["preprocess"],
@@ -95,6 +98,8 @@ test("the identity of the cluster has the rights of three capabilities, and each
     "append features_deep": ["features", "score"],
     "append pca_fits": ["features"],
     "append predictions": ["score"],
+    "append input_statistics": ["monitor"],
+    "append monitoring": ["monitor"],
   });
 });
 
@@ -467,14 +472,20 @@ describe("the workflow template", () => {
   const job = (resources: readonly Resource[], step: string) =>
     jobs(templateOf(resources)).find(({ step_id }) => step_id === step) as Json & { pyspark_job: Json };
 
+  /** Of steps that do not wait for the shards alone. */
+  const WAITS_FOR: Readonly<Record<string, readonly string[] | "nothing">> = {
+    preprocess: "nothing",
+    monitor: ["score"],
+  };
+
   test("runs the drivers of all contracts and nothing else, the shards before what reads them", () => {
     const { resources } = deployed("preprocess");
     const ids = jobs(templateOf(resources)).map(({ step_id }) => step_id);
     expect([...ids].sort()).toEqual(onSpark.flatMap(stepsOf).sort());
     for (const id of ids)
-      expect([id, job(resources, String(id)).prerequisite_step_ids]).toEqual([
+      expect([id, job(resources, String(id)).prerequisite_step_ids ?? "nothing"]).toEqual([
         id,
-        id === "preprocess" ? undefined : ["preprocess"],
+        WAITS_FOR[String(id)] ?? ["preprocess"],
       ]);
   });
 

@@ -46,9 +46,10 @@ async function run({ out, json, ...flags }: Flags): Promise<void> {
   try {
     const context = { buckets, warehouse, progress: createProgress("monitor"), signal: interruption.signal };
     const monitored = await monitorDays(context, { from, to, now });
-    process.stdout.write(
-      json ? `${JSON.stringify(monitored, null, 2)}\n` : `${describeMonitored(monitored)}${DISCLAIMER}\n`,
-    );
+    const content = `${JSON.stringify(monitored, null, 2)}\n`;
+    const name = `monitoring/${monitored.model}/${to}.json`;
+    await buckets.reports.write(name, Buffer.from(content), { contentType: "application/json" });
+    process.stdout.write(json ? content : `${describeMonitored(monitored)}${DISCLAIMER}\n`);
   } finally {
     interruption.release();
     await close();

@@ -17,9 +17,9 @@ interface SparkFlags {
 export function sparkCommand(): Command {
   return new Command("spark")
     .description(
-      "run a step with Spark on this machine: preprocess, pca (the features), deep (those of a pretrained network) or score",
+      "run a step with Spark on this machine: preprocess, pca (the features), deep (those of a pretrained network), score or monitor",
     )
-    .addArgument(new Argument("<step>", "which").choices(["preprocess", "pca", "deep", "score"]))
+    .addArgument(new Argument("<step>", "which").choices(["preprocess", "pca", "deep", "score", "monitor"]))
     .addOption(out())
     .addOption(seed())
     .option("--master <local[n]>", "how many cores of this machine; local[*]: all", localMaster, "local[*]")

@@ -16,6 +16,7 @@ import { PreprocessWorkflow } from "../../../constructs/preprocess/workflow";
 import { hospitalKeysFromNames } from "../../../constructs/security";
 import { SecureBucket } from "../../../constructs/storage";
 import { featuresContract } from "../../../runtime/features/contract";
+import { monitorContract } from "../../../runtime/monitor/contract";
 import { sparkSubmission } from "../../../runtime/platform/spark-submission";
 import { preprocessContract } from "../../../runtime/preprocess/contract";
 import { type Json, PROD, type Resource, ref, stackOf, synthesize, TEST } from "../../stacks/synthesize";
@@ -39,15 +40,15 @@ describe("the workflow template", () => {
     expect(template.config).toMatchObject({
       name: "st-anna-preprocess",
       location: "europe-west4",
-      // Shards, then principal components and scores at the same time.
-      dag_timeout: `${preprocessContract.resources.timeoutSeconds + featuresContract.resources.timeoutSeconds}s`,
+      // Shards, then principal components and scores at the same time, then what is told of the scores.
+      dag_timeout: `${[preprocessContract, featuresContract, monitorContract].reduce((sum, { resources }) => sum + resources.timeoutSeconds, 0)}s`,
       encryption_config: { kms_key: key },
     });
     expect(String(cluster.cluster_name).length).toBeLessThanOrEqual(35);
     expect(config).toMatchObject({
       encryption_config: { gce_pd_kms_key_name: key },
       software_config: { image_version: expect.stringMatching(/^2\.2-debian\d+$/) },
-      lifecycle_config: { idle_delete_ttl: "1800s", auto_delete_ttl: "12600s" },
+      lifecycle_config: { idle_delete_ttl: "1800s", auto_delete_ttl: "16200s" },
       staging_bucket: ref("google_storage_bucket.staging.name"),
       temp_bucket: ref("google_storage_bucket.temp.name"),
       gce_cluster_config: {
@@ -133,6 +134,7 @@ describe("the steps", () => {
     expect(jobs.map(({ step_id, prerequisite_step_ids }) => [step_id, prerequisite_step_ids])).toEqual([
       ["preprocess", undefined],
       ["score", ["preprocess"]],
+      ["monitor", ["score"]],
       ["pca", ["preprocess"]],
     ]);
     // Google answers with a step id of 3 to 50 characters, and with no property that was not given.
@@ -168,7 +170,13 @@ describe("the steps", () => {
     const { modules } = sparkSubmission(preprocessContract, "preprocess", { environment: {}, node: "", runtime: "" });
     const names = uploaded.map(({ config: object }) => String(object.name));
     expect(names.map((name) => name.replace(/^.*\//, "")).sort()).toEqual(
-      [...modules.map((path) => path.replace("spark/", "")), "pca.py", "preprocess.py", "score.py"].sort(),
+      [
+        ...modules.map((path) => path.replace("spark/", "")),
+        "monitor.py",
+        "pca.py",
+        "preprocess.py",
+        "score.py",
+      ].sort(),
     );
     for (const { config: object } of uploaded) {
       const content = readFileSync(
@@ -185,6 +193,7 @@ describe("the steps", () => {
     expect(bundles).toEqual([
       expect.stringMatching(/^preprocess=gs:\/\/\S+preprocess_archive\S+$/),
       expect.stringMatching(/^score=gs:\/\/\S+score_archive\S+$/),
+      expect.stringMatching(/^monitor=gs:\/\/\S+monitor_archive\S+$/),
       expect.stringMatching(/^features=gs:\/\/\S+features_archive\S+$/),
     ]);
   });

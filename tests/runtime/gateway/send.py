@@ -1,6 +1,7 @@
 """Sends DICOM files to a gateway by pynetdicom, as they are: what is in a file goes over the wire byte for byte.
 
-Prints a line for each that was answered, "<status in hex> <file>", and sends again what was not, until all were; then "done".
+Prints a line for each that was answered, "<status in hex> <file>", and sends again what was not, until all were; then
+"done".
 An association that was refused or cut is another try.
 """
 

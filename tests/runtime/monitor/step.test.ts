@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { GreyImage } from "../../../runtime/imaging";
 import { describeMonitored, type Monitored, monitorDays } from "../../../runtime/monitor";
+import { MonitorService } from "../../../runtime/monitor/service";
 import { drifted } from "../../../runtime/monitor/simulate/drifts";
 import { silentProgress } from "../../../runtime/platform/progress";
 import { mixSeed, normal, uniform } from "../../../runtime/platform/random";
@@ -141,8 +142,6 @@ test("a second run changes nothing; what people say later is told as a further r
   expect(new Set(stored.map(({ day, revision }) => `${day} ${revision}`))).toEqual(
     new Set(["2026-05-19 1", "2026-05-20 2"]),
   );
-  const kept = JSON.parse(`${await space.buckets.reports.read(`monitoring/${MODEL}/2026-05-20.json`)}`);
-  expect(kept).toMatchObject({ model: MODEL, to: "2026-05-20" });
 });
 
 test("without stored answers for held-out scans it says what to do", async () => {
@@ -159,4 +158,34 @@ test("without stored answers for held-out scans it says what to do", async () =>
   await storeModel(empty);
   await setCurrent(empty.buckets.models, { model: MODEL, reason: "." }, undefined, new Date(PROMOTED));
   await expect(run()).rejects.toThrow(/nothing to compare with. Run npm run score/);
+});
+
+describe("the step on a cluster", () => {
+  const ask = async (type: string) => {
+    const { buckets, warehouse } = spaces.at(-1) as Workspace;
+    const tools = { progress: silentProgress, signal: new AbortController().signal };
+    const service = new MonitorService({ buckets, warehouse, ...tools }, () => new Date("2026-05-20T12:00:00Z"));
+    return (await service.handle({ header: { type }, payload: new Uint8Array() })).header;
+  };
+
+  test("says what it stored, and a second run finds it stored", async () => {
+    const space = await hospital();
+    expect(await ask("hello")).toMatchObject({ recipe: expect.any(String) });
+    const { items, skipped, notes } = (await ask("monitor")) as { items: number; skipped: number; notes: string[] };
+    expect([items > 0, items + skipped]).toEqual([true, 30]);
+    expect(notes[0]).toContain(MODEL);
+    expect(await ask("monitor")).toMatchObject({ items: 0, skipped: 30, rejected: 0 });
+    expect(space).toBeDefined();
+    await expect(ask("dance")).rejects.toThrow('no request of the type "dance"');
+  });
+
+  test("of a hospital that has no model yet says so, and has not failed", async () => {
+    spaces.push(await openWorkspace(await mkdtemp(join(tmpdir(), "monitor-"))));
+    expect(await ask("monitor")).toEqual({
+      items: 0,
+      skipped: 0,
+      rejected: 0,
+      notes: [expect.stringContaining("There is no model here yet")],
+    });
+  });
 });

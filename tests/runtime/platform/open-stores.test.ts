@@ -7,6 +7,7 @@ import { pathToFileURL } from "node:url";
 import { z } from "zod";
 import { featuresContract } from "../../../runtime/features/contract";
 import { ingestContract } from "../../../runtime/ingest/contract";
+import { monitorContract } from "../../../runtime/monitor/contract";
 import { parseEnv } from "../../../runtime/platform/config";
 import {
   BUCKETS,
@@ -152,7 +153,15 @@ describe.each(Object.entries(places))("the stores of a contract in %s", (_where,
   });
 });
 
-const CONTRACTS = [ingestContract, preprocessContract, featuresContract, scoreContract, trainContract, serveContract];
+const CONTRACTS = [
+  ingestContract,
+  preprocessContract,
+  featuresContract,
+  scoreContract,
+  monitorContract,
+  trainContract,
+  serveContract,
+];
 
 test.each(CONTRACTS.map((one: RuntimeContract) => [one.name, one] as const))(
   "%s is told of the buckets that it has a right on, and of no other",

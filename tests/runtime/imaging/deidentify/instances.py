@@ -1,6 +1,7 @@
 """Files with every attribute of the table, written and read with pydicom.
 
-`instances.py write ATTRIBUTES FOLDER`: ATTRIBUTES is a JSON, `{tag: {vr, value}}`, value a text, or a list of items like it.
+`instances.py write ATTRIBUTES FOLDER`: ATTRIBUTES is a JSON, `{tag: {vr, value}}`, value a text, or a list
+of items like it.
 They stand in the outermost data set and, all of them again, in an item of Referenced Series Sequence.
 `instances.py read FILE...`: what pydicom reads, as JSON.
 `instances.py compare FOLDER FOLDER`: names of files whose pixels differ, and how many are the same, as JSON.

@@ -1,4 +1,4 @@
-"""What pydicom reads of headers: `headers.py read FILE...`; and files of many character sets: `headers.py write FOLDER`."""
+"""What pydicom reads of headers: `headers.py read FILE...`; files of many character sets: `headers.py write FOLDER`."""
 
 import json
 import sys
