@@ -13,23 +13,21 @@ MR files: the file's table or window by pydicom, turned upright here in another 
 
 from __future__ import annotations
 
-import argparse
-import json
+import functools
 import logging
 import os
-import sys
-import warnings
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
+import judging
 import numpy as np
 import pydicom
+from judging import lost, messages, place
 from pydicom.dataset import Dataset
 from pydicom.pixels import apply_color_lut, apply_modality_lut, apply_voi_lut, convert_color_space, get_decoder
 
-SHOWN = 3
 LOSSY = 1
 JPEG_LOSSY = ("1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.51")
 SQUARE = 0.01
@@ -328,19 +326,12 @@ def read_messages(stream: BinaryIO, folder: bytes) -> Findings:
     findings = Findings()
     waiting: dict[str, None] = {}
     files: dict[str, File] = {}
-    for line in stream:
-        if not line.endswith(b"\n"):
-            break  # Whoever decodes has died: what was not told of is lost.
-        message = json.loads(line)
+    for message, samples in messages(stream):
         if "files" in message:
             waiting = dict.fromkeys(message["files"])
             findings.files = len(waiting)
             continue
-        samples = stream.read(message.get("bytes", 0))
-        if len(samples) < message.get("bytes", 0):
-            break
-        raw = message["path"].encode("latin-1")
-        file = files.setdefault(message["path"], File(findings, os.path.join(folder, raw), os.fsdecode(raw)))
+        file = files.setdefault(message["path"], File(findings, *place(folder, message["path"])))
         if message.get("end"):
             file.end()
             waiting.pop(message["path"])
@@ -355,23 +346,13 @@ def read_messages(stream: BinaryIO, folder: bytes) -> Findings:
             findings.lost.append(f"{file.name}  {message['message']}")
         elif file.frames > 0:
             findings.not_taken[message["code"]].append(f"{file.name}  {message['message']}")
-    findings.lost += [os.fsdecode(path.encode("latin-1")) for path in waiting]
+    findings.lost += lost(list(waiting))
     return findings
 
 
 def report(findings: Findings, every: bool) -> None:
     """Prints the table."""
-    # Node, whose output it is too, may have made a pipe of it that is not waited for.
-    os.set_blocking(sys.stdout.fileno(), True)
-
-    def show(title: str, entries: Sequence[str], least: int = SHOWN) -> None:
-        print(f"{len(entries):7}  {title}")
-        shown = entries if every else entries[:least]
-        for entry in shown:
-            print(f"           - {entry}")
-        if len(shown) < len(entries) and shown:
-            print(f"           - and {len(entries) - len(shown)} more (--list names them)")
-
+    show = functools.partial(judging.show, every=every)
     equal, within = sum(findings.equal.values()), sum(findings.within.values())
     print(f"{findings.files:7}  files")
     print(f"{equal + within:7}  with the pixels of pydicom {pydicom.__version__}: equal / within {LOSSY}")
@@ -385,28 +366,18 @@ def report(findings: Findings, every: bool) -> None:
         show(f"refused here as {code}, and without pixels in pydicom", findings.refused[code])
     show("read here, refused by pydicom", findings.refused_by_pydicom)
     show("refused for their transfer syntax, read by pydicom", findings.unread_encoding)
-    show("refused for another reason, and read by pydicom", findings.wrongly_refused, 50)
-    show("other pixels than pydicom's", findings.differing, 50)
-    show("lost: neither decoded nor refused with a code", findings.lost, 50)
+    show("refused for another reason, and read by pydicom", findings.wrongly_refused, least=50)
+    show("other pixels than pydicom's", findings.differing, least=50)
+    show("lost: neither decoded nor refused with a code", findings.lost, least=50)
 
 
-def main() -> int:
-    """Compares, prints, and returns the exit code."""
-    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("folder")
-    arguments.add_argument("--list", action="store_true", help="name every file below each line, not only the first")
-    given = arguments.parse_args()
-    # Names of files are bytes, and need not be text.
-    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
-    warnings.simplefilter("ignore")
+def judge(stream: BinaryIO, folder: bytes, every: bool) -> bool:
+    """Compares, prints, and gives whether all is well."""
     logging.disable(logging.CRITICAL)
-    findings = read_messages(sys.stdin.buffer, os.fsencode(given.folder))
-    report(findings, given.list)
-    return 1 if findings.differing or findings.lost or findings.wrongly_refused else 0
+    findings = read_messages(stream, folder)
+    report(findings, every)
+    return not (findings.differing or findings.lost or findings.wrongly_refused)
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except KeyboardInterrupt:
-        sys.exit(130)
+    judging.run(__doc__, judge)

@@ -11,20 +11,18 @@ scaled.
 
 from __future__ import annotations
 
-import argparse
-import json
+import functools
 import os
-import sys
-import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
+import judging
 import nibabel as nib
 import numpy as np
+from judging import lost, messages, place
 from nibabel.orientations import apply_orientation, axcodes2ornt, io_orientation, ornt_transform
 
-SHOWN = 3
 SQUARE = 0.01
 THICK = 1.5
 GREY = (2, 4, 8, 16, 64, 256, 512, 768, 1024, 1280)
@@ -232,43 +230,26 @@ def read_messages(stream: BinaryIO, folder: bytes) -> Findings:
     findings = Findings()
     waiting: dict[str, None] = {}
     file: tuple[str, File] | None = None
-    for line in stream:
-        if not line.endswith(b"\n"):
-            break  # Whoever decodes has died: what was not told of is lost.
-        message = json.loads(line)
+    for message, samples in messages(stream):
         if "files" in message:
             waiting = dict.fromkeys(message["files"])
             findings.files = len(waiting)
             continue
-        samples = stream.read(message.get("bytes", 0))
-        if len(samples) < message.get("bytes", 0):
-            break
         path = message["path"]
         if file is None or file[0] != path:
-            raw = path.encode("latin-1")
-            file = (path, File(findings, os.path.join(folder, raw), os.fsdecode(raw)))
+            file = (path, File(findings, *place(folder, path)))
         if message.get("end"):
             file[1].end()
             waiting.pop(path)
         else:
             file[1].page(message, samples)
-    findings.lost += [os.fsdecode(path.encode("latin-1")) for path in waiting]
+    findings.lost += lost(list(waiting))
     return findings
 
 
 def report(findings: Findings, every: bool) -> None:
     """Prints the table."""
-    # Node, whose output it is too, may have made a pipe of it that is not waited for.
-    os.set_blocking(sys.stdout.fileno(), True)
-
-    def show(title: str, entries: Sequence[str], least: int = SHOWN) -> None:
-        print(f"{len(entries):7}  {title}")
-        shown = entries if every else entries[:least]
-        for entry in shown:
-            print(f"           - {entry}")
-        if len(shown) < len(entries) and shown:
-            print(f"           - and {len(entries) - len(shown)} more (--list names them)")
-
+    show = functools.partial(judging.show, every=every)
     print(f"{findings.files:7}  files")
     print(f"{findings.equal:7}  slices equal to those of nibabel {nib.__version__}")
     print(f"{findings.within:7}  slices within 1 of them, where values or pixels were scaled")
@@ -276,27 +257,17 @@ def report(findings: Findings, every: bool) -> None:
     show("refused here, and no grey volume, or blank, in nibabel", findings.refused)
     show("refused here for a limit", findings.limits)
     show("read here, refused by nibabel", findings.read_here)
-    show("refused for another reason, and read by nibabel", findings.wrongly, 50)
-    show("other slices than nibabel's", findings.differing, 50)
-    show("lost: neither decoded nor refused with a code", findings.lost, 50)
+    show("refused for another reason, and read by nibabel", findings.wrongly, least=50)
+    show("other slices than nibabel's", findings.differing, least=50)
+    show("lost: neither decoded nor refused with a code", findings.lost, least=50)
 
 
-def main() -> int:
-    """Compares, prints, and returns the exit code."""
-    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("folder")
-    arguments.add_argument("--list", action="store_true", help="name every file below each line, not only the first")
-    given = arguments.parse_args()
-    # Names of files are bytes, and need not be text.
-    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
-    warnings.simplefilter("ignore")
-    findings = read_messages(sys.stdin.buffer, os.fsencode(given.folder))
-    report(findings, given.list)
-    return 1 if findings.differing or findings.lost or findings.wrongly else 0
+def judge(stream: BinaryIO, folder: bytes, every: bool) -> bool:
+    """Compares, prints, and gives whether all is well."""
+    findings = read_messages(stream, folder)
+    report(findings, every)
+    return not (findings.differing or findings.lost or findings.wrongly)
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except KeyboardInterrupt:
-        sys.exit(130)
+    judging.run(__doc__, judge)

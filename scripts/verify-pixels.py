@@ -12,26 +12,25 @@ differ by 1.
 
 from __future__ import annotations
 
-import argparse
-import json
+import functools
 import math
 import os
 import sys
-import warnings
 from array import array
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO, TypeAlias
 
+import judging
 import PIL
+from judging import lost, messages, place
 from PIL import Image, ImageChops, ImageOps, TiffImagePlugin
 
 FORMATS = ("JPEG", "PNG", "TIFF", "BMP", "WEBP")
 TOLERANCE = 1
 # Pillow refuses pictures of twice as many pixels.
 Image.MAX_IMAGE_PIXELS = 50_000_000
-SHOWN = 3
 ORIENTATION = 274
 OLD = int(PIL.__version__.split(".")[0]) < 13
 
@@ -382,16 +381,12 @@ def read_messages(stream: BinaryIO, folder: bytes) -> Findings:
     findings = Findings()
     # To the number of pages that were told of, or refused as a whole.
     waiting: dict[str, int] = {}
-    for line in stream:
-        if not line.endswith(b"\n"):
-            break  # Whoever decodes has died: what was not told of is lost.
-        message = json.loads(line)
+    for message, samples in messages(stream):
         if "files" in message:
             waiting = dict.fromkeys(message["files"], 0)
             findings.files = len(waiting)
             continue
-        raw = message["path"].encode("latin-1")
-        path, name = os.path.join(folder, raw), os.fsdecode(raw)
+        path, name = place(folder, message["path"])
         if message.get("end"):
             told = waiting.pop(message["path"])
             if told == 0:
@@ -406,29 +401,17 @@ def read_messages(stream: BinaryIO, folder: bytes) -> Findings:
             width=message.get("width", 0),
             height=message.get("height", 0),
             depth=message.get("depth", 0),
-            samples=stream.read(message.get("bytes", 0)),
+            samples=samples,
         )
-        if len(ours.samples) < message.get("bytes", 0):
-            break
         waiting[message["path"]] += 1
         findings.judge(path, name, message["page"], ours)
-    findings.lost += [os.fsdecode(path.encode("latin-1")) for path in waiting]
+    findings.lost += lost(list(waiting))
     return findings
 
 
 def report(findings: Findings, every: bool) -> None:
     """Prints the table."""
-
-    def show(title: str, entries: Sequence[str], reason: str = "", least: int = SHOWN) -> None:
-        print(f"{len(entries):7}  {title}")
-        if reason:
-            print(f"           {reason}")
-        shown = entries if every else entries[:least]
-        for entry in shown:
-            print(f"           - {entry}")
-        if len(shown) < len(entries) and shown:
-            print(f"           - and {len(entries) - len(shown)} more (--list names them)")
-
+    show = functools.partial(judging.show, every=every)
     print(f"{findings.files:7}  files, {findings.pages} pages or refused files")
     print(f"{findings.equal:7}  equal to Pillow's, within {TOLERANCE}")
     print(f"{findings.blank:7}  refused as blank, and blank in Pillow")
@@ -437,27 +420,17 @@ def report(findings: Findings, every: bool) -> None:
     for code in sorted(findings.refused):
         show(f"refused here as {code}, read by Pillow", findings.refused[code])
     for allowed in EXCEPTIONS:
-        show(f"other than Pillow's, as known: {allowed.name}", findings.known[allowed.name], allowed.reason)
+        show(f"other than Pillow's, as known: {allowed.name}", findings.known[allowed.name], reason=allowed.reason)
     show("other than Pillow's, and nothing explains it (greatest difference)", findings.differing, least=50)
     show("lost: neither decoded nor refused with a code", findings.lost, least=50)
 
 
-def main() -> int:
-    """Compares, prints, and returns the exit code."""
-    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("folder")
-    arguments.add_argument("--list", action="store_true", help="name every file, not only the first of each kind")
-    given = arguments.parse_args()
-    # Names of files are bytes, and need not be text.
-    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
-    warnings.simplefilter("ignore")
-    findings = read_messages(sys.stdin.buffer, os.fsencode(given.folder))
-    report(findings, given.list)
-    return 1 if findings.differing or findings.lost else 0
+def judge(stream: BinaryIO, folder: bytes, every: bool) -> bool:
+    """Compares, prints, and gives whether all is well."""
+    findings = read_messages(stream, folder)
+    report(findings, every)
+    return not (findings.differing or findings.lost)
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except KeyboardInterrupt:
-        sys.exit(130)
+    judging.run(__doc__, judge)
