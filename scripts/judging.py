@@ -50,7 +50,7 @@ def show(title: str, entries: Sequence[str], *, every: bool, reason: str = "", l
 
 
 def run(description: str | None, judge: Callable[[BinaryIO, bytes, bool], bool]) -> NoReturn:
-    """Run a judge, which prints what it found. `judge`: gives of a stream, a folder and `--list` whether all is well."""
+    """Run a judge, which prints what it found. `judge`: gives of a stream, a folder and `--list` if all is well."""
     arguments = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("folder")
     arguments.add_argument("--list", action="store_true", help="name every file below each line, not only the first")

@@ -2,11 +2,8 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { encodePng } from "../../../runtime/imaging";
-import { commit, examine, IngestContext } from "../../../runtime/ingest";
 import { BurnedInTextCheck, isLookedAt } from "../../../runtime/ingest/burned-in-text";
 import { ingestContract } from "../../../runtime/ingest/contract";
-import { openPseudonymiser } from "../../../runtime/intake/pseudonym";
-import { createLogger } from "../../../runtime/platform/logging";
 import type { ImageRow } from "../../../runtime/platform/warehouse";
 import { openWorkspace, type Workspace } from "../../../runtime/platform/workspace";
 import { writeText } from "../../support/letters";
@@ -18,6 +15,7 @@ import {
   writeElements,
   writeFile,
 } from "../imaging/dicom/dicom-writer";
+import { ingestOne } from "./ingest-one";
 
 let scratch: string;
 let workspace: Workspace;
@@ -35,21 +33,11 @@ async function ingest(
   content: Buffer,
   check: BurnedInTextCheck | null = new BurnedInTextCheck(),
 ): Promise<ImageRow[]> {
-  const { landing, curated, quarantine } = workspace.buckets;
-  const context = new IngestContext({
-    landing,
-    curated,
-    quarantine,
-    warehouse: workspace.warehouse,
-    pseudonymiser: openPseudonymiser("local:test"),
-    log: createLogger("test", { destination: { write: () => undefined } }),
-    text: check ?? undefined,
-  });
-  const { generation } = await landing.write(name, content);
-  await commit(context, await examine(context, { bucket: landing.bucket, name, generation }));
+  const rows = async () => (await workspace.warehouse.rows("images")).map(({ row }) => row);
+  const before = new Set((await rows()).map(({ id }) => id));
+  await ingestOne(workspace, name, content, { text: check ?? undefined });
   await check?.close();
-  const all = await workspace.warehouse.rows("images");
-  return all.map(({ row }) => row).filter(({ source }) => source.startsWith(name));
+  return (await rows()).filter(({ id }) => !before.has(id));
 }
 
 const SIDE = 256;

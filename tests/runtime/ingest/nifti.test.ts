@@ -1,11 +1,9 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { commit, examine, IngestContext } from "../../../runtime/ingest";
-import { openPseudonymiser } from "../../../runtime/intake/pseudonym";
-import { createLogger } from "../../../runtime/platform/logging";
 import { openWorkspace, type Workspace } from "../../../runtime/platform/workspace";
 import { packed, writeNifti } from "../imaging/nifti/nifti-writer";
+import { ingestOne } from "./ingest-one";
 
 let scratch: string;
 let workspace: Workspace;
@@ -18,20 +16,8 @@ afterEach(async () => {
   rmSync(scratch, { recursive: true, force: true });
 });
 
-async function ingest(name: string, content: Buffer, bytesKept?: number): Promise<void> {
-  const { landing, curated, quarantine } = workspace.buckets;
-  const context = new IngestContext({
-    landing,
-    curated,
-    quarantine,
-    warehouse: workspace.warehouse,
-    pseudonymiser: openPseudonymiser("local:test"),
-    log: createLogger("test", { destination: { write: () => undefined } }),
-    ...(bytesKept === undefined ? {} : { bytesKept }),
-  });
-  const { generation } = await landing.write(name, content);
-  await commit(context, await examine(context, { bucket: landing.bucket, name, generation }));
-}
+const ingest = (name: string, content: Buffer, bytesKept?: number) =>
+  ingestOne(workspace, name, content, bytesKept === undefined ? {} : { bytesKept });
 
 async function rows() {
   return (await workspace.warehouse.rows("images")).map(({ row }) => row);
