@@ -190,6 +190,7 @@ describe("npm run doctor", () => {
     expect(failures(told)).toEqual([]);
     expect(told.code).toBe(0);
     expect(told.findings.filter(({ status }) => status === "skipped").map(({ check }) => check)).toEqual([
+      "grants on masked columns",
       "ready",
       "probe",
     ]);
@@ -337,7 +338,7 @@ describe("npm run doctor", () => {
   });
 
   test("finds each grant that is missing, by what was given to whom on what", async () => {
-    const given = declared.resources.filter(({ type }) => type.endsWith("_iam_member"));
+    const given = declared.resources.filter(({ type }) => /(?<!data_policy)_iam_member$/.test(type));
     expect(given.length).toBeGreaterThan(50);
     for (const { config } of given) {
       const same = (grant: Json) => JSON.stringify(grant) === JSON.stringify(config);
@@ -398,7 +399,7 @@ describe("npm run doctor", () => {
     expect(printed()).toMatch(
       /^failed +function prod-ingest +It is not there\.\n +-> npm run cdktf -- deploy prod-app$/m,
     );
-    expect(printed()).toMatch(/prod: \d+ ok, 1 failed, 2 skipped\.\n$/);
+    expect(printed()).toMatch(/prod: \d+ ok, 1 failed, 3 skipped\.\n$/);
   });
 });
 

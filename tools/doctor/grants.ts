@@ -5,7 +5,9 @@ import { askFor, type Check, deploy, failed, ok, skipped } from "./checkup";
 import type { DeclaredResource } from "./declared";
 
 /** How the policy of what each kind of grant is given on is read. */
-const POLICIES: Readonly<Record<string, readonly [kind: string, command: (grant: Json) => CommandLine]>> = {
+const POLICIES: Readonly<Record<string, readonly [kind: string, command?: (grant: Json) => CommandLine]>> = {
+  // gcloud has no command for it.
+  google_bigquery_datapolicy_data_policy_iam_member: ["masked columns"],
   google_storage_bucket_iam_member: [
     "buckets",
     ({ bucket }) => ["gcloud", "storage", "buckets", "get-iam-policy", `gs://${bucket}`],
