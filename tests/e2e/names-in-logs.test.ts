@@ -311,7 +311,8 @@ describe("the jobs", () => {
     writeFileSync(file, "");
     const port = await freePort();
     const run = started([join(DIST, "runtime/serve/server.js")], {
-      ...urisOf(workspace, "models", "reports", "curated", "warehouse"),
+      ...urisOf(workspace, "models", "reports", "curated", "landing", "warehouse"),
+      PSEUDONYM_KEY: "local:test",
       HOST: "127.0.0.1",
       AUTH: "none",
       PORT: String(port),
