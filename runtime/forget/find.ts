@@ -1,5 +1,5 @@
 import { readDicomHeader } from "../imaging";
-import { classify, type Identities, LANDED_NAMES, MANIFEST, maskBeside, parseManifest } from "../intake";
+import { classify, type Identities, LANDED_NAMES, MANIFEST, maskBeside, namesOfLanded, parseManifest } from "../intake";
 import { ObjectNotFoundError } from "../platform/stores";
 import type { ImageRow } from "../platform/warehouse";
 import type { Workspace } from "../platform/workspace";
@@ -38,7 +38,13 @@ export async function find(workspace: Workspace, wanted: Wanted, identities: Ide
   const isIt = (row: ImageRow) =>
     "source" in wanted ? objectOf(row.source) === wanted.source : pseudonym !== undefined && row.patient === pseudonym;
   const objects = new Set(rows.filter(isIt).map(({ source }) => objectOf(source)));
-  for (const name of await notIngested(workspace, wanted, new Set(rows.map(({ source }) => objectOf(source)))))
+  for (const name of await notIngested(
+    workspace,
+    wanted,
+    new Set(rows.map(({ source }) => objectOf(source))),
+    identities,
+    pseudonym,
+  ))
     objects.add(name);
   // An object goes as a whole: with all of its pages and generations, whoever they were said to be of.
   const gone = rows.filter(({ source }) => objects.has(objectOf(source)));
@@ -67,6 +73,8 @@ async function notIngested(
   { buckets: { landing } }: Workspace,
   wanted: Wanted,
   ingested: ReadonlySet<string>,
+  identities: Identities,
+  pseudonym: string | undefined,
 ): Promise<readonly string[]> {
   if ("source" in wanted) return (await landing.stat(wanted.source)) ? [wanted.source] : [];
   const patient = wanted.patient.trim();
@@ -80,9 +88,17 @@ async function notIngested(
     const { kind } = classify(name);
     if (kind === "manifest" || kind === "mask") continue;
     if (said.get(name)?.patientId?.trim() === patient) found.push(name);
-    else if (!ingested.has(name) && readDicomHeader(await landing.read(name)).patientId === patient) found.push(name);
+    else if (!ingested.has(name) && (await isOf(name, await landing.read(name), identities, pseudonym)))
+      found.push(name);
   }
   return found;
+}
+
+/** Whether a landed file is a patient's by its header, in which the gateway has put the pseudonym already. */
+async function isOf(name: string, bytes: Buffer, identities: Identities, pseudonym: string | undefined) {
+  return (
+    pseudonym !== undefined && (await namesOfLanded(name, readDicomHeader(bytes), identities)).patient === pseudonym
+  );
 }
 
 /**

@@ -106,6 +106,18 @@ class Forgetting {
     for await (const { name } of this.workspace.buckets.reports.listAll("answers/")) {
       const [, id = "", , file = ""] = name.split("/");
       if (pictures.has(file.replace(/\.png$/, ""))) this.answers.add(id);
+      // A scan that was sent to the service alone has no row of images: what was kept says whose it is.
+      if (name.endsWith(".json") && this.found.pseudonym !== undefined) {
+        const { study, prediction } = JSON.parse(
+          (await this.workspace.buckets.reports.read(name)).toString("utf8"),
+        ) as {
+          readonly study?: { readonly patient?: string | null };
+          readonly prediction?: { readonly request?: string };
+        };
+        if (study?.patient !== this.found.pseudonym) continue;
+        this.answers.add(id);
+        if (prediction?.request !== undefined) this.requests.add(prediction.request);
+      }
     }
   }
 

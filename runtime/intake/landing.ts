@@ -7,7 +7,7 @@ import type { Identities } from "./identities";
 import type { InputFile } from "./input-folder";
 import type { Manifest } from "./manifest";
 import { maskBeside } from "./names";
-import { dicomObject, otherDicomObject, placeOf } from "./scan-names";
+import { dicomObject, GATEWAY_FOLDER, otherDicomObject, placeOf } from "./scan-names";
 
 /** A file, and an object that it is to become. */
 export interface Landing {
@@ -59,8 +59,9 @@ export async function planLanding(
     }
     const names = await (await identities()).of(scanned.header.patientId);
     const place = placeOf(scanned.header, scanned.sha256, names);
-    const plain = dicomObject(file.object, place);
-    const otherwise = otherDicomObject(file.object, place, scanned.sha256);
+    const called = outsideGateway(file.object);
+    const plain = dicomObject(called, place);
+    const otherwise = otherDicomObject(called, place, scanned.sha256);
     const owner = owners.get(plain) ?? scanned.sha256;
     owners.set(plain, owner);
     const object = owner === scanned.sha256 ? plain : otherwise;
@@ -76,6 +77,10 @@ export async function planLanding(
   });
   return { landings: [...sent, ...landings], renamed };
 }
+
+/** A folder of the gateway's name in somebody's data is not the gateway's: nothing in it is taken for a pseudonym. */
+const outsideGateway = (object: string): string =>
+  object.startsWith(GATEWAY_FOLDER) ? object.replace(GATEWAY_FOLDER, "Unlabelled/") : object;
 
 /** Enough to tell whether a file is DICOM. */
 const FIRST_BYTES = 1024;

@@ -27,7 +27,7 @@ export function pixelWriting(file: DicomFile, overlaysInPixels: boolean): PixelW
       const needed = Math.ceil(description.frames * nativeFrameBytes(description));
       // Of bytes in words of the other order the last one lies behind an odd end.
       const picture = value.subarray(0, needed + (needed % 2));
-      return overlaysInPixels ? withoutUnusedBits(picture, description, file.dataSet.bigEndian) : picture;
+      return withoutUnusedBits(picture, description, file.dataSet.bigEndian);
     },
     encapsulated: (fragments) => {
       if (overlaysInPixels) throw unread("overlays in the bits of compressed pixels");
@@ -36,13 +36,26 @@ export function pixelWriting(file: DicomFile, overlaysInPixels: boolean): PixelW
   };
 }
 
-/** A copy in which only bits of samples are set. */
-function withoutUnusedBits(pixels: Buffer, { bitsAllocated, bitsStored }: Description, bigEndian: boolean): Buffer {
-  const copy = Buffer.from(pixels);
+/** A copy in which bits that samples do not use hold nothing but the sign: an overlay may lie there, or lie there still. */
+function withoutUnusedBits(
+  pixels: Buffer,
+  { bitsAllocated, bitsStored, signed }: Description,
+  bigEndian: boolean,
+): Buffer {
   const bytes = bitsAllocated / 8;
-  if (bitsStored === bitsAllocated || bytes < 1) return copy;
-  const masks = Array.from({ length: bytes }, (_, i) => (1 << Math.max(0, Math.min(8, bitsStored - 8 * i))) - 1);
-  if (bigEndian) masks.reverse();
-  for (let i = 0; i < copy.length; i++) copy[i] = (copy[i] as number) & (masks[i % bytes] as number);
+  if (bitsStored === bitsAllocated || bytes < 1) return pixels;
+  const copy = Buffer.from(pixels);
+  // From the lowest byte of a sample up.
+  const used = Array.from({ length: bytes }, (_, i) => (1 << Math.max(0, Math.min(8, bitsStored - 8 * i))) - 1);
+  const at = (sample: number, i: number) => sample + (bigEndian ? bytes - 1 - i : i);
+  const top = Math.floor((bitsStored - 1) / 8);
+  const sign = 1 << ((bitsStored - 1) % 8);
+  for (let sample = 0; sample + bytes <= copy.length; sample += bytes) {
+    const rest = signed && ((copy[at(sample, top)] as number) & sign) !== 0 ? 0xff : 0;
+    for (let i = 0; i < bytes; i++) {
+      const mask = used[i] as number;
+      copy[at(sample, i)] = ((copy[at(sample, i)] as number) & mask) | (rest & ~mask & 0xff);
+    }
+  }
   return copy;
 }

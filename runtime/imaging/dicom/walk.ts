@@ -2,7 +2,7 @@ import { damaged, truncated } from "./failures";
 import { PIXELS } from "./tags";
 
 /** What a file may ask for. A real one has a thousandth of it. */
-const MOST_ELEMENTS = 1_000_000;
+const MOST_ELEMENTS = 250_000;
 const DEEPEST = 64;
 
 const ITEM = 0xfffe_e000;

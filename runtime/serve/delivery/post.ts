@@ -41,6 +41,12 @@ export function post(
   return new Promise((resolve, reject) => {
     const sent = url.protocol === "https:" ? secure(url, { ...options, ...tls }) : plain(url, options);
     sent.on("error", (error) => reject(late.aborted ? new Error(`there was no answer within ${SECONDS} s`) : error));
+    // What settles nothing would end the process when nothing else is left to do.
+    sent.on("upgrade", ({ statusCode }, socket) => {
+      socket.destroy();
+      reject(new Error(`it wants to speak another protocol (${statusCode})`));
+    });
+    sent.on("close", () => reject(new Error("it closed the connection without an answer")));
     sent.on("response", (answer) => {
       const parts: Buffer[] = [];
       let read = 0;

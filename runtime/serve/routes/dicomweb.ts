@@ -154,10 +154,12 @@ async function storeAll(
   const outcomes: Outcome[] = [];
   const left = parts.entries();
   const failed = (reason: FailureReason): Outcome => ({ instance: undefined, study: undefined, reason });
+  let turn: Promise<void> = Promise.resolve();
   const work = async () => {
     for (const [index, bytes] of left) {
-      // Headers are read here: others are answered between two.
-      await setImmediate();
+      // Headers are read here, one a turn, whoever works: others are answered between two.
+      turn = turn.then(() => setImmediate());
+      await turn;
       gone.throwIfAborted();
       if (bytes === undefined) outcomes[index] = failed(FAILURE.notUnderstood);
       else if (performance.now() >= end) outcomes[index] = failed(FAILURE.outOfResources);

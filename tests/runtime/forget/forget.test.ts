@@ -22,6 +22,7 @@ import { buildServer } from "../../../runtime/serve";
 import type { Prediction } from "../../../runtime/serve/schemas";
 import { useBackend } from "../../../runtime/tensorflow";
 import { headPng } from "../../support/bright-spot-model";
+import { headScan, PATIENT as OF_HEAD } from "../../support/head-scan";
 import { stopProcess } from "../../support/processes";
 import { promote, storeModel } from "../../support/served-model";
 import { writeMr } from "../imaging/dicom/dicom-writer";
@@ -374,6 +375,36 @@ test.each([
     encoding: "utf8",
   });
   expect([status, stderr]).toEqual([2, expect.stringMatching(/name one patient with --patient ID, or one scan/)]);
+});
+
+test("what the service alone was sent, and what the gateway landed and nobody ingested, is found too", async () => {
+  const { models, reports, curated, landing } = workspace.buckets;
+  const names = await (await identities()).of(OF_HEAD);
+  const pseudonym = names.patient as string;
+  const app = await buildServer({
+    ...{ models, reports, curated, warehouse: workspace.warehouse, log: silent },
+    identities: await identities(),
+  });
+  const answer = await app.inject({ method: "POST", url: "/v1/predictions", payload: headScan() });
+  expect(answer.statusCode).toBe(200);
+  const { id, request } = answer.json<Prediction>();
+  await app.close();
+  const { sha256 } =
+    (await workspace.warehouse.rows("predictions")).map(({ row }) => row).find((row) => row.id === id) ?? {};
+  const sent = writeMr(64, 48, [
+    [0x0010_0020, "LO", pseudonym],
+    [0x0020_000d, "UI", "2.25.1"],
+  ]);
+  await landing.create("Unlabelled/gateway/2.25.1/2.25.2/2.25.3.dcm", sent);
+  needles = [pseudonym, id, request, String(sha256), "2.25.3.dcm"];
+  expect((await remains()).length).toBeGreaterThan(5);
+  await runForget(workspace.directory, { patient: OF_HEAD }, { yes: true, json: false });
+  expect((await remains()).filter((place) => !place.startsWith(`${request} in `))).toEqual([]);
+  // That somebody asked stays, and no longer of what.
+  const asked = (await workspace.warehouse.rows("audit"))
+    .map(({ row }) => row)
+    .filter((row) => row.request === request);
+  expect(asked).toMatchObject([{ action: "predict", subject: null, sha256: null }]);
 });
 
 test("a text speaks of a name where it stands alone, as HTML, JSON and URLs write it too", () => {

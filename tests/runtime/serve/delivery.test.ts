@@ -330,6 +330,16 @@ describe("who may send", () => {
     expect(await deliver(endpointAt("/moved"))).toMatchObject({ delivered: 0, dead: 3 });
     expect(receiver.received.every(({ url }) => url === "/moved")).toBe(true);
   });
+
+  test("a server that wants another protocol, or says nothing, has not taken it", async () => {
+    receiver.behaviour = ({ url }, response) => {
+      if (url === "/silent") response.destroy();
+      else response.writeHead(101, { connection: "Upgrade", upgrade: "x" }).end();
+      return undefined;
+    };
+    for (const path of ["/switch", "/silent"])
+      expect(await deliver(endpointAt(path))).toMatchObject({ delivered: 0, waiting: 3 });
+  });
 });
 
 describe("the receiver's check", () => {
