@@ -68,6 +68,8 @@ export const acceptsLate = ({ action, subject }: Pick<AuditRow, "action" | "subj
 export const lateSubject = ({ table, batch }: Pick<LateBatch, "table" | "batch">): string => `${table}/${batch}`;
 
 interface Batch extends LateBatch {
+  /** ISO 8601, as its oldest row says. */
+  readonly oldest: string;
   readonly digests: readonly string[];
 }
 
@@ -135,7 +137,8 @@ class Sealer {
     await sleep(waitMs, undefined, signal ? { signal } : {});
     const { found, unreadable } = await this.unsealed();
     const horizon = checkpoint?.through;
-    const isLate = ({ time }: Batch) => horizon !== undefined && Date.parse(time) <= Date.parse(horizon);
+    // By its oldest row: with one of now, none of an earlier time comes in.
+    const isLate = ({ oldest }: Batch) => horizon !== undefined && Date.parse(oldest) <= Date.parse(horizon);
     const late = found.filter(isLate);
     const taken = found.filter((batch) => Date.parse(batch.time) <= until.getTime() && (takeLate || !isLate(batch)));
     if (takeLate) for (const batch of late) taken.push(await this.writeDown(batch, now()));
@@ -286,7 +289,8 @@ async function requireKey(log: Log, { name }: NoteKey): Promise<void> {
 function asBatch(table: SealedTable, batch: string, rows: readonly SealedRow[]): Batch {
   const times = rows.map((row) => timeOf(table, row));
   const time = times.reduce((newest, one) => (Date.parse(one) > Date.parse(newest) ? one : newest));
-  return { table, batch, time, digests: rows.map((row) => digestOf(table, row)) };
+  const oldest = times.reduce((first, one) => (Date.parse(one) < Date.parse(first) ? one : first));
+  return { table, batch, time, oldest, digests: rows.map((row) => digestOf(table, row)) };
 }
 
 const inOrder = (a: Batch, b: Batch): number =>

@@ -191,7 +191,7 @@ class RowCheck {
   private readonly unknown = new Set<FoundRow>();
   private readonly broken = new Map<string, string>();
   private readonly accepted = new Set<string>();
-  /** By batch: its newest row. */
+  /** By batch: its oldest row that is a leaf, so that none of an earlier time comes in with one of now. */
   private readonly times = new Map<string, number>();
   private readonly leavesOf = new Map<string, number[]>();
   private sealedBatches: ReadonlySet<string> = new Set();
@@ -211,10 +211,10 @@ class RowCheck {
     this.rows++;
     if (accepted !== undefined) this.accepted.add(accepted);
     const name = lateSubject(row);
-    this.times.set(name, Math.max(row.time, this.times.get(name) ?? 0));
     const leaves = this.leaves(row);
     if (leaves.length === 0) this.unknown.add(row);
     else {
+      this.times.set(name, Math.min(row.time, this.times.get(name) ?? Number.POSITIVE_INFINITY));
       const own = leaves.find((leaf) => this.isAt(leaf, row));
       if (own === undefined) this.elsewhere.push(row);
       else this.see(own, name);
@@ -323,7 +323,7 @@ class RowCheck {
           ...{ kind: "inserted", ...at(undefined, found) },
           sentence: `${where} was inserted into rows that were sealed without it.`,
         };
-      else if (through !== undefined && (this.times.get(name) ?? 0) <= Date.parse(through))
+      else if (through !== undefined && found.time <= Date.parse(through))
         yield {
           ...{ kind: "inserted", ...at(undefined, found) },
           sentence: `${where} says ${iso(found.time)}, and the seal of ${through} did not find it: it was inserted later, or came late. npm run audit -- seal --late takes it in, and writes down that it was.`,

@@ -21,8 +21,11 @@ export async function runForget(
     const { signal } = interruption;
     const work = async () => {
       const found = await find(workspace, wanted, identities);
+      const plan = await forget(workspace, found, { mark: "", dry: true, now: new Date(), signal });
       const mark = await markOf(wanted, identities);
       const before = await earlier(workspace, mark);
+      const isKnown = [plan.objects, plan.rows].some((counts) => Object.keys(counts).length > 0);
+      if (!isKnown && before.length === 0) throw nothingOf(wanted);
       const done = await forget(workspace, found, { mark, dry: !yes, now: new Date(), signal });
       return json
         ? `${JSON.stringify({ yes, ...done, models: found.models, before })}\n`
@@ -33,6 +36,15 @@ export async function runForget(
     interruption.release();
     await workspace.close();
   }
+}
+
+/** A name that was mistyped, or another key, must not look like one that was forgotten. */
+function nothingOf(wanted: Wanted): Error {
+  return new Error(
+    "patient" in wanted
+      ? `Nothing is known of the patient ${wanted.patient}: look whether the id is as in the header or in manifest.csv, and PSEUDONYM_KEY the key that the scans were ingested under.`
+      : `Nothing is known of ${wanted.source}: a scan is named as in the column source of the table images, DICOM files by their pseudonyms.`,
+  );
 }
 
 /** When the same was forgotten before: ISO 8601. */

@@ -164,6 +164,14 @@ describe("verify finds and locates", () => {
     expect(late.map(({ batch }) => batch).sort()).toEqual(["copied", "p3"]);
   });
 
+  test("a row of a sealed day does not come in beside one of now", async () => {
+    const workspace = copy();
+    await workspace.write({ "predictions/p4": [predictionRow("p4", at(2, 0)), predictionRow("p5", at(3, 0))] });
+    expect(await found(workspace)).toEqual([expect.stringMatching(/^inserted -: Row 1 of predictions\/p4 says /)]);
+    const { late, added } = await workspace.seal("2026-11-27T20:00:00.000Z");
+    expect([added, late.map(({ batch }) => batch)]).toEqual([0, ["p4"]]);
+  });
+
   test("a late row that was taken in is said to be one, and by whom it was taken in is a leaf too", async () => {
     const workspace = copy();
     await workspace.write({ "predictions/p3": [predictionRow("p3", at(2, 0))] });
