@@ -26,7 +26,7 @@ export async function runForget(
       const before = await earlier(workspace, mark);
       const isKnown = [plan.objects, plan.rows].some((counts) => Object.keys(counts).length > 0);
       if (!isKnown && before.length === 0) throw nothingOf(wanted);
-      const done = await forget(workspace, found, { mark, dry: !yes, now: new Date(), signal });
+      const done = yes ? await forget(workspace, found, { mark, dry: false, now: new Date(), signal }) : plan;
       return json
         ? `${JSON.stringify({ yes, ...done, models: found.models, before })}\n`
         : told(found, done, yes, before);

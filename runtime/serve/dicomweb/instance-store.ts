@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { checkDicom, isDicom, RejectedImage, readDicomHeader } from "../../imaging";
-import type { ReplacementNames } from "../../intake";
+import { dicomObject, type ReplacementNames } from "../../intake";
 import { DiskError } from "../../platform/disk";
 import type { Logger } from "../../platform/logging";
 import { type CreatableStore, type ReadableStore, tryToCreate } from "../../platform/stores";
@@ -51,7 +51,11 @@ export class InstanceStore {
         ? FAILURE.otherStudy
         : (whyRefused(bytes) ??
           (await this.inTurn(instanceName, () =>
-            this.land(`${FOLDER}${studyName}/${seriesName}/${instanceName}.dcm`, instanceName, bytes),
+            this.land(
+              dicomObject(`${FOLDER}${instanceName}`, { study: studyName, series: seriesName, instance: instanceName }),
+              instanceName,
+              bytes,
+            ),
           )));
     return { instance, study: studyName, reason };
   }
