@@ -26,7 +26,8 @@ export interface RandomizedFit extends FittedPca {
 
 /** Runs over all images at most. */
 export const MAX_PASSES = 8;
-const BLOCK = 256;
+/** Images that go through the products together: 64 MiB as floats. */
+const BLOCK = 1024;
 
 /**
  * Principal components of standardised images by {@link SubspaceIteration}. Products are those of the current
@@ -101,7 +102,7 @@ async function applyCovariance(
       signal.throwIfAborted();
       const count = block.length / PIXELS;
       const [scores, back] = tf.tidy(() => {
-        const pixels = tf.tensor2d(Float32Array.from(block), [count, PIXELS]);
+        const pixels = tf.tensor2d(new Float32Array(block), [count, PIXELS]);
         const along = tf.sub(tf.matMul(pixels, directions), offsets);
         return [along, tf.matMul(tf.transpose(along), pixels)] as const;
       });

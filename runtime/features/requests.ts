@@ -6,7 +6,7 @@ import type { Warehouse } from "../platform/warehouse";
 import { type FitRequest, isFitted, loadPca, type Pca, PIXELS, pcaId, storePca } from "./components";
 import { digestOfBatches } from "./fitted-rows";
 import { doubles, littleEndian } from "./npy";
-import { Projection } from "./projection/project";
+import { Projection } from "./projection";
 import { appendScores, makeCurrent, missingScores } from "./score-table";
 import { shortfall, TooFewImagesError } from "./too-few-images";
 

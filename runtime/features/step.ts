@@ -7,7 +7,7 @@ import { type FitRequest, isFitted, loadPca, type Pca, PIXELS, pcaId, storePca }
 import type { featuresContract } from "./contract";
 import { digestOfRows } from "./fitted-rows";
 import { PixelSpool } from "./pixel-spool";
-import { Projection } from "./projection/project";
+import { Projection } from "./projection";
 import { fitRandomizedPca, MAX_PASSES } from "./randomized-pca";
 import { appendScores, BATCHES, batchOf, makeCurrent, missingScores } from "./score-table";
 import { shortfall, TooFewImagesError } from "./too-few-images";

@@ -1,5 +1,7 @@
 /** Dense linear algebra on small matrices, in double precision. */
 
+import { Vectors } from "./dense/vectors";
+
 /** Eigenvalues, descending, and the eigenvectors in the same order, one a row. */
 export interface Eigen {
   readonly values: Float64Array;
@@ -64,10 +66,38 @@ function rotate(a: Float64Array, vectors: readonly Float64Array[], n: number, p:
 }
 
 /**
- * Vectors of length one, at right angles, that span what the given ones span (Gram-Schmidt, modified four by four; a vector that loses
- * most of its length is cleaned a second time: "twice is enough"). Those that add nothing are left out.
+ * Vectors of length one, at right angles, that span what the given ones span. Those that add nothing are left out.
+ *
+ * By the Cholesky factor of their products, twice (Yamamoto, Nakatsukasa, Yanagisawa and Fukaya, Roundoff error analysis of the
+ * CholeskyQR2 algorithm, ETNA 44, 2015); where they are too nearly dependent for that, by {@link gramSchmidt}.
  */
 export function orthonormalize(vectors: readonly Float64Array[]): Float64Array[] {
+  const basis = Vectors.of(vectors);
+  if (!(whiten(basis) && whiten(basis))) return gramSchmidt(vectors);
+  return vectors.map((_, i) => Float64Array.from(basis.at(i)));
+}
+
+/** Of a vector of length one, what has to be left of it beside those before it: with less, rounding is a part of the rest. */
+const INDEPENDENT = 1e-5;
+
+/** @returns false where the vectors are too nearly dependent, and are left as they were */
+function whiten(vectors: Vectors): boolean {
+  const { count } = vectors;
+  const products = vectors.products();
+  const lengths = Float64Array.from({ length: count }, (_, i) => Math.sqrt(at(products, rowOfTriangle(i) + i)));
+  if (lengths.some((length) => !(length > 0 && length < Number.POSITIVE_INFINITY))) return false;
+  for (let i = 0; i < count; i++)
+    for (let k = 0; k <= i; k++)
+      products[rowOfTriangle(i) + k] = at(products, rowOfTriangle(i) + k) / (at(lengths, i) * at(lengths, k));
+  const factor = cholesky(products, count);
+  for (let i = 0; i < count; i++) if (!(at(factor, rowOfTriangle(i) + i) > INDEPENDENT)) return false;
+  const inverse = inverseOfTriangle(factor, count);
+  vectors.combine((i, k) => at(inverse, rowOfTriangle(i) + k) / at(lengths, k));
+  return true;
+}
+
+/** Gram-Schmidt, modified; a vector that loses most of its length is cleaned a second time: "twice is enough". */
+function gramSchmidt(vectors: readonly Float64Array[]): Float64Array[] {
   const basis: Float64Array[] = [];
   for (const given of vectors) {
     const vector = Float64Array.from(given);
@@ -76,7 +106,10 @@ export function orthonormalize(vectors: readonly Float64Array[]): Float64Array[]
     let left = length;
     for (let pass = 0; pass < 3; pass++) {
       const before = left;
-      for (let k = 0; k < basis.length; k += 4) removeFrom(vector, basis.slice(k, k + 4));
+      for (const other of basis) {
+        const along = dot(vector, other);
+        for (let i = 0; i < vector.length; i++) vector[i] = at(vector, i) - along * at(other, i);
+      }
       left = Math.sqrt(dot(vector, vector));
       if (left > 0.7 * before || left <= 1e-12 * length) break;
     }
@@ -126,31 +159,17 @@ export function cholesky(a: Float64Array, n: number): Float64Array {
 /** Where a row begins in a lower triangle that is stored row by row; a triangle of n rows has `rowOfTriangle(n)` numbers. */
 export const rowOfTriangle = (row: number): number => (row * (row + 1)) / 2;
 
-/** Takes away from `vector`, in place, what it has along up to four vectors of length one at right angles to each other. */
-function removeFrom(vector: Float64Array, others: readonly Float64Array[]): void {
-  const [a, b, c, d] = others;
-  if (!a || !b || !c || !d) {
-    for (const other of others) {
-      const along = dot(vector, other);
-      for (let i = 0; i < vector.length; i++) vector[i] = at(vector, i) - along * at(other, i);
+/** The inverse of a lower triangle, which is one too; both row by row. */
+function inverseOfTriangle(factor: Float64Array, n: number): Float64Array {
+  const inverse = new Float64Array(factor.length);
+  for (let column = 0; column < n; column++)
+    for (let row = column; row < n; row++) {
+      let value = row === column ? 1 : 0;
+      for (let k = column; k < row; k++)
+        value -= at(factor, rowOfTriangle(row) + k) * at(inverse, rowOfTriangle(k) + column);
+      inverse[rowOfTriangle(row) + column] = value / at(factor, rowOfTriangle(row) + row);
     }
-    return;
-  }
-  // All four in one run over the vector: going through memory costs more than the products.
-  let along0 = 0;
-  let along1 = 0;
-  let along2 = 0;
-  let along3 = 0;
-  for (let i = 0; i < vector.length; i++) {
-    const value = at(vector, i);
-    along0 += value * at(a, i);
-    along1 += value * at(b, i);
-    along2 += value * at(c, i);
-    along3 += value * at(d, i);
-  }
-  for (let i = 0; i < vector.length; i++) {
-    vector[i] = at(vector, i) - (along0 * at(a, i) + along1 * at(b, i) + along2 * at(c, i) + along3 * at(d, i));
-  }
+  return inverse;
 }
 
 const at = (array: Float64Array, index: number): number => array[index] as number;

@@ -85,13 +85,13 @@ export class SubspaceIteration {
 
 /** Adds transposed(scores) x scores to the products of a {@link Pass}; scores: rows x width, row by row. */
 export function addProducts(products: Float64Array, scores: ArrayLike<number>, width: number): void {
-  for (let start = 0; start < scores.length; start += width) {
+  for (let start = 0; start < scores.length; start += width)
     for (let p = 0; p < width; p++) {
       const value = scores[start + p] as number;
-      for (let q = 0; q < width; q++)
+      for (let q = 0; q <= p; q++)
         products[p * width + q] = at(products, p * width + q) + value * (scores[start + q] as number);
     }
-  }
+  for (let p = 0; p < width; p++) for (let q = 0; q < p; q++) products[q * width + p] = at(products, p * width + q);
 }
 
 /** Ritz values grow towards the variances, pass by pass. */

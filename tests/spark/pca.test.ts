@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { runSparkStep } from "../../runtime/cli/spark";
 import { featuresStep } from "../../runtime/features";
 import { loadPca } from "../../runtime/features/components";
-import { Projection } from "../../runtime/features/projection/project";
+import { Projection } from "../../runtime/features/projection";
 import { RECIPE } from "../../runtime/imaging";
 import { createLogger } from "../../runtime/platform/logging";
 import { silentProgress } from "../../runtime/platform/progress";

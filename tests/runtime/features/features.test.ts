@@ -5,7 +5,7 @@ import { featuresStep } from "../../../runtime/features";
 import { loadPca, PIXELS } from "../../../runtime/features/components";
 import { digestOfBatches, digestOfRows } from "../../../runtime/features/fitted-rows";
 import { decodeNpz, doubles, encodeNpz, littleEndian } from "../../../runtime/features/npy";
-import { Projection } from "../../../runtime/features/projection/project";
+import { Projection } from "../../../runtime/features/projection";
 import { requestHandler } from "../../../runtime/features/requests";
 import { RECIPE } from "../../../runtime/imaging";
 import { frame } from "../../../runtime/platform/framed";

@@ -27,6 +27,29 @@ describe("linear algebra", () => {
     expect(dot(basis[0] as Float64Array, basis[1] as Float64Array)).toBeCloseTo(0, 15);
   });
 
+  test.each([
+    ["far from dependent, of an odd width", 1, 37],
+    ["nearly dependent", 1e-3, 400],
+    ["too nearly dependent for their products", 1e-9, 400],
+  ])("a basis of vectors that are %s is orthonormal, and spans them", (_, apart, width) => {
+    const common = Float64Array.from({ length: width }, () => random() - 0.5);
+    const vectors = Array.from({ length: 19 }, (_, i) =>
+      common.map((value) => 10 ** ((i % 5) - 2) * (value + apart * (random() - 0.5))),
+    );
+    const basis = orthonormalize(vectors);
+    expect(basis).toHaveLength(vectors.length);
+    for (const [i, vector] of basis.entries())
+      for (const [j, other] of basis.entries()) expect(dot(vector, other)).toBeCloseTo(i === j ? 1 : 0, 12);
+    for (const vector of vectors) {
+      const rest = Float64Array.from(vector);
+      for (const direction of basis) {
+        const along = dot(vector, direction);
+        for (let j = 0; j < width; j++) rest[j] = (rest[j] as number) - along * (direction[j] as number);
+      }
+      expect(Math.sqrt(dot(rest, rest) / dot(vector, vector))).toBeLessThan(1e-12);
+    }
+  });
+
   test("the factor of a positive definite matrix, times itself, is the matrix", () => {
     // half' half + 1: lower triangle, row by row.
     const triangle = new Float64Array(rowOfTriangle(n));
