@@ -1,17 +1,20 @@
+const { WHOLE } = require("./tests/suites");
+
 /** @type {import('jest').Config} */
 module.exports = {
   testEnvironment: "node",
   // By default jest leaves one core alone, which on two cores is half of the machine.
   maxWorkers: "100%",
   roots: ["<rootDir>/tests"],
-  testMatch: ["**/*.test.ts"],
+  testSequencer: "<rootDir>/tests/sequencer.js",
+  testMatch: ["**/*.test.ts", ...WHOLE.map((suites) => `!${suites}`)],
   transform: {
     "^.+\\.ts$": [
       "@swc/jest",
       { jsc: { target: "es2023", parser: { syntax: "typescript", decorators: true } }, module: { type: "commonjs" } },
     ],
   },
-  // These start Spark: npm run test:spark. Those need native TensorFlow: npm run test:native; or root: npm run test:images; or schemathesis: npm run test:api; or DCMTK: npm run verify:gateway.
+  // Those of tests/suites.js are whole: npm run test:e2e. These start Spark: npm run test:spark. Those need native TensorFlow: npm run test:native; or root: npm run test:images; or schemathesis: npm run test:api; or DCMTK: npm run verify:gateway.
   testPathIgnorePatterns: [
     "/node_modules/",
     "<rootDir>/tests/spark/",

@@ -24,7 +24,8 @@ const CORE = [
   "tests/runtime/train/gradients.test.ts",
   "tests/runtime/serve/sockets.test.ts",
 ];
-const RUNS = [CORE, ["tests/e2e/demo.test.ts", "--testNamePattern", "goes the whole way"]];
+const WAY = ["--config", "jest.e2e.config.js", "tests/e2e/demo.test.ts", "--testNamePattern", "goes the whole way"];
+const RUNS = [CORE, WAY];
 const NATIVE = ["--config", "jest.native.config.js", "tests/runtime/tensorflow", "tests/runtime/train/gradients"];
 
 const asked = process.argv.slice(2);
