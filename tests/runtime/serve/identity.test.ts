@@ -191,12 +191,15 @@ describe.each(["iap", "oidc"] as const)("a token of %s", (mode) => {
 
   test("is good until it expires, and not when it is sent again after", async () => {
     const url = await listening({ mode });
-    const text = token(key, { ...good(), exp: seconds() + 2 });
-    expect(await answerTo(url, text, mode)).toBe(404);
-    while (
-      seconds() < (JSON.parse(Buffer.from(String(text.split(".")[1]), "base64url").toString()) as { exp: number }).exp
-    )
-      await new Promise((resolve) => setTimeout(resolve, 50));
+    let [text, exp, status] = ["", 0, 0];
+    // A busy machine takes longer to answer than the shortest token lives.
+    for (let life = 2; seconds() >= exp; life *= 4) {
+      exp = seconds() + life;
+      text = token(key, { ...good(), exp });
+      status = await answerTo(url, text, mode);
+    }
+    expect(status).toBe(404);
+    while (seconds() < exp) await new Promise((resolve) => setTimeout(resolve, 50));
     expect(await answerTo(url, text, mode)).toBe(401);
   });
 

@@ -1,7 +1,8 @@
 #!/usr/bin/env node
 // Plans and applies as Terraform does, as far as a roll-out sees it, in a tenth of the time and with faults on demand: a
-// resource may say {fail: FILE} (its apply fails until the file is there), {wait: MS} or {planFails: FILE}. What it did,
-// and when, is appended to the file that STAND_IN_LOG names.
+// resource may say {fail: FILE} (its apply fails until the file is there), {wait: MS}, {planFails: FILE}, {planUntil: FILE}
+// or {applyUntil: FILE} (it goes on when the file is there) or {planMeets: N} (it goes on when N plans have begun). What it
+// did, and when, is appended to the file that STAND_IN_LOG names.
 const { appendFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } = require("node:fs");
 const { basename } = require("node:path");
 
@@ -9,6 +10,11 @@ const [command, ...args] = process.argv.slice(2);
 const option = (name) => args.find((arg) => arg.startsWith(`${name}=`))?.slice(name.length + 1);
 const json = (file) => JSON.parse(readFileSync(file, "utf8"));
 const sleep = (ms) => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
+const until = (happened) => {
+  while (!happened()) sleep(20);
+};
+const plansBegun = () =>
+  readFileSync(process.env.STAND_IN_LOG, "utf8").split('"event":"begin","command":"plan"').length - 1;
 const log = (event) => {
   if (process.env.STAND_IN_LOG)
     appendFileSync(
@@ -72,6 +78,8 @@ function main() {
     const changes = differences(state);
     for (const { address, change } of changes) {
       if (change.after?.wait) sleep(change.after.wait);
+      if (change.after?.planUntil) until(() => existsSync(change.after.planUntil));
+      if (change.after?.planMeets) until(() => plansBegun() >= change.after.planMeets);
       if (change.after?.planFails && !existsSync(change.after.planFails)) {
         error("Reading was refused", address);
         return 1;
@@ -91,6 +99,7 @@ function main() {
     for (const { address, change } of plan.changes) {
       if (change.actions[0] === "no-op") continue;
       if (change.after?.wait) sleep(change.after.wait);
+      if (change.after?.applyUntil) until(() => existsSync(change.after.applyUntil));
       if (change.after?.fail && !existsSync(change.after.fail)) {
         error("Google said no", address);
         return 1;

@@ -143,13 +143,18 @@ describe("crashes and races", () => {
     const hold = new Promise((resolve) => {
       finish = resolve;
     });
+    let begin: (value?: unknown) => void = () => {};
+    const begun = new Promise((resolve) => {
+      begin = resolve;
+    });
     async function* slow() {
       yield Buffer.from("begun, ");
+      begin();
       await hold;
       yield Buffer.from("done");
     }
     const writing = store.write("a", Readable.from(slow()));
-    await sleep(20);
+    await begun;
     const other = new DirectoryStore(root);
     expect(await other.stat("a")).toBeUndefined();
     finish();
