@@ -278,6 +278,12 @@ describe("install-runtime.sh", () => {
     return `${name}@1.0.0@${sha512}`;
   }
 
+  const archives = new Map<string, Uint8Array>();
+  beforeAll(() => {
+    for (const contract of [preprocessContract, featuresContract])
+      archives.set(contract.name, zipFiles(bundleFiles(bundleRuntime(contract))));
+  });
+
   beforeEach(async () => {
     folder = mkdtempSync(join(tmpdir(), "install-"));
     requests = [];
@@ -289,8 +295,7 @@ describe("install-runtime.sh", () => {
     });
     await new Promise<void>((done) => registry.listen(0, "127.0.0.1", done));
 
-    for (const contract of [preprocessContract, featuresContract])
-      writeFileSync(join(folder, `${contract.name}.zip`), zipFiles(bundleFiles(bundleRuntime(contract))));
+    for (const [name, archive] of archives) writeFileSync(join(folder, `${name}.zip`), archive);
     mkdirSync(join(folder, "bin"));
     writeFileSync(
       join(folder, "bin/gcloud"),

@@ -24,15 +24,22 @@ const waves = Array.from({ length: WAVES }, (_, i) => {
   );
 });
 
+/** Those that were drawn: a test draws the same hundreds as the one before. */
+const drawnFields = new Map<number, Uint8Array>();
+
 /** A smooth random field on black ground: 40 waves, each weaker than the one before. Its first line is always black. */
 export function drawField(seed: number): Uint8Array {
+  const known = drawnFields.get(seed);
+  if (known) return known;
   const draw = normal(uniform(mixSeed(seed, 5)));
   const field = new Float64Array(PIXELS).fill(120);
   for (const [i, wave] of waves.entries()) {
     const weight = 40 * 0.9 ** i * draw();
     for (let j = 0; j < PIXELS; j++) field[j] = (field[j] as number) + weight * (wave[j] as number);
   }
-  return Uint8Array.from(field, (value, j) => (j < SIDE ? 0 : Math.min(255, Math.max(0, Math.round(value)))));
+  const pixels = Uint8Array.from(field, (value, j) => (j < SIDE ? 0 : Math.min(255, Math.max(0, Math.round(value)))));
+  drawnFields.set(seed, pixels);
+  return pixels;
 }
 
 export function drawn(name: string, split: Split, pixels: Uint8Array): Drawn {
