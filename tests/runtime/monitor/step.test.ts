@@ -7,14 +7,14 @@ import { MonitorService } from "../../../runtime/monitor/service";
 import { drifted } from "../../../runtime/monitor/simulate/drifts";
 import { silentProgress } from "../../../runtime/platform/progress";
 import { mixSeed, normal, uniform } from "../../../runtime/platform/random";
-import { MONITORED_DAYS } from "../../../runtime/platform/warehouse";
+import { type ImageRow, MONITORED_DAYS } from "../../../runtime/platform/warehouse";
 import { openWorkspace, type Workspace } from "../../../runtime/platform/workspace";
 import { setCurrent } from "../../../runtime/registry";
-import { useBackend } from "../../../runtime/tensorflow";
-import { BRIGHT_SPOT } from "../../support/bright-spot-model";
+import { BRIGHT_SPOT } from "../../support/bright-spot";
 import { headPixels } from "../../support/head";
+import { assignmentRow } from "../../support/image-row";
 import { storeModel } from "../../support/served-model";
-import { assign, land } from "../preprocess/landed";
+import { landPicture } from "../preprocess/landed";
 
 const MODEL = BRIGHT_SPOT.id;
 const [WIDTH, HEIGHT] = [64, 72];
@@ -44,7 +44,6 @@ async function hospital(): Promise<Workspace> {
   folders.push(folder);
   const space = await openWorkspace(folder);
   spaces.push(space);
-  await useBackend("wasm");
   await storeModel(space);
   const next = { model: MODEL, reason: "The test says so." };
   await setCurrent(space.buckets.models, next, undefined, new Date(PROMOTED));
@@ -57,12 +56,15 @@ async function hospital(): Promise<Workspace> {
     ...{ sha256, predicted_at, who: null },
   });
   const own = [];
+  const images: ImageRow[] = [];
+  const assignments = [];
   for (let i = 0; i < 80; i++) {
     const bright = i % 2 === 0;
-    const row = await land(space, `${bright ? "Cancer" : "Non-Cancer"}/${i}.png`, scan(i, bright), {
+    const row = await landPicture(space, `${bright ? "Cancer" : "Non-Cancer"}/${i}.png`, scan(i, bright), {
       view: i % 3 === 0 ? "axial" : "coronal",
     });
-    await assign(space, row, { group: `g${i}`, split: i < 10 ? "train" : i < 45 ? "validation" : "test" });
+    images.push(row);
+    assignments.push(assignmentRow(row, { group: `g${i}`, split: i < 10 ? "train" : i < 45 ? "validation" : "test" }));
     own.push(answer(`own-${i}`, `${row.sha256}`, bright, "2026-04-01T10:00:00.000Z"));
   }
   await space.warehouse.append("predictions", "own", own);
@@ -73,11 +75,15 @@ async function hospital(): Promise<Workspace> {
       const bright = i % 2 === 0;
       const facts = { label: null, ingested_at: at, view: i % 3 === 0 ? "axial" : "coronal" };
       const image = scan(1000 + 50 * day + i, bright, day > 10);
-      const row = await land(space, `Unlabelled/${day}-${i}.png`, image, facts);
+      const row = await landPicture(space, `Unlabelled/${day}-${i}.png`, image, facts);
+      images.push(row);
       rows.push(answer(`live-${day}-${i}`, `${row.sha256}`, bright, at));
     }
     await space.warehouse.append("predictions", `live/${day}`, rows);
   }
+  // A batch for each would be four hundred files to read with every question.
+  await space.warehouse.append("images", "all", images);
+  await space.warehouse.append("assignments", "all", assignments);
   return space;
 }
 

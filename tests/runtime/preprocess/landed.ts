@@ -5,7 +5,15 @@ import type { Workspace } from "../../../runtime/platform/workspace";
 import { assignmentRow, imageRow } from "../../support/image-row";
 
 /** What ingest would have written of one scan. */
-export async function land(
+export async function land(...scan: Parameters<typeof landPicture>): Promise<ImageRow> {
+  const row = await landPicture(...scan);
+  const [space, name] = scan;
+  await space.warehouse.append("images", `${name.replaceAll("/", "-")}-${row.generation}`, [row]);
+  return row;
+}
+
+/** Its picture alone: whoever lands many adds their rows at once. */
+export async function landPicture(
   space: Workspace,
   name: string,
   image: GreyImage,
@@ -24,7 +32,6 @@ export async function land(
     ...facts,
   });
   await space.buckets.curated.write(`images/${sha256}.png`, await encodePng(image));
-  await space.warehouse.append("images", `${name.replaceAll("/", "-")}-${generation}`, [row]);
   return row;
 }
 
