@@ -8,9 +8,8 @@ import pino from "pino";
 import sharp from "sharp";
 import { openWorkspace, type Workspace } from "../../runtime/platform/workspace";
 import { buildServer } from "../../runtime/serve";
-import { useBackend } from "../../runtime/tensorflow";
 import { type Elements, writeMr } from "../runtime/imaging/dicom/dicom-writer";
-import { headPng } from "../support/bright-spot-model";
+import { headPng } from "../support/bright-spot";
 import { storeEvaluation } from "../support/evaluation";
 import { promote, storeModel } from "../support/served-model";
 
@@ -25,7 +24,6 @@ let app: FastifyInstance;
 let url: string;
 
 beforeAll(async () => {
-  await useBackend("wasm");
   folder = await mkdtemp(join(tmpdir(), "schemathesis-"));
   workspace = await openWorkspace(join(folder, "workspace"));
   const unfit = { fit: false, sentence: "Not fit for use.", reasons: ["few-groups"] };

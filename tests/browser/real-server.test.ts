@@ -8,10 +8,9 @@ import type { Browser } from "playwright-core";
 import sharp from "sharp";
 import { evaluateFolder } from "../../runtime/evaluate";
 import { openWorkspace } from "../../runtime/platform/workspace";
-import { useBackend } from "../../runtime/tensorflow";
 import { startBrowser } from "../../tools/browser";
 import { screenshots } from "../../tools/screenshots";
-import { BRIGHT_SPOT } from "../support/bright-spot-model";
+import { BRIGHT_SPOT } from "../support/bright-spot";
 import { headPng } from "../support/head";
 import { stopProcess } from "../support/processes";
 import { promote, storeModel } from "../support/served-model";
@@ -52,7 +51,6 @@ async function drawTestImages(data: string): Promise<void> {
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "real-server-"));
   const directory = join(folder, "workspace");
-  await useBackend("wasm");
   const workspace = await openWorkspace(directory);
   await storeModel(workspace);
   // An evaluation as the program writes it, and the curve of a training.

@@ -7,9 +7,8 @@ import sharp from "sharp";
 import { evaluateFolder } from "../../runtime/evaluate";
 import { explainFolder } from "../../runtime/explain";
 import { drawPhantomFolder } from "../../runtime/phantom";
-import { useBackend } from "../../runtime/tensorflow";
 import { startBrowser } from "../../tools/browser";
-import { saveBrightSpot } from "../support/bright-spot-model";
+import { saveBrightSpot } from "../support/bright-spot";
 import { headPng } from "../support/head";
 import { axeFindings, overflowOf } from "./visitor";
 
@@ -66,7 +65,6 @@ const CURVE = {
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "reports-"));
   const model = join(folder, "model");
-  await useBackend("wasm");
   await saveBrightSpot(model);
   await put(join(model, "training.json"), JSON.stringify(CURVE));
   const data = await drawScans();

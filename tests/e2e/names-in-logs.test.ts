@@ -9,7 +9,7 @@ import { referenceOf } from "../../runtime/platform/names-in-logs";
 import { openWorkspace, type Workspace } from "../../runtime/platform/workspace";
 import { currentModel, setCurrent } from "../../runtime/registry";
 import { useBackend } from "../../runtime/tensorflow";
-import { BRIGHT_SPOT, headPng, saveBrightSpot } from "../support/bright-spot-model";
+import { BRIGHT_SPOT, headPng, saveBrightSpot } from "../support/bright-spot";
 import { answering, freePort, stopProcess } from "../support/processes";
 
 /*

@@ -5,7 +5,6 @@ import { join, resolve } from "node:path";
 import { deidentify } from "../../runtime/imaging";
 import { openIdentities } from "../../runtime/intake";
 import { openWorkspace } from "../../runtime/platform/workspace";
-import { useBackend } from "../../runtime/tensorflow";
 import { type Elements, writeElements } from "../runtime/imaging/dicom/dicom-writer";
 import { COLUMNS, head, headScan } from "../support/head-scan";
 import { writeText } from "../support/letters";
@@ -129,7 +128,6 @@ const children: ChildProcess[] = [];
 const said: Places = new Map();
 
 beforeAll(async () => {
-  await useBackend("wasm");
   root = mkdtempSync(join(tmpdir(), "planted-"));
   data = join(root, "data");
   for (const folder of ["Cancer", "Non-Cancer", "Unlabelled"]) mkdirSync(join(data, folder), { recursive: true });

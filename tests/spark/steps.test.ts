@@ -14,9 +14,8 @@ import type { Summary } from "../../runtime/platform/summary";
 import type { PredictionRow } from "../../runtime/platform/warehouse";
 import { openWorkspace, type Workspace } from "../../runtime/platform/workspace";
 import { setCurrent } from "../../runtime/registry";
-import { useBackend } from "../../runtime/tensorflow";
 import { drawHead } from "../runtime/imaging/pictures";
-import { BRIGHT_SPOT, saveBrightSpot } from "../support/bright-spot-model";
+import { BRIGHT_SPOT, saveBrightSpot } from "../support/bright-spot";
 import { drawScans } from "./scans";
 
 const ROOT = resolve(__dirname, "../..");
@@ -308,7 +307,6 @@ describe("score on Spark", () => {
     );
     expect([status, stderr]).toEqual([0, expect.stringContaining("there is no model here yet")]);
     const { models } = space.buckets;
-    await useBackend("wasm");
     await saveBrightSpot(join(out, "models", BRIGHT_SPOT.id));
     await setCurrent(models, { model: BRIGHT_SPOT.id, reason: "The test says so." }, undefined, new Date(0));
     const classifier = await loadClassifier(modelFilesInStore(models, BRIGHT_SPOT.id));

@@ -4,10 +4,9 @@ import * as tf from "@tensorflow/tfjs-core";
 import * as tfl from "@tensorflow/tfjs-layers";
 import type { FittedGuard } from "../../runtime/guard";
 import { applyRecipe, RECIPE } from "../../runtime/imaging";
-import { type ModelDescription, modelFileContents } from "../../runtime/tensorflow";
+import { type ModelDescription, modelFileContents, useBackend } from "../../runtime/tensorflow";
+import { BRIGHT_SPOT } from "./bright-spot";
 import { headPixels } from "./head";
-
-export { headPixels, headPng } from "./head";
 
 /**
  * A real network with weights set by hand: it calls Cancer what has a spot of at least 8 x 8 nearly white pixels.
@@ -47,23 +46,13 @@ export function lopsidedNetwork(): tfl.LayersModel {
   return network;
 }
 
-export const BRIGHT_SPOT: ModelDescription = {
-  id: "bright-spot-0001",
-  recipe: RECIPE.id,
-  parameters: 391,
-  threshold: 0.5,
-  gradCamLayer: "evidence",
-  backend: "wasm",
-  seed: 1,
-  dataset: "0".repeat(64),
-  counts: { train: 10, validation: 5, test: 5 },
-  configuration: { epochs: 1 },
-  synthetic: true,
-};
-
-/** Saves the bright-spot model into a directory. */
-export async function saveBrightSpot(directory: string, overrides: Partial<typeof BRIGHT_SPOT> = {}): Promise<void> {
-  await saveNetwork(directory, brightSpotNetwork(), overrides);
+/** The bright-spot model's files, made now. */
+export async function makeBrightSpot(): Promise<ReadonlyMap<string, Buffer>> {
+  await useBackend("wasm");
+  const network = brightSpotNetwork();
+  const files = await modelContents(network, BRIGHT_SPOT);
+  network.dispose();
+  return files;
 }
 
 /** A model's files, its parity measured on one drawn head with a spot. */

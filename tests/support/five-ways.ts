@@ -12,7 +12,8 @@ import { silentProgress } from "../../runtime/platform/progress";
 import { openWorkspace, type Workspace } from "../../runtime/platform/workspace";
 import { buildServer, type Prediction, replay } from "../../runtime/serve";
 import { useBackend } from "../../runtime/tensorflow";
-import { BRIGHT_SPOT, headPixels, lopsidedNetwork, saveNetwork } from "./bright-spot-model";
+import { BRIGHT_SPOT, headPixels } from "./bright-spot";
+import { lopsidedNetwork, saveNetwork } from "./bright-spot-model";
 import { promote } from "./served-model";
 
 const log = pino({ level: "silent" });

@@ -1,7 +1,7 @@
 import type { Verdict } from "../../runtime/model";
 import type { Workspace } from "../../runtime/platform/workspace";
 import { currentModel, setCurrent } from "../../runtime/registry";
-import { BRIGHT_SPOT, brightSpotNetwork, modelContents } from "./bright-spot-model";
+import { BRIGHT_SPOT, brightSpotFiles } from "./bright-spot";
 
 /** Puts the bright-spot model into a workspace. */
 export async function storeModel(
@@ -9,11 +9,8 @@ export async function storeModel(
   id: string = BRIGHT_SPOT.id,
   recipe: string = BRIGHT_SPOT.recipe,
 ): Promise<void> {
-  const network = brightSpotNetwork();
-  for (const [name, content] of await modelContents(network, { ...BRIGHT_SPOT, id, recipe })) {
+  for (const [name, content] of await brightSpotFiles({ id, recipe }))
     await buckets.models.write(`${id}/${name}`, content);
-  }
-  network.dispose();
 }
 
 /** Makes a model the current one. */

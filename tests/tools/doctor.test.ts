@@ -7,7 +7,6 @@ import { PROJECT_SERVICES } from "../../constructs/core/project-services";
 import { GcsStore, type ObjectStore } from "../../runtime/platform/stores";
 import { CURRENT_IMAGES, ObjectStoreWarehouse } from "../../runtime/platform/warehouse";
 import { openWorkspace, type Workspace } from "../../runtime/platform/workspace";
-import { useBackend } from "../../runtime/tensorflow";
 import { type Hospital, parseHospitals } from "../../stacks/config";
 import { doctor, type Outside } from "../../tools/doctor";
 import { Declared } from "../../tools/doctor/declared";
@@ -498,7 +497,6 @@ describe("--probe, through a real bucket, the real function and the real service
     );
     started.push(framework);
     await answering(functionUrl, framework);
-    await useBackend("wasm");
     workspace = await openWorkspace(join(scratch, "served"));
     await storeModel(workspace);
     await promote(workspace);

@@ -4,8 +4,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import sharp from "sharp";
 import { openWorkspace } from "../../../runtime/platform/workspace";
-import { useBackend } from "../../../runtime/tensorflow";
-import { BRIGHT_SPOT, headPixels } from "../../support/bright-spot-model";
+import { BRIGHT_SPOT, headPixels } from "../../support/bright-spot";
 import { stopProcess } from "../../support/processes";
 import { head, RawClient } from "../../support/raw-http";
 import { promote, storeModel, until } from "../../support/served-model";
@@ -16,7 +15,6 @@ let folder: string;
 const children: ChildProcess[] = [];
 
 beforeAll(async () => {
-  await useBackend("wasm");
   folder = await mkdtemp(join(tmpdir(), "serve-cli-"));
   const workspace = await openWorkspace(join(folder, "workspace"));
   await storeModel(workspace);

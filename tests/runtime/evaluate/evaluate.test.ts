@@ -10,8 +10,7 @@ import { parseLabels } from "../../../runtime/intake";
 import { type Classifier, loadClassifier, UnusableModelError } from "../../../runtime/model";
 import { ConfigurationError } from "../../../runtime/platform/config";
 import { openWorkspace } from "../../../runtime/platform/workspace";
-import { useBackend } from "../../../runtime/tensorflow";
-import { BRIGHT_SPOT, headPixels, headPng, saveBrightSpot } from "../../support/bright-spot-model";
+import { BRIGHT_SPOT, headPixels, headPng, saveBrightSpot } from "../../support/bright-spot";
 
 const WIDTH = 240;
 const HEIGHT = 200;
@@ -33,7 +32,6 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "evaluate-"));
   model = join(folder, "model");
   data = join(folder, "data");
-  await useBackend("wasm");
   await saveBrightSpot(model);
 
   for (let i = 0; i < 8; i++) {

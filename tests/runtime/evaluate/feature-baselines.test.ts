@@ -11,8 +11,7 @@ import { createLogger } from "../../../runtime/platform/logging";
 import { silentProgress } from "../../../runtime/platform/progress";
 import { normal, uniform } from "../../../runtime/platform/random";
 import { openWorkspace, type Workspace } from "../../../runtime/platform/workspace";
-import { useBackend } from "../../../runtime/tensorflow";
-import { BRIGHT_SPOT, saveBrightSpot } from "../../support/bright-spot-model";
+import { BRIGHT_SPOT, saveBrightSpot } from "../../support/bright-spot";
 import { tinyManifest, tinyNetwork, writeBackbone } from "../../support/tiny-backbone";
 import { type Drawn, drawn, process as processImages } from "../features/processed";
 
@@ -147,7 +146,6 @@ describe("an evaluation in a workspace", () => {
   const images = [...pictures("train", 40, 100), ...pictures("validation", 12, 200), ...pictures("test", 20, 300)];
 
   beforeAll(async () => {
-    await useBackend("wasm");
     workspace = await openWorkspace(join(folder, "workspace"));
     await processImages(workspace, images);
     await saveBrightSpot(join(fileURLToPath(workspace.buckets.models.uri), BRIGHT_SPOT.id));

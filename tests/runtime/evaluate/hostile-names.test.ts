@@ -8,8 +8,7 @@ import { codeSpan, escapeMarkdown } from "../../../runtime/evaluate/markdown";
 import { renderModelCard } from "../../../runtime/evaluate/model-card";
 import { explainFolder } from "../../../runtime/explain";
 import { loadClassifier } from "../../../runtime/model";
-import { useBackend } from "../../../runtime/tensorflow";
-import { headPng, saveBrightSpot } from "../../support/bright-spot-model";
+import { headPng, saveBrightSpot } from "../../support/bright-spot";
 
 /*
  * What people write reaches documents that other people open: names of files, collections and subtypes.
@@ -34,7 +33,6 @@ const put = async (path: string, content: Buffer | string) => {
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "hostile-"));
   [data, model] = [join(folder, "data"), join(folder, "model")];
-  await useBackend("wasm");
   await saveBrightSpot(model);
   const rows = [["path", "source", "subtype"]];
   for (let i = 0; i < 6; i++) {

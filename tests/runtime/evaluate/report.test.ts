@@ -5,8 +5,7 @@ import { evaluateScored, type ScoredImage } from "../../../runtime/evaluate/eval
 import { directoryDestination, type WriteInput, writeOutputs } from "../../../runtime/evaluate/outputs";
 import { applyRecipe } from "../../../runtime/imaging";
 import { type Classifier, loadClassifier, modelFilesInDirectory, readTrainingCurve } from "../../../runtime/model";
-import { useBackend } from "../../../runtime/tensorflow";
-import { headPixels, saveBrightSpot } from "../../support/bright-spot-model";
+import { headPixels, saveBrightSpot } from "../../support/bright-spot";
 
 let folder: string;
 let model: string;
@@ -16,7 +15,6 @@ const { pixels } = applyRecipe({ width: 200, height: 160, depth: 8, pixels: new 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "report-"));
   model = join(folder, "model");
-  await useBackend("wasm");
   await saveBrightSpot(model);
   classifier = await loadClassifier(model);
 });

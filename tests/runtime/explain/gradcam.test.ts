@@ -8,7 +8,8 @@ import { peakInOriginal, renderOriginal, renderOverlay } from "../../../runtime/
 import { applyRecipe, type Geometry, type GreyImage, RECIPE } from "../../../runtime/imaging";
 import { type Classifier, loadClassifier } from "../../../runtime/model";
 import { useBackend } from "../../../runtime/tensorflow";
-import { headPixels, lopsidedNetwork, saveBrightSpot, saveNetwork } from "../../support/bright-spot-model";
+import { headPixels, saveBrightSpot } from "../../support/bright-spot";
+import { lopsidedNetwork, saveNetwork } from "../../support/bright-spot-model";
 
 let folder: string;
 let classifier: Classifier;

@@ -8,15 +8,13 @@ import { dilate } from "../../../runtime/explain/pointing";
 import { checkSanity, occlusionMap, rankOfPeak, spearman } from "../../../runtime/explain/sanity";
 import { applyRecipe } from "../../../runtime/imaging";
 import { AnswerPool, type Classifier, loadClassifier } from "../../../runtime/model";
-import { useBackend } from "../../../runtime/tensorflow";
-import { headPixels, headPng, saveBrightSpot } from "../../support/bright-spot-model";
+import { headPixels, headPng, saveBrightSpot } from "../../support/bright-spot";
 
 const SPOT = { x: 110, y: 80, radius: 14 };
 let folder: string;
 let classifier: Classifier;
 
 beforeAll(async () => {
-  await useBackend("wasm");
   folder = await mkdtemp(join(tmpdir(), "trust-"));
   await saveBrightSpot(join(folder, "model"));
   classifier = await loadClassifier(join(folder, "model"));

@@ -7,8 +7,7 @@ import { analyse, LISTED, type ReportImage } from "../../../runtime/features/rep
 import { silentProgress } from "../../../runtime/platform/progress";
 import { normal, uniform } from "../../../runtime/platform/random";
 import { openWorkspace } from "../../../runtime/platform/workspace";
-import { useBackend } from "../../../runtime/tensorflow";
-import { BRIGHT_SPOT } from "../../support/bright-spot-model";
+import { BRIGHT_SPOT } from "../../support/bright-spot";
 import { slicePng, storeKnown } from "../../support/known-scans";
 import { promote, storeModel } from "../../support/served-model";
 
@@ -62,7 +61,6 @@ describe("the analysis", () => {
 });
 
 test("the step writes one page that stands alone, or says what is missing and how to make it", async () => {
-  await useBackend("wasm");
   const folder = await mkdtemp(join(tmpdir(), "features-report-"));
   const workspace = await openWorkspace(folder);
   try {

@@ -20,8 +20,7 @@ import { openWorkspace, type Workspace } from "../../../runtime/platform/workspa
 import { preprocessStep } from "../../../runtime/preprocess";
 import { buildServer } from "../../../runtime/serve";
 import type { Prediction } from "../../../runtime/serve/schemas";
-import { useBackend } from "../../../runtime/tensorflow";
-import { headPng } from "../../support/bright-spot-model";
+import { headPng } from "../../support/bright-spot";
 import { headScan, PATIENT as OF_HEAD } from "../../support/head-scan";
 import { stopProcess } from "../../support/processes";
 import { promote, storeModel } from "../../support/served-model";
@@ -47,7 +46,6 @@ const context = () => ({
 
 beforeAll(async () => {
   process.env.PSEUDONYM_KEY = `local:${KEY}`;
-  await useBackend("wasm");
   folder = await mkdtemp(join(tmpdir(), "forget-"));
   await prepare();
   await workspace.close();

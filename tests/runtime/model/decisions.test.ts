@@ -13,7 +13,8 @@ import { openWorkspace } from "../../../runtime/platform/workspace";
 import { currentModel, setCurrent } from "../../../runtime/registry";
 import { buildServer, type Prediction } from "../../../runtime/serve";
 import { useBackend } from "../../../runtime/tensorflow";
-import { BRIGHT_SPOT, brightSpotNetwork, headPixels, headPng, saveModel } from "../../support/bright-spot-model";
+import { BRIGHT_SPOT, headPixels, headPng } from "../../support/bright-spot";
+import { brightSpotNetwork, saveModel } from "../../support/bright-spot-model";
 
 const SPOT = { x: 120, y: 90, radius: 16 };
 /** Too small to be sure of: its probability lies between the others'. */

@@ -8,7 +8,8 @@ import { applyRecipe, RECIPE } from "../../../runtime/imaging";
 import { AnswerPool, loadClassifier, ONNX_FILE, scoreScan } from "../../../runtime/model";
 import type { PoolSetup } from "../../../runtime/model/worker-protocol";
 import { useBackend } from "../../../runtime/tensorflow";
-import { headPixels, headPng, lopsidedNetwork, saveNetwork } from "../../support/bright-spot-model";
+import { headPixels, headPng } from "../../support/bright-spot";
+import { lopsidedNetwork, saveNetwork } from "../../support/bright-spot-model";
 
 const ROOT = resolve(__dirname, "../../..");
 const SPOT = { x: 110, y: 80, radius: 14 };

@@ -7,16 +7,8 @@ import { applyRecipe, RECIPE, RejectedImage } from "../../../runtime/imaging";
 import { loadClassifier, type ModelMetadata, scoreScan, UnusableModelError } from "../../../runtime/model";
 import { logit } from "../../../runtime/platform/numbers";
 import { useBackend } from "../../../runtime/tensorflow";
-import {
-  BRIGHT_SPOT,
-  brightSpotNetwork,
-  headPixels,
-  headPng,
-  lopsidedNetwork,
-  saveBrightSpot,
-  saveModel,
-  saveNetwork,
-} from "../../support/bright-spot-model";
+import { BRIGHT_SPOT, headPixels, headPng, saveBrightSpot } from "../../support/bright-spot";
+import { brightSpotNetwork, lopsidedNetwork, saveModel, saveNetwork } from "../../support/bright-spot-model";
 
 let folder: string;
 

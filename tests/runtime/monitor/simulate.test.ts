@@ -12,7 +12,6 @@ import { type Progress, silentProgress } from "../../../runtime/platform/progres
 import { mixSeed, normal, uniform } from "../../../runtime/platform/random";
 import { openWorkspace } from "../../../runtime/platform/workspace";
 import { scoreStep } from "../../../runtime/score";
-import { useBackend } from "../../../runtime/tensorflow";
 import { headPixels } from "../../support/head";
 import { promote, storeModel } from "../../support/served-model";
 import { assign, land } from "../preprocess/landed";
@@ -95,7 +94,6 @@ async function workspaceWith(scans: number) {
   const folder = await mkdtemp(join(tmpdir(), "simulate-"));
   folders.push(folder);
   const workspace = await openWorkspace(folder);
-  await useBackend("wasm");
   await storeModel(workspace);
   await promote(workspace);
   for (let i = 0; i < scans; i++) {

@@ -5,9 +5,8 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import sharp from "sharp";
 import { DiskError, diskError } from "../../../runtime/platform/disk";
-import { useBackend } from "../../../runtime/tensorflow";
 import { STATE_SIZE } from "../../../runtime/train/optimizer";
-import { headPng, saveBrightSpot } from "../../support/bright-spot-model";
+import { headPng, saveBrightSpot } from "../../support/bright-spot";
 import { FULL, onOwnDisk, SEALED } from "../../support/disks";
 
 const MAIN = resolve("dist/runtime/cli/main.js");
@@ -32,7 +31,6 @@ beforeAll(async () => {
     await writeFile(join(data, i % 2 === 0 ? "Cancer" : "Non-Cancer", `scan ${i}.png`), png);
   }
   await writeFile(join(data, "Cancer", "head.png"), await headPng(240, 200, { x: 100, y: 90, radius: 16 }, 1));
-  await useBackend("wasm");
   await saveBrightSpot(model);
 });
 

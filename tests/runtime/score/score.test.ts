@@ -16,8 +16,7 @@ import { scoreContract } from "../../../runtime/score/contract";
 import { main } from "../../../runtime/score/main";
 import type { ScoringBatch } from "../../../runtime/score/scoring";
 import { ScoreService } from "../../../runtime/score/service";
-import { useBackend } from "../../../runtime/tensorflow";
-import { BRIGHT_SPOT, headPixels, saveBrightSpot } from "../../support/bright-spot-model";
+import { BRIGHT_SPOT, headPixels, saveBrightSpot } from "../../support/bright-spot";
 import { ask, drive, parse } from "../../support/drive-scoring";
 import { land } from "../preprocess/landed";
 
@@ -40,7 +39,6 @@ async function served(): Promise<{ space: Workspace; service: ScoreService }> {
 
 /** Makes the bright-spot model the one that is served. */
 async function promote(space: Workspace): Promise<void> {
-  await useBackend("wasm");
   await saveBrightSpot(join(fileURLToPath(space.buckets.models.uri), BRIGHT_SPOT.id));
   const next = { model: BRIGHT_SPOT.id, reason: "The test says so." };
   await setCurrent(space.buckets.models, next, undefined, new Date(0));

@@ -26,8 +26,7 @@ import type {
   Promotion,
   SaliencyMap,
 } from "../../../runtime/serve/schemas";
-import { useBackend } from "../../../runtime/tensorflow";
-import { BRIGHT_SPOT, headPixels, headPng } from "../../support/bright-spot-model";
+import { BRIGHT_SPOT, headPixels, headPng } from "../../support/bright-spot";
 import { storeEvaluation } from "../../support/evaluation";
 import { promote, storeModel, until } from "../../support/served-model";
 import { writeTiff } from "../imaging/tiff-writer";
@@ -117,7 +116,6 @@ async function changePixel(name: string): Promise<void> {
 }
 
 beforeAll(async () => {
-  await useBackend("wasm");
   folder = await mkdtemp(join(tmpdir(), "api-"));
   workspace = await openWorkspace(join(folder, "workspace"));
   await storeModel(workspace);

@@ -5,8 +5,7 @@ import { createLogger } from "../../../runtime/platform/logging";
 import type { Row, TableName, Warehouse } from "../../../runtime/platform/warehouse";
 import { openWorkspace, type Workspace } from "../../../runtime/platform/workspace";
 import { buildServer, localCallers, type Prediction } from "../../../runtime/serve";
-import { useBackend } from "../../../runtime/tensorflow";
-import { BRIGHT_SPOT, headPng } from "../../support/bright-spot-model";
+import { BRIGHT_SPOT, headPng } from "../../support/bright-spot";
 import { Issuer, newKey, seconds, token } from "../../support/issuer";
 import { promote, storeModel } from "../../support/served-model";
 
@@ -19,7 +18,6 @@ let issuer: Issuer;
 let scan: Buffer;
 
 beforeAll(async () => {
-  await useBackend("wasm");
   folder = await mkdtemp(join(tmpdir(), "audit-"));
   workspace = await openWorkspace(join(folder, "workspace"));
   await storeModel(workspace);

@@ -9,8 +9,7 @@ import { bucketEnvironment } from "../../../runtime/platform/contract";
 import { openWorkspace, type Workspace } from "../../../runtime/platform/workspace";
 import { buildServer, serveContract } from "../../../runtime/serve";
 import type { Prediction } from "../../../runtime/serve/schemas";
-import { useBackend } from "../../../runtime/tensorflow";
-import { headPixels, headPng } from "../../support/bright-spot-model";
+import { headPixels, headPng } from "../../support/bright-spot";
 import { stopProcess } from "../../support/processes";
 import { promote, storeModel, until } from "../../support/served-model";
 import { writeTiff } from "../imaging/tiff-writer";
@@ -28,7 +27,6 @@ let scan: Buffer;
 const children: ChildProcess[] = [];
 
 beforeAll(async () => {
-  await useBackend("wasm");
   folder = await mkdtemp(join(tmpdir(), "changes-"));
   workspace = await openWorkspace(join(folder, "workspace"));
   for (const id of ["model-one", "model-two"]) await storeModel(workspace, id);

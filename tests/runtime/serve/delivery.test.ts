@@ -20,7 +20,6 @@ import {
   Signer,
 } from "../../../runtime/serve";
 import { ATTEMPTS, type DeliveryOptions, RUNS } from "../../../runtime/serve/delivery/delivery";
-import { useBackend } from "../../../runtime/tensorflow";
 import { Certificates } from "../../support/certificates";
 import { headPng } from "../../support/head";
 import { head, headScan, IDENTIFIERS, SPOT } from "../../support/head-scan";
@@ -114,7 +113,6 @@ const claims = (signature: string) =>
   JSON.parse(Buffer.from(signature.split(".")[0] as string, "base64url").toString()) as Record<string, unknown>;
 
 beforeAll(async () => {
-  await useBackend("wasm");
   folder = mkdtempSync(join(tmpdir(), "delivery-"));
   workspace = await openWorkspace(join(folder, "workspace"));
   await storeModel(workspace);

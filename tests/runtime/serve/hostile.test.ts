@@ -7,8 +7,7 @@ import pino from "pino";
 import sharp from "sharp";
 import { openWorkspace, type Workspace } from "../../../runtime/platform/workspace";
 import { buildServer } from "../../../runtime/serve";
-import { useBackend } from "../../../runtime/tensorflow";
-import { headPixels, headPng } from "../../support/bright-spot-model";
+import { headPixels, headPng } from "../../support/bright-spot";
 import { head, type RawAnswer, RawClient } from "../../support/raw-http";
 import { promote, storeModel, until } from "../../support/served-model";
 import { writeTiff } from "../imaging/tiff-writer";
@@ -22,7 +21,6 @@ let url: string;
 let scan: Buffer;
 
 beforeAll(async () => {
-  await useBackend("wasm");
   folder = await mkdtemp(join(tmpdir(), "hostile-"));
   workspace = await openWorkspace(join(folder, "workspace"));
   await storeModel(workspace);

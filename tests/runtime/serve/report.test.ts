@@ -10,7 +10,6 @@ import { openIdentities } from "../../../runtime/intake";
 import { openWorkspace, type Workspace } from "../../../runtime/platform/workspace";
 import { buildServer, type Prediction, replay } from "../../../runtime/serve";
 import type { ProblemDocument } from "../../../runtime/serve/schemas";
-import { useBackend } from "../../../runtime/tensorflow";
 import { headPng } from "../../support/head";
 import {
   ACCESSION,
@@ -71,7 +70,6 @@ async function problem(id: string, query: string): Promise<[number, string]> {
 }
 
 beforeAll(async () => {
-  await useBackend("wasm");
   folder = await mkdtemp(join(tmpdir(), "report-"));
   workspace = await openWorkspace(join(folder, "workspace"));
   await storeModel(workspace);

@@ -8,8 +8,7 @@ import { ConfigurationError, parseEnv } from "../../../runtime/platform/config";
 import { openWorkspace, type Workspace } from "../../../runtime/platform/workspace";
 import { promote as promoteByRule } from "../../../runtime/registry";
 import { buildServer, type Prediction, serveContract, serveWorkspace } from "../../../runtime/serve";
-import { useBackend } from "../../../runtime/tensorflow";
-import { BRIGHT_SPOT, headPixels, headPng } from "../../support/bright-spot-model";
+import { BRIGHT_SPOT, headPixels, headPng } from "../../support/bright-spot";
 import { promote, storeModel, until } from "../../support/served-model";
 
 const SPOT = { x: 120, y: 110, radius: 16 };
@@ -50,7 +49,6 @@ function multipart(field: string, content: Buffer) {
 }
 
 beforeAll(async () => {
-  await useBackend("wasm");
   folder = await mkdtemp(join(tmpdir(), "serve-"));
   workspace = await openWorkspace(join(folder, "workspace"));
   await storeModel(workspace);

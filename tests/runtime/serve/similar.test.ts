@@ -9,8 +9,7 @@ import { openWorkspace, type Workspace } from "../../../runtime/platform/workspa
 import { buildServer, localCallers, type Prediction } from "../../../runtime/serve";
 import { KnownShelf } from "../../../runtime/serve/known-shelf";
 import type { ProblemDocument, Similar } from "../../../runtime/serve/schemas";
-import { useBackend } from "../../../runtime/tensorflow";
-import { BRIGHT_SPOT } from "../../support/bright-spot-model";
+import { BRIGHT_SPOT } from "../../support/bright-spot";
 import { storeEvaluation } from "../../support/evaluation";
 import { Issuer, newKey, seconds, token } from "../../support/issuer";
 import { firstPage, type Known, mirrored, slicePng, storeKnown } from "../../support/known-scans";
@@ -75,7 +74,6 @@ const linked: Record<string, Known> = {};
 let asked: Buffer;
 
 beforeAll(async () => {
-  await useBackend("wasm");
   folder = await mkdtemp(join(tmpdir(), "similar-"));
   workspace = await openWorkspace(join(folder, "workspace"));
   issuer = await Issuer.start(key);

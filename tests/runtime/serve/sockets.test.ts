@@ -7,8 +7,7 @@ import sharp from "sharp";
 import { uniform } from "../../../runtime/platform/random";
 import { openWorkspace, type Workspace } from "../../../runtime/platform/workspace";
 import { buildServer, type Prediction } from "../../../runtime/serve";
-import { useBackend } from "../../../runtime/tensorflow";
-import { headPixels, headPng } from "../../support/bright-spot-model";
+import { headPixels, headPng } from "../../support/bright-spot";
 import { head, type RawAnswer, RawClient } from "../../support/raw-http";
 import { promote, storeModel, until } from "../../support/served-model";
 
@@ -22,8 +21,10 @@ let workspace: Workspace;
 let scan: Buffer;
 let volume: Buffer;
 const servers: FastifyInstance[] = [];
+/** A server as it is without being told otherwise, for what leaves nothing behind. */
+let common: { readonly app: FastifyInstance; readonly url: string };
 
-async function listening(
+async function started(
   overrides: Partial<Parameters<typeof buildServer>[0]> = {},
 ): Promise<{ readonly app: FastifyInstance; readonly url: string }> {
   const app = await buildServer({
@@ -33,8 +34,14 @@ async function listening(
     log: pino({ level: "silent" }),
     ...overrides,
   });
-  servers.push(app);
   return { app, url: await app.listen({ port: 0, host: "127.0.0.1" }) };
+}
+
+/** One of a test's own. */
+async function listening(...overrides: Parameters<typeof started>): ReturnType<typeof started> {
+  const server = await started(...overrides);
+  servers.push(server.app);
+  return server;
 }
 
 function pagesOf(pages: number, side: number, page: (index: number) => Buffer): Promise<Buffer> {
@@ -71,13 +78,13 @@ function expectProblem(answer: RawAnswer | undefined, status: number, code: stri
 }
 
 beforeAll(async () => {
-  await useBackend("wasm");
   folder = await mkdtemp(join(tmpdir(), "sockets-"));
   workspace = await openWorkspace(join(folder, "workspace"));
   await storeModel(workspace);
   await promote(workspace);
   scan = await headPng(240, 200, { x: 120, y: 110, radius: 16 });
   volume = await pagesOf(SLICES, SIDE, (index) => headPixels(SIDE, SIDE, undefined, index));
+  common = await started();
 });
 
 afterEach(async () => {
@@ -85,6 +92,7 @@ afterEach(async () => {
 }, 60_000);
 
 afterAll(async () => {
+  await common.app.close();
   await workspace.close();
   await rm(folder, { recursive: true, force: true });
 });
@@ -199,7 +207,7 @@ describe("slow senders", () => {
   }, 30_000);
 
   test("with two hosts are refused", async () => {
-    const { url } = await listening();
+    const { url } = common;
     const client = await RawClient.open(url);
     await client.send("GET /healthz HTTP/1.1\r\nhost: localhost\r\nHost: evil.org\r\n\r\n");
     expect((await client.answer())?.status).toBe(400);
@@ -236,7 +244,7 @@ describe("costly files", () => {
   ])(
     "a TIFF of 1,000 %s pages is refused by its headers",
     async (_, content) => {
-      const { url } = await listening();
+      const { url } = common;
       const response = await predict(url, await pagesOf(1000, 64, content));
       expect(response.status).toBe(422);
       expect(await response.json()).toMatchObject({
@@ -337,7 +345,7 @@ describe("errors of the parser and of Fastify are problem documents", () => {
     ["multipart without a boundary", `${head(1, { "content-type": "multipart/form-data" })}x`, 400, "bad-multipart"],
     ["no body", head(0), 400, "empty-file"],
   ])("%s", async (_, request, status, code) => {
-    const { url } = await listening();
+    const { url } = common;
     const client = await RawClient.open(url);
     await client.send(request);
     const answer = await client.answer();
@@ -350,7 +358,7 @@ describe("errors of the parser and of Fastify are problem documents", () => {
 
 describe("what a client may do", () => {
   test("answers come in order when requests are sent before the answers are there", async () => {
-    const { url } = await listening();
+    const { url } = common;
     const client = await RawClient.open(url);
     const other = await headPng(200, 240);
     await client.send(head(scan.length), scan, head(3), "abc", head(other.length), other, head(0));
@@ -373,7 +381,7 @@ describe("what a client may do", () => {
   });
 
   test("HEAD has the head alone", async () => {
-    const { url } = await listening();
+    const { url } = common;
     const client = await RawClient.open(url);
     await client.send("HEAD /healthz HTTP/1.1\r\nhost: x\r\n\r\n");
     await new Promise((resolve) => client.socket.once("data", resolve));
@@ -382,7 +390,7 @@ describe("what a client may do", () => {
   });
 
   test("URLs in answers are paths, whatever the request says of the host", async () => {
-    const { url } = await listening();
+    const { url } = common;
     const client = await RawClient.open(url);
     const forged = { "x-forwarded-host": "evil.example", "x-forwarded-proto": "https" };
     await client.send(head(scan.length, forged), scan);

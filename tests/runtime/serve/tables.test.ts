@@ -7,16 +7,15 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { bucketEnvironment } from "../../../runtime/platform/contract";
 import { openWorkspace, type Workspace } from "../../../runtime/platform/workspace";
 import { serveContract } from "../../../runtime/serve";
-import { useBackend } from "../../../runtime/tensorflow";
 import { BigQueryServer } from "../../support/bigquery-server";
-import { headPng } from "../../support/bright-spot-model";
+import { headPng } from "../../support/bright-spot";
 import { stopProcess } from "../../support/processes";
 import { promote, storeModel, until } from "../../support/served-model";
 
 /* The service's own process over real sockets, and its tables in files and in BigQuery. */
 
 /** `PREDICTIONS=10000` is the size that is promised, and says how long answers took; less in every run. */
-const PREDICTIONS = Number(process.env.PREDICTIONS ?? 200);
+const PREDICTIONS = Number(process.env.PREDICTIONS ?? 48);
 const CLIENTS = 8;
 const PROCESS = join(__dirname, "../../../dist/runtime/serve/server.js");
 
@@ -27,7 +26,6 @@ let scan: Buffer;
 let child: ChildProcess | undefined;
 
 beforeAll(async () => {
-  await useBackend("wasm");
   folder = await mkdtemp(join(tmpdir(), "tables-"));
   workspace = await openWorkspace(join(folder, "workspace"));
   await storeModel(workspace);

@@ -7,8 +7,7 @@ import { perceptualHash, pixelSha256 } from "../../../runtime/imaging";
 import { openWorkspace, type Workspace } from "../../../runtime/platform/workspace";
 import { loadScorer, type Scorer } from "../../../runtime/serve/scoring";
 import { agreementOf, KnownScans } from "../../../runtime/similar";
-import { useBackend } from "../../../runtime/tensorflow";
-import { BRIGHT_SPOT } from "../../support/bright-spot-model";
+import { BRIGHT_SPOT } from "../../support/bright-spot";
 import { firstPage, type Known, spottedPng, storeKnown } from "../../support/known-scans";
 import { storeModel } from "../../support/served-model";
 
@@ -32,7 +31,6 @@ const slices = (patient: number, ill: boolean) =>
   );
 
 beforeAll(async () => {
-  await useBackend("wasm");
   folder = await mkdtemp(join(tmpdir(), "ranking-"));
   workspace = await openWorkspace(join(folder, "workspace"));
   await storeModel(workspace);

@@ -17,7 +17,8 @@ import {
 } from "../../../runtime/tensorflow";
 import { serializeNetwork } from "../../../runtime/tensorflow/network";
 import { inferenceNetwork, initialWeights, STATISTICS, sizeOf } from "../../../runtime/train/architecture";
-import { BRIGHT_SPOT, brightSpotNetwork, headPixels, lopsidedNetwork } from "../../support/bright-spot-model";
+import { BRIGHT_SPOT, brightSpotFiles, headPixels } from "../../support/bright-spot";
+import { brightSpotNetwork, lopsidedNetwork } from "../../support/bright-spot-model";
 import { type OddStage, randomNetwork } from "../../support/random-network";
 
 beforeAll(() => useBackend("wasm"));
@@ -297,4 +298,22 @@ describe("the judge", () => {
     expect(tf.memory().numTensors).toBe(before);
     network.dispose();
   });
+});
+
+it("gives the model that suites share, which lies in a folder, as it is made now", async () => {
+  let making: Promise<ReadonlyMap<string, Buffer>> | undefined;
+  // Layers are called by the count of those before them.
+  jest.isolateModules(() => {
+    const { makeBrightSpot } =
+      require("../../support/bright-spot-model") as typeof import("../../support/bright-spot-model");
+    making = makeBrightSpot();
+  });
+  const made = (await making) ?? new Map<string, Buffer>();
+  const shared = await brightSpotFiles();
+  expect([...shared.keys()].sort()).toEqual([...made.keys()].sort());
+  for (const [name, content] of made)
+    if (name !== "metadata.json")
+      expect({ name, same: shared.get(name)?.equals(content) }).toEqual({ name, same: true });
+  const { engine: _, ...described } = JSON.parse(String(made.get("metadata.json")));
+  expect(JSON.parse(String(shared.get("metadata.json")))).toMatchObject(described);
 });
