@@ -124,7 +124,7 @@ function report({ ok, findings, notes, leaves, archived, rows, pending, through 
   const counts = `${rows} rows, ${leaves} leaves${known}, sealed up to ${through ?? "no time"}; ${pending} rows wait for the next seal.`;
   const verdict = ok
     ? `Nothing was changed. ${counts}`
-    : `${findings.length === 1 ? "One thing is" : `${findings.length} things are`} not as they were sealed. ${counts}`;
+    : `${findings.length === 1 ? "One thing is not as it was" : `${findings.length} things are not as they were`} sealed. ${counts}`;
   return [...listed(findings.map(({ sentence }) => sentence)), verdict, ...notes];
 }
 

@@ -454,7 +454,7 @@ describe("npm run audit", () => {
     rmSync(workspace.rows("predictions/p1"));
     const damaged = run("verify", ...places);
     expect(damaged.status).toBe(1);
-    expect(damaged.stdout).toMatch(/^Leaf 1, row 1 of predictions\/p1, .*\nOne thing is not as they were sealed\./);
+    expect(damaged.stdout).toMatch(/^Leaf 1, row 1 of predictions\/p1, .*\nOne thing is not as it was sealed\./);
     expect(run("proof", "nobody", ...places)).toMatchObject({
       status: 2,
       stderr: expect.stringMatching(/names no row/),
