@@ -17,6 +17,7 @@ export const monitorContract = defineContract({
     "assignments",
     "predictions",
     "feedback",
+    "refusals",
     "features_deep",
     "input_statistics",
     "monitoring",

@@ -1,8 +1,17 @@
 export { dayOf, isDay, laterDay } from "./days";
 export { calibrationGap, estimatedAccuracy, feedbackAccuracy, psi, type Share, type UnknownReason } from "./estimate";
-export { WINDOW_DAYS } from "./report";
+export { type DayRow, WINDOW_DAYS } from "./report";
 export { DRIFT_KINDS, type Drift, parseDrift } from "./simulate/kinds";
 export { type SimulateOptions, type Simulation, simulate } from "./simulate/run";
 export { describeSimulation } from "./simulate/words";
 export { type MonitorContext, type Monitored, monitorDays } from "./step";
-export { describeMonitored } from "./words";
+export { WATCHES, type WatchName } from "./watch";
+export {
+  ADVICE,
+  alarmIn,
+  describeAlarm,
+  describeMonitored,
+  describeUnknown,
+  standingAlarms,
+  standingOf,
+} from "./words";

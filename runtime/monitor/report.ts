@@ -10,7 +10,12 @@ export const WINDOW_DAYS = 30;
 /** An answer to a scan that is none of the model's own data set. */
 export interface LiveAnswer {
   readonly request: string;
+  /** Of the answer, where somebody sent the scan to the service: who has an answer kept of it finds it by that. */
+  readonly id: string | null;
+  readonly sha256: string;
   readonly day: string;
+  /** From the end of the upload to the answer, milliseconds; null where nobody waited. */
+  readonly milliseconds: number | null;
   readonly probability: number;
   readonly decision: string;
   /** What is known of where the scan comes from, by the names of {@link PARTS}. */
@@ -28,6 +33,13 @@ export interface MonitoredLife {
   /** By the day on which the label was given. */
   readonly confirmed: readonly ConfirmedAnswer[];
   readonly quarantined: readonly { readonly day: string; readonly reason: string | null; readonly pages: number }[];
+  /** Requests that got no answer, by what the caller was told: `failed` by the service, or `refused`. */
+  readonly refused: readonly {
+    readonly day: string;
+    readonly outcome: "failed" | "refused";
+    readonly code: string;
+    readonly requests: number;
+  }[];
   readonly watched: ReadonlyMap<string, WatchedDay>;
   /** Names of the days of the watch, by their numbers. */
   readonly days: readonly string[];
@@ -35,6 +47,19 @@ export interface MonitoredLife {
   readonly gap: CalibrationGap | undefined;
   /** Log odds of the reference. */
   readonly reference: readonly number[];
+}
+
+/** What is stored of an alarm, as JSON in `detail`. */
+export interface AlarmDetail {
+  readonly since: string;
+  readonly drivers: readonly { readonly statistic: string; readonly direction: string; readonly share: number }[];
+  /** Requests of the scans that speak most for it. */
+  readonly scans: readonly string[];
+  /**
+   * Of each of them, the id of the answer that the service gave, null where nobody sent the scan to it, and the picture's
+   * SHA-256. Absent in what earlier versions stored.
+   */
+  readonly answers?: readonly { readonly id: string | null; readonly sha256: string | null }[];
 }
 
 export type DayRow = Omit<MonitoringRow, "model" | "revision" | "computed_at">;
@@ -69,6 +94,10 @@ export function rowsOfDay(day: string, life: MonitoredLife): readonly DayRow[] {
     ...life.quarantined
       .filter((one) => one.day === day)
       .map(({ reason, pages }) => row("quarantined", { part: reason, value: pages })),
+    ...life.refused
+      .filter((one) => one.day === day)
+      .map(({ outcome, code, requests }) => row(outcome, { part: code, value: requests })),
+    ...latencyRows(today, row),
     ...Object.entries(watched?.levels ?? {}).map(([part, value]) =>
       row("drift", { part, value, scans: watched?.scans ?? 0 }),
     ),
@@ -86,8 +115,28 @@ export function rowsOfDay(day: string, life: MonitoredLife): readonly DayRow[] {
   ];
 }
 
-function told({ since, drivers, scans }: Alarm, { days }: MonitoredLife): string {
-  return JSON.stringify({ since: days[since], drivers, scans });
+/** How long callers waited; nothing of a day on which none did. */
+function latencyRows(today: readonly LiveAnswer[], row: (name: string, numbers: Numbers) => DayRow): readonly DayRow[] {
+  const waits = today.flatMap(({ milliseconds }) => milliseconds ?? []).sort((a, b) => a - b);
+  if (waits.length === 0) return [];
+  // The smallest that so many of them do not exceed.
+  const at = (share: number) => waits[Math.ceil(share * waits.length) - 1] ?? null;
+  const scans = waits.length;
+  return [
+    row("latency", { part: "median", value: at(0.5), scans }),
+    row("latency", { part: "p95", value: at(0.95), scans }),
+  ];
+}
+
+function told({ since, drivers, scans }: Alarm, { days, answers }: MonitoredLife): string {
+  const named = new Map(answers.filter(({ request }) => scans.includes(request)).map((one) => [one.request, one]));
+  const detail: AlarmDetail = {
+    since: days[since] as string,
+    drivers,
+    scans,
+    answers: scans.map((name) => ({ id: named.get(name)?.id ?? null, sha256: named.get(name)?.sha256 ?? null })),
+  };
+  return JSON.stringify(detail);
 }
 
 /** Of all scans, and of every part of which there is more than one. */

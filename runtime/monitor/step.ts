@@ -9,6 +9,7 @@ import {
   MODEL_ANSWERS,
   MONITORED_DAYS,
   QUARANTINED_BY_DAY,
+  REFUSED_BY_DAY,
   STANDING_FEEDBACK,
   type Warehouse,
 } from "../platform/warehouse";
@@ -104,6 +105,7 @@ export async function monitorDays(
   const days = daysBetween([live[0]?.day ?? from, from].sort()[0] as string, to);
   const answers: readonly LiveAnswer[] = live.map((row) => ({
     ...{ request: row.request, day: row.day, probability: row.probability, decision: row.decision },
+    ...{ id: row.who === null ? null : row.id, sha256: row.sha256, milliseconds: row.milliseconds },
     parts: { scanner: row.scanner, view: row.view, subtype: row.subtype, collection: row.collection },
   }));
   const byRequest = new Map(answers.map((answer) => [answer.request, answer]));
@@ -124,6 +126,7 @@ export async function monitorDays(
   const life: MonitoredLife = {
     ...{ answers, confirmed, watched, days, threshold },
     quarantined: await warehouse.ask(QUARANTINED_BY_DAY, { before }),
+    refused: await warehouse.ask(REFUSED_BY_DAY, { before }),
     gap: calibrationGap(reference, threshold),
     reference: reference.map(({ probability }) => logOddsOf(probability)),
   };

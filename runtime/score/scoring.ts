@@ -129,6 +129,7 @@ export class Scorer {
         sha256,
         predicted_at: now.toISOString(),
         who: null,
+        milliseconds: null,
         salt: newSalt(),
       }));
     const features = new Map(

@@ -58,6 +58,7 @@ export async function answerFor(
 ): Promise<Prediction> {
   const { slot, queue, limits, metrics, deadlineSeconds } = dependencies;
   const end = metrics.seconds.startTimer();
+  const begun = performance.now();
   const price = priceOf(outlineScan(bytes, limits));
   const late = new AbortController();
   const timer = setTimeout(() => late.abort(tooLate(deadlineSeconds, queue.wait)), deadlineSeconds * 1000);
@@ -73,7 +74,7 @@ export async function answerFor(
       );
       if (!work) throw noModel(slot);
       signal.throwIfAborted();
-      return keep(dependencies, asked, bytes, work, signal);
+      return keep(dependencies, asked, bytes, { ...work, begun }, signal);
     });
     // The last of it was written in the moment in which it became too late.
     signal.throwIfAborted();
@@ -89,13 +90,15 @@ interface Work {
   readonly scorer: Scorer;
   readonly verdict: Verdict;
   readonly scored: ScoredScan;
+  /** When the upload had ended, by `performance.now()`. */
+  readonly begun: number;
 }
 
 async function keep(
   { answers, pictures, history, warehouse, identities, audit, log, limits }: AnsweringDependencies,
   { request, who, role }: Asked,
   bytes: Buffer,
-  { scorer, verdict, scored }: Work,
+  { scorer, verdict, scored, begun }: Work,
   signal: AbortSignal,
 ): Promise<Prediction> {
   const { metadata } = scorer;
@@ -116,6 +119,7 @@ async function keep(
     sha256: scored.sha256,
     predicted_at: at.toISOString(),
     who,
+    milliseconds: Math.round(performance.now() - begun),
     salt: newSalt(),
   };
   const prediction = predictionOf(scorer, scored, pages, {

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController, type RouteOptions } from "fastify";
 import { type Identities, LOCAL_PSEUDONYM_KEY } from "../intake";
+import { withDeadline } from "../platform/deadline";
 import type { Logger } from "../platform/logging";
 import type { CreatableStore, ReadableStore } from "../platform/stores";
 import type { Warehouse } from "../platform/warehouse";
@@ -32,11 +33,13 @@ import {
   refuseOtherMethods,
 } from "./protocol";
 import { Queue } from "./queue";
+import { Refusals } from "./refusals";
 import { dicomWebRoutes } from "./routes/dicomweb";
 import { docsRoutes } from "./routes/docs";
 import { healthRoutes } from "./routes/health";
 import { historyRoutes } from "./routes/history";
 import { modelRoutes } from "./routes/models";
+import { monitoringRoutes } from "./routes/monitoring";
 import { predictRoutes, TAKE_SCANS } from "./routes/predict";
 import { predictionRoutes } from "./routes/prediction";
 import { reportRoutes } from "./routes/report";
@@ -99,6 +102,8 @@ const LINGER_SECONDS = 5;
 /** Once the server is being stopped: for bodies that are on their way, and for everything, seconds. */
 const STOP_SENDER_SECONDS = 3;
 const STOP_SECONDS = 120;
+/** For the counts of refused requests to be added then, milliseconds. */
+const STOP_COUNTS = 5_000;
 
 declare module "fastify" {
   interface FastifyInstance {
@@ -130,6 +135,11 @@ export async function buildServer(dependencies: ServerDependencies): Promise<Fas
   const pictures = new Pictures(LANES);
   const bodies = new Bodies({ memory: 4 * (maxBodyBytes + MULTIPART_OVERHEAD), senderSeconds });
   const metrics = createMetrics(slot, queue, storing, bodies);
+  const refusals = new Refusals(warehouse, log);
+  const refused = (problem: Problem) => {
+    metrics.refusals.inc({ code: problem.code });
+    refusals.count(problem);
+  };
   const answers = new Answers(reports, dependencies.keepDays ?? SERVE_DEFAULTS.keepDays);
   const history = new TimeIndex(reports, "history");
   const feedback = new FeedbackBook(reports, warehouse);
@@ -164,6 +174,8 @@ export async function buildServer(dependencies: ServerDependencies): Promise<Fas
     retired = closing = true;
     bodies.stop(STOP_SENDER_SECONDS);
     connections.close(STOP_SECONDS);
+    // Before the warehouse is closed; what cannot be added by then is not waited for.
+    await withDeadline(STOP_COUNTS, refusals.end(), stopping).catch(() => undefined);
   });
 
   app.addHook("onRequest", async (request, reply) => {
@@ -194,8 +206,7 @@ export async function buildServer(dependencies: ServerDependencies): Promise<Fas
   app.setErrorHandler((error, request, reply) => {
     const problem = toProblem(error);
     if (problem.status >= 500 && !(error instanceof Problem)) request.log.error({ err: error }, "Request failed");
-    if (request.method === "POST" && TAKE_SCANS.includes(request.routeOptions.url ?? ""))
-      metrics.refusals.inc({ code: problem.code });
+    if (request.method === "POST" && TAKE_SCANS.includes(request.routeOptions.url ?? "")) refused(problem);
     return sendProblem(reply, problem, request.id);
   });
   app.setNotFoundHandler((request, reply) =>
@@ -220,6 +231,7 @@ export async function buildServer(dependencies: ServerDependencies): Promise<Fas
     log,
     limits,
     deadlineSeconds,
+    refused,
   };
   await app.register(healthRoutes, { slot, metrics, isStopping: () => retired });
   await app.register(webRoutes);
@@ -236,6 +248,7 @@ export async function buildServer(dependencies: ServerDependencies): Promise<Fas
     await app.register(dicomWebRoutes, { ...stored, maxBodyBytes, deadlineSeconds });
   }
   await app.register(modelRoutes, { slot, models, pointer, reports, keys });
+  await app.register(monitoringRoutes, { slot, models, reports, warehouse });
   refuseTheRest();
 
   app.addHook("onClose", async () => {

@@ -82,14 +82,15 @@ export const serveContract = defineContract({
     GCS_API_ENDPOINT: gcsEndpoint,
   }),
   // Scans of the data set that are like the one asked about: which there are, and their pictures.
-  reads: ["models", "reports", "curated", "images", "assignments", "features_deep"],
+  // And what monitoring tells.
+  reads: ["models", "reports", "curated", "images", "assignments", "features_deep", "monitoring"],
   creates: ["reports"],
   // What comes in by STOW-RS has no label, and is not what the hospital's gateway has made nameless.
   createsBelow: { landing: { folders: ["Unlabelled/"], except: ["Unlabelled/gateway/"] } },
   writes: [],
   // The pointer to the model that is served: an administrator moves it.
   replaces: { models: ["current.json"] },
-  appends: ["predictions", "feedback", "audit"],
+  appends: ["predictions", "feedback", "audit", "refusals"],
   health: { startup: "/readyz", liveness: "/healthz" },
   resources: { memoryGiB: 2, cpu: 1, timeoutSeconds: 60 },
 });

@@ -7,7 +7,7 @@ import { type TrainingCurve, trainingCurveSchema } from "../platform/training-cu
  */
 
 /** Says its name in `/openapi.json`, and where else it is described. */
-const named = <S extends z.ZodType>(id: string, schema: S): S => schema.meta({ id }) as S;
+export const named = <S extends z.ZodType>(id: string, schema: S): S => schema.meta({ id }) as S;
 
 const share = z.number().min(0).max(1);
 const time = z.iso.datetime().describe("ISO 8601, UTC");

@@ -82,6 +82,12 @@ export const EXCEPTIONS: readonly Exception[] = [
   { from: "runtime/cli/spark.ts", to: "runtime/preprocess/contract", reason: DRIVERS },
   { from: "runtime/cli/spark.ts", to: "runtime/score/contract", reason: DRIVERS },
   { from: "runtime/cli/spark.ts", to: "runtime/monitor/contract", reason: DRIVERS },
+  ...["runtime/serve/monitoring.ts", "runtime/serve/routes/monitoring.ts"].map((from) => ({
+    from,
+    to: "runtime/monitor",
+    reason:
+      "What an alarm means and what to do has one home; serve shows what monitoring stored, and computes none of it.",
+  })),
   { from: "runtime/cli/", to: "runtime/tensorflow/backend-names", reason: NAMES_ALONE },
   { from: "runtime/train/", to: "runtime/tensorflow/backend-names", reason: NAMES_ALONE },
   {

@@ -89,6 +89,7 @@ test("the identity of the cluster has the rights of four capabilities, and each 
     "read pca_fits": ["features"],
     "read predictions": ["score", "monitor"],
     "read feedback": ["monitor"],
+    "read refusals": ["monitor"],
     "read input_statistics": ["monitor"],
     "read monitoring": ["monitor"],
     "create models": ["features"],

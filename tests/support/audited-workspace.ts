@@ -10,6 +10,7 @@ import { openWorkspace } from "../../runtime/platform/workspace";
 export const predictionRow = (request: string, at: string, probability = 0.25): Row<"predictions"> => ({
   ...{ request, id: "a".repeat(64), model: "cnn-1", recipe: "r", probability, label: "Non-Cancer" },
   ...{ decision: "Non-Cancer", threshold: 0.5, sha256: "b".repeat(64), predicted_at: at, who: "dr@hospital.org" },
+  milliseconds: null,
   salt: newSalt(),
 });
 

@@ -52,6 +52,7 @@ const prediction = (n: number, more: Partial<PredictionRow> = {}): PredictionRow
   sha256: `other-${n}`,
   predicted_at: "2026-02-03T04:05:06.000Z",
   who: "dr@hospital.org",
+  milliseconds: null,
   ...more,
 });
 const asked = [
@@ -110,9 +111,37 @@ const features = [0, 1, 2, 0].map(
   }),
 );
 
+/** A day that was told of twice, of which the second telling counts, and the one after it. */
+const told = (
+  day: string,
+  revision: number,
+  name: string,
+  more: Partial<Row<"monitoring">> = {},
+): Row<"monitoring"> => ({
+  ...{ model: "one", day, name, part: null, value: null, low: null, high: null, scans: null, detail: null, revision },
+  ...{ computed_at: "2026-03-04T00:00:00.000Z", ...more },
+});
+const monitoring = [
+  told("2026-03-01", 1, "answers", { value: 7 }),
+  told("2026-03-01", 1, "alarm", { part: "feedback", value: 1, detail: "{}" }),
+  told("2026-03-01", 2, "answers", { value: 8 }),
+  told("2026-03-01", 2, "uncertain", { value: 0.25 }),
+  told("2026-03-01", 2, "quarantined", { part: "truncated", value: 2 }),
+  told("2026-03-01", 2, "quarantined", { part: "too-small", value: 1 }),
+  told("2026-03-01", 2, "refused", { part: "not-a-brain-scan", value: 3 }),
+  told("2026-03-01", 2, "failed", { part: "busy", value: 4 }),
+  told("2026-03-01", 2, "latency", { part: "median", value: 200 }),
+  told("2026-03-01", 2, "latency", { part: "p95", value: 900 }),
+  told("2026-03-01", 2, "accuracy-estimated", { value: 0.875, low: 0.75, high: 1, scans: 40 }),
+  told("2026-03-01", 2, "accuracy-estimated", { part: "view=axial", detail: "too-few", scans: 4 }),
+  told("2026-03-01", 2, "accuracy-feedback", { value: 0.5, low: 0.25, high: 0.75, scans: 4 }),
+  told("2026-03-02", 1, "answers", { value: 0 }),
+  told("2026-03-02", 1, "alarm", { part: "input", value: 1, detail: '{"since":"2026-03-01"}' }),
+];
+
 const ROWS: { readonly [T in TableName]?: readonly Row<T>[] } = {
   ...{ images: [...images, second, ...refused], assignments, predictions: [...asked, ...scored] },
-  ...{ feedback, audit, features_deep: features },
+  ...{ feedback, audit, features_deep: features, monitoring },
 };
 
 /** What is due, by hand. */
@@ -154,6 +183,27 @@ const DUE: readonly (readonly Record<string, unknown>[])[] = [
     { request: "request-5", decision: "Cancer", who: "dr@hospital.org" },
   ],
   [{ backbone: "one", pictures: 3, share: 0.25 }],
+  [
+    {
+      ...{ model: "one", day: "2026-03-01", answers: 8, uncertain_share: 0.25, pages_quarantined: 3, refused: 3 },
+      ...{ failed: 4, p95_milliseconds: 900 },
+    },
+    {
+      ...{ model: "one", day: "2026-03-02", answers: 0, uncertain_share: null, pages_quarantined: 0, refused: 0 },
+      ...{ failed: 0, p95_milliseconds: null },
+    },
+  ],
+  [{ day: "2026-03-02", model: "one", watch: "input", detail: '{"since":"2026-03-01"}' }],
+  [
+    {
+      ...{ model: "one", day: "2026-03-01", of_which: "all", estimated: 0.875, estimated_low: 0.75, estimated_high: 1 },
+      ...{ by_feedback: 0.5, labels: 4 },
+    },
+    {
+      ...{ model: "one", day: "2026-03-01", of_which: "view=axial", estimated: null, estimated_low: null },
+      ...{ estimated_high: null, by_feedback: null, labels: null },
+    },
+  ],
 ];
 
 let folder: string;
@@ -182,7 +232,7 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-test("there are ten questions, numbered as they stand", () => {
+test("questions are numbered as they stand", () => {
   expect(analyses.map(({ title }) => title.replace(/\..*/, ""))).toEqual(DUE.map((_, i) => String(i + 1)));
 });
 
@@ -225,10 +275,10 @@ describe("npm run analytics", () => {
   });
 
   test("says all that is wrong with how it is called, and what a table is called; SQL that fails ends with 1", async () => {
-    expect(await analytics(["--out", join(folder, "none"), "--number", "11", "--file", "none.sql"])).toBe(2);
+    expect(await analytics(["--out", join(folder, "none"), "--number", "14", "--file", "none.sql"])).toBe(2);
     for (const problem of [
       /none is not there/,
-      /no question 11: they are 1 to 10/,
+      /no question 14: they are 1 to 13/,
       /not both/,
       /none\.sql is not there/,
     ])

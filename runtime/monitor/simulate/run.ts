@@ -11,6 +11,7 @@ import type { Drift } from "./kinds";
 import { type Change, type Life, live, movedStatistics, Population } from "./life";
 import { Pools } from "./pool";
 import { quantile, type Rate, rateOf } from "./rates";
+import { livesOf } from "./words";
 
 /** What a drift is to cost of the area under the ROC curve: its strength is chosen by that. */
 export const COST = 0.03;
@@ -101,7 +102,7 @@ export async function simulate(
     const { threshold } = classifier.metadata;
     const { days, scansPerDay, seeds, seed, feedback } = options;
     const lives: Life[] = [];
-    progress.say(`${seeds} lives of ${days} days`);
+    progress.say(livesOf(seeds, days));
     progress.start(seeds);
     for (let i = 0; i < seeds; i++) {
       signal.throwIfAborted();

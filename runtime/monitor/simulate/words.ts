@@ -1,21 +1,32 @@
+import { counted } from "../words";
 import type { Simulation } from "./run";
 
 const number = (value: number | null, digits = 2) => (value === null ? "never" : value.toFixed(digits));
+const daysOf = (value: number | null) => (value === null ? "never" : counted(Number(value.toFixed(0)), "day"));
+/** With a digit where they are few: a rate a month follows from it. */
+const monthsOf = (months: number) => {
+  const told = Number(months.toFixed(months < 10 ? 1 : 0));
+  return `${told} month${told === 1 ? "" : "s"}`;
+};
 const percent = (value: number) => `${(100 * value).toFixed(0)} %`;
+
+/** `1 life of 1 day`, `2 lives of 90 days` */
+export const livesOf = (lives: number, days: number): string =>
+  `${lives} ${lives === 1 ? "life" : "lives"} of ${counted(days, "day")}`;
 
 /** What a simulation showed, for a person. */
 export function describeSimulation(simulation: Simulation): string {
   const { model, lives, days, scansPerDay, pool, falseAlarms, drift, estimate, first } = simulation;
   const { perMonth, count, months, proven, byWatch } = falseAlarms;
   const lines = [
-    `${model}: ${lives} ${lives === 1 ? "life" : "lives"} of ${days} days at ${scansPerDay} scans a day, drawn from ${pool.scans} held-out scans in ${pool.groups} groups.`,
-    `False alarms: ${count} in ${months.toFixed(0)} months, ${number(perMonth.value)} a month (95 % interval ${number(perMonth.low)} to ${number(perMonth.high)}; at most ${number(proven)} by proof): input ${byWatch.input}, prediction ${byWatch.prediction}, feedback ${byWatch.feedback}.`,
+    `${model}: ${livesOf(lives, days)} at ${counted(scansPerDay, "scan")} a day, drawn from ${counted(pool.scans, "held-out scan")} in ${counted(pool.groups, "group")}.`,
+    `False alarms: ${count} in ${monthsOf(months)}, ${number(perMonth.value)} a month (95 % interval ${number(perMonth.low)} to ${number(perMonth.high)}; at most ${number(proven)} by proof): input ${byWatch.input}, prediction ${byWatch.prediction}, feedback ${byWatch.feedback}.`,
   ];
   if (drift) {
     const strength =
       drift.strength === null ? `to ${drift.to}` : `strength ${drift.strength}, ${number(drift.aucLost, 3)} of AUC`;
     lines.push(
-      `${drift.kind} from day ${drift.day} (${strength}): found within 7 days in ${percent(drift.within7)} of lives; median ${number(drift.median, 0)} days, 90 % within ${number(drift.p90, 0)}; ${drift.missed} missed.`,
+      `${drift.kind} from day ${drift.day} (${strength}): found within 7 days in ${percent(drift.within7)} of lives; median ${daysOf(drift.median)}, 90 % within ${daysOf(drift.p90)}; ${drift.missed} missed.`,
     );
     const named = Object.entries(drift.drivers).sort(([, a], [, b]) => b - a);
     if (named.length > 0)
@@ -26,7 +37,7 @@ export function describeSimulation(simulation: Simulation): string {
   }
   if (estimate.of > 0)
     lines.push(
-      `Accuracy estimated without labels: the true one lay in the interval in ${estimate.within} of ${estimate.of} lives.`,
+      `Accuracy estimated without labels: the true one lay in the interval in ${estimate.within} of ${estimate.of === 1 ? "1 life" : `${estimate.of} lives`}.`,
     );
   lines.push("The first life:");
   if (first.alarms.length === 0) lines.push("  no alarm");

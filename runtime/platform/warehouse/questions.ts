@@ -343,14 +343,15 @@ export const MODEL_ANSWERS = question(
   z.object({
     ...{ request: z.string(), sha256: z.string(), probability: z.number(), decision: z.string(), day: z.string() },
     ...{ group: text, split: text, view: text, sequence: text, scanner: text, subtype: text, collection: text },
-    ingested: text,
+    ...{ ingested: text, id: z.string(), who: text, milliseconds: z.int().nullable() },
   }),
   (dialect) => {
     const { column, parameter, table } = dialect;
     const before = `predicted_at < CAST(${parameter("before")} AS TIMESTAMP)`;
     return `SELECT answers.request, answers.sha256, answers.probability, answers.decision,
   ${dayOf("answers.predicted_at")} AS day, images.${column("group")}, images.split, images.${column("view")},
-  images.${column("sequence")}, images.scanner, images.subtype, images.collection, ${dayOf("images.ingested_at")} AS ingested
+  images.${column("sequence")}, images.scanner, images.subtype, images.collection, ${dayOf("images.ingested_at")} AS ingested,
+  answers.id, answers.who, answers.milliseconds
 FROM ${table("predictions", before)} AS answers
 LEFT JOIN (
   SELECT *
@@ -387,6 +388,23 @@ FROM ${table("images")} AS images
 WHERE status = 'quarantined' AND ingested_at < CAST(${parameter("before")} AS TIMESTAMP)
 GROUP BY 1, 2
 ORDER BY 1, COALESCE(reason, '')`,
+);
+
+/**
+ * Requests for a prediction that were refused (4xx), and those that the service failed on, by day and code.
+ * `before`: as of {@link MODEL_ANSWERS}.
+ */
+export const REFUSED_BY_DAY = question(
+  "refused by day",
+  ["refusals"],
+  z.strictObject({ before: z.string() }),
+  z.object({ day: z.string(), outcome: z.enum(["failed", "refused"]), code: z.string(), requests: z.int() }),
+  ({ table, column, parameter }) => `SELECT ${column("day")},
+  CASE WHEN status >= 500 THEN 'failed' ELSE 'refused' END AS outcome, code, CAST(SUM(requests) AS INT64) AS requests
+FROM ${table("refusals")} AS refusals
+WHERE ${column("day")} < ${parameter("before")}
+GROUP BY 1, 2, 3
+ORDER BY 1, 2, 3`,
 );
 
 /** How pictures of a recipe were made, ascending by their SHA-256; a row each, also where two runs side by side added two. */

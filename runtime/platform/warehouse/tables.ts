@@ -116,6 +116,11 @@ export const PREDICTIONS = [
   required("sha256", "STRING", "SHA-256 of the decoded pixels"),
   clock("predicted_at", "When"),
   nullable("who", "STRING", "Who asked; null where nobody did: the hospital's own scans are scored"),
+  nullable(
+    "milliseconds",
+    "INT64",
+    "From the end of the upload until the answer was ready to be written down; null where nobody waited for it",
+  ),
   salt(),
 ] as const satisfies readonly Column[];
 
@@ -135,6 +140,18 @@ export const AUDIT = [
   nullable("result", "STRING", "What came of it, such as the decision"),
   clock("recorded_at", "When"),
   salt(),
+] as const satisfies readonly Column[];
+
+/**
+ * How many requests for a prediction serve refused, or failed on, by day and code: each instance adds what it has counted
+ * about once a minute. Key: none, the counts are summed.
+ */
+export const REFUSALS = [
+  required("day", "STRING", "YYYY-MM-DD, UTC"),
+  required("code", "STRING", "Stable code, as the caller was told"),
+  required("status", "INT64", "HTTP status: 500 and above is no fault of the caller's"),
+  required("requests", "INT64", "How many requests, or files of a batch, were answered so"),
+  clock("counted_at", "Until when"),
 ] as const satisfies readonly Column[];
 
 /**
@@ -219,14 +236,14 @@ export const MONITORING = [
   required(
     "name",
     "STRING",
-    "answers, uncertain, quarantined, drift, alarm, psi, accuracy-estimated, accuracy-feedback",
+    "answers, uncertain, quarantined, refused, failed, latency, drift, alarm, psi, accuracy-estimated, accuracy-feedback",
   ),
-  nullable("part", "STRING", "Of what: a watch, a statistic, a reason, or view=axial; null: of all"),
+  nullable("part", "STRING", "Of what: a watch, a statistic, a reason, a code, or view=axial; null: of all"),
   nullable("value", "FLOAT64", "The number; null where it cannot be known"),
   nullable("low", "FLOAT64", "Lower end of its 95 % interval"),
   nullable("high", "FLOAT64", "Upper end of it"),
   nullable("scans", "INT64", "Scans that it is drawn from"),
-  nullable("detail", "STRING", "Why it cannot be known; of an alarm a JSON object: since, drivers, scans"),
+  nullable("detail", "STRING", "Why it cannot be known; of an alarm a JSON object: since, drivers, scans, answers"),
   required("revision", "INT64", "1 for a day's first rows, then one more each time that they change"),
   clock("computed_at", "When"),
 ] as const satisfies readonly Column[];
@@ -236,6 +253,7 @@ export const TABLES = {
   assignments: ASSIGNMENTS,
   predictions: PREDICTIONS,
   audit: AUDIT,
+  refusals: REFUSALS,
   feedback: FEEDBACK,
   features_pca: FEATURES_PCA,
   pca_fits: PCA_FITS,
@@ -300,6 +318,13 @@ export const LAYOUTS: Readonly<Record<TableName, TableLayout>> = {
     clusterBy: ["who", "action", "subject"],
     requirePartitionFilter: true,
     repair: AUDIT_TRAIL,
+  },
+  refusals: {
+    description: "How many requests for a prediction serve refused or failed on, by day and code",
+    partition: { by: "counted_at", granularity: "MONTH" },
+    clusterBy: ["day", "code"],
+    requirePartitionFilter: false,
+    repair: "Restore it from a backup or an earlier generation: what was refused is counted once.",
   },
   feedback: {
     description: "What people hold a scan for, beside what the model said: a person's newest row on an answer counts",

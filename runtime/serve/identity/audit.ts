@@ -22,6 +22,7 @@ export type AuditAction =
   | "view-similar"
   | "view-scan"
   | "view-report"
+  | "view-monitoring"
   | "deliver"
   | "history"
   | "feedback"

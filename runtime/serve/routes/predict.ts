@@ -19,6 +19,8 @@ export interface PredictDependencies extends AnsweringDependencies {
   readonly bodies: Bodies;
   readonly connections: Connections;
   readonly keys: Idempotency;
+  /** Is told of every refusal of a file of a batch. */
+  readonly refused: (problem: Problem) => void;
 }
 
 /** Files of a batch; their bytes together may be twice those of a scan. */
@@ -166,7 +168,7 @@ async function answerForOne(
         continue;
       }
       if (problem.status === 500) dependencies.log.error({ err: error, request }, "A file of a batch failed");
-      dependencies.metrics.refusals.inc({ code: problem.code });
+      dependencies.refused(problem);
       return { status: problem.status, problem: problemDocument(problem, request) };
     }
   }

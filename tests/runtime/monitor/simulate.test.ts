@@ -7,6 +7,7 @@ import { FeatureSpread } from "../../../runtime/monitor/feature-spread";
 import { drifted } from "../../../runtime/monitor/simulate/drifts";
 import { live, Population } from "../../../runtime/monitor/simulate/life";
 import type { PoolScan } from "../../../runtime/monitor/simulate/pool";
+import { livesOf } from "../../../runtime/monitor/simulate/words";
 import { createLogger } from "../../../runtime/platform/logging";
 import { type Progress, silentProgress } from "../../../runtime/platform/progress";
 import { mixSeed, normal, uniform } from "../../../runtime/platform/random";
@@ -134,6 +135,11 @@ test("the real model answers once, each drift before the recipe, and a second ru
   expect(await simulate(workspace, options)).toEqual(found);
   expect(said).toEqual(["2 lives of 12 days"]);
   await workspace.close();
+});
+
+test("one is one, and some are some", () => {
+  expect(livesOf(1, 20)).toBe("1 life of 20 days");
+  expect(livesOf(2, 1)).toBe("2 lives of 1 day");
 });
 
 test("too few held-out scans are no hospital, which is said", async () => {

@@ -53,7 +53,7 @@ async function hospital(): Promise<Workspace> {
   const answer = (request: string, sha256: string, bright: boolean, predicted_at: string) => ({
     ...{ request, id: `id-${request}`, model: MODEL, recipe: BRIGHT_SPOT.recipe, probability: probability(bright) },
     ...{ label: bright ? "Cancer" : "Non-Cancer", decision: bright ? "Cancer" : "Uncertain", threshold: 0.5 },
-    ...{ sha256, predicted_at, who: null },
+    ...{ sha256, predicted_at, who: null, milliseconds: null },
   });
   const own = [];
   const images: ImageRow[] = [];
@@ -77,13 +77,20 @@ async function hospital(): Promise<Workspace> {
       const image = scan(1000 + 50 * day + i, bright, day > 10);
       const row = await landPicture(space, `Unlabelled/${day}-${i}.png`, image, facts);
       images.push(row);
-      rows.push(answer(`live-${day}-${i}`, `${row.sha256}`, bright, at));
+      // The first of a day somebody sent to the service, and waited for.
+      const asked = i < 5 ? { who: "ann@hospital.org", milliseconds: 100 * (i + 1) } : {};
+      rows.push({ ...answer(`live-${day}-${i}`, `${row.sha256}`, bright, at), ...asked });
     }
     await space.warehouse.append("predictions", `live/${day}`, rows);
   }
   // A batch for each would be four hundred files to read with every question.
   await space.warehouse.append("images", "all", images);
   await space.warehouse.append("assignments", "all", assignments);
+  const refused = (code: string, status: number, requests: number) => ({
+    ...{ day: "2026-05-03", code, status, requests, counted_at: "2026-05-03T10:00:00.000Z" },
+  });
+  await space.warehouse.append("refusals", "one", [refused("busy", 503, 2), refused("too-small", 422, 1)]);
+  await space.warehouse.append("refusals", "another instance", [refused("busy", 503, 1)]);
   return space;
 }
 
@@ -111,11 +118,19 @@ test("tells of each day, rings when the scans get noisy, and then does not say w
   expect(find(quiet, "2026-05-03", "answers")).toMatchObject({ value: PER_DAY });
   expect(find(quiet, "2026-05-03", "uncertain")).toMatchObject({ value: 0.5, scans: PER_DAY });
   expect(find(quiet, "2026-05-01", "accuracy-estimated")).toMatchObject({ value: null, detail: "too-few", scans: 12 });
+  expect(find(quiet, "2026-05-03", "latency", "median")).toMatchObject({ value: 300, scans: 5 });
+  expect(find(quiet, "2026-05-03", "latency", "p95")).toMatchObject({ value: 500 });
+  expect(find(quiet, "2026-05-03", "failed", "busy")).toMatchObject({ value: 3 });
+  expect(find(quiet, "2026-05-03", "refused", "too-small")).toMatchObject({ value: 1 });
+  expect(quiet.rows.filter(({ name }) => ["failed", "refused"].includes(name))).toHaveLength(2);
   const estimated = find(quiet, "2026-05-10", "accuracy-estimated");
   expect(estimated?.value).toBeGreaterThan(0.9);
   expect(estimated?.low).toBeLessThan(estimated?.value as number);
   expect(find(quiet, "2026-05-10", "accuracy-estimated", "view=axial")).toMatchObject({ scans: 40 });
   expect(describeMonitored(quiet)).toMatch(/No alarm rang/);
+  expect(describeMonitored(quiet)).toMatch(
+    /: 1 refused, 3 failed\. On 2026-05-10 half of the answers took at most 300 ms/,
+  );
 
   const all = await monitor("2026-05-01", "2026-05-20");
   // What was stored of the first ten days stays: what is found follows from the rows.
@@ -124,12 +139,21 @@ test("tells of each day, rings when the scans get noisy, and then does not say w
   expect(alarms[0]).toMatchObject({ part: "input", value: 1 });
   const rang = alarms[0]?.day ?? "";
   expect(rang > "2026-05-10" && rang <= "2026-05-17").toBe(true);
-  const { since, drivers, scans } = JSON.parse(alarms[0]?.detail ?? "");
+  const { since, drivers, scans, answers } = JSON.parse(alarms[0]?.detail ?? "");
   expect(since).toBe("2026-05-11");
   expect(drivers.map(({ statistic }: { statistic: string }) => statistic)).toContain("noise");
   for (const name of scans) expect(name).toMatch(/^live-1[1-7]-/);
+  // Of what was sent to the service the answer's id, by which its page is found; of all the picture.
+  expect(answers).toEqual(
+    scans.map((name: string) => ({
+      id: Number(name.split("-")[2]) < 5 ? `id-${name}` : null,
+      sha256: expect.stringMatching(/^[0-9a-f]{64}$/),
+    })),
+  );
   expect(find(all, "2026-05-20", "accuracy-estimated")).toMatchObject({ value: null, detail: "input-drift" });
-  expect(describeMonitored(all)).toMatch(/input alarm, since 2026-05-11: .*noise higher.* Look at the scans it names/);
+  expect(describeMonitored(all)).toMatch(
+    /the watch over the input rang, since 2026-05-11: .*noise higher.* Look at the scans it names/,
+  );
 });
 
 test("a second run changes nothing; what people say later is told as a further revision", async () => {

@@ -1023,6 +1023,7 @@ describe("the API's document", () => {
       "get /v1/models",
       "get /v1/models/compare",
       "get /v1/models/{id}",
+      "get /v1/monitoring",
       "get /v1/predictions",
       "get /v1/predictions/{id}",
       "get /v1/predictions/{id}/feedback",

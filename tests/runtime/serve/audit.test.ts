@@ -118,6 +118,8 @@ test("every answer and every look at a picture is written down: who, as what, of
 test("a prediction's own row says who asked, and rows of before say nobody", async () => {
   const rows = (await workspace.warehouse.rows("predictions")).map(({ row }) => row);
   expect(rows.map(({ who }) => who)).toContain("dr@hospital.org");
+  // And how long it took.
+  for (const { milliseconds } of rows) expect(milliseconds).toBeGreaterThanOrEqual(0);
   const [row] = rows as [Row<"predictions">];
   const { who: _who, ...earlier } = { ...row, request: "of-an-earlier-version" };
   await workspace.buckets.warehouse.create("predictions/of-an-earlier-version.jsonl", `${JSON.stringify(earlier)}\n`);

@@ -28,6 +28,7 @@ import {
   PLANNED_IMAGES,
   QUARANTINED_BY_DAY,
   type Question,
+  REFUSED_BY_DAY,
   type Row,
   STANDING_FEEDBACK,
   TABLE_NAMES,
@@ -373,6 +374,7 @@ describe("what monitoring asks", () => {
   const answer = (request: string, more: Partial<Row<"predictions">> = {}): Row<"predictions"> => ({
     ...{ request, id: `of ${request}`, model: "m", recipe: "r", probability: 0.25, label: "Non-Cancer" },
     ...{ decision: "Non-Cancer", threshold: 0.5, sha256: "a", predicted_at: "2026-05-01T10:00:00.000Z", who: null },
+    milliseconds: null,
     ...more,
   });
 
@@ -388,7 +390,7 @@ describe("what monitoring asks", () => {
       predictions: [
         answer("r3", { predicted_at: "2026-05-02T23:59:59.999Z", sha256: "unknown" }),
         answer("r2"),
-        answer("r1", { decision: "Uncertain", probability: 0.5 }),
+        answer("r1", { decision: "Uncertain", probability: 0.5, who: "ann@hospital.org", milliseconds: 120 }),
         answer("too late", { predicted_at: "2026-05-03T00:00:00.000Z" }),
         answer("another model's", { model: "n" }),
       ],
@@ -420,6 +422,7 @@ describe("what monitoring asks", () => {
         decision: "Uncertain",
         day: "2026-05-01",
         ingested: "2026-03-04",
+        ...{ id: "of r1", who: "ann@hospital.org", milliseconds: 120 },
       },
       {
         ...known,
@@ -429,6 +432,7 @@ describe("what monitoring asks", () => {
         decision: "Non-Cancer",
         day: "2026-05-01",
         ingested: "2026-03-04",
+        ...{ id: "of r2", who: null, milliseconds: null },
       },
       {
         ...nothing,
@@ -438,6 +442,7 @@ describe("what monitoring asks", () => {
         probability: 0.25,
         decision: "Non-Cancer",
         day: "2026-05-02",
+        ...{ id: "of r3", who: null, milliseconds: null },
       },
     ]);
   });
@@ -474,6 +479,30 @@ describe("what monitoring asks", () => {
       { day: "2026-05-01", reason: null, pages: 1 },
       { day: "2026-05-01", reason: "truncated", pages: 2 },
       { day: "2026-05-02", reason: "truncated", pages: 1 },
+    ]);
+  });
+
+  test("what the service refused and failed on, by day and code, summed over its instances", async () => {
+    const row = (day: string, code: string, status: number, requests: number): Row<"refusals"> => ({
+      ...{ day, code, status, requests, counted_at: `${day}T12:00:00.000Z` },
+    });
+    const { ask } = await both({
+      refusals: [
+        ...[
+          row("2026-05-01", "busy", 503, 2),
+          row("2026-05-01", "busy", 503, 3),
+          row("2026-05-01", "too-small", 422, 1),
+        ],
+        ...[row("2026-05-01", "odd", 400, 1), row("2026-05-01", "odd", 415, 1), row("2026-05-01", "odd", 500, 1)],
+        ...[row("2026-05-02", "busy", 503, 1), row("2026-05-03", "busy", 503, 9)],
+      ],
+    });
+    expect(await ask(REFUSED_BY_DAY, { before: "2026-05-03" })).toEqual([
+      { day: "2026-05-01", outcome: "failed", code: "busy", requests: 5 },
+      { day: "2026-05-01", outcome: "failed", code: "odd", requests: 1 },
+      { day: "2026-05-01", outcome: "refused", code: "odd", requests: 2 },
+      { day: "2026-05-01", outcome: "refused", code: "too-small", requests: 1 },
+      { day: "2026-05-02", outcome: "failed", code: "busy", requests: 1 },
     ]);
   });
 
