@@ -31,10 +31,22 @@ const SCENES: Readonly<Record<string, (page: Page) => Promise<unknown>>> = {
     await page.locator(".banner a").click();
     await page.locator(".chart canvas").first().waitFor();
   },
+  async monitoring(page) {
+    await page.getByRole("link", { name: "Monitoring" }).click();
+    await page.locator(".standing").waitFor();
+  },
 };
 
 /** The pictures that the docs show; `--all` takes each scene in each look. */
-const SHOWN = ["answer-wide", "answer-dark", "answer-phone", "history-wide", "model-wide", "model-phone-dark"];
+const SHOWN = [
+  "answer-wide",
+  "answer-dark",
+  "answer-phone",
+  "history-wide",
+  "model-wide",
+  "model-phone-dark",
+  "monitoring-wide",
+];
 
 /** The samples, answered, and the one of many pages opened. */
 async function openStack(page: Page): Promise<void> {

@@ -2,6 +2,7 @@ import { render } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import { HistoryRoom } from "./history/history";
 import { ModelsRoom } from "./models/models";
+import { MonitoringRoom } from "./monitoring/monitoring";
 import { ScansRoom } from "./scans/scans";
 import { route } from "./state/route";
 import { announcement, askWhoAmI, currentModel, followModel, me } from "./state/session";
@@ -16,6 +17,7 @@ const ROOMS = [
   ["scans", "Scans"],
   ["history", "History"],
   ["models", "Models"],
+  ["monitoring", "Monitoring"],
 ] as const;
 
 function App() {
@@ -42,6 +44,7 @@ function App() {
       <main ref={main} id="main" tabIndex={-1}>
         {here.room === "scans" ? <ScansRoom id={here.id} /> : null}
         {here.room === "history" ? <HistoryRoom id={here.id} queue={here.queue === true} /> : null}
+        {here.room === "monitoring" ? <MonitoringRoom id={here.id} /> : null}
         {here.room === "models" ? <ModelsRoom id={here.id} against={here.against} /> : null}
       </main>
       <Footer />

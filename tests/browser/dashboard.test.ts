@@ -115,6 +115,8 @@ describe.each(Object.entries(SIZES))("at %s", (_, viewport) => {
           ["#/models/bright-spot-0001", ".chart canvas"],
           ["#/models/bright-spot-0001/bright-spot-0002", ".page table"],
           ["#/models/none", ".failure"],
+          ["#/monitoring", ".chart canvas"],
+          ["#/monitoring/bright-spot-0002", ".standing"],
         ];
         for (const [room, there] of rooms) {
           if (room) await other.go(room);

@@ -13,6 +13,8 @@ import {
 } from "../../runtime/imaging";
 import { DISCLAIMER } from "../../runtime/intake/labels";
 import { secureHeaders } from "../../runtime/serve/identity";
+import { monitoringOf } from "../../runtime/serve/monitoring";
+import type { Monitoring } from "../../runtime/serve/monitoring-schemas";
 import { Problem, sendProblem, toProblem } from "../../runtime/serve/problem";
 import type {
   Comparison,
@@ -33,6 +35,7 @@ import type {
 } from "../../runtime/serve/schemas";
 import { visitorRoutes } from "../../runtime/serve/visitor";
 import { webRoutes } from "../../runtime/serve/web";
+import { monitoredDays } from "../support/monitored";
 
 /** A page as it was read, and what a bright spot says of it. */
 interface Read {
@@ -264,6 +267,21 @@ export function fixtureApi(): { readonly app: FastifyInstance; readonly state: F
       disclaimer: DISCLAIMER,
     };
   });
+  app.get<{ Querystring: { from: string; model?: string } }>(
+    "/v1/monitoring",
+    async ({ query }): Promise<Monitoring> => {
+      const { from, model = current } = query;
+      const [last, today] = ["2026-11-26", "2026-11-27"];
+      const rows = model === current ? monitoredDays(model, { last, id: answers[0]?.id ?? "a".repeat(64) }).flat() : [];
+      return monitoringOf(rows, {
+        model,
+        current: model === current,
+        from: [from, last].sort()[0] as string,
+        to: today,
+        today,
+      });
+    },
+  );
   const promote = (id: string): Promotion => {
     if (state.role !== "admin") throw new Problem(403, "forbidden", "Promotion is for admins. Ask one of them.");
     const previous = current;

@@ -7,11 +7,13 @@ import { fileURLToPath } from "node:url";
 import type { Browser } from "playwright-core";
 import sharp from "sharp";
 import { evaluateFolder } from "../../runtime/evaluate";
+import { dayOf } from "../../runtime/monitor";
 import { openWorkspace } from "../../runtime/platform/workspace";
 import { startBrowser } from "../../tools/browser";
 import { screenshots } from "../../tools/screenshots";
 import { BRIGHT_SPOT } from "../support/bright-spot";
 import { headPng } from "../support/head";
+import { storeMonitored } from "../support/monitored";
 import { stopProcess } from "../support/processes";
 import { promote, storeModel } from "../support/served-model";
 import { ILL, placeOn, SIZES, SPOT, twelve, twoSeries } from "./scans";
@@ -266,6 +268,53 @@ test.each(LOOKS.map((look, i) => ({ ...look, width: 240 + 2 * i })))(
     await visitor.close();
   },
 );
+
+test("monitoring by keyboard: what to run before it has run; then what rings and what to do, and the named scan's page", async () => {
+  const visitor = await Visitor.open(browser, url, { viewport: SIZES.phone, colorScheme: "dark" });
+  const { page } = visitor;
+  const goThere = async () => {
+    await visitor.tabTo("header nav a[href='#/monitoring']", { back: true });
+    await visitor.press("Enter");
+    await page.locator(".standing").waitFor();
+  };
+  await goThere();
+  expect(await visitor.text(".standing")).toMatch(/^Nothing is told of .*npm run monitor -- --out/);
+  expect([await page.locator(".chart").count(), await visitor.axe(), await visitor.overflow()]).toEqual([0, [], 0]);
+
+  // Somebody sends a scan; at night monitoring tells of the days, and names it.
+  await visitor.go("#/scans");
+  await visitor.drop([{ name: "named.png", content: await headPng(300, 220, SPOT) }]);
+  await page.getByRole("link", { name: "named.png" }).click();
+  await page.locator("canvas[data-ready=yes]").waitFor();
+  const id = new URL(page.url()).hash.split("/").at(-1) as string;
+  const workspace = await openWorkspace(join(folder, "workspace"));
+  await storeMonitored(workspace.warehouse, BRIGHT_SPOT.id, { last: dayOf(new Date()), id });
+  await workspace.close();
+  await goThere();
+  await page.locator(".chart canvas").nth(4).waitFor();
+  expect(await visitor.text(".standing")).toMatch(
+    /^1 alarm in the 30 days to .* noise higher.*Look at the scans it names/,
+  );
+  expect(await visitor.uncovered(".standing strong")).toBe(true);
+  expect(await page.locator(".chart h3").allTextContents()).toEqual([
+    "Estimated without labels",
+    "By feedback",
+    "Evidence for a change",
+    "Answers",
+    "Waiting",
+  ]);
+  expect(await visitor.text("section:has(#accuracy-title) table")).toContain("0.900 (0.700 to 0.970), 20 scans");
+  expect(await visitor.text("section:has(#evidence-title) > .table-frame")).toContain("Requests failedbusy1");
+  expect([await visitor.axe(), await visitor.overflow()]).toEqual([[], 0]);
+  await visitor.tabTo("select:not([aria-label])");
+  await page.keyboard.type("9");
+  await page.locator(".page select", { hasText: "90" }).waitFor();
+  await visitor.tabTo(".named-scans a");
+  await visitor.press("Enter");
+  await page.locator(".decision", { hasText: "Cancer" }).waitFor();
+  expect(visitor.problems).toEqual([]);
+  await visitor.close();
+});
 
 test("a folder of DICOM slices is shown as series in their order, each slice with its probability", async () => {
   const scans = join(folder, "study");

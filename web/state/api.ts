@@ -1,3 +1,4 @@
+import type { Monitoring } from "../../runtime/serve/monitoring-schemas";
 import type {
   CallerAnswer,
   Comparison,
@@ -134,6 +135,11 @@ export const api = {
     return get<FeedbackPage>(`/v1/feedback?${query}`, signal);
   },
   giveFeedback: (id: string, given: FeedbackGiven) => post<Feedback>(`${at(id)}/feedback`, given),
+  /** Of the days to today, which begin and end at midnight UTC. */
+  monitoring(id: string | undefined, days: number, signal?: AbortSignal) {
+    const from = new Date(Date.now() - (days - 1) * 86_400_000).toISOString().slice(0, 10);
+    return get<Monitoring>(`/v1/monitoring?${new URLSearchParams({ from, ...(id ? { model: id } : {}) })}`, signal);
+  },
   models: () => get<ModelList>("/v1/models"),
   modelDetail: (id: string) => get<ModelDetail>(model(id)),
   compare: (a: string, b: string) => get<Comparison>(`/v1/models/compare?${new URLSearchParams({ a, b })}`),

@@ -4,6 +4,7 @@ import { Store } from "./store";
 export type Route =
   | { readonly room: "scans"; readonly id?: string }
   | { readonly room: "history"; readonly id?: string; readonly queue?: boolean }
+  | { readonly room: "monitoring"; readonly id?: string }
   | { readonly room: "models"; readonly id?: string; readonly against?: string };
 
 function parse(hash: string): Route {
@@ -13,6 +14,7 @@ function parse(hash: string): Route {
     if (first === "disagreements") return { room, queue: true };
     return first ? { room, id: first } : { room };
   }
+  if (room === "monitoring") return first ? { room, id: first } : { room };
   if (room === "models") {
     if (first && second) return { room, id: first, against: second };
     return first ? { room, id: first } : { room };

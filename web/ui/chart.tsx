@@ -11,6 +11,10 @@ interface Axis {
   readonly max?: number;
   /** It has whole numbers only. */
   readonly whole?: boolean;
+  /** Each step ten times the one before; takes `min` and `max`. */
+  readonly log?: boolean;
+  /** How a number is written, beside the axis and in the table. @default as it is */
+  readonly text?: (value: number) => string;
 }
 
 export type Marks = readonly { readonly x: number; readonly y: number; readonly label: string }[];
@@ -27,6 +31,10 @@ interface ChartProps {
   readonly points?: boolean;
   readonly bars?: boolean;
   readonly marks?: Marks;
+  /** The second and the third series are the ends of an interval of the first. */
+  readonly band?: boolean;
+  /** A line across, where something begins. */
+  readonly level?: number;
 }
 
 const HEIGHT = 260;
@@ -75,7 +83,7 @@ export function Chart(props: ChartProps) {
             <tr key={i}>
               {row.map((value, j) => (
                 <td key={j} class="numeric">
-                  {value === null ? "\u2013" : Number(value.toFixed(4))}
+                  {value === null ? "\u2013" : j === 0 && x.text ? x.text(value) : Number(value.toFixed(4))}
                 </td>
               ))}
             </tr>
@@ -100,24 +108,26 @@ function sampled(data: uPlot.AlignedData): (number | null)[][] {
 
 const widthOf = (element: HTMLElement) => Math.max(200, Math.min(MOST_WIDTH, element.clientWidth));
 
-const COLOURS = ["--plot-ink", "--plot-grid", "--plot-first", "--plot-second", "--surface"] as const;
+const COLOURS = ["--plot-ink", "--plot-grid", "--surface", "--plot-first", "--plot-second", "--plot-third"] as const;
+const DASHES: readonly (readonly number[])[] = [[], [6, 4], [2, 4]];
 
 /** The theme's colours in the form that a canvas takes: a property's own value may still be a pair of which one holds. */
-function coloursOf(element: HTMLElement): readonly [string, string, string, string, string] {
+function coloursOf(element: HTMLElement): readonly [string, string, string, ...string[]] {
   const probe = element.appendChild(document.createElement("span"));
   const colours = COLOURS.map((name) => {
     probe.style.color = `var(${name})`;
     return getComputedStyle(probe).color;
   });
   probe.remove();
-  return colours as unknown as readonly [string, string, string, string, string];
+  return colours as unknown as readonly [string, string, string, ...string[]];
 }
 
 function optionsOf(props: ChartProps, element: HTMLElement): uPlot.Options {
-  const [ink, grid, accent, second, ground] = coloursOf(element);
-  const axis = ({ label, whole }: Axis): uPlot.Axis => ({
+  const [ink, grid, ground, ...strokes] = coloursOf(element);
+  const axis = ({ label, whole, text }: Axis): uPlot.Axis => ({
     label,
     ...(whole ? { incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000] } : {}),
+    ...(text ? { values: (_, splits) => splits.map((value) => (value === null ? "" : text(value))) } : {}),
     labelSize: 22,
     stroke: ink,
     font: "12px system-ui, sans-serif",
@@ -131,35 +141,45 @@ function optionsOf(props: ChartProps, element: HTMLElement): uPlot.Options {
       const [from, to] = [min ?? low, max ?? (min === undefined ? high : high * 1.05)];
       return to > from ? [from, to] : [from - 0.5, from + 0.5];
     };
+  const first = strokes[0] ?? ink;
   const paths = props.bars ? uPlot.paths.bars?.({ size: [0.9] }) : undefined;
   return {
     width: widthOf(element),
     height: HEIGHT,
     legend: { show: false },
     cursor: { show: false },
-    scales: { x: { time: false, range: range(props.x) }, y: { range: range(props.y) } },
+    scales: {
+      x: { time: false, range: range(props.x) },
+      y: { range: range(props.y), ...(props.y.log ? { distr: 3 as const } : {}) },
+    },
     axes: [axis(props.x), axis(props.y)],
     series: [
       {},
       ...props.series.map((label, i): uPlot.Series => {
-        const stroke = i === 0 ? accent : second;
+        const end = props.band === true && i > 0;
+        const stroke = (end ? first : strokes[i]) ?? ink;
         return {
           label,
           stroke,
-          width: 2,
+          width: end ? 1 : 2,
           ...(props.bars ? { fill: stroke } : {}),
           ...(paths ? { paths } : {}),
-          points: { show: props.points === true, size: 6, fill: stroke },
-          ...(i > 0 && !props.bars ? { dash: [6, 4] } : {}),
+          points: { show: props.points === true && !end, size: 6, fill: stroke },
+          ...(i > 0 && !props.bars ? { dash: [...(DASHES[end ? 2 : i] ?? [])] } : {}),
         };
       }),
     ],
+    ...(props.band ? { bands: [{ series: [3, 2], fill: translucent(first) }] } : {}),
     hooks: { draw: [(plot) => decorate(plot, props, ink, ground)] },
   };
 }
 
-/** The diagonal of chance, and marks with their names. */
-function decorate(plot: uPlot, { diagonal, marks = [], series, bars }: ChartProps, ink: string, ground: string): void {
+/** A colour as the browser computes it, seen through. */
+const translucent = (colour: string) => colour.replace(/^rgb\((.*)\)$/, "rgba($1, 0.18)");
+
+/** The diagonal of chance, the level, and marks with their names. */
+function decorate(plot: uPlot, props: ChartProps, ink: string, ground: string): void {
+  const { diagonal, level, marks = [], series, bars, band } = props;
   const { ctx: context } = plot;
   const at = (x: number, y: number) => [plot.valToPos(x, "x", true), plot.valToPos(y, "y", true)] as const;
   context.save();
@@ -169,13 +189,19 @@ function decorate(plot: uPlot, { diagonal, marks = [], series, bars }: ChartProp
   context.textAlign = "left";
   context.textBaseline = "alphabetic";
   context.font = `${12 * devicePixelRatio}px system-ui, sans-serif`;
-  if (diagonal) {
+  const line = (from: readonly [number, number], to: readonly [number, number]) => {
     context.setLineDash([4, 4]);
     context.beginPath();
-    context.moveTo(...at(0, 0));
-    context.lineTo(...at(1, 1));
+    context.moveTo(...from);
+    context.lineTo(...to);
     context.stroke();
     context.setLineDash([]);
+  };
+  if (diagonal) line(at(0, 0), at(1, 1));
+  if (level !== undefined) {
+    const { left, width } = plot.bbox;
+    const height = plot.valToPos(level, "y", true);
+    line([left, height], [left + width, height]);
   }
   for (const { x, y, label } of marks) {
     const [px, py] = at(x, y);
@@ -193,13 +219,10 @@ function decorate(plot: uPlot, { diagonal, marks = [], series, bars }: ChartProp
     context.strokeText(label, ...place);
     context.fillText(label, ...place);
   }
-  if (series.length > 1 && !bars) {
+  if (series.length > 1 && !bars && !band) {
     context.textAlign = "right";
-    context.fillText(
-      `solid: ${series[0]}, dashed: ${series[1]}`,
-      plot.bbox.left + plot.bbox.width - 6,
-      plot.bbox.top + 16 * devicePixelRatio,
-    );
+    const names = ["solid", "dashed", "dotted"].slice(0, series.length).map((how, i) => `${how}: ${series[i]}`);
+    context.fillText(names.join(", "), plot.bbox.left + plot.bbox.width - 6, plot.bbox.top + 16 * devicePixelRatio);
   }
   context.restore();
 }
