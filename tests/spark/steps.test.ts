@@ -326,3 +326,25 @@ describe("score on Spark", () => {
     }
   });
 });
+
+describe("monitor on Spark", () => {
+  test("says that there is no model; with one tells of 30 days, as the command does; a second run finds them told", async () => {
+    const out = copyOf("monitored");
+    const told = ["--out", out, "--master", "local[1]", "--memory", "1g"];
+    const none = spawnSync(process.execPath, [CLI, "spark", "monitor", ...told], { encoding: "utf8" });
+    expect([none.status, none.stderr]).toEqual([0, expect.stringContaining("There is no model here yet")]);
+    command("preprocess", "--out", out);
+    await useBackend("wasm");
+    await saveBrightSpot(join(out, "models", BRIGHT_SPOT.id));
+    const space = await open(out);
+    const current = { model: BRIGHT_SPOT.id, reason: "The test says so." };
+    await setCurrent(space.buckets.models, current, undefined, new Date());
+    command("score", "--out", out);
+    expect(command("spark", "monitor", ...told)).toMatchObject({ items: 30, skipped: 0, rejected: 0 });
+    expect(command("spark", "monitor", ...told)).toMatchObject({ items: 0, skipped: 30, rejected: 0 });
+    const { status, stdout } = spawnSync(process.execPath, [CLI, "monitor", "--out", out, "--json"], {
+      encoding: "utf8",
+    });
+    expect([status, JSON.parse(stdout)]).toEqual([0, expect.objectContaining({ model: BRIGHT_SPOT.id, changed: 0 })]);
+  });
+});
