@@ -1,6 +1,7 @@
+export { BucketEvents, type BucketEventsProps, hospitalTopic } from "./bucket-events";
 export { ingestLine } from "./config";
+export { EventFunction, type EventFunctionProps } from "./event-function";
 export { Ingest, type IngestProps } from "./ingest";
-export { IngestFunction, type IngestFunctionProps } from "./ingest-function";
-export { LandingEvents, type LandingEventsProps } from "./landing-events";
 export { ingestMonitoring } from "./monitoring";
 export { PushSubscription, type PushSubscriptionProps } from "./push-subscription";
+export { type Queue, queueMonitoring } from "./queue-monitoring";

@@ -9,8 +9,8 @@ import type { HospitalRef } from "../core/naming";
 import type { Removal } from "../core/removal";
 import type { KeyRefs } from "../security";
 import type { BucketRefs, SecureBucket } from "../storage";
-import { IngestFunction } from "./ingest-function";
-import { LandingEvents } from "./landing-events";
+import { BucketEvents } from "./bucket-events";
+import { EventFunction } from "./event-function";
 import { type IngestObjectives, ingestMonitoring } from "./monitoring";
 import { PushSubscription } from "./push-subscription";
 
@@ -37,8 +37,8 @@ export interface IngestProps {
 /** Landing bucket -> topic -> push subscription -> function: every scan that lands is ingested, or waits as a dead letter. */
 export class Ingest extends Construct {
   readonly identity: Identity;
-  readonly function: IngestFunction;
-  readonly events: LandingEvents;
+  readonly function: EventFunction;
+  readonly events: BucketEvents;
   readonly subscription: PushSubscription;
   readonly monitoring: MonitoringContribution;
 
@@ -56,8 +56,10 @@ export class Ingest extends Construct {
     grantDeclaredAccess(ingestContract, this.identity, places);
     keys.pseudonym.grantSign(this.identity);
 
-    this.function = new IngestFunction(this, "function", {
+    this.function = new EventFunction(this, "function", {
       hospital,
+      description: `Validates, de-identifies and stores what lands in ${hospital.name}`,
+      repository: "functions",
       contract: ingestContract,
       environment,
       identity: this.identity,
@@ -65,10 +67,18 @@ export class Ingest extends Construct {
       source: props.source,
       maxInstances: props.maxInstances,
     });
-    this.events = new LandingEvents(this, "events", { hospital, landing: buckets.landing, key: keys.data, removal });
+    this.events = new BucketEvents(this, "events", {
+      hospital,
+      bucket: buckets.landing,
+      name: "landing",
+      key: keys.data,
+      removal,
+    });
     this.subscription = new PushSubscription(this, "subscription", {
       hospital,
-      topic: this.events.topic,
+      name: ingestContract.name,
+      topicName: "landing",
+      topicId: this.events.topic.id,
       target: this.function,
       key: keys.data,
       removal,

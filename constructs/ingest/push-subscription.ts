@@ -10,13 +10,18 @@ import { type HospitalRef, resourceName } from "../core/naming";
 import { type Removal, removalPolicy } from "../core/removal";
 import { serviceAgentMember } from "../core/service-agents";
 import type { EncryptionKey } from "../security";
-import type { IngestFunction } from "./ingest-function";
-import { hospitalTopic, MESSAGE_RETENTION } from "./landing-events";
+import { hospitalTopic, MESSAGE_RETENTION } from "./bucket-events";
+import type { EventFunction } from "./event-function";
 
 export interface PushSubscriptionProps {
   readonly hospital: HospitalRef;
-  readonly topic: PubsubTopic;
-  readonly target: IngestFunction;
+  /** Part of the names of the subscription, and of the account that calls. */
+  readonly name: string;
+  /** Part of the name of the topic for what keeps failing. */
+  readonly topicName: string;
+  /** Of the topic that is subscribed to. */
+  readonly topicId: string;
+  readonly target: EventFunction;
   readonly key: EncryptionKey;
   readonly removal: Removal;
   /** Seconds after which an unanswered push counts as failed: the target's own limit. */
@@ -37,14 +42,14 @@ export class PushSubscription extends Construct {
 
   constructor(scope: Construct, id: string, props: PushSubscriptionProps) {
     super(scope, id);
-    const { hospital, key, removal } = props;
+    const { hospital, key, removal, name, topicName } = props;
     const { lifecycle } = removalPolicy(removal);
     const pubsubAgent = serviceAgentMember(hospital, "pubsub");
 
     const pusher = new Identity(this, "pusher", {
       hospital,
-      role: "ingest-push",
-      description: "Pub/Sub calls the ingest function as this account",
+      role: `${name}-push`,
+      description: `Pub/Sub calls the ${name} function as this account`,
     });
     props.target.grantInvoke(pusher);
     const mintTokens = new ServiceAccountIamMember(this, "pubsub-mints-tokens", {
@@ -55,14 +60,14 @@ export class PushSubscription extends Construct {
 
     this.deadLetterTopic = hospitalTopic(this, "dead-letter-topic", {
       hospital,
-      name: resourceName(hospital, "landing-dead-letter"),
+      name: resourceName(hospital, `${topicName}-dead-letter`),
       key,
       removal,
     });
-    this.deadLetterTopic.overrideLogicalId("landing_dead_letter");
+    this.deadLetterTopic.overrideLogicalId(`${topicName}_dead_letter`);
     this.deadLetters = new PubsubSubscription(this, "dead-letters", {
       project: hospital.project,
-      name: resourceName(hospital, "ingest-dead-letter"),
+      name: resourceName(hospital, `${name}-dead-letter`),
       topic: this.deadLetterTopic.id,
       ackDeadlineSeconds: 600,
       messageRetentionDuration: DEAD_LETTER_RETENTION,
@@ -71,7 +76,7 @@ export class PushSubscription extends Construct {
       labels: dataClass("phi"),
       ...lifecycle,
     });
-    this.deadLetters.overrideLogicalId("ingest_dead_letter");
+    this.deadLetters.overrideLogicalId(`${name}_dead_letter`);
     const forward = new PubsubTopicIamMember(this, "pubsub-forwards", {
       project: hospital.project,
       topic: this.deadLetterTopic.name,
@@ -81,8 +86,8 @@ export class PushSubscription extends Construct {
 
     this.resource = new PubsubSubscription(this, "subscription", {
       project: hospital.project,
-      name: resourceName(hospital, "ingest"),
-      topic: props.topic.id,
+      name: resourceName(hospital, name),
+      topic: props.topicId,
       ackDeadlineSeconds: props.ackDeadlineSeconds,
       messageRetentionDuration: MESSAGE_RETENTION,
       retainAckedMessages: false,
@@ -99,7 +104,7 @@ export class PushSubscription extends Construct {
       dependsOn: [mintTokens, forward, this.deadLetters],
       ...lifecycle,
     });
-    this.resource.overrideLogicalId("ingest");
+    this.resource.overrideLogicalId(name);
     runsAs(this.resource, pusher);
     // Forwarding acknowledges the message on the subscription that it came from.
     new PubsubSubscriptionIamMember(this, "pubsub-acknowledges", {

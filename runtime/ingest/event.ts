@@ -1,18 +1,11 @@
 import { z } from "zod";
+import { pushedMessage, UnusableEventError } from "../platform/event-request";
 
 /** An object that landed. */
 export interface LandingEvent {
   readonly bucket: string;
   readonly name: string;
   readonly generation: number;
-}
-
-/** A message that is no notification of an object that landed, and never will be. */
-export class UnusableEventError extends Error {
-  constructor(message: string) {
-    super(message);
-    this.name = "UnusableEventError";
-  }
 }
 
 /** CloudEvents that Cloud Storage sends. https://cloud.google.com/eventarc/docs/event-types */
@@ -32,14 +25,6 @@ const attributesSchema = z.object({
   objectGeneration: generation,
 });
 
-/** https://cloud.google.com/pubsub/docs/push#receive_push */
-const pushSchema = z.object({
-  message: z.object({
-    attributes: z.record(z.string(), z.string()).nullish(),
-    data: z.string().nullish(),
-  }),
-});
-
 /**
  * Reads the body of a Pub/Sub push: a notification of Cloud Storage, by its attributes or, where there are none, by
  * the object in its data.
@@ -47,9 +32,9 @@ const pushSchema = z.object({
  * @throws {UnusableEventError}
  */
 export function fromPush(body: unknown): LandingEvent | undefined {
-  const push = pushSchema.safeParse(body);
-  if (!push.success) throw new UnusableEventError("The request is neither a CloudEvent nor a Pub/Sub push.");
-  const { attributes, data } = push.data.message;
+  const message = pushedMessage(body);
+  if (!message) throw new UnusableEventError("The request is neither a CloudEvent nor a Pub/Sub push.");
+  const { attributes, data } = message;
   if (attributes?.eventType && attributes.eventType !== "OBJECT_FINALIZE") return undefined;
   const told = attributesSchema.safeParse(attributes);
   if (told.success) {

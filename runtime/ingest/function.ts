@@ -1,13 +1,19 @@
-import type { IncomingMessage } from "node:http";
 import { openPseudonymiser } from "../intake";
 import { parseEnv } from "../platform/config";
+import {
+  answerEvent,
+  type FunctionRequest,
+  type FunctionResponse,
+  parsedBody,
+  UnusableEventError,
+} from "../platform/event-request";
 import { createLogger } from "../platform/logging";
 import { openStores, openTables } from "../platform/open-stores";
 import { BurnedInTextCheck } from "./burned-in-text";
 import { commit } from "./commit";
 import { IngestContext } from "./context";
 import { ingestContract } from "./contract";
-import { fromCloudEvent, fromPush, type LandingEvent, UnusableEventError } from "./event";
+import { fromCloudEvent, fromPush, type LandingEvent } from "./event";
 import { examine } from "./examine";
 
 /**
@@ -28,24 +34,16 @@ let opened: Promise<IngestContext> | undefined;
 export async function ingest(...call: [FunctionRequest, FunctionResponse] | [CloudEvent]): Promise<void> {
   const [request, response] = call;
   let event: LandingEvent | undefined;
-  try {
+  const told = {
+    about: () => ({ source: event?.name, generation: event?.generation }),
+    sorry: "The scan could not be ingested now.",
+  };
+  const done = await answerEvent(response, log, told, async () => {
     event = response ? readRequest(request as FunctionRequest) : fromCloudEvent(request as CloudEvent);
     await handle(event);
-    response?.status(204).end();
-  } catch (error) {
-    const failed = { source: event?.name, generation: event?.generation, err: error };
-    if (error instanceof UnusableEventError) {
-      // Cloud Storage and Pub/Sub send nothing of the kind: repeating it cannot help, and an acknowledged message from
-      // a subscription that is set up wrongly would be lost. The dead-letter topic keeps it.
-      log.error(failed, error.message);
-      response?.status(400).send(`${error.message}\n`);
-    } else {
-      log.error(failed, "Not ingested, to be delivered again");
-      response?.status(500).send("The scan could not be ingested now. Deliver the event again.\n");
-    }
-    // The framework answers and logs by itself then, with all that an error says: this one says nothing.
-    if (!response) throw new Error("The event was not ingested. The line before this one says why.");
-  }
+  });
+  // The framework answers and logs by itself then, with all that an error says: this one says nothing.
+  if (!done && !response) throw new Error("The event was not ingested. The line before this one says why.");
 }
 
 interface CloudEvent {
@@ -53,20 +51,9 @@ interface CloudEvent {
   readonly data?: unknown;
 }
 
-/** What the framework (Express) gives, as far as it is used. */
-interface FunctionRequest extends IncomingMessage {
-  readonly body?: unknown;
-}
-
-interface FunctionResponse {
-  status(code: number): FunctionResponse;
-  send(body: string): unknown;
-  end(): unknown;
-}
-
 /** https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/http-protocol-binding.md */
 function readRequest({ headers, body }: FunctionRequest): LandingEvent | undefined {
-  const content = parsed(body);
+  const content = parsedBody(body);
   const type = headers["ce-type"];
   if (typeof type === "string") return fromCloudEvent({ type, data: content });
   const structured = content as
@@ -76,20 +63,10 @@ function readRequest({ headers, body }: FunctionRequest): LandingEvent | undefin
     const { data, data_base64: encoded } = structured;
     return fromCloudEvent({
       type: structured.type,
-      data: typeof encoded === "string" ? parsed(Buffer.from(encoded, "base64")) : data,
+      data: typeof encoded === "string" ? parsedBody(Buffer.from(encoded, "base64")) : data,
     });
   }
   return fromPush(content);
-}
-
-/** The framework parses what is declared to be JSON; everything else arrives as text or bytes. */
-function parsed(body: unknown): unknown {
-  if (typeof body !== "string" && !Buffer.isBuffer(body)) return body;
-  try {
-    return JSON.parse(body.toString());
-  } catch {
-    throw new UnusableEventError("The request's body is not JSON.");
-  }
 }
 
 async function handle(event: LandingEvent | undefined): Promise<void> {

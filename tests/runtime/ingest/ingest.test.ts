@@ -24,10 +24,10 @@ import {
   IngestContext,
   ingestAll,
   ingestStep,
-  UnusableEventError,
 } from "../../../runtime/ingest";
 import { parseLabels } from "../../../runtime/intake/names";
 import { openPseudonymiser } from "../../../runtime/intake/pseudonym";
+import { UnusableEventError } from "../../../runtime/platform/event-request";
 import { createLogger } from "../../../runtime/platform/logging";
 import { silentProgress } from "../../../runtime/platform/progress";
 import type { StepContext } from "../../../runtime/platform/step";

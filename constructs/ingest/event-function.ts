@@ -20,8 +20,12 @@ export type FunctionRuntime = "nodejs22";
 /** https://cloud.google.com/functions/docs/networking/network-settings#ingress_settings */
 export type FunctionIngress = "ALLOW_INTERNAL_ONLY" | "ALLOW_INTERNAL_AND_GCLB";
 
-export interface IngestFunctionProps {
+export interface EventFunctionProps {
   readonly hospital: HospitalRef;
+  /** What it does, for whoever reads the console. */
+  readonly description: string;
+  /** Name, behind the hospital's, of the repository that its image is built into. */
+  readonly repository: string;
   readonly contract: RuntimeContract;
   readonly environment: Readonly<Record<string, string>>;
   readonly identity: Identity;
@@ -31,14 +35,17 @@ export interface IngestFunctionProps {
   readonly maxInstances: number;
 }
 
-/** The function and what it is built from and with: own source object, own image repository, own build identity. */
-export class IngestFunction extends Construct {
+/** A function that Pub/Sub calls, and what it is built from and with: own source object, own image repository, own build identity. */
+export class EventFunction extends Construct {
   readonly resource: Cloudfunctions2Function;
   readonly bundle: RuntimeBundle;
 
-  constructor(scope: Construct, id: string, props: IngestFunctionProps) {
+  private readonly contract: RuntimeContract;
+
+  constructor(scope: Construct, id: string, props: EventFunctionProps) {
     super(scope, id);
     const { hospital, contract } = props;
+    this.contract = contract;
     const { memoryGiB, cpu, timeoutSeconds } = contract.resources;
     checkResources(contract);
 
@@ -53,7 +60,7 @@ export class IngestFunction extends Construct {
     const repository = new ArtifactRegistryRepository(this, "repository", {
       project: hospital.project,
       location: hospital.region,
-      repositoryId: resourceName(hospital, "functions"),
+      repositoryId: resourceName(hospital, props.repository),
       description: `Images that Cloud Functions builds for ${hospital.name}`,
       format: "DOCKER",
       mode: "STANDARD_REPOSITORY",
@@ -69,8 +76,8 @@ export class IngestFunction extends Construct {
 
     const builder = new Identity(this, "builder", {
       hospital,
-      role: "ingest-build",
-      description: "Builds the ingest function's image",
+      role: `${contract.name}-build`,
+      description: `Builds the ${contract.name} function's image`,
     });
     grantBuild(builder, { hospital, repository, source: props.source });
 
@@ -78,7 +85,7 @@ export class IngestFunction extends Construct {
       project: hospital.project,
       location: hospital.region,
       name: resourceName(hospital, contract.name),
-      description: `Validates, de-identifies and stores what lands in ${hospital.name}`,
+      description: props.description,
       kmsKeyName: props.key.id,
       labels: dataClass("phi"),
       buildConfig: {
@@ -112,7 +119,7 @@ export class IngestFunction extends Construct {
 
   /** Lets an identity call the function. */
   grantInvoke(grantee: Identity): readonly ITerraformDependable[] {
-    const member = new CloudRunV2ServiceIamMember(grantee, "invoke-ingest", {
+    const member = new CloudRunV2ServiceIamMember(grantee, `invoke-${this.contract.name}`, {
       project: this.resource.project,
       location: this.resource.location,
       // A function of the second generation is a Cloud Run service of the same name.

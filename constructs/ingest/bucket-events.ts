@@ -14,9 +14,16 @@ import type { BucketRef } from "../storage";
 export type NotificationPayload = "JSON_API_V1" | "NONE";
 export type NotificationEvent = "OBJECT_FINALIZE" | "OBJECT_METADATA_UPDATE" | "OBJECT_DELETE" | "OBJECT_ARCHIVE";
 
-export interface LandingEventsProps {
+export interface BucketEventsProps {
   readonly hospital: HospitalRef;
-  readonly landing: BucketRef;
+  readonly bucket: BucketRef;
+  /** Name of the topic, behind the hospital's. */
+  readonly name: string;
+  /**
+   * The folder whose objects are told of, with a slash at its end.
+   * @default all of the bucket
+   */
+  readonly folder?: string;
   readonly key: EncryptionKey;
   readonly removal: Removal;
 }
@@ -48,20 +55,20 @@ export function hospitalTopic(
   });
 }
 
-/** The topic that hears of every object that lands. */
-export class LandingEvents extends Construct {
+/** The topic that hears of every object that is finished in a bucket. */
+export class BucketEvents extends Construct {
   readonly topic: PubsubTopic;
   private readonly mayPublish: ITerraformDependable;
 
   constructor(
     scope: Construct,
     id: string,
-    private readonly props: LandingEventsProps,
+    private readonly props: BucketEventsProps,
   ) {
     super(scope, id);
-    const { hospital, key, removal } = props;
-    this.topic = hospitalTopic(this, "topic", { hospital, name: resourceName(hospital, "landing"), key, removal });
-    this.topic.overrideLogicalId("landing");
+    const { hospital, key, removal, name } = props;
+    this.topic = hospitalTopic(this, "topic", { hospital, name: resourceName(hospital, name), key, removal });
+    this.topic.overrideLogicalId(name);
     this.mayPublish = new PubsubTopicIamMember(this, "storage-publishes", {
       project: hospital.project,
       topic: this.topic.name,
@@ -76,7 +83,8 @@ export class LandingEvents extends Construct {
    */
   notify(listeners: readonly ITerraformDependable[]): void {
     new StorageNotification(this, "finalize", {
-      bucket: this.props.landing.name,
+      bucket: this.props.bucket.name,
+      ...(this.props.folder === undefined ? {} : { objectNamePrefix: this.props.folder }),
       topic: this.topic.id,
       payloadFormat: "JSON_API_V1" satisfies NotificationPayload,
       eventTypes: ["OBJECT_FINALIZE" satisfies NotificationEvent],
