@@ -6,6 +6,7 @@ import { gatewayLine } from "../constructs/gateway";
 import { ingestLine } from "../constructs/ingest";
 import { networkLine, networkProblems } from "../constructs/network";
 import { alertsLine, objectivesLine } from "../constructs/observability";
+import { pacsLine, pacsProblems } from "../constructs/pacs";
 import { NODE_TAG, preprocessLine } from "../constructs/preprocess";
 import { budgetLine, keyLocation, keysLine, organisationLine, organisationProblems } from "../constructs/security";
 import {
@@ -100,6 +101,7 @@ export const LINE_PARTS: readonly { readonly key?: string; readonly part: LinePa
   { part: warehouseLine },
   { part: storageLine },
   { part: organisationLine },
+  { part: pacsLine },
   { key: "network", part: networkLine },
   { key: "gateway", part: gatewayLine },
   { key: "ingest", part: ingestLine },
@@ -122,6 +124,7 @@ const lineSchema = z.strictObject({
   ...warehouseLine.schema.shape,
   ...storageLine.schema.shape,
   ...organisationLine.schema.shape,
+  ...pacsLine.schema.shape,
   deployer,
   network: networkLine.schema.default({}).describe(objectWith(networkLine)),
   gateway: gatewayLine.schema.default({}).describe(objectWith(gatewayLine)),
@@ -143,7 +146,8 @@ export interface Hospital
     Filled<typeof alertsLine>,
     Filled<typeof warehouseLine>,
     Filled<typeof storageLine>,
-    Filled<typeof organisationLine> {
+    Filled<typeof organisationLine>,
+    Filled<typeof pacsLine> {
   /** What a destroy does: the tier's choice, or the line's. `allowDestroys` makes it `destroy`. */
   readonly removal: Removal;
   /** Where in the bucket, or beside the output folder, its states lie: empty, or a folder with a slash at its end. */
@@ -242,6 +246,7 @@ function withDefaults(line: Line, context: HospitalContext): Hospital {
     ...fill(warehouseLine, tier, line),
     ...fill(storageLine, tier, line),
     ...fill(organisationLine, tier, line),
+    ...fill(pacsLine, tier, line),
     network: fill(networkLine, tier, line.network),
     gateway: fill(gatewayLine, tier, line.gateway),
     ingest: fill(ingestLine, tier, line.ingest),
@@ -309,6 +314,7 @@ function crossFieldProblems(who: string, line: Partial<Line>, { extraRegions }: 
       `${who}: "budget" is ${line.budget} in tier ephemeral; allowed: in tiers prod and test, as one project's environments share its budget.`,
     );
   problems.push(...organisationProblems(line, line.tier).map((problem) => `${who}: ${problem}`));
+  problems.push(...pacsProblems(line, line.tier, line.region, extraRegions).map((problem) => `${who}: ${problem}`));
   problems.push(...networkProblems(line.network ?? {}, [NODE_TAG]).map((problem) => `${who}: ${problem}`));
   problems.push(...trainProblems(line.train ?? {}, line.tier, line.region).map((problem) => `${who}: ${problem}`));
   for (const key of ["kmsKey", "pseudonymKey"] as const) {

@@ -21,7 +21,7 @@ import {
   deliveryMember,
   POLICY_READER,
 } from "./delivery-names";
-import { DEPLOY_PERMISSIONS, PLAN_PERMISSIONS, POLICY_READER_PERMISSIONS } from "./delivery-permissions";
+import { deployPermissions, POLICY_READER_PERMISSIONS, planPermissions } from "./delivery-permissions";
 import { IMAGE_REPOSITORY, logArchiveName, type Platform, stateBucketName } from "./platform-config";
 
 export interface DeliveryFederationProps {
@@ -85,9 +85,9 @@ export function addPolicyReader(scope: Construct, { project }: Pick<Platform, "p
   });
 }
 
-const PERMISSIONS: Readonly<Record<DeliveryPurpose, readonly string[]>> = {
-  plan: PLAN_PERMISSIONS,
-  deploy: DEPLOY_PERMISSIONS,
+const PERMISSIONS: Readonly<Record<DeliveryPurpose, (hospital: Hospital) => readonly string[]>> = {
+  plan: planPermissions,
+  deploy: deployPermissions,
 };
 
 /** Without the one with which a scan could be read: whoever needs that is given it by a person. */
@@ -129,7 +129,7 @@ export class DeliveryAccess extends Construct {
         title: purpose === "plan" ? "Plans a hospital's stacks" : "Deploys a hospital's stacks",
         description: "Of the resources that the stacks have, and nothing of what lies in them",
         stage: "GA",
-        permissions: [...PERMISSIONS[purpose]],
+        permissions: [...PERMISSIONS[purpose](hospital)],
       });
       role.dependsOn = ready;
       new ProjectIamMember(identity, "terraform", { project, role: role.name, member: identity.member });

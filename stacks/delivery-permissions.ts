@@ -121,6 +121,17 @@ export const CALLS: Readonly<Record<string, Calls>> = {
   google_storage_notification: calls("storage.buckets", "update"),
 };
 
+/** The same of what a line may ask for: a hospital that does not is not deployed with these. */
+export const PACS_CALLS: Readonly<Record<string, Calls>> = {
+  google_healthcare_dataset: calls("healthcare.datasets", "create update delete", {
+    read: "healthcare.operations: get",
+  }),
+  google_healthcare_dicom_store: calls("healthcare.dicomStores", "create update delete"),
+  google_healthcare_dicom_store_iam_member: grant("healthcare.dicomStores"),
+  google_healthcare_fhir_store: calls("healthcare.fhirStores", "create update delete"),
+  google_healthcare_fhir_store_iam_member: grant("healthcare.fhirStores"),
+};
+
 /** The checks of a wave read the log of requests; what they ask of services stands above. */
 const CHECKS = "logging.logEntries: list";
 
@@ -135,14 +146,18 @@ function permissions(texts: readonly string[]): string[] {
   return [...new Set(found)].sort();
 }
 
+type Asked = { readonly pacs?: string | undefined };
+/** Every kind of call of a hospital. */
+export const callsOf = ({ pacs }: Asked): Readonly<Record<string, Calls>> =>
+  pacs === undefined ? CALLS : { ...CALLS, ...PACS_CALLS };
+
 /** Permissions of the identity that plans: it reads what Terraform made, and nothing that lies in it. */
-export const PLAN_PERMISSIONS: readonly string[] = permissions(Object.values(CALLS).map(({ read }) => read));
+export const planPermissions = (hospital: Asked): readonly string[] =>
+  permissions(Object.values(callsOf(hospital)).map(({ read }) => read));
 
 /** Permissions of the identity that deploys. */
-export const DEPLOY_PERMISSIONS: readonly string[] = permissions([
-  ...Object.values(CALLS).flatMap(({ read, write }) => [read, write]),
-  CHECKS,
-]);
+export const deployPermissions = (hospital: Asked): readonly string[] =>
+  permissions([...Object.values(callsOf(hospital)).flatMap(({ read, write }) => [read, write]), CHECKS]);
 
 /** What is read of the platform's bucket of states, its log archive and its images by those who let others in there. */
 export const POLICY_READER_PERMISSIONS: readonly string[] = [

@@ -3,12 +3,14 @@ import { Annotations, TerraformOutput } from "../constructs/core/cdktf";
 import { ContainerImage } from "../constructs/core/container-image";
 import { bucketName } from "../constructs/core/naming";
 import { bundleRuntime } from "../constructs/core/runtime-bundle";
+import { Deliver } from "../constructs/deliver";
 import { Features } from "../constructs/features";
 import { Gateway } from "../constructs/gateway";
 import { Ingest } from "../constructs/ingest";
 import { Monitor } from "../constructs/monitor";
 import { Network, networkMonitoring, SharedNetwork } from "../constructs/network";
 import { Observability } from "../constructs/observability";
+import { Pacs } from "../constructs/pacs";
 import { acknowledge } from "../constructs/policy";
 import { Preprocess } from "../constructs/preprocess";
 import { Score } from "../constructs/score";
@@ -34,6 +36,9 @@ export class HospitalAppStack extends BaseStack {
   readonly ingest: Ingest;
   /** Undefined where the line says nobody who signs in as it. */
   readonly gateway: Gateway | undefined;
+  /** Undefined where the line asks for none. */
+  readonly pacs: Pacs | undefined;
+  readonly deliver: Deliver | undefined;
   readonly preprocess: Preprocess;
   /** Undefined until its image is there. */
   readonly train: Train | undefined;
@@ -75,6 +80,23 @@ export class HospitalAppStack extends BaseStack {
         LOG_LEVEL: logLevel,
       },
     });
+
+    if (hospital.pacs) {
+      const { removal, pacsSenders: senders } = hospital;
+      const { maxInstances } = hospital.ingest;
+      const shared = { hospital, buckets, warehouse, source, maxInstances, removal };
+      this.pacs = new Pacs(this, "pacs", {
+        ...shared,
+        keys,
+        senders,
+        bindings: { PSEUDONYM_KEY: keys.pseudonym.uri, LOG_LEVEL: logLevel },
+      });
+      this.deliver = new Deliver(this, "deliver", {
+        ...shared,
+        key: keys.data,
+        bindings: { LOG_LEVEL: logLevel },
+      });
+    }
 
     const { principal } = hospital.gateway;
     if (principal) this.gateway = new Gateway(this, "gateway", { hospital, buckets, keys, principal });
@@ -140,7 +162,7 @@ export class HospitalAppStack extends BaseStack {
         },
       });
 
-    const watched = [this.ingest, this.preprocess, this.train, this.serve].flatMap((part) =>
+    const watched = [this.ingest, this.pacs, this.deliver, this.preprocess, this.train, this.serve].flatMap((part) =>
       part ? [part.monitoring] : [],
     );
     this.observability = new Observability(this, "observability", {

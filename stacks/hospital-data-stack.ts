@@ -3,6 +3,7 @@ import type { Construct } from "constructs";
 import { Annotations, TerraformOutput } from "../constructs/core/cdktf";
 import { resourceName } from "../constructs/core/naming";
 import { PROJECT_SERVICES, ProjectServices } from "../constructs/core/project-services";
+import { PacsStores, pacsServices } from "../constructs/pacs";
 import { acknowledge } from "../constructs/policy";
 import {
   AuditConfig,
@@ -68,6 +69,8 @@ export class HospitalDataStack extends BaseStack {
       dependsOn: services,
     });
 
+    const pacs =
+      hospital.pacs && new PacsStores(this, "pacs", { hospital, key: keys.data, removal, dependsOn: services }).refs;
     if (tier !== "ephemeral" && platform.repository)
       new DeliveryAccess(this, "delivery", { hospital, platform, dependsOn: services });
     if (tier === "ephemeral" && hospital.analysts.length > 0)
@@ -94,6 +97,8 @@ export class HospitalDataStack extends BaseStack {
       mapValues(warehouse.tables, ({ tableId }) => `${project}.${warehouse.dataset.datasetId}.${tableId}`),
       "Every table, as BigQuery's SQL names it",
     );
+    if (pacs)
+      output("pacs_stores", pacs.addresses, "Where scans are stored (DICOMweb), and where results are read (FHIR)");
     output("data_key", keys.data.id, "The key that everything is encrypted with");
     output("pseudonym_key", keys.pseudonym.uri, "The key that makes pseudonyms of patients' ids");
   }
@@ -130,8 +135,8 @@ export class HospitalDataStack extends BaseStack {
 }
 
 /** The Google APIs that a hospital's project needs. */
-export function hospitalServices(hospital: Pick<Hospital, "perimeter" | "orgPolicies">): readonly string[] {
-  return [...PROJECT_SERVICES, ...organisationServices(hospital)];
+export function hospitalServices(hospital: Pick<Hospital, "perimeter" | "orgPolicies" | "pacs">): readonly string[] {
+  return [...PROJECT_SERVICES, ...organisationServices(hospital), ...pacsServices(hospital)];
 }
 
 /** Budgets, perimeters and organisation policies answer no caller whose calls nobody pays for. */

@@ -3,9 +3,11 @@ import { join } from "node:path";
 import { z } from "zod";
 import { type DocumentedKeys, type LinePart, TIERS } from "../constructs/core/hospital-line";
 import { repositoryRoot } from "../constructs/core/repository";
+import { deliverContract } from "../runtime/deliver/contract";
 import { featuresContract } from "../runtime/features/contract";
 import { ingestContract } from "../runtime/ingest/contract";
 import { monitorContract } from "../runtime/monitor/contract";
+import { pacsContract } from "../runtime/pacs/contract";
 import type { RuntimeContract } from "../runtime/platform/contract";
 import { preprocessContract } from "../runtime/preprocess/contract";
 import { scoreContract } from "../runtime/score/contract";
@@ -21,12 +23,14 @@ export const CONFIGURATION_DOCUMENT = join(repositoryRoot(), "docs", "configurat
 /** Every capability that runs as a process of its own, in the order of a scan's way. */
 const CONTRACTS: readonly RuntimeContract[] = [
   ingestContract,
+  pacsContract,
   preprocessContract,
   featuresContract,
   scoreContract,
   monitorContract,
   trainContract,
   serveContract,
+  deliverContract,
 ];
 
 const NOTHING = "-";

@@ -52,6 +52,10 @@ const ASSUMED = {
   logGiB: 1,
   logKiBPerScan: 20,
   keyOperationsPerScan: 20,
+  /** Header of an instance, and the report of its answer. */
+  healthcareKiB: 10,
+  /** Stored, retrieved, and a transaction of five resources. */
+  healthcareRequests: 7,
 };
 const HOURS = 730;
 
@@ -109,7 +113,8 @@ export function estimate(stacks: readonly SynthesizedStack[], file: PriceFile, u
       Number.parseFloat(String(service.available_memory)) * usd("runGiBSecond");
     add(
       "Cloud Functions",
-      `ingest, ${service.available_cpu} vCPU, ${service.available_memory}`,
+      // `example-ingest`, and the like.
+      `${String(config.name).split("-").at(-1)}, ${service.available_cpu} vCPU, ${service.available_memory}`,
       0,
       thousand * (ASSUMED.ingestSeconds * second + usd("runRequest")),
     );
@@ -129,6 +134,17 @@ export function estimate(stacks: readonly SynthesizedStack[], file: PriceFile, u
         (ASSUMED.predictionSeconds * (cpu * usd("runCpuSecond") + memory * usd("runGiBSecond")) + usd("runRequest")),
     );
   }
+  const stores = all("google_healthcare_dicom_store").length;
+  if (stores > 0)
+    add(
+      "Healthcare API",
+      "a year of instances, their metadata, a report of each",
+      0,
+      thousand *
+        ((ASSUMED.scanMiB / 1024) * ASSUMED.monthsKept * usd("healthcareBlobGiBMonth") +
+          (ASSUMED.healthcareKiB / 1024 ** 2) * ASSUMED.monthsKept * usd("healthcareStructuredGiBMonth") +
+          ASSUMED.healthcareRequests * usd("healthcareRequest")),
+    );
   const topics = all("google_pubsub_topic").length;
   if (topics > 0) add("Pub/Sub", `${topics} topics`, 0, thousand * (4 / 1024 ** 2) * 2 * usd("pubsubGiB"));
 

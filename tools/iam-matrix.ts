@@ -30,6 +30,8 @@ const TARGETS: readonly (readonly [type: RegExp, kind: string, argument: string]
   [/^google_bigquery_dataset_iam_member$/, "dataset", "dataset_id"],
   [/^google_bigquery_table_iam_member$/, "table", "table_id"],
   [/^google_bigquery_datapolicy_data_policy_iam_member$/, "masked column", "data_policy_id"],
+  [/^google_healthcare_dicom_store_iam_member$/, "DICOM store", "dicom_store_id"],
+  [/^google_healthcare_fhir_store_iam_member$/, "FHIR store", "fhir_store_id"],
   [/^google_iap_web_backend_service_iam_member$/, "backend service", "web_backend_service"],
   [/^google_secret_manager_secret_iam_member$/, "secret", "secret_id"],
 ];

@@ -3,9 +3,11 @@ import { join } from "node:path";
 import { writeBundle } from "../constructs/core/bundle-cache";
 import { repositoryRoot } from "../constructs/core/repository";
 import { bundleRuntime, PACKED_BUNDLES } from "../constructs/core/runtime-bundle";
+import { deliverContract } from "../runtime/deliver/contract";
 import { featuresContract } from "../runtime/features/contract";
 import { ingestContract } from "../runtime/ingest/contract";
 import { monitorContract } from "../runtime/monitor/contract";
+import { pacsContract } from "../runtime/pacs/contract";
 import { preprocessContract } from "../runtime/preprocess/contract";
 import { scoreContract } from "../runtime/score/contract";
 import { IMAGE_CONTRACTS } from "../stacks/images";
@@ -14,6 +16,8 @@ import { EXIT, ifMain, runTool, tool } from "./command";
 /** Everything that a stack deploys, or names by its hash. */
 const DEPLOYED = [
   ingestContract,
+  pacsContract,
+  deliverContract,
   preprocessContract,
   featuresContract,
   scoreContract,

@@ -8,6 +8,9 @@ import { defaultNetwork, defaultNetworkByHand } from "./default-network";
 import { type CommandLine, type Runner, runCommand, showCommand } from "./gcloud";
 import { findTarget, type Target } from "./targets";
 
+/** Of this service a project has an identity only where its line asks for it. */
+const HEALTHCARE = "healthcare";
+
 /** How each of Google's own identities comes into being: by a command, or with its API alone. */
 const AGENTS: Readonly<Record<ServiceAgent | "logging" | "iap", (project: string) => CommandLine | undefined>> = {
   storage: (project) => ["gcloud", "storage", "service-agent", `--project=${project}`],
@@ -19,6 +22,7 @@ const AGENTS: Readonly<Record<ServiceAgent | "logging" | "iap", (project: string
   // Compute Engine makes its agent when its API is switched on.
   compute: () => undefined,
   dataproc: identity("dataproc"),
+  healthcare: identity(HEALTHCARE),
   logging: identity("logging"),
   iap: identity("iap"),
 };
@@ -40,14 +44,11 @@ function identity(service: string): (project: string) => CommandLine {
  * them the key before anything uses it.
  */
 export function preparation({ project, services }: Pick<Target, "project" | "services">): CommandLine[] {
-  const enable: CommandLine = [
-    "gcloud",
-    "services",
-    "enable",
-    ...(services ?? PROJECT_SERVICES),
-    `--project=${project}`,
-  ];
-  const agents = Object.values(AGENTS).map((command) => command(project));
+  const wanted = services ?? PROJECT_SERVICES;
+  const enable: CommandLine = ["gcloud", "services", "enable", ...wanted, `--project=${project}`];
+  const agents = Object.entries(AGENTS)
+    .filter(([agent]) => agent !== HEALTHCARE || wanted.includes(`${HEALTHCARE}.googleapis.com`))
+    .map(([, command]) => command(project));
   return [enable, ...agents.filter((command) => command !== undefined)];
 }
 

@@ -18,16 +18,23 @@ const EMAILS = {
   dataproc: serviceAgent("dataproc-accounts.iam.gserviceaccount.com"),
 } as const;
 
-export type ServiceAgent = keyof typeof EMAILS;
+/** The same of what a line may ask for. */
+const OPTIONAL_EMAILS = { healthcare: serviceAgent("gcp-sa-healthcare.iam.gserviceaccount.com") } as const;
+
+export type ServiceAgent = keyof typeof EMAILS | keyof typeof OPTIONAL_EMAILS;
 /** Each of them needs the hospital's key. */
 export const SERVICE_AGENTS = Object.keys(EMAILS) as readonly ServiceAgent[];
+
+/** Those of a hospital: the others only where its line asks for what they do. */
+export const serviceAgentsOf = ({ pacs }: { readonly pacs?: string | undefined }): readonly ServiceAgent[] =>
+  pacs === undefined ? SERVICE_AGENTS : [...SERVICE_AGENTS, "healthcare"];
 
 /**
  * The agent's IAM member, composed from the project's number: the data sources that would look it up are read while
  * planning and break a plan without a network.
  */
 export function serviceAgentMember(hospital: Pick<HospitalRef, "projectNumber">, agent: ServiceAgent): string {
-  return `serviceAccount:${EMAILS[agent](hospital.projectNumber)}`;
+  return `serviceAccount:${{ ...EMAILS, ...OPTIONAL_EMAILS }[agent](hospital.projectNumber)}`;
 }
 
 /** What the log sinks of a project write as. https://cloud.google.com/logging/docs/export/configure_export_v2 */

@@ -1,15 +1,6 @@
 import { z } from "zod";
 import { inEveryTier, linePart } from "../core/hospital-line";
-
-const MEMBERS = z
-  .array(
-    z
-      .string()
-      .regex(/^(?:user|group|serviceAccount):[^\s@]+@[^\s@]+$/)
-      .describe("group:NAME, user:NAME or serviceAccount:NAME, each with an e-mail address"),
-  )
-  .refine((list) => new Set(list).size === list.length)
-  .describe("a list of IAM members such as group:analysts@example.org, each once");
+import { MEMBERS } from "../core/members";
 
 /** What a hospital's line says of its warehouse. */
 export const warehouseLine = linePart({

@@ -6,17 +6,23 @@ import { isAbandoned, PROCESS } from "./process-mark";
 const BUSY = ".store/busy";
 
 /**
- * Works on a workspace beside others, or, for what takes things away, alone. Each says first that it is there and looks
+ * Works on a workspace beside others; for what takes things away, alone; or once: beside all but another of its kind. Each says first that it is there and looks
  * then: of two that begin at once, none goes on unseen. Who has died is not there.
  *
  * @param directory of the workspace
  * @param work a step's name, in small letters and hyphens
  * @throws {Error} a sentence, where others are at work that this may not run beside
  */
-export async function occupying<T>(directory: string, work: string, alone: boolean, run: () => Promise<T>): Promise<T> {
+export async function occupying<T>(
+  directory: string,
+  work: string,
+  alone: boolean | "once",
+  run: () => Promise<T>,
+): Promise<T> {
   const folder = join(directory, BUSY);
   mkdirSync(folder, { recursive: true });
-  const mark = `${PROCESS}-${alone ? "alone" : "beside"}-${work}`;
+  const mine = alone === "once" ? alone : alone ? "alone" : "beside";
+  const mark = `${PROCESS}-${mine}-${work}`;
   writeFileSync(join(folder, mark), "");
   try {
     for (const other of readdirSync(folder)) {
@@ -27,7 +33,8 @@ export async function occupying<T>(directory: string, work: string, alone: boole
         continue;
       }
       const [, , , how, ...name] = other.split("-");
-      if (!alone && how !== "alone") continue;
+      const isTwin = mine === "once" && how === "once" && name.join("-") === work;
+      if (mine !== "alone" && how !== "alone" && !isTwin) continue;
       throw new Error(
         `${name.join("-")} is at work on ${directory}, and ${work} cannot run beside it. Wait until it is done, or stop it; then give the same command again.`,
       );

@@ -12,6 +12,7 @@ import { compute } from "./services/compute";
 import { dataCatalog, dataPolicies } from "./services/data-catalog";
 import { dataproc } from "./services/dataproc";
 import { dns } from "./services/dns";
+import { healthcare } from "./services/healthcare";
 import { iam } from "./services/iam";
 import { iap } from "./services/iap";
 import { giveKey, kms } from "./services/kms";
@@ -36,6 +37,7 @@ const SERVICES: readonly Service[] = [
   dataproc,
   dns,
   functions,
+  healthcare,
   iam,
   iap,
   kms,

@@ -16,6 +16,8 @@ const RUNTIME: Readonly<Record<string, readonly string[]>> = {
   imaging: ["platform"],
   intake: ["imaging"],
   gateway: ["intake"],
+  pacs: ["intake"],
+  deliver: ["platform"],
   guard: ["imaging"],
   exchange: ["platform"],
   phantom: ["intake"],
@@ -30,7 +32,7 @@ const RUNTIME: Readonly<Record<string, readonly string[]>> = {
   tensorflow: ["model"],
   ...Object.fromEntries(CAPABILITIES.map((name) => [name, ["registry", "evaluate", "audit"]])),
   // What leaves for other systems.
-  serve: ["registry", "evaluate", "audit", "exchange"],
+  serve: ["registry", "evaluate", "audit", "exchange", "deliver"],
   // What trains computes with TensorFlow.js; nothing that answers may load it.
   train: ["registry", "evaluate", "tensorflow"],
   features: ["registry", "evaluate", "tensorflow"],
@@ -50,6 +52,9 @@ const CONSTRUCTS: Readonly<Record<string, readonly string[]>> = {
   observability: ["security"],
   ...Object.fromEntries(PAIRED.map((name) => [name, ["storage", "network", "warehouse", "observability"]])),
   gateway: ["storage"],
+  // Its function is called as that of ingest is.
+  pacs: ["ingest"],
+  deliver: ["pacs"],
   // Their work is a step of the workflow that preprocess makes, on the same cluster.
   features: ["preprocess"],
   score: ["preprocess"],

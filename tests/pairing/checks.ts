@@ -36,6 +36,7 @@ const PLATFORM: Readonly<
   Record<string, { buckets?: readonly string[]; project?: readonly string[]; keys?: readonly string[] }>
 > = {
   ingest: { keys: ["pseudonym roles/cloudkms.signerVerifier"] },
+  pacs: { keys: ["pseudonym roles/cloudkms.signerVerifier"] },
   preprocess: {
     buckets: ["source roles/storage.objectViewer", "staging roles/storage.objectUser", "temp roles/storage.objectUser"],
     // Of all buckets, only the two of the cluster.

@@ -2,22 +2,25 @@ import { buildApp } from "../../stacks/app";
 import { DEPLOY_GRANTS } from "../../stacks/delivery-access";
 import { deliveryAccount } from "../../stacks/delivery-names";
 import {
-  CALLS,
-  DEPLOY_PERMISSIONS,
-  PLAN_PERMISSIONS,
+  callsOf,
+  deployPermissions,
   POLICY_READER_PERMISSIONS,
+  planPermissions,
 } from "../../stacks/delivery-permissions";
 import type { SynthesizedStack as ReadStack } from "../../tools/synthesized";
 import { EXAMPLE_PLATFORM, withTierStacks } from "../../tools/tiers";
 import { type Json, PROD, PUSHED, ref, SynthesizedStack, stackOf, synthesize, TEST } from "./synthesize";
 
+/** Of a hospital whose line asks for nothing more, and of one that asks for all there is. */
+const [PLAN_PERMISSIONS, DEPLOY_PERMISSIONS] = [planPermissions({}), deployPermissions({})];
+const ALL = { pacs: "healthcare-api" } as const;
 const stacks = withTierStacks(undefined, (all) => structuredClone(all) as ReadStack[]);
 const read = (name: string) => {
   const json = stacks.find((stack) => stack.name === name)?.json ?? {};
   return new SynthesizedStack(JSON.stringify(json), json);
 };
-const withPlatform = (platform: object, stateBucket?: string) =>
-  synthesize([{ ...PROD, ...(stateBucket ? { stateBucket } : {}) }, TEST], (lines, options) =>
+const withPlatform = (platform: object, stateBucket?: string, more: object = {}) =>
+  synthesize([{ ...PROD, ...(stateBucket ? { stateBucket } : {}), ...more }, TEST], (lines, options) =>
     buildApp(lines, { ...options, images: PUSHED, platform: { ...EXAMPLE_PLATFORM, ...platform } as never }),
   ).stacks;
 /** Grants to an identity of the stack, by the role that each gives. */
@@ -32,7 +35,7 @@ const DATA =
 
 describe("the rights of the two identities", () => {
   test("read no object, no row, no secret, and use no key", () => {
-    for (const list of [PLAN_PERMISSIONS, DEPLOY_PERMISSIONS, POLICY_READER_PERMISSIONS])
+    for (const list of [planPermissions(ALL), deployPermissions(ALL), POLICY_READER_PERMISSIONS])
       expect(list.filter((permission) => DATA.test(permission))).toEqual([]);
     expect(
       ["storage.objects.get", "bigquery.tables.getData", "cloudkms.cryptoKeyVersions.useToDecrypt"].every((name) =>
@@ -63,10 +66,24 @@ describe("the rights of the two identities", () => {
           .resources()
           .map(({ type }) => type),
       );
-      expect([...types].filter((type) => !(type in CALLS))).toEqual([]);
+      expect([...types].filter((type) => !(type in callsOf({})))).toEqual([]);
       expect(types.size).toBeGreaterThan(10);
     },
   );
+
+  test("are enough for what a line may ask for besides, and go no further without it", () => {
+    const all = withPlatform({}, undefined, ALL);
+    const more = ["data", "app"].flatMap((kind) => stackOf(all, `st-anna-${kind}`).resources());
+    const types = new Set(more.map(({ type }) => type));
+    expect([...types].filter((type) => !(type in callsOf(ALL)))).toEqual([]);
+    const healthcare = (list: readonly string[]) => list.filter((permission) => permission.startsWith("healthcare."));
+    expect(healthcare(DEPLOY_PERMISSIONS)).toEqual([]);
+    expect(healthcare(planPermissions(ALL)).length).toBeGreaterThan(0);
+    // Nothing of what lies in a store.
+    expect(
+      healthcare(deployPermissions(ALL)).filter((one) => /dicomWeb|fhirResources|executeBundle|search/.test(one)),
+    ).toEqual([]);
+  });
 
   test("hand out the roles that a hospital's identities have on its project, but for the one that reads objects", () => {
     const handed = ["prod-data", "prod-app"].flatMap((name) =>

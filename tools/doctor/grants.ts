@@ -80,6 +80,8 @@ const POLICIES: Readonly<Record<string, readonly [kind: string, command?: (grant
       `${project}:${dataset}.${table}`,
     ],
   ],
+  google_healthcare_dicom_store_iam_member: ["DICOM stores", storePolicy("dicom")],
+  google_healthcare_fhir_store_iam_member: ["FHIR stores", storePolicy("fhir")],
   google_iap_web_backend_service_iam_member: [
     "pages behind Identity-Aware Proxy",
     ({ web_backend_service: service, project }) => [
@@ -93,6 +95,23 @@ const POLICIES: Readonly<Record<string, readonly [kind: string, command?: (grant
     ],
   ],
 };
+
+/** Of a store of the Cloud Healthcare API: `projects/P/locations/L/datasets/D/dicomStores/S`. */
+function storePolicy(kind: "dicom" | "fhir"): (grant: Json) => CommandLine {
+  return (grant) => {
+    const [, project, , location, , dataset, , store] = String(grant[`${kind}_store_id`]).split("/");
+    return [
+      "gcloud",
+      "healthcare",
+      `${kind}-stores`,
+      "get-iam-policy",
+      String(store),
+      `--dataset=${dataset}`,
+      `--location=${location}`,
+      `--project=${project}`,
+    ];
+  };
+}
 
 export interface Policy {
   readonly bindings?: readonly {

@@ -1,4 +1,4 @@
-import { SERVICE_AGENTS, serviceAgentMember } from "../../constructs/core/service-agents";
+import { serviceAgentMember, serviceAgentsOf } from "../../constructs/core/service-agents";
 import { stateProblem } from "../../stacks/config";
 import { hospitalServices } from "../../stacks/hospital-data-stack";
 import { asRecord } from "../../stacks/sentences";
@@ -61,9 +61,10 @@ export const agents: Check = ({ hospital, declared, dry, run }) => {
   const members = new Set(
     policies.flatMap((policy) => policy?.bindings ?? []).flatMap(({ members: found }) => found ?? []),
   );
-  const unseen = SERVICE_AGENTS.filter((agent) => !members.has(serviceAgentMember(hospital, agent)));
-  if (unseen.length === 0) return [ok("agents", `All ${SERVICE_AGENTS.length} exist.`)];
-  const says = `Nothing shows that ${unseen.length} of ${SERVICE_AGENTS.length} exist: ${unseen.join(", ")}.`;
+  const wanted = serviceAgentsOf(hospital);
+  const unseen = wanted.filter((agent) => !members.has(serviceAgentMember(hospital, agent)));
+  if (unseen.length === 0) return [ok("agents", `All ${wanted.length} exist.`)];
+  const says = `Nothing shows that ${unseen.length} of ${wanted.length} exist: ${unseen.join(", ")}.`;
   return [
     dry
       ? skipped("agents", says, `${prepare(hospital)} makes them, and may be repeated.`)

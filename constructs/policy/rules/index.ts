@@ -2,6 +2,7 @@ import type { Rule } from "../rule";
 import { computeRules } from "./compute";
 import { dataprocRules } from "./dataproc";
 import { encryptionRules } from "./encryption";
+import { healthcareRules } from "./healthcare";
 import { identityRules } from "./identity";
 import { networkRules } from "./network";
 import { projectRules } from "./project";
@@ -13,6 +14,7 @@ export const RULES: readonly Rule[] = [
   ...identityRules,
   ...storageRules,
   ...encryptionRules,
+  ...healthcareRules,
   ...networkRules,
   ...serverlessRules,
   ...dataprocRules,

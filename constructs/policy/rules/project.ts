@@ -9,7 +9,7 @@ const REQUIRED_LABELS = ["env", "owner", "data-class"];
 
 /** What of this project's kinds of resources can carry labels. */
 const LABELLED =
-  /^google_(?:artifact_registry_repository|bigquery_(?:dataset|table)|cloud_run_v2_(?:service|job)|cloudfunctions2_function|compute_(?:disk|instance|instance_template|region_instance_template)|dataproc_(?:cluster|workflow_template)|kms_crypto_key|pubsub_(?:topic|subscription)|secret_manager_secret|storage_bucket|workflows_workflow)$/;
+  /^google_(?:artifact_registry_repository|bigquery_(?:dataset|table)|cloud_run_v2_(?:service|job)|cloudfunctions2_function|compute_(?:disk|instance|instance_template|region_instance_template)|dataproc_(?:cluster|workflow_template)|healthcare_(?:dicom|fhir)_store|kms_crypto_key|pubsub_(?:topic|subscription)|secret_manager_secret|storage_bucket|workflows_workflow)$/;
 
 export const projectRules = [
   stackRule(

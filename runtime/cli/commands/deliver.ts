@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { Command, Option } from "commander";
 import { DISCLAIMER } from "../../intake";
 import { ConfigurationError, requireAll } from "../../platform/config";
+import { occupying } from "../../platform/occupancy";
 import type { EndpointSettings } from "../../serve";
 import { EXIT, interruptible, requireWorkspace } from "../command-line";
 import { out } from "../options";
@@ -74,16 +75,19 @@ async function deliver(options: DeliverOptions): Promise<void> {
   const workspace = await openWorkspace(options.out);
   const interruption = interruptible();
   try {
-    const summary = await deliverAnswers({
-      reports: workspace.buckets.reports,
-      warehouse: workspace.warehouse,
-      endpoint,
-      log: createLogger("deliver"),
-      unfit: options.unfit ?? false,
-      again: options.again ?? false,
-      progress: createProgress("deliver"),
-      signal: interruption.signal,
-    });
+    // Two that look at once what was not delivered yet would both deliver it.
+    const summary = await occupying(workspace.directory, "deliver", "once", () =>
+      deliverAnswers({
+        reports: workspace.buckets.reports,
+        warehouse: workspace.warehouse,
+        endpoint,
+        log: createLogger("deliver"),
+        unfit: options.unfit ?? false,
+        again: options.again ?? false,
+        progress: createProgress("deliver"),
+        signal: interruption.signal,
+      }),
+    );
     const { delivered, waiting, dead, unfit, noStudy, problems } = summary;
     for (const problem of problems) process.stderr.write(`${problem}\n`);
     process.stdout.write(

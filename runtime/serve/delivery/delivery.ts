@@ -1,11 +1,12 @@
 import { setTimeout } from "node:timers/promises";
 import type { Logger } from "../../platform/logging";
 import { type Progress, silentProgress } from "../../platform/progress";
+import { tryToCreate } from "../../platform/stores";
 import type { Warehouse } from "../../platform/warehouse";
 import { documentOf, NoStudy } from "../documents";
 import { Audit } from "../identity";
 import { Answers, DamagedAnswer, type KeptAnswer } from "../kept/answers";
-import { type Entry, type KeptStore, TimeIndex } from "../kept/time-index";
+import { CURSOR, type Entry, type KeptStore, TimeIndex, timeOfName } from "../kept/time-index";
 import { Pictures } from "../pictures";
 import type { Endpoint, Outcome } from "./endpoint";
 
@@ -16,6 +17,8 @@ export interface DeliveryOptions {
   readonly log: Logger;
   /** Also answers of models that are not fit for use. @default they stay */
   readonly unfit?: boolean;
+  /** Who delivers, where it is written down. @default the command */
+  readonly who?: string;
   /** Also what was given up. @default it stays given up */
   readonly again?: boolean;
   readonly progress?: Progress;
@@ -124,6 +127,61 @@ async function namesOf(book: TimeIndex, from: Date | undefined): Promise<Readonl
 
 const requestOf = ({ name }: Entry) => name.slice(name.indexOf("-") + 1);
 
+/** What became of one answer. */
+export type OneOutcome = "delivered" | "there already" | "unfit" | "noStudy" | "gone";
+
+/** Somebody else is delivering it, or has died over it. */
+export class BeingDelivered extends Error {}
+
+/**
+ * Delivers one kept answer, unless it was delivered, by one attempt: who calls this calls again.
+ *
+ * @param name of its object in the history: `history/<year-month>/<time>-<request>`
+ * @returns undefined where that is no name of an answer
+ * @throws {BeingDelivered}; {@link Refused} where the receiver does not take it; an error where it may later
+ */
+export async function deliverOne(options: DeliveryOptions, name: string): Promise<OneOutcome | undefined> {
+  const { reports, endpoint } = options;
+  const object = name.slice(name.lastIndexOf("/") + 1);
+  const at = timeOfName(name);
+  if (at === undefined || !CURSOR.test(object) || name !== `${historyOf(at)}${object}`) return undefined;
+  const entry: Entry | undefined = await entryAt(reports, name, at);
+  if (!entry) return "gone";
+  const books = new Books(reports, endpoint.id);
+  const request = requestOf(entry);
+  if (await books.sent.find(at, request)) return "there already";
+  const pictures = new Pictures(1);
+  try {
+    const delivery = new Delivery(options, books, pictures);
+    const made = await delivery.make(entry);
+    if ("counts" in made) return made.counts;
+    if ("gone" in made) return "gone";
+    const release = await books.claim(entry);
+    if (!release) throw new BeingDelivered("Another process is delivering this answer.");
+    // Of the two between which the other one has delivered it.
+    if (await books.sent.find(at, request)) return "there already";
+    const outcome = await delivery.attempts(made.document, entry, 1);
+    if (outcome.kind === "delivered") return "delivered";
+    await release();
+    throw outcome.kind === "refused" ? new Refused(outcome.sentence) : new Error(outcome.sentence);
+  } finally {
+    await pictures.close();
+  }
+}
+
+/** The receiver does not take it, now or later. The message is a sentence. */
+export class Refused extends Error {}
+
+const historyOf = (at: Date) => `history/${at.toISOString().slice(0, 7)}/`;
+
+async function entryAt(reports: KeptStore, name: string, at: Date): Promise<Entry | undefined> {
+  const object = await reports.stat(name);
+  return object && { name: name.slice(name.lastIndexOf("/") + 1), at, facts: object.metadata };
+}
+
+/** Longer than a process may work on one answer. */
+const CLAIM_MS = 600_000;
+
 /** What is written down of an endpoint. */
 class Books {
   readonly sent: TimeIndex;
@@ -135,6 +193,23 @@ class Books {
   ) {
     this.sent = new TimeIndex(store, `delivery/${id}/sent`);
     this.dead = new TimeIndex(store, `delivery/${id}/dead`);
+  }
+
+  /**
+   * The right to send an answer, which one process has at a time: until it gives it back, or for ten minutes where it died.
+   * Objects are only created, so each turn is one, and so is its end.
+   *
+   * @returns what gives it back; undefined where another process has it
+   */
+  async claim({ name }: Entry): Promise<(() => Promise<void>) | undefined> {
+    for (let turn = 1; ; turn++) {
+      const mine = `delivery/${this.id}/turns/${name}/${turn}`;
+      const over = `${mine}-over`;
+      if (await tryToCreate(this.store, mine, "")) return async () => void (await tryToCreate(this.store, over, ""));
+      const taken = await this.store.stat(mine);
+      const isHeld = taken !== undefined && Date.now() - Date.parse(taken.updated) < CLAIM_MS;
+      if (isHeld && !(await this.store.stat(over))) return undefined;
+    }
   }
 
   /** Writes down that a run failed. @returns how many have */
@@ -168,33 +243,35 @@ class Delivery {
   }
 
   async deliver(entry: Entry): Promise<Result> {
-    const { endpoint, unfit = false, signal } = this.options;
     const request = requestOf(entry);
-    const { id = "" } = entry.facts;
-    let document: Buffer;
-    try {
-      const kept = await this.answers.find(id, request, entry.at);
-      if (!kept) return this.giveUp(entry, "Its days are over.");
-      if (!kept.prediction.verdict.fit && !unfit) return { counts: "unfit" };
-      document = await this.documentOf(kept);
-    } catch (error) {
-      if (error instanceof NoStudy) return { counts: "noStudy" };
-      if (error instanceof DamagedAnswer) return this.giveUp(entry, error.message);
-      throw error;
-    }
-    // Before it leaves.
-    const result = endpoint.format;
-    await this.audit.record({ action: "deliver", who: "npm run deliver", role: "admin", request, subject: id, result });
-    const outcome = await this.attempts(document, request);
-    if (outcome.kind === "delivered") {
-      await this.books.sent.add(entry.at, request, { id, format: endpoint.format });
-      return { counts: "delivered" };
-    }
-    signal?.throwIfAborted();
+    const made = await this.make(entry);
+    if ("counts" in made) return made;
+    if ("gone" in made) return this.giveUp(entry, made.gone);
+    const outcome = await this.attempts(made.document, entry);
+    if (outcome.kind === "delivered") return { counts: "delivered" };
+    this.options.signal?.throwIfAborted();
     if (outcome.kind === "refused") return this.giveUp(entry, outcome.sentence);
     const runs = await this.books.failed(entry, request, outcome.sentence);
     if (runs >= RUNS) return this.giveUp(entry, `${outcome.sentence} It was tried in ${runs} runs.`);
     return { problem: `${request}: ${outcome.sentence}`, dead: false };
+  }
+
+  /** What is to be sent of an answer, or why nothing is. */
+  async make(
+    entry: Entry,
+  ): Promise<{ readonly document: Buffer } | { readonly counts: "unfit" | "noStudy" } | { readonly gone: string }> {
+    const { unfit = false } = this.options;
+    const { id = "" } = entry.facts;
+    try {
+      const kept = await this.answers.find(id, requestOf(entry), entry.at);
+      if (!kept) return { gone: "Its days are over." };
+      if (!kept.prediction.verdict.fit && !unfit) return { counts: "unfit" };
+      return { document: await this.documentOf(kept) };
+    } catch (error) {
+      if (error instanceof NoStudy) return { counts: "noStudy" };
+      if (error instanceof DamagedAnswer) return { gone: error.message };
+      throw error;
+    }
   }
 
   private documentOf(kept: KeptAnswer): Promise<Buffer> {
@@ -204,11 +281,19 @@ class Delivery {
     );
   }
 
-  private async attempts(document: Buffer, request: string): Promise<Outcome> {
+  /** Sends it, as often as one run does, and writes both down: that it leaves, and that it was taken. */
+  async attempts(document: Buffer, entry: Entry, most = ATTEMPTS): Promise<Outcome> {
     const { endpoint, signal, wait = (time, stop) => setTimeout(time, undefined, { signal: stop }) } = this.options;
+    const { format: result } = endpoint;
+    const { id = "" } = entry.facts;
+    const request = requestOf(entry);
+    // Before it leaves.
+    const { who = "npm run deliver" } = this.options;
+    await this.audit.record({ action: "deliver", who, role: "admin", request, subject: id, result });
     for (let attempt = 1; ; attempt++) {
       const outcome = await endpoint.send(document, request, signal);
-      if (outcome.kind !== "failed" || attempt === ATTEMPTS) return outcome;
+      if (outcome.kind === "delivered") await this.books.sent.add(entry.at, request, { id, format: result });
+      if (outcome.kind !== "failed" || attempt >= most) return outcome;
       const usual = FIRST_WAIT * 2 ** (attempt - 1) * (0.5 + Math.random() / 2);
       await wait(Math.min(LONGEST_WAIT, Math.max(usual, 1000 * (outcome.retryAfter ?? 0))), signal);
     }

@@ -17,8 +17,11 @@ export interface EndpointSettings {
   /** FHIR: the base; STOW-RS: `.../studies`. */
   readonly url: URL;
   readonly format: Exclude<ReportFormat, "hl7">;
-  readonly signer: Signer;
+  /** @default nothing is signed: the receiver knows who sends by how it signs in */
+  readonly signer?: Signer | undefined;
   readonly client: Client | undefined;
+  /** The header by which this process signs in as itself, in place of a client. */
+  readonly identity?: (() => Promise<string>) | undefined;
   readonly tls: Tls;
 }
 
@@ -55,11 +58,10 @@ export class Endpoint {
     const { url, signer, tls } = this.settings;
     const { contentType, body } = this.wrapped(document, request);
     try {
-      const signature = await signer.sign({ url: url.href, contentType, body }, request);
       const headers = {
         "content-type": contentType,
         accept: this.format === "fhir" ? "application/fhir+json" : "application/dicom+json",
-        [SIGNATURE]: signature,
+        ...(signer ? { [SIGNATURE]: await signer.sign({ url: url.href, contentType, body }, request) } : {}),
         ...(await this.authorization(signal)),
       };
       return this.outcomeOf(await post(url, headers, body, { tls, signal }));
@@ -94,17 +96,21 @@ export class Endpoint {
     const { status, body } = reply;
     // Another token may be taken.
     if (status === 401) this.token = undefined;
-    // With 202 an archive has taken some instances of several: here there is one.
-    if (this.format !== "fhir" && hasFailures(body))
-      return { kind: "refused", sentence: "The archive did not take it." };
     const taken = status >= 200 && status < 300;
+    if (taken && this.format !== "fhir") {
+      // With 202 an archive has taken some instances of several, or taken one as it likes: here there is one.
+      if (names(body, FAILED)) return { kind: "refused", sentence: "The archive did not take it." };
+      if (status === 202 && !names(body, STORED))
+        return { kind: "refused", sentence: "The archive answers 202, and does not say that it took it." };
+    }
     return taken
       ? { kind: "delivered" }
-      : failureOf("endpoint", reply, status === 401 && this.settings.client !== undefined);
+      : failureOf("endpoint", reply, status === 401 && (this.settings.client ?? this.settings.identity) !== undefined);
   }
 
   private async authorization(signal: AbortSignal | undefined): Promise<Readonly<Record<string, string>>> {
-    const { client, tls } = this.settings;
+    const { client, tls, identity } = this.settings;
+    if (identity) return { authorization: await identity() };
     if (!client) return {};
     if (!this.token || this.token.until < Date.now()) this.token = await this.ask(client, tls, signal);
     return { authorization: `Bearer ${this.token.value}` };
@@ -138,15 +144,33 @@ class NoToken extends Error {
 const PASSING = [408, 425, 429];
 
 function failureOf(who: string, { status, retryAfter }: Reply, again: boolean): Outcome {
-  const sentence = `The ${who} answers ${status}.`;
-  const passes = again || status >= 500 || PASSING.includes(status);
+  const moved = status >= 300 && status < 400;
+  // It may be back tomorrow, and nothing is lost meanwhile. Nothing is sent there: what is signed is for one receiver.
+  const sentence = moved
+    ? `The ${who} answers ${status} and sends elsewhere, where nothing is sent: is that its new address?`
+    : `The ${who} answers ${status}.`;
+  const passes = again || moved || status >= 500 || PASSING.includes(status);
   return passes ? { kind: "failed", sentence, retryAfter } : { kind: "refused", sentence };
 }
 
-/** Failed SOP Sequence (0008,1198) of an answer of STOW-RS. */
-function hasFailures(body: string): boolean {
-  const answer = jsonOf(body) as { readonly "00081198"?: { readonly Value?: readonly unknown[] } } | undefined;
-  return (answer?.["00081198"]?.Value?.length ?? 0) > 0;
+/** Sequences of an answer of STOW-RS (PS3.18, I.2): Failed SOP, Other Failures; Referenced SOP. */
+const FAILED = ["00081198", "0008119A"];
+const STORED = ["00081199"];
+
+/** Whether an answer has an item in one of some sequences: as JSON, or as XML, which archives send whatever is asked for. */
+function names(body: string, sequences: readonly string[]): boolean {
+  const answer = jsonOf(body);
+  if (typeof answer === "object" && answer !== null) {
+    const [set] = Array.isArray(answer) ? answer : [answer];
+    const of = (tag: string) => (set as Readonly<Record<string, { readonly Value?: readonly unknown[] }>>)?.[tag];
+    return sequences.some((tag) => (of(tag)?.Value?.length ?? 0) > 0);
+  }
+  return sequences.some((tag) =>
+    new RegExp(
+      `<(?:\\w+:)?DicomAttribute\\b[^>]*\\btag\\s*=\\s*["']${tag}["'](?:[^>]*[^/>])?>\\s*<(?:\\w+:)?Item\\b`,
+      "i",
+    ).test(body),
+  );
 }
 
 function jsonOf(text: string): unknown {

@@ -275,6 +275,25 @@ export const FIXTURES: Readonly<Record<string, Fixture>> = {
       ["google_secret_manager_secret", { replication: { user_managed: { replicas: [{ location: "l" }] } } }],
     ],
   },
+  "healthcare-dataset-cmek": one(
+    "google_healthcare_dataset",
+    { encryption_spec: { kms_key_name: KEY } },
+    { name: "pacs" },
+  ),
+  "healthcare-prevent-destroy": one(
+    "google_healthcare_dicom_store",
+    { name: "dicom", lifecycle: { prevent_destroy: true } },
+    { name: "dicom" },
+  ),
+  "healthcare-store-grants": {
+    passes: [["google_healthcare_fhir_store_iam_member", { fhir_store_id: "s", role: "r", member: "m" }]],
+    fails: [["google_healthcare_dataset_iam_member", { dataset_id: "d", role: "r", member: "m" }]],
+  },
+  "healthcare-fhir-versions": one(
+    "google_healthcare_fhir_store",
+    { version: "R4", disable_resource_versioning: false },
+    { version: "R4", disable_resource_versioning: true },
+  ),
   "workflow-cmek": one("google_workflows_workflow", { crypto_key_name: KEY }, { name: "w" }),
   "kms-rotation": {
     passes: [

@@ -1,8 +1,9 @@
 import { spawnSync } from "node:child_process";
 import { generateKeyPairSync } from "node:crypto";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
+import { PROCESS } from "../../../runtime/platform/process-mark";
 import { openWorkspace } from "../../../runtime/platform/workspace";
 
 const MAIN = resolve(__dirname, "../../../dist/runtime/cli/main.js");
@@ -48,6 +49,19 @@ test("public keys are a JWK set without the private part", () => {
   expect(status).toBe(0);
   const [jwk] = JSON.parse(stdout).keys;
   expect(Object.keys(jwk).sort()).toEqual(["alg", "crv", "kid", "kty", "use", "x", "y"]);
+});
+
+test("beside another delivery nothing is delivered: both would send what neither has written down", () => {
+  const workspace = join(folder, "workspace");
+  // As a command of its own leaves it while it runs: this process is alive.
+  const marks = join(workspace, ".store/busy");
+  mkdirSync(marks, { recursive: true });
+  const mark = join(marks, `${PROCESS}-once-deliver`);
+  writeFileSync(mark, "");
+  const args = ["--out", workspace, "--to", "http://127.0.0.1:9/fhir", "--signing-key", key];
+  expect(deliver(...args)).toMatchObject({ status: 1, stderr: expect.stringContaining("deliver is at work on") });
+  rmSync(mark);
+  expect(deliver(...args).status).toBe(0);
 });
 
 test("a workspace without answers has nothing to deliver: exit 0", () => {

@@ -5,9 +5,11 @@ import { join, resolve } from "node:path";
 import { Readable } from "node:stream";
 import { pathToFileURL } from "node:url";
 import { z } from "zod";
+import { deliverContract } from "../../../runtime/deliver/contract";
 import { featuresContract } from "../../../runtime/features/contract";
 import { ingestContract } from "../../../runtime/ingest/contract";
 import { monitorContract } from "../../../runtime/monitor/contract";
+import { pacsContract } from "../../../runtime/pacs/contract";
 import { parseEnv } from "../../../runtime/platform/config";
 import {
   BUCKETS,
@@ -155,12 +157,14 @@ describe.each(Object.entries(places))("the stores of a contract in %s", (_where,
 
 const CONTRACTS = [
   ingestContract,
+  pacsContract,
   preprocessContract,
   featuresContract,
   scoreContract,
   monitorContract,
   trainContract,
   serveContract,
+  deliverContract,
 ];
 
 test.each(CONTRACTS.map((one: RuntimeContract) => [one.name, one] as const))(

@@ -5,6 +5,7 @@ import { createServer as createSecureServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { pathToFileURL } from "node:url";
 import { Fhir } from "fhir/fhir";
 import pino from "pino";
 import { openIdentities } from "../../../runtime/intake";
@@ -23,6 +24,7 @@ import { ATTEMPTS, type DeliveryOptions, RUNS } from "../../../runtime/serve/del
 import { Certificates } from "../../support/certificates";
 import { headPng } from "../../support/head";
 import { head, headScan, IDENTIFIERS, SPOT } from "../../support/head-scan";
+import { push, pushed } from "../../support/push";
 import { promote, storeModel } from "../../support/served-model";
 import { readBack } from "../exchange/read-back";
 
@@ -85,6 +87,10 @@ class Receiver {
     });
   }
 }
+
+/** Its environment is read when it is loaded. */
+const loadedFunction = () =>
+  require("../../../runtime/serve/delivery/function") as typeof import("../../../runtime/serve/delivery/function");
 
 let receiver: Receiver;
 
@@ -188,6 +194,35 @@ describe("what is delivered", () => {
     expect([text.startsWith(head), text.endsWith(tail)]).toEqual([true, true]);
     const [report] = readBack(folder, ["sr", Buffer.from(text.slice(head.length, -tail.length), "latin1")]);
     expect(report).toMatchObject({ class: "ComprehensiveSR" });
+  });
+
+  const xml = (tag: string, item: string) =>
+    `<?xml version="1.0"?>\n<NativeDicomModel xmlns="http://dicom.nema.org/PS3.19/models/NativeDICOM"><DicomAttribute keyword="x" tag="${tag}" vr="SQ">\n  ${item}</DicomAttribute></NativeDicomModel>`;
+  const ITEM =
+    '<Item number="1"><DicomAttribute tag="00081197" vr="US"><Value number="1">272</Value></DicomAttribute></Item>';
+  test.each([
+    ["failures in XML", 202, xml("00081198", ITEM), false],
+    ["failures in XML as if all were well", 200, xml("00081198", ITEM), false],
+    ["other failures in XML", 202, xml("0008119A", ITEM), false],
+    ["something that is not understood", 202, "accepted", false],
+    ["silence", 202, "", false],
+    ["an instance that is stored, in XML", 202, xml("00081199", ITEM), true],
+    [
+      "a list of no failures",
+      200,
+      `<DicomAttribute tag="00081198" vr="SQ"/>${xml("00081198", "")}${xml("00081199", ITEM)}`,
+      true,
+    ],
+    ["an instance that is stored, in JSON", 202, '{"00081199":{"vr":"SQ","Value":[{}]}}', true],
+    ["no body", 200, "", true],
+  ])("an archive that answers with %s (%i)", async (what, status, body, taken) => {
+    receiver.behaviour = (_received, response) => {
+      response.writeHead(status, { "content-type": "application/dicom+xml" }).end(body);
+      return undefined;
+    };
+    const path = `/studies-${encodeURIComponent(what)}`;
+    const numbers = { delivered: taken ? 2 : 0, dead: taken ? 0 : 2, noStudy: 1 };
+    expect(await deliver(endpointAt(path, { format: "sr" }))).toMatchObject(numbers);
   });
 
   test("the overlay, drawn for it", async () => {
@@ -325,7 +360,8 @@ describe("who may send", () => {
       response.writeHead(307, { location: receiver.at("/elsewhere").href }).end();
       return undefined;
     };
-    expect(await deliver(endpointAt("/moved"))).toMatchObject({ delivered: 0, dead: 3 });
+    // It may be back: nothing is given up.
+    expect(await deliver(endpointAt("/moved"))).toMatchObject({ delivered: 0, waiting: 3, dead: 0 });
     expect(receiver.received.every(({ url }) => url === "/moved")).toBe(true);
   });
 
@@ -337,6 +373,125 @@ describe("who may send", () => {
     };
     for (const path of ["/switch", "/silent"])
       expect(await deliver(endpointAt(path))).toMatchObject({ delivered: 0, waiting: 3 });
+  });
+});
+
+describe("one answer, as the function of the cloud delivers it", () => {
+  const STORE = "projects/mri-st-anna/locations/europe-west4/datasets/st-anna-pacs/fhirStores/fhir";
+  let deliverAnswer: ReturnType<typeof loadedFunction>["deliverAnswer"];
+  /** Objects of the history, the oldest answer first. */
+  let objects: string[];
+  /** The API that the function posts to: its address is read when the function is loaded. */
+  let api: Receiver;
+  const before = { ...process.env };
+
+  beforeAll(async () => {
+    api = await Receiver.start();
+    const place = (part: string) => pathToFileURL(join(folder, "workspace", part)).href;
+    Object.assign(process.env, {
+      FHIR_STORE: STORE,
+      REPORTS_BUCKET: place("reports"),
+      WAREHOUSE: place("warehouse"),
+      LOG_LEVEL: "fatal",
+      HEALTHCARE_API_ENDPOINT: api.at("").href,
+    });
+    deliverAnswer = loadedFunction().deliverAnswer;
+    objects = [];
+    for await (const { name } of workspace.buckets.reports.listAll("history/")) objects.unshift(name);
+    expect(objects).toHaveLength(3);
+  });
+  beforeEach(() => {
+    api.received.length = 0;
+    api.behaviour = () => 200;
+  });
+  afterAll(async () => {
+    process.env = before;
+    await api.stop();
+  });
+
+  const told = (objectId: string | undefined, more: Readonly<Record<string, string>> = {}) =>
+    push(
+      deliverAnswer,
+      pushed({ eventType: "OBJECT_FINALIZE", bucketId: "reports", objectId: objectId ?? "", ...more }),
+    );
+
+  test("goes to the FHIR store as a transaction, once, however many are told of it at once", async () => {
+    const answers = await Promise.all([told(objects[0]), told(objects[0]), told(objects[0])]);
+    // Who comes second is called again, and finds it done.
+    for (const [status] of answers) expect([204, 500]).toContain(status);
+    expect(answers.map(([status]) => status)).toContain(204);
+    expect(await told(objects[0])).toEqual([204, ""]);
+    expect(api.received).toHaveLength(1);
+    const [{ url, headers, body }] = api.received as [Received];
+    expect([url, headers["content-type"], headers[SIGNATURE]]).toEqual([
+      `/v1/${STORE}/fhir`,
+      "application/fhir+json",
+      undefined,
+    ]);
+    expect(body.toString()).toContain(requests[0]);
+    for (const identifier of IDENTIFIERS) expect(body.toString()).not.toContain(identifier);
+    const rows = (await workspace.warehouse.rows("audit")).map(({ row }) => row);
+    expect(rows.filter(({ action, who }) => action === "deliver" && who === "deliver")).toMatchObject([
+      { request: requests[0], result: "fhir" },
+    ]);
+  });
+
+  test("what fails or is refused comes again, and is delivered when the store takes it", async () => {
+    for (const [status, answer] of [
+      [503, 500],
+      [422, 400],
+      [307, 500],
+      [200, 204],
+      [200, 204],
+    ] as const) {
+      api.behaviour = () => status;
+      expect((await told(objects[1]))[0]).toBe(answer);
+    }
+    expect(api.received).toHaveLength(4);
+  });
+
+  test("who dies over an answer keeps it for ten minutes", async () => {
+    // It is not answered: the process is gone before it knows.
+    let first: Promise<[number, string]> | undefined;
+    const unanswered = await new Promise<ServerResponse>((reached) => {
+      api.behaviour = (_received, response) => void reached(response);
+      first = told(objects[2]);
+    });
+    api.behaviour = () => 200;
+    expect((await told(objects[2]))[0]).toBe(500);
+    const now = Date.now();
+    const clock = jest.spyOn(Date, "now").mockImplementation(() => now + 601_000);
+    expect((await told(objects[2]))[0]).toBe(204);
+    clock.mockRestore();
+    expect(api.received).toHaveLength(2);
+    unanswered.destroy();
+    expect((await first)?.[0]).toBe(500);
+  });
+
+  test.each([
+    ["another bucket", "history/2026-11/x", { bucketId: "landing" }, 400],
+    ["no answer", "answers/x/y.json", {}, 400],
+    ["a name that climbs", "history/2026-11/../../../x", {}, 400],
+    [
+      "an answer that is gone",
+      `history/2026-01/${9_999_999_999_999 - Date.UTC(2026, 0, 2)}-${"0".repeat(8)}-0000-4000-8000-${"0".repeat(12)}`,
+      {},
+      204,
+    ],
+    ["a deletion", "history/2026-11/x", { eventType: "OBJECT_DELETE" }, 204],
+  ])("%s: nothing is sent", async (_what, object, more, status) => {
+    expect((await told(object, more))[0]).toBe(status);
+    expect(api.received).toEqual([]);
+  });
+
+  test("what is no notification is refused", async () => {
+    for (const body of [undefined, {}, "{", pushed({})]) expect((await push(deliverAnswer, body))[0]).toBe(400);
+  });
+
+  test("an identity of its own signs in by its token", async () => {
+    const endpoint = endpointAt("/own", { signer: undefined, identity: async () => "Bearer of its own" });
+    expect(await deliver(endpoint)).toEqual(count({ delivered: 3 }));
+    expect(receiver.received.map(({ headers }) => headers.authorization)).toEqual(Array(3).fill("Bearer of its own"));
   });
 });
 

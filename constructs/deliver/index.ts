@@ -1,0 +1,1 @@
+export { Deliver, type DeliverProps } from "./deliver";

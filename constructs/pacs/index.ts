@@ -1,0 +1,3 @@
+export { pacsLine, pacsProblems, pacsServices } from "./config";
+export { Pacs, type PacsProps } from "./pacs";
+export { PacsRefs, PacsStores, type PacsStoresProps } from "./stores";

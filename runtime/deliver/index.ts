@@ -1,0 +1,1 @@
+export { deliverContract } from "./contract";

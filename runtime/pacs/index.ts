@@ -1,0 +1,3 @@
+export { type InstanceSource, openDicomStore } from "./dicom-store";
+export { type Landed, landInstance } from "./land";
+export { fromNotification, type StoredInstance } from "./notification";
