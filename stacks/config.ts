@@ -2,6 +2,7 @@ import { z } from "zod";
 import { type Filled, fill, type LinePart, linePart, objectWith, TIERS } from "../constructs/core/hospital-line";
 import { bucketNameProblem } from "../constructs/core/naming";
 import type { Removal } from "../constructs/core/removal";
+import { erasureLine, erasureProblems } from "../constructs/erasure";
 import { gatewayLine } from "../constructs/gateway";
 import { ingestLine } from "../constructs/ingest";
 import { networkLine, networkProblems } from "../constructs/network";
@@ -102,6 +103,7 @@ export const LINE_PARTS: readonly { readonly key?: string; readonly part: LinePa
   { part: storageLine },
   { part: organisationLine },
   { part: pacsLine },
+  { part: erasureLine },
   { key: "network", part: networkLine },
   { key: "gateway", part: gatewayLine },
   { key: "ingest", part: ingestLine },
@@ -125,6 +127,7 @@ const lineSchema = z.strictObject({
   ...storageLine.schema.shape,
   ...organisationLine.schema.shape,
   ...pacsLine.schema.shape,
+  ...erasureLine.schema.shape,
   deployer,
   network: networkLine.schema.default({}).describe(objectWith(networkLine)),
   gateway: gatewayLine.schema.default({}).describe(objectWith(gatewayLine)),
@@ -147,7 +150,8 @@ export interface Hospital
     Filled<typeof warehouseLine>,
     Filled<typeof storageLine>,
     Filled<typeof organisationLine>,
-    Filled<typeof pacsLine> {
+    Filled<typeof pacsLine>,
+    Filled<typeof erasureLine> {
   /** What a destroy does: the tier's choice, or the line's. `allowDestroys` makes it `destroy`. */
   readonly removal: Removal;
   /** Where in the bucket, or beside the output folder, its states lie: empty, or a folder with a slash at its end. */
@@ -247,6 +251,7 @@ function withDefaults(line: Line, context: HospitalContext): Hospital {
     ...fill(storageLine, tier, line),
     ...fill(organisationLine, tier, line),
     ...fill(pacsLine, tier, line),
+    ...fill(erasureLine, tier, line),
     network: fill(networkLine, tier, line.network),
     gateway: fill(gatewayLine, tier, line.gateway),
     ingest: fill(ingestLine, tier, line.ingest),
@@ -315,6 +320,7 @@ function crossFieldProblems(who: string, line: Partial<Line>, { extraRegions }: 
     );
   problems.push(...organisationProblems(line, line.tier).map((problem) => `${who}: ${problem}`));
   problems.push(...pacsProblems(line, line.tier, line.region, extraRegions).map((problem) => `${who}: ${problem}`));
+  problems.push(...erasureProblems(line, line.tier).map((problem) => `${who}: ${problem}`));
   problems.push(...networkProblems(line.network ?? {}, [NODE_TAG]).map((problem) => `${who}: ${problem}`));
   problems.push(...trainProblems(line.train ?? {}, line.tier, line.region).map((problem) => `${who}: ${problem}`));
   for (const key of ["kmsKey", "pseudonymKey"] as const) {

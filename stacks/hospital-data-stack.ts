@@ -3,6 +3,7 @@ import type { Construct } from "constructs";
 import { Annotations, TerraformOutput } from "../constructs/core/cdktf";
 import { resourceName } from "../constructs/core/naming";
 import { PROJECT_SERVICES, ProjectServices } from "../constructs/core/project-services";
+import { Erasure } from "../constructs/erasure";
 import { PacsStores, pacsServices } from "../constructs/pacs";
 import { acknowledge } from "../constructs/policy";
 import {
@@ -69,6 +70,16 @@ export class HospitalDataStack extends BaseStack {
       dependsOn: services,
     });
 
+    const { erasers } = hospital;
+    if (erasers.length > 0)
+      new Erasure(this, "erasure", {
+        hospital,
+        buckets: storage.buckets,
+        warehouse,
+        pseudonymKey: keys.pseudonym,
+        erasers,
+        dependsOn: services,
+      });
     const pacs =
       hospital.pacs && new PacsStores(this, "pacs", { hospital, key: keys.data, removal, dependsOn: services }).refs;
     if (tier !== "ephemeral" && platform.repository)

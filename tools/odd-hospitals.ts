@@ -129,6 +129,7 @@ function everyOverride(): HospitalLine {
     deployer: "serviceAccount:deploy@example-every.iam.gserviceaccount.com",
     network: { cidr: "172.31.0.0/16", egress: [{ name: "vna", cidr: "192.0.2.16/28", ports: [104, 11112] }] },
     ingest: { burnedInText: "quarantine-all", maxInstances: 1000 },
+    erasers: ["group:privacy@example.org", "user:officer@example.org"],
     pacs: "healthcare-api",
     pacsSenders: ["serviceAccount:dicom-adapter@example-every.iam.gserviceaccount.com", "group:pacs@example.org"],
     gateway: {

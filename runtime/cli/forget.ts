@@ -1,7 +1,20 @@
-import { FORGOTTEN, type Forgotten, type Found, find, forget, markOf, type Wanted } from "../forget";
+import { resolve } from "node:path";
+import {
+  FORGOTTEN,
+  type Forgotten,
+  type Found,
+  find,
+  forget,
+  type HospitalName,
+  landedAs,
+  markOf,
+  openHospital,
+  type Place,
+  type Wanted,
+} from "../forget";
 import { LOCAL_PSEUDONYM_KEY, openIdentities } from "../intake";
 import { occupying } from "../platform/occupancy";
-import { openWorkspace, type Workspace } from "../platform/workspace";
+import { openWorkspace } from "../platform/workspace";
 import { interruptible } from "./command-line";
 
 /**
@@ -10,45 +23,55 @@ import { interruptible } from "./command-line";
  * @returns what to print
  */
 export async function runForget(
-  out: string,
-  wanted: Wanted,
+  place: string | HospitalName,
+  given: Wanted,
   { yes, json }: { readonly yes: boolean; readonly json: boolean },
 ): Promise<string> {
-  const workspace = await openWorkspace(out);
   const interruption = interruptible();
+  const directory = typeof place === "string" ? resolve(place) : undefined;
+  const workspace = await (typeof place === "string" ? openWorkspace(place) : openHospital(place, interruption.signal));
   try {
     const identities = await openIdentities(process.env.PSEUDONYM_KEY ?? LOCAL_PSEUDONYM_KEY);
     const { signal } = interruption;
     const work = async () => {
+      const wanted = await landedAs(workspace, given);
       const found = await find(workspace, wanted, identities);
-      const plan = await forget(workspace, found, { mark: "", dry: true, now: new Date(), signal });
       const mark = await markOf(wanted, identities);
       const before = await earlier(workspace, mark);
-      const isKnown = [plan.objects, plan.rows].some((counts) => Object.keys(counts).length > 0);
-      if (!isKnown && before.length === 0) throw nothingOf(wanted);
-      const done = yes ? await forget(workspace, found, { mark, dry: false, now: new Date(), signal }) : plan;
-      return json
-        ? `${JSON.stringify({ yes, ...done, models: found.models, before })}\n`
-        : told(found, done, yes, before);
+      const done = await forget(workspace, found, { mark, dry: !yes, now: new Date(), signal });
+      const isKnown = [done.objects, done.rows].some((counts) => Object.keys(counts).length > 0);
+      if (!isKnown && before.length === 0) throw nothingOf(given);
+      const name = "source" in wanted && wanted !== given ? wanted.source : undefined;
+      if (json) return `${JSON.stringify({ yes, ...(name ? { name } : {}), ...done, models: found.models, before })}\n`;
+      const renamed = name ? `It is called ${name} below landing, by which the same command finds it too.\n` : "";
+      return renamed + told(found, done, yes, before) + (directory === undefined ? OF_A_HOSPITAL : "");
     };
-    return await (yes ? occupying(workspace.directory, "forget", true, work) : work());
+    return await (yes && directory !== undefined ? occupying(directory, "forget", true, work) : work());
   } finally {
     interruption.release();
     await workspace.close();
   }
 }
 
+/** What Google keeps all the same. */
+const OF_A_HOSPITAL = [
+  "Cloud Storage keeps what was deleted for the days of the buckets' soft delete (30, where its line has removal: retain), in which an owner could restore it; nobody can make that shorter.",
+  "BigQuery keeps what tables held for seven days (time travel) and seven more, in which Google alone can restore it.",
+  "A DICOM store of the Cloud Healthcare API keeps what it was sent, and a FHIR store what it was delivered: delete it there.",
+  "",
+].join("\n");
+
 /** A name that was mistyped, or another key, must not look like one that was forgotten. */
 function nothingOf(wanted: Wanted): Error {
   return new Error(
     "patient" in wanted
       ? `Nothing is known of the patient ${wanted.patient}: look whether the id is as in the header or in manifest.csv, and PSEUDONYM_KEY the key that the scans were ingested under.`
-      : `Nothing is known of ${wanted.source}: a scan is named as in the column source of the table images, DICOM files by their pseudonyms.`,
+      : `Nothing is known of ${wanted.source}: a scan is named as in the column source of the table images or, as long as it is in landing, as in the folder that it was uploaded from.`,
   );
 }
 
 /** When the same was forgotten before: ISO 8601. */
-async function earlier({ buckets: { reports } }: Workspace, mark: string): Promise<readonly string[]> {
+async function earlier({ buckets: { reports } }: Place, mark: string): Promise<readonly string[]> {
   const found: string[] = [];
   for await (const { name } of reports.listAll(`${FORGOTTEN}${mark}/`)) {
     const at = /\/(\d+)\.json$/.exec(name)?.[1];
@@ -78,7 +101,7 @@ function told(found: Found, { objects, rows, reports }: Forgotten, yes: boolean,
     found.models.length > 0
       ? `Models that may have learnt from it, and are not changed: ${found.models.join(", ")}. Train anew without it (npm run preprocess, train) and promote that.`
       : "No model has learnt from it.",
-    "What lies elsewhere is not touched: the folder that the scans came from, backups, copies.",
+    "What lies elsewhere is not touched: the folder that the scans came from, backups, copies, and what a gateway keeps at home (its spool, refused/ and mapping/: docs/gateway.md).",
   ];
   return `${lines.join("\n")}\n`;
 }

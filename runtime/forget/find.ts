@@ -1,8 +1,18 @@
 import { readDicomHeader } from "../imaging";
-import { classify, type Identities, LANDED_NAMES, MANIFEST, maskBeside, namesOfLanded, parseManifest } from "../intake";
+import {
+  classify,
+  type Identities,
+  LANDED_NAMES,
+  MANIFEST,
+  maskBeside,
+  namesOfLanded,
+  ORIGINAL_NAME,
+  objectPseudonym,
+  parseManifest,
+} from "../intake";
 import { ObjectNotFoundError } from "../platform/stores";
 import type { ImageRow } from "../platform/warehouse";
-import type { Workspace } from "../platform/workspace";
+import type { Place } from "./hospital";
 
 /** Whose, or which. */
 export type Wanted = { readonly patient: string } | { readonly source: string };
@@ -14,6 +24,8 @@ export interface Found {
   readonly pseudonym: string | undefined;
   /** Objects below landing, the lesion masks among them. */
   readonly objects: ReadonlySet<string>;
+  /** What is spoken of: these, and what tables call objects that are called otherwise. */
+  readonly names: ReadonlySet<string>;
   /** Of images. */
   readonly ids: ReadonlySet<string>;
   /** SHA-256 of decoded pixels that no other scan has. */
@@ -24,20 +36,39 @@ export interface Found {
   readonly models: readonly string[];
 }
 
+/**
+ * The scan that is meant: by the name that it has below landing, or that it had in the folder that it came from, where an
+ * upload has named it anew.
+ */
+export async function landedAs({ buckets: { landing } }: Place, wanted: Wanted): Promise<Wanted> {
+  if (!("source" in wanted) || (await landing.stat(wanted.source))) return wanted;
+  for await (const { name, metadata } of landing.listAll())
+    if (metadata[ORIGINAL_NAME] === wanted.source) return { source: name };
+  return wanted;
+}
+
 const PAGE = /#page=\d+$/;
 const objectOf = (source: string) => source.replace(PAGE, "");
+/** What all rows of one landing object have in common: what stands for its name, where it is called otherwise. */
+const keyOf = ({ source, landed }: ImageRow) => landed ?? objectOf(source);
 
 /**
  * Looks for everything of a patient or of a scan: by rows of `images`; by the manifest, and by the headers of DICOM files,
  * for what has landed and not been ingested.
  */
-export async function find(workspace: Workspace, wanted: Wanted, identities: Identities): Promise<Found> {
+export async function find(workspace: Place, wanted: Wanted, identities: Identities): Promise<Found> {
   const { warehouse } = workspace;
   const pseudonym = "patient" in wanted ? (await identities.of(wanted.patient)).patient : undefined;
   const rows = (await warehouse.rows("images")).map(({ row }) => row);
+  const called =
+    "source" in wanted
+      ? new Set([wanted.source, objectPseudonym(wanted.source, await identities.of(undefined))])
+      : null;
   const isIt = (row: ImageRow) =>
-    "source" in wanted ? objectOf(row.source) === wanted.source : pseudonym !== undefined && row.patient === pseudonym;
-  const objects = new Set(rows.filter(isIt).map(({ source }) => objectOf(source)));
+    called ? called.has(keyOf(row)) : pseudonym !== undefined && row.patient === pseudonym;
+  const keys = new Set(rows.filter(isIt).map(keyOf));
+  // What a row calls otherwise is found below, by its own name.
+  const objects = new Set(rows.filter((row) => keys.has(keyOf(row)) && !row.landed).map(keyOf));
   for (const name of await notIngested(
     workspace,
     wanted,
@@ -46,9 +77,12 @@ export async function find(workspace: Workspace, wanted: Wanted, identities: Ide
     pseudonym,
   ))
     objects.add(name);
+  for (const name of objects) keys.add(name);
   // An object goes as a whole: with all of its pages and generations, whoever they were said to be of.
-  const gone = rows.filter(({ source }) => objects.has(objectOf(source)));
-  const left = rows.filter(({ source }) => !objects.has(objectOf(source)));
+  const gone = rows.filter((row) => keys.has(keyOf(row)));
+  const left = rows.filter((row) => !keys.has(keyOf(row)));
+  // Two that landed by hand may be files of one instance, and are called alike in tables.
+  const stay = new Set(left.map(({ source }) => objectOf(source)));
   const pictures = new Set(gone.flatMap(({ sha256 }) => sha256 ?? []));
   const others = new Set(left.flatMap(({ sha256 }) => sha256 ?? []));
   const masksLeft = new Set(left.flatMap(({ source, mask }) => [mask ?? "", maskBeside(objectOf(source))]));
@@ -61,6 +95,7 @@ export async function find(workspace: Workspace, wanted: Wanted, identities: Ide
     patient: "patient" in wanted ? wanted.patient.trim() : undefined,
     pseudonym,
     objects,
+    names: new Set([...objects, ...gone.map(({ source }) => objectOf(source)).filter((name) => !stay.has(name))]),
     ids,
     pictures: new Set([...pictures].filter((sha256) => !others.has(sha256))),
     shared: [...pictures].filter((sha256) => others.has(sha256)).length,
@@ -70,7 +105,7 @@ export async function find(workspace: Workspace, wanted: Wanted, identities: Ide
 
 /** Names of objects that have no row and are it all the same. */
 async function notIngested(
-  { buckets: { landing } }: Workspace,
+  { buckets: { landing } }: Place,
   wanted: Wanted,
   ingested: ReadonlySet<string>,
   identities: Identities,
@@ -105,7 +140,7 @@ async function isOf(name: string, bytes: Buffer, identities: Identities, pseudon
  * Models that were published after an image was first put into the training or validation split, by the same pixel recipe:
  * a model keeps a hash of what it learnt from, and no list.
  */
-async function modelsOf({ buckets: { models }, warehouse }: Workspace, ids: ReadonlySet<string>): Promise<string[]> {
+async function modelsOf({ buckets: { models }, warehouse }: Place, ids: ReadonlySet<string>): Promise<string[]> {
   const first = new Map<string, number>();
   for (const { row } of await warehouse.rows("assignments")) {
     if (!ids.has(row.id) || row.split === "test") continue;

@@ -1,11 +1,12 @@
 import { leafOfRow, SEALED_TABLE_NAMES } from "../audit";
 import { ShardFiles, shardName } from "../dataset";
 import { type Identities, MANIFEST, withoutRows } from "../intake";
-import { DirectoryStore, ObjectNotFoundError } from "../platform/stores";
-import { type TableName, tableFolder } from "../platform/warehouse";
-import type { Workspace } from "../platform/workspace";
+import { type ErasableStore, erasable, ObjectNotFoundError } from "../platform/stores";
+import type { TableName, Values } from "../platform/warehouse";
 import type { Found, Wanted } from "./find";
+import type { Place } from "./hospital";
 import { Mentions } from "./mentions";
+import { type ErasableTables, isMeant, replaceObject, TableFiles } from "./tables";
 
 /** What was taken away, or would be. */
 export interface Forgotten {
@@ -25,8 +26,6 @@ const OF_ANSWERS = /^(answers|history|feedback[^/]*|idempotency|dicomweb)\//;
 
 type SealedRow = Parameters<typeof leafOfRow>[1];
 type Line = Readonly<Record<string, unknown>>;
-/** What becomes of a row: it goes, stays as it is, or stays as another. */
-type Fate = "goes" | "stays" | Line;
 
 /**
  * Takes everything of a patient or a scan away, in every generation. What it is found by, the rows of `images`, goes last:
@@ -34,7 +33,7 @@ type Fate = "goes" | "stays" | Line;
  * and their earlier generations taken away then.
  */
 export async function forget(
-  workspace: Workspace,
+  workspace: Place,
   found: Found,
   options: { readonly mark: string; readonly dry: boolean; readonly now: Date; readonly signal: AbortSignal },
 ): Promise<Forgotten> {
@@ -56,11 +55,15 @@ class Forgetting {
   private readonly answers = new Set<string>();
   private readonly requests = new Set<string>();
 
+  private readonly tables: ErasableTables;
+
   constructor(
-    private readonly workspace: Workspace,
+    private readonly workspace: Place,
     private readonly found: Found,
     private readonly options: Parameters<typeof forget>[2],
-  ) {}
+  ) {
+    this.tables = workspace.tables ?? new TableFiles(this.store("warehouse"), options.signal);
+  }
 
   async run(): Promise<Forgotten> {
     const { ids, pictures, objects, pseudonym } = this.found;
@@ -76,22 +79,22 @@ class Forgetting {
       ...[...ids].map((id) => `masks/${id}.png`),
     ]);
     await this.ownUp();
-    await this.table("features_deep", (row) => (pictures.has(String(row.sha256)) ? "goes" : "stays"));
-    await this.table("features_pca", (row) => (ids.has(String(row.id)) ? "goes" : "stays"));
-    await this.table("feedback", (row) => (this.isAnswered(row) ? "goes" : "stays"));
-    await this.table("audit", (row) => this.withoutLink(row));
-    await this.table("predictions", (row) => (this.isAnswered(row) ? "goes" : "stays"));
-    await this.table("assignments", (row) => (ids.has(String(row.id)) ? "goes" : "stays"));
+    await this.remove("features_deep", { sha256: pictures });
+    await this.remove("features_pca", { id: ids });
+    await this.remove("feedback", this.answered());
+    await this.withoutLinks();
+    await this.remove("predictions", this.answered());
+    await this.remove("assignments", { id: ids });
     await this.manifest();
     await this.named("landing", objects);
+    const isNothing = [this.objects, this.rows].every((counts) => Object.keys(counts).length === 0) && ids.size === 0;
+    if (isNothing) return { objects: {}, rows: {}, reports: [] };
     // Of what was made of scans, earlier versions may show what the present ones do not.
     if (!this.options.dry)
       for (const bucket of ["processed", "curated", "quarantine", "reports", "warehouse"] as const)
-        this.store(bucket).forgetNoncurrent();
+        await this.store(bucket).forgetNoncurrent();
     await this.tombstone();
-    await this.table("images", (row) =>
-      ids.has(String(row.id)) || (pseudonym !== undefined && row.patient === pseudonym) ? "goes" : "stays",
-    );
+    await this.remove("images", { id: ids, ...(pseudonym === undefined ? {} : { patient: new Set([pseudonym]) }) });
     return { objects: this.objects, rows: this.rows, reports: this.reports };
   }
 
@@ -121,8 +124,8 @@ class Forgetting {
     }
   }
 
-  private isAnswered({ request, id }: Line): boolean {
-    return this.requests.has(String(request)) || this.answers.has(String(id));
+  private answered(): Values {
+    return { request: this.requests, id: this.answers };
   }
 
   /**
@@ -135,8 +138,8 @@ class Forgetting {
     for (const table of SEALED_TABLE_NAMES)
       for (const { row } of await this.workspace.warehouse.rows(table)) {
         const line = row as unknown as Line;
-        const goes = table === "audit" ? this.withoutLink(line) !== "stays" : this.isAnswered(line);
-        if (goes) leaves.push(leafOfRow(table, row as SealedRow));
+        if (isMeant(line, table === "audit" ? this.linked() : this.answered()))
+          leaves.push(leafOfRow(table, row as SealedRow));
       }
     if (leaves.length === 0) return;
     const { mark, now } = this.options;
@@ -145,19 +148,24 @@ class Forgetting {
     await this.store("reports").create(name, content, { contentType: "application/json" });
   }
 
-  /** Who did what, when and in which role stays; to what it was done goes. */
-  private withoutLink(row: Line): Fate {
-    const { ids, pictures } = this.found;
-    const subject = typeof row.subject === "string" ? row.subject : "?";
-    const linked =
-      pictures.has(String(row.sha256)) ||
-      ids.has(subject) ||
-      this.answers.has(subject) ||
-      this.requests.has(String(row.request)) ||
-      [...this.found.objects].some((name) => name.includes(`/${subject}/`));
-    // Without its salt: with it, whoever has the picture could try what stood here against the leaf of the log.
-    const { salt: _, ...said } = row;
-    return linked ? { ...said, subject: null, sha256: null } : "stays";
+  /** Rows of audit about what goes. */
+  private linked(): Values {
+    const { ids, pictures, names } = this.found;
+    const folders = [...names].flatMap((name) => name.split("/").slice(1, -1));
+    return {
+      sha256: pictures,
+      subject: new Set([...ids, ...this.answers, ...folders]),
+      request: this.requests,
+    };
+  }
+
+  /**
+   * Who did what, when and in which role stays; to what it was done goes, and the salt: with it, whoever has the picture could
+   * try what stood here against the leaf of the log.
+   */
+  private async withoutLinks(): Promise<void> {
+    const count = await this.tables.empty("audit", ["subject", "sha256", "salt"], this.linked(), this.options.dry);
+    this.counted("audit", count);
   }
 
   /** Shards without the rows: the new one is there before the old one goes. */
@@ -207,14 +215,14 @@ class Forgetting {
   }
 
   private mentions(): Mentions {
-    const { ids, pictures, pseudonym, objects } = this.found;
-    const instances = [...objects].map((name) => name.replace(/^.*\//, "").replace(/\.dcm$/, "")).filter(isUid);
+    const { ids, pictures, pseudonym, names } = this.found;
+    const instances = [...names].map((name) => name.replace(/^.*\//, "").replace(/\.dcm$/, "")).filter(isUid);
     const hashes = [...ids, ...pictures, ...this.answers, ...this.requests, ...instances];
-    return new Mentions(pseudonym === undefined ? hashes : [...hashes, pseudonym], objects);
+    return new Mentions(pseudonym === undefined ? hashes : [...hashes, pseudonym], names);
   }
 
   /** Of a table of lines, the lines go; of anything else, all of it. */
-  private async text(store: DirectoryStore, name: string, mentions: Mentions): Promise<void> {
+  private async text(store: ErasableStore, name: string, mentions: Mentions): Promise<void> {
     const text = (await store.read(name)).toString("utf8");
     if (!mentions.in(text)) return;
     if (/\.(csv|jsonl|ndjson)$/.test(name)) {
@@ -226,23 +234,12 @@ class Forgetting {
     await this.erase(store, name);
   }
 
-  private async table(table: TableName, fate: (row: Line) => Fate): Promise<void> {
-    const warehouse = this.store("warehouse");
-    for await (const { name } of warehouse.listAll(tableFolder(table))) {
-      this.options.signal.throwIfAborted();
-      const lines = (await warehouse.read(name)).toString("utf8").split("\n");
-      let changed = 0;
-      const left = lines.flatMap((line) => {
-        const what = line === "" ? "stays" : fate(JSON.parse(line) as Line);
-        if (what === "stays") return [line];
-        changed++;
-        return what === "goes" ? [] : [JSON.stringify(what)];
-      });
-      if (changed === 0) continue;
-      this.rows[table] = (this.rows[table] ?? 0) + changed;
-      if (left.every((line) => line === "")) await this.remove(warehouse, name);
-      else await this.write(warehouse, name, left.join("\n"));
-    }
+  private async remove(table: TableName, where: Values): Promise<void> {
+    this.counted(table, await this.tables.remove(table, where, this.options.dry));
+  }
+
+  private counted(table: TableName, count: number): void {
+    if (count > 0) this.rows[table] = (this.rows[table] ?? 0) + count;
   }
 
   private async manifest(): Promise<void> {
@@ -256,7 +253,7 @@ class Forgetting {
     const after = withoutRows(before, (path, id) => objects.has(path) || (patient !== undefined && id === patient));
     if (!after.equals(before)) await this.replace(landing, MANIFEST, after);
     // Earlier ones may name what this one does not.
-    else if (!this.options.dry) landing.forgetEarlier(MANIFEST);
+    else if (!this.options.dry) await landing.forgetEarlier(MANIFEST);
   }
 
   private async tombstone(): Promise<void> {
@@ -289,34 +286,21 @@ class Forgetting {
     }
   }
 
-  private async replace(store: DirectoryStore, name: string, content: Buffer | string): Promise<void> {
+  private async replace(store: ErasableStore, name: string, content: Buffer | string): Promise<void> {
     this.count(store);
-    await this.write(store, name, content);
+    if (!this.options.dry) await replaceObject(store, name, content);
   }
 
-  private async erase(store: DirectoryStore, name: string): Promise<void> {
+  private async erase(store: ErasableStore, name: string): Promise<void> {
     if (this.options.dry ? await store.stat(name) : await store.forget(name)) this.count(store);
   }
 
-  private async write(store: DirectoryStore, name: string, content: Buffer | string): Promise<void> {
-    if (this.options.dry) return;
-    const { contentType, metadata } = (await store.stat(name)) ?? {};
-    await store.write(name, content, { ...(contentType ? { contentType } : {}), ...(metadata ? { metadata } : {}) });
-    store.forgetEarlier(name);
-  }
-
-  private async remove(store: DirectoryStore, name: string): Promise<void> {
-    if (!this.options.dry) await store.forget(name);
-  }
-
-  private count({ bucket }: DirectoryStore): void {
+  private count({ bucket }: ErasableStore): void {
     this.objects[bucket] = (this.objects[bucket] ?? 0) + 1;
   }
 
-  private store(bucket: keyof Workspace["buckets"]): DirectoryStore {
-    const store = this.workspace.buckets[bucket];
-    if (store instanceof DirectoryStore) return store;
-    throw new Error(`${store.uri} is no folder: only a workspace's scans are forgotten by this command.`);
+  private store(bucket: keyof Place["buckets"]): ErasableStore {
+    return erasable(this.workspace.buckets[bucket]);
   }
 }
 

@@ -4,6 +4,8 @@ import { requireWorkspace } from "../command-line";
 import { out } from "../options";
 
 interface ForgetFlags {
+  readonly project?: string;
+  readonly hospital?: string;
   readonly out: string;
   readonly patient?: string;
   readonly source?: string;
@@ -14,21 +16,36 @@ interface ForgetFlags {
 /** `forget --patient ID | --source NAME --out DIR [--yes]` */
 export function forgetCommand(): Command {
   return new Command("forget")
-    .description("erase everything of a patient or of a scan from a workspace; without --yes, only say what that is")
+    .description(
+      "erase everything of a patient or of a scan from a workspace or from a hospital's buckets and tables; without --yes, only say what that is",
+    )
     .option("--patient <id>", "as in manifest.csv or in the header of a DICOM file")
     .option("--source <name>", "of a scan below landing, such as Cancer/a.png")
     .addOption(out())
+    .option("--project <id>", "with --hospital: of the hospital whose buckets and tables are meant, in place of --out")
+    .option("--hospital <name>", "as in its line")
     .option("--yes", "do it: there is no way back")
     .option("--json", "for a machine")
-    .action(async ({ out, patient, source, yes = false, json = false }: ForgetFlags) => {
+    .action(async ({ out, project, hospital, patient, source, yes = false, json = false }: ForgetFlags) => {
       const given = [patient, source].filter((text) => text !== undefined && text.trim() !== "");
       if (given.length !== 1 || (patient !== undefined && source !== undefined))
         throw new ConfigurationError("The command", [
           "name one patient with --patient ID, or one scan with --source NAME.",
         ]);
-      requireWorkspace(out);
+      if ((project === undefined) !== (hospital === undefined))
+        throw new ConfigurationError("The command", ["--project and --hospital belong together."]);
+      if (project === undefined) requireWorkspace(out);
+      else if (!process.env.PSEUDONYM_KEY?.startsWith("gcp-kms://"))
+        throw new ConfigurationError("The environment", [
+          "PSEUDONYM_KEY is not the hospital's key, without which its patients cannot be told: the output pseudonym_key of its data stack.",
+        ]);
       const wanted = patient === undefined ? { source: (source as string).trim() } : { patient: patient.trim() };
       const { runForget } = await import("../forget.js");
-      process.stdout.write(await runForget(out, wanted, { yes, json }));
+      process.stdout.write(
+        await runForget(project === undefined || hospital === undefined ? out : { project, name: hospital }, wanted, {
+          yes,
+          json,
+        }),
+      );
     });
 }

@@ -223,7 +223,7 @@ export class DirectoryStore implements ObjectStore {
   }
 
   /** Takes away every generation that is not the live one, of all objects. */
-  forgetNoncurrent(): void {
+  async forgetNoncurrent(): Promise<void> {
     if (!existsSync(this.versions)) return;
     for (const shelf of readdirSync(this.versions))
       for (const entry of readdirSync(join(this.versions, shelf))) {
@@ -241,7 +241,7 @@ export class DirectoryStore implements ObjectStore {
   }
 
   /** Takes away every generation of an object but the newest. */
-  forgetEarlier(name: string): void {
+  async forgetEarlier(name: string): Promise<void> {
     for (let generation = this.highest(name) - 1; generation > 0; generation--)
       rmSync(join(this.history(name), String(generation)), { recursive: true, force: true });
   }

@@ -13,12 +13,12 @@ import { checkObjectName } from "./object-name";
 import {
   ChecksumMismatchError,
   type CreateOptions,
+  type ErasableStore,
   type ListOptions,
   type ListPage,
   type ObjectContent,
   type ObjectInfo,
   ObjectNotFoundError,
-  type ObjectStore,
   ObjectTooLargeError,
   PreconditionFailedError,
   type ReadOptions,
@@ -42,7 +42,7 @@ const FIRST_PAUSE_MS = 250;
  * Credentials are the application default ones. `GCS_API_ENDPOINT` (e.g. `http://127.0.0.1:4443`) directs every
  * request, without credentials, to a test server.
  */
-export class GcsStore implements ObjectStore {
+export class GcsStore implements ErasableStore {
   readonly uri: string;
   readonly bucket: string;
 
@@ -176,6 +176,54 @@ export class GcsStore implements ObjectStore {
       await release();
       throw this.translate(error, name);
     }
+  }
+
+  /** The bucket's soft delete keeps what goes here for its days, and nobody can make that shorter. */
+  async forget(name: string): Promise<boolean> {
+    checkObjectName(this.uri, name);
+    return (await this.erase(name, ({ name: found }) => found === name)) > 0;
+  }
+
+  async forgetEarlier(name: string): Promise<void> {
+    checkObjectName(this.uri, name);
+    await this.erase(name, ({ name: found, live }) => found === name && !live);
+  }
+
+  async forgetNoncurrent(): Promise<void> {
+    await this.erase("", ({ live }) => !live);
+  }
+
+  /** @returns how many generations went */
+  private async erase(
+    prefix: string,
+    meant: (version: { readonly name: string; readonly live: boolean }) => boolean,
+  ): Promise<number> {
+    let gone = 0;
+    let pageToken: string | undefined;
+    do {
+      let items: FileMetadata[];
+      try {
+        const [, , response] = await this.remote.getFiles({
+          autoPaginate: false,
+          versions: true,
+          fields: "nextPageToken,items(name,generation,timeDeleted)",
+          ...(prefix === "" ? {} : { prefix }),
+          ...(pageToken ? { pageToken } : {}),
+        });
+        const page = (response ?? {}) as { items?: FileMetadata[]; nextPageToken?: string };
+        items = page.items ?? [];
+        pageToken = page.nextPageToken || undefined;
+      } catch (error) {
+        throw this.missingBucket(error) ?? this.translate(error, prefix);
+      }
+      for (const { name, generation, timeDeleted } of items)
+        if (name !== undefined && meant({ name, live: !timeDeleted })) {
+          // By its generation: nothing is left behind, and nothing that came meanwhile goes.
+          await this.file(name, Number(generation)).delete({ ignoreNotFound: true });
+          gone++;
+        }
+    } while (pageToken);
+    return gone;
   }
 
   private file(name: string, generation?: number): File {

@@ -125,6 +125,22 @@ export interface ObjectStore extends ReadableStore, CreatableStore, ReplaceableS
   delete(name: string, options?: { readonly ifGenerationMatch?: number }): Promise<boolean>;
 }
 
+/** A bucket from which objects can be taken away in every generation. */
+export interface ErasableStore extends ObjectStore {
+  /** Takes every generation of an object away. False if there was none. */
+  forget(name: string): Promise<boolean>;
+  /** Takes away every generation of an object but the newest. */
+  forgetEarlier(name: string): Promise<void>;
+  /** Takes away every generation that is not the live one, of all objects. */
+  forgetNoncurrent(): Promise<void>;
+}
+
+/** @throws if it cannot do so */
+export function erasable(store: ObjectStore): ErasableStore {
+  if ("forgetNoncurrent" in store) return store as ErasableStore;
+  throw new Error(`${store.uri} keeps generations that cannot be taken away.`);
+}
+
 /** Buckets in which no object is called as a person called a file. */
 const OWN_NAMES = /(?:curated|processed|models|reports|warehouse)$/;
 

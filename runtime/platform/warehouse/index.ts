@@ -3,6 +3,7 @@ export { bigQuery } from "./bigquery/dialect";
 export { WarehouseError, WarehouseUnavailableError } from "./bigquery/errors";
 export { type Imported, importTables } from "./bigquery/import";
 export { hasPseudonyms, type PolicyTags, tableResource, tableSchema } from "./bigquery/resources";
+export { BigQueryRows, type Values } from "./bigquery/rows";
 export { isDataset } from "./bigquery/uri";
 export { VIEWS, type ViewDefinition } from "./bigquery/views";
 export { currentImages } from "./definitions";

@@ -348,6 +348,10 @@ test(
       // Steps run beside each other as ever.
       expect(await occupying(directory, "train", false, async () => "done")).toBe("done");
     });
+    await occupying(directory, "deliver", "once", async () => {
+      expect(await occupying(directory, "ingest", false, async () => "done")).toBe("done");
+      await expect(occupying(directory, "forget", true, async () => "done")).rejects.toThrow(/^deliver is at work/);
+    });
     await occupying(directory, "forget", true, async () => {
       await expect(occupying(directory, "ingest", false, async () => "done")).rejects.toThrow(/^forget is at work/);
       const step = spawnSync(process.execPath, [MAIN, "ingest", "--out", directory], { encoding: "utf8" });
@@ -405,6 +409,48 @@ test("what the service alone was sent, and what the gateway landed and nobody in
     .map(({ row }) => row)
     .filter((row) => row.request === request);
   expect(asked).toMatchObject([{ action: "predict", subject: null, sha256: null }]);
+});
+
+test("a DICOM file is found by the name that a person gave it, whether it was uploaded or landed by hand", async () => {
+  const data = await mkdtemp(join(folder, "named-"));
+  await mkdir(join(data, "Cancer"));
+  const scan = (columns: number, instance: string) =>
+    writeMr(64, columns, [
+      [0x0008_0018, "UI", instance],
+      [0x0010_0020, "LO", "MRN-500"],
+      [0x0020_000d, "UI", "1.2.500"],
+    ]);
+  await writeFile(join(data, "Cancer/ROE_first.dcm"), scan(40, "1.2.500.1"));
+  await writeFile(join(data, "Cancer/ROE_second.dcm"), scan(41, "1.2.500.2"));
+  await uploadStep(context(), { data });
+  const { landing } = workspace.buckets;
+  await landing.create("Cancer/ROE by hand.dcm", scan(42, "1.2.500.3"));
+  // Another file of that instance, which tables call the same.
+  await landing.create("Cancer/ROE by hand too.dcm", scan(43, "1.2.500.3"));
+  await ingestStep(context());
+  const own = async () => {
+    const rows = (await workspace.warehouse.rows("images")).map(({ row }) => row);
+    const names = await (await identities()).of("MRN-500");
+    return rows.filter(({ patient }) => patient === names.patient).map(({ width }) => width);
+  };
+  const forgotten = (source: string, yes = true) => runForget(workspace.directory, { source }, { yes, json: false });
+  expect((await own()).sort()).toEqual([40, 41, 42, 43]);
+
+  const name = /^It is called (Cancer\/\S+\.dcm) below landing/.exec(
+    await forgotten("Cancer/ROE_first.dcm", false),
+  )?.[1];
+  expect(name).toMatch(/^Cancer\/2\.25\.\d+\/2\.25\.\d+\/2\.25\.\d+\.dcm$/);
+  await forgotten("Cancer/ROE_first.dcm");
+  expect(await landing.stat(String(name))).toBeUndefined();
+  expect((await own()).sort()).toEqual([41, 42, 43]);
+  // What it is called now says that it is gone; the name that only landing knew is gone with it.
+  expect(await forgotten(String(name), false)).toMatch(/The same was forgotten on/);
+  await expect(forgotten("Cancer/ROE_first.dcm")).rejects.toThrow(/Nothing is known of Cancer\/ROE_first\.dcm/);
+
+  await forgotten("Cancer/ROE by hand.dcm");
+  expect((await own()).sort()).toEqual([41, 43]);
+  expect(await landing.stat("Cancer/ROE by hand.dcm")).toBeUndefined();
+  expect(await landing.stat("Cancer/ROE by hand too.dcm")).toBeDefined();
 });
 
 test("a text speaks of a name where it stands alone, as HTML, JSON and URLs write it too", () => {

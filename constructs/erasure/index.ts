@@ -1,0 +1,2 @@
+export { erasureLine, erasureProblems } from "./config";
+export { Erasure, type ErasureProps } from "./erasure";
