@@ -334,7 +334,6 @@ describe("monitor on Spark", () => {
     const none = spawnSync(process.execPath, [CLI, "spark", "monitor", ...told], { encoding: "utf8" });
     expect([none.status, none.stderr]).toEqual([0, expect.stringContaining("There is no model here yet")]);
     command("preprocess", "--out", out);
-    await useBackend("wasm");
     await saveBrightSpot(join(out, "models", BRIGHT_SPOT.id));
     const space = await open(out);
     const current = { model: BRIGHT_SPOT.id, reason: "The test says so." };
