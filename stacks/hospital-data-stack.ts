@@ -59,6 +59,7 @@ export class HospitalDataStack extends BaseStack {
       key: keys.data,
       removal,
       keepAnswersDays: hospital.serve.keepDays,
+      landingDays: hospital.landingDays,
       dependsOn: services,
     });
     const warehouse = new Warehouse(this, "warehouse", {

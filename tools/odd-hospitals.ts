@@ -120,6 +120,7 @@ function everyOverride(): HospitalLine {
     orgPolicies: true,
     wave: 5,
     usageLogs: false,
+    landingDays: 365,
     objectives: { availability: 99.9, latency: 99, latencySeconds: 0.5, freshness: 95, freshnessMinutes: 1440 },
     analysts: [
       "group:analysts@example.org",

@@ -8,7 +8,14 @@ export const USAGE_LOGS_PURPOSE =
 
 /** What a hospital's line says of its buckets. */
 export const storageLine = linePart({
-  schema: z.strictObject({ usageLogs: USAGE_LOGS }),
-  purpose: { usageLogs: USAGE_LOGS_PURPOSE },
+  schema: z.strictObject({
+    usageLogs: USAGE_LOGS,
+    landingDays: z.int().min(32).max(3650).optional().describe("a whole number from 32 to 3650"),
+  }),
+  purpose: {
+    usageLogs: USAGE_LOGS_PURPOSE,
+    landingDays:
+      "Days that landed files and lesion masks are kept, names and all; a day later no version of them is left, nor a soft-deleted one. What is curated of them stays. Without it they are kept. Fewer than 32 days could take away what still waits as a dead letter.",
+  },
   defaults: inEveryTier({}),
 });

@@ -37,6 +37,11 @@ export interface HospitalBucketsProps {
    * @default it stays
    */
   readonly keepAnswersDays?: number;
+  /**
+   * Days that landed files stay, below {@link LANDED}.
+   * @default for good
+   */
+  readonly landingDays?: number | undefined;
   readonly dependsOn?: readonly ITerraformDependable[];
 }
 
@@ -54,6 +59,7 @@ export class HospitalBuckets extends Construct {
         ...props,
         ...RULES[bucket],
         ...(bucket === "reports" ? { expireBelow: expiring(props.keepAnswersDays) } : {}),
+        ...(bucket === "landing" && props.landingDays !== undefined ? leaving(props.landingDays) : {}),
         dependsOn: [...(props.dependsOn ?? []), this.accessLogs.resource],
         name: bucketName(props.hospital, bucket),
         dataClass: "phi",
@@ -62,6 +68,15 @@ export class HospitalBuckets extends Construct {
     this.buckets = Object.fromEntries(made) as Record<BucketName, SecureBucket>;
   }
 }
+
+/** Folders of scans and of their lesion masks; what says more about them stays. */
+const LANDED = ["Cancer/", "Non-Cancer/", "Unlabelled/", "masks/"];
+
+const leaving = (days: number) => ({
+  expireBelow: LANDED.map((folder) => ({ folder, days })),
+  forGood:
+    "The hospital's line says for how many days landed files are kept: what a rule deletes then is not to be restored.",
+});
 
 const expiring = (answersDays: number | undefined) => [
   ...(answersDays === undefined ? [] : [{ folder: ANSWERS, days: answersDays }]),

@@ -5,6 +5,7 @@ import type { Identity } from "../core/identity";
 import { type DataClass, dataClass } from "../core/labels";
 import { bucketName, type HospitalRef } from "../core/naming";
 import { type Removal, removalPolicy } from "../core/removal";
+import { acknowledge } from "../policy";
 import type { EncryptionKey } from "../security";
 import { BucketGrants, type BucketRef } from "./bucket-grants";
 
@@ -35,6 +36,11 @@ export interface SecureBucketProps {
    * @default none
    */
   readonly expireBelow?: readonly { readonly folder: string; readonly days: number }[];
+  /**
+   * Why what is deleted is gone at once, and cannot be restored.
+   * @default it can be, for the days of the removal policy
+   */
+  readonly forGood?: string;
   /**
    * Keep what is replaced or deleted as a noncurrent version.
    * @default true
@@ -97,7 +103,7 @@ export class SecureBucket extends Construct implements BucketRef {
         : {}),
       ...(accessLogs === null ? {} : { logging: { logBucket: accessLogs, logObjectPrefix: props.name } }),
       encryption: { defaultKmsKeyName: props.key.id },
-      softDeletePolicy: { retentionDurationSeconds: removal.softDeleteSeconds },
+      softDeletePolicy: { retentionDurationSeconds: props.forGood === undefined ? removal.softDeleteSeconds : 0 },
       lifecycleRule: lifecycleRules(props),
       labels: dataClass(props.dataClass),
       forceDestroy: removal.forceDestroy,
@@ -106,6 +112,8 @@ export class SecureBucket extends Construct implements BucketRef {
     });
     // A stateful resource keeps its address when constructs are moved or renamed.
     this.resource.overrideLogicalId(props.logicalId ?? id);
+    if (props.forGood !== undefined && !removal.forceDestroy)
+      acknowledge(this.resource, "bucket-soft-delete", props.forGood);
     this.name = props.name;
     this.grants = new BucketGrants({ id, name: this.resource.name, key: props.key });
     this.uri = `gs://${props.name}`;

@@ -7,6 +7,7 @@ import { hospitalBucketsFromNames } from "../../../constructs/storage";
 import { belowFolders, onlyObjects } from "../../../constructs/storage/place-condition";
 import { BUCKETS } from "../../../runtime/platform/contract";
 import { KEY_DAYS, KEYS } from "../../../runtime/serve/kept/idempotency";
+import { parseHospitals } from "../../../stacks/config";
 import { type Json, PROD, ref, stackOf, synthesize, TEST } from "../../stacks/synthesize";
 
 const { stacks } = synthesize([PROD, TEST]);
@@ -70,6 +71,28 @@ describe.each(BUCKETS)("the bucket %s", (bucket) => {
     expect(disposable).toMatchObject({ force_destroy: true, soft_delete_policy: { retention_duration_seconds: 0 } });
     expect(disposable).not.toHaveProperty("lifecycle");
   });
+});
+
+test("landed files go after the days of the line, with every version and for good; all else stays as it was", () => {
+  const kept = synthesize([PROD]).stacks;
+  const { stacks: going } = synthesize([{ ...PROD, landingDays: 40 }]);
+  const landing = stackOf(going, "st-anna-data").resource("google_storage_bucket", "landing");
+  expect(landing.soft_delete_policy).toEqual({ retention_duration_seconds: 0 });
+  const rules = landing.lifecycle_rule as Json[];
+  const below = rules.map(({ condition }) => condition as Json).filter(({ matches_prefix }) => matches_prefix);
+  expect(below).toEqual(
+    ["Cancer/", "Non-Cancer/", "Unlabelled/", "masks/"].flatMap((folder) => [
+      { age: 40, matches_prefix: [folder], with_state: "LIVE" },
+      { days_since_noncurrent_time: 1, matches_prefix: [folder], with_state: "ARCHIVED" },
+    ]),
+  );
+  const rest = (stacks: typeof kept) =>
+    stackOf(stacks, "st-anna-data")
+      .resources()
+      .filter(({ logicalId }) => logicalId !== "landing");
+  expect(rest(going)).toEqual(rest(kept));
+  for (const landingDays of [31, 3651, 40.5, "40"])
+    expect(() => parseHospitals([{ ...PROD, landingDays }])).toThrow(/landingDays/);
 });
 
 test("usage logs can be switched off, where an organisation lets no group of Google's in: grant and logging go, buckets stay", () => {
