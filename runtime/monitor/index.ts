@@ -5,9 +5,8 @@ export { DRIFT_KINDS, type Drift, parseDrift } from "./simulate/kinds";
 export { type SimulateOptions, type Simulation, simulate } from "./simulate/run";
 export { describeSimulation } from "./simulate/words";
 export { type MonitorContext, type Monitored, monitorDays } from "./step";
-export { WATCHES, type WatchName } from "./watch";
+export { ADVICE, WATCHES, type WatchName } from "./watches";
 export {
-  ADVICE,
   alarmIn,
   describeAlarm,
   describeMonitored,

@@ -1,3 +1,4 @@
+import { basename } from "node:path";
 import { runFrameService } from "../platform/frame-service";
 import { reportJobFailure } from "../platform/job";
 import { silentProgress } from "../platform/progress";
@@ -9,8 +10,15 @@ export function main(env: NodeJS.ProcessEnv = process.env): Promise<void> {
   return runFrameService(
     monitorContract,
     env,
-    ({ stores, warehouse, signal }) =>
-      new MonitorService({ buckets: stores, warehouse, progress: silentProgress, signal }),
+    ({ stores, warehouse, ...tools }) =>
+      new MonitorService({
+        ...tools,
+        buckets: stores,
+        warehouse,
+        progress: silentProgress,
+        // A hospital's data set is its own, where others share its project.
+        place: basename(env.WAREHOUSE ?? ""),
+      }),
   );
 }
 

@@ -32,6 +32,7 @@ export interface MonitoredLife {
   readonly answers: readonly LiveAnswer[];
   /** By the day on which the label was given. */
   readonly confirmed: readonly ConfirmedAnswer[];
+  readonly pages: readonly { readonly day: string; readonly pages: number }[];
   readonly quarantined: readonly { readonly day: string; readonly reason: string | null; readonly pages: number }[];
   /** Requests that got no answer, by what the caller was told: `failed` by the service, or `refused`. */
   readonly refused: readonly {
@@ -91,6 +92,7 @@ export function rowsOfDay(day: string, life: MonitoredLife): readonly DayRow[] {
   return [
     row("answers", { value: today.length, scans: today.length }),
     row("uncertain", { value: today.length === 0 ? null : uncertain / today.length, scans: today.length }),
+    ...life.pages.filter((one) => one.day === day).map(({ pages }) => row("pages", { value: pages })),
     ...life.quarantined
       .filter((one) => one.day === day)
       .map(({ reason, pages }) => row("quarantined", { part: reason, value: pages })),

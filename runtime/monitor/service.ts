@@ -1,7 +1,9 @@
 import { RECIPE } from "../imaging";
 import { type Frame, frame } from "../platform/framed";
+import type { Logger } from "../platform/logging";
 import { dayOf, laterDay } from "./days";
 import { WINDOW_DAYS } from "./report";
+import { markOf, RAN, SIGNALS, type Signal, type SignalKind } from "./signals";
 import { type MonitorContext, monitorDays, NothingToMonitorError } from "./step";
 import { describeMonitored } from "./words";
 
@@ -16,7 +18,11 @@ import { describeMonitored } from "./words";
 export class MonitorService {
   /** @param now the time of day; another one in tests */
   constructor(
-    private readonly context: MonitorContext,
+    private readonly context: MonitorContext & {
+      readonly log: Logger;
+      /** Whose tables these are, as lines of the log name them. */
+      readonly place: string;
+    },
     private readonly now: () => Date = () => new Date(),
   ) {}
 
@@ -37,14 +43,21 @@ export class MonitorService {
   private async monitor() {
     const now = this.now();
     const to = dayOf(now);
+    const { log, place } = this.context;
     try {
-      const monitored = await monitorDays(this.context, { from: laterDay(to, 1 - WINDOW_DAYS), to, now });
+      const tell = ({ name, day }: Signal) => {
+        const { advice } = SIGNALS.find((kind) => kind.name === name) as SignalKind;
+        log.warn(`${markOf(place, name)} ${day}: ${advice}`);
+      };
+      const monitored = await monitorDays(this.context, { from: laterDay(to, 1 - WINDOW_DAYS), to, now, tell });
       const { changed } = monitored;
+      log.info(markOf(place, RAN));
       const notes = describeMonitored(monitored).trimEnd().split("\n");
       return { items: changed, skipped: WINDOW_DAYS - changed, rejected: 0, notes };
     } catch (error) {
-      if (error instanceof NothingToMonitorError) return { items: 0, skipped: 0, rejected: 0, notes: [error.message] };
-      throw error;
+      if (!(error instanceof NothingToMonitorError)) throw error;
+      log.info(markOf(place, RAN));
+      return { items: 0, skipped: 0, rejected: 0, notes: [error.message] };
     }
   }
 }

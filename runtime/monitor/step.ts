@@ -8,6 +8,7 @@ import {
   DEEP_FEATURES,
   MODEL_ANSWERS,
   MONITORED_DAYS,
+  PAGES_BY_DAY,
   QUARANTINED_BY_DAY,
   REFUSED_BY_DAY,
   STANDING_FEEDBACK,
@@ -19,6 +20,7 @@ import { calibrationGap } from "./estimate";
 import { FeatureSpread } from "./feature-spread";
 import { measured } from "./measured";
 import { type ConfirmedAnswer, type DayRow, type LiveAnswer, type MonitoredLife, rowsOfDay } from "./report";
+import { type Signal, signalsOf } from "./signals";
 import { INPUT_STATISTICS, Watch, type WatchedDay, type WatchedScan } from "./watch";
 
 export interface MonitorContext {
@@ -33,6 +35,14 @@ export interface MonitorContext {
 
 /** There is no model, or nothing that its answers could be compared with. */
 export class NothingToMonitorError extends Error {}
+
+export interface MonitoredDays {
+  readonly from: string;
+  readonly to: string;
+  readonly now: Date;
+  /** Is told what no earlier run has stored of these days. @default nobody */
+  readonly tell?: (signal: Signal) => void;
+}
 
 /** What monitoring found, a row a number. */
 export interface Monitored {
@@ -55,7 +65,7 @@ export interface Monitored {
  */
 export async function monitorDays(
   { buckets, warehouse, progress, signal }: MonitorContext,
-  { from, to, now }: { readonly from: string; readonly to: string; readonly now: Date },
+  { from, to, now, tell }: MonitoredDays,
 ): Promise<Monitored> {
   const current = await currentModel(buckets.models);
   if (!current)
@@ -125,13 +135,14 @@ export async function monitorDays(
   });
   const life: MonitoredLife = {
     ...{ answers, confirmed, watched, days, threshold },
+    pages: await warehouse.ask(PAGES_BY_DAY, { before }),
     quarantined: await warehouse.ask(QUARANTINED_BY_DAY, { before }),
     refused: await warehouse.ask(REFUSED_BY_DAY, { before }),
     gap: calibrationGap(reference, threshold),
     reference: reference.map(({ probability }) => logOddsOf(probability)),
   };
   const told = daysBetween(from, to).map((day) => rowsOfDay(day, life));
-  const changed = await store(warehouse, model, told, { from, to, now });
+  const changed = await store(warehouse, model, told, { from, to, now, ...(tell ? { tell } : {}) });
   return { model, from, to, reference: reference.length, rows: told.flat(), changed };
 }
 
@@ -194,7 +205,7 @@ async function store(
   warehouse: Warehouse,
   model: string,
   told: readonly (readonly DayRow[])[],
-  { from, to, now }: { readonly from: string; readonly to: string; readonly now: Date },
+  { from, to, now, tell }: MonitoredDays,
 ): Promise<number> {
   const stored = await warehouse.ask(MONITORED_DAYS, { model, from, to });
   let changed = 0;
@@ -203,6 +214,9 @@ async function store(
     if (day === undefined) continue;
     const before = stored.filter((row) => row.day === day);
     if (contentOf(before) === contentOf(rows)) continue;
+    const known = new Set(signalsOf(before).map(({ name }) => name));
+    // Before the rows are there: a run that is killed in between is told of twice rather than never.
+    for (const signal of signalsOf(rows)) if (!known.has(signal.name)) tell?.(signal);
     changed++;
     const revision = (before[0]?.revision ?? 0) + 1;
     const computed_at = now.toISOString();

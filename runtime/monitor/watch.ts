@@ -4,16 +4,7 @@ import { ConformalStream } from "./conformal";
 import { type AnyBet, betsOn, Detector, type Driver, logBet, SHIFT_BETS, type TailBet } from "./detector";
 import { FEATURE_STATISTICS } from "./feature-spread";
 import { PICTURE_STATISTICS } from "./picture-statistics";
-
-/** What is watched. Each rings for itself. */
-export const WATCHES = ["input", "prediction", "feedback"] as const;
-export type WatchName = (typeof WATCHES)[number];
-
-/**
- * Days: the mean time to a false alarm is at least that, so a month of 30 days has at most .15 + .1 + .2 = .45 of them, at
- * any number of scans a day.
- */
-export const PATIENCE: Readonly<Record<WatchName, number>> = { input: 200, prediction: 300, feedback: 150 };
+import { PATIENCE, type WatchName } from "./watches";
 
 /** Names of the numbers of a scan that the watch over the input sees, in this order. */
 export const INPUT_STATISTICS = [...PICTURE_STATISTICS, ...FEATURE_STATISTICS, "origin"] as const;

@@ -1,20 +1,10 @@
 import { laterDay } from "./days";
 import { type AlarmDetail, type DayRow, WINDOW_DAYS } from "./report";
 import type { Monitored } from "./step";
-import type { WatchName } from "./watch";
+import { ADVICE, type WatchName } from "./watches";
 
 /** A number of things: `1 scan`, `2 scans`. */
 export const counted = (n: number, noun: string): string => `${n} ${noun}${n === 1 ? "" : "s"}`;
-
-/** What an alarm means, and what a person does about it. */
-export const ADVICE: Readonly<Record<WatchName, string>> = {
-  input:
-    "The scans come otherwise than those the model was tested on. Look at the scans it names; ask what changed at the scanner, in the export or among the patients; until that is known, have a person read what the model says.",
-  prediction:
-    "The model finds Cancer more or less often than among the scans it was tested on. Ask whether other patients are sent; if not, compare its answers of these days with the reports.",
-  feedback:
-    "People contradict the model more than its test scans did. Read the contradicted answers; if they are right, take the model back: npm run models -- rollback.",
-};
 
 const RUN =
   "Run npm run monitor -- --out WORKSPACE where the workspace lies; on Google Cloud it is the step monitor of the daily workflow: look why it has not run.";

@@ -3,7 +3,8 @@ import { mixSeed, uniform } from "../../platform/random";
 import { calibrationGap, estimatedAccuracy, feedbackAccuracy, type Share } from "../estimate";
 import { FEATURE_STATISTICS, type FeatureSpread } from "../feature-spread";
 import { PICTURE_STATISTICS } from "../picture-statistics";
-import { type Alarm, type Confirmed, INPUT_STATISTICS, Watch, type WatchedScan, type WatchName } from "../watch";
+import { type Alarm, type Confirmed, INPUT_STATISTICS, Watch, type WatchedScan } from "../watch";
+import type { WatchName } from "../watches";
 import type { PoolScan } from "./pool";
 
 /** A hospital whose scans are drawn from a pool. */

@@ -5,7 +5,7 @@ import { DEEP_FEATURES, type Warehouse } from "../../platform/warehouse";
 import type { Workspace } from "../../platform/workspace";
 import { currentModel } from "../../registry";
 import { FeatureSpread } from "../feature-spread";
-import { PATIENCE, WATCHES, type WatchName } from "../watch";
+import { PATIENCE, WATCHES, type WatchName } from "../watches";
 import type { PictureDrift } from "./drifts";
 import type { Drift } from "./kinds";
 import { type Change, type Life, live, movedStatistics, Population } from "./life";

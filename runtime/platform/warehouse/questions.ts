@@ -390,6 +390,19 @@ GROUP BY 1, 2
 ORDER BY 1, COALESCE(reason, '')`,
 );
 
+/** Pages that came on each day, refused ones among them. */
+export const PAGES_BY_DAY = question(
+  "pages by day",
+  ["images"],
+  z.strictObject({ before: z.string() }),
+  z.object({ day: z.string(), pages: z.int() }),
+  ({ table, parameter }) => `SELECT ${dayOf("ingested_at")} AS day, COUNT(*) AS pages
+FROM ${table("images")} AS images
+WHERE ingested_at < CAST(${parameter("before")} AS TIMESTAMP)
+GROUP BY 1
+ORDER BY 1`,
+);
+
 /**
  * Requests for a prediction that were refused (4xx), and those that the service failed on, by day and code.
  * `before`: as of {@link MODEL_ANSWERS}.

@@ -4,7 +4,9 @@ import { join } from "node:path";
 import type { GreyImage } from "../../../runtime/imaging";
 import { describeMonitored, type Monitored, monitorDays } from "../../../runtime/monitor";
 import { MonitorService } from "../../../runtime/monitor/service";
+import { markOf, QUARANTINE, SIGNALS, type SignalKind, signalsOf } from "../../../runtime/monitor/signals";
 import { drifted } from "../../../runtime/monitor/simulate/drifts";
+import { createLogger } from "../../../runtime/platform/logging";
 import { silentProgress } from "../../../runtime/platform/progress";
 import { mixSeed, normal, uniform } from "../../../runtime/platform/random";
 import { type ImageRow, MONITORED_DAYS } from "../../../runtime/platform/warehouse";
@@ -191,9 +193,11 @@ test("without stored answers for held-out scans it says what to do", async () =>
 });
 
 describe("the step on a cluster", () => {
+  const said: string[] = [];
   const ask = async (type: string) => {
     const { buckets, warehouse } = spaces.at(-1) as Workspace;
-    const tools = { progress: silentProgress, signal: new AbortController().signal };
+    const log = createLogger("monitor", { destination: { write: (line) => void said.push(JSON.parse(line).message) } });
+    const tools = { progress: silentProgress, signal: new AbortController().signal, log, place: "brain_tumor_mercy" };
     const service = new MonitorService({ buckets, warehouse, ...tools }, () => new Date("2026-05-20T12:00:00Z"));
     return (await service.handle({ header: { type }, payload: new Uint8Array() })).header;
   };
@@ -204,7 +208,19 @@ describe("the step on a cluster", () => {
     const { items, skipped, notes } = (await ask("monitor")) as { items: number; skipped: number; notes: string[] };
     expect([items > 0, items + skipped]).toEqual([true, 30]);
     expect(notes[0]).toContain(MODEL);
+    // A person is told of each alarm once, by the words that its alert has.
+    const { advice } = SIGNALS.find(({ name }) => name === "alarm-input") as SignalKind;
+    const ran = markOf("brain_tumor_mercy", "ran");
+    const mark = markOf("brain_tumor_mercy", "alarm-input");
+    const rang = said
+      .filter((line) => line.startsWith(mark))
+      .map((line) => line.slice(mark.length + 1, mark.length + 11));
+    expect(rang[0]).toMatch(/^2026-05-1[1-7]$/);
+    expect(said).toEqual([...new Set(rang)].map((day) => `${mark} ${day}: ${advice}`).concat(ran));
+    expect(said.at(-1)).toBe(ran);
+    said.length = 0;
     expect(await ask("monitor")).toMatchObject({ items: 0, skipped: 30, rejected: 0 });
+    expect(said).toEqual([ran]);
     expect(space).toBeDefined();
     await expect(ask("dance")).rejects.toThrow('no request of the type "dance"');
   });
@@ -217,5 +233,25 @@ describe("the step on a cluster", () => {
       rejected: 0,
       notes: [expect.stringContaining("There is no model here yet")],
     });
+    expect(said.at(-1)).toBe(markOf("brain_tumor_mercy", "ran"));
   });
+});
+
+test("of quarantine a person is told where it is a large share of enough pages", () => {
+  const day = (name: string, pages: number, ...refused: number[]) => [
+    { day: name, name: "pages", part: null, value: pages },
+    ...refused.map((value, i) => ({ day: name, name: "quarantined", part: `reason-${i}`, value })),
+  ];
+  const many = QUARANTINE.share * 100;
+  expect(
+    signalsOf([
+      ...day("2026-05-01", 100, many),
+      ...day("2026-05-02", 100, many, 1),
+      ...day("2026-05-03", QUARANTINE.pages - 1, QUARANTINE.pages - 1),
+      ...day("2026-05-04", QUARANTINE.pages, QUARANTINE.pages),
+    ]),
+  ).toEqual([
+    { name: "quarantine", day: "2026-05-02" },
+    { name: "quarantine", day: "2026-05-04" },
+  ]);
 });

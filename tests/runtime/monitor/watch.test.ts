@@ -1,12 +1,6 @@
 import { PICTURE_STATISTICS } from "../../../runtime/monitor/picture-statistics";
-import {
-  type Confirmed,
-  INPUT_STATISTICS,
-  oneOfEach,
-  PATIENCE,
-  Watch,
-  type WatchedScan,
-} from "../../../runtime/monitor/watch";
+import { type Confirmed, INPUT_STATISTICS, oneOfEach, Watch, type WatchedScan } from "../../../runtime/monitor/watch";
+import { PATIENCE } from "../../../runtime/monitor/watches";
 import { sigmoid } from "../../../runtime/platform/numbers";
 import { mixSeed, normal, uniform } from "../../../runtime/platform/random";
 

@@ -24,6 +24,7 @@ import {
   MONITORED_DAYS,
   type MonitoringRow,
   ObjectStoreWarehouse,
+  PAGES_BY_DAY,
   PICTURE_STATISTICS,
   PLANNED_IMAGES,
   QUARANTINED_BY_DAY,
@@ -479,6 +480,12 @@ describe("what monitoring asks", () => {
       { day: "2026-05-01", reason: null, pages: 1 },
       { day: "2026-05-01", reason: "truncated", pages: 2 },
       { day: "2026-05-02", reason: "truncated", pages: 1 },
+    ]);
+    // Beside all that came, by which the share is told.
+    const came = await ask(PAGES_BY_DAY, { before: "2026-05-03" });
+    expect(came.filter(({ day }) => day >= "2026-05-01")).toEqual([
+      { day: "2026-05-01", pages: 3 },
+      { day: "2026-05-02", pages: 1 },
     ]);
   });
 
