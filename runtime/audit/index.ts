@@ -1,6 +1,8 @@
 export { type Act, writeAct } from "./act";
+export { type Erasure, FORGOTTEN, writeErasure } from "./erasure";
 export { leafOfRow, newSalt, SEALED_TABLE_NAMES } from "./leaf";
 export { ForkedLog, type LogStore } from "./log";
+export { ForgedPlan } from "./plan";
 export { type ConsistencyProof, type InclusionProof, NothingToProve, proveConsistency, proveInclusion } from "./proof";
 export { RolledBackLog, type Sealed, type SealOptions, seal } from "./seal";
 export { openSigner, type Signer } from "./signer";

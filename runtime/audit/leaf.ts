@@ -1,5 +1,5 @@
 import { createHmac, randomBytes } from "node:crypto";
-import type { Row, TableName, Warehouse } from "../platform/warehouse";
+import type { DamagedRowsError, Row, TableName, Warehouse } from "../platform/warehouse";
 import { leafHash } from "./merkle";
 
 /** The tables whose every row is a leaf, and the column that says when a row was made. */
@@ -12,13 +12,23 @@ export const SEALED_TABLE_NAMES = Object.keys(SEALED_TABLES) as readonly SealedT
 /** Bytes: more than anybody can try. */
 const SALT_BYTES = 16;
 
-/** The rows of a batch; none where there is no such batch. @throws {DamagedRowsError} */
-export async function rowsOf(
-  warehouse: Pick<Warehouse, "batch">,
+/** Batches that are asked for at once. */
+const SOME = 500;
+
+/** The rows of some batches, each batch once, by their names; those that cannot be read as the error that says why. */
+export async function* rowsOfMany(
+  warehouse: Pick<Warehouse, "someBatches">,
   table: SealedTable,
-  batch: string,
-): Promise<readonly SealedRow[]> {
-  return ((await warehouse.batch(table, batch)) ?? []) as readonly SealedRow[];
+  names: readonly string[],
+): AsyncGenerator<{ readonly batch: string; readonly rows: readonly SealedRow[] | DamagedRowsError }> {
+  for (let start = 0; start < names.length; start += SOME) {
+    const some = names.slice(start, start + SOME);
+    const found = (await warehouse.someBatches(table, some)) as ReadonlyMap<
+      string,
+      readonly SealedRow[] | DamagedRowsError
+    >;
+    for (const batch of some) yield { batch, rows: found.get(batch) ?? [] };
+  }
 }
 
 /** A salt for a new row. It lies in the row and nowhere else: with the row it is gone. */

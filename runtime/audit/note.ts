@@ -62,6 +62,10 @@ export function decodeKey(text: string): NoteKey {
   return { name, id, publicKey };
 }
 
+/** Whether a text has this Ed25519 signature of a key. */
+export const isSignedBy = ({ publicKey }: NoteKey, text: Buffer, signature: Buffer): boolean =>
+  verify(null, text, publicKey, signature);
+
 const THROUGH = "through ";
 
 export function checkpointText({ origin, size, root, through }: Checkpoint): string {

@@ -56,7 +56,7 @@ export async function proveInclusion(
   const hash = leafHash(data);
   const log = new Log(store);
   const { key, note, checkpoint } = await newest(log);
-  const index = await new Plans(store).find({ digest, table }, timeOf(table, row));
+  const index = await new Plans(store, key).find({ digest, table }, timeOf(table, row));
   if (index === undefined || index >= checkpoint.size)
     throw new NothingToProve(
       `${id} is written down and not sealed yet, or was changed since. Its leaf is ${hash.toString("hex")}; npm run audit -- seal gives it its place.`,

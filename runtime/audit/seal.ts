@@ -5,7 +5,7 @@ import type { Progress } from "../platform/progress";
 import type { ObjectStore } from "../platform/stores";
 import { type AuditRow, DamagedRowsError, type Warehouse } from "../platform/warehouse";
 import { writeAct } from "./act";
-import { digestOf, rowsOf, SEALED_TABLE_NAMES, type SealedRow, type SealedTable, timeOf } from "./leaf";
+import { digestOf, rowsOfMany, SEALED_TABLE_NAMES, type SealedRow, type SealedTable, timeOf } from "./leaf";
 import { Lease } from "./lease";
 import { type Chunk, ForkedLog, Log, type LogStore } from "./log";
 import { type Checkpoint, checkpointText, type NoteKey, openCheckpoint, signedNote } from "./note";
@@ -13,7 +13,7 @@ import { type Plan, Plans } from "./plan";
 import type { Signer } from "./signer";
 
 export interface SealOptions {
-  readonly warehouse: Pick<Warehouse, "batches" | "batch" | "append">;
+  readonly warehouse: Pick<Warehouse, "batches" | "someBatches" | "append">;
   /** Where the log lies, beside the rows. */
   readonly log: ObjectStore;
   /** Where the rows' writers cannot reach. @default none */
@@ -59,6 +59,8 @@ export class RolledBackLog extends Error {}
 
 /** Leaves of a checkpoint, but for a batch that is larger. */
 const CHUNK = 2048;
+/** The lease was written just now. */
+const CLOCK_MS = 300_000;
 const LATE_ACTION = "seal-late";
 
 /** Whether a row of `audit` says that a late batch was taken in knowingly. */
@@ -80,7 +82,8 @@ interface Batch extends LateBatch {
  *
  * Killed at any point, the next one goes on: what is to be added is written down before it is.
  *
- * @throws {RolledBackLog} @throws {ForkedLog} @throws {ConfigurationError} for another key
+ * @throws {RolledBackLog} @throws {ForkedLog} @throws {ForgedPlan} for what another has planned
+ * @throws {ConfigurationError} for another key, or a clock that is ahead
  */
 export async function seal(options: SealOptions): Promise<Sealed> {
   const lease = await Lease.take(options.log);
@@ -120,13 +123,14 @@ class Sealer {
     private readonly lease: Lease,
   ) {
     this.log = new Log(options.log);
-    this.plans = new Plans(options.log);
+    this.plans = new Plans(options.log, options.signer.key);
     this.archive = options.archive && new Log(options.archive);
     this.key = options.signer.key;
   }
 
   async seal(): Promise<Sealed> {
     const { waitMs, late: takeLate = false, now = () => new Date(), signal } = this.options;
+    await requireClock(this.options.log);
     await requireKey(this.log, this.key);
     if (this.archive) await requireKey(this.archive, this.key);
     let checkpoint = await this.log.newest(this.key);
@@ -146,7 +150,8 @@ class Sealer {
     const before = checkpoint?.size ?? 0;
     for await (const plan of this.planned(taken, before, horizon, until)) {
       signal?.throwIfAborted();
-      if (!(await this.plans.create(plan))) throw new RolledBackLog("Another seal went on meanwhile. Start it again.");
+      if (!(await this.plans.create(plan, this.options.signer)))
+        throw new RolledBackLog("Another seal went on meanwhile. Start it again.");
       const done = await this.carryOut(plan);
       checkpoint = done.checkpoint;
       if (this.archive) await copy(this.archive, plan, done.note, checkpoint, this.key);
@@ -217,16 +222,11 @@ class Sealer {
     for (const table of SEALED_TABLE_NAMES) {
       const names = (await warehouse.batches(table)).filter((batch) => !sealed.has(lateSubject({ table, batch })));
       progress?.start(names.length);
-      for (const batch of names) {
+      for await (const { batch, rows } of rowsOfMany(warehouse, table, names)) {
         signal?.throwIfAborted();
         progress?.advance(1, table);
-        try {
-          const rows = await rowsOf(warehouse, table, batch);
-          if (rows.length > 0) found.push(asBatch(table, batch, rows));
-        } catch (error) {
-          if (!(error instanceof DamagedRowsError)) throw error;
-          unreadable.push(error.message);
-        }
+        if (rows instanceof DamagedRowsError) unreadable.push(rows.message);
+        else if (rows.length > 0) found.push(asBatch(table, batch, rows));
       }
       progress?.finish();
     }
@@ -276,6 +276,19 @@ async function copy(archive: Log, chunk: Chunk, note: string, { size, root }: Ch
   if (!(await archive.add(chunk)).equals(root))
     throw new ForkedLog(`${archive.store.uri} does not come to the root of the log here at leaf ${size}.`);
   await archive.sign(size, note, key);
+}
+
+/**
+ * A seal under a clock that is ahead would make every row until then a late one. On a laptop one clock tells of all; the
+ * store of a bucket has its own.
+ */
+async function requireClock(log: ObjectStore): Promise<void> {
+  const written = (await log.stat("lease.json"))?.updated;
+  const ahead = written === undefined ? 0 : Date.now() - Date.parse(written);
+  if (ahead > CLOCK_MS)
+    throw new ConfigurationError("The clock", [
+      `it is ${Math.round(ahead / 1000)} seconds ahead of that of ${log.uri}: a seal would make every row until then a late one. Set it.`,
+    ]);
 }
 
 async function requireKey(log: Log, { name }: NoteKey): Promise<void> {

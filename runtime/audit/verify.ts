@@ -1,16 +1,21 @@
+import { ChecksumMismatchError, type ReadableStore } from "../platform/stores";
 import { type AuditRow, DamagedRowsError, type Warehouse } from "../platform/warehouse";
-import { digestOf, type LeafData, rowsOf, SEALED_TABLE_NAMES, type SealedTable, timeOf } from "./leaf";
+import { type Erasure, erasureOf, writtenErasures } from "./erasure";
+import { digestOf, type LeafData, leafBytes, rowsOfMany, SEALED_TABLE_NAMES, type SealedTable, timeOf } from "./leaf";
 import { Log, type LogStore } from "./log";
+import { leafHash } from "./merkle";
 import { BadNote, type Checkpoint, encodeKey, type NoteKey } from "./note";
-import { type Place, Plans } from "./plan";
+import { ForgedPlan, type Place, type Plan, Plans } from "./plan";
 import { acceptsLate, lateSubject } from "./seal";
 import { type Finding, type Walked, walk } from "./walk";
 
 export interface VerifyOptions {
-  readonly warehouse: Pick<Warehouse, "batches" | "batch">;
+  readonly warehouse: Pick<Warehouse, "batches" | "someBatches">;
   readonly log: LogStore;
   /** @default none */
   readonly archive?: LogStore | undefined;
+  /** Bucket of reports, where erasures are written down. @default of none is known */
+  readonly reports?: ReadableStore | undefined;
 }
 
 export interface Verified {
@@ -38,7 +43,7 @@ const NO_ARCHIVE =
  * Computes every leaf anew from the rows, the tree from the leaves, here and in the archive, and compares all of it. Of the
  * two logs the longer one counts, and the archive's where both are as long.
  */
-export async function verifyLog({ warehouse, log, archive }: VerifyOptions): Promise<Verified> {
+export async function verifyLog({ warehouse, log, archive, reports }: VerifyOptions): Promise<Verified> {
   const findings: Finding[] = [];
   const notes: string[] = archive ? [] : [NO_ARCHIVE];
   const [here, there] = [new Log(log), archive && new Log(archive)];
@@ -62,25 +67,46 @@ export async function verifyLog({ warehouse, log, archive }: VerifyOptions): Pro
   }
   if (remote) compare(local, remote, findings, notes);
   const trusted = remote && remote.leaves.length >= local.leaves.length ? remote : local;
-  const plans = await plannedPlaces(new Plans(log), trusted.leaves);
-  if (plans.problem) notes.push(plans.problem);
+  const plans = await plannedPlaces(new Plans(log, key), trusted.leaves, local.leaves.length);
+  findings.push(...plans.findings);
   const check = new RowCheck(trusted, plans.places);
-  for (const table of SEALED_TABLE_NAMES)
-    for (const batch of await warehouse.batches(table)) {
-      try {
-        for (const [row, values] of (await rowsOf(warehouse, table, batch)).entries()) {
-          const accepted = table === "audit" ? acceptsLate(values as AuditRow) : undefined;
-          check.add(
-            { table, batch, row, digest: digestOf(table, values), time: Date.parse(timeOf(table, values)) },
-            accepted,
-          );
-        }
-      } catch (error) {
-        if (!(error instanceof DamagedRowsError)) throw error;
-        check.unreadable(table, batch, error.message);
+  const erasures = new Erasures(reports ? await writtenErasures(reports) : new Map());
+  /** Rows of acts wait until all of them are known: they tell what was erased. */
+  const acts: FoundRow[][] = [];
+  // Acts come first.
+  for (const table of SEALED_TABLE_NAMES) {
+    for await (const { batch, rows } of rowsOfMany(warehouse, table, await warehouse.batches(table))) {
+      if (rows instanceof DamagedRowsError) {
+        check.unreadable(table, batch, rows.message);
+        continue;
+      }
+      const found = rows.map((values, row): FoundRow => {
+        const digest = digestOf(table, values);
+        return { table, batch, row, planned: row, digest, time: Date.parse(timeOf(table, values)) };
+      });
+      if (table !== "audit") {
+        check.add(found);
+        continue;
+      }
+      acts.push(found);
+      for (const [row, values] of (rows as readonly AuditRow[]).entries()) {
+        check.accept(acceptsLate(values));
+        erasures.told(erasureOf(values), check.isLeaf(found[row] as FoundRow));
       }
     }
+    if (table !== "audit") continue;
+    check.erase(erasures.sealed);
+    for (const found of acts) check.add(found);
+  }
   findings.push(...check.findings());
+  if (check.erased > 0)
+    notes.push(
+      `${check.erased} leaves have lost their rows, or what linked these, by ${erasures.sealed.length} erasures that are leaves themselves (npm run forget).`,
+    );
+  if (erasures.waiting > 0)
+    notes.push(
+      `${erasures.waiting} erasures are written down and not sealed yet: until they are, what they took away is told of as changed or deleted.`,
+    );
   if (check.acceptedLate > 0)
     notes.push(
       `${check.acceptedLate} leaves say a time before an earlier seal, and were taken in by npm run audit -- seal --late.`,
@@ -152,28 +178,62 @@ function compare(here: Walked, archive: Walked, findings: Finding[], notes: stri
     notes.push(`${mine - its} leaves are not in the archive yet: npm run audit -- seal brings them there.`);
 }
 
-/** Which rows the leaves were of, as far as the plans that lie here are those of the leaves. */
-async function plannedPlaces(plans: Plans, leaves: readonly LeafData[]) {
-  const places: (Place | undefined)[] = [];
-  try {
-    for (const from of await plans.all()) {
-      const planned = (await plans.read(from))?.leaves ?? [];
-      for (const [index, { table, digest, batch, row }] of planned.entries()) {
-        const leaf = leaves[from + index];
-        if (leaf?.digest === digest && leaf.table === table) places[from + index] = { batch, row };
-      }
-    }
-  } catch {
-    return {
-      places,
-      problem: "What says which row is which leaf is damaged here: rows are found by their hashes alone.",
-    };
+/** Erasures whose acts are known: what they name is believed once an act that has their hash is a leaf. */
+class Erasures {
+  readonly sealed: Erasure[] = [];
+  waiting = 0;
+
+  constructor(private readonly written: ReadonlyMap<string, Erasure>) {}
+
+  /** @param hash that an act has, if it tells of an erasure */
+  told(hash: string | undefined, isLeaf: boolean): void {
+    const erasure = hash === undefined ? undefined : this.written.get(hash);
+    if (!erasure) return;
+    if (isLeaf) this.sealed.push(erasure);
+    else this.waiting++;
   }
-  return { places, problem: undefined };
+}
+
+/**
+ * Which rows the leaves were of, as far as the plans that lie here are those of the leaves.
+ * @param size leaves that the log here has: what says nothing of one of these leaves its order unknown
+ */
+async function plannedPlaces(plans: Plans, leaves: readonly LeafData[], size: number) {
+  const places: (Place | undefined)[] = [];
+  const findings: Finding[] = [];
+  const unknown = (from: number, why: string) =>
+    findings.push({
+      ...{ kind: "damaged-log", leaf: from },
+      sentence: `${why} Of leaves from ${from} on it is not known which rows they were of: another order of these is not seen.`,
+    });
+  let next = 0;
+  for (const from of await plans.all()) {
+    let planned: Plan["leaves"] = [];
+    try {
+      planned = (await plans.read(from))?.leaves ?? [];
+    } catch (error) {
+      if (!(error instanceof ForgedPlan || error instanceof SyntaxError || error instanceof ChecksumMismatchError))
+        throw error;
+      unknown(from, error.message);
+      // What it would have said of the following ones is said once.
+      next = Number.NaN;
+    }
+    if (next < from && next < size) unknown(next, "What was written down of them in audit/seals is missing.");
+    next = from + planned.length;
+    for (const [index, { table, digest, batch, row }] of planned.entries()) {
+      const leaf = leaves[from + index];
+      if (leaf?.digest === digest && leaf.table === table) places[from + index] = { batch, row };
+    }
+    if (planned.length === 0) next = Number.NaN;
+  }
+  if (next < size) unknown(next, "What was written down of them in audit/seals is missing.");
+  return { places, findings };
 }
 
 interface FoundRow extends LeafData, Place {
   readonly table: SealedTable;
+  /** Its place in the batch before rows of it were erased. */
+  planned: number;
   /** Milliseconds. */
   readonly time: number;
 }
@@ -191,6 +251,12 @@ class RowCheck {
   private readonly unknown = new Set<FoundRow>();
   private readonly broken = new Map<string, string>();
   private readonly accepted = new Set<string>();
+  /** Leaves that lost their rows knowingly, and by batch where those were. */
+  private readonly erasedLeaves = new Set<number>();
+  private readonly erasedRows = new Map<string, number[]>();
+  /** Leaves of what stays of an erased row. */
+  private readonly kept = new Set<string>();
+  erased = 0;
   /** By batch: its oldest row that is a leaf, so that none of an earlier time comes in with one of now. */
   private readonly times = new Map<string, number>();
   private readonly leavesOf = new Map<string, number[]>();
@@ -207,9 +273,47 @@ class RowCheck {
     }
   }
 
-  add(row: FoundRow, accepted: string | undefined): void {
+  accept(late: string | undefined): void {
+    if (late !== undefined) this.accepted.add(late);
+  }
+
+  isLeaf(row: LeafData): boolean {
+    return this.byDigest.has(`${row.table}/${row.digest}`);
+  }
+
+  /** Before the first row. */
+  erase(erasures: readonly Erasure[]): void {
+    if (erasures.length === 0) return;
+    const gone = new Set(erasures.flatMap(({ leaves }) => leaves));
+    for (const leaf of erasures.flatMap(({ kept }) => kept)) this.kept.add(leaf);
+    for (const [leaf, data] of this.log.leaves.entries()) {
+      if (!gone.has(hashOf(data))) continue;
+      this.erasedLeaves.add(leaf);
+      const place = this.places[leaf];
+      // Of acts a part stays in its place.
+      if (!place || data.table === "audit") continue;
+      const name = lateSubject({ table: data.table, batch: place.batch });
+      this.erasedRows.set(name, [...(this.erasedRows.get(name) ?? []), leaf]);
+    }
+  }
+
+  /** The rows of a batch. */
+  add(rows: readonly FoundRow[]): void {
+    const [first] = rows;
+    const erased = first && this.erasedRows.get(lateSubject(first));
+    if (erased) {
+      const there = new Set(rows.map(({ digest }) => digest));
+      const gone = erased
+        .filter((leaf) => !there.has(this.log.leaves[leaf]?.digest ?? ""))
+        .map((leaf) => this.places[leaf]?.row ?? 0)
+        .sort((a, b) => a - b);
+      for (const row of rows) for (const before of gone) if (before <= row.planned) row.planned++;
+    }
+    for (const row of rows) this.addRow(row);
+  }
+
+  private addRow(row: FoundRow): void {
     this.rows++;
-    if (accepted !== undefined) this.accepted.add(accepted);
     const name = lateSubject(row);
     const leaves = this.leaves(row);
     if (leaves.length === 0) this.unknown.add(row);
@@ -230,9 +334,9 @@ class RowCheck {
     return first === undefined ? [] : [first, ...(this.twins.get(`${table}/${digest}`) ?? [])];
   }
 
-  private isAt(leaf: number, { table, batch, row }: FoundRow): boolean {
+  private isAt(leaf: number, { table, batch, planned }: FoundRow): boolean {
     const place = this.places[leaf];
-    return place?.batch === batch && place.row === row && this.log.leaves[leaf]?.table === table;
+    return place?.batch === batch && place.row === planned && this.log.leaves[leaf]?.table === table;
   }
 
   private see(leaf: number, name: string): void {
@@ -273,10 +377,19 @@ class RowCheck {
 
   /** Leaves without their rows. */
   private *missing(): Generator<Finding> {
-    const strangers = new Map([...this.unknown].map((row) => [`${lateSubject(row)} ${row.row}`, row]));
+    const strangers = new Map([...this.unknown].map((row) => [`${lateSubject(row)} ${row.planned}`, row]));
     for (const [leaf, { table }] of this.log.leaves.entries()) {
       if (this.seen[leaf]) continue;
       const place = this.places[leaf];
+      if (this.erasedLeaves.has(leaf)) {
+        const left = place && strangers.get(`${lateSubject({ table, batch: place.batch })} ${place.row}`);
+        const known = left !== undefined && this.kept.has(hashOf(left));
+        if (known) this.unknown.delete(left);
+        if (known || table !== "audit") {
+          this.erased++;
+          continue;
+        }
+      }
       const time = sealedAt(this.log, leaf);
       if (!place) {
         yield {
@@ -348,6 +461,8 @@ class RowCheck {
       }
   }
 }
+
+const hashOf = (leaf: LeafData): string => leafHash(leafBytes(leaf)).toString("hex");
 
 const iso = (time: number) => new Date(time).toISOString();
 

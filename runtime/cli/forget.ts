@@ -1,6 +1,6 @@
 import { resolve } from "node:path";
+import { FORGOTTEN } from "../audit";
 import {
-  FORGOTTEN,
   type Forgotten,
   type Found,
   find,

@@ -1,4 +1,4 @@
-import { leafOfRow, SEALED_TABLE_NAMES } from "../audit";
+import { FORGOTTEN, leafOfRow, SEALED_TABLE_NAMES, writeErasure } from "../audit";
 import { ShardFiles, shardName } from "../dataset";
 import { type Identities, MANIFEST, withoutRows } from "../intake";
 import { type ErasableStore, erasable, ObjectNotFoundError } from "../platform/stores";
@@ -17,9 +17,6 @@ export interface Forgotten {
   /** Reports that spoke of it and are gone as a whole: their names. */
   readonly reports: readonly string[];
 }
-
-/** Where what is forgotten leaves a mark, below the reports. */
-export const FORGOTTEN = "forgotten/";
 
 /** What serve keeps below the reports of answers and of what it took: no step makes it anew. */
 const OF_ANSWERS = /^(answers|history|feedback[^/]*|idempotency|dicomweb)\//;
@@ -135,17 +132,24 @@ class Forgetting {
   private async ownUp(): Promise<void> {
     if (this.options.dry) return;
     const leaves: string[] = [];
+    const kept: string[] = [];
     for (const table of SEALED_TABLE_NAMES)
       for (const { row } of await this.workspace.warehouse.rows(table)) {
         const line = row as unknown as Line;
-        if (isMeant(line, table === "audit" ? this.linked() : this.answered()))
-          leaves.push(leafOfRow(table, row as SealedRow));
+        if (!isMeant(line, table === "audit" ? this.linked() : this.answered())) continue;
+        leaves.push(leafOfRow(table, row as SealedRow));
+        // What stays of an act has lost what withoutLinks empties.
+        if (table === "audit")
+          kept.push(leafOfRow(table, { ...row, subject: null, sha256: null, salt: null } as unknown as SealedRow));
       }
     if (leaves.length === 0) return;
     const { mark, now } = this.options;
-    const content = `${JSON.stringify({ at: now.toISOString(), leaves: leaves.sort() }, null, 2)}\n`;
-    const name = `${FORGOTTEN}${mark}/${now.getTime()}-leaves.json`;
-    await this.store("reports").create(name, content, { contentType: "application/json" });
+    await writeErasure(
+      { reports: this.store("reports"), warehouse: this.workspace.warehouse },
+      mark,
+      { leaves, kept },
+      now,
+    );
   }
 
   /** Rows of audit about what goes. */

@@ -73,8 +73,8 @@ export class AuditedWorkspace {
   }
 
   async verify({ archive = true } = {}): Promise<Verified> {
-    const { warehouse, close } = await openWorkspace(this.out);
-    const places = { warehouse, log: await this.log() };
+    const { warehouse, buckets, close } = await openWorkspace(this.out);
+    const places = { warehouse, log: await this.log(), reports: buckets.reports };
     try {
       return await verifyLog(archive ? { ...places, archive: await openStore(join(this.archive, "log")) } : places);
     } finally {

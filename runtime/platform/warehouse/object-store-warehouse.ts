@@ -78,6 +78,21 @@ export class ObjectStoreWarehouse implements Warehouse {
     return (await this.read(table, name))?.rows;
   }
 
+  async someBatches<T extends TableName>(
+    table: T,
+    names: readonly string[],
+  ): Promise<ReadonlyMap<string, readonly Row<T>[] | DamagedRowsError>> {
+    const found = new Map<string, readonly Row<T>[] | DamagedRowsError>();
+    for (const name of names) {
+      const rows = await this.batch(table, name).catch((error: unknown) => {
+        if (!(error instanceof DamagedRowsError)) throw error;
+        return error;
+      });
+      if (rows) found.set(name, rows);
+    }
+    return found;
+  }
+
   async rows<T extends TableName>(table: T): Promise<readonly { readonly batch: string; readonly row: Row<T> }[]> {
     const found: { batch: string; row: Row<T> }[] = [];
     for await (const { batch, rows } of this.all(table)) for (const row of rows) found.push({ batch, row });

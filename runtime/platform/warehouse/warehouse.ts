@@ -1,3 +1,4 @@
+import type { DamagedRowsError } from "./errors";
 import type { Question } from "./question";
 import type { Row, TableName } from "./tables";
 
@@ -29,6 +30,15 @@ export interface Warehouse {
 
   /** One batch, or undefined. @throws {DamagedRowsError} */
   batch<T extends TableName>(table: T, name: string): Promise<readonly Row<T>[] | undefined>;
+
+  /**
+   * Several batches by their names, those that are there: its rows, or what is wrong with one that cannot be read. Asked
+   * for many at once where a question costs by what it reads.
+   */
+  someBatches<T extends TableName>(
+    table: T,
+    names: readonly string[],
+  ): Promise<ReadonlyMap<string, readonly Row<T>[] | DamagedRowsError>>;
 
   /** All rows of a table with the batch each lies in, ordered by batch name. @throws {DamagedRowsError} */
   rows<T extends TableName>(table: T): Promise<readonly { readonly batch: string; readonly row: Row<T> }[]>;

@@ -13,7 +13,8 @@ import {
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import type { InclusionProof } from "../../../runtime/audit";
-import { newSalt, proveConsistency, proveInclusion } from "../../../runtime/audit";
+import { leafOfRow, newSalt, proveConsistency, proveInclusion, writeErasure } from "../../../runtime/audit";
+import { digestOf, type SealedRow } from "../../../runtime/audit/leaf";
 import type { ObjectStore } from "../../../runtime/platform/stores";
 import { openStore } from "../../../runtime/platform/stores";
 import { openWorkspace } from "../../../runtime/platform/workspace";
@@ -185,6 +186,93 @@ describe("verify finds and locates", () => {
     );
     rmSync(workspace.path("warehouse", "audit", act as string));
     expect((await found(workspace)).map((sentence) => sentence.split(":")[0])).toEqual(["deleted 10", "late 9"]);
+  });
+
+  test("what says which row each leaf is of: missing, damaged, and changed by who does not have the key", async () => {
+    const missing = copy();
+    rmSync(missing.path("audit", "seals", "000000000000.jsonl"));
+    expect(await found(missing)).toEqual([
+      "damaged-log 0: What was written down of them in audit/seals is missing. Of leaves from 0 on it is not known which rows they were of: another order of these is not seen.",
+    ]);
+    rmSync(missing.path("audit", "seals"), { recursive: true });
+    expect((await found(missing)).map((sentence) => sentence.split(":")[0])).toEqual(["damaged-log 0"]);
+    const changed = copy();
+    changed.edit(changed.path("audit", "seals", "000000000004.jsonl"), (text) => {
+      const [head, a, b, ...others] = text.split("\n");
+      return [head, b, a, ...others].join("\n");
+    });
+    expect((await found(changed))[0]).toMatch(
+      /^damaged-log 4: audit\/seals\/000000000004.jsonl, .* is not signed by the log's key: somebody wrote or changed it\. Of leaves from 4 on/,
+    );
+    await expect(changed.seal("2026-11-27T20:00:00.000Z")).rejects.toThrow(/is not signed by the log's key/);
+  });
+
+  test("a plan that somebody else wrote: the next seal does not carry it out", async () => {
+    const workspace = copy();
+    const row = predictionRow("p3", at(2, 0));
+    await workspace.write({ "predictions/p3": [row] });
+    // All that a seal would have planned, in its words; even with a signature of its own, of another plan.
+    const [head] = readFileSync(workspace.path("audit", "seals", "000000000004.jsonl"), "utf8").split("\n");
+    const leaf = { table: "predictions", digest: digestOf("predictions", row), batch: "p3", row: 0 };
+    for (const first of [JSON.stringify({ through: DAY_2, last: at(2, 0) }), head]) {
+      workspace.edit(
+        workspace.path("audit", "seals", "000000000009.jsonl"),
+        () => `${first}\n${JSON.stringify(leaf)}\n`,
+      );
+      await expect(workspace.seal("2026-11-27T20:00:00.000Z")).rejects.toThrow(
+        /seals\/000000000009.jsonl, .* is not signed by the log's key/,
+      );
+      expect((await found(workspace)).map((sentence) => sentence.split(":")[0])).toEqual([
+        "damaged-log 9",
+        "inserted -",
+      ]);
+    }
+    rmSync(workspace.path("audit", "seals", "000000000009.jsonl"));
+    expect(await workspace.seal("2026-11-27T20:00:00.000Z")).toMatchObject({ added: 0, late: [{ batch: "p3" }] });
+  });
+
+  test("rows that were erased, apart from others, once the act that names them is a leaf; the rows behind them keep their order", async () => {
+    const workspace = copy();
+    const space = await openWorkspace(workspace.out);
+    const scored = SECOND["predictions/scored/cnn-1/x"];
+    const [asked] = FIRST["audit/p1-a"];
+    const stays = { ...asked, salt: undefined, subject: null, sha256: null } as unknown as typeof asked;
+    const erasure = {
+      leaves: [leafOfRow("predictions", scored[0] as SealedRow), leafOfRow("audit", asked as SealedRow)],
+      kept: [leafOfRow("audit", stays as SealedRow)],
+    };
+    const parts = { reports: space.buckets.reports, warehouse: space.warehouse };
+    await writeErasure(parts, "mark", erasure, new Date(at(3, 1)));
+    await space.close();
+    const take = (all: string) => all.split("\n").slice(1).join("\n");
+    workspace.edit(workspace.rows("predictions/scored/cnn-1/x"), take);
+    workspace.edit(workspace.rows("audit/p1-a"), () => `${JSON.stringify(stays)}\n`);
+    const kinds = async (of = workspace) => (await found(of)).map((sentence) => sentence.split(":")[0]);
+    // Until a seal has taken the act, anybody could have written it.
+    expect((await kinds()).sort()).toEqual(["changed 0", "deleted 4", "reordered 5", "reordered 6"]);
+    expect((await workspace.verify()).notes.join()).toMatch(/1 erasures are written down and not sealed yet/);
+    await workspace.seal("2026-11-27T20:00:00.000Z");
+    expect(await workspace.verify()).toMatchObject({ ok: true, leaves: 10, findings: [] });
+    expect((await workspace.verify()).notes.join()).toMatch(
+      /^2 leaves have lost their rows, or what linked these, by 1 /,
+    );
+
+    const more = copy(workspace.folder);
+    rmSync(more.rows("predictions/p2"));
+    more.edit(more.rows("predictions/scored/cnn-1/x"), (all) =>
+      all.split("\n").slice(0, 2).reverse().join("\n").concat("\n"),
+    );
+    more.edit(more.rows("audit/p1-a"), (text) => text.replace("dr@hospital.org", "nobody@hospital.org"));
+    expect((await kinds(more)).sort()).toEqual(["changed 0", "deleted 3", "reordered 5", "reordered 6"]);
+    // What was written down afterwards names more: it is not what the act has the hash of.
+    const forged = copy(workspace.folder);
+    const [file] = readdirSync(forged.path("reports", "forgotten", "mark"));
+    rmSync(forged.rows("predictions/p2"));
+    const other = leafOfRow("predictions", FIRST["predictions/p2"][0] as SealedRow);
+    forged.edit(forged.path("reports", "forgotten", "mark", file as string), (text) =>
+      text.replace('"leaves": [', `"leaves": ["${other}",`),
+    );
+    expect(await kinds(forged)).toContain("deleted 3");
   });
 
   test("a tail that was cut from rows and log alike, by the archive alone", async () => {

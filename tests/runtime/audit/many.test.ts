@@ -62,8 +62,8 @@ function counted(store: ObjectStore) {
 
 test("leaves are added, and proofs given, by as many reads and writes in a long log as in a short one", async () => {
   const { store, count } = counted(await openStore(join(folder, "audit")));
-  const [log, plans] = [new Log(store), new Plans(store)];
   const signer = await openSigner(join(folder, "key.pem"));
+  const [log, plans] = [new Log(store), new Plans(store, signer.key)];
   const seals: { reads: number; creates: number; ms: number }[] = [];
   for (let from = 0; from < LEAVES; from += CHUNK) {
     const end = Math.min(LEAVES, from + CHUNK);
@@ -74,7 +74,7 @@ test("leaves are added, and proofs given, by as many reads and writes in a long 
     Object.assign(count, { read: 0, create: 0 });
     const started = performance.now();
     const last = new Date(START + (end - 1) * 1000).toISOString();
-    await plans.create({ from, through: last, last, leaves });
+    await plans.create({ from, through: last, last, leaves }, signer);
     const root = await log.add({ from, leaves });
     const text = checkpointText({ origin: signer.key.name, size: end, root, through: last });
     await log.sign(end, signedNote(text, signer.key, await signer.sign(Buffer.from(text))), signer.key);

@@ -224,7 +224,8 @@ test(
         .filter(({ subject }) => subject !== null)
         .map(({ action }) => action)
         .sort(),
-    ).toEqual(["predict", "view-overlay"]);
+      // That something was erased is an act too, which the log of acts takes in.
+    ).toEqual(["erase", "predict", "view-overlay"]);
     expect(await workspace.warehouse.rows("predictions")).toHaveLength(1);
     expect(await workspace.warehouse.rows("feedback")).toEqual([]);
     expect(await workspace.warehouse.rows("features_pca")).toHaveLength(7);
@@ -235,6 +236,13 @@ test(
     expect(tombstones).toHaveLength(2);
     // The leaves of the log whose rows went, or lost what linked them: an answer, what was said of it, three acts.
     expect(JSON.parse(tombstones[0] as string).leaves).toEqual(leaves);
+    const erase = audit.find(({ action }) => action === "erase");
+    expect(erase?.sha256).toBe(
+      createHash("sha256")
+        .update(tombstones[0] as string)
+        .digest("hex"),
+    );
+    expect(JSON.parse(tombstones[0] as string).kept).toEqual(blank.map((row) => leafOfRow("audit", row)).sort());
     expect(JSON.parse(tombstones[1] as string)).toMatchObject({ models: ["model-one"], rows: { images: 4 } });
 
     // The next steps find a data set without it, the picture that is somebody else's included.

@@ -139,6 +139,25 @@ export class BigQueryWarehouse implements Warehouse {
     return found.length === 0 ? undefined : found.map((row) => inOrder(table, row as Row<T>));
   }
 
+  async someBatches<T extends TableName>(
+    table: T,
+    names: readonly string[],
+  ): Promise<ReadonlyMap<string, readonly Row<T>[]>> {
+    const found = await this.query(
+      `Batches of ${table} could not be read`,
+      `SELECT batch, ${selected(table)} FROM ${this.raw(table)} AND batch IN UNNEST(@names) ${FIRST_ATTEMPTS} ORDER BY batch, batch_row`,
+      { names: [...names] },
+      [table],
+    );
+    const batches = new Map<string, Row<T>[]>();
+    for (const { batch, ...row } of found) {
+      const rows = batches.get(String(batch)) ?? [];
+      rows.push(inOrder(table, row as Row<T>));
+      batches.set(String(batch), rows);
+    }
+    return batches;
+  }
+
   /** Rows that were loaded by hand belong to no batch: its name is empty. */
   async rows<T extends TableName>(table: T): Promise<readonly { readonly batch: string; readonly row: Row<T> }[]> {
     const found = await this.query(
