@@ -137,6 +137,6 @@ export function platformSettings(platform: Platform, dataClass: DataClass): Stac
 
 /** Ephemeral environments share the platform's long-lived keys; every other hospital has its own. */
 export function keyChoice(hospital: Hospital, platform: Pick<Platform, "project">): KeyChoice {
-  const { kmsKey, pseudonymKey } = hospital;
-  return { kmsKey, pseudonymKey, shared: hospital.tier === "ephemeral" && { project: platform.project } };
+  const { kmsKey, pseudonymKey, auditKey } = hospital;
+  return { kmsKey, pseudonymKey, auditKey, shared: hospital.tier === "ephemeral" && { project: platform.project } };
 }

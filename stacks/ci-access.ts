@@ -5,6 +5,7 @@ import { ServiceAccountIamMember } from "@cdktf/provider-google/lib/service-acco
 import { Construct } from "constructs";
 import type { ITerraformDependable } from "../constructs/core/cdktf";
 import { Identity } from "../constructs/core/identity";
+import { projectRole, STARTER_ROLE } from "../constructs/core/naming";
 import { acknowledge } from "../constructs/policy";
 import type { SecureBucket } from "../constructs/storage";
 import { CI_DEPLOYER, type Platform } from "./platform-config";
@@ -27,6 +28,7 @@ const DEPLOY_ROLES = [
   "roles/artifactregistry.admin",
   "roles/bigquery.dataOwner",
   "roles/cloudfunctions.admin",
+  "roles/cloudscheduler.admin",
   "roles/compute.instanceAdmin.v1",
   "roles/compute.networkAdmin",
   "roles/compute.securityAdmin",
@@ -53,6 +55,12 @@ export const GRANTABLE_PROJECT_ROLES = [
   "roles/monitoring.metricWriter",
   "roles/storage.objectViewer",
 ] as const;
+
+/** The same with the roles that the project has of its own. */
+export const grantable = (project: string, roles: readonly string[] = GRANTABLE_PROJECT_ROLES): readonly string[] => [
+  ...roles,
+  projectRole({ project }, STARTER_ROLE),
+];
 
 /** A condition under which these roles may be handed out and no others. https://cloud.google.com/iam/docs/setting-limits-on-granting-roles */
 export const grantsOnly = (roles: readonly string[]): string =>
@@ -121,7 +129,7 @@ export class CiAccess extends Construct {
       condition: {
         title: "environment-roles",
         description: "Only the roles that an environment's identities are given",
-        expression: grantsOnly(GRANTABLE_PROJECT_ROLES),
+        expression: grantsOnly(grantable(environments.project)),
       },
     });
     acknowledge(

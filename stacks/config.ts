@@ -9,6 +9,7 @@ import { networkLine, networkProblems } from "../constructs/network";
 import { alertsLine, objectivesLine } from "../constructs/observability";
 import { pacsLine, pacsProblems } from "../constructs/pacs";
 import { NODE_TAG, preprocessLine } from "../constructs/preprocess";
+import { type ScheduleOf, scheduleLine } from "../constructs/schedule";
 import { budgetLine, keyLocation, keysLine, organisationLine, organisationProblems } from "../constructs/security";
 import {
   type NamedCallers,
@@ -108,6 +109,7 @@ export const LINE_PARTS: readonly { readonly key?: string; readonly part: LinePa
   { key: "gateway", part: gatewayLine },
   { key: "ingest", part: ingestLine },
   { key: "preprocess", part: preprocessLine },
+  { key: "schedule", part: scheduleLine },
   { key: "train", part: trainLine },
   { key: "serve", part: serveLine },
   { key: "objectives", part: objectivesLine },
@@ -133,6 +135,7 @@ const lineSchema = z.strictObject({
   gateway: gatewayLine.schema.default({}).describe(objectWith(gatewayLine)),
   ingest: ingestLine.schema.default({}).describe(objectWith(ingestLine)),
   preprocess: preprocessLine.schema.default({}).describe(objectWith(preprocessLine)),
+  schedule: scheduleLine.schema.default({}).describe(objectWith(scheduleLine)),
   train: trainLine.schema.default({}).describe(objectWith(trainLine)),
   serve: serveLine.schema.default({}).describe(objectWith(serveLine)),
   objectives: objectivesLine.schema.default({}).describe(objectWith(objectivesLine)),
@@ -160,6 +163,7 @@ export interface Hospital
   readonly gateway: Filled<typeof gatewayLine>;
   readonly ingest: Filled<typeof ingestLine>;
   readonly preprocess: Filled<typeof preprocessLine>;
+  readonly schedule: ScheduleOf;
   readonly train: Training;
   readonly objectives: Filled<typeof objectivesLine>;
   readonly serve: {
@@ -256,6 +260,7 @@ function withDefaults(line: Line, context: HospitalContext): Hospital {
     gateway: fill(gatewayLine, tier, line.gateway),
     ingest: fill(ingestLine, tier, line.ingest),
     preprocess: fill(preprocessLine, tier, line.preprocess),
+    schedule: fill(scheduleLine, tier, line.schedule),
     objectives: fill(objectivesLine, tier, line.objectives),
     train: training(line.train, fill(trainLine, tier, line.train).spot, line.region),
     serve: {
@@ -323,7 +328,7 @@ function crossFieldProblems(who: string, line: Partial<Line>, { extraRegions }: 
   problems.push(...erasureProblems(line, line.tier).map((problem) => `${who}: ${problem}`));
   problems.push(...networkProblems(line.network ?? {}, [NODE_TAG]).map((problem) => `${who}: ${problem}`));
   problems.push(...trainProblems(line.train ?? {}, line.tier, line.region).map((problem) => `${who}: ${problem}`));
-  for (const key of ["kmsKey", "pseudonymKey"] as const) {
+  for (const key of ["kmsKey", "pseudonymKey", "auditKey"] as const) {
     const location = keyLocation(line[key] ?? "");
     if (location && line.region && location !== line.region)
       problems.push(

@@ -10,7 +10,7 @@ import { dependable, type ITerraformDependable } from "../constructs/core/cdktf"
 import { Identity } from "../constructs/core/identity";
 import { acknowledge } from "../constructs/policy";
 import type { SecureBucket } from "../constructs/storage";
-import { GITHUB, GRANTABLE_PROJECT_ROLES, grantsOnly } from "./ci-access";
+import { GITHUB, GRANTABLE_PROJECT_ROLES, grantable, grantsOnly } from "./ci-access";
 import type { Hospital } from "./config";
 import {
   DELIVERY_ENVIRONMENT,
@@ -22,7 +22,7 @@ import {
   POLICY_READER,
 } from "./delivery-names";
 import { deployPermissions, POLICY_READER_PERMISSIONS, planPermissions } from "./delivery-permissions";
-import { IMAGE_REPOSITORY, logArchiveName, type Platform, stateBucketName } from "./platform-config";
+import { auditArchiveName, IMAGE_REPOSITORY, logArchiveName, type Platform, stateBucketName } from "./platform-config";
 
 export interface DeliveryFederationProps {
   readonly platform: Platform;
@@ -149,7 +149,7 @@ export class DeliveryAccess extends Construct {
       condition: {
         title: "hospital-roles",
         description: "Only the roles that the hospital's identities are given",
-        expression: grantsOnly(DEPLOY_GRANTS),
+        expression: grantsOnly(grantable(project, DEPLOY_GRANTS)),
       },
     });
     acknowledge(grants, "no-admin-role-on-project", "A condition limits it to the roles of the hospital's identities.");
@@ -171,6 +171,11 @@ export class DeliveryAccess extends Construct {
       new ArtifactRegistryRepositoryIamMember(identity, "images", { ...images, role: "roles/artifactregistry.reader" });
     new StorageBucketIamMember(identity, "archive-grants", {
       bucket: logArchiveName(platform),
+      role: policyReader,
+      member,
+    });
+    new StorageBucketIamMember(identity, "audit-archive-grants", {
+      bucket: auditArchiveName(platform),
       role: policyReader,
       member,
     });

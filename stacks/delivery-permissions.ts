@@ -38,8 +38,11 @@ export const CALLS: Readonly<Record<string, Calls>> = {
   google_bigquery_table_iam_member: grant("bigquery.tables"),
   // On the billing account, where a project's role does not reach.
   google_billing_budget: readOnly(""),
+  google_cloud_run_v2_job: calls("run.jobs", "create update delete", { read: "run.operations: get" }),
+  google_cloud_run_v2_job_iam_member: grant("run.jobs"),
   google_cloud_run_v2_service: calls("run.services", "create update delete", { read: "run.operations: get" }),
   google_cloud_run_v2_service_iam_member: grant("run.services"),
+  google_cloud_scheduler_job: calls("cloudscheduler.jobs", "create update delete pause enable"),
   google_cloudfunctions2_function: calls("cloudfunctions.functions", "create update delete sourceCodeSet", {
     read: "cloudfunctions.operations: get",
   }),

@@ -1,4 +1,5 @@
 import type { Construct } from "constructs";
+import { Audit } from "../constructs/audit";
 import { Annotations, TerraformOutput } from "../constructs/core/cdktf";
 import { ContainerImage } from "../constructs/core/container-image";
 import { bucketName } from "../constructs/core/naming";
@@ -13,6 +14,7 @@ import { Observability } from "../constructs/observability";
 import { Pacs } from "../constructs/pacs";
 import { acknowledge } from "../constructs/policy";
 import { Preprocess } from "../constructs/preprocess";
+import { Schedule } from "../constructs/schedule";
 import { Score } from "../constructs/score";
 import { hospitalKeysFromNames, keysMonitoring } from "../constructs/security";
 import { Serve } from "../constructs/serve";
@@ -24,7 +26,7 @@ import type { Hospital } from "./config";
 import { letDeliveryIntoCode } from "./delivery-access";
 import { deliveryMember } from "./delivery-names";
 import { IMAGE_CONTRACTS, type ImageLock, type ImageName } from "./images";
-import type { Platform } from "./platform-config";
+import { auditArchiveName, type Platform } from "./platform-config";
 
 const SERVE_URI = "The prediction service; it answers inside the project, and people through the load balancer";
 
@@ -123,7 +125,13 @@ export class HospitalAppStack extends BaseStack {
     });
     const onCluster = { buckets, warehouse, source, preprocess: this.preprocess, bindings: { LOG_LEVEL: logLevel } };
     new Score(this, "score", onCluster);
-    new Monitor(this, "monitor", onCluster);
+    const schedule = new Schedule(this, "schedule", {
+      hospital,
+      preprocess: this.preprocess,
+      ...hospital.schedule,
+      paused: hospital.tier === "ephemeral",
+    });
+    const monitor = new Monitor(this, "monitor", { ...onCluster, hospital, gapDays: schedule.gapDays });
     new Features(this, "features", onCluster);
 
     const { gpu, spot } = hospital.train;
@@ -162,9 +170,31 @@ export class HospitalAppStack extends BaseStack {
         },
       });
 
-    const watched = [this.ingest, this.pacs, this.deliver, this.preprocess, this.train, this.serve].flatMap((part) =>
-      part ? [part.monitoring] : [],
-    );
+    const audit =
+      serveImage && keys.audit
+        ? new Audit(this, "audit", {
+            hospital,
+            buckets,
+            warehouse,
+            keys: { data: keys.data, audit: keys.audit },
+            image: serveImage,
+            archive: auditArchiveName(platform),
+            ...hospital.schedule,
+            bindings: { LOG_LEVEL: logLevel },
+          })
+        : undefined;
+
+    const watched = [
+      this.ingest,
+      this.pacs,
+      this.deliver,
+      this.preprocess,
+      schedule,
+      monitor,
+      this.train,
+      this.serve,
+      audit,
+    ].flatMap((part) => (part ? [part.monitoring] : []));
     this.observability = new Observability(this, "observability", {
       hospital,
       contributions: [

@@ -6,6 +6,7 @@ import { PROJECT_SERVICES, ProjectServices } from "../constructs/core/project-se
 import { Erasure } from "../constructs/erasure";
 import { PacsStores, pacsServices } from "../constructs/pacs";
 import { acknowledge } from "../constructs/policy";
+import { starterRole } from "../constructs/schedule";
 import {
   AuditConfig,
   AuditSink,
@@ -118,6 +119,7 @@ export class HospitalDataStack extends BaseStack {
   private addProjectSingletons(hospital: Hospital, archive: string, dependsOn: ProjectServices["all"]): void {
     const { project, projectNumber, billingAccount, budget, deployer } = hospital;
     new AuditConfig(this, "audit", { project, dependsOn });
+    starterRole(this, project, dependsOn);
     const sink = new AuditSink(this, "audit-sink", {
       project,
       name: resourceName(hospital, "audit"),

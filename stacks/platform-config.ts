@@ -178,6 +178,11 @@ export function logArchiveName(platform: Pick<Platform, "name" | "project">): st
   return bucketName(platform, "log-archive");
 }
 
+/** The bucket that keeps the signed log of every hospital's answers and acts, a folder each. */
+export function auditArchiveName(platform: Pick<Platform, "name" | "project">): string {
+  return bucketName(platform, "audit-archive");
+}
+
 /** The account as which CI deploys, by the naming contract. */
 export function ciDeployer(platform: Pick<Platform, "project">): string {
   return `serviceAccount:${CI_DEPLOYER.name}-${CI_DEPLOYER.role}@${platform.project}.iam.gserviceaccount.com`;

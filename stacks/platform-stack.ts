@@ -12,7 +12,14 @@ import { AuditSink, EphemeralKeys, encryptionKeyFromId } from "../constructs/sec
 import { allowLogSink, SecureBucket } from "../constructs/storage";
 import { BaseStack, platformSettings } from "./base-stack";
 import { addPolicyReader } from "./delivery-access";
-import { ciDeployer, IMAGE_REPOSITORY, imageRepository, logArchiveName, type Platform } from "./platform-config";
+import {
+  auditArchiveName,
+  ciDeployer,
+  IMAGE_REPOSITORY,
+  imageRepository,
+  logArchiveName,
+  type Platform,
+} from "./platform-config";
 
 /** Six years, two of them leap years. https://www.ecfr.gov/current/title-45/section-164.316 */
 const LOG_RETENTION_DAYS = 2192;
@@ -57,6 +64,22 @@ export class PlatformStack extends BaseStack {
     });
     if (platform.lockLogArchive)
       acknowledge(archive.resource, "retention-lock-by-option", "The platform's line says lockLogArchive: true.");
+
+    // What a hospital's sealer adds: hashes and signatures, none of which says anything of a patient. Nothing expires: a log
+    // is verified from its first leaf on.
+    const audits = new SecureBucket(this, "audits", {
+      hospital: platform,
+      name: auditArchiveName(platform),
+      key,
+      removal: platform.removal,
+      dataClass: "metadata",
+      versioned: false,
+      retention: { days: LOG_RETENTION_DAYS, locked: platform.lockLogArchive },
+      nearlineAfterDays: 90,
+      logicalId: "audit_archive",
+    });
+    if (platform.lockLogArchive)
+      acknowledge(audits.resource, "retention-lock-by-option", "The platform's line says lockLogArchive: true.");
 
     const sink = new AuditSink(this, "audit-sink", {
       project: platform.project,

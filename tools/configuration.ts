@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { z } from "zod";
 import { type DocumentedKeys, type LinePart, TIERS } from "../constructs/core/hospital-line";
 import { repositoryRoot } from "../constructs/core/repository";
+import { auditContract } from "../runtime/audit/contract";
 import { deliverContract } from "../runtime/deliver/contract";
 import { featuresContract } from "../runtime/features/contract";
 import { ingestContract } from "../runtime/ingest/contract";
@@ -31,6 +32,7 @@ const CONTRACTS: readonly RuntimeContract[] = [
   trainContract,
   serveContract,
   deliverContract,
+  auditContract,
 ];
 
 const NOTHING = "-";

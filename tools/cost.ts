@@ -1,5 +1,6 @@
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
+import { timesAMonth } from "../constructs/core/cron";
 import { repositoryRoot } from "../constructs/core/repository";
 import { ConfigurationError } from "../runtime/platform/config";
 import { parseLines } from "../stacks/app";
@@ -48,6 +49,10 @@ const ASSUMED = {
   predictionSeconds: 0.4,
   trainingHours: 1.5,
   preprocessHours: 0.5,
+  /** It waits two minutes for rows that are on their way. */
+  sealSeconds: 150,
+  /** A point has 8 bytes; a log metric has one for each minute in which it counted, here an hour a day. */
+  logMetricMiB: (8 * 60 * 30) / 1024 ** 2,
   imageGiB: 4,
   logGiB: 1,
   logKiBPerScan: 20,
@@ -82,6 +87,7 @@ export function estimate(stacks: readonly SynthesizedStack[], file: PriceFile, u
   };
   const thousand = 1000;
 
+  const schedules = all("google_cloud_scheduler_job");
   const keys = all("google_kms_crypto_key");
   // A year of rotations: older versions still decrypt what they encrypted.
   const versions = keys.reduce(
@@ -145,6 +151,22 @@ export function estimate(stacks: readonly SynthesizedStack[], file: PriceFile, u
           (ASSUMED.healthcareKiB / 1024 ** 2) * ASSUMED.monthsKept * usd("healthcareStructuredGiBMonth") +
           ASSUMED.healthcareRequests * usd("healthcareRequest")),
     );
+  for (const config of all("google_cloud_run_v2_job")) {
+    const limits = asRecord(
+      block(block(block(block(config, "template"), "template"), "containers"), "resources").limits,
+    );
+    const second =
+      Number(limits.cpu ?? 1) * usd("runCpuSecond") +
+      Number.parseFloat(String(limits.memory ?? "0.5")) * usd("runGiBSecond");
+    const seals = schedules
+      .filter((job) => String(block(job, "http_target").uri).includes("/jobs/"))
+      .reduce((times, { schedule }) => times + timesAMonth(String(schedule)), 0);
+    add(
+      "Cloud Run",
+      `${seals.toFixed(0)} seals of the log, ${ASSUMED.sealSeconds} s each`,
+      seals * ASSUMED.sealSeconds * second,
+    );
+  }
   const topics = all("google_pubsub_topic").length;
   if (topics > 0) add("Pub/Sub", `${topics} topics`, 0, thousand * (4 / 1024 ** 2) * 2 * usd("pubsubGiB"));
 
@@ -171,12 +193,14 @@ export function estimate(stacks: readonly SynthesizedStack[], file: PriceFile, u
       const disk = (Number(block(group, "disk_config").boot_disk_size_gb ?? 0) * usd("balancedDiskGiBMonth")) / HOURS;
       return sum + count * (machineHour(type, usd) + shape(type).cpus * usd("dataprocCpuHour") + disk);
     }, 0);
+    const runs = use.trainingsPerMonth + scheduledRuns(schedules);
     add(
       "Dataproc",
-      `${use.trainingsPerMonth} runs of ${ASSUMED.preprocessHours} h, ${groups.length} groups of machines`,
-      use.trainingsPerMonth * ASSUMED.preprocessHours * hour,
+      `${runs.toFixed(0)} runs of ${ASSUMED.preprocessHours} h, ${groups.length} groups of machines`,
+      runs * ASSUMED.preprocessHours * hour,
     );
   }
+  add("Cloud Scheduler", `${schedules.length} schedules`, schedules.length * usd("schedulerJobMonth"));
 
   const repositories = all("google_artifact_registry_repository").length;
   add(
@@ -202,6 +226,8 @@ export function estimate(stacks: readonly SynthesizedStack[], file: PriceFile, u
     0,
   );
   add("Cloud Monitoring", `${conditions} alert conditions`, conditions * usd("alertConditionMonth"));
+  const counters = all("google_logging_metric").length;
+  add("Cloud Monitoring", `${counters} log metrics`, counters * ASSUMED.logMetricMiB * usd("logMetricMiB"));
   for (const config of all("google_monitoring_uptime_check_config")) {
     const seconds = Number.parseInt(String(config.period ?? "300s"), 10);
     add("Cloud Monitoring", "uptime check from three regions", ((HOURS * 3600) / seconds) * 3 * usd("uptimeExecution"));
@@ -251,6 +277,12 @@ function priceIn(file: PriceFile): (name: string) => number {
 
 const resourcesOf = (stacks: readonly SynthesizedStack[], type: string): Json[] =>
   stacks.flatMap(({ json }) => Object.values(asRecord(asRecord(json.resource)[type])).map(asRecord));
+
+/** How often a month the schedules start a workflow; one that is paused starts none. */
+const scheduledRuns = (schedules: readonly Json[]) =>
+  schedules
+    .filter((job) => job.paused !== true && String(block(job, "http_target").uri).includes("/workflowTemplates/"))
+    .reduce((runs, { schedule }) => runs + timesAMonth(String(schedule)), 0);
 
 /** The projects whose audit logs are kept. */
 const auditedProjects = (stacks: readonly SynthesizedStack[]) =>

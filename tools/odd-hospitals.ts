@@ -39,6 +39,7 @@ export const ODD_HOSPITALS: readonly HospitalLine[] = [
     region: "europe-west1",
     kmsKey: `${RING}/data`,
     pseudonymKey: `${RING}/pseudonyms/cryptoKeyVersions/7`,
+    auditKey: `${RING}/audits/cryptoKeyVersions/2`,
   },
   {
     // One of both.
@@ -138,6 +139,7 @@ function everyOverride(): HospitalLine {
         "principal://iam.googleapis.com/projects/100000000001/locations/global/workloadIdentityPools/hospital/subject/gateway",
     },
     preprocess: { maxSpotWorkers: 200 },
+    schedule: { daily: "59 23 */7 1-12 0,6", sealing: "0 */12 * * 1-5", timeZone: "America/Argentina/Buenos_Aires" },
     train: { gpu: "nvidia-tesla-t4", spot: true, zones: ["southamerica-east1-c"] },
     serve: {
       maxInstances: 1000,

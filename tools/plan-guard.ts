@@ -115,7 +115,7 @@ function lossOf(type: string): Loss["loses"] | undefined {
 const isView = (before: Json | null | undefined) =>
   ["view", "materialized_view"].some((kind) => Array.isArray(before?.[kind]) && (before[kind] as unknown[]).length > 0);
 
-const RUNS_IMAGE = /^google_(?:cloud_run_v2_service|compute_instance_template)$/;
+const RUNS_IMAGE = /^google_(?:cloud_run_v2_(?:service|job)|compute_instance_template)$/;
 
 function whatGoes(losses: readonly Loss[]): string {
   const of = (kind: Loss["loses"]) => losses.filter(({ loses }) => loses === kind).length;

@@ -97,6 +97,11 @@ export interface LogCount {
   readonly resourceType: string;
   /** Seconds over which entries are counted. */
   readonly periodSeconds: number;
+  /**
+   * Seconds within which there has to have been an entry, for too few of them to count at all.
+   * @default none: where nothing was ever written, a count has no value, and nobody is alerted
+   */
+  readonly onceWithinSeconds?: number;
 }
 
 export interface Alert {

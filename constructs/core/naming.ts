@@ -22,7 +22,7 @@ export interface HospitalRef {
 type BucketOwner = Pick<HospitalRef, "name" | "project">;
 
 /** Buckets that hold code, logs and state, not scans. */
-export type SystemBucketName = "source" | "staging" | "temp" | "access-log" | "log-archive" | "state";
+export type SystemBucketName = "source" | "staging" | "temp" | "access-log" | "log-archive" | "audit-archive" | "state";
 
 /** https://cloud.google.com/storage/docs/buckets#naming */
 export const MAX_BUCKET_NAME_LENGTH = 63;
@@ -81,6 +81,13 @@ export function datasetId(hospital: Pick<HospitalRef, "name">): string {
 /** The role of a project by which processes add rows: `projects/P/roles/` and this. */
 export const APPENDER_ROLE = "brainTumorAppender";
 
+/** The role of a project by which a schedule starts workflows. */
+export const STARTER_ROLE = "brainTumorStarter";
+
+/** A role of the hospital's own project in full. */
+export const projectRole = (hospital: Pick<HospitalRef, "project">, role: string): string =>
+  `projects/${hospital.project}/roles/${role}`;
+
 /** The key ring that a hospital creates. A ring is never deleted: its name stays taken in its project. */
 export function keyRingName(hospital: Pick<HospitalRef, "name">): string {
   return `brain-tumor-${hospital.name}`;
@@ -93,7 +100,7 @@ export const SHARED_KEY_RING = "brain-tumor-ephemeral";
 export function cryptoKeyId(
   hospital: Pick<HospitalRef, "project" | "region">,
   ring: string,
-  key: "data" | "pseudonym" | "environment-states",
+  key: "data" | "pseudonym" | "audit" | "environment-states",
 ): string {
   return `projects/${hospital.project}/locations/${hospital.region}/keyRings/${ring}/cryptoKeys/${key}`;
 }

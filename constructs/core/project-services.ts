@@ -13,6 +13,7 @@ export const PROJECT_SERVICES = [
   "cloudfunctions.googleapis.com",
   "cloudkms.googleapis.com",
   "cloudresourcemanager.googleapis.com",
+  "cloudscheduler.googleapis.com",
   "compute.googleapis.com",
   "datacatalog.googleapis.com",
   "dataproc.googleapis.com",

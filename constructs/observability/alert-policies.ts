@@ -45,7 +45,7 @@ export function alertPolicy(scope: Construct, props: AlertPolicyProps): Monitori
     alertStrategy: { autoClose: AUTO_CLOSE },
     documentation: {
       subject: `${hospital.name}: ${alert.title}`,
-      content: alert.documentation,
+      content: `${alert.documentation}\n\nRunbook: docs/runbooks.md, ${alert.name}.`,
       mimeType: "text/markdown",
     },
     dependsOn: [...props.dependsOn],
@@ -57,7 +57,7 @@ function condition(hospital: HospitalRef, { series, comparison, threshold, durat
   if (isLogCount(series))
     return {
       conditionPrometheusQueryLanguage: {
-        query: `${logCountQuery(hospital, series)} ${OPERATORS[comparison]} ${threshold}`,
+        query: countCondition(hospital, series, `${OPERATORS[comparison]} ${threshold}`),
         duration,
         evaluationInterval: "30s",
         // Cloud Monitoring knows a log metric up to ten minutes after it was made, and refuses a threshold on it until then.
@@ -81,11 +81,15 @@ export const isLogCount = (series: Series | LogCount): series is LogCount => "lo
 const OPERATORS: Readonly<Record<Alert["comparison"], string>> = { COMPARISON_GT: ">", COMPARISON_LT: "<" };
 
 /** https://cloud.google.com/monitoring/promql/promql-mapping: the first slash is a colon, what PromQL has no sign for a low line. */
-function logCountQuery(hospital: HospitalRef, { logMetric, resourceType, periodSeconds }: LogCount): string {
+function countCondition(hospital: HospitalRef, series: LogCount, condition: string): string {
+  const { logMetric, resourceType, periodSeconds, onceWithinSeconds } = series;
   const metric = logMetricType(hospital, logMetric)
     .replace("/", ":")
     .replace(/[^\w:]/g, "_");
-  return `sum(increase(${metric}{monitored_resource="${resourceType}"}[${periodSeconds}s]))`;
+  const count = (seconds: number) => `sum(increase(${metric}{monitored_resource="${resourceType}"}[${seconds}s]))`;
+  if (onceWithinSeconds === undefined) return `${count(periodSeconds)} ${condition}`;
+  // A count without an entry has no value, which is less than nothing: it counts as 0 where there was one before.
+  return `(${count(periodSeconds)} or 0 * (${count(onceWithinSeconds)} > 0)) ${condition}`;
 }
 
 /** Such a series is one number already: there is nothing to align. Where nothing was asked, it has no points. */

@@ -20,12 +20,21 @@ export const keysLine = linePart({
       .describe(
         "an existing MAC key version in full: projects/P/locations/REGION/keyRings/R/cryptoKeys/K/cryptoKeyVersions/N",
       ),
+    auditKey: z
+      .string()
+      .regex(KMS_KEY_VERSION)
+      .optional()
+      .describe(
+        "an existing version of a signing key (EC_SIGN_ED25519) in full: projects/P/locations/REGION/keyRings/R/cryptoKeys/K/cryptoKeyVersions/N",
+      ),
   }),
   purpose: {
     kmsKey:
       "Encrypts everything at rest; in the hospital's own region. Without it the hospital gets a key of its own, an ephemeral environment the platform's.",
     pseudonymKey:
       "Makes pseudonyms of patients; in the hospital's own region. Without it as above. Another key makes other pseudonyms: a patient's later scans no longer meet the earlier ones.",
+    auditKey:
+      "Signs the log of answers and acts (docs/audit.md); in the hospital's own region. Without it the hospital gets a key of its own. One key signs a log for ever.",
   },
   defaults: inEveryTier({}),
 });

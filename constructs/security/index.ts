@@ -1,4 +1,5 @@
 export { AUDIT_LOG_TYPES, AuditConfig, type AuditLogType } from "./audit-config";
+export { AuditKey, type AuditKeyRef, auditKeyFromVersion } from "./audit-key";
 export { AuditSink, type AuditSinkProps } from "./audit-sink";
 export { Budget, type BudgetProps } from "./budget";
 export {

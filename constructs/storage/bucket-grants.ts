@@ -153,6 +153,31 @@ export function allowUsageLogs(scope: Construct, bucket: string): void {
   });
 }
 
+/**
+ * Lets an identity add objects below a folder of a bucket that others use too, and list and read those there; it can neither
+ * replace nor delete one. Cloud Storage encrypts by itself.
+ */
+export function allowFolder(grantee: Identity, bucket: string, folder: string): void {
+  const { expression } = readsBelow(bucket, [folder]);
+  new StorageBucketIamMember(grantee, "archive-create", {
+    bucket,
+    role: ROLES.create,
+    member: grantee.member,
+    condition: belowFolders(bucket, [folder]),
+  });
+  new StorageBucketIamMember(grantee, "archive-read", {
+    bucket,
+    role: ROLES.read,
+    member: grantee.member,
+    condition: {
+      title: `reads and lists ${folder}`,
+      description: "May read objects there, and list them",
+      // A list is a right on the bucket.
+      expression: `${expression} || api.getAttribute("storage.googleapis.com/objectListPrefix", "").startsWith("${folder}")`,
+    },
+  });
+}
+
 /** Lets a log sink, or the service agent behind all sinks of a project, put log entries into a bucket. */
 export function allowLogSink(scope: Construct, id: string, bucket: string, writer: string): StorageBucketIamMember {
   return new StorageBucketIamMember(scope, id, {

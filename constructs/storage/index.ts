@@ -1,5 +1,5 @@
 export { AccessLogBucket, type AccessLogBucketProps } from "./access-log-bucket";
-export { allowLogSink, BucketGrants, type BucketRef, type BucketRole } from "./bucket-grants";
+export { allowFolder, allowLogSink, BucketGrants, type BucketRef, type BucketRole } from "./bucket-grants";
 export { storageLine, USAGE_LOGS, USAGE_LOGS_PURPOSE } from "./config";
 export {
   type BucketRefs,

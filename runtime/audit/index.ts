@@ -1,7 +1,9 @@
 export { type Act, writeAct } from "./act";
+export { LOG_FOLDER } from "./contract";
 export { type Erasure, FORGOTTEN, writeErasure } from "./erasure";
 export { leafOfRow, newSalt, SEALED_TABLE_NAMES } from "./leaf";
 export { ForkedLog, type LogStore } from "./log";
+export { openPlace } from "./places";
 export { ForgedPlan } from "./plan";
 export { type ConsistencyProof, type InclusionProof, NothingToProve, proveConsistency, proveInclusion } from "./proof";
 export { RolledBackLog, type Sealed, type SealOptions, seal } from "./seal";

@@ -1,4 +1,4 @@
-import { FORGOTTEN, leafOfRow, SEALED_TABLE_NAMES, writeErasure } from "../audit";
+import { FORGOTTEN, LOG_FOLDER, leafOfRow, SEALED_TABLE_NAMES, writeErasure } from "../audit";
 import { ShardFiles, shardName } from "../dataset";
 import { type Identities, MANIFEST, withoutRows } from "../intake";
 import { type ErasableStore, erasable, ObjectNotFoundError } from "../platform/stores";
@@ -210,7 +210,8 @@ class Forgetting {
     const mentions = this.mentions();
     for await (const { name, metadata } of reports.listAll()) {
       this.options.signal.throwIfAborted();
-      if (name.startsWith(FORGOTTEN)) continue;
+      // Of a log, rows go and leaves stay: what it says of them is hashes, and which rows they were of.
+      if (name.startsWith(FORGOTTEN) || name.startsWith(LOG_FOLDER)) continue;
       const [folder, first = ""] = name.split("/");
       const own = folder === "answers" && this.answers.has(first);
       if (own || mentions.in(name) || mentions.in(JSON.stringify(metadata))) await this.erase(reports, name);

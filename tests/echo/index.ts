@@ -8,6 +8,7 @@ import { accessContextManager } from "./services/access-context-manager";
 import { artifactRegistry } from "./services/artifact-registry";
 import { bigQuery } from "./services/bigquery";
 import { budgets } from "./services/billing-budgets";
+import { cloudScheduler } from "./services/cloud-scheduler";
 import { compute } from "./services/compute";
 import { dataCatalog, dataPolicies } from "./services/data-catalog";
 import { dataproc } from "./services/dataproc";
@@ -31,6 +32,7 @@ const SERVICES: readonly Service[] = [
   artifactRegistry,
   bigQuery,
   budgets,
+  cloudScheduler,
   compute,
   dataCatalog,
   dataPolicies,
@@ -90,6 +92,8 @@ export async function startEcho(given: readonly string[] = []): Promise<Echo> {
       send(response, 500, { error: { code: 500, status: "INTERNAL", message: String(error) } });
     });
   });
+  // Connections that the provider keeps are closed by the provider: a request that meets one that closes is lost.
+  Object.assign(server, { keepAliveTimeout: 0, requestTimeout: 0 });
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
     server.listen(0, "127.0.0.1", resolve);

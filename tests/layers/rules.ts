@@ -60,6 +60,8 @@ const CONSTRUCTS: Readonly<Record<string, readonly string[]>> = {
   features: ["preprocess"],
   score: ["preprocess"],
   monitor: ["preprocess"],
+  schedule: ["security"],
+  audit: ["schedule", "storage"],
 };
 
 /** Folders without a door: each file is a small thing of its own, and is imported by its name. */
@@ -100,6 +102,12 @@ export const EXCEPTIONS: readonly Exception[] = [
     from: "tools/verify-exchange.ts",
     to: "runtime/exchange",
     reason: "It has what this writes judged by others, and concerns nothing that is deployed.",
+  },
+  {
+    from: "constructs/monitor/",
+    to: "runtime/monitor/signals",
+    reason:
+      "Alerts are made of what the step says, in its words and with its rates: names and sentences, nothing that runs.",
   },
   { from: "tools/doctor/probe.ts", to: "runtime/phantom", reason: PROBE },
   { from: "tools/doctor/probe.ts", to: "runtime/ingest", reason: PROBE },

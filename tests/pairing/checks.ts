@@ -7,7 +7,8 @@ import { type Bundle, unpackBundle } from "../../constructs/core/bundle-files";
 import { bucketsRead, type ContractBucket, type RuntimeContract } from "../../runtime/platform/contract";
 import { TABLES } from "../../runtime/platform/warehouse";
 import type { HospitalLine } from "../../stacks/config";
-import type { ImageLock, ImageName } from "../../stacks/images";
+import { platform } from "../../stacks/hospitals";
+import { IMAGE_CONTRACTS, type ImageLock, type ImageName } from "../../stacks/images";
 import type { Json, Resource } from "../stacks/synthesize";
 
 /**
@@ -33,7 +34,10 @@ export const hostOf = (name: string): string => HOSTS[name] ?? name;
 
 /** What the place where a capability runs asks for beside its contract, spelt out here and not taken from the constructs. */
 const PLATFORM: Readonly<
-  Record<string, { buckets?: readonly string[]; project?: readonly string[]; keys?: readonly string[] }>
+  Record<
+    string,
+    { buckets?: readonly string[]; project?: readonly string[]; keys?: readonly string[]; archive?: boolean }
+  >
 > = {
   ingest: { keys: ["pseudonym roles/cloudkms.signerVerifier"] },
   pacs: { keys: ["pseudonym roles/cloudkms.signerVerifier"] },
@@ -44,6 +48,11 @@ const PLATFORM: Readonly<
   },
   serve: { keys: ["pseudonym roles/cloudkms.signerVerifier"] },
   train: { project: ["roles/logging.logWriter"] },
+  audit: {
+    keys: ["audit roles/cloudkms.signerVerifier"],
+    // Of the archive, which all hospitals have, its own folder: it adds and looks, and takes nothing away.
+    archive: true,
+  },
 };
 
 /**
@@ -100,6 +109,7 @@ export function accessProblems(deployed: Deployed): string[] {
   const buckets = granted("google_storage_bucket_iam_member").map(({ config }) => grantOnBucket(config, deployed));
   const contracts = [contract, ...beside];
   const declared = [...declaredGrants(contracts, hospital), ...(extra?.buckets ?? [])];
+  const outside = extra?.archive ? archiveGrants(hospital) : [];
   const tables = declaredTables(contracts, hospital);
   const keys = granted("google_kms_crypto_key_iam_member").map(
     ({ config }) => `${String(config.crypto_key_id).replace(/^.*\//, "")} ${config.role}`,
@@ -108,7 +118,7 @@ export function accessProblems(deployed: Deployed): string[] {
     ({ config }) => `${config.role}${config.condition ? " on condition" : ""}`,
   );
   return [
-    ...difference("bucket", buckets, declared),
+    ...difference("bucket", buckets, [...declared, ...outside]),
     ...difference("key", keys, [...keyGrants(declared), ...(extra?.keys ?? [])]),
     ...difference("project", project, [...(extra?.project ?? []), ...(tables.asksItself ? tables.onProject : [])]),
     ...difference("table", granted("google_bigquery_table_iam_member").map(grantOnTable), [
@@ -116,6 +126,17 @@ export function accessProblems(deployed: Deployed): string[] {
       ...(tables.asksItself ? tables.asked : []),
     ]),
     ...readerProblems(deployed, member, tables),
+  ];
+}
+
+/** What the sealer may do outside of its project: in its own folder alone, and neither replace nor delete. */
+function archiveGrants({ name }: HospitalLine): string[] {
+  const archive = `${platform.project}-platform-audit-archive`;
+  const own = `resource.name.startsWith("projects/_/buckets/${archive}/objects/${name}/")`;
+  const lists = `api.getAttribute("storage.googleapis.com/objectListPrefix", "").startsWith("${name}/")`;
+  return [
+    `${archive} roles/storage.objectCreator if ${own}`,
+    `${archive} roles/storage.objectViewer if ${own} || ${lists}`,
   ];
 }
 
@@ -187,7 +208,9 @@ export function entryProblems(deployed: Deployed, bundle: Bundle, images: ImageL
   const problems = loadProblems(deployed, bundle);
   const made = own(deployed);
   const fn = made.find(({ type }) => type === "google_cloudfunctions2_function");
-  const image = images.images[contract.name as ImageName];
+  // The sealer is in the image of the service, with a command of its own.
+  const imageName = (contract.name === "audit" ? "serve" : contract.name) as ImageName;
+  const image = images.images[imageName];
   if (fn || contract.drivers) {
     const shipped = made.filter(({ config }) => config.name === `${contract.name}/${bundle.sha256}.zip`);
     if (shipped.length !== 1) problems.push("The bundle of its code is not uploaded.");
@@ -201,12 +224,24 @@ export function entryProblems(deployed: Deployed, bundle: Bundle, images: ImageL
   } else {
     const uri = `${image?.image}@${image?.digest}`;
     if (!made.some(({ config }) => JSON.stringify(config).includes(`"${uri}"`))) problems.push(`Nothing runs ${uri}.`);
-    const dockerfile = join(ROOT, "images", contract.name, "Dockerfile");
+    const dockerfile = join(ROOT, "images", imageName, "Dockerfile");
     const text = existsSync(dockerfile) ? readFileSync(dockerfile, "utf8") : "";
+    if (contract.name !== imageName) return [...problems, ...commandProblems(contract, imageName, made)];
     if (!/^CMD \["node", "index\.js"\]$/m.test(text))
       problems.push(`${contract.name} has no image that starts its bundle.`);
   }
   return problems;
+}
+
+/** Whether what runs in another capability's image is in its bundle, and is what is started. */
+function commandProblems(contract: RuntimeContract, image: ImageName, made: readonly Resource[]): string[] {
+  const file = contract.entry.replace(/^.*\/(.*)\.ts$/, "$1.js");
+  const workers = IMAGE_CONTRACTS[image].workers as readonly string[];
+  const started = made.some(({ config }) => JSON.stringify(config).includes(`"command":["node","${file}"]`));
+  return [
+    ...(workers.includes(contract.entry) ? [] : [`The image of ${image} does not have ${contract.entry}.`]),
+    ...(started ? [] : [`Nothing starts ${file}.`]),
+  ];
 }
 
 /** Whether every driver of a contract is a step that runs the repository's files over the bundle of the contract's code. */
@@ -325,6 +360,7 @@ const pairs = (lines: readonly string[]): Record<string, string> =>
 const RUNS_AS: ReadonlyMap<string, readonly string[]> = new Map([
   ["google_cloudfunctions2_function", ["service_config", "service_account_email"]],
   ["google_cloud_run_v2_service", ["template", "service_account"]],
+  ["google_cloud_run_v2_job", ["template", "template", "service_account"]],
   ["google_compute_instance_template", ["service_account", "email"]],
   [
     "google_dataproc_workflow_template",

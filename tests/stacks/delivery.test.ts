@@ -1,4 +1,5 @@
 import { buildApp } from "../../stacks/app";
+import { grantable } from "../../stacks/ci-access";
 import { DEPLOY_GRANTS } from "../../stacks/delivery-access";
 import { deliveryAccount } from "../../stacks/delivery-names";
 import {
@@ -92,7 +93,14 @@ describe("the rights of the two identities", () => {
         .filter(({ path }) => !path.includes("/delivery/"))
         .map(({ config }) => String(config.role)),
     );
-    expect(handed.filter((role) => !DEPLOY_GRANTS.includes(role))).toEqual(["roles/storage.objectViewer"]);
+    const [project] = read("prod-data")
+      .resources("google_project_iam_custom_role")
+      .map(({ config }) => config.project);
+    const may = grantable(String(project), DEPLOY_GRANTS);
+    expect(may.filter((role) => !DEPLOY_GRANTS.includes(role))).toEqual([
+      `projects/${project}/roles/brainTumorStarter`,
+    ]);
+    expect(handed.filter((role) => !may.includes(role))).toEqual(["roles/storage.objectViewer"]);
     expect(DEPLOY_GRANTS.filter((role) => /storage|bigquery\.data|owner|editor|admin/i.test(role))).toEqual([]);
   });
 
@@ -104,6 +112,8 @@ describe("the rights of the two identities", () => {
     expect(Object.fromEntries(roles)).toEqual({
       // Of what adds rows, and nobody's here.
       brainTumorAppender: ["bigquery.tables.get", "bigquery.tables.updateData"],
+      // Of what starts the workflow of the day.
+      brainTumorStarter: ["dataproc.workflowTemplates.instantiate"],
       brainTumorPlan: PLAN_PERMISSIONS,
       brainTumorDeploy: DEPLOY_PERMISSIONS,
     });
@@ -118,6 +128,8 @@ describe("the rights of the two identities", () => {
     expect(given("plan")).toEqual([
       `artifact_registry_repository ${reader}`,
       `project ${ref("google_project_iam_custom_role.plan.name")}`,
+      // Of the archives of logs and of audits, and of the states.
+      `storage_bucket ${reader}`,
       `storage_bucket ${reader}`,
       `storage_bucket ${reader}`,
       "storage_bucket roles/storage.objectViewer",
@@ -127,6 +139,8 @@ describe("the rights of the two identities", () => {
       "artifact_registry_repository roles/artifactregistry.reader",
       `project ${ref("google_project_iam_custom_role.deploy.name")}`,
       "project roles/resourcemanager.projectIamAdmin",
+      // Of the archives of logs and of audits, and of the states.
+      `storage_bucket ${reader}`,
       `storage_bucket ${reader}`,
       `storage_bucket ${reader}`,
       "storage_bucket roles/storage.objectUser",
@@ -210,7 +224,9 @@ test("the identity that deploys may deploy as every identity of its hospital, un
   const users = (stack: SynthesizedStack) =>
     stack
       .resources("google_service_account_iam_member")
-      .filter(({ config }) => config.role === "roles/iam.serviceAccountUser");
+      .filter(({ config }) => config.role === "roles/iam.serviceAccountUser")
+      // What starts the workflow has its machines run as another: who deploys has no part in that.
+      .filter(({ path }) => !path.endsWith("/schedule/identity/machines"));
   expect(users(read("prod-app")).map(({ config }) => config.member)).toEqual(accounts.map(() => member));
   const deployer = "serviceAccount:pipeline@other-project.iam.gserviceaccount.com";
   const own = stackOf(synthesize([{ ...PROD, deployer }]).stacks, "st-anna-app");

@@ -7,7 +7,9 @@ import type { Json } from "./synthesize";
 /** What runs as an identity, or lets something call as one. */
 const WORKLOADS = [
   "google_cloudfunctions2_function",
+  "google_cloud_run_v2_job",
   "google_cloud_run_v2_service",
+  "google_cloud_scheduler_job",
   "google_compute_instance_template",
   "google_dataproc_workflow_template",
   "google_pubsub_subscription",
@@ -61,7 +63,7 @@ withTierStacks(undefined, (stacks) => {
   test.each(apps)(
     "every workload of $name waits for every grant of its identities, and nothing for itself",
     (stack) => {
-      expect([...resourcesOf(stack).keys()].filter(isWorkload)).toHaveLength(6);
+      expect([...resourcesOf(stack).keys()].filter(isWorkload)).toHaveLength(stack.name === "ephemeral-app" ? 7 : 9);
       expect(unawaited(stack)).toEqual([]);
       const resources = resourcesOf(stack);
       expect([...resources.keys()].filter((address) => waitsFor(address, resources).has(address))).toEqual([]);

@@ -276,6 +276,26 @@ describe("npm run cost", () => {
     expect(estimate([], prices, use).every(({ monthly }) => monthly === 0)).toBe(true);
   });
 
+  test("counts what starts by itself: schedules, the runs of the workflow and of the sealer, and log metrics", () => {
+    const items = (tier: string) =>
+      estimate(own(tier), prices, { scansPerMonth: 0, trainingsPerMonth: 1 }).filter(({ monthly }) => monthly > 0);
+    const whats = (tier: string) => items(tier).map(({ service, what }) => `${service}: ${what}`);
+    // One a training, and one a night; a seal an hour.
+    expect(whats("prod")).toEqual(
+      expect.arrayContaining([
+        expect.stringMatching(/^Dataproc: 31 runs of/),
+        expect.stringMatching(/^Cloud Run: 73\d seals of the log/),
+        "Cloud Scheduler: 2 schedules",
+        expect.stringMatching(/^Cloud Monitoring: \d+ log metrics/),
+      ]),
+    );
+    // A schedule that is paused starts none, and an environment has nothing to seal.
+    expect(whats("ephemeral")).toEqual(
+      expect.arrayContaining([expect.stringMatching(/^Dataproc: 1 runs of/), "Cloud Scheduler: 1 schedules"]),
+    );
+    expect(whats("ephemeral").join()).not.toContain("seals of the log");
+  });
+
   async function costOf(lines: readonly unknown[], ...args: string[]) {
     return withScratch(async (folder) => {
       const file = join(folder, "hospitals.json");

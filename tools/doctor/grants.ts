@@ -67,6 +67,18 @@ const POLICIES: Readonly<Record<string, readonly [kind: string, command?: (grant
       `--project=${project}`,
     ],
   ],
+  google_cloud_run_v2_job_iam_member: [
+    "Cloud Run jobs",
+    ({ name, location, project }) => [
+      "gcloud",
+      "run",
+      "jobs",
+      "get-iam-policy",
+      String(name),
+      `--region=${location}`,
+      `--project=${project}`,
+    ],
+  ],
   google_bigquery_dataset_iam_member: [
     "datasets",
     ({ dataset_id: dataset, project }) => ["bq", "get-iam-policy", "--dataset=true", `${project}:${dataset}`],

@@ -157,6 +157,25 @@ export const serverlessRules = [
   ),
   resourceRule(
     {
+      id: "schedule-own-identity",
+      severity: "high",
+      title: "What a schedule calls is called over TLS, as an identity of its own.",
+      checkov: [],
+      cis: [],
+      remedy: "Set http_target.oauth_token.service_account_email, and an address that begins with https.",
+    },
+    ["google_cloud_scheduler_job"],
+    ({ config }) => {
+      const target = block(config, "http_target");
+      if (!String(target.uri ?? "https:").startsWith("https:")) return `http_target.uri is ${target.uri}`;
+      const signed = ["oauth_token", "oidc_token"].some((token) => isGiven(block(target, token).service_account_email));
+      return signed || blocks(config, "pubsub_target").length > 0
+        ? undefined
+        : "http_target.oauth_token.service_account_email is missing: nobody knows who calls";
+    },
+  ),
+  resourceRule(
+    {
       id: "no-secret-in-environment",
       severity: "high",
       title: "No environment variable holds a secret.",

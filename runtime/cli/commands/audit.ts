@@ -10,6 +10,8 @@ import { out } from "../options";
 
 interface Flags {
   readonly out: string;
+  readonly log?: string;
+  readonly warehouse?: string;
   readonly archive?: string;
   readonly json?: true;
 }
@@ -63,19 +65,31 @@ const common = (command: Command): Command =>
   command
     .addOption(out())
     .addOption(
-      new Option("--archive <dir>", "where signed checkpoints are kept as well: outside of --out").env("AUDIT_ARCHIVE"),
+      new Option(
+        "--log <uri>",
+        "a hospital's log, with --warehouse in place of --out: gs://PROJECT-NAME-reports/audit",
+      ).env("AUDIT_LOG"),
+    )
+    .addOption(new Option("--warehouse <uri>", "its rows, with --log: bigquery://PROJECT/DATASET").env("WAREHOUSE"))
+    .addOption(
+      new Option(
+        "--archive <place>",
+        "where signed checkpoints are kept as well, outside of --out: a folder, or gs://BUCKET/FOLDER",
+      ).env("AUDIT_ARCHIVE"),
     )
     .option("--json", "for a machine");
 
-async function sealWorkspace({ out, archive, key, wait, late, json }: SealFlags): Promise<void> {
-  const { ForkedLog, openSigner, RolledBackLog, seal } = await import("../../audit/index.js");
+async function sealWorkspace({ key, wait, late, json, ...places }: SealFlags): Promise<void> {
+  const { ForgedPlan, ForkedLog, openSigner, RolledBackLog, seal } = await import("../../audit/index.js");
   const { createProgress } = await import("../../platform/progress.js");
   const interruption = interruptible();
   try {
-    const sealed = await opened({ out, archive, make: true }, async ({ warehouse, log, archive }) =>
+    if (places.log !== undefined && key === undefined)
+      throw new ConfigurationError("The audit key", ["it is not named: --key or AUDIT_KEY says what signs this log."]);
+    const sealed = await opened({ ...places, make: true }, async ({ warehouse, log, archive }) =>
       seal({
         ...{ warehouse, log, archive, late: late === true },
-        signer: await openSigner(key ?? join(out, "audit-key.pem")),
+        signer: await openSigner(key ?? join(places.out, "audit-key.pem")),
         waitMs: wait * 1000,
         progress: createProgress("audit"),
         signal: interruption.signal,
@@ -85,6 +99,13 @@ async function sealWorkspace({ out, archive, key, wait, late, json }: SealFlags)
     else process.stdout.write(`${sentencesOf(sealed).join("\n")}\n`);
     if ((!late && sealed.late.length > 0) || sealed.unreadable.length > 0) process.exitCode = EXIT.failed;
   } catch (error) {
+    if (error instanceof ForgedPlan) {
+      fail(
+        `${error.message} Nothing was sealed: take that file away, and see with npm run audit -- verify what else was changed.`,
+        json,
+      );
+      return;
+    }
     if (!(error instanceof ForkedLog || error instanceof RolledBackLog)) throw error;
     fail(error.message, json);
   } finally {
@@ -110,10 +131,10 @@ function sentencesOf({ busyUntil, added, size, root, through, late, unreadable, 
   return [done, outside, ...listed(left), ...advice, ...unreadable];
 }
 
-async function verifyWorkspace({ out, archive, from, to, json }: VerifyFlags): Promise<void> {
-  if (from !== undefined || to !== undefined) return showConsistency({ out, archive, from, to, json });
+async function verifyWorkspace({ from, to, json, ...places }: VerifyFlags): Promise<void> {
+  if (from !== undefined || to !== undefined) return showConsistency({ ...places, from, to, json });
   const { verifyLog } = await import("../../audit/index.js");
-  const verified = await opened({ out, archive }, verifyLog);
+  const verified = await opened(places, verifyLog);
   if (json) print(verified);
   else process.stdout.write(`${report(verified).join("\n")}\n`);
   if (!verified.ok) process.exitCode = EXIT.failed;
@@ -129,14 +150,11 @@ function report({ ok, findings, notes, leaves, archived, rows, pending, through 
 }
 
 async function showConsistency({
-  out,
-  archive,
   from,
   to,
   json,
-}: {
-  readonly [K in keyof VerifyFlags]: VerifyFlags[K] | undefined;
-} & { readonly out: string }): Promise<void> {
+  ...places
+}: Places & { readonly [K in "from" | "to" | "json"]: VerifyFlags[K] | undefined }): Promise<void> {
   const days = [from, to].map((day, index) => {
     const option = index === 0 ? "--from" : "--to";
     if (day === undefined) return `${option} is missing: consistency is between two days.`;
@@ -148,7 +166,7 @@ async function showConsistency({
   if (problems.length > 0) throw new ConfigurationError("The days", problems);
   const { proveConsistency } = await import("../../audit/index.js");
   await proving(json, async () => {
-    const proof = await opened({ out, archive }, ({ log, archive }) =>
+    const proof = await opened(places, ({ log, archive }) =>
       proveConsistency(archive ?? log, from as string, to as string),
     );
     if (json) return print(proof);
@@ -158,10 +176,10 @@ async function showConsistency({
   });
 }
 
-async function proveInWorkspace(id: string, { out, archive, json }: Flags): Promise<void> {
+async function proveInWorkspace(id: string, { json, ...places }: Flags): Promise<void> {
   const { proveInclusion } = await import("../../audit/index.js");
   await proving(json, async () => {
-    const proof = await opened({ out, archive }, ({ warehouse, log }) => proveInclusion(warehouse, log, id));
+    const proof = await opened(places, ({ warehouse, log }) => proveInclusion(warehouse, log, id));
     if (json) return print(proof);
     const size = proof.checkpoint.split("\n")[1];
     process.stdout.write(
@@ -190,36 +208,77 @@ const print = (value: unknown) => void process.stdout.write(`${JSON.stringify(va
 
 interface Places {
   readonly out: string;
+  /** Of a hospital's log, with the place of its rows: in place of a workspace. */
+  readonly log?: string | undefined;
+  readonly warehouse?: string | undefined;
   readonly archive?: string | undefined;
   /** Whether an archive that is not there yet is made. @default false */
   readonly make?: boolean;
 }
 
 /**
- * The rows of a workspace, its log and its archive.
- * @throws {ConfigurationError} if one of them is not there, or the archive lies in the workspace
+ * The rows of a workspace or of a hospital, their log and its archive.
+ * @throws {ConfigurationError} if one of them is not there, or the archive lies beside the log
  */
 async function opened<T>(
-  { out, archive, make = false }: Places,
+  { out, log, warehouse, archive, make = false }: Places,
   work: (places: {
     readonly warehouse: import("../../platform/warehouse").Warehouse;
     readonly log: ObjectStore;
     readonly archive: ObjectStore | undefined;
+    /** Where erasures are written down; of a log that lies by itself it is not known. */
+    readonly reports: ObjectStore | undefined;
   }) => Promise<T>,
 ): Promise<T> {
+  if (log !== undefined) return openedThere({ log, warehouse, archive }, work);
   await requireAll(
     () => requireWorkspace(out),
     () => requireArchive(archive, out, make),
   );
   const { openStore } = await import("../../platform/stores/index.js");
   const { inWorkspace } = await import("../models.js");
-  return inWorkspace(out, async ({ warehouse }) =>
+  return inWorkspace(out, async ({ warehouse, buckets }) =>
     work({
       warehouse,
+      reports: buckets.reports,
       log: await openStore(join(resolve(out), "audit")),
-      archive: archive === undefined ? undefined : await openStore(archivePlace(archive)),
+      archive: archive === undefined ? undefined : await openArchive(archive),
     }),
   );
+}
+
+/** The same of what lies in buckets and in a dataset. */
+async function openedThere<T>(
+  { log, warehouse, archive }: { readonly log: string } & Pick<Places, "warehouse" | "archive">,
+  work: (places: Parameters<Parameters<typeof opened<T>>[1]>[0]) => Promise<T>,
+): Promise<T> {
+  if (warehouse === undefined)
+    throw new ConfigurationError("The log", [
+      `${log} is of rows that nobody names: --warehouse or WAREHOUSE says where they are, bigquery://PROJECT/DATASET.`,
+    ]);
+  const bucket = /^gs:\/\/[^/]+/.exec(log)?.[0];
+  if (archive !== undefined && (archive === log || (bucket !== undefined && `${archive}/`.startsWith(`${bucket}/`))))
+    throw new ConfigurationError("The archive", [
+      `${archive} lies where the log does (${log}), and who can change the one could change the other: give a place outside.`,
+    ]);
+  const { openPlace } = await import("../../audit/index.js");
+  const { openWarehouse } = await import("../../platform/warehouse/index.js");
+  const rows = await openWarehouse(warehouse);
+  try {
+    return await work({
+      warehouse: rows,
+      log: await openPlace(log),
+      reports: bucket === undefined ? undefined : await openPlace(bucket),
+      archive: archive === undefined ? undefined : await openArchive(archive),
+    });
+  } finally {
+    await rows.close();
+  }
+}
+
+async function openArchive(archive: string): Promise<ObjectStore> {
+  const { openPlace } = await import("../../audit/index.js");
+  return openPlace(archivePlace(archive));
 }
 
 /** In a folder of its own: beside it a store keeps what a file cannot carry. */

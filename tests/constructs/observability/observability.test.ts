@@ -69,7 +69,10 @@ test("an alert becomes a policy that says what to do, after the metric that it i
   expect(policy?.config).toMatchObject({
     display_name: "st-anna-refused",
     severity: "WARNING",
-    documentation: { content: "Look into quarantine.", mime_type: "text/markdown" },
+    documentation: {
+      content: "Look into quarantine.\n\nRunbook: docs/runbooks.md, refused.",
+      mime_type: "text/markdown",
+    },
     notification_channels: channels.map(
       ({ logicalId }) => `\${google_monitoring_notification_channel.${logicalId}.id}`,
     ),
@@ -106,6 +109,20 @@ test("a policy over a log metric can be made in the same apply: nobody asks whet
         disable_metric_validation: true,
       },
     },
+  ]);
+});
+
+test("a count that may be too low counts as nothing where there was an entry before, and not where there never was one", () => {
+  const [alert] = refused.alerts;
+  const series = { logMetric: "refused", resourceType: "r", periodSeconds: 60, onceWithinSeconds: 600 };
+  const rare = { ...alert, series, comparison: "COMPARISON_LT", threshold: 1 } as (typeof refused.alerts)[number];
+  const [policy] = watch({ contributions: [{ ...refused, alerts: [rare] }] }).resources(
+    "google_monitoring_alert_policy",
+  );
+  const count = (seconds: number) =>
+    `sum(increase(logging_googleapis_com:user_st_anna_refused{monitored_resource="r"}[${seconds}s]))`;
+  expect(policy?.config.conditions).toMatchObject([
+    { condition_prometheus_query_language: { query: `(${count(60)} or 0 * (${count(600)} > 0)) < 1` } },
   ]);
 });
 

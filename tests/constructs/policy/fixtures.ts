@@ -517,6 +517,19 @@ export const FIXTURES: Readonly<Record<string, Fixture>> = {
     ],
     fails: [["google_pubsub_subscription", { push_config: { push_endpoint: "u" } }]],
   },
+  "schedule-own-identity": {
+    passes: [
+      [
+        "google_cloud_scheduler_job",
+        { http_target: { uri: "https://a", oauth_token: { service_account_email: "a" } } },
+      ],
+      ["google_cloud_scheduler_job", { pubsub_target: { topic_name: "t" } }],
+    ],
+    fails: [
+      ["google_cloud_scheduler_job", { http_target: { uri: "https://a" } }],
+      ["google_cloud_scheduler_job", { http_target: { uri: "http://a", oidc_token: { service_account_email: "a" } } }],
+    ],
+  },
   "no-secret-in-environment": {
     passes: [
       [

@@ -39,7 +39,8 @@ describe("a hospital's keys", () => {
 describe("keys that the hospital brings", () => {
   const kmsKey = "projects/kms-central/locations/europe-west4/keyRings/mri/cryptoKeys/anna";
   const pseudonymKey = "projects/kms-central/locations/europe-west4/keyRings/mri/cryptoKeys/mac/cryptoKeyVersions/3";
-  const { stacks } = synthesize([{ ...PROD, kmsKey, pseudonymKey }]);
+  const auditKey = "projects/kms-central/locations/europe-west4/keyRings/mri/cryptoKeys/sign/cryptoKeyVersions/1";
+  const { stacks } = synthesize([{ ...PROD, kmsKey, pseudonymKey, auditKey }]);
   const brought = stackOf(stacks, "st-anna-data");
 
   test("are used in place of own ones, which are not made", () => {
@@ -80,9 +81,14 @@ describe("keys that the hospital brings", () => {
     expect(stackOf(found, "run-1-app").text).toContain("keyRings/brain-tumor-ephemeral/cryptoKeys/pseudonym");
   });
 
-  test("one of the two is enough: the ring is made for the other", () => {
+  test("one of them is enough: the ring is made for the others", () => {
     const half = stackOf(synthesize([{ ...PROD, kmsKey }]).stacks, "st-anna-data");
-    expect(half.resources("google_kms_crypto_key").map(({ logicalId }) => logicalId)).toEqual(["pseudonym"]);
+    expect(
+      half
+        .resources("google_kms_crypto_key")
+        .map(({ logicalId }) => logicalId)
+        .sort(),
+    ).toEqual(["audit", "pseudonym"]);
   });
 });
 

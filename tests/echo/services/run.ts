@@ -17,6 +17,11 @@ export const run = resourceService({
       id: ({ query }) => query.get("serviceId"),
       complete: completeService,
     },
+    {
+      collection: "projects/*/locations/*/jobs",
+      id: ({ query }) => query.get("jobId"),
+      complete: completeJob,
+    },
   ],
 });
 
@@ -60,6 +65,39 @@ function completeService(service: Json, { id, name, project, world, before }: Co
     uri,
     urls: [uri],
     satisfiesPzs: true,
+    etag: `"${generation}"`,
+  };
+}
+
+/** https://cloud.google.com/run/docs/reference/rest/v2/projects.locations.jobs */
+function completeJob(job: Json, { name, world, before }: Context): Json {
+  const execution = recordOf(job.template);
+  const task = recordOf(execution.template);
+  checkKey(task.encryptionKey, world);
+  checkAccount(task.serviceAccount, world);
+  const containers = (task.containers as Json[] | undefined) ?? [];
+  if (containers.length === 0) throw invalid("A job has a container.");
+  const generation = Number(before?.generation ?? 0) + 1;
+  const ready = { type: "Ready", state: "CONDITION_SUCCEEDED", lastTransitionTime: NOW };
+  return {
+    launchStage: "GA",
+    ...job,
+    name,
+    template: {
+      taskCount: 1,
+      parallelism: 1,
+      ...execution,
+      template: { timeout: "600s", maxRetries: 3, executionEnvironment: "EXECUTION_ENVIRONMENT_GEN2", ...task },
+    },
+    uid: projectNumber(name),
+    generation: String(generation),
+    observedGeneration: String(generation),
+    createTime: NOW,
+    updateTime: NOW,
+    creator: "echo@example.org",
+    lastModifier: "echo@example.org",
+    terminalCondition: ready,
+    conditions: [ready],
     etag: `"${generation}"`,
   };
 }

@@ -5,6 +5,7 @@ import { join, resolve } from "node:path";
 import { Readable } from "node:stream";
 import { pathToFileURL } from "node:url";
 import { z } from "zod";
+import { auditContract } from "../../../runtime/audit/contract";
 import { deliverContract } from "../../../runtime/deliver/contract";
 import { featuresContract } from "../../../runtime/features/contract";
 import { ingestContract } from "../../../runtime/ingest/contract";
@@ -165,6 +166,7 @@ const CONTRACTS = [
   trainContract,
   serveContract,
   deliverContract,
+  auditContract,
 ];
 
 test.each(CONTRACTS.map((one: RuntimeContract) => [one.name, one] as const))(

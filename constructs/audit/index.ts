@@ -1,0 +1,1 @@
+export { Audit, type AuditProps } from "./audit";

@@ -1,0 +1,2 @@
+export { NEVER, type ScheduleOf, scheduleLine } from "./config";
+export { Schedule, type ScheduleProps, starterRole } from "./schedule";
