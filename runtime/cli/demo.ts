@@ -80,7 +80,7 @@ export interface TrainingOptions extends StepOptions {
   readonly backend?: Backend;
 }
 
-/** Trains, then evaluates on the untouched test split and promotes the model if the registry's rule says so. */
+/** Trains, then evaluates on the untouched test split and promotes the model if the change plan's rule says so. */
 export async function runTraining(options: TrainingOptions): Promise<TrainingRun> {
   const backend = await useBackend(options.backend);
   const run = await trainEvaluatePromote({ ...options, backend }, (name, work) => runStep(name, options, work));

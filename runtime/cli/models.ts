@@ -7,6 +7,7 @@ import type { Metric } from "../platform/metric";
 import { openStore, type ReadableStore } from "../platform/stores";
 import { openWarehouse, type Warehouse } from "../platform/warehouse";
 import { openWorkspace, type Workspace } from "../platform/workspace";
+import { changePlan, comparisonsIn, type InventoryEntry, inventoryEntry } from "../promotion";
 import { currentModel, publishedModels } from "../registry";
 import { type Comparison, type ModelShelves, Models, type Promotion, promoteModel, rollBackModel } from "../serve";
 
@@ -24,6 +25,20 @@ export interface ListedModel {
   /** How near its answers are to those of the network that was trained, as a sentence; or why it answers nobody. */
   readonly engine: string;
   readonly answers: boolean;
+  /** As what it was compared with a champion, the last one last. */
+  readonly comparisons: readonly ComparedModel[];
+}
+
+interface ComparedModel {
+  readonly champion: string;
+  /** Among the comparisons against that test set, of which the plan allows so many. */
+  readonly number: number;
+  readonly most: number;
+  /** What p could be at most. */
+  readonly level: number;
+  /** Null where nothing could be tested, or the process was killed before it was. */
+  readonly p: number | null;
+  readonly better: boolean;
 }
 
 /** Where models and their evaluations lie: in a workspace, or in two buckets. */
@@ -39,6 +54,8 @@ interface ModelBuckets {
 export async function listModels(place: ModelPlace): Promise<readonly ListedModel[]> {
   return onShelves(place, async ({ pointer: models, reports }) => {
     const current = (await currentModel(models))?.model;
+    const plan = changePlan();
+    const compared = await comparisonsIn(models, plan);
     const listed: ListedModel[] = [];
     for await (const { id } of publishedModels(models)) {
       const { metadata, parity, problem } = await examineModel(modelFilesInStore(models, id));
@@ -55,10 +72,20 @@ export async function listModels(place: ModelPlace): Promise<readonly ListedMode
         auc: evaluation?.test.auc ?? null,
         engine,
         answers: !problem,
+        comparisons: compared.flatMap(({ counted: { champion, challenger, number, level }, result }) =>
+          challenger === id
+            ? [{ champion, number, most: plan.comparison.most, level, p: result?.p ?? null, better: !!result?.better }]
+            : [],
+        ),
       });
     }
     return listed;
   });
+}
+
+/** The hospital's entry for its inventory of AI. */
+export async function inventory(place: ModelPlace): Promise<InventoryEntry> {
+  return onShelves(place, ({ pointer, reports }) => inventoryEntry(pointer, reports));
 }
 
 /** @throws {ConfigurationError} if one of them is not there */
@@ -70,7 +97,7 @@ export async function compareModels(place: ModelPlace, a: string, b: string): Pr
 }
 
 /**
- * Makes a model the current one, by the registry's rule.
+ * Makes a model the current one, by the change plan's rule.
  *
  * @throws {NotMoved} with the reason; {ConfigurationError} if there is no such model
  */

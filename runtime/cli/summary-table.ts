@@ -1,6 +1,7 @@
 import { DISCLAIMER } from "../intake";
 import type { Metric } from "../platform/metric";
 import type { Summary } from "../platform/summary";
+import { pText } from "../promotion";
 import type { Comparison } from "../serve";
 import type { ListedModel } from "./models";
 
@@ -64,12 +65,17 @@ export function renderListed({
   verdict,
   auc,
   engine,
+  comparisons,
 }: ListedModel): string {
   const marks = [current ? "current" : "", synthetic ? "SYNTHETIC: of drawn phantoms" : ""].filter(Boolean);
   const lines = [
     verdict ?? "No evaluation of it is stored.",
     ...(auc ? [`AUC on the test split: ${inWords(auc)}`] : []),
     ...(counts ? [`${counts.train} images learnt from, ${parameters} parameters`] : []),
+    ...comparisons.map(
+      ({ champion, number, most, level, p, better }) =>
+        `comparison ${number} of ${most}, with ${champion}: ${better ? "" : "not "}shown to be better${p === null ? "" : `, p ${pText(p)}`}, at most ${pText(level)}`,
+    ),
     engine,
   ];
   return [`${id}${marks.length > 0 ? ` (${marks.join("; ")})` : ""}`, ...lines.map((line) => `  ${line}`), ""].join(

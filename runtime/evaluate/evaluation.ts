@@ -64,8 +64,8 @@ export type Measured = {
   readonly threshold: number;
 } & Readonly<Record<MetricName, Metric>>;
 
-/** Grows when `evaluation.json` holds or the report shows something else: an earlier one is then made again. */
-export const EVALUATION_VERSION = 8;
+/** Grows when `evaluation.json` holds or the report shows something else, or more is stored beside: an earlier one is then made again. */
+export const EVALUATION_VERSION = 9;
 
 /** `evaluation.json`. */
 export interface Evaluation {

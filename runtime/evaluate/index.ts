@@ -1,5 +1,6 @@
 export { type Evaluation, evaluateScored, type Measured, measure, type ScoredImage } from "./evaluation";
 export { type EvaluateFolderOptions, evaluateFolder, type FolderEvaluation } from "./folder";
 export { auc, METRICS, type MetricName } from "./metrics";
+export { evaluationPrefix, readScans, type ScoredScan } from "./scored-scan";
 export { type EvaluateContext, TestBench } from "./test-bench";
-export { contender, type EvaluationRow, evaluateTestSplit, evaluationPrefix, readEvaluation } from "./test-split";
+export { contender, type EvaluationRow, evaluateTestSplit, readEvaluation } from "./test-split";

@@ -8,15 +8,9 @@ import type { ObjectStore, ReadableStore } from "../platform/stores";
 import { IMAGE_FACTS } from "../platform/warehouse";
 import { type Header, MOST_ROWS, type PlainImage } from "./classical";
 import type { Evaluation } from "./evaluation";
+import { evaluationPrefix } from "./scored-scan";
 import { type FeatureKeys, StoredFeatures } from "./stored-features";
-import {
-  type EvaluationRow,
-  earlierEvaluation,
-  evaluateTestSplit,
-  evaluationPrefix,
-  type Learning,
-  setsHash,
-} from "./test-split";
+import { type EvaluationRow, earlierEvaluation, evaluateTestSplit, type Learning, setsHash } from "./test-split";
 
 export type EvaluateContext = ContextWith<{ processed: ReadableStore; models: ObjectStore; reports: ObjectStore }>;
 

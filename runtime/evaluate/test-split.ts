@@ -7,6 +7,7 @@ import type { ClassicalResult, Header, PlainImage } from "./classical";
 import { EVALUATION_VERSION, type Evaluation, evaluateScored, type ScoredImage } from "./evaluation";
 import { type FeatureSet, featureBaselines } from "./feature-baselines";
 import { datasetHash, storeDestination, type WriteInput, writeOutputs } from "./outputs";
+import { evaluationPrefix, writeScans } from "./scored-scan";
 import type { FeatureKeys, StoredFeatures } from "./stored-features";
 
 /** One image of a processed shard. */
@@ -35,9 +36,6 @@ export interface Learning {
   readonly stored: StoredFeatures;
 }
 
-/** Where the evaluation of a model lies in the reports bucket. */
-export const evaluationPrefix = (model: string): string => `evaluation/${model}/`;
-
 /** The stored evaluation of a model, or undefined. */
 export async function readEvaluation(reports: ReadableStore, model: string): Promise<Evaluation | undefined> {
   const name = `${evaluationPrefix(model)}evaluation.json`;
@@ -45,7 +43,7 @@ export async function readEvaluation(reports: ReadableStore, model: string): Pro
   return JSON.parse((await reports.read(name)).toString("utf8")) as Evaluation;
 }
 
-/** What the registry's rule compares of an evaluation. */
+/** What the change plan's rule compares of an evaluation. */
 export const contender = ({ model, dataset, test, verdict }: Evaluation) => ({
   model,
   testSet: dataset,
@@ -115,6 +113,7 @@ export async function evaluateTestSplit(options: {
   const baselines = images ? await baselinesOf(metadata.id, { ...learn, images }, { test, validation }, seed) : [];
   const scored = { metadata, dataset, test, validation, learn: images, seed };
   const evaluation = evaluateScored({ ...scored, baselines, features });
+  await writeScans(reports, metadata.id, test);
   const rows = new Map(options.test.map((row) => [row.source, row]));
   await writeOutputs({
     destination: storeDestination(reports, evaluationPrefix(metadata.id)),

@@ -1,21 +1,19 @@
-import { z } from "zod";
+import type { z } from "zod";
 import { NOT_EVALUATED, type Verdict, verdictSchema } from "../model";
-import { type ObjectStore, PreconditionFailedError, type ReadableStore } from "../platform/stores";
+import {
+  type CreatableStore,
+  PreconditionFailedError,
+  type ReadableStore,
+  type ReplaceableStore,
+} from "../platform/stores";
+import { moveSchema, recordMove } from "./history";
 
-/** The bucket of models for who may move the pointer. */
-export type PointerStore = ReadableStore & Pick<ObjectStore, "write">;
+/** The bucket of models for who may move the pointer, and put down that it moved. */
+export type PointerStore = ReadableStore & ReplaceableStore & CreatableStore;
 
 const CURRENT = "current.json";
 
-const currentSchema = z.object({
-  /** Id of the model that is served. */
-  model: z.string(),
-  /** The one before it: what a rollback returns to. */
-  previous: z.string().nullable(),
-  /** Why it is the current one, as a sentence. */
-  reason: z.string(),
-  /** ISO 8601. */
-  promotedAt: z.string(),
+const currentSchema = moveSchema.extend({
   /** By its newest evaluation. A pointer that an earlier program wrote has none: nobody knows. */
   verdict: verdictSchema.default(NOT_EVALUATED),
 });
@@ -40,10 +38,14 @@ export async function currentModel(models: ReadableStore): Promise<SeenModel | u
 export async function setCurrent(
   models: PointerStore,
   next: Pick<CurrentModel, "model" | "reason"> & { readonly verdict?: Verdict },
-  seen: { readonly model: string; readonly generation: number } | undefined,
+  seen: SeenModel | undefined,
   now: Date,
 ): Promise<boolean> {
-  return replace(models, { ...next, previous: seen?.model ?? null, promotedAt: now.toISOString() }, seen?.generation);
+  if (seen) await recordMove(models, seen);
+  const current = { ...next, previous: seen?.model ?? null, promotedAt: now.toISOString() };
+  if (!(await replace(models, current, seen?.generation))) return false;
+  await recordMove(models, current);
+  return true;
 }
 
 /** Enters a newer verdict on the current model, unless the pointer has moved meanwhile. All else stays as it is. */

@@ -1,5 +1,12 @@
-export { type CurrentModel, currentModel, type PointerStore, setCurrent } from "./current";
+export {
+  type CurrentModel,
+  currentModel,
+  type PointerStore,
+  type SeenModel,
+  setCurrent,
+  updateVerdict,
+} from "./current";
+export { HISTORY_FOLDER, historyOf, type Move } from "./history";
 export { type PublishedModel, publishedModels } from "./models";
-export { type Contender, decide, type Promotion, promote } from "./promotion";
 export { isPublished, publishModel } from "./publish";
 export { type Rollback, rollback } from "./rollback";

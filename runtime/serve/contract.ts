@@ -88,7 +88,11 @@ export const serveContract = defineContract({
   reads: ["models", "reports", "curated", "images", "assignments", "features_deep", "monitoring"],
   creates: ["reports"],
   // What comes in by STOW-RS has no label, and is not what the hospital's gateway has made nameless.
-  createsBelow: { landing: { folders: ["Unlabelled/"], except: ["Unlabelled/gateway/"] } },
+  createsBelow: {
+    landing: { folders: ["Unlabelled/"], except: ["Unlabelled/gateway/"] },
+    // What is counted before a model is promoted, and where the pointer was.
+    models: { folders: ["comparisons/", "history/"] },
+  },
   writes: [],
   // The pointer to the model that is served: an administrator moves it.
   replaces: { models: ["current.json"] },

@@ -1,8 +1,9 @@
-import { contender, evaluationPrefix, METRICS, readEvaluation } from "../evaluate";
+import { evaluationPrefix, METRICS, readEvaluation } from "../evaluate";
 import { DISCLAIMER } from "../intake";
 import { type ExaminedModel, examineModel, modelFilesInStore, readTrainingCurve } from "../model";
 import type { ReadableStore } from "../platform/stores";
-import { type CurrentModel, currentModel, decide, type PublishedModel, publishedModels } from "../registry";
+import { contenderOf, previewPromotion } from "../promotion";
+import { type CurrentModel, currentModel, type PublishedModel, publishedModels } from "../registry";
 import {
   type Comparison,
   type EvaluationAnswer,
@@ -80,7 +81,7 @@ export class Models {
     };
   }
 
-  /** Two models side by side, and what the registry's rule says of the second. Undefined where one is not there. */
+  /** Two models side by side, and what the rule of promotion says of the second. Undefined where one is not there. */
   async compare(first: string, second: string): Promise<Comparison | undefined> {
     const [a, b] = await Promise.all([this.find(first), this.find(second)]);
     if (!a || !b) return undefined;
@@ -98,7 +99,7 @@ export class Models {
     };
   }
 
-  /** What the registry's rule says of a challenger taking over from a champion. */
+  /** What the rule says of a challenger taking over from a champion; nothing is counted. */
   private async ruleOn(challenger: string, champion: string): Promise<Comparison["rule"]> {
     const [b, a] = await Promise.all([
       readEvaluation(this.reports, challenger),
@@ -107,7 +108,12 @@ export class Models {
     if (!b) return { promotes: false, reason: `No evaluation of ${challenger} is stored: it cannot be compared.` };
     if (!a) return { promotes: false, reason: `No evaluation of ${champion} is stored: it cannot be compared.` };
     try {
-      const { promoted, reason } = decide(contender(b), contender(a));
+      const { promoted, reason } = await previewPromotion({
+        models: this.models,
+        challenger: await contenderOf(this.reports, b),
+        champion: await contenderOf(this.reports, a),
+        asker: "person",
+      });
       return { promotes: promoted, reason };
     } catch (error) {
       if (error instanceof RangeError) return { promotes: false, reason: error.message };

@@ -1,19 +1,24 @@
-import { contender, readEvaluation } from "../evaluate";
+import { readEvaluation } from "../evaluate";
 import { UnusableModelError } from "../model";
 import type { ReadableStore } from "../platform/stores";
-import { currentModel, type PointerStore, promote, rollback } from "../registry";
+import { type Clause, considerPromotion, contenderOf } from "../promotion";
+import { currentModel, type PointerStore, rollback } from "../registry";
 import type { Promotion } from "./schemas";
 import { loadScorer } from "./scoring";
 
 /** The pointer to the current model was not moved. The message is a sentence; `code` is stable. */
 export class NotMoved extends Error {
+  /** Of the change plan, which the model does not meet. */
+  readonly clause: Clause | undefined;
+
   constructor(
     readonly code: "not-evaluated" | "unusable-model" | "not-comparable" | "not-promoted" | "not-rolled-back",
     message: string,
-    options?: ErrorOptions,
+    options: ErrorOptions & { readonly clause?: Clause | undefined } = {},
   ) {
     super(message, options);
     this.name = "NotMoved";
+    this.clause = options.clause;
   }
 }
 
@@ -24,7 +29,7 @@ export interface ModelShelves {
 }
 
 /**
- * Makes a model the current one, if it can be used and the registry's rule says so by the stored evaluations.
+ * Makes a model the current one, if it can be used and the change plan's rule says so by the stored evaluations.
  *
  * @throws {NotMoved}
  */
@@ -33,14 +38,19 @@ export async function promoteModel({ pointer, reports }: ModelShelves, id: strin
   if (!evaluation)
     throw new NotMoved("not-evaluated", `No evaluation of ${id} is stored, so the rule cannot compare it.`);
   await tryOut(pointer, id);
-  const { promoted, current, reason } = await promote(pointer, contender(evaluation), async (champion) => {
-    const its = await readEvaluation(reports, champion);
-    if (!its) throw new Error(`no evaluation of ${champion} is stored.`);
-    return contender(its);
+  const { promoted, current, reason, clause } = await considerPromotion({
+    models: pointer,
+    challenger: await contenderOf(reports, evaluation),
+    measure: async (champion) => {
+      const its = await readEvaluation(reports, champion);
+      if (!its) throw new Error(`no evaluation of ${champion} is stored.`);
+      return contenderOf(reports, its);
+    },
+    asker: "person",
   }).catch((error: unknown) => {
     throw error instanceof RangeError ? new NotMoved("not-comparable", error.message, { cause: error }) : error;
   });
-  if (!current) throw new NotMoved("not-promoted", reason);
+  if (!current) throw new NotMoved("not-promoted", reason, { clause });
   const previous = (await currentModel(pointer))?.previous ?? null;
   return { current: id, previous, reason: promoted ? reason : `${id} is current already: nothing was moved.` };
 }

@@ -491,7 +491,7 @@ export const comparisonSchema = named(
       .describe("On each model's test set"),
     rule: z
       .object({ promotes: z.boolean(), reason: z.string() })
-      .describe("What the registry's rule says of b taking over from a"),
+      .describe("What the change plan's rule says of b taking over from a"),
   }),
 );
 export type Comparison = z.infer<typeof comparisonSchema>;

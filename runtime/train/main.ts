@@ -7,7 +7,7 @@ import { useBackend } from "../tensorflow";
 import { trainContract } from "./contract";
 import { trainEvaluatePromote } from "./run";
 
-/** The training job: trains, evaluates on the untouched test split, promotes by the registry's rule. One run, then it exits. */
+/** The training job: trains, evaluates on the untouched test split, promotes by the change plan's rule. One run, then it exits. */
 export async function main(env: NodeJS.ProcessEnv = process.env): Promise<void> {
   const settings = parseEnv(trainContract.env, env);
   const backend = await useBackend(settings.BACKEND);

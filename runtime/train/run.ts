@@ -1,7 +1,7 @@
-import { contender, type Evaluation, TestBench } from "../evaluate";
+import { type Evaluation, TestBench } from "../evaluate";
 import type { StoresOf } from "../platform/open-stores";
 import type { ContextWith, StepOutcome } from "../platform/step";
-import { type Promotion, promote } from "../registry";
+import { considerPromotion, contenderOf, type Promotion } from "../promotion";
 import type { trainContract } from "./contract";
 import { type TrainOptions, type TrainOutcome, trainStep } from "./step";
 
@@ -20,7 +20,7 @@ export type RunStep = <O extends StepOutcome>(
 ) => Promise<O>;
 
 /**
- * Trains a model, evaluates it on the untouched test split, and makes it the current one if the registry's rule says so:
+ * Trains a model, evaluates it on the untouched test split, and makes it the current one if the rule of promotion says so:
  * one way for the command line, the job, and whatever trains again. Each step goes on where an earlier run stopped. The
  * backend must have been chosen.
  */
@@ -40,8 +40,13 @@ export async function trainEvaluatePromote(options: TrainOptions, run: RunStep):
 async function evaluateAndPromote(context: RunContext, model: string) {
   const bench = await TestBench.open(context);
   const { evaluation, skipped } = await bench.evaluate(model);
-  const measure = async (champion: string) => contender((await bench.evaluate(champion)).evaluation);
-  const promotion = await promote(context.workspace.buckets.models, contender(evaluation), measure, "newer");
+  const { models, reports } = context.workspace.buckets;
+  const promotion = await considerPromotion({
+    models,
+    challenger: await contenderOf(reports, evaluation),
+    measure: async (champion) => contenderOf(reports, (await bench.evaluate(champion)).evaluation),
+    asker: "program",
+  });
   const { verdict } = evaluation;
   const { n, threshold, accuracy, precision, recall, specificity, f1, auc, ece, tumours } = evaluation.test;
   const { current, reason } = promotion;

@@ -241,7 +241,10 @@ export function fixtureApi(): { readonly app: FastifyInstance; readonly state: F
         b: b.test[name],
         difference: (b.test[name].value ?? 0) - (a.test[name].value ?? 0),
       })),
-      rule: { promotes: true, reason: `${query.b} is not worse than ${query.a} on the same test images.` },
+      rule: {
+        promotes: true,
+        reason: `${query.b} is shown to be better than the champion ${query.a}: AUC 0.9100 against 0.8900 on the same 71 scans in 40 groups.`,
+      },
     };
   });
   app.get<{ Params: { id: string } }>("/v1/models/:id", async ({ params }): Promise<ModelDetail> => {

@@ -426,7 +426,7 @@ describe.each(NAMES)("a change in %s on one side only is found:", (name) => {
       const more = changed(before, (copy) => {
         copy.contract = {
           ...contract,
-          createsBelow: { [bucket]: { ...below, folders: [...below.folders, "Cancer/"] } },
+          createsBelow: { ...contract.createsBelow, [bucket]: { ...below, folders: [...below.folders, "Cancer/"] } },
         };
       });
       const found = [

@@ -10,7 +10,7 @@ import { Table } from "../ui/table";
 import { METRICS, metricText } from "./model";
 import { mayDecide, Promote, verdictWord } from "./models";
 
-/** Two models side by side, and what the registry's rule says of the second. */
+/** Two models side by side, and what the change plan's rule says of the second. */
 export function ComparisonPage({ a, b }: { a: string; b: string }) {
   const compared = useAsked(`compare ${a} ${b}`, () => api.compare(a, b));
   const role = useStore(me)?.role;
@@ -86,7 +86,9 @@ function Compared({
       <div class="row between">
         <p>
           <strong>
-            {rule.promotes ? "The registry's rule would promote it." : "The registry's rule would not promote it."}
+            {rule.promotes
+              ? "The change plan's rule would promote it."
+              : "The change plan's rule would not promote it."}
           </strong>{" "}
           {rule.reason}
         </p>

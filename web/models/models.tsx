@@ -137,12 +137,12 @@ function Compare({ items }: { items: readonly ModelItem[] }) {
   );
 }
 
-/** Makes a model the current one, after a question; the registry's rule has the last word. */
+/** Makes a model the current one, after a question; the change plan's rule has the last word. */
 export function Promote({ id, onDone }: { id: string; onDone(): void }) {
   return (
     <Confirmed
       label="Promote"
-      question={`Let ${id} answer from now on, for everybody? The registry's rule may refuse it.`}
+      question={`Let ${id} answer from now on, for everybody? The change plan's rule may refuse it.`}
       act={async () => {
         const { reason } = await api.promote(id);
         await refreshModel();

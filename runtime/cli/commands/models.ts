@@ -19,6 +19,11 @@ interface Flags extends PlaceFlags {
   readonly json?: true;
 }
 
+interface CompareFlags extends Flags {
+  readonly scores?: readonly string[];
+  readonly counts?: string;
+}
+
 /** Of a model that is named. */
 const ID = ["<id>", "the model's id, as models -- list shows it"] as const;
 
@@ -40,10 +45,32 @@ export function modelsCommand(): Command {
       process.stdout.write(`${DISCLAIMER}\n`);
     });
   anywhere(models.command("compare"))
-    .description("two models side by side, and whether the registry's rule lets the second take over from the first")
-    .argument(...ID)
-    .argument("<other>", "the id of another")
-    .action(async (a: string, b: string, flags: Flags, command: Command) => {
+    .description(
+      "two models side by side, and whether the change plan's rule lets the second take over from the first; or answers in files, of which each comparison is counted",
+    )
+    .argument("[id]", ID[1])
+    .argument("[other]", "the id of another")
+    .option(
+      "--scores <files...>",
+      "CSV with columns id, group, collection, label, champion, and one or more that begin with challenger; files of the same scans are one test set",
+    )
+    .option(
+      "--counts <place>",
+      "with --scores: a folder, or gs://BUCKET, in which comparisons are counted from one run to the next",
+    )
+    .action(async (a: string | undefined, b: string | undefined, flags: CompareFlags, command: Command) => {
+      const { scores, counts } = flags;
+      if (scores) {
+        if (a !== undefined) command.error("error: --scores compares files: leave out the models' ids.");
+        const { changePlan, compareFiles } = await import("../../promotion/index.js");
+        const found = await compareFiles(scores, changePlan(), counts);
+        if (flags.json) return print(found);
+        const [first] = found;
+        const only = found.every(({ file }) => file === first?.file);
+        for (const { file, reason } of found) process.stdout.write(`${only ? "" : `${file}: `}${reason}\n`);
+        return;
+      }
+      if (a === undefined || b === undefined) command.error("error: name two models, or --scores FILE.");
       const { compareModels } = await import("../models.js");
       const comparison = await compareModels(placeOf(flags, command), a, b);
       if (flags.json) return print(comparison);
@@ -51,7 +78,7 @@ export function modelsCommand(): Command {
       process.stdout.write(renderComparison(comparison));
     });
   anywhere(models.command("promote"))
-    .description("make a model the current one, if it can be used and the registry's rule says so")
+    .description("make a model the current one, if it can be used and the change plan's rule says so")
     .argument(...ID)
     .action(async (id: string, flags: Flags, command: Command) => {
       const { promote } = await import("../models.js");
@@ -62,6 +89,15 @@ export function modelsCommand(): Command {
     .action(async (flags: Flags, command: Command) => {
       const { rollBack } = await import("../models.js");
       await move(flags, placeOf(flags, command), rollBack);
+    });
+  anywhere(models.command("inventory"))
+    .description("the entry for a hospital's inventory of AI: the model that answers, its history, what was compared")
+    .action(async (flags: Flags, command: Command) => {
+      const { inventory } = await import("../models.js");
+      const entry = await inventory(placeOf(flags, command));
+      if (flags.json) return print(entry);
+      const { renderInventory } = await import("../../promotion/index.js");
+      process.stdout.write(renderInventory(entry));
     });
   models
     .command("convert")
@@ -132,8 +168,8 @@ async function move(
     process.stdout.write(`${moved.reason}\n${moved.current} is current; ${before}.\n`);
   } catch (error) {
     if (!(error instanceof NotMoved)) throw error;
-    const { code, message } = error;
-    if (json) print({ code, reason: message });
+    const { code, message, clause } = error;
+    if (json) print({ code, reason: message, ...(clause ? { clause } : {}) });
     else process.stderr.write(`${message}\n`);
     process.exitCode = EXIT.failed;
   }

@@ -13,7 +13,7 @@ interface TrainFlags {
 
 export function trainCommand(): Command {
   return new Command("train")
-    .description("train a model, evaluate it on the untouched test split, and promote it if it is not worse")
+    .description("train a model, evaluate it on the untouched test split, and promote it if it is shown to be better")
     .addOption(out())
     .addOption(seed())
     .addOption(epochs())

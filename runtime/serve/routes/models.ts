@@ -32,7 +32,7 @@ export interface ModelDependencies {
 const READ = { role: "viewer" } as const;
 const ACT = { role: "admin" } as const;
 
-/** Which model answers, which there are, and the change from one to another by the registry's rule. */
+/** Which model answers, which there are, and the change from one to another by the change plan's rule. */
 export async function modelRoutes(app: FastifyInstance, dependencies: ModelDependencies): Promise<void> {
   const { slot, models, reports, keys } = dependencies;
   const api = app.withTypeProvider<ZodTypeProvider>();
@@ -69,7 +69,7 @@ export async function modelRoutes(app: FastifyInstance, dependencies: ModelDepen
   api.get("/v1/models/compare", {
     config: READ,
     schema: {
-      summary: "Two models side by side, and whether the registry's rule lets b take over from a",
+      summary: "Two models side by side, and whether the change plan's rule lets b take over from a",
       querystring: comparisonQuerySchema,
       response: responses({ 200: comparisonSchema }),
     },
@@ -116,7 +116,7 @@ export async function modelRoutes(app: FastifyInstance, dependencies: ModelDepen
   api.post("/v1/models/:id/promote", {
     config: ACT,
     schema: {
-      summary: "Makes a model the current one, if the registry's rule says so",
+      summary: "Makes a model the current one, if the change plan's rule says so",
       params: modelParams,
       headers: IDEMPOTENT,
       response: responses({ 200: promotionSchema }, 409, 422),

@@ -3,7 +3,7 @@ import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync }
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { convert } from "../../../runtime/cli/convert-model";
-import { compareModels, listModels, promote as promoteById, rollBack } from "../../../runtime/cli/models";
+import { compareModels, inventory, listModels, promote as promoteById, rollBack } from "../../../runtime/cli/models";
 import { renderListed } from "../../../runtime/cli/summary-table";
 import { verifyModel } from "../../../runtime/cli/verify-model";
 import { loadClassifier, type ModelMetadata, parityProblem } from "../../../runtime/model";
@@ -12,6 +12,7 @@ import type { StepContext } from "../../../runtime/platform/step";
 import { openStore } from "../../../runtime/platform/stores";
 import { ObjectStoreWarehouse } from "../../../runtime/platform/warehouse";
 import { openWorkspace, type Workspace } from "../../../runtime/platform/workspace";
+import { renderInventory } from "../../../runtime/promotion";
 import { currentModel } from "../../../runtime/registry";
 import { useBackend } from "../../../runtime/tensorflow";
 import { BRIGHT_SPOT, saveBrightSpot } from "../../support/bright-spot";
@@ -19,6 +20,7 @@ import { lopsidedNetwork, saveNetwork } from "../../support/bright-spot-model";
 import { storeEvaluation } from "../../support/evaluation";
 import { startGcsServer } from "../../support/gcs-server";
 import { promote, storeModel } from "../../support/served-model";
+import { drawn } from "../promotion/drawn";
 import { prepareSlices } from "../train/slices";
 
 const ROOT = resolve(__dirname, "../../..");
@@ -144,13 +146,14 @@ describe("models -- list", () => {
       counts: null,
       synthetic: false,
       answers: true,
+      comparisons: [{ champion: "cnn-0", number: 2, most: 50, level: 0.0152, p: 0.3, better: false }],
     } as const;
     const verdict = "Not fit for use: few groups.";
     const auc = { value: 0.91, low: 0.8, high: 0.97 };
     expect(renderListed({ ...listed, engine: "near", verdict, auc })).toBe(
-      "cnn-1 (current)\n  Not fit for use: few groups.\n  AUC on the test split: 0.910, 95 % interval 0.800 to 0.970\n  near\n",
+      "cnn-1 (current)\n  Not fit for use: few groups.\n  AUC on the test split: 0.910, 95 % interval 0.800 to 0.970\n  comparison 2 of 50, with cnn-0: not shown to be better, p 0.3, at most 0.015\n  near\n",
     );
-    expect(renderListed({ ...listed, engine: "near", verdict: null, auc: null })).toBe(
+    expect(renderListed({ ...listed, engine: "near", verdict: null, auc: null, comparisons: [] })).toBe(
       "cnn-1 (current)\n  No evaluation of it is stored.\n  near\n",
     );
   });
@@ -295,7 +298,7 @@ describe("models -- compare, promote, rollback", () => {
   afterEach(() => workspace.close());
   const current = async () => (await currentModel(workspace.buckets.models))?.model;
 
-  it("move the pointer by the registry's rule, and say why or why not", async () => {
+  it("move the pointer by the change plan's rule, and say why or why not", async () => {
     const run = (...options: string[]) => models([...options, "--out", place]);
     expect(run("rollback")).toMatchObject({
       status: 1,
@@ -338,6 +341,40 @@ describe("models -- compare, promote, rollback", () => {
     const again = run("promote", WORSE, "--json");
     expect([again.status, json(again.stdout)]).toMatchObject([1, { code: "not-promoted", reason: expect.any(String) }]);
     expect(json(run("list", "--json").stdout)).toHaveLength(AUCS.length);
+  }, 300_000);
+
+  it("refuse by the clause's name what the change plan does not let through, and list and tell what was compared", async () => {
+    const FIT = { fit: true, sentence: "Fit for research.", reasons: [] };
+    const [its, equal, better] = drawn([0.85, 0.85, 0.95], 1);
+    const { reports } = workspace.buckets;
+    for (const [id, scans] of [
+      [FIRST, its],
+      [WORSE, equal],
+      [BETTER, better],
+    ] as const) {
+      await storeEvaluation(reports, id, 0.9, FIT);
+      await reports.write(`evaluation/${id}/scans.json`, JSON.stringify(scans));
+    }
+    await promote(workspace, FIRST, { verdict: FIT });
+    const refused = models(["promote", WORSE, "--out", place, "--json"]);
+    expect([refused.status, json(refused.stdout)]).toMatchObject([
+      1,
+      { code: "not-promoted", clause: "comparison.superiority", reason: expect.stringContaining("1 of 50") },
+    ]);
+    expect(await promoteById(place, BETTER)).toMatchObject({ current: BETTER });
+    const listed = await listModels(place);
+    expect(listed.find(({ id }) => id === WORSE)?.comparisons).toMatchObject([
+      { champion: FIRST, number: 1, better: false },
+    ]);
+    expect(listed.find(({ id }) => id === BETTER)?.comparisons).toMatchObject([
+      { champion: FIRST, number: 2, better: true },
+    ]);
+    const entry = await inventory(place);
+    expect(entry).toMatchObject({ model: { id: BETTER }, comparisons: [{}, {}] });
+    expect(entry.history.map(({ model }) => model)).toEqual([FIRST, BETTER]);
+    const text = renderInventory(entry);
+    expect(text).toContain(`| ${FIRST} | ${BETTER} | 2 |`);
+    expect(text).toContain("## History");
   }, 300_000);
 
   it("take no damaged model and none that is not there, and do not name a workspace that is none", async () => {

@@ -3,7 +3,13 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { parse } from "csv-parse/sync";
 import sharp from "sharp";
-import { type Evaluation, evaluateFolder, evaluateTestSplit, readEvaluation } from "../../../runtime/evaluate";
+import {
+  type Evaluation,
+  evaluateFolder,
+  evaluateTestSplit,
+  readEvaluation,
+  readScans,
+} from "../../../runtime/evaluate";
 import { explainFolder } from "../../../runtime/explain";
 import { applyRecipe } from "../../../runtime/imaging";
 import { parseLabels } from "../../../runtime/intake";
@@ -337,6 +343,12 @@ describe("evaluateTestSplit", () => {
     for await (const object of reports.listAll(`evaluation/${BRIGHT_SPOT.id}/`))
       names.push(object.name.split("/").pop() ?? "");
     expect(names).toEqual(expect.arrayContaining(["evaluation.json", "predictions.csv", "report.html", "roc.svg"]));
+    // Scan by scan, for what compares models; a scan that the guard refuses has no answer.
+    const scans = (await readScans(reports, BRIGHT_SPOT.id)) ?? [];
+    expect(scans).toHaveLength(12);
+    expect(scans.map(({ id, group, collection, label }) => ({ id, group, collection, label }))).toEqual(
+      test.map(({ source, group, collection, label }) => ({ id: source, group, collection, label })),
+    );
     const html = (await reports.read(`evaluation/${BRIGHT_SPOT.id}/report.html`)).toString();
     expect(html).toContain("A note of mine.");
     expect(html).toContain("No group crosses");

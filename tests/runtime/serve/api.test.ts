@@ -906,7 +906,7 @@ describe("models", () => {
       expect(await ask<ProblemDocument>(path)).toMatchObject({ status: 404, body: { code: "not-found" } });
   });
 
-  test("two are compared by the registry's rule", async () => {
+  test("two are compared by the change plan's rule", async () => {
     const compare = async (a: string, b: string) => (await ask<Comparison>(`/v1/models/compare?a=${a}&b=${b}`)).body;
     const better = await compare(BRIGHT_SPOT.id, "model-better");
     expect(better).toMatchObject({ comparable: true, rule: { promotes: true } });
@@ -935,7 +935,11 @@ describe("models", () => {
     expect((await post(scan)).body.model).toBe(BRIGHT_SPOT.id);
     expect(await promoteOver("model-better")).toMatchObject({
       status: 200,
-      body: { current: "model-better", previous: BRIGHT_SPOT.id, reason: expect.stringMatching(/not worse/) },
+      body: {
+        current: "model-better",
+        previous: BRIGHT_SPOT.id,
+        reason: expect.stringMatching(/the better one serves/),
+      },
     });
     expect((await post(scan)).body.model).toBe("model-better");
     const rollback = () => ask<Promotion>("/v1/models/rollback", { method: "POST" });

@@ -6,7 +6,7 @@ import pino from "pino";
 import sharp from "sharp";
 import { ConfigurationError, parseEnv } from "../../../runtime/platform/config";
 import { openWorkspace, type Workspace } from "../../../runtime/platform/workspace";
-import { promote as promoteByRule } from "../../../runtime/registry";
+import { considerPromotion } from "../../../runtime/promotion";
 import { buildServer, type Prediction, serveContract, serveWorkspace } from "../../../runtime/serve";
 import { BRIGHT_SPOT, headPixels, headPng } from "../../support/bright-spot";
 import { promote, storeModel, until } from "../../support/served-model";
@@ -434,16 +434,16 @@ describe("the verdict on the model", () => {
     const verdict = async () => (await own.inject("/v1/model")).json<{ verdict: Prediction["verdict"] }>().verdict;
     expect((await verdict()).fit).toBe(false);
 
-    const challenger = { model: "model-one", testSet: "a", auc: 0.9, verdict: FIT };
-    await promoteByRule(models, challenger, () => Promise.reject(new Error("not asked for")));
+    const challenger = { model: "model-one", testSet: "a", auc: 0.9, verdict: FIT, scans: undefined };
+    const measure = () => Promise.reject(new Error("not asked for"));
+    await considerPromotion({ models, challenger, measure, asker: "program" });
     // Were it loaded again, this would be noticed.
     await models.write("model-one/weights.bin", Buffer.alloc(100));
     await until(verdict, ({ fit }) => fit);
     expect((await post(ill, {}, own)).json<Prediction>()).toMatchObject({ model: "model-one", verdict: FIT });
 
     // The next one cannot be used: answers stay those of the first, and so does the verdict.
-    const bad = { model: "model-bad", testSet: "a", auc: 0.9, verdict: { ...FIT, sentence: "Of another model." } };
-    await promoteByRule(models, bad, async () => challenger);
+    await promote(other, "model-bad", { verdict: { ...FIT, sentence: "Of another model." } });
     await until(
       () => own.inject("/metrics"),
       ({ body }) => /serve_promotion_failures_total [1-9]/.test(body),

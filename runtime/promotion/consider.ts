@@ -1,0 +1,88 @@
+import type { ReadableStore } from "../platform/stores";
+import { currentModel, type PointerStore, setCurrent, updateVerdict } from "../registry";
+import { type ChangePlan, changePlan } from "./change-plan";
+import type { PairedComparison } from "./compare";
+import { type Contender, type Decision, decide, type Unmeasured } from "./decide";
+import type { Asker } from "./modifications";
+
+export interface Promotion extends Decision {
+  /** Whether the challenger is the current model now. */
+  readonly current: boolean;
+  /** Sentences for the person who started this. */
+  readonly notes: readonly string[];
+}
+
+/**
+ * Compares a model with the current one on the same scans, and makes it the current one if the rule says so, unless another
+ * process has moved the pointer meanwhile. The pointer gets the newest verdict on whichever is current afterwards. For a
+ * model that is current already, what was decided at its promotion stands. A process that is killed at any point and
+ * started again decides the same, and has counted once.
+ *
+ * @param options.measure gives the current model's result on the challenger's test set; a champion for which it throws counts
+ *   as one that cannot be measured
+ * @param options.asker whether a program asks, or a person, who may do more of what the plan names
+ * @param options.plan default: the one that this program was built with
+ * @throws {RangeError} if the two were measured on different test sets, or cannot be compared scan by scan
+ */
+export async function considerPromotion(options: {
+  readonly models: PointerStore;
+  readonly challenger: Contender;
+  readonly measure: (model: string) => Promise<Contender>;
+  readonly asker: Asker;
+  readonly plan?: ChangePlan;
+  readonly now?: Date;
+}): Promise<Promotion> {
+  const { models, challenger, measure, asker, plan = changePlan(), now = new Date() } = options;
+  const { model, verdict } = challenger;
+  const seen = await currentModel(models);
+  if (seen?.model === model) {
+    await updateVerdict(models, seen, verdict);
+    return { promoted: false, current: true, reason: seen.reason, notes: [`${model} is current already.`] };
+  }
+  const notes: string[] = [];
+  let champion: Contender | Unmeasured | undefined;
+  if (seen) {
+    champion = await measure(seen.model).catch((error: Error) => {
+      notes.push(`The current model ${seen.model} cannot be measured: ${error.message}`);
+      return { model: seen.model, verdict: seen.verdict, testSet: null };
+    });
+  }
+  let conclude = async (_: PairedComparison) => {};
+  const decision = await decide(challenger, champion, {
+    models,
+    plan,
+    asker,
+    count: async (ledger, pair) => {
+      const counted = await ledger.count(models, pair, now);
+      if (counted) conclude = (comparison) => ledger.conclude(models, counted, comparison);
+      return counted;
+    },
+  });
+  if (decision.comparison) await conclude(decision.comparison);
+  const said = { ...decision, notes: [...notes, decision.reason] };
+  if (!decision.promoted) {
+    if (seen && champion?.testSet) await updateVerdict(models, seen, champion.verdict);
+    return { ...said, current: false };
+  }
+  if (await setCurrent(models, { model, reason: decision.reason, verdict }, seen, now))
+    return { ...said, current: true };
+  const reason = "Another process promoted a model meanwhile: start this step again to compare with that one.";
+  return { promoted: false, current: false, reason, notes: [...notes, reason] };
+}
+
+/**
+ * What the rule would say of a challenger taking over from a champion now. Nothing is counted and nothing moves.
+ *
+ * @throws {RangeError} as {@link considerPromotion}
+ */
+export function previewPromotion(options: {
+  readonly models: ReadableStore;
+  readonly challenger: Contender;
+  readonly champion: Contender;
+  readonly asker: Asker;
+  readonly plan?: ChangePlan;
+}): Promise<Decision> {
+  const { models, challenger, champion, asker, plan = changePlan() } = options;
+  const now = new Date();
+  return decide(challenger, champion, { models, plan, asker, count: (ledger, pair) => ledger.preview(pair, now) });
+}

@@ -1,0 +1,8 @@
+export type { ScoredScan } from "../evaluate";
+export { type ChangePlan, type Clause, changePlan, readChangePlan } from "./change-plan";
+export { comparePaired, type PairedComparison, type PairedResult, pText } from "./compare";
+export { considerPromotion, type Promotion, previewPromotion } from "./consider";
+export { type Contender, contenderOf, type Decision } from "./decide";
+export { type InventoryEntry, inventoryEntry, renderInventory } from "./inventory";
+export { COMPARISONS_FOLDER, comparisonsIn, type LedgerEntry } from "./ledger";
+export { compareFiles, type FileComparison } from "./scores-file";

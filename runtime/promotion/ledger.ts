@@ -1,0 +1,189 @@
+import { z } from "zod";
+import { type CreatableStore, PreconditionFailedError, type ReadableStore } from "../platform/stores";
+import type { ChangePlan } from "./change-plan";
+import type { PairedComparison } from "./compare";
+import { type GroupSketch, newShare, sketchOf } from "./group-sketch";
+
+/** Below it, by test set: `set.json`, `0001.json` (counted), `0001.result.json` (what came of it), `0002.json`, ... */
+export const COMPARISONS_FOLDER = "comparisons/";
+
+const countedSchema = z.object({
+  champion: z.string(),
+  challenger: z.string(),
+  /** Digest of the scans. */
+  testSet: z.string(),
+  /** Counts from 1. */
+  number: z.number().int(),
+  /** What p may be at most: the comparison's own share of the budget, and what was passed on to it. */
+  level: z.number(),
+  share: z.number(),
+  plan: z.number(),
+  /** ISO 8601. */
+  at: z.string(),
+});
+export type Counted = Readonly<z.infer<typeof countedSchema>>;
+
+/** Who is compared, on which scans. */
+type Pair = Pick<Counted, "champion" | "challenger" | "testSet">;
+
+/** Names the groups that a folder counts for. */
+const SET = "set.json";
+const setSchema = z.object({ groups: z.array(z.string()), complete: z.boolean() });
+/** What later levels depend on; all else is for people. */
+const resultSchema = z.looseObject({ better: z.boolean(), p: z.number().nullable().default(null) });
+
+/** A comparison that was counted, with what came of it. */
+export interface LedgerEntry {
+  readonly counted: Counted;
+  readonly result: { readonly better: boolean; readonly p: number | null } | undefined;
+}
+
+/** The share of comparison `number` in the budget: falls as number^-1.5, and all of them sum up to 1. */
+export function shareOf(number: number, most: number): number {
+  let sum = 0;
+  for (let k = 1; k <= most; k++) sum += k ** -1.5;
+  return number > most ? 0 : number ** -1.5 / sum;
+}
+
+/**
+ * The comparisons against one test set, each an object that only one process can create: a killed process has counted, and
+ * of two at once the second takes the next number.
+ *
+ * **The error that is stated.** Let comparison k have the share a_k of the budget a, the a_k summing to a, and the level
+ * A_k = a_k, plus A_(k-1) where comparison k-1 was won (online fallback; Tian and Ramdas, Online control of the familywise
+ * error rate, Statistical Methods in Medical Research 30, 2021). Then the chance that any challenger that is not better
+ * is ever found to be better is at most a, however the comparisons depend on each other and whenever one stops:
+ * take the challengers that are not better. Up to the first one that is found to be better by mistake, none of them passes
+ * anything on; so the level of each is at most the sum of the shares since the one before it, a number fixed beforehand.
+ * These sums do not overlap, and by the union bound the chance that one of the p-values falls below its own is at
+ * most a. Looking again at the same two models after scans were added is a comparison like any other, so nothing is gained
+ * by stopping when it suits.
+ *
+ * What it supposes: which models are compared does not depend on their answers for these scans. Training sees no test
+ * scan; what leaks to whoever trains next is won or lost, a bit a comparison. A champion that won on these same scans was
+ * lucky on them rather than not, which makes it harder to beat and not easier.
+ *
+ * **What one test set is.** Scans are added to a test set from day to day, and each day's has another digest. Comparisons
+ * are counted together until more than the plan's share of its groups are new, see group-sketch.ts.
+ */
+export class Ledger {
+  private constructor(
+    private readonly store: ReadableStore,
+    private readonly folder: string,
+    /** Of a test set that has no folder yet. */
+    private readonly fresh: GroupSketch | undefined,
+    private readonly plan: Pick<ChangePlan, "version" | "comparison">,
+  ) {}
+
+  /** The ledger of a test set: that of an earlier one, or a new one. @param groups of the test set's scans */
+  static async open(
+    store: ReadableStore,
+    testSet: string,
+    groups: readonly string[],
+    plan: Pick<ChangePlan, "version" | "comparison">,
+  ): Promise<Ledger> {
+    const sketch = sketchOf(groups);
+    let nearest: { folder: string; share: number } | undefined;
+    for (const folder of await foldersIn(store)) {
+      const share = newShare(sketch, setSchema.parse(await readJson(store, `${folder}${SET}`)));
+      if (share <= plan.comparison.renewal && share < (nearest?.share ?? 2)) nearest = { folder, share };
+    }
+    return nearest
+      ? new Ledger(store, nearest.folder, undefined, plan)
+      : new Ledger(store, `${COMPARISONS_FOLDER}${testSet.slice(0, 32)}/`, sketch, plan);
+  }
+
+  static below(store: ReadableStore, folder: string, plan: Pick<ChangePlan, "version" | "comparison">): Ledger {
+    return new Ledger(store, folder, undefined, plan);
+  }
+
+  /** Every comparison so far, in the order of their numbers. */
+  async entries(): Promise<readonly LedgerEntry[]> {
+    const entries: LedgerEntry[] = [];
+    for (let number = 1; ; number++) {
+      const counted = await readJson(this.store, this.nameOf(number));
+      if (counted === undefined) return entries;
+      const result = await readJson(this.store, this.nameOf(number, ".result"));
+      entries.push({
+        counted: countedSchema.parse(counted),
+        result: result === undefined ? undefined : resultSchema.parse(result),
+      });
+    }
+  }
+
+  /**
+   * Counts a comparison, before anything is computed. The same two models on the same scans are one comparison, however
+   * often they are compared.
+   *
+   * @returns undefined where the budget is spent
+   */
+  async count(store: CreatableStore, pair: Pair, now: Date): Promise<Counted | undefined> {
+    if (this.fresh) await createOnce(store, `${this.folder}${SET}`, this.fresh);
+    for (;;) {
+      const entries = await this.entries();
+      const known = entries.find(({ counted }) => isSame(counted, pair));
+      if (known) return known.counted;
+      const next = this.next(entries, pair, now);
+      if (next.share <= 0) return undefined;
+      if (await createOnce(store, this.nameOf(next.number), next)) return next;
+    }
+  }
+
+  /** What the next comparison would be, without counting it; its level is 0 where the budget is spent. */
+  async preview(pair: Pair, now: Date): Promise<Counted> {
+    const entries = await this.entries();
+    return entries.find(({ counted }) => isSame(counted, pair))?.counted ?? this.next(entries, pair, now);
+  }
+
+  /** Puts down what came of a comparison; what is there already stays. */
+  async conclude(store: CreatableStore, { number }: Counted, result: PairedComparison): Promise<void> {
+    await createOnce(store, this.nameOf(number, ".result"), result);
+  }
+
+  private next(entries: readonly LedgerEntry[], pair: Pair, now: Date): Counted {
+    const { budget, most } = this.plan.comparison;
+    const number = entries.length + 1;
+    const spent = entries.reduce((sum, { counted }) => sum + counted.share, 0);
+    // A plan with a smaller budget leaves no more than that.
+    const share = Math.max(0, Math.min(budget * shareOf(number, most), budget - spent));
+    const before = entries.at(-1);
+    const level = share === 0 ? 0 : share + (before?.result?.better ? before.counted.level : 0);
+    return { ...pair, number, level, share, plan: this.plan.version, at: now.toISOString() };
+  }
+
+  private nameOf(number: number, kind = ""): string {
+    return `${this.folder}${String(number).padStart(4, "0")}${kind}.json`;
+  }
+}
+
+/** Every comparison of a bucket, test set by test set. */
+export async function comparisonsIn(store: ReadableStore, plan: Pick<ChangePlan, "version" | "comparison">) {
+  const found: LedgerEntry[] = [];
+  for (const folder of await foldersIn(store)) found.push(...(await Ledger.below(store, folder, plan).entries()));
+  return found;
+}
+
+const isSame = (a: Counted, b: Pair) =>
+  a.champion === b.champion && a.challenger === b.challenger && a.testSet === b.testSet;
+
+async function foldersIn(store: ReadableStore): Promise<string[]> {
+  const folders = new Set<string>();
+  for await (const { name } of store.listAll(COMPARISONS_FOLDER))
+    if (name.endsWith(`/${SET}`)) folders.add(name.slice(0, -SET.length));
+  return [...folders];
+}
+
+async function readJson(store: ReadableStore, name: string): Promise<unknown> {
+  return (await store.stat(name)) ? JSON.parse((await store.read(name)).toString("utf8")) : undefined;
+}
+
+/** @returns false if there is one already */
+async function createOnce(store: CreatableStore, name: string, content: unknown): Promise<boolean> {
+  try {
+    await store.create(name, `${JSON.stringify(content, null, 2)}\n`, { contentType: "application/json" });
+    return true;
+  } catch (error) {
+    if (error instanceof PreconditionFailedError) return false;
+    throw error;
+  }
+}
