@@ -77,6 +77,8 @@ class Forgetting {
     ]);
     await this.ownUp();
     await this.remove("features_deep", { sha256: pictures });
+    await this.remove("input_statistics", { sha256: pictures });
+    await this.withoutNames();
     await this.remove("features_pca", { id: ids });
     await this.remove("feedback", this.answered());
     await this.withoutLinks();
@@ -119,6 +121,21 @@ class Forgetting {
         if (prediction?.request !== undefined) this.requests.add(prediction.request);
       }
     }
+  }
+
+  /** That a watch rang stays; what it rang for goes, where it names a scan that goes: monitoring tells it anew without. */
+  private async withoutNames(): Promise<void> {
+    const details = new Set<string>();
+    for (const { row } of await this.workspace.warehouse.rows("monitoring")) {
+      if (row.name !== "alarm" || row.detail === null) continue;
+      const { scans = [] } = JSON.parse(row.detail) as { readonly scans?: readonly string[] };
+      if (scans.some((request) => this.requests.has(request))) details.add(row.detail);
+    }
+    if (details.size === 0) return;
+    this.counted(
+      "monitoring",
+      await this.tables.empty("monitoring", ["detail"], { detail: details }, this.options.dry),
+    );
   }
 
   private answered(): Values {

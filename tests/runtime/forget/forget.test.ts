@@ -22,6 +22,7 @@ import { buildServer } from "../../../runtime/serve";
 import type { Prediction } from "../../../runtime/serve/schemas";
 import { headPng } from "../../support/bright-spot";
 import { headScan, PATIENT as OF_HEAD } from "../../support/head-scan";
+import { toldRow } from "../../support/monitored";
 import { stopProcess } from "../../support/processes";
 import { promote, storeModel } from "../../support/served-model";
 import { writeMr } from "../imaging/dicom/dicom-writer";
@@ -112,6 +113,10 @@ async function prepare(): Promise<void> {
     await workspace.warehouse.append("features_deep", deep.id, [
       { ...deep, recipe: RECIPE.id, features: [1], extracted_at: new Date().toISOString() },
     ]);
+    const measured = { brightness: 1, contrast: 1, noise: 1, sharpness: 1, foreground: 1, background: 1, scale: 1 };
+    await workspace.warehouse.append("input_statistics", deep.id, [
+      { sha256: deep.sha256, recipe: RECIPE.id, ...measured, measured_at: new Date().toISOString() },
+    ]);
   }
   const { reports, landing } = workspace.buckets;
   await reports.write("model-one/report.html", "<p>Cancer/doe-1.png: Cancer</p>", { contentType: "text/html" });
@@ -120,6 +125,13 @@ async function prepare(): Promise<void> {
   await reports.write("model-one/other.html", "<p>Cancer/30.png: Cancer; Cancer/doe-2.png.png</p>");
   await reports.write("model-one/predictions.csv", "path,label\nCancer/doe-2.png,Cancer\nCancer/30.png,Cancer\n");
   await answered(scan);
+  // One alarm names the answer of each.
+  const alarms = (await workspace.warehouse.rows("predictions")).map(({ row: { request, id, sha256 } }, i) => {
+    const detail = { since: "2026-05-01", drivers: [], scans: [request], answers: [{ id, sha256 }] };
+    const more = { part: "input", value: 1, detail: JSON.stringify(detail) };
+    return toldRow("model-one", `2026-05-0${i + 1}`, "alarm", more);
+  });
+  await workspace.warehouse.append("monitoring", "alarms", alarms);
   // What has landed since, and is not ingested.
   await landing.create("Unlabelled/doe-late.dcm", writeMr(64, 48, [[0x0010_0020, "LO", PATIENT]]));
   await landing.create("Unlabelled/other-late.dcm", writeMr(64, 48, [[0x0010_0020, "LO", "MRN-9"]]));
@@ -230,6 +242,12 @@ test(
     expect(await workspace.warehouse.rows("feedback")).toEqual([]);
     expect(await workspace.warehouse.rows("features_pca")).toHaveLength(7);
     expect(await workspace.warehouse.rows("features_deep")).toHaveLength(8);
+    // That a watch rang is told, without the scan; the other alarm is as it was.
+    const told = (await workspace.warehouse.rows("monitoring")).map(({ row }) => [row.name, row.detail === null]);
+    expect(told.sort()).toEqual([
+      ["alarm", false],
+      ["alarm", true],
+    ]);
 
     const tombstones: string[] = [];
     for await (const { name } of reports.listAll("forgotten/")) tombstones.push((await reports.read(name)).toString());
