@@ -1,5 +1,19 @@
+import { MANIFEST } from "./names";
+
+/** What a table that people write is called and holds. */
+export interface TableKind<C extends string = string> {
+  /** For sentences about it. */
+  readonly name: string;
+  /** Columns that mean something. */
+  readonly columns: readonly C[];
+  /** One of these must be there. */
+  readonly required: readonly C[];
+  /** Other words for a column, as {@link bare} writes them, with spaces between. */
+  readonly synonyms: Readonly<Partial<Record<C, string>>>;
+}
+
 /** Columns of `manifest.csv` that mean something. `path` must be there. */
-export const COLUMNS = ["path", "label", "patient_id", "source", "subtype", "view", "mask", "split"] as const;
+const COLUMNS = ["path", "label", "patient_id", "source", "subtype", "view", "mask", "split"] as const;
 type ColumnName = (typeof COLUMNS)[number];
 
 /**
@@ -17,6 +31,13 @@ const SYNONYMS: Readonly<Partial<Record<ColumnName, string>>> = {
   split: "datasplit partition splitname",
 };
 
+export const MANIFEST_TABLE: TableKind<ColumnName> = {
+  name: MANIFEST,
+  columns: COLUMNS,
+  required: ["path"],
+  synonyms: SYNONYMS,
+};
+
 /** What is to be said of a header. */
 export interface ColumnReview {
   readonly problems: readonly string[];
@@ -25,16 +46,16 @@ export interface ColumnReview {
 }
 
 /** Tells a misspelt column, which would be lost in silence, from one that is somebody's own. */
-export function reviewColumns(header: readonly string[]): ColumnReview {
+export function reviewColumns(header: readonly string[], kind: TableKind = MANIFEST_TABLE): ColumnReview {
   const problems: string[] = [];
   const ignored: string[] = [];
   for (const [i, column] of header.entries()) {
     if (column === "") continue;
-    if (isKnownColumn(column)) {
+    if (kind.columns.includes(column)) {
       if (header.indexOf(column) < i) problems.push(`the column "${column}" stands there twice.`);
       continue;
     }
-    const meant = misspelt(column, header);
+    const meant = misspelt(column, header, kind);
     if (meant === undefined) ignored.push(column);
     else {
       problems.push(
@@ -42,27 +63,30 @@ export function reviewColumns(header: readonly string[]): ColumnReview {
       );
     }
   }
-  if (header.length > 0 && !header.includes("path")) {
-    problems.unshift(`there is no column "path"; the columns are ${header.map(shortened).join(", ")}.`);
+  if (header.length > 0 && !kind.required.some((column) => header.includes(column))) {
+    const wanted = kind.required.map((column) => `"${column}"`).join(" or ");
+    problems.unshift(`there is no column ${wanted}; the columns are ${header.map(shortened).join(", ")}.`);
   }
   return { problems, ignored };
 }
 
 /** The known column that another one's name looks like; none where the known one stands beside it. */
-export function misspelt(column: string, header: readonly string[]): ColumnName | undefined {
-  if (isKnownColumn(column)) return undefined;
+export function misspelt<C extends string>(
+  column: string,
+  header: readonly string[],
+  kind: TableKind<C>,
+): C | undefined {
+  if ((kind.columns as readonly string[]).includes(column)) return undefined;
   const name = bare(column);
-  const missing = COLUMNS.filter((known) => !header.includes(known));
-  const synonyms = (known: ColumnName) => SYNONYMS[known]?.split(" ") ?? [];
+  const missing = kind.columns.filter((known) => !header.includes(known));
+  const synonyms = (known: C) => kind.synonyms[known]?.split(" ") ?? [];
   return (
-    COLUMNS.find((known) => bare(known) === name) ??
+    kind.columns.find((known) => bare(known) === name) ??
     missing.find((known) => synonyms(known).includes(name)) ??
     missing.find((known) => isSlip(name, bare(known))) ??
     missing.find((known) => synonyms(known).some((word) => word.length > 6 && slips(name, word) === 1))
   );
 }
-
-export const isKnownColumn = (column: string): column is ColumnName => (COLUMNS as readonly string[]).includes(column);
 
 /** Without case, spaces and punctuation: Patient-ID and patientid are one. */
 function bare(column: string): string {

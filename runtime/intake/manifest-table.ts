@@ -1,7 +1,6 @@
 import { parse } from "csv-parse/sync";
 import { ConfigurationError } from "../platform/config";
-import { isKnownColumn, misspelt } from "./manifest-columns";
-import { MANIFEST } from "./names";
+import { MANIFEST_TABLE, misspelt, type TableKind } from "./manifest-columns";
 
 export interface Problem {
   readonly line: number;
@@ -21,18 +20,18 @@ export interface ManifestTable {
 const MOST_BYTES = 256 * 2 ** 20;
 
 /**
- * Takes a manifest apart: commas, semicolons or tabs (what the header shows), cells in quotation marks, either line
+ * Takes a table apart: commas, semicolons or tabs (what the header shows), cells in quotation marks, either line
  * ending, UTF-8, UTF-16 or Windows-1252, with or without byte order mark: what Excel saves in one country or another.
  * @throws {ConfigurationError} where it is no table
  */
-export function readTable(content: Buffer | string): ManifestTable {
-  const decoded = typeof content === "string" ? { text: content, utf8: true } : decodeText(content);
+export function readTable(content: Buffer | string, kind: TableKind = MANIFEST_TABLE): ManifestTable {
+  const decoded = typeof content === "string" ? { text: content, utf8: true } : decodeText(content, kind);
   const text = decoded.text.replace(/^\uFEFF/, "");
   // Excel writes and reads a line that names the delimiter.
   const told = /^sep=(.)\r?\n/i.exec(text)?.[1];
   const from = told === undefined ? 1 : 2;
-  const delimiter = told ?? delimiterOf(text);
-  const [first, ...rest] = records(text, { delimiter, from_line: from });
+  const delimiter = told ?? delimiterOf(text, kind);
+  const [first, ...rest] = records(text, kind, { delimiter, from_line: from });
   const header = (first?.record ?? []).map((column) => column.trim());
   const problems: Problem[] = [];
   const rows = [];
@@ -53,7 +52,7 @@ export function readTable(content: Buffer | string): ManifestTable {
   return { header, rows, problems, plain: decoded.utf8 && delimiter === "," && told === undefined };
 }
 
-function records(text: string, options: { delimiter: string; from_line?: number; to?: number }) {
+function records(text: string, kind: TableKind, options: { delimiter: string; from_line?: number; to?: number }) {
   try {
     return parse(text, {
       info: true,
@@ -63,24 +62,26 @@ function records(text: string, options: { delimiter: string; from_line?: number;
       ...options,
     }) as unknown as { record: string[]; info: { lines: number } }[];
   } catch (error) {
-    throw new ConfigurationError(MANIFEST, [(error as Error).message.slice(0, 300).replace(/\.?$/, ".")]);
+    throw new ConfigurationError(kind.name, [(error as Error).message.slice(0, 300).replace(/\.?$/, ".")]);
   }
 }
 
 /** The one under which the header has most of the columns that are known, or nearly; in doubt the comma. */
-function delimiterOf(text: string): string {
+function delimiterOf(text: string, kind: TableKind): string {
   const counts = [",", ";", "\t"].map((delimiter) => {
-    const columns = headerUnder(text, delimiter);
-    const known = columns.filter((column) => isKnownColumn(column) || misspelt(column, columns) !== undefined);
+    const columns = headerUnder(text, delimiter, kind);
+    const known = columns.filter(
+      (column) => kind.columns.includes(column) || misspelt(column, columns, kind) !== undefined,
+    );
     return { delimiter, known: known.length, columns: columns.length };
   });
   counts.sort((a, b) => b.known - a.known || b.columns - a.columns);
   return counts[0]?.delimiter ?? ",";
 }
 
-function headerUnder(text: string, delimiter: string): string[] {
+function headerUnder(text: string, delimiter: string, kind: TableKind): string[] {
   try {
-    return (records(text, { delimiter, to: 1 })[0]?.record ?? []).map((column) => column.trim());
+    return (records(text, kind, { delimiter, to: 1 })[0]?.record ?? []).map((column) => column.trim());
   } catch (error) {
     if (error instanceof ConfigurationError) return [];
     throw error;
@@ -88,9 +89,9 @@ function headerUnder(text: string, delimiter: string): string[] {
 }
 
 /** @throws {ConfigurationError} where the bytes are no text */
-function decodeText(content: Buffer): { readonly text: string; readonly utf8: boolean } {
+function decodeText(content: Buffer, kind: TableKind): { readonly text: string; readonly utf8: boolean } {
   const refuse = (why: string): never => {
-    throw new ConfigurationError(MANIFEST, [`${why} Save the table as "CSV UTF-8".`]);
+    throw new ConfigurationError(kind.name, [`${why} Save the table as "CSV UTF-8".`]);
   };
   if (content.length > MOST_BYTES) refuse(`it has ${Math.ceil(content.length / 2 ** 20)} MiB; at most 256 are read.`);
   if (content.subarray(0, 4).equals(Buffer.from("PK\u0003\u0004"))) refuse("it is an Excel workbook, not a CSV file.");

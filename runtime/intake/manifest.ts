@@ -3,7 +3,7 @@ import { stringify } from "csv-stringify/sync";
 import { ConfigurationError, listed } from "../platform/config";
 import type { InputFile } from "./input-folder";
 import { LABELS, type Label } from "./labels";
-import { misspelt, reviewColumns, shortened } from "./manifest-columns";
+import { MANIFEST_TABLE, misspelt, reviewColumns, shortened } from "./manifest-columns";
 import { type Problem, readTable } from "./manifest-table";
 import { type FolderNames, LANDED_NAMES, labelOf, landedName, MANIFEST, maskBeside } from "./names";
 import { asSplit, SPLITS, type Split } from "./splits";
@@ -158,7 +158,7 @@ export function patientsKnown(known: number, images: number): string {
  */
 export function mergeManifests(earlier: Buffer, later: Buffer): Buffer {
   const [before, after] = [readTable(earlier), readTable(later)];
-  const usable = before.header.filter((column) => misspelt(column, before.header) === undefined);
+  const usable = before.header.filter((column) => misspelt(column, before.header, MANIFEST_TABLE) === undefined);
   const columns = [...new Set([...usable, ...after.header])];
   const rows = new Map<string, Readonly<Record<string, string>>>();
   for (const { row } of [...before.rows, ...after.rows]) rows.set(normalise(row.path?.trim() ?? ""), row);
