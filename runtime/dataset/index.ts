@@ -1,3 +1,10 @@
+export {
+  type AgreedLabel,
+  type Agreement,
+  agreedLabels,
+  personOf,
+  type SaidOfPicture,
+} from "./agreed-labels";
 export { currentAssignments, type StoredAssignment, storeAssignments } from "./assignments";
 export { curatedName, readCuratedObject } from "./curated-object";
 export {
@@ -16,7 +23,18 @@ export {
   type Grouping,
   splitOfNewGroup,
 } from "./groups";
+export { ANSWERS, HISTORY, historyName, keptAnswerName, keptPageName } from "./kept-answers";
 export { findLeaks, type Leak, type SplitMember, tornMembers } from "./leaks";
+export {
+  LABEL_WITHDRAWN,
+  type Learning,
+  type LearningOptions,
+  type LearningStores,
+  labelsOfFeedback,
+  learnFromFeedback,
+  NOT_LEARNT,
+  type NotLearnt,
+} from "./learn-from-feedback";
 export { type CurrentImage, currentImages, decodedBytes, type PlannedRow } from "./live-images";
 export { nearPairs, type Pictures, resultOf, SEARCHES } from "./near-duplicates";
 export { type ContentShard, PlanDatabase, type Unhashed, writePlanFile } from "./plan-database";

@@ -3,12 +3,15 @@ import {
   classify,
   type Identities,
   LANDED_NAMES,
+  LEARNT_FOLDERS,
+  learntFacts,
   MANIFEST,
   maskBeside,
   namesOfLanded,
   ORIGINAL_NAME,
   objectPseudonym,
   parseManifest,
+  readLearnt,
 } from "../intake";
 import { ObjectNotFoundError } from "../platform/stores";
 import type { ImageRow } from "../platform/warehouse";
@@ -78,6 +81,13 @@ export async function find(workspace: Place, wanted: Wanted, identities: Identit
   ))
     objects.add(name);
   for (const name of objects) keys.add(name);
+  // What landed because of feedback is the same scan once more.
+  const seen = new Set(rows.flatMap((row) => (keys.has(keyOf(row)) && row.sha256) || []));
+  for await (const name of learntObjects(workspace))
+    if (seen.has(readLearnt(name)?.sha256 ?? "")) {
+      objects.add(name);
+      keys.add(name);
+    }
   // An object goes as a whole: with all of its pages and generations, whoever they were said to be of.
   const gone = rows.filter((row) => keys.has(keyOf(row)));
   const left = rows.filter((row) => !keys.has(keyOf(row)));
@@ -103,6 +113,10 @@ export async function find(workspace: Place, wanted: Wanted, identities: Identit
   };
 }
 
+async function* learntObjects({ buckets: { landing } }: Place): AsyncGenerator<string> {
+  for (const folder of LEARNT_FOLDERS) for await (const { name } of landing.listAll(folder)) yield name;
+}
+
 /** Names of objects that have no row and are it all the same. */
 async function notIngested(
   { buckets: { landing } }: Place,
@@ -119,11 +133,14 @@ async function notIngested(
     throw error;
   });
   const said = manifest === undefined ? new Map() : parseManifest(manifest, LANDED_NAMES);
-  for await (const { name } of landing.listAll()) {
+  for await (const { name, metadata } of landing.listAll()) {
     const { kind } = classify(name);
     if (kind === "manifest" || kind === "mask") continue;
     if (said.get(name)?.patientId?.trim() === patient) found.push(name);
-    else if (!ingested.has(name) && (await isOf(name, await landing.read(name), identities, pseudonym)))
+    else if (readLearnt(name)) {
+      if (!ingested.has(name) && pseudonym !== undefined && learntFacts(metadata).patient === pseudonym)
+        found.push(name);
+    } else if (!ingested.has(name) && (await isOf(name, await landing.read(name), identities, pseudonym)))
       found.push(name);
   }
   return found;

@@ -17,11 +17,13 @@ import {
   isCalledPicture,
   isDicomObject,
   type Label,
+  learntFacts,
   maskBeside,
   namesOfLanded,
   ORIGINAL_NAME,
   objectPseudonym,
   placeOf,
+  readLearnt,
   type ScanFacts,
   type ScannedHeader,
   scannedHeader,
@@ -310,11 +312,16 @@ async function gatherFacts(
   const entry = manifest.get(name) ?? manifest.get(metadata[ORIGINAL_NAME] ?? "");
   const folderLabel = input.kind === "scan" ? input.label : undefined;
   const label = folderLabel ?? (input.kind === "scan" ? entry?.label : undefined);
+  const known = await factsOf(name, entry, scanned, () => context.identities());
+  // A picture that landed because of feedback is of the patient and study of the scan that it was taken from.
+  const learnt = readLearnt(name) && !scanned ? learntFacts(metadata) : undefined;
   const facts: Facts = {
-    ...(await factsOf(name, entry, scanned, () => context.identities())),
+    ...known,
+    ...learnt,
+    ...(known.patient === undefined ? {} : { patient: known.patient }),
     label,
     givenSplit: entry?.split,
-    collection: entry?.source,
+    collection: entry?.source ?? learnt?.collection,
     subtype: entry?.subtype,
     ...(input.kind === "scan" ? await findMask(context, name, label, entry?.mask) : { mask: undefined }),
   };

@@ -1,6 +1,14 @@
 export type { ReplacementNames } from "../imaging";
 export { checkInput } from "./check-input";
 export { factsOf, type ScanFacts, type ScannedHeader, scannedHeader } from "./facts";
+export {
+  type BadLine,
+  FEEDBACK_LABELS,
+  type FeedbackLabel,
+  type FeedbackLine,
+  type FeedbackTable,
+  parseFeedback,
+} from "./feedback-table";
 export { type Identities, identitiesUnder, openIdentities } from "./identities";
 export { type InputFile, type InputFolder, pickScans, readInputFolder, requireLabelFolders } from "./input-folder";
 export { DISCLAIMER, LABEL_FOLDERS, LABELS, type Label } from "./labels";
@@ -32,11 +40,16 @@ export {
   GATEWAY_FOLDER,
   isCalledPicture,
   isDicomObject,
+  LEARNT_FOLDERS,
+  type LearntFacts,
+  learntFacts,
+  learntObject,
   namesOfLanded,
   ORIGINAL_NAME,
   objectPseudonym,
   otherDicomObject,
   placeOf,
+  readLearnt,
   unreadObject,
 } from "./scan-names";
 export { asSplit, SPLITS, type Split } from "./splits";

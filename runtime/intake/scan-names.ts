@@ -1,5 +1,6 @@
 import type { DicomHeader, ReplacementNames } from "../imaging";
 import type { Identities } from "./identities";
+import { LABELS, type Label } from "./labels";
 import { classify, lookAlike } from "./names";
 
 /** Metadata of a landed object whose name was replaced: what it was called, below the folder that it came from. */
@@ -7,6 +8,38 @@ export const ORIGINAL_NAME = "original-name";
 
 /** Below it lies what the gateway sent, and nobody else can create: its identifiers are pseudonyms already. */
 export const GATEWAY_FOLDER = "Unlabelled/gateway/";
+
+/**
+ * Below them lies, by the SHA-256 of its pixels, what landed because people agree on its label, and nobody else's scans. What
+ * is known of such a picture beside its pixels stands in the object's metadata, in pseudonyms.
+ */
+export const LEARNT_FOLDERS = LABELS.map((label) => `${label}/feedback/`);
+
+/** The name below landing of a picture on whose label people agree. */
+export const learntObject = (label: Label, sha256: string): string => `${label}/feedback/${sha256}.png`;
+
+/** The label and the picture that such a name is of; undefined for all others. */
+export function readLearnt(object: string): { readonly label: Label; readonly sha256: string } | undefined {
+  const [, folder, sha256] = /^([^/]+)\/feedback\/([0-9a-f]{64})\.png$/.exec(object) ?? [];
+  const label = LABELS.find((one) => one === folder);
+  return label && sha256 !== undefined ? { label, sha256 } : undefined;
+}
+
+/** What metadata say of such a picture: what the scan was known by from which it was taken. */
+export interface LearntFacts {
+  readonly patient?: string;
+  readonly study?: string;
+  readonly series?: string;
+  readonly instance?: string;
+  readonly accession?: string;
+  readonly collection?: string;
+}
+
+/** Reads them; what does not look like a pseudonym is none. */
+export function learntFacts(metadata: Readonly<Record<string, string>>): LearntFacts {
+  const known = Object.entries(LEARNT).filter(([name, like]) => like.test(metadata[name] ?? ""));
+  return Object.fromEntries(known.map(([name]) => [name, metadata[name]]));
+}
 
 /** Stands for a folder whose name says no label, and perhaps a patient's. */
 const ELSEWHERE = "Elsewhere";
@@ -23,6 +56,16 @@ const PSEUDONYM = {
   uid: /^2\.25\.(0|[1-9][0-9]{0,38})$/,
   accession: /^[0-9A-F]{16}$/,
 } as const;
+
+const LEARNT: Readonly<Record<keyof LearntFacts, RegExp>> = {
+  patient: PSEUDONYM.patient,
+  study: PSEUDONYM.uid,
+  // Pages of one file share the id of its first.
+  series: /^(2\.25\.(0|[1-9][0-9]{0,38})|[0-9a-f]{64})$/,
+  instance: PSEUDONYM.uid,
+  accession: PSEUDONYM.accession,
+  collection: /./,
+};
 
 /**
  * What stands for the identifiers of a landed DICOM file. Below {@link GATEWAY_FOLDER} they are taken as given where they

@@ -21,7 +21,7 @@ export const auditRow = (request: string, at: string, action = "predict"): Row<"
 
 export const feedbackRow = (feedback: string, request: string, at: string): Row<"feedback"> => ({
   ...{ feedback, request, id: "a".repeat(64), label: "Cancer", comment: "seen again", who: "dr@hospital.org" },
-  ...{ given_at: at, supersedes: null, salt: newSalt() },
+  ...{ given_at: at, supersedes: null, scope: null, confirmed: null, salt: newSalt() },
 });
 
 type Rows = Readonly<

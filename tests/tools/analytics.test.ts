@@ -80,7 +80,17 @@ const said = (
   who: string,
   supersedes: string | null = null,
 ): Row<"feedback"> => ({
-  ...{ feedback, request: `request-${n}`, id: `answer-${n}`, label, comment: null, who, supersedes },
+  ...{
+    feedback,
+    request: `request-${n}`,
+    id: `answer-${n}`,
+    label,
+    comment: null,
+    who,
+    supersedes,
+    scope: null,
+    confirmed: null,
+  },
   given_at: "2026-03-02T00:00:00.000Z",
 });
 const feedback = [

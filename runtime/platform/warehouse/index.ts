@@ -13,6 +13,8 @@ export { ObjectStoreWarehouse, tableFolder } from "./object-store-warehouse";
 export { openWarehouse } from "./open-warehouse";
 export { type Dialect, DUCKDB, type Question } from "./question";
 export {
+  ANSWERS_BY_REQUEST,
+  ANSWERS_OF_ACCESSIONS,
   CURRENT_ASSIGNMENTS,
   CURRENT_FEATURES,
   CURRENT_FIT,
@@ -22,10 +24,12 @@ export {
   DEEP_BACKBONES,
   DEEP_FEATURES,
   DEEP_PICTURES,
+  FEEDBACK_ON_PICTURES,
   IMAGE_FACTS,
   KNOWN_SCANS,
   type KnownScanRow,
   LABELLED_IMAGES,
+  LANDED_FEEDBACK,
   MODEL_ANSWERS,
   MONITORED_DAYS,
   MOST_KNOWN_SCANS,

@@ -364,17 +364,100 @@ ORDER BY answers.predicted_at, answers.request`;
   },
 );
 
-/** What each person last said of each answer, by when it was said. `before`: as of {@link MODEL_ANSWERS}. */
+/**
+ * What each person last said of each answer's scan and did not take back, by when it was said. What was said of a whole study
+ * says of no slice whether the model was right. `before`: as of {@link MODEL_ANSWERS}.
+ */
 export const STANDING_FEEDBACK = question(
   "standing feedback",
   ["feedback"],
   z.strictObject({ before: z.string() }),
   z.object({ request: z.string(), label: z.string(), day: z.string() }),
   ({ table, parameter }) => `SELECT request, label, ${dayOf("given_at")} AS day
-FROM ${table("feedback")} AS said
-WHERE given_at < CAST(${parameter("before")} AS TIMESTAMP)
-QUALIFY ROW_NUMBER() OVER (PARTITION BY id, who ORDER BY given_at DESC, feedback DESC) = 1
+FROM (
+  SELECT *
+  FROM ${table("feedback")} AS said
+  WHERE given_at < CAST(${parameter("before")} AS TIMESTAMP) AND scope IS NULL
+  QUALIFY ROW_NUMBER() OVER (PARTITION BY id, who ORDER BY given_at DESC, feedback DESC) = 1
+) AS standing
+WHERE label <> 'Withdrawn'
 ORDER BY given_at, request`,
+);
+
+/** Every feedback that was ever given, with the picture that it is about, by when it was given. `before`: as of {@link MODEL_ANSWERS}. */
+export const FEEDBACK_ON_PICTURES = question(
+  "feedback on pictures",
+  ["feedback", "predictions"],
+  z.strictObject({ before: z.string() }),
+  z.object({
+    ...{ feedback: z.string(), request: z.string(), id: z.string(), label: z.string(), who: z.string() },
+    ...{ given_at: z.string(), scope: text, confirmed: z.boolean().nullable() },
+    ...{ sha256: z.string(), predicted_at: z.string() },
+  }),
+  ({ table, parameter }) => {
+    const before = (column: string) => `${column} < CAST(${parameter("before")} AS TIMESTAMP)`;
+    return `SELECT said.feedback, said.request, said.id, said.label, said.who, said.given_at, said.scope, said.confirmed,
+  answers.sha256, answers.predicted_at
+FROM ${table("feedback")} AS said
+JOIN ${table("predictions", before("predicted_at"))} AS answers ON answers.request = said.request
+WHERE ${before("said.given_at")}
+ORDER BY said.given_at, said.feedback`;
+  },
+);
+
+/** Answers by their requests, in ascending order. `requests`: some, with line feeds between. `before`: as of {@link MODEL_ANSWERS}. */
+export const ANSWERS_BY_REQUEST = question(
+  "answers by request",
+  ["predictions"],
+  z.strictObject({ requests: z.string(), before: z.string() }),
+  z.object({ request: z.string(), id: z.string(), label: z.string(), sha256: z.string() }),
+  ({ table, parameter }) => `SELECT request, id, label, sha256
+FROM ${table("predictions", `predicted_at < CAST(${parameter("before")} AS TIMESTAMP)`)} AS answers
+WHERE STRPOS(${parameter("requests")}, request) > 0
+ORDER BY request`,
+);
+
+/**
+ * The newest answer of each picture of some studies that are curated, ascending by study and picture. `accessions`: the
+ * pseudonyms of their accession numbers, with line feeds between; `before`: as of {@link MODEL_ANSWERS}.
+ */
+export const ANSWERS_OF_ACCESSIONS = question(
+  "answers of accession numbers",
+  ["predictions", ...DATASET],
+  z.strictObject({ accessions: z.string(), before: z.string() }),
+  z.object({
+    ...{ accession: z.string(), request: z.string(), id: z.string(), label: z.string(), sha256: z.string() },
+    ...{ probability: z.number(), predicted_at: z.string() },
+  }),
+  (dialect) => {
+    const { parameter, table } = dialect;
+    return `SELECT studies.accession, answers.request, answers.id, answers.label, answers.sha256, answers.probability,
+  answers.predicted_at
+FROM (
+  SELECT DISTINCT accession, sha256
+  FROM ${as(currentImages(dialect), "images")}
+  WHERE accession IS NOT NULL AND STRPOS(${parameter("accessions")}, accession) > 0
+) AS studies
+JOIN ${table("predictions", `predicted_at < CAST(${parameter("before")} AS TIMESTAMP)`)} AS answers ON answers.sha256 = studies.sha256
+WHERE TRUE
+QUALIFY ROW_NUMBER() OVER (PARTITION BY studies.accession, answers.sha256 ORDER BY answers.predicted_at DESC, answers.request DESC) = 1
+ORDER BY studies.accession, answers.sha256`;
+  },
+);
+
+/**
+ * The newest row of every picture that landed below a folder of its label because of feedback, curated or taken out again,
+ * ascending by source; see runtime/dataset/learn-from-feedback.ts.
+ */
+export const LANDED_FEEDBACK = question(
+  "pictures landed by feedback",
+  ["images"],
+  nothing,
+  z.object(shapeOf("images")) as unknown as z.ZodType<Row<"images">>,
+  (dialect) => `SELECT *
+FROM ${as(newestImages(dialect), "newest")}
+WHERE STARTS_WITH(source, 'Cancer/feedback/') OR STARTS_WITH(source, 'Non-Cancer/feedback/')
+ORDER BY source`,
 );
 
 /** Pages that went into quarantine, by day and reason. `before`: as of {@link MODEL_ANSWERS}. */

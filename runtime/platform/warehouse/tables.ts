@@ -30,7 +30,7 @@ const clock = <const N extends string>(name: N, description: string) =>
   ({ name, type: "TIMESTAMP", mode: "REQUIRED", description, clock: true }) as const;
 const pseudonym = <const N extends string>(name: N, description: string) =>
   ({ name, type: "STRING", mode: "NULLABLE", description, pseudonym: true }) as const;
-/** Last in its table. With it, and not without, can be shown that a row is the one which was sealed; see runtime/audit. */
+/** With it, and not without, can be shown that a row is the one which was sealed; see runtime/audit. */
 const salt = () =>
   ({
     name: "salt",
@@ -155,19 +155,21 @@ export const REFUSALS = [
 ] as const satisfies readonly Column[];
 
 /**
- * What people hold a scan for, beside what the model said. A person's newest row on an answer counts: it names the one
- * before. Key: `feedback`.
+ * What people hold a scan for, beside what the model said. A person's newest row on an answer counts, of the scan and of the
+ * study each: it names the one before. Key: `feedback`.
  */
 export const FEEDBACK = [
   required("feedback", "STRING", "Unique id of this row"),
   required("request", "STRING", "The answer that it is about, as in predictions"),
   required("id", "STRING", "id of the answer, as in predictions"),
-  required("label", "STRING", "Cancer or Non-Cancer: what the person says"),
+  required("label", "STRING", "Cancer or Non-Cancer: what the person says; Withdrawn: nothing any more"),
   nullable("comment", "STRING", "In the person's words"),
   required("who", "STRING", "The person"),
   clock("given_at", "When"),
   nullable("supersedes", "STRING", "feedback of the same person on the same id before"),
   salt(),
+  nullable("scope", "STRING", "study: said of the whole study that the scan is a slice of; null: of the scan itself"),
+  nullable("confirmed", "BOOL", "True where an administrator confirms: it may be learnt from without a second person"),
 ] as const satisfies readonly Column[];
 
 /**

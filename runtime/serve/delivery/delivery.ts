@@ -1,4 +1,5 @@
 import { setTimeout } from "node:timers/promises";
+import { HISTORY } from "../../dataset";
 import type { Logger } from "../../platform/logging";
 import { type Progress, silentProgress } from "../../platform/progress";
 import { tryToCreate } from "../../platform/stores";
@@ -94,7 +95,7 @@ async function pendingOf(
   summary: DeliverySummary,
 ): Promise<readonly Entry[]> {
   const kept: Entry[] = [];
-  for await (const entries of pagesOf(new TimeIndex(reports, "history"))) {
+  for await (const entries of pagesOf(new TimeIndex(reports, HISTORY))) {
     const before = kept.length;
     kept.push(...entries.filter(({ facts }) => Date.parse(facts.kept ?? "") > Date.now()));
     // All are kept about as long, and the history goes back for years.

@@ -1,13 +1,12 @@
 import { z } from "zod";
+import { ANSWERS, keptAnswerName, keptPageName } from "../../dataset";
 import type { Geometry, StoredFramePlace } from "../../imaging";
 import type { ScoredScan } from "../../model";
+import { timeOfName } from "../../platform/newest-first";
 import { ObjectNotFoundError, tryToCreate } from "../../platform/stores";
 import { type Prediction, predictionSchema } from "../schemas";
 import { DamagedPage, openPage, type StoredPage } from "./stored-page";
-import { type KeptStore, newestFirst, timeOfName } from "./time-index";
-
-/** Everything below is kept for so many days and then gone. */
-export const ANSWERS = "answers/";
+import type { KeptStore } from "./time-index";
 
 /** A signed map on a layer's grid, row by row. */
 export interface KeptMap {
@@ -135,7 +134,7 @@ export class Answers {
     for await (const { png, ...page } of encoded) {
       const sha256 = answered.get(page.page);
       if (sha256 === undefined) continue;
-      const name = pageObject(scored.id, sha256, at);
+      const name = keptPageName(scored.id, sha256, at);
       // The same whoever stores it.
       if (!(await this.store.stat(name))) await tryToCreate(this.store, name, png, { contentType: "image/png" });
       kept.push({ sha256, ...page });
@@ -145,7 +144,7 @@ export class Answers {
 
   async keep(answer: KeptAnswer, at: Date): Promise<void> {
     const { id, request } = answer.prediction;
-    const name = `${ANSWERS}${id}/${newestFirst(at, request)}.json`;
+    const name = keptAnswerName(id, request, at);
     await this.store.create(name, JSON.stringify(answer), { contentType: "application/json" });
   }
 
@@ -163,7 +162,7 @@ export class Answers {
 
   /** One answer, if its days are not over. */
   async find(id: string, request: string, at: Date): Promise<KeptAnswer | undefined> {
-    return this.readIfKept(`${ANSWERS}${id}/${newestFirst(at, request)}.json`);
+    return this.readIfKept(keptAnswerName(id, request, at));
   }
 
   private async readIfKept(name: string | undefined): Promise<KeptAnswer | undefined> {
@@ -185,7 +184,7 @@ export class Answers {
   ): Promise<T> {
     const at = new Date(receipt.answered_at);
     try {
-      return await use({ png: await this.store.read(pageObject(id, sha256, at)), sha256 });
+      return await use({ png: await this.store.read(keptPageName(id, sha256, at)), sha256 });
     } catch (cause) {
       const gone = cause instanceof ObjectNotFoundError;
       if (!gone && !(cause instanceof DamagedPage)) throw cause;
@@ -217,8 +216,5 @@ function readAnswer(name: string, bytes: Buffer): KeptAnswer {
     throw new DamagedAnswer(`${problem} Send the scan again.`, { cause });
   }
 }
-
-const pageObject = (id: string, sha256: string, at: Date) =>
-  `${ANSWERS}${id}/pages-${at.toISOString().slice(0, 10)}/${sha256}.png`;
 
 const startOfDay = (at: Date) => Date.UTC(at.getUTCFullYear(), at.getUTCMonth(), at.getUTCDate());

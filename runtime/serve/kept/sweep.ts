@@ -1,6 +1,6 @@
+import { ANSWERS } from "../../dataset";
 import type { Logger } from "../../platform/logging";
 import type { DirectoryStore } from "../../platform/stores";
-import { ANSWERS } from "./answers";
 import { KEY_DAYS, KEYS } from "./idempotency";
 
 /** Where an earlier version kept pictures of scans, for ever. */

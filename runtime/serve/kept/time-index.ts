@@ -1,3 +1,4 @@
+import { CURSOR, entryName, monthOf, newestFirst, timeOfName } from "../../platform/newest-first";
 import { type CreatableStore, type ReadableStore, tryToCreate } from "../../platform/stores";
 
 /** The bucket of reports, as far as serve has rights on it. */
@@ -23,27 +24,11 @@ export interface EntryQuery {
 
 /** No entry is older: the first release of the API. */
 const FIRST_MONTH = Date.UTC(2026, 0);
-const LAST_MILLISECOND = 9_999_999_999_999;
 /** Clocks of instances differ. Milliseconds. */
 const MINUTE = 60_000;
 /** Entries that are looked at for one answer, and at a time. The answer then has a cursor to go on from. */
 const MOST_LOOKED_AT = 5000;
 const PAGE = 500;
-/** A time that is sorted by, and an id: an entry's name, and a cursor. */
-export const CURSOR = /^\d{13}-[0-9a-f-]{36}$/;
-
-/** Sorts the newest first. */
-export const newestFirst = (at: Date, id: string): string =>
-  `${String(LAST_MILLISECOND - at.getTime()).padStart(13, "0")}-${id}`;
-
-const timeOf = (inverted: string) => new Date(LAST_MILLISECOND - Number(inverted));
-
-/** When an object that is named by {@link newestFirst} was made; undefined for others. */
-export function timeOfName(name: string): Date | undefined {
-  const inverted = /(?:^|\/)(\d{13})-[^/]*$/.exec(name)?.[1];
-  return inverted === undefined ? undefined : timeOf(inverted);
-}
-
 /**
  * Things by their time, the newest first, as empty objects whose metadata say what there is to say: a page of it is one
  * request to the bucket, however many entries there are, and nothing is ever changed. `<folder>/<year-month>/<time>-<id>`.
@@ -56,13 +41,15 @@ export class TimeIndex {
 
   /** What is there already is left as it is. */
   async add(at: Date, id: string, facts: Readonly<Record<string, string>>): Promise<void> {
-    const name = `${this.folder}/${monthOf(at)}/${newestFirst(at, id)}`;
-    await tryToCreate(this.store, name, "", { metadata: facts, contentType: "application/octet-stream" });
+    await tryToCreate(this.store, entryName(this.folder, at, id), "", {
+      metadata: facts,
+      contentType: "application/octet-stream",
+    });
   }
 
   /** What is said of something; undefined where it is not there. */
   async find(at: Date, id: string): Promise<Readonly<Record<string, string>> | undefined> {
-    return (await this.store.stat(`${this.folder}/${monthOf(at)}/${newestFirst(at, id)}`))?.metadata;
+    return (await this.store.stat(entryName(this.folder, at, id)))?.metadata;
   }
 
   /** Entries that are wanted, the newest first. `next` is where to go on; null at the end. */
@@ -99,17 +86,17 @@ export class TimeIndex {
 /** The newest time that is asked for, which is never in the future, and the first name to look at in its month. */
 function startingPoint({ cursor, to }: EntryQuery): { readonly at: Date; readonly name: string } {
   const now = Date.now() + MINUTE;
-  const given = cursor === undefined ? to && to.getTime() - 1 : timeOf(cursor.slice(0, 13)).getTime();
+  const given = cursor === undefined ? to && to.getTime() - 1 : timeOfName(cursor)?.getTime();
   if (given === undefined || given >= now) return { at: new Date(now), name: "" };
   const at = new Date(given);
   return { at, name: cursor ?? newestFirst(at, "") };
 }
 
 function entryOf(name: string, facts: Readonly<Record<string, string>>): Entry | undefined {
-  return CURSOR.test(name) ? { name, at: timeOf(name.slice(0, 13)), facts } : undefined;
+  const at = CURSOR.test(name) ? timeOfName(name) : undefined;
+  return at && { name, at, facts };
 }
 
-const monthOf = (at: Date) => at.toISOString().slice(0, 7);
 const startOf = (month: string) => Date.parse(`${month}-01T00:00:00Z`);
 const monthBefore = (month: string) => monthOf(new Date(startOf(month) - 1));
 function endOf(month: string): number {

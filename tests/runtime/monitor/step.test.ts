@@ -162,7 +162,13 @@ test("a second run changes nothing; what people say later is told as a further r
   expect((await monitor("2026-05-01", "2026-05-20", 2)).changed).toBe(0);
   const said = Array.from({ length: 6 }, (_, i) => ({
     ...{ feedback: `f${i}`, request: `live-20-${i}`, id: `id-live-20-${i}`, comment: null, who: "ann@hospital.org" },
-    ...{ label: i % 2 === 0 ? "Cancer" : "Non-Cancer", given_at: "2026-05-20T12:00:00.000Z", supersedes: null },
+    ...{
+      label: i % 2 === 0 ? "Cancer" : "Non-Cancer",
+      given_at: "2026-05-20T12:00:00.000Z",
+      supersedes: null,
+      scope: null,
+      confirmed: null,
+    },
   }));
   // On one answer people disagree: it counts as neither.
   const against = { ...said[0], feedback: "g", who: "bea@hospital.org", label: "Non-Cancer" } as (typeof said)[number];

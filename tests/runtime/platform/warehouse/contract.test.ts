@@ -120,7 +120,16 @@ describe.each(Object.entries(KINDS))("a warehouse in %s", (_name, open) => {
     await warehouse.append("features_pca", "r/p/00", features);
     expect(await warehouse.batch("features_pca", "r/p/00")).toEqual(features);
     const said: Row<"feedback"> = {
-      ...{ feedback: "f", request: "q", id: "i", label: "Cancer", who: "d@h.org", supersedes: null },
+      ...{
+        feedback: "f",
+        request: "q",
+        id: "i",
+        label: "Cancer",
+        who: "d@h.org",
+        supersedes: null,
+        scope: null,
+        confirmed: null,
+      },
       comment: 'it\'s "odd"\n\\ \t 🧠 \u0000 é; DROP TABLE',
       given_at: "2099-12-31T23:59:59.999Z",
     };

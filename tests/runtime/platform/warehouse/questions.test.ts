@@ -4,6 +4,8 @@ import { join } from "node:path";
 import { mixSeed, uniform } from "../../../../runtime/platform/random";
 import { DirectoryStore } from "../../../../runtime/platform/stores";
 import {
+  ANSWERS_BY_REQUEST,
+  ANSWERS_OF_ACCESSIONS,
   type AssignmentRow,
   BigQueryWarehouse,
   CURRENT_ASSIGNMENTS,
@@ -14,12 +16,14 @@ import {
   DEEP_BACKBONES,
   DEEP_FEATURES,
   DEEP_PICTURES,
+  FEEDBACK_ON_PICTURES,
   type FeaturesDeepRow,
   type FeaturesPcaRow,
   IMAGE_FACTS,
   type ImageRow,
   KNOWN_SCANS,
   LABELLED_IMAGES,
+  LANDED_FEEDBACK,
   MODEL_ANSWERS,
   MONITORED_DAYS,
   type MonitoringRow,
@@ -450,7 +454,18 @@ describe("what monitoring asks", () => {
 
   test("what each person last said, before a day", async () => {
     const said = (feedback: string, who: string, given_at: string, label: string): Row<"feedback"> => ({
-      ...{ feedback, request: "r", id: "i", label, comment: null, who, given_at, supersedes: null },
+      ...{
+        feedback,
+        request: "r",
+        id: "i",
+        label,
+        comment: null,
+        who,
+        given_at,
+        supersedes: null,
+        scope: null,
+        confirmed: null,
+      },
     });
     const { ask } = await both({
       feedback: [
@@ -464,6 +479,44 @@ describe("what monitoring asks", () => {
       { request: "r", label: "Cancer", day: "2026-05-01" },
       { request: "r", label: "Non-Cancer", day: "2026-05-02" },
     ]);
+  });
+
+  test("feedback with its picture, answers by request and by study, and what landed by feedback", async () => {
+    const answer = (request: string, sha256: string, day: number) => ({
+      ...{ request, id: `id-${request}`, model: "m", recipe: "r", probability: 0.25, label: "Cancer" },
+      ...{ decision: "Cancer", threshold: 0.5, sha256, predicted_at: `2026-05-0${day}T00:00:00.000Z`, who: null },
+    });
+    const said = (feedback: string, request: string, given_at: string, more: object = {}) => ({
+      ...{ feedback, request, id: `id-${request}`, label: "Cancer", comment: null, who: "ann", given_at },
+      ...{ supersedes: null, scope: null, confirmed: null, ...more },
+    });
+    const learnt = (sha256: string, status: string, ingested_at: string) =>
+      imageRow(`learnt-${sha256}`, { source: `Cancer/feedback/${sha256}.png`, sha256, status, ingested_at });
+    const { ask } = await both({
+      predictions: [answer("a", "p", 1), answer("b", "p", 2), answer("c", "q", 1), answer("late", "q", 9)],
+      images: [
+        imageRow("one", { sha256: "p", accession: "ACC" }),
+        imageRow("two", { sha256: "q", accession: "OTHER" }),
+        learnt("p", "curated", "2026-05-03T00:00:00.000Z"),
+        learnt("p", "quarantined", "2026-05-04T00:00:00.000Z"),
+      ],
+      feedback: [
+        said("f1", "a", "2026-05-02T00:00:00.000Z", { scope: "study", confirmed: true }),
+        said("f2", "c", "2026-05-03T00:00:00.000Z", { label: "Withdrawn" }),
+        said("f3", "gone", "2026-05-03T00:00:00.000Z"),
+      ],
+    });
+    const before = "2026-05-05";
+    expect(await ask(FEEDBACK_ON_PICTURES, { before })).toMatchObject([
+      { feedback: "f1", sha256: "p", scope: "study", confirmed: true },
+      { feedback: "f2", sha256: "q", scope: null, confirmed: null, label: "Withdrawn" },
+    ]);
+    expect(await ask(STANDING_FEEDBACK, { before })).toMatchObject([{ request: "gone" }]);
+    const byRequest = await ask(ANSWERS_BY_REQUEST, { requests: "c\nb\nlate\nunknown", before });
+    expect(byRequest.map(({ request }) => request)).toEqual(["b", "c"]);
+    const ofStudy = await ask(ANSWERS_OF_ACCESSIONS, { accessions: "NONE\nACC", before });
+    expect(ofStudy).toMatchObject([{ accession: "ACC", request: "b", sha256: "p", probability: 0.25 }]);
+    expect(await ask(LANDED_FEEDBACK, {})).toMatchObject([{ id: "learnt-p", status: "quarantined" }]);
   });
 
   test("what went into quarantine, by day and reason", async () => {
