@@ -43,7 +43,7 @@ function App() {
       <ModelBanner />
       <main ref={main} id="main" tabIndex={-1}>
         {here.room === "scans" ? <ScansRoom id={here.id} /> : null}
-        {here.room === "history" ? <HistoryRoom id={here.id} queue={here.queue === true} /> : null}
+        {here.room === "history" ? <HistoryRoom id={here.id} queue={here.queue} /> : null}
         {here.room === "monitoring" ? <MonitoringRoom id={here.id} /> : null}
         {here.room === "models" ? <ModelsRoom id={here.id} against={here.against} /> : null}
       </main>

@@ -6,6 +6,7 @@ import { demoCommand } from "./commands/demo";
 import { evaluateCommand } from "./commands/evaluate";
 import { explainCommand } from "./commands/explain";
 import { featuresCommand } from "./commands/features";
+import { feedbackCommand } from "./commands/feedback";
 import { forgetCommand } from "./commands/forget";
 import { gatewayCommand } from "./commands/gateway";
 import { ingestCommand } from "./commands/ingest";
@@ -42,6 +43,7 @@ const COMMANDS = [
   serveCommand,
   replayCommand,
   monitorCommand,
+  feedbackCommand,
   simulateCommand,
   deliverCommand,
   forgetCommand,

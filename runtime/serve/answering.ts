@@ -8,6 +8,7 @@ import type { ScoredScan, Verdict } from "../model";
 import type { Logger } from "../platform/logging";
 import type { Warehouse } from "../platform/warehouse";
 import type { Audit, Caller } from "./identity";
+import type { Accessions } from "./kept/accessions";
 import type { Answers, EncodedPage, KeptPage, KeptStudy } from "./kept/answers";
 import type { TimeIndex } from "./kept/time-index";
 import type { createMetrics } from "./metrics";
@@ -25,6 +26,7 @@ export interface AnsweringDependencies {
   readonly answers: Answers;
   readonly pictures: Pictures;
   readonly history: TimeIndex;
+  readonly accessions: Accessions;
   readonly warehouse: Warehouse;
   /** What stands for the patient, study, series and instance of a DICOM. */
   readonly identities: Identities;
@@ -95,7 +97,7 @@ interface Work {
 }
 
 async function keep(
-  { answers, pictures, history, warehouse, identities, audit, log, limits }: AnsweringDependencies,
+  { answers, pictures, history, accessions, warehouse, identities, audit, log, limits }: AnsweringDependencies,
   { request, who, role }: Asked,
   bytes: Buffer,
   { scorer, verdict, scored, begun }: Work,
@@ -154,7 +156,19 @@ async function keep(
   });
   await answers.keep(kept, at);
   await Promise.all([
-    history.add(at, request, factsOf(prediction, who)),
+    history.add(at, request, { ...factsOf(prediction, who), sha256: scored.sha256 }),
+    ...(study?.accession
+      ? [
+          accessions.add(study.accession, {
+            id,
+            request,
+            label,
+            sha256: scored.sha256,
+            probability,
+            at: row.predicted_at,
+          }),
+        ]
+      : []),
     warehouse.append("predictions", request, [row], { unique: true }),
   ]);
   log.info({ request, prediction: id, model: metadata.id, label, decision, probability }, "Prediction");

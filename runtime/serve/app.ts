@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController, type RouteOptions } from "fastify";
+import { HISTORY } from "../dataset";
 import { type Identities, LOCAL_PSEUDONYM_KEY } from "../intake";
 import { withDeadline } from "../platform/deadline";
 import type { Logger } from "../platform/logging";
@@ -10,6 +11,7 @@ import { Bodies } from "./bodies";
 import { Connections } from "./connections";
 import { SERVE_DEFAULTS } from "./contract";
 import { Audit, type Authentication, identify, type KeyTimes, NO_AUTHENTICATION, secureHeaders } from "./identity";
+import { Accessions } from "./kept/accessions";
 import { Answers } from "./kept/answers";
 import { FeedbackBook } from "./kept/feedback";
 import { Idempotency } from "./kept/idempotency";
@@ -44,6 +46,7 @@ import { predictRoutes, TAKE_SCANS } from "./routes/predict";
 import { predictionRoutes } from "./routes/prediction";
 import { reportRoutes } from "./routes/report";
 import { similarRoutes } from "./routes/similar";
+import { worklistRoutes } from "./routes/worklist";
 import { LANES } from "./scoring";
 import { visitorRoutes } from "./visitor";
 import { webRoutes } from "./web";
@@ -141,7 +144,8 @@ export async function buildServer(dependencies: ServerDependencies): Promise<Fas
     refusals.count(problem);
   };
   const answers = new Answers(reports, dependencies.keepDays ?? SERVE_DEFAULTS.keepDays);
-  const history = new TimeIndex(reports, "history");
+  const history = new TimeIndex(reports, HISTORY);
+  const accessions = new Accessions(reports);
   const feedback = new FeedbackBook(reports, warehouse);
   const keys = new Idempotency(reports, deadlineSeconds);
   const identities = dependencies.identities ?? lateIdentities(LOCAL_PSEUDONYM_KEY);
@@ -224,6 +228,7 @@ export async function buildServer(dependencies: ServerDependencies): Promise<Fas
     answers,
     pictures,
     history,
+    accessions,
     warehouse,
     identities,
     audit,
@@ -243,6 +248,7 @@ export async function buildServer(dependencies: ServerDependencies): Promise<Fas
   await app.register(predictionRoutes, { ...drawn, feedback, bodies, keys, curated });
   await app.register(similarRoutes, drawn);
   await app.register(reportRoutes, drawn);
+  await app.register(worklistRoutes, { ...drawn, history, feedback, warehouse });
   if (landing) {
     const stored = { landing, reports, identities, bodies, connections, storing, metrics, log };
     await app.register(dicomWebRoutes, { ...stored, maxBodyBytes, deadlineSeconds });

@@ -10,6 +10,7 @@ export {
   SIGNATURE,
   Signer,
 } from "./delivery";
+export { type FeedbackTaken, type FeedbackTaking, takeFeedback } from "./feedback-file";
 export { Models } from "./models";
 export { type ModelShelves, NotMoved, promoteModel, rollBackModel } from "./moves";
 export { NoRequest, NothingToReplay, type Replay, replay } from "./replay";

@@ -243,17 +243,56 @@ export const historyQuerySchema = z.object({
   to: dayOrTime.optional().describe("Before: a date or a time"),
 });
 
+/** Why a person should look at an answer. */
+export const workReasonSchema = named(
+  "WorkReason",
+  z.object({
+    code: z
+      .enum(["contradicted", "drift", "neighbours", "uncertain"])
+      .describe(
+        "People contradict each other; it drove an alarm of monitoring; similar scans are labelled otherwise; the model is undecided",
+      ),
+    sentence: z.string(),
+  }),
+);
+export type WorkReason = z.infer<typeof workReasonSchema>;
+/** A line of the worklist. */
+export const workItemSchema = named(
+  "WorkItem",
+  z.object({ ...historyItemSchema.shape, reasons: z.array(workReasonSchema).describe("The weightiest first") }),
+);
+export type WorkItem = z.infer<typeof workItemSchema>;
+/** The answer to `GET /v1/worklist`: what to look at first comes first. */
+export const worklistSchema = named(
+  "Worklist",
+  z.object({
+    items: z.array(workItemSchema),
+    more: z.int().describe("Answers that would follow"),
+    looked_at: z.int().describe("Pictures among the newest answers"),
+    complete: z.boolean().describe("Whether there are no older answers, which were not looked at"),
+    disclaimer: z.string(),
+  }),
+);
+export type Worklist = z.infer<typeof worklistSchema>;
+export const worklistQuerySchema = z.object({ limit: limitSchema });
+
 /** No NUL, which ends texts elsewhere, and nothing else that a terminal or a table would act on. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is refused, and \p{Cc} is unknown to others who read the document.
 const NO_CONTROL = /^[^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]*$/;
 /** UTF-8 has no halves of surrogate pairs, so that no table can keep one. */
 const HALF = /\p{Cs}/u;
 
+export const feedbackLabelSchema = z.enum([...labelSchema.options, "Withdrawn"]);
+
 /** Body of `POST /v1/predictions/{id}/feedback` */
 export const feedbackBodySchema = named(
   "FeedbackGiven",
   z.strictObject({
-    label: labelSchema.describe("What a person holds the scan for"),
+    label: feedbackLabelSchema.describe("What a person holds the scan for; Withdrawn takes back what he said before"),
+    confirm: z
+      .boolean()
+      .optional()
+      .describe("An administrator confirms the label: it may be learnt from without a second person. Others: 403"),
     comment: z
       .string()
       .max(2000)
@@ -270,12 +309,20 @@ export const feedbackSchema = named(
     feedback: z.string().describe("Names this feedback"),
     request: z.string().describe("Of the answer that it is about"),
     id: hex64,
-    label: labelSchema,
-    agrees: z.boolean().describe("Whether it is what the model said: its label"),
+    label: feedbackLabelSchema,
+    agrees: z
+      .boolean()
+      .nullable()
+      .describe("Whether it is what the model said: its label; null where it was withdrawn"),
     comment: z.string().nullable(),
     who: z.string(),
     given_at: time,
     supersedes: z.string().nullable().describe("The feedback of the same person on this answer before"),
+    scope: z
+      .literal("study")
+      .optional()
+      .describe("Said of the whole study, by its accession number: Cancer then says of no slice that it shows one"),
+    confirmed: z.literal(true).optional().describe("Confirmed by an administrator"),
   }),
 );
 export type Feedback = z.infer<typeof feedbackSchema>;

@@ -237,6 +237,13 @@ test.each(LOOKS.map((look, i) => ({ ...look, width: 240 + 2 * i })))(
       new RegExp(`stack\\.tif.*An artefact of ${width}, I think\\.`),
     );
     await look("disagreements");
+    await visitor.tabTo(".tabs a[href='#/history/worklist']", { back: true });
+    await visitor.press("Enter");
+    await page.locator("p[role=status]", { hasText: /to look at among|Nothing needs a look/ }).waitFor();
+    await look("worklist");
+    await visitor.tabTo(".tabs a[href='#/history/disagreements']", { back: true });
+    await visitor.press("Enter");
+    await page.locator("p[role=status]", { hasText: /disagreements?, the newest first/ }).waitFor();
     await visitor.tabTo(".page tbody a");
     await visitor.press("Enter");
     await shown();

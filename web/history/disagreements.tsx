@@ -57,7 +57,7 @@ export function Disagreements() {
               <th scope="row">
                 <a href={link("history", id)}>{nameOf(id) ?? id.slice(0, 12)}</a>
               </th>
-              <td>{OTHER_LABEL[label]}</td>
+              <td>{label === "Withdrawn" ? "" : OTHER_LABEL[label]}</td>
               <td>{label}</td>
               <td class="comment-cell">{comment}</td>
               <td>{who}</td>

@@ -4,19 +4,25 @@ import { TONES } from "../scans/answer";
 import { OpenAnswer } from "../scans/scans";
 import { api, type HistoryFilter } from "../state/api";
 import { sentenceOf, useAsked } from "../state/asked";
-import { nameOf } from "../state/csv";
-import { link } from "../state/route";
 import { knownNames } from "../state/session";
 import { useStore } from "../state/store";
 import { Failure, Waiting } from "../ui/messages";
 import { counted, localTime, percent } from "../ui/numbers";
 import { Table } from "../ui/table";
 import { Disagreements } from "./disagreements";
+import { Name } from "./name";
+import { Worklist } from "./worklist";
 
 const EVERYTHING: HistoryFilter = { decision: "", model: "", id: "", from: "", to: "" };
 
 /** Answers of before, of everybody. */
-export function HistoryRoom({ id, queue }: { id: string | undefined; queue: boolean }) {
+export function HistoryRoom({
+  id,
+  queue,
+}: {
+  id: string | undefined;
+  queue: "disagreements" | "worklist" | undefined;
+}) {
   if (id)
     return (
       <div class="page">
@@ -34,11 +40,16 @@ export function HistoryRoom({ id, queue }: { id: string | undefined; queue: bool
         <a href="#/history" aria-current={queue ? undefined : "page"}>
           All answers
         </a>
-        <a href="#/history/disagreements" aria-current={queue ? "page" : undefined}>
+        <a href="#/history/disagreements" aria-current={queue === "disagreements" ? "page" : undefined}>
           Disagreements
         </a>
+        <a href="#/history/worklist" aria-current={queue === "worklist" ? "page" : undefined}>
+          Worklist
+        </a>
       </nav>
-      {queue ? <Disagreements /> : <AllAnswers />}
+      {queue === "disagreements" ? <Disagreements /> : null}
+      {queue === "worklist" ? <Worklist /> : null}
+      {queue === undefined ? <AllAnswers /> : null}
     </div>
   );
 }
@@ -197,20 +208,5 @@ function HistoryTable({ items }: { items: readonly HistoryItem[] }) {
         </tr>
       ))}
     </Table>
-  );
-}
-
-/** A link where the answer can still be opened. */
-function Name({ item: { id, kept } }: { item: HistoryItem }) {
-  const name = nameOf(id);
-  const text = name ? `${name} (${id.slice(0, 8)})` : id.slice(0, 12);
-  return kept ? (
-    <a class="row-link" href={link("history", id)} title={id}>
-      {text}
-    </a>
-  ) : (
-    <>
-      {text} <span class="hint">no longer kept</span>
-    </>
   );
 }

@@ -1,4 +1,4 @@
-import { useId, useState } from "preact/hooks";
+import { useEffect, useId, useRef, useState } from "preact/hooks";
 import type { FeedbackGiven, Prediction } from "../../runtime/serve/schemas";
 import { api } from "../state/api";
 import { sentenceOf, useAsked } from "../state/asked";
@@ -14,23 +14,33 @@ const LONGEST_COMMENT = 2000;
 export function FeedbackPanel({ prediction }: { prediction: Prediction }) {
   const { id, label, decision } = prediction;
   const given = useAsked(`feedback ${id}`, (signal) => api.feedback(id, signal));
-  const role = useStore(me)?.role;
+  const { who, role } = useStore(me) ?? {};
   const items = given.value?.items ?? [];
+  const mine = items.find((item) => item.who === who && item.scope === undefined);
   return (
     <section class="feedback" aria-label="Feedback">
       <h3>{decision === "Uncertain" ? "What do you hold it for?" : "Do you agree?"}</h3>
       {role === "viewer" ? (
         <p class="hint">Your role is viewer: feedback is given by clinicians.</p>
       ) : (
-        <Form key={id} id={id} label={label} unsure={decision === "Uncertain"} onGiven={given.again} />
+        <Form
+          key={id}
+          id={id}
+          label={label}
+          unsure={decision === "Uncertain"}
+          said={mine !== undefined && mine.label !== "Withdrawn"}
+          confirms={role === "admin"}
+          onGiven={given.again}
+        />
       )}
       {given.error ? <Failure sentence={given.error} onAgain={given.again} /> : null}
       {items.length > 0 ? (
         <ul class="feedback-list" aria-label="Feedback so far">
           {items.map((item) => (
             <li key={item.feedback}>
-              <Said agrees={item.agrees} unsure={decision === "Uncertain"} />: {item.label}, {item.who},{" "}
-              {localTime(item.given_at)}
+              <Said agrees={item.agrees} unsure={decision === "Uncertain"} />: {item.label}
+              {item.scope === "study" ? " (of the whole study)" : ""}
+              {item.confirmed ? ", confirmed" : ""}, {item.who}, {localTime(item.given_at)}
               {item.comment ? <q>{item.comment}</q> : null}
             </li>
           ))}
@@ -41,7 +51,8 @@ export function FeedbackPanel({ prediction }: { prediction: Prediction }) {
 }
 
 /** With a model that decided nothing nobody disagrees. */
-function Said({ agrees, unsure }: { agrees: boolean; unsure: boolean }) {
+function Said({ agrees, unsure }: { agrees: boolean | null; unsure: boolean }) {
+  if (agrees === null) return <strong>Took it back</strong>;
   if (unsure) return <strong>Holds it for</strong>;
   return <strong class={agrees ? "tone-clear" : "tone-cancer"}>{agrees ? "Agrees" : "Disagrees"}</strong>;
 }
@@ -50,17 +61,29 @@ function Form({
   id,
   label,
   unsure,
+  said,
+  confirms,
   onGiven,
 }: {
   id: string;
   label: Prediction["label"];
   unsure: boolean;
+  /** Whether there is something that this person can take back. */
+  said: boolean;
+  /** Whether this person may confirm a label. */
+  confirms: boolean;
   onGiven(): void;
 }) {
   const ids = useId();
   const [choice, setChoice] = useState<FeedbackGiven["label"]>();
   const [comment, setComment] = useState("");
+  const [confirm, setConfirm] = useState(false);
   const [state, setState] = useState<{ sending?: boolean; error?: string; done?: string }>({});
+  const done = useRef<HTMLParagraphElement>(null);
+  // The form stands at the end of what scrolls: what is said below it would be half hidden.
+  useEffect(() => {
+    if (state.done) done.current?.scrollIntoView({ block: "nearest" });
+  }, [state.done]);
   const submit = async (event: Event) => {
     event.preventDefault();
     if (!choice)
@@ -69,15 +92,17 @@ function Form({
       });
     setState({ sending: true });
     try {
-      const given = await api.giveFeedback(
-        id,
-        comment.trim() === "" ? { label: choice } : { label: choice, comment: comment.trim() },
-      );
+      const given = await api.giveFeedback(id, {
+        label: choice,
+        ...(comment.trim() === "" ? {} : { comment: comment.trim() }),
+        ...(confirm && choice !== "Withdrawn" ? { confirm } : {}),
+      });
       const kept = unsure ? given.label : `${given.agrees ? "you agree" : "you disagree"} (${given.label})`;
-      const done = `Your feedback is kept: ${kept}.`;
-      setState({ done });
-      announce(done);
+      const told = given.agrees === null ? "What you said before is taken back." : `Your feedback is kept: ${kept}.`;
+      setState({ done: told });
+      announce(told);
       setComment("");
+      setConfirm(false);
       setChoice(undefined);
       onGiven();
     } catch (error) {
@@ -96,6 +121,7 @@ function Form({
         <legend class="hidden">What do you hold this scan for?</legend>
         {option(label, unsure ? `${label}, as the model leans` : `Agree: ${label}`)}
         {option(OTHER_LABEL[label], unsure ? OTHER_LABEL[label] : `Disagree: ${OTHER_LABEL[label]}`)}
+        {said ? option("Withdrawn", "Take back what I said") : null}
       </fieldset>
       <label class="comment" for={`${ids}comment`}>
         <span class="hidden">Comment</span>
@@ -108,11 +134,25 @@ function Form({
           onInput={({ currentTarget }) => setComment(currentTarget.value)}
         />
       </label>
+      {confirms ? (
+        <label class="option confirm">
+          <input
+            type="checkbox"
+            checked={confirm}
+            onChange={({ currentTarget }) => setConfirm(currentTarget.checked)}
+          />
+          Confirm as an administrator: it may be learnt from without a second person
+        </label>
+      ) : null}
       <button type="submit" disabled={state.sending === true}>
         Send feedback
       </button>
       {state.error ? <Failure sentence={state.error} /> : null}
-      {state.done ? <p class="done">{state.done}</p> : null}
+      {state.done ? (
+        <p class="done" ref={done}>
+          {state.done}
+        </p>
+      ) : null}
     </form>
   );
 }

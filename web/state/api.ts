@@ -16,6 +16,7 @@ import type {
   SaliencyMap,
   Samples,
   Similar,
+  Worklist,
 } from "../../runtime/serve/schemas";
 
 /** What the server refused, or why it could not be asked, as a sentence for a person. */
@@ -134,6 +135,7 @@ export const api = {
     if (cursor !== null) query.set("cursor", cursor);
     return get<FeedbackPage>(`/v1/feedback?${query}`, signal);
   },
+  worklist: (signal?: AbortSignal) => get<Worklist>("/v1/worklist", signal),
   giveFeedback: (id: string, given: FeedbackGiven) => post<Feedback>(`${at(id)}/feedback`, given),
   /** Of the days to today, which begin and end at midnight UTC. */
   monitoring(id: string | undefined, days: number, signal?: AbortSignal) {

@@ -3,7 +3,7 @@ import { Store } from "./store";
 /** Where the visitor is: the part of the address behind `#/`. */
 export type Route =
   | { readonly room: "scans"; readonly id?: string }
-  | { readonly room: "history"; readonly id?: string; readonly queue?: boolean }
+  | { readonly room: "history"; readonly id?: string; readonly queue?: "disagreements" | "worklist" }
   | { readonly room: "monitoring"; readonly id?: string }
   | { readonly room: "models"; readonly id?: string; readonly against?: string };
 
@@ -11,7 +11,7 @@ function parse(hash: string): Route {
   const [room, ...rest] = hash.replace(/^#\/?/, "").split("/").map(decoded);
   const [first, second] = rest;
   if (room === "history") {
-    if (first === "disagreements") return { room, queue: true };
+    if (first === "disagreements" || first === "worklist") return { room, queue: first };
     return first ? { room, id: first } : { room };
   }
   if (room === "monitoring") return first ? { room, id: first } : { room };

@@ -1,13 +1,14 @@
 import { setTimeout } from "node:timers/promises";
 import { HISTORY } from "../../dataset";
 import type { Logger } from "../../platform/logging";
+import { CURSOR, timeOfName } from "../../platform/newest-first";
 import { type Progress, silentProgress } from "../../platform/progress";
 import { tryToCreate } from "../../platform/stores";
 import type { Warehouse } from "../../platform/warehouse";
 import { documentOf, NoStudy } from "../documents";
 import { Audit } from "../identity";
 import { Answers, DamagedAnswer, type KeptAnswer } from "../kept/answers";
-import { CURSOR, type Entry, type KeptStore, TimeIndex, timeOfName } from "../kept/time-index";
+import { type Entry, type KeptStore, TimeIndex } from "../kept/time-index";
 import { Pictures } from "../pictures";
 import type { Endpoint, Outcome } from "./endpoint";
 

@@ -1,16 +1,41 @@
 import { createHash, randomUUID } from "node:crypto";
 import { newSalt } from "../../audit";
+import { newestFirst } from "../../platform/newest-first";
 import { tryToCreate } from "../../platform/stores";
 import type { Warehouse } from "../../platform/warehouse";
 import type { Feedback, FeedbackGiven, Prediction } from "../schemas";
-import { type KeptStore, newestFirst, TimeIndex } from "./time-index";
+import { type KeptStore, TimeIndex } from "./time-index";
 
 const FEEDBACK = "feedback/";
 /** The turns that a person's feedback on one answer has taken: which one comes after which. */
 const TURNS = "feedback-turns/";
 /** Of one answer, that are read. */
 const MOST = 100;
+/** Entries of the index that are read for {@link FeedbackBook.answersSince}. */
+const AT_A_TIME = 1000;
 const MOST_TURNS = 999_999;
+
+/** An answer that somebody says something of. */
+export type Answered = Pick<Prediction, "id" | "request" | "label">;
+
+/** What somebody says of an answer's scan, or of the study that the scan is a slice of. */
+export interface Said {
+  readonly answer: Answered;
+  readonly given: FeedbackGiven;
+  readonly who: string;
+  readonly scope: "study" | undefined;
+}
+
+/** What became of it: added; the person's last word already; said once, before the last word; nothing to take back. */
+export type GivenOnce =
+  | { readonly kind: "added" | "there" | "nothing" }
+  | { readonly kind: "superseded"; readonly at: string };
+
+interface Turn {
+  /** From 1. */
+  readonly turn: number;
+  readonly feedback: Feedback;
+}
 
 /**
  * What people hold scans for: rows of the table `feedback`, and beside them what is shown of these. A person's feedback on
@@ -27,51 +52,85 @@ export class FeedbackBook {
     this.index = new TimeIndex(store, "feedback-index");
   }
 
-  async give(prediction: Prediction, given: FeedbackGiven, who: string): Promise<Feedback> {
-    const { id, request, label } = prediction;
+  async give(answer: Answered, given: FeedbackGiven, who: string): Promise<Feedback> {
+    const chain = turnsOf(answer.id, who, undefined);
     for (;;) {
-      const before = await this.lastTurn(id, who);
-      // One that broke off between its turn and its row is in no table yet, and this one is about to name it.
-      if (before) await this.write(before.feedback);
-      // Whose clock is behind comes later all the same.
-      const at = new Date(Math.max(Date.now(), before ? Date.parse(before.feedback.given_at) + 1 : 0));
-      const feedback: Feedback = {
-        feedback: randomUUID(),
-        request,
-        id,
-        label: given.label,
-        agrees: given.label === label,
-        comment: given.comment ?? null,
-        who,
-        given_at: at.toISOString(),
-        supersedes: before?.feedback.feedback ?? null,
-      };
-      if (!(await this.takeTurn(feedback, (before?.turn ?? 0) + 1))) continue;
-      await this.write(feedback);
-      return feedback;
+      const [before] = await this.turns(chain, 1);
+      const feedback = await this.take(chain, before, { answer, given, who, scope: undefined });
+      if (feedback) return feedback;
     }
   }
 
-  private async lastTurn(id: string, who: string) {
-    const prefix = turnsOf(id, who);
-    const { objects } = await this.store.list({ prefix, pageSize: 1 });
-    const [newest] = objects;
-    if (!newest) return undefined;
-    const turn = MOST_TURNS - Number(newest.name.slice(prefix.length));
-    return { turn, feedback: await this.read(newest.name) };
+  /**
+   * The same of what may have been said before, such as by a file that is read again: nothing is added where the person's
+   * last word is the same, nor where it was the same once and is another now.
+   *
+   * @param dry only says what would become of it
+   */
+  async giveOnce(said: Said, dry = false): Promise<GivenOnce> {
+    const { answer, given, who, scope } = said;
+    const chain = turnsOf(answer.id, who, scope);
+    for (;;) {
+      const turns = await this.turns(chain, MOST);
+      const [before] = turns;
+      if (before && isSame(before.feedback, given)) {
+        if (!dry) await this.write(before.feedback);
+        return { kind: "there" };
+      }
+      if (given.label === "Withdrawn" && (!before || before.feedback.label === "Withdrawn")) return { kind: "nothing" };
+      if (before && turns.some(({ feedback }) => isSame(feedback, given)))
+        return { kind: "superseded", at: before.feedback.given_at };
+      if (dry || (await this.take(chain, before, said))) return { kind: "added" };
+    }
   }
 
-  private takeTurn(feedback: Feedback, turn: number): Promise<boolean> {
+  /** A person's turns, the newest first. */
+  private async turns(chain: string, most: number): Promise<readonly Turn[]> {
+    const { objects } = await this.store.list({ prefix: chain, pageSize: most });
+    return Promise.all(
+      objects.map(async ({ name }) => ({
+        turn: MOST_TURNS - Number(name.slice(chain.length)),
+        feedback: await this.read(name),
+      })),
+    );
+  }
+
+  /** Says it, unless somebody else took the next turn meanwhile. */
+  private async take(
+    chain: string,
+    before: Turn | undefined,
+    { answer, given, who, scope }: Said,
+  ): Promise<Feedback | undefined> {
+    // One that broke off between its turn and its row is in no table yet, and this one is about to name it.
+    if (before) await this.write(before.feedback);
+    // Whose clock is behind comes later all the same.
+    const at = new Date(Math.max(Date.now(), before ? Date.parse(before.feedback.given_at) + 1 : 0));
+    const feedback: Feedback = {
+      feedback: randomUUID(),
+      request: answer.request,
+      id: answer.id,
+      label: given.label,
+      agrees: given.label === "Withdrawn" ? null : given.label === answer.label,
+      comment: given.comment ?? null,
+      who,
+      given_at: at.toISOString(),
+      supersedes: before?.feedback.feedback ?? null,
+      ...(scope ? { scope } : {}),
+      ...(given.confirm ? { confirmed: true as const } : {}),
+    };
     // The newest sorts first.
-    const name = turnsOf(feedback.id, feedback.who) + String(MOST_TURNS - turn).padStart(6, "0");
-    return tryToCreate(this.store, name, JSON.stringify(feedback), JSON_TYPE);
+    const name = chain + String(MOST_TURNS - ((before?.turn ?? 0) + 1)).padStart(6, "0");
+    if (!(await tryToCreate(this.store, name, JSON.stringify(feedback), JSON_TYPE))) return undefined;
+    await this.write(feedback);
+    return feedback;
   }
 
   /** What was written before is left as it is. */
   private async write(feedback: Feedback): Promise<void> {
-    const { agrees, ...row } = feedback;
+    const { agrees, scope = null, confirmed = null, ...said } = feedback;
     const at = new Date(feedback.given_at);
-    await this.warehouse.append("feedback", feedback.feedback, [{ ...row, salt: newSalt() }], { unique: true });
+    const row = { ...said, scope, confirmed, salt: newSalt() };
+    await this.warehouse.append("feedback", feedback.feedback, [row], { unique: true });
     const name = `${FEEDBACK}${feedback.id}/${newestFirst(at, feedback.feedback)}.json`;
     await tryToCreate(this.store, name, JSON.stringify(feedback), JSON_TYPE);
     await this.index.add(at, feedback.feedback, { id: feedback.id, agrees: String(agrees) });
@@ -97,6 +156,17 @@ export class FeedbackBook {
     return { items, next };
   }
 
+  /** Ids of the answers that somebody said something of since then. */
+  async answersSince(from: Date): Promise<ReadonlySet<string>> {
+    const found = new Set<string>();
+    for (let cursor: string | undefined; ; ) {
+      const { entries, next } = await this.index.page({ limit: AT_A_TIME, cursor, from, wanted: () => true });
+      for (const { facts } of entries) if (facts.id) found.add(facts.id);
+      if (next === null) return found;
+      cursor = next;
+    }
+  }
+
   private async read(name: string): Promise<Feedback> {
     return JSON.parse((await this.store.read(name)).toString("utf8")) as Feedback;
   }
@@ -104,4 +174,10 @@ export class FeedbackBook {
 
 const JSON_TYPE = { contentType: "application/json" };
 /** The address stays out of names. */
-const turnsOf = (id: string, who: string) => `${TURNS}${id}/${createHash("sha256").update(who).digest("hex")}/`;
+const turnsOf = (id: string, who: string, scope: Said["scope"]) =>
+  `${TURNS}${id}/${createHash("sha256")
+    .update(scope === undefined ? who : `${who}\0${scope}`)
+    .digest("hex")}/`;
+
+const isSame = ({ label, comment, confirmed }: Feedback, given: FeedbackGiven) =>
+  label === given.label && comment === (given.comment ?? null) && confirmed === (given.confirm || undefined);

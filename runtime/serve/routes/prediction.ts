@@ -196,6 +196,7 @@ export async function predictionRoutes(app: FastifyInstance, dependencies: Predi
     handler: (request, reply) =>
       withJson(bodies, request, feedbackBodySchema, (given, body) =>
         replyOnce(keys, request, reply, "feedback", [body], async () => {
+          if (given.confirm) requireRole(request.caller, "admin");
           const { prediction } = await look(request, "feedback");
           return feedback.give(prediction, given, request.caller.who);
         }),

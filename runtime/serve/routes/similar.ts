@@ -1,10 +1,10 @@
 import type { FastifyInstance } from "fastify";
 import type { ZodTypeProvider } from "fastify-type-provider-zod";
 import { DISCLAIMER } from "../../intake";
-import { agreementOf, METRIC } from "../../similar";
+import { agreementOf, METRIC, type SimilarScans } from "../../similar";
 import { PREDICTIONS } from "../answering";
 import type { Connections } from "../connections";
-import type { Answers } from "../kept/answers";
+import type { Answers, KeptAnswer } from "../kept/answers";
 import type { KnownShelf } from "../known-shelf";
 import { responses } from "../openapi";
 import type { Pictures } from "../pictures";
@@ -24,7 +24,7 @@ export interface SimilarDependencies {
 
 /** `GET /v1/predictions/{id}/similar`: the known scans that are most like the one of an answer, by what its model saw. */
 export async function similarRoutes(app: FastifyInstance, dependencies: SimilarDependencies): Promise<void> {
-  const { answers, shelf, pictures, drawing, connections } = dependencies;
+  const { answers, shelf, connections } = dependencies;
   app.withTypeProvider<ZodTypeProvider>().get(`${PREDICTIONS}/:id/similar`, {
     ...SHOW,
     schema: {
@@ -39,21 +39,9 @@ export async function similarRoutes(app: FastifyInstance, dependencies: SimilarD
       if (!features) throw notKept();
       const { known, neighbours, auc } = await shelf.of(prediction.model);
       if (known.width !== features.length) throw others(known.width, features.length);
-      const { slices } = prediction;
       const { limit } = request.query;
-      const price = { units: slices.length, large: slices.length > 1 };
       const { scans, excluded } = await connections.whileWorking(request.raw, (gone) =>
-        drawing.admit(price, gone, (lane) =>
-          lane(async () => {
-            const pages: { sha256: string; phash: string }[] = [];
-            for (const slice of slices) {
-              gone.throwIfAborted();
-              const phash = await answers.withPage(answer, slice, (page) => pictures.fingerprint(page));
-              pages.push({ sha256: slice.sha256, phash });
-            }
-            return known.similarTo({ features, pages }, Math.max(limit, neighbours));
-          }),
-        ),
+        compareAnswer(dependencies, answer, Math.max(limit, neighbours), gone),
       );
       return reply.header("cache-control", "no-store").send({
         id: prediction.id,
@@ -75,6 +63,34 @@ export async function similarRoutes(app: FastifyInstance, dependencies: SimilarD
       });
     },
   });
+}
+
+/**
+ * The known scans that are most like an answer's, compared in its turn.
+ *
+ * @param count at most so many
+ */
+export async function compareAnswer(
+  { answers, shelf, pictures, drawing }: Omit<SimilarDependencies, "connections">,
+  answer: KeptAnswer,
+  count: number,
+  gone: AbortSignal,
+): Promise<SimilarScans> {
+  const { prediction, features = [] } = answer;
+  const { slices } = prediction;
+  const { known } = await shelf.of(prediction.model);
+  const price = { units: slices.length, large: slices.length > 1 };
+  return drawing.admit(price, gone, (lane) =>
+    lane(async () => {
+      const pages: { sha256: string; phash: string }[] = [];
+      for (const slice of slices) {
+        gone.throwIfAborted();
+        const phash = await answers.withPage(answer, slice, (page) => pictures.fingerprint(page));
+        pages.push({ sha256: slice.sha256, phash });
+      }
+      return known.similarTo({ features, pages }, count);
+    }),
+  );
 }
 
 const notKept = () =>

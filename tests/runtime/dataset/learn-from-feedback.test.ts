@@ -78,7 +78,7 @@ async function answered(sha256: string): Promise<Answer> {
   const id = createHash("sha256").update(`${request}`).digest("hex");
   const row = { request, id, model: "m", recipe: "r", probability: 0.9, label: "Cancer", decision: "Cancer" };
   await context.workspace.warehouse.append("predictions", request, [
-    { ...row, threshold: 0.5, sha256, predicted_at: AT.toISOString(), who: null },
+    { ...row, threshold: 0.5, sha256, predicted_at: AT.toISOString(), who: null, milliseconds: null },
   ]);
   return { request, id };
 }

@@ -283,6 +283,7 @@ test("a number of a query is a plain decimal one, given once", async () => {
     ["page", `${body.pictures.seen}?`],
     ["limit", "/v1/predictions?"],
     ["limit", "/v1/feedback?"],
+    ["limit", "/v1/worklist?"],
   ] as const;
   const wrong = [
     "",
@@ -1040,6 +1041,7 @@ describe("the API's document", () => {
       "get /v1/samples",
       "get /v1/samples/{name}",
       "get /v1/scans/{id}/picture",
+      "get /v1/worklist",
       "post /dicomweb/studies",
       "post /dicomweb/studies/{study}",
       "post /v1/models/rollback",

@@ -361,3 +361,14 @@ describe("the shelf of known scans", () => {
     await warehouse.delete("features_deep/damaged.jsonl");
   });
 });
+
+test("a clinician gives feedback and cannot confirm it", async () => {
+  const { id } = await send(await slicePng(1, 0, true));
+  const say = async (value: unknown) => {
+    const body = new Blob([JSON.stringify(value)], { type: "application/json" });
+    return (await asking(`/v1/predictions/${id}/feedback`, DOCTOR, { method: "POST", body })).status;
+  };
+  expect([await say({ label: "Cancer", confirm: true }), await say({ label: "Cancer", confirm: false })]).toEqual([
+    403, 200,
+  ]);
+});
