@@ -4,20 +4,22 @@ import { repositoryRoot } from "../../constructs/core/repository";
 import { QUARANTINE, SIGNALS } from "../../runtime/monitor/signals";
 import { PATIENCE, WATCHES } from "../../runtime/monitor/watches";
 import { withTierStacks } from "../../tools/tiers";
+import { PROD, synthesize } from "./synthesize";
 
 interface Policy {
   readonly display_name: string;
   readonly documentation: { readonly content: string };
 }
 
-/** Every alert by its name without the hospital's. */
-const policies = withTierStacks(undefined, (stacks) =>
-  stacks.flatMap(({ name, json }) => {
-    const hospital = name.replace(/-(?:app|data)$/, "");
-    const found = (json.resource as Record<string, Record<string, Policy>>).google_monitoring_alert_policy ?? {};
-    return Object.values(found).map((policy) => [policy.display_name.slice(hospital.length + 1), policy] as const);
-  }),
-);
+/** Every alert by its name without the hospital's: of every tier, and of a hospital with all that a line may switch on. */
+const policies = [
+  ...withTierStacks(undefined, (stacks) => stacks.map(({ name, json }) => ({ name, json }))),
+  ...[...synthesize([{ ...PROD, pacs: "healthcare-api" }]).stacks].map(([name, { json }]) => ({ name, json })),
+].flatMap(({ name, json }) => {
+  const hospital = name.replace(/-(?:app|data)$/, "");
+  const found = (json.resource as Record<string, Record<string, Policy>>).google_monitoring_alert_policy ?? {};
+  return Object.values(found).map((policy) => [policy.display_name.slice(hospital.length + 1), policy] as const);
+});
 
 const text = readFileSync(join(repositoryRoot(), "docs", "runbooks.md"), "utf8");
 const sections = new Map(

@@ -484,7 +484,14 @@ describe("what monitoring asks", () => {
   test("feedback with its picture, answers by request and by study, and what landed by feedback", async () => {
     const answer = (request: string, sha256: string, day: number) => ({
       ...{ request, id: `id-${request}`, model: "m", recipe: "r", probability: 0.25, label: "Cancer" },
-      ...{ decision: "Cancer", threshold: 0.5, sha256, predicted_at: `2026-05-0${day}T00:00:00.000Z`, who: null, milliseconds: null },
+      ...{
+        decision: "Cancer",
+        threshold: 0.5,
+        sha256,
+        predicted_at: `2026-05-0${day}T00:00:00.000Z`,
+        who: null,
+        milliseconds: null,
+      },
     });
     const said = (feedback: string, request: string, given_at: string, more: object = {}) => ({
       ...{ feedback, request, id: `id-${request}`, label: "Cancer", comment: null, who: "ann", given_at },
