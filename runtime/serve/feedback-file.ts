@@ -189,8 +189,7 @@ async function answersByAccession(
 
 function* portions(names: readonly string[]): Generator<string> {
   const distinct = [...new Set(names)];
-  for (let start = 0; start < distinct.length; start += AT_ONCE)
-    yield distinct.slice(start, start + AT_ONCE).join("\n");
+  for (let start = 0; start < distinct.length; start += AT_ONCE) yield distinct.slice(start, start + AT_ONCE).join(" ");
 }
 
 /** Clocks differ: later than any answer. */

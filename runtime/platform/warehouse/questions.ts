@@ -405,7 +405,11 @@ ORDER BY said.given_at, said.feedback`;
   },
 );
 
-/** Answers by their requests, in ascending order. `requests`: some, with line feeds between. `before`: as of {@link MODEL_ANSWERS}. */
+/** Whether a column's value, which has no space, is among words: neither engine's parameters are lists. */
+const isAmong = (column: string, words: string) =>
+  `STRPOS(CONCAT(' ', ${words}, ' '), CONCAT(' ', ${column}, ' ')) > 0`;
+
+/** Answers by their requests, in ascending order. `requests`: some, with spaces between. `before`: as of {@link MODEL_ANSWERS}. */
 export const ANSWERS_BY_REQUEST = question(
   "answers by request",
   ["predictions"],
@@ -413,13 +417,13 @@ export const ANSWERS_BY_REQUEST = question(
   z.object({ request: z.string(), id: z.string(), label: z.string(), sha256: z.string() }),
   ({ table, parameter }) => `SELECT request, id, label, sha256
 FROM ${table("predictions", `predicted_at < CAST(${parameter("before")} AS TIMESTAMP)`)} AS answers
-WHERE STRPOS(${parameter("requests")}, request) > 0
+WHERE ${isAmong("request", parameter("requests"))}
 ORDER BY request`,
 );
 
 /**
  * The newest answer of each picture of some studies that are curated, ascending by study and picture. `accessions`: the
- * pseudonyms of their accession numbers, with line feeds between; `before`: as of {@link MODEL_ANSWERS}.
+ * pseudonyms of their accession numbers, with spaces between; `before`: as of {@link MODEL_ANSWERS}.
  */
 export const ANSWERS_OF_ACCESSIONS = question(
   "answers of accession numbers",
@@ -436,7 +440,7 @@ export const ANSWERS_OF_ACCESSIONS = question(
 FROM (
   SELECT DISTINCT accession, sha256
   FROM ${as(currentImages(dialect), "images")}
-  WHERE accession IS NOT NULL AND STRPOS(${parameter("accessions")}, accession) > 0
+  WHERE accession IS NOT NULL AND ${isAmong("accession", parameter("accessions"))}
 ) AS studies
 JOIN ${table("predictions", `predicted_at < CAST(${parameter("before")} AS TIMESTAMP)`)} AS answers ON answers.sha256 = studies.sha256
 WHERE TRUE

@@ -519,9 +519,9 @@ describe("what monitoring asks", () => {
       { feedback: "f2", sha256: "q", scope: null, confirmed: null, label: "Withdrawn" },
     ]);
     expect(await ask(STANDING_FEEDBACK, { before })).toMatchObject([{ request: "gone" }]);
-    const byRequest = await ask(ANSWERS_BY_REQUEST, { requests: "c\nb\nlate\nunknown", before });
+    const byRequest = await ask(ANSWERS_BY_REQUEST, { requests: "c b late unknown", before });
     expect(byRequest.map(({ request }) => request)).toEqual(["b", "c"]);
-    const ofStudy = await ask(ANSWERS_OF_ACCESSIONS, { accessions: "NONE\nACC", before });
+    const ofStudy = await ask(ANSWERS_OF_ACCESSIONS, { accessions: "NONE ACC", before });
     expect(ofStudy).toMatchObject([{ accession: "ACC", request: "b", sha256: "p", probability: 0.25 }]);
     expect(await ask(LANDED_FEEDBACK, {})).toMatchObject([{ id: "learnt-p", status: "quarantined" }]);
   });
