@@ -8,6 +8,9 @@ import { type ModelDescription, modelFileContents, useBackend } from "../../runt
 import { BRIGHT_SPOT } from "./bright-spot";
 import { headPixels } from "./head";
 
+// Who has no use for a network takes these from there, and is spared TensorFlow.js.
+export { BRIGHT_SPOT, headPixels, headPng, saveBrightSpot } from "./bright-spot";
+
 /**
  * A real network with weights set by hand: it calls Cancer what has a spot of at least 8 x 8 nearly white pixels.
  * Its second channel sees all of the head and has no say.
