@@ -1,6 +1,6 @@
 """Batch scoring on Spark: the answers of the current model for every curated picture that it has not seen.
 
-Rows go to the table `predictions`. Prints the counts as one line of JSON.
+Rows go to the table `predictions`, answers of whole studies below `studies/` of the reports. Prints the counts as one line of JSON.
 """
 
 from __future__ import annotations
@@ -43,9 +43,12 @@ def main() -> None:
         planned = plan(spark, where, {"type": "plan-scoring"})
         scored = distribute(planned, "score").mapPartitions(lambda batches: work(where, batches)).collect()
         planning = json.loads(rest(planned))
+        # Once all rows are there; by one task, as planning is.
+        studies = json.loads(rest(plan(spark, where, {"type": "answer-studies"})))["studies"]
         sentences = [note for _, some in scored for note in some]
         more = [f"and {len(sentences) - NAMED} more."] if len(sentences) > NAMED else []
-        notes = [*planning["notes"], *sentences[:NAMED], *more]
+        told = [f"Studies with a new answer of their own: {studies}."] if studies > 0 else []
+        notes = [*planning["notes"], *sentences[:NAMED], *more, *told]
         counts = {
             "items": sum(made for made, _ in scored),
             "skipped": planning["skipped"],

@@ -18,7 +18,7 @@ export const gatewayLine = linePart({
   }),
   purpose: {
     principal:
-      "Who signs in as the gateway in the hospital: a subject of a workload identity pool, which the hospital's own identity provider vouches for, so that no key lies there. It may add de-identified scans below `Unlabelled/gateway/`. Without it there is no such account.",
+      "Who signs in as the gateway in the hospital: a subject of a workload identity pool, which the hospital's own identity provider vouches for, so that no key lies there. It may add de-identified scans below `Unlabelled/gateway/`, and read the answers of studies. Without it there is no such account.",
   },
   defaults: inEveryTier({}),
 });

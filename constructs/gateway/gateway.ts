@@ -15,6 +15,8 @@ export interface GatewayProps {
 
 /** What it lands has been named anew already: ingest takes names as given there, and nobody else may create there. */
 const FOLDER = "Unlabelled/gateway/";
+/** Answers of whole studies, without a name: what goes home. Nothing else of the reports does. */
+const ANSWERS = "studies/";
 
 /** What the process in the hospital may do here: `runtime/gateway` runs there, and nothing of it in the cloud. */
 export class Gateway extends Construct {
@@ -36,6 +38,7 @@ export class Gateway extends Construct {
     buckets.landing.grantAppend(this.identity, [FOLDER]);
     // An upload whose answer was lost is compared with what is there.
     buckets.landing.grantLook(this.identity, [FOLDER]);
+    buckets.reports.grantLook(this.identity, [ANSWERS]);
     keys.pseudonym.grantSign(this.identity);
   }
 }

@@ -13,6 +13,7 @@ import {
   verdictOf,
 } from "../model";
 import { type Estimate, type Metric, NO_LABELLED_IMAGE } from "../platform/metric";
+import { describeRule, type StudyChoice, type StudyRule } from "../study";
 import { shareInterval, withIntervals } from "./bootstrap";
 import type { ClassicalResult, PlainImage } from "./classical";
 import {
@@ -30,6 +31,7 @@ import { type NeighbourReport, neighbourReport } from "./neighbours";
 import { type OperatingPoint, operatingPoints } from "./operating-points";
 import { type RiskPoint, riskCoverage } from "./risk-coverage";
 import { auditShortcuts, type ShortcutAudit } from "./shortcuts";
+import { answeredStudies, ruleOf } from "./studies";
 
 /** One labelled image with the model's answer. */
 export interface ScoredImage {
@@ -44,6 +46,8 @@ export interface ScoredImage {
   readonly subtype?: string | undefined;
   /** axial, coronal or sagittal; results are also given for each. */
   readonly view?: string | undefined;
+  /** The study that it is of, else the patient; undefined where neither is known. */
+  readonly study?: string | undefined;
   /** Of Cancer, calibrated. */
   readonly probability: number;
   /** What probes see; without it there are none. */
@@ -65,7 +69,7 @@ export type Measured = {
 } & Readonly<Record<MetricName, Metric>>;
 
 /** Grows when `evaluation.json` holds or the report shows something else, or more is stored beside: an earlier one is then made again. */
-export const EVALUATION_VERSION = 9;
+export const EVALUATION_VERSION = 10;
 
 /** `evaluation.json`. */
 export interface Evaluation {
@@ -105,6 +109,8 @@ export interface Evaluation {
   /** What the most similar training images say; null where there were none to compare with. */
   readonly neighbours: NeighbourReport | null;
   readonly shortcuts: ShortcutAudit | null;
+  /** How whole studies are answered, or why not. */
+  readonly study: StudyReport;
   readonly confusion: Confusion;
   readonly roc: readonly RocPoint[];
   readonly precisionRecall: readonly PrecisionRecallPoint[];
@@ -114,6 +120,19 @@ export interface Evaluation {
   /** Files with a probability but no label to compare with. */
   readonly unlabelled: number;
 }
+
+/** How whole studies are answered by a model, and how well: all of it over studies, and not over images. */
+export type StudyReport =
+  | {
+      readonly rule: StudyRule;
+      readonly sentence: string;
+      readonly choice: StudyChoice;
+      /** Studies of the test split; a study is Cancer where any of its images is. */
+      readonly test: Measured;
+      readonly verdict: Verdict;
+    }
+  /** Why they are not: a sentence. */
+  | { readonly reason: string; readonly choice: StudyChoice | null };
 
 /** Calibration error before and after temperature and offset, over 15 equally wide bins of the probability of Cancer. */
 export interface CalibrationReport {
@@ -250,6 +269,7 @@ export function evaluateScored(input: {
           test.map(({ collection }) => collection ?? undefined),
         )
       : null,
+    study: input.validation ? studyReport(metadata, { test, validation: input.validation }, seed) : NO_VALIDATION,
     confusion: confusionAt(scores, threshold),
     roc: thin(roc),
     precisionRecall: thin(precisionRecall),
@@ -257,6 +277,24 @@ export function evaluateScored(input: {
     rejected: input.rejected ?? {},
     unlabelled: input.unlabelled ?? 0,
   };
+}
+
+const NO_VALIDATION: StudyReport = {
+  reason: "A folder has no validation split, and a rule for studies is chosen on nothing else.",
+  choice: null,
+};
+
+/** Chooses the rule on validation studies and measures it on those of the test split. */
+function studyReport(
+  metadata: ModelMetadata,
+  { test, validation }: Readonly<Record<"test" | "validation", readonly ScoredImage[]>>,
+  seed: number,
+): StudyReport {
+  const chosen = ruleOf(validation);
+  if ("reason" in chosen) return chosen;
+  const { rule, choice } = chosen;
+  const measured = measure(answeredStudies(rule, test), rule.threshold, seed);
+  return { rule, sentence: describeRule(rule), choice, test: measured, verdict: verdictOf(measured, metadata) };
 }
 
 /** Rows by what the manifest says, where it says more than one thing. */

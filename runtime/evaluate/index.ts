@@ -1,4 +1,11 @@
-export { type Evaluation, evaluateScored, type Measured, measure, type ScoredImage } from "./evaluation";
+export {
+  type Evaluation,
+  evaluateScored,
+  type Measured,
+  measure,
+  type ScoredImage,
+  type StudyReport,
+} from "./evaluation";
 export { type EvaluateFolderOptions, evaluateFolder, type FolderEvaluation } from "./folder";
 export { auc, METRICS, type MetricName } from "./metrics";
 export { evaluationPrefix, readScans, type ScoredScan } from "./scored-scan";

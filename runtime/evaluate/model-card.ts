@@ -27,7 +27,7 @@ const VIEWS_IN_WORDS: Readonly<Record<Views, string>> = {
  * it, never markup.
  */
 export function renderModelCard(metadata: ModelMetadata, evaluation: Evaluation, subject: string): string {
-  const { test, selective, guard, shortcuts, baselines, calibration } = evaluation;
+  const { test, selective, guard, shortcuts, baselines, calibration, study } = evaluation;
   const { counts } = metadata;
   const lines = [
     `# Model ${escapeMarkdown(metadata.id)}`,
@@ -82,6 +82,16 @@ export function renderModelCard(metadata: ModelMetadata, evaluation: Evaluation,
     ...groups("collection", evaluation.collections),
     ...groups("subtype", evaluation.subtypes),
     ...groups("view", evaluation.views),
+    "### Whole studies",
+    bullets(
+      "rule" in study
+        ? [
+            study.verdict.sentence,
+            study.sentence,
+            `${study.test.n} test studies (${study.test.cancer} with Cancer): AUC ${text(study.test.auc)}, sensitivity ${text(study.test.recall)}, specificity ${text(study.test.specificity)}.`,
+          ]
+        : [`Studies get no answer of their own. ${study.reason}`],
+    ),
     ...(baselines.length > 0
       ? ["### Baselines", bullets(baselines.map(({ name, auc }) => `${name}: AUC ${text(auc)}`))]
       : []),

@@ -92,6 +92,35 @@ ${values("With the uncertain band", [
 ])}`;
 }
 
+export function studySection({ study }: Evaluation): Section {
+  return {
+    id: "studies",
+    title: "Whole studies",
+    content:
+      "rule" in study
+        ? html`<p class="prose"><strong>${study.verdict.sentence}</strong></p>
+<p class="prose">${study.sentence} It was chosen among ${count(study.choice.candidates.length, "rule")} on ${whole(study.choice.studies)} studies of the validation split (${whole(study.choice.cancer)} with Cancer): the one that surprised least on studies that it was not calibrated on.</p>
+${values(
+  `${whole(study.test.n)} studies of the test split (${whole(study.test.cancer)} with Cancer), intervals over their groups`,
+  [
+    ["AUC", study.test.auc],
+    ["Sensitivity", study.test.recall],
+    ["Specificity", study.test.specificity],
+    ["Accuracy", study.test.accuracy],
+    ["ECE", study.test.ece],
+  ],
+)}
+${table(
+  "Mean cross-entropy on validation studies, each held out",
+  [{ head: "Rule" }, ...numbers("nats a study")],
+  study.choice.candidates.map(({ statistic, logLoss }) => ({
+    cells: [statistic === study.rule.statistic ? `${statistic} (chosen)` : statistic, logLoss.toFixed(3)],
+  })),
+)}`
+        : html`<p class="prose">Studies get no answer of their own, beside their slices'. ${study.reason}</p>`,
+  };
+}
+
 export function guardSection({ guard }: Evaluation): Section {
   return {
     id: "guard",

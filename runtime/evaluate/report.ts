@@ -35,6 +35,7 @@ import {
   guardSection,
   neighbourSection,
   shortcutSection,
+  studySection,
 } from "./report-sections";
 
 /** A test image as the report lists it. */
@@ -155,6 +156,7 @@ ${figures(explanations, "map")}`,
     { id: "data", title: "Data", content: data(evaluation, metadata) },
     decisionSection(evaluation),
     guardSection(evaluation),
+    studySection(evaluation),
     baselineSection(evaluation),
     neighbourSection(evaluation),
     shortcutSection(evaluation),

@@ -17,7 +17,7 @@ export type EvaluateContext = ContextWith<{ processed: ReadableStore; models: Ob
 type Sets = Readonly<Record<"test" | "validation", readonly EvaluationRow[]>> & { readonly learn: Learning };
 
 /** What the table of images says of one of them. */
-type Facts = Pick<EvaluationRow, "collection" | "subtype" | "view"> & { readonly header: Header };
+type Facts = Pick<EvaluationRow, "collection" | "subtype" | "view" | "study"> & { readonly header: Header };
 
 /**
  * Measures models of a workspace on its untouched test split, all on the same images. Pixels are read only if a model
@@ -38,7 +38,10 @@ export class TestBench {
     const { workspace } = context;
     const known = await workspace.warehouse.ask(IMAGE_FACTS, {});
     const facts = new Map(
-      known.map(({ id, collection, subtype, view, ...header }) => [id, { collection, subtype, view, header }]),
+      known.map(({ id, collection, subtype, view, study, ...header }) => [
+        id,
+        { collection, subtype, view, study, header },
+      ]),
     );
     const rows = await readShardRows(workspace);
     const described = (split: Split) =>

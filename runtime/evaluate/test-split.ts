@@ -24,6 +24,8 @@ export interface EvaluationRow {
   readonly collection?: string | null | undefined;
   readonly subtype?: string | null | undefined;
   readonly view?: string | null | undefined;
+  /** Names the study, else the patient. */
+  readonly study?: string | null | undefined;
   /** Facts of the file, where they are known. */
   readonly header?: Header | undefined;
 }
@@ -151,6 +153,7 @@ function describe({
   collection,
   subtype,
   view,
+  study,
 }: Omit<EvaluationRow, "pixels" | "mask">): Omit<ScoredImage, "probability"> {
   return {
     path: source,
@@ -159,6 +162,7 @@ function describe({
     ...(collection ? { collection } : {}),
     ...(subtype ? { subtype } : {}),
     ...(view ? { view } : {}),
+    ...(study ? { study } : {}),
   };
 }
 

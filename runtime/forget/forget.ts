@@ -19,7 +19,7 @@ export interface Forgotten {
 }
 
 /** What serve keeps below the reports of answers and of what it took: no step makes it anew. */
-const OF_ANSWERS = /^(accessions|answers|history|feedback[^/]*|idempotency|dicomweb)\//;
+const OF_ANSWERS = /^(accessions|answers|history|feedback[^/]*|idempotency|dicomweb|studies)\//;
 
 type SealedRow = Parameters<typeof leafOfRow>[1];
 type Line = Readonly<Record<string, unknown>>;

@@ -10,9 +10,11 @@ export const scoreContract = defineContract({
   drivers: { score: "spark/score.py" },
   target: "main",
   env: z.object({ LOG_LEVEL: logLevel, GCS_API_ENDPOINT: gcsEndpoint }),
-  // Which pictures there are, and for which of them the current model's answers and features are stored.
-  reads: ["curated", "models", "images", "assignments", "predictions", "features_deep"],
+  // Which pictures there are, and for which of them the current model's answers and features are stored; by which rule the
+  // model's evaluation answers studies, and which answers of studies there are.
+  reads: ["curated", "models", "reports", "images", "assignments", "predictions", "features_deep"],
   creates: [],
+  createsBelow: { reports: { folders: ["studies/"] } },
   writes: [],
   appends: ["predictions", "features_deep"],
   health: null,

@@ -98,8 +98,7 @@ export class Scorer {
     pixels: ReadonlyMap<string, Uint8Array>,
     now: Date,
   ): Promise<readonly string[]> {
-    this.loaded ??= this.load(batch.model);
-    const classifier = await this.loaded;
+    const classifier = await this.classifier(batch.model);
     const { metadata, guard } = classifier;
     const { id: model, recipe, threshold } = metadata;
     if (model !== batch.model) throw new Error(`The batch ${batch.name} is not for the model ${model}.`);
@@ -139,6 +138,12 @@ export class Scorer {
     if (rows.length > 0) await warehouse.append("predictions", batch.name, rows);
     if (features.size > 0) await appendFeatures(warehouse, { recipe, backbone: model }, features, now);
     return refused;
+  }
+
+  /** The model's, loaded once. */
+  classifier(model: string): Promise<Classifier> {
+    this.loaded ??= this.load(model);
+    return this.loaded;
   }
 
   private load(model: string): Promise<Classifier> {

@@ -5,9 +5,10 @@ import type { StoresOf } from "../platform/open-stores";
 import type { Workspace } from "../platform/workspace";
 import type { scoreContract } from "./contract";
 import { planScoring, Scorer, type ScoringBatch } from "./scoring";
+import { answerStudies } from "./studies";
 
 export interface ScoreContext {
-  readonly buckets: Pick<StoresOf<typeof scoreContract>, "curated" | "models">;
+  readonly buckets: Pick<StoresOf<typeof scoreContract>, "curated" | "models" | "reports">;
   readonly warehouse: Workspace["warehouse"];
 }
 
@@ -22,6 +23,7 @@ export interface ScoreContext {
  * | plan-scoring | | a frame a batch (name, cost, images; payload: the batch), then skipped and notes |
  * | pixels | object, sha256 | payload: 128 x 128 bytes; or rejection |
  * | score | batch, made: SHA-256s; payload: the pixels in the order of `made` | refused: SHA-256s |
+ * | answer-studies | | payload: studies, how many have a new answer |
  */
 export class ScoreService {
   private readonly scorer: Scorer;
@@ -43,6 +45,11 @@ export class ScoreService {
         const { batch, made } = header as unknown as { batch: ScoringBatch; made: string[] };
         return frame({ refused: await this.scorer.score(batch, planesByKey(made, payload), new Date()) });
       }
+      case "answer-studies":
+        return frame(
+          {},
+          Buffer.from(JSON.stringify({ studies: await answerStudies(this.context, this.scorer, new Date()) })),
+        );
       default:
         throw new Error(`There is no request of the type ${JSON.stringify(header.type)}.`);
     }

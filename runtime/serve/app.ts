@@ -46,6 +46,7 @@ import { predictRoutes, TAKE_SCANS } from "./routes/predict";
 import { predictionRoutes } from "./routes/prediction";
 import { reportRoutes } from "./routes/report";
 import { similarRoutes } from "./routes/similar";
+import { studyRoutes } from "./routes/studies";
 import { worklistRoutes } from "./routes/worklist";
 import { LANES } from "./scoring";
 import { visitorRoutes } from "./visitor";
@@ -249,6 +250,7 @@ export async function buildServer(dependencies: ServerDependencies): Promise<Fas
   await app.register(similarRoutes, drawn);
   await app.register(reportRoutes, drawn);
   await app.register(worklistRoutes, { ...drawn, history, feedback, warehouse });
+  await app.register(studyRoutes, { reports });
   if (landing) {
     const stored = { landing, reports, identities, bodies, connections, storing, metrics, log };
     await app.register(dicomWebRoutes, { ...stored, maxBodyBytes, deadlineSeconds });

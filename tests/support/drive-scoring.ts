@@ -30,5 +30,6 @@ export async function drive(service: ScoreService) {
     const [answer] = await ask(service, request, Buffer.concat(made.map(([, pixels]) => pixels)));
     scored += made.length - ((answer as Frame).header.refused as string[]).length;
   }
+  await ask(service, { type: "answer-studies" });
   return { scored, rejections, ...rest };
 }

@@ -204,6 +204,7 @@ export const IMAGE_FACTS = question(
     collection: text,
     subtype: text,
     view: text,
+    study: text,
     width: z.int(),
     height: z.int(),
     bytes: z.int(),
@@ -211,7 +212,7 @@ export const IMAGE_FACTS = question(
   }),
   (
     dialect,
-  ) => `SELECT id, collection, subtype, ${dialect.column("view")}, width, height, ${dialect.column("bytes")}, format
+  ) => `SELECT id, collection, subtype, ${dialect.column("view")}, COALESCE(study, patient) AS study, width, height, ${dialect.column("bytes")}, format
 FROM ${as(currentImages(dialect), "images")}
 WHERE width IS NOT NULL AND height IS NOT NULL
 ORDER BY id`,

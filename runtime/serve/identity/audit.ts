@@ -23,6 +23,7 @@ export type AuditAction =
   | "view-scan"
   | "view-report"
   | "view-monitoring"
+  | "view-study"
   | "deliver"
   | "history"
   | "feedback"

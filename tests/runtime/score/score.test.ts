@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { curatedName, curatedPixels } from "../../../runtime/dataset";
+import { evaluateScored } from "../../../runtime/evaluate";
 import { type GreyImage, RECIPE, replicate } from "../../../runtime/imaging";
 import { loadClassifier, modelFilesInStore } from "../../../runtime/model";
 import { createLogger } from "../../../runtime/platform/logging";
@@ -16,6 +17,7 @@ import { scoreContract } from "../../../runtime/score/contract";
 import { main } from "../../../runtime/score/main";
 import type { ScoringBatch } from "../../../runtime/score/scoring";
 import { ScoreService } from "../../../runtime/score/service";
+import { newestStudyAnswer } from "../../../runtime/study";
 import { BRIGHT_SPOT, headPixels, saveBrightSpot } from "../../support/bright-spot";
 import { ask, drive, parse } from "../../support/drive-scoring";
 import { land } from "../preprocess/landed";
@@ -106,6 +108,68 @@ describe("the service of the Spark step", () => {
     expect(await drive(service)).toMatchObject({ scored: 1, skipped: 4 });
   });
 
+  test("answers every study once, again when it has more slices or is answered by a rule, and says what is not told", async () => {
+    const { space, service } = await served();
+    await promote(space);
+    const [study, series] = ["2.25.7", "2.25.8"];
+    const slice = (number: number, bright: boolean) =>
+      land(space, `Unlabelled/gateway/${study}/${series}/2.25.${number}.dcm`, head(number, bright), {
+        ...{ study, series, instance: `2.25.${number}` },
+      });
+    await slice(1, false);
+    await slice(2, true);
+    await land(space, "Cancer/no-study.png", head(9, true));
+    expect(await counts(space)).toMatchObject({ items: 3, notes: ["Studies with a new answer of their own: 1."] });
+    const first = await newestStudyAnswer(space.buckets.reports, study);
+    expect(first).toMatchObject({
+      ...{ study, revision: 1, model: BRIGHT_SPOT.id },
+      whole: { reason: expect.stringContaining("No evaluation of this model") },
+      slices: [
+        { instance: "2.25.2", page: 1, decision: "Cancer" },
+        { instance: "2.25.1", page: 1, decision: "Non-Cancer" },
+      ],
+    });
+    // Where the bright spot is, in the picture as it stands upright.
+    expect(Math.hypot((first?.peak.x ?? 0) - 60, (first?.peak.y ?? 0) - 70)).toBeLessThan(25);
+    await drive(service);
+    expect((await counts(space)).notes).toEqual([]);
+
+    const test = { path: "", label: "Cancer" as const, group: "", probability: 0 };
+    const images = Array.from({ length: 40 }, (_, i) => ({
+      ...{
+        ...test,
+        path: `${i}`,
+        group: `g${i}`,
+        study: `s${i >> 1}`,
+        label: i % 4 < 2 ? test.label : ("Non-Cancer" as const),
+      },
+      probability: i % 4 < 2 ? 0.9 : 0.2,
+    }));
+    const classifier = await loadClassifier(modelFilesInStore(space.buckets.models, BRIGHT_SPOT.id));
+    opened.push({ close: async () => classifier.dispose() });
+    const evaluation = evaluateScored({
+      ...{ metadata: classifier.metadata, dataset: "d", test: images, validation: images, seed: 1 },
+    });
+    expect(evaluation.study).toMatchObject({ rule: { statistic: "rank-1" }, test: { n: 20, cancer: 10 } });
+    await space.buckets.reports.write(`evaluation/${BRIGHT_SPOT.id}/evaluation.json`, JSON.stringify(evaluation));
+    await drive(service);
+    const second = await newestStudyAnswer(space.buckets.reports, study);
+    expect(second).toMatchObject({
+      ...{ revision: 2, pictures: first?.pictures },
+      whole: {
+        decision: "Cancer",
+        verdict: evaluation.study && "verdict" in evaluation.study ? evaluation.study.verdict : {},
+      },
+    });
+    await slice(3, true);
+    await counts(space);
+    const third = await newestStudyAnswer(space.buckets.reports, study);
+    expect([third?.revision, third?.slices.length]).toEqual([3, 3]);
+    expect(third?.pictures).not.toBe(first?.pictures);
+    // Whose it is, the hospital knows alone.
+    expect(Object.keys(third ?? {})).toEqual(expect.not.arrayContaining(["patient", "accession"]));
+  });
+
   test("adds the features of pictures that were answered for before there was a table of them, and no second answer", async () => {
     const { space, service } = await served();
     await promote(space);
@@ -146,8 +210,8 @@ describe("the service of the Spark step", () => {
 describe("its process", () => {
   test("names every variable that is missing, and no bucket that is not its own", async () => {
     const failure = await main({}).catch((error: Error) => error.message);
-    expect(failure).toMatch(/CURATED_BUCKET[\s\S]*MODELS_BUCKET[\s\S]*WAREHOUSE/);
-    expect(failure).not.toMatch(/PROCESSED|LANDING|QUARANTINE|REPORTS/);
+    expect(failure).toMatch(/CURATED_BUCKET[\s\S]*MODELS_BUCKET[\s\S]*REPORTS_BUCKET[\s\S]*WAREHOUSE/);
+    expect(failure).not.toMatch(/PROCESSED|LANDING|QUARANTINE/);
     expect(scoreContract.target).toBe(main.name);
   });
 
@@ -165,7 +229,10 @@ describe("its process", () => {
     );
     const run = spawnSync(process.execPath, [join(ROOT, "dist/runtime/score/main.js")], {
       input,
-      env: { CURATED_BUCKET: curated.uri, MODELS_BUCKET: models.uri, WAREHOUSE: warehouse.uri },
+      env: {
+        ...{ CURATED_BUCKET: curated.uri, MODELS_BUCKET: models.uri, WAREHOUSE: warehouse.uri },
+        REPORTS_BUCKET: space.buckets.reports.uri,
+      },
     });
     expect([run.status, run.stderr.toString()]).toEqual([0, ""]);
     expect(run.stdout.toString()).toContain(RECIPE.id);

@@ -1,0 +1,25 @@
+export {
+  DamagedStudyAnswer,
+  isStudy,
+  newestStudyAnswer,
+  picturesKey,
+  readStudyAnswer,
+  revisionOf,
+  STUDY_ANSWERS,
+  type StudyAnswer,
+  type StudySlice,
+  studyAnswerSchema,
+  studyObject,
+} from "./answers";
+export {
+  type ChosenRule,
+  chooseStudyRule,
+  describeRule,
+  type LabelledStudy,
+  LEAST_STUDIES,
+  type StudyChoice,
+  type StudyRule,
+  studyDecision,
+  studyProbability,
+  studyRuleSchema,
+} from "./rule";
