@@ -24,9 +24,40 @@ export interface ReportedAnswer {
   readonly disclaimer: string;
   /** Undefined where the scan was no DICOM, or does not say what study it is of. */
   readonly image: ReportedImage | undefined;
+  /** Of the whole study, where the answer above is that of its most suspicious slice. */
+  readonly whole?: ReportedWhole | undefined;
 }
 
-/** The DICOM instance that was answered. All identifiers are pseudonyms. */
+/** What is said of a study beside its slices. */
+export interface ReportedWhole {
+  /** Slices that are answered, and that were sent. */
+  readonly slices: number;
+  readonly sent: number;
+  /** The study's own answer; or why there is none, a sentence. */
+  readonly told:
+    | {
+        readonly probability: number;
+        readonly decision: "Cancer" | "Non-Cancer";
+        readonly threshold: number;
+        /** How it follows from the slices: a sentence. */
+        readonly rule: string;
+        readonly verdict: { readonly fit: boolean; readonly sentence: string };
+      }
+    | { readonly reason: string };
+}
+
+/** Whom a study is of, where identifiers are the hospital's own: as DICOM writes them, empty where it says nothing. */
+export interface ReportedPerson {
+  readonly name: string;
+  /** YYYYMMDD. */
+  readonly birthDate: string;
+  readonly sex: string;
+  readonly studyDate: string;
+  readonly studyTime: string;
+  readonly studyId: string;
+}
+
+/** The DICOM instance that was answered. Identifiers are pseudonyms, or, with `person`, the hospital's own. */
 export interface ReportedImage {
   /** UIDs. */
   readonly study: string;
@@ -42,6 +73,7 @@ export interface ReportedImage {
   readonly point: { readonly column: number; readonly row: number };
   /** What the file says of text in its pixels that tells who and when; undefined: nothing. */
   readonly burnedIn: "YES" | "NO" | undefined;
+  readonly person?: ReportedPerson | undefined;
 }
 
 /** What stands beside every number, the gravest first: in all formats the same sentences. */
@@ -54,11 +86,24 @@ export function percentOf(share: number): string {
   return (100 * share).toFixed(6).replace(/\.?0+$/, "");
 }
 
-/** All of an answer in a sentence. */
-export function summaryOf({ decision, probability, threshold, model, page, pages }: ReportedAnswer): string {
-  const percent = (share: number) => `${(100 * share).toFixed(1)} %`;
-  const where = pages > 1 ? ` on page ${page}, the most suspicious of ${pages}` : "";
-  return `Model ${model} says ${decision}: probability of Cancer ${percent(probability)}${where}, threshold ${percent(threshold)}.`;
+const inPercent = (share: number) => `${(100 * share).toFixed(1)} %`;
+
+/** All of an answer in sentences: one, and for a study's own answer more. */
+export function summaryOf({ decision, probability, threshold, model, page, pages, whole }: ReportedAnswer): string {
+  const where = whole
+    ? ` in the most suspicious of ${whole.slices} slices`
+    : pages > 1
+      ? ` on page ${page}, the most suspicious of ${pages}`
+      : "";
+  const slice = `Model ${model} says ${decision}: probability of Cancer ${inPercent(probability)}${where}, threshold ${inPercent(threshold)}.`;
+  return whole ? `${slice} ${wholeInWords(whole)}` : slice;
+}
+
+function wholeInWords({ slices, sent, told }: ReportedWhole): string {
+  const missing = sent > slices ? ` ${sent - slices} of ${sent} slices that were sent are not answered.` : "";
+  if ("reason" in told) return `The study as a whole is not answered: ${told.reason}${missing}`;
+  const { decision, probability, threshold, rule, verdict } = told;
+  return `For the whole study: ${decision}, probability of Cancer ${inPercent(probability)}, threshold ${inPercent(threshold)}. ${rule} Answers of studies: ${verdict.sentence}${missing}`;
 }
 
 /** Who writes, in every format. */

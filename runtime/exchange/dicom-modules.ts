@@ -38,18 +38,19 @@ export const cut = (value: string, most: number) => {
   return characters.length <= most ? value : `${characters.slice(0, most - 3).join("")}...`;
 };
 
-/** What both kinds of objects say of patient, study, series and equipment: of the patient the pseudonyms, and no more. */
+/** What both kinds of objects say of patient, study, series and equipment: of the patient the pseudonyms, and no more, unless names were put back. */
 export function commonModules(
   { image, answeredAt, model, modelSha256 }: ReportedStudy,
   series: { readonly uid: string; readonly number: number; readonly modality: string; readonly description: string },
 ): readonly Element[] {
   const { date, time } = timeOf(answeredAt);
+  const { person } = image;
   return [
     text(0x0008_0012, "DA", date),
     text(0x0008_0013, "TM", time),
-    text(0x0008_0020, "DA", ""),
+    text(0x0008_0020, "DA", person?.studyDate ?? ""),
     text(0x0008_0023, "DA", date),
-    text(0x0008_0030, "TM", ""),
+    text(0x0008_0030, "TM", person?.studyTime ?? ""),
     text(0x0008_0033, "TM", time),
     text(0x0008_0050, "SH", image.accession ?? ""),
     text(0x0008_0060, "CS", series.modality),
@@ -58,17 +59,21 @@ export function commonModules(
     text(0x0008_0201, "SH", "+0000"),
     text(0x0008_103e, "LO", series.description),
     text(0x0008_1090, "LO", model),
-    text(0x0010_0010, "PN", ""),
+    text(0x0010_0010, "PN", person?.name ?? ""),
     text(0x0010_0020, "LO", image.patient ?? ""),
-    text(0x0010_0030, "DA", ""),
-    text(0x0010_0040, "CS", ""),
+    text(0x0010_0030, "DA", person?.birthDate ?? ""),
+    text(0x0010_0040, "CS", person?.sex ?? ""),
     // PS3.3, C.12.1.1.8: whoever puts names back says so.
-    text(0x0012_0062, "CS", "YES"),
-    text(0x0012_0063, "LO", "Identifiers are keyed pseudonyms, dates are left out"),
+    ...(person
+      ? []
+      : [
+          text(0x0012_0062, "CS", "YES"),
+          text(0x0012_0063, "LO", "Identifiers are keyed pseudonyms, dates are left out"),
+        ]),
     text(0x0018_1020, "LO", modelSha256),
     text(0x0020_000d, "UI", image.study),
     text(0x0020_000e, "UI", series.uid),
-    text(0x0020_0010, "SH", ""),
+    text(0x0020_0010, "SH", person?.studyId ?? ""),
     text(0x0020_0011, "IS", String(series.number)),
     text(0x0020_0013, "IS", "1"),
   ];

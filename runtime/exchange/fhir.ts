@@ -110,12 +110,19 @@ const studyOf = ({ study }: ReportedImage): Reference => ({
 const subjectOf = (image: ReportedImage | undefined): { subject?: Reference } =>
   image?.patient === undefined
     ? {}
-    : { subject: { type: "Patient", identifier: { system: `${OWN}:patient`, value: image.patient } } };
+    : {
+        subject: {
+          type: "Patient",
+          // Which of its systems a hospital's own number is of, the file does not say.
+          identifier: { ...(image.person ? {} : { system: `${OWN}:patient` }), value: image.patient },
+          ...(image.person?.name ? { display: image.person.name } : {}),
+        },
+      };
 
 type NamedObservation = Observation & { readonly name: string };
 
 function observationsOf(answer: ReportedAnswer, device: Reference): readonly NamedObservation[] {
-  const { answeredAt, probability, decision, image } = answer;
+  const { answeredAt, probability, decision, image, whole } = answer;
   const shared = {
     resourceType: "Observation" as const,
     status: "preliminary" as const,
@@ -142,6 +149,23 @@ function observationsOf(answer: ReportedAnswer, device: Reference): readonly Nam
       component: limitsOf(answer).map(([term, share]) => ({ code: own(term), valueQuantity: percent(share) })),
     },
     { ...shared, name: "place", code: own("place"), component: placeOf(answer) },
+    ...(whole && !("reason" in whole.told)
+      ? [
+          {
+            ...shared,
+            name: "study-cancer",
+            code: own("study-cancer"),
+            valueQuantity: percent(whole.told.probability),
+          },
+          {
+            ...shared,
+            name: "study-decision",
+            code: own("study-decision"),
+            valueCodeableConcept: own(DECISIONS[whole.told.decision]),
+            component: [{ code: own("study-threshold"), valueQuantity: percent(whole.told.threshold) }],
+          },
+        ]
+      : []),
   ];
 }
 

@@ -1,4 +1,12 @@
-import { cautionsOf, percentOf, type ReportedAnswer, SYSTEM, summaryOf, wellFormed } from "./answer";
+import {
+  cautionsOf,
+  percentOf,
+  type ReportedAnswer,
+  type ReportedImage,
+  SYSTEM,
+  summaryOf,
+  wellFormed,
+} from "./answer";
 import { uuidOf } from "./identifiers";
 import { DECISIONS, limitsOf, OWN_SCHEME, TERMS, type Term } from "./terms";
 
@@ -33,7 +41,7 @@ const PERCENT = component("%", "percent", "UCUM");
  * answer gives the same bytes. What a model says that learnt from drawn pictures alone is marked as training (MSH-11).
  */
 export function hl7Message(answer: ReportedAnswer): string {
-  const { request, answeredAt, model, modelSha256, recipe, synthetic, image } = answer;
+  const { request, answeredAt, model, modelSha256, recipe, synthetic, image, whole } = answer;
   const at = `${answeredAt.slice(0, 19).replace(/[-T:]/g, "")}+0000`;
   const [gravest = "", other = ""] = cautionsOf(answer);
   const observations: readonly (readonly [type: string, code: string, value: string, units?: string])[] = [
@@ -42,6 +50,13 @@ export function hl7Message(answer: ReportedAnswer): string {
     ["NM", dcm("111047", "Probability of cancer"), percentOf(answer.probability), PERCENT],
     ["CWE", own("decision"), own(DECISIONS[answer.decision])],
     ...limitsOf(answer).map(([term, share]) => ["NM", own(term), percentOf(share), PERCENT] as const),
+    ...(whole && !("reason" in whole.told)
+      ? ([
+          ["NM", own("study-cancer"), percentOf(whole.told.probability), PERCENT],
+          ["CWE", own("study-decision"), own(DECISIONS[whole.told.decision])],
+          ["NM", own("study-threshold"), percentOf(whole.told.threshold), PERCENT],
+        ] as const)
+      : []),
     ["TX", own("summary"), escaped(summaryOf(answer))],
     ["ST", dcm("111001", "Algorithm Name"), escaped(model)],
     ["ST", dcm("111003", "Algorithm Version"), escaped(modelSha256)],
@@ -66,10 +81,7 @@ export function hl7Message(answer: ReportedAnswer): string {
       ...Array<string>(5).fill(""),
       "UNICODE UTF-8",
     ],
-    ...(image?.patient === undefined
-      ? []
-      : // A pseudonym has no name: type S.
-        [["PID", "1", "", component(image.patient, "", "", SYSTEM, "PI"), "", "^^^^^^S"]]),
+    ...patientOf(image),
     [
       "OBR",
       "1",
@@ -109,6 +121,29 @@ export function hl7Message(answer: ReportedAnswer): string {
     ]),
   ];
   return segments.map((fields) => `${fields.join("|")}\r`).join("");
+}
+
+function patientOf(image: ReportedImage | undefined): readonly (readonly string[])[] {
+  if (image?.patient === undefined) return [];
+  const { patient, person } = image;
+  // A pseudonym has no name: type S.
+  if (!person) return [["PID", "1", "", component(patient, "", "", SYSTEM, "PI"), "", "^^^^^^S"]];
+  // DICOM has prefix before suffix, and further spellings of a name behind "=".
+  const [family = "", given = "", middle = "", prefix = "", suffix = ""] = (person.name.split("=")[0] ?? "").split("^");
+  const name = component(family, given, middle, suffix, prefix);
+  return [
+    [
+      "PID",
+      "1",
+      "",
+      component(patient, "", "", "", "PI"),
+      "",
+      name,
+      "",
+      escaped(person.birthDate),
+      escaped(person.sex),
+    ],
+  ];
 }
 
 /** In the stored pixels of the frame, or, without a study, in the page. */

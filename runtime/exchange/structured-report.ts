@@ -35,13 +35,16 @@ const percent = (name: Code, share: number) =>
     sequence(0x0040_a300, [sequence(0x0040_08ea, codeItem(PERCENT)), text(0x0040_a30a, "DS", percentOf(share))]),
   );
 
+/** SOP Instance UID of the structured report of an answer. */
+export const reportInstance = (request: string): string => uidOf("sr", request);
+
 /**
  * The answer as a Measurement Report (PS3.16, TID 1500) in a Comprehensive SR: complete, preliminary, verified by nobody.
  * The strongest place is a point on the frame that was answered, in its stored pixels. The same answer gives the same bytes.
  */
 export function structuredReport(answer: ReportedStudy): Buffer {
   const { request, image } = answer;
-  const instance = uidOf("sr", request);
+  const instance = reportInstance(request);
   const series = {
     uid: uidOf("sr-series", request),
     number: 901,
@@ -81,10 +84,32 @@ export function structuredReport(answer: ReportedStudy): Buffer {
         scheme: "LN",
         meaning: "Brain MRI",
       }),
-      container(dcm("126010", "Imaging Measurements"), content(measurements(answer))),
+      container(dcm("126010", "Imaging Measurements"), content(...ofWhole(answer), measurements(answer))),
       ...[summaryOf(answer), ...cautionsOf(answer)].map((said) => words("CONTAINS", dcm("121106", "Comment"), said)),
     ),
   ]);
+}
+
+/** The group of what is said of the study as a whole, which has no place: TID 1501. */
+function ofWhole({ request, model, modelSha256, whole }: ReportedStudy): readonly (readonly Element[])[] {
+  if (!whole || "reason" in whole.told) return [];
+  const { probability, threshold, decision } = whole.told;
+  return [
+    container(
+      dcm("125007", "Measurement Group"),
+      template("1501"),
+      content(
+        words("HAS OBS CONTEXT", dcm("112039", "Tracking Identifier"), `${request} study`),
+        uid("HAS OBS CONTEXT", dcm("112040", "Tracking Unique Identifier"), uidOf("study", request)),
+        code("CONTAINS", dcm("121071", "Finding"), own("study")),
+        words("HAS CONCEPT MOD", dcm("111001", "Algorithm Name"), model),
+        words("HAS CONCEPT MOD", dcm("111003", "Algorithm Version"), modelSha256),
+        percent(own("study-cancer"), probability),
+        percent(own("study-threshold"), threshold),
+        code("CONTAINS", own("study-decision"), own(DECISIONS[decision])),
+      ),
+    ),
+  ];
 }
 
 /** The group of what was measured at a place: TID 1410. */

@@ -19,6 +19,10 @@ export const TERMS = {
   page: "Page of the file",
   frame: "Frame of the instance",
   instance: "SOP Instance UID",
+  study: "The study as a whole",
+  "study-cancer": "Probability of Cancer of the whole study",
+  "study-decision": "Decision of the model on the whole study",
+  "study-threshold": "Probability from which a whole study is Cancer",
   caution: "Read first",
   summary: "Summary",
 } as const;

@@ -1,3 +1,11 @@
 export { AddressList } from "./addresses";
 export type { Tls } from "./dimse";
-export { DEFAULT_GATEWAY_LIMITS, type Gateway, type GatewayLimits, type GatewayOptions, startGateway } from "./gateway";
+export {
+  DEFAULT_GATEWAY_LIMITS,
+  type Gateway,
+  type GatewayLimits,
+  type GatewayOptions,
+  type ResultsOptions,
+  startGateway,
+} from "./gateway";
+export { type Destination, destinationOf } from "./results";

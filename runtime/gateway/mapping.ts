@@ -1,6 +1,7 @@
-import { mkdir, open, readFile } from "node:fs/promises";
+import { mkdir, open, readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
+import { framePlaceSchema } from "../imaging";
 import { syncFolder } from "./fsync";
 
 const text = z.string().nullable();
@@ -22,8 +23,15 @@ const recordSchema = z.object({
     studyUid: z.string(),
     seriesUid: z.string(),
     instanceUid: z.string(),
+    // Lines of earlier versions say nothing of what follows.
+    studyDate: text.default(null),
+    studyTime: text.default(null),
+    studyId: text.default(null),
   }),
   sopClass: text,
+  /** How frames became upright, one where all are alike; null frames: the file says of none. */
+  frames: z.int().nullable().default(null),
+  places: z.array(framePlaceSchema).default([]),
   dayShift: z.number().int(),
   /** Of the data set as it was sent, hex: tells a second sending from another file. */
   sha256: z.string(),
@@ -40,6 +48,14 @@ export interface KnownInstance {
   /** Of the data set that was recorded first: that one counts. */
   readonly sha256: string;
   readonly landed: boolean;
+}
+
+/** All of a study that is at home. */
+export interface StudyAtHome {
+  /** By pseudonym of the instance. */
+  readonly records: ReadonlyMap<string, MappingRecord>;
+  /** When each landed, milliseconds. */
+  readonly landed: ReadonlyMap<string, number>;
 }
 
 /** Of so many studies the lines are held in memory: senders send one after the other. */
@@ -83,6 +99,24 @@ export class Mapping {
     });
   }
 
+  /** Pseudonyms of the studies of which something was recorded. */
+  async studies(): Promise<readonly string[]> {
+    return (await readdir(this.folder)).flatMap((name) => /^(2\.25\.[0-9]{1,39})\.jsonl$/.exec(name)?.[1] ?? []);
+  }
+
+  /** What is known of a study. */
+  atHome(study: string): Promise<StudyAtHome> {
+    return this.inTurn(async () => {
+      const records = new Map<string, MappingRecord>();
+      const landed = new Map<string, number>();
+      for (const line of await this.lines(study)) {
+        if ("landed" in line) landed.set(line.landed, Date.parse(line.at));
+        else if (!records.has(line.instance)) records.set(line.instance, line);
+      }
+      return { records, landed };
+    });
+  }
+
   private inTurn<T>(work: () => Promise<T>): Promise<T> {
     const result = this.last.then(work);
     this.last = result.catch(() => undefined);
@@ -100,24 +134,32 @@ export class Mapping {
   }
 
   private async read(study: string): Promise<Map<string, KnownInstance>> {
-    const path = this.file(study);
-    const content = await readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {
-      if (error.code === "ENOENT") return "";
-      throw error;
-    });
     const known = new Map<string, KnownInstance>();
-    // A last line that a death cut short is none; every other one has to be readable.
-    const whole = content.slice(0, content.lastIndexOf("\n") + 1);
-    for (const [index, text] of whole.split("\n").entries()) {
-      if (text === "") continue;
-      const { data: line } = lineSchema.safeParse(parseJson(text));
-      if (!line) throw new Error(`Line ${index + 1} of ${path} is damaged. Put the file back from its backup.`);
+    for (const line of await this.lines(study)) {
       if ("landed" in line) {
         const { sha256 } = known.get(line.landed) ?? { sha256: "" };
         known.set(line.landed, { sha256, landed: true });
       } else if (!known.has(line.instance)) known.set(line.instance, { sha256: line.sha256, landed: false });
     }
     return known;
+  }
+
+  private async lines(study: string): Promise<z.output<typeof lineSchema>[]> {
+    const path = this.file(study);
+    const content = await readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {
+      if (error.code === "ENOENT") return "";
+      throw error;
+    });
+    const lines: z.output<typeof lineSchema>[] = [];
+    // A last line that a death cut short is none; every other one has to be readable.
+    const whole = content.slice(0, content.lastIndexOf("\n") + 1);
+    for (const [index, text] of whole.split("\n").entries()) {
+      if (text === "") continue;
+      const { data: line } = lineSchema.safeParse(parseJson(text));
+      if (!line) throw new Error(`Line ${index + 1} of ${path} is damaged. Put the file back from its backup.`);
+      lines.push(line);
+    }
+    return lines;
   }
 
   private async append(study: string, line: z.output<typeof lineSchema>): Promise<void> {

@@ -1,5 +1,12 @@
 import { createHash } from "node:crypto";
-import { type DeidentifyOptions, deidentify, RejectedImage, readDicomHeader, readDicomIdentifiers } from "../imaging";
+import {
+  type DeidentifyOptions,
+  deidentify,
+  RejectedImage,
+  readDicomHeader,
+  readDicomIdentifiers,
+  readFramePlaces,
+} from "../imaging";
 import { dicomObject, GATEWAY_FOLDER, type Identities, placeOf } from "../intake";
 import { crc32cOf } from "../platform/stores";
 import { dataSetOf } from "./file-meta";
@@ -53,6 +60,7 @@ export async function prepare(file: Buffer, identities: Identities): Promise<Pre
   const sha256 = createHash("sha256").update(dataSetOf(file)).digest("hex");
   const place = placeOf(header, sha256, names);
   const bytes = orRefuse(() => deidentify(file, names, OPTIONS));
+  const { frames, places } = framesOf(file);
   return {
     bytes,
     crc32c: crc32cOf(bytes),
@@ -62,10 +70,21 @@ export async function prepare(file: Buffer, identities: Identities): Promise<Pre
       patient: names.patient ?? null,
       identifiers: { ...readDicomIdentifiers(file), studyUid, seriesUid, instanceUid },
       sopClass: header.sopClass ?? null,
+      frames: frames ?? null,
+      places: [...places],
       dayShift: names.dayShift,
       sha256,
     },
   };
+}
+
+/** Of a file whose pixels cannot be described, nothing: ingest refuses it, and no answer comes home. */
+function framesOf(file: Buffer): ReturnType<typeof readFramePlaces> {
+  try {
+    return readFramePlaces(file);
+  } catch {
+    return { frames: undefined, places: [] };
+  }
 }
 
 /** Whatever goes wrong within concerns this file alone: it may not hold up the others, and may not leave. */

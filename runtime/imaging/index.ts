@@ -7,6 +7,7 @@ export {
   checkDicom,
   type DicomHeader,
   type DicomIdentifiers,
+  framePlaceSchema,
   isDicom,
   MR_CLASSES,
   openDicom,
@@ -14,6 +15,7 @@ export {
   readAnsweredFrame,
   readDicomHeader,
   readDicomIdentifiers,
+  readFramePlaces,
   type StoredFramePlace,
   storedPlace,
 } from "./dicom";

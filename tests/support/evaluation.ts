@@ -20,7 +20,7 @@ export function evaluationOf(model: string, auc: number, verdict: Verdict, datas
     ece: { value: null, reason: "The test says so." },
   };
   return {
-    version: 9,
+    version: 10,
     verdict,
     model,
     dataset,

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { Command, InvalidArgumentError } from "commander";
-import type { GatewayLimits, Tls } from "../../gateway";
+import type { Destination, GatewayLimits, ResultsOptions, Tls } from "../../gateway";
 import { ConfigurationError } from "../../platform/config";
 import { LOOPBACK, portProblem } from "../../platform/port";
 import { bucketUri, EXIT, portNumber, wholeNumber } from "../command-line";
@@ -20,8 +20,17 @@ interface GatewayFlags {
   readonly tlsCa?: string;
   readonly maxSize?: number;
   readonly maxAssociations?: number;
+  readonly maxAssociationsPerAddress?: number;
   readonly idleSeconds?: number;
   readonly reserve?: number;
+  readonly results?: string;
+  readonly resultsTo: readonly string[];
+  readonly resultsCert?: string;
+  readonly resultsKey?: string;
+  readonly resultsCa?: string;
+  readonly resultsUnfit?: true;
+  readonly resultsSeconds?: number;
+  readonly resultsAfterHours?: number;
 }
 
 const MIB = 2 ** 20;
@@ -47,8 +56,30 @@ export function gatewayCommand(): Command {
     .option("--tls-ca <file>", "who signs senders' certificates (PEM); without it they need none")
     .option("--max-size <mib>", "largest instance, MiB (256)", wholeNumber(1))
     .option("--max-associations <n>", "associations at the same time (16)", wholeNumber(1))
+    .option("--max-associations-per-address <n>", "of them, of one address (8)", wholeNumber(1))
     .option("--idle-seconds <n>", "seconds after which a silent sender is sent away (60)", wholeNumber(1))
     .option("--reserve <mib>", "room that stays free on the disk of the spool, MiB (512)", wholeNumber(1))
+    .option("--results <uri>", "bucket of reports, gs://BUCKET, where answers of studies lie (OUT/reports)", bucketUri)
+    .option(
+      "--results-to <uri>",
+      "hand answers on, with the hospital's identifiers: dicom://TITLE@HOST:PORT, stow+https://HOST/.../studies, fhir+https://HOST/BASE, mllp://HOST:PORT; repeat it",
+      list(),
+      [],
+    )
+    .option("--results-cert <file>", "own certificate (PEM) where those ask for one")
+    .option("--results-key <file>", "its key (PEM)")
+    .option("--results-ca <file>", "who signed the certificates of those (PEM)")
+    .option("--results-unfit", "also answers of models that are not fit for use; they say so")
+    .option(
+      "--results-seconds <n>",
+      "seconds between two looks for answers of what has just landed (60)",
+      wholeNumber(1),
+    )
+    .option(
+      "--results-after-hours <n>",
+      "hours after which a study is handed on although slices of it are not answered (24)",
+      wholeNumber(1),
+    )
     .action(runGateway);
 }
 
@@ -56,12 +87,13 @@ async function runGateway(flags: GatewayFlags): Promise<void> {
   const { DEFAULT_GATEWAY_LIMITS, startGateway } = await import("../../gateway/index.js");
   const { createLogger } = await import("../../platform/logging.js");
   const { openStore } = await import("../../platform/stores/index.js");
-  const { problems, tls, key, folder, landing } = await settingsOf(flags);
+  const { problems, tls, key, folder, landing, results } = await settingsOf(flags);
   if (problems.length > 0) throw new ConfigurationError("The gateway", problems);
   const given: Partial<GatewayLimits> = {
     ...(flags.maxSize === undefined ? {} : { maxBytes: flags.maxSize * MIB }),
     ...(flags.reserve === undefined ? {} : { reserveBytes: flags.reserve * MIB }),
     ...(flags.maxAssociations === undefined ? {} : { associations: flags.maxAssociations }),
+    ...(flags.maxAssociationsPerAddress === undefined ? {} : { associationsOfOne: flags.maxAssociationsPerAddress }),
     ...(flags.idleSeconds === undefined ? {} : { idleSeconds: flags.idleSeconds }),
   };
   const { aet, host, port } = flags;
@@ -75,6 +107,7 @@ async function runGateway(flags: GatewayFlags): Promise<void> {
     folder,
     store: await openStore(landing),
     key,
+    results: results && { ...results.options, reports: await openStore(results.reports) },
     log: createLogger("gateway"),
     limits: { ...DEFAULT_GATEWAY_LIMITS, ...given },
   }).catch((error: unknown) => {
@@ -119,23 +152,64 @@ async function settingsOf(flags: GatewayFlags) {
     key,
     folder: resolve(spool ?? join(out ?? "", "gateway")),
     landing: bucket ?? resolve(out ?? "", "landing"),
+    results: await resultsOf(flags, problems),
+  };
+}
+
+/** Where answers come from and go to; undefined where none are fetched. */
+async function resultsOf(
+  flags: GatewayFlags,
+  problems: string[],
+): Promise<{ readonly options: Omit<ResultsOptions, "reports">; readonly reports: string } | undefined> {
+  const { destinationOf } = await import("../../gateway/index.js");
+  const { aet, bucket, out, results, resultsTo, resultsCert, resultsKey, resultsCa } = flags;
+  if (resultsTo.length === 0) {
+    if (results !== undefined) problems.push("--results-to is missing: say where answers are handed on to.");
+    return undefined;
+  }
+  if (bucket !== undefined && results === undefined)
+    problems.push("--results is missing: name the bucket of reports, where answers of studies lie.");
+  const file = (option: string, path: string | undefined) => readPem(option, path, problems);
+  const [cert, key] = [file("--results-cert", resultsCert), file("--results-key", resultsKey)];
+  const ca = file("--results-ca", resultsCa);
+  if ((resultsCert === undefined) !== (resultsKey === undefined))
+    problems.push("--results-cert and --results-key go together.");
+  const tls = { ...(cert && { cert }), ...(key && { key }), ...(ca && { ca }) };
+  const destinations: Destination[] = [];
+  for (const uri of new Set(resultsTo))
+    try {
+      destinations.push(destinationOf(uri, { aet, tls }));
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error;
+      problems.push(`--results-to ${error.message}`);
+    }
+  return {
+    options: {
+      destinations,
+      unfit: flags.resultsUnfit ?? false,
+      ...(flags.resultsSeconds === undefined ? {} : { lookSeconds: flags.resultsSeconds }),
+      ...(flags.resultsAfterHours === undefined ? {} : { incompleteHours: flags.resultsAfterHours }),
+    },
+    reports: results ?? resolve(out ?? "", "reports"),
   };
 }
 
 function tlsOf({ tlsCert, tlsKey, tlsCa }: GatewayFlags, problems: string[]): Tls | undefined {
-  const read = (option: string, path: string | undefined) => {
-    if (path === undefined) return undefined;
-    try {
-      return readFileSync(path);
-    } catch (error) {
-      problems.push(`${option} ${path} cannot be read (${(error as NodeJS.ErrnoException).code}).`);
-      return undefined;
-    }
-  };
+  const read = (option: string, path: string | undefined) => readPem(option, path, problems);
   const [cert, key, ca] = [read("--tls-cert", tlsCert), read("--tls-key", tlsKey), read("--tls-ca", tlsCa)];
   if ((tlsCert === undefined) !== (tlsKey === undefined)) problems.push("--tls-cert and --tls-key go together.");
   if (tlsCa !== undefined && tlsCert === undefined) problems.push("--tls-ca needs --tls-cert and --tls-key.");
   return cert && key ? { cert, key, ca } : undefined;
+}
+
+function readPem(option: string, path: string | undefined, problems: string[]): Buffer | undefined {
+  if (path === undefined) return undefined;
+  try {
+    return readFileSync(path);
+  } catch (error) {
+    problems.push(`${option} ${path} cannot be read (${(error as NodeJS.ErrnoException).code}).`);
+    return undefined;
+  }
 }
 
 function title(text: string): string {

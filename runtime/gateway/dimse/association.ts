@@ -42,8 +42,8 @@ export interface Receiving {
 export interface Service {
   readonly aet: string;
   /** Why a peer may not associate; undefined where it may. It has its place until `left`. */
-  enter(request: AssociateRequest): keyof typeof REJECTION | undefined;
-  left(): void;
+  enter(request: AssociateRequest, address: string): keyof typeof REJECTION | undefined;
+  left(address: string): void;
   takesSopClass(uid: string): boolean;
   takesTransferSyntax(uid: string): boolean;
   store(request: StoreRequest): Promise<Receiving>;
@@ -66,10 +66,12 @@ const MAX_COMMAND_BYTES = 16 * 1024;
 /**
  * Serves one connection from its first byte to its last. Never throws.
  *
+ * @param address of the peer
  * @param asked called once the peer has said what it wants
  */
 export async function serveConnection(
   connection: Connection,
+  address: string,
   service: Service,
   patience: Patience,
   asked: () => void,
@@ -82,7 +84,7 @@ export async function serveConnection(
     if (unit.type !== PDU.associateRequest)
       throw new ProtocolError(`a unit of type ${unit.type} comes before an association`, ABORT.unexpected);
     const request = parseAssociateRequest(unit.body);
-    const why = rejection(request, service);
+    const why = rejection(request, address, service);
     if (why !== undefined) {
       service.turnedAway(request.callingAet, why);
       return await connection.end(associateReject(REJECTION[why]));
@@ -95,16 +97,16 @@ export async function serveConnection(
     const word = error instanceof ProtocolError ? abort(error.reason) : userAbort();
     await connection.end(error instanceof LostPeerError ? undefined : word);
   } finally {
-    if (association) service.left();
+    if (association) service.left(address);
     connection.destroy();
   }
 }
 
-function rejection(request: AssociateRequest, service: Service): keyof typeof REJECTION | undefined {
+function rejection(request: AssociateRequest, address: string, service: Service): keyof typeof REJECTION | undefined {
   if ((request.protocolVersion & 1) === 0) return "unknownVersion";
   if (request.applicationContext !== APPLICATION_CONTEXT) return "unknownApplication";
   if (request.calledAet !== service.aet) return "unknownCalled";
-  return service.enter(request);
+  return service.enter(request, address);
 }
 
 /** A message whose data set is under way. */

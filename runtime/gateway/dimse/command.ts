@@ -31,6 +31,8 @@ export interface Command {
   readonly hasDataSet: boolean;
   readonly sopClass: string;
   readonly sopInstance: string;
+  /** Of an answer. */
+  readonly status: number | undefined;
 }
 
 const TAG = {
@@ -38,6 +40,7 @@ const TAG = {
   sopClass: 0x0002,
   field: 0x0100,
   messageId: 0x0110,
+  priority: 0x0700,
   answeredId: 0x0120,
   dataSetType: 0x0800,
   status: 0x0900,
@@ -68,6 +71,7 @@ export function parseCommand(bytes: Buffer): Command {
     hasDataSet: number(TAG.dataSetType, "data set") !== NO_DATA_SET,
     sopClass: text(TAG.sopClass),
     sopInstance: text(TAG.sopInstance),
+    status: values.has(TAG.status) ? number(TAG.status, "status") : undefined,
   };
 }
 
@@ -81,6 +85,22 @@ export function answerTo(command: Command, { status, comment }: Status): Buffer 
     ...(comment === undefined ? [] : [element(TAG.comment, padded(comment.slice(0, 64), " "))]),
     ...(command.sopInstance === "" ? [] : [element(TAG.sopInstance, uid(command.sopInstance))]),
   ];
+  return commandSet(elements);
+}
+
+/** A C-STORE-RQ: PS3.7, 9.3.1.1. Its number is 1: a message an association. */
+export function storeCommand(sopClass: string, sopInstance: string): Buffer {
+  return commandSet([
+    element(TAG.sopClass, uid(sopClass)),
+    element(TAG.field, uint16(COMMAND.store)),
+    element(TAG.messageId, uint16(1)),
+    element(TAG.priority, uint16(0)),
+    element(TAG.dataSetType, uint16(1)),
+    element(TAG.sopInstance, uid(sopInstance)),
+  ]);
+}
+
+function commandSet(elements: readonly Buffer[]): Buffer {
   const rest = Buffer.concat(elements);
   const length = Buffer.alloc(4);
   length.writeUInt32LE(rest.length);

@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import type { Socket } from "node:net";
 import { withDeadline } from "../../platform/deadline";
-import { HEADER_BYTES, readHeader } from "./pdu";
+import { HEADER_BYTES, readHeader, SENT_TO_SERVERS } from "./pdu";
 
 /** A peer that did not send, or not take, what it had to in time. */
 export class SlowPeerError extends Error {
@@ -31,7 +31,11 @@ export class Connection {
   private held: Buffer[] = [];
   private bytes = 0;
 
-  constructor(private readonly socket: Socket) {
+  /** @param taken types of units that are taken from the peer, and how many bytes each may have */
+  constructor(
+    private readonly socket: Socket,
+    private readonly taken = SENT_TO_SERVERS,
+  ) {
     // Whoever reads or writes hears of it there.
     socket.on("error", () => {});
     socket.setNoDelay(true);
@@ -50,7 +54,7 @@ export class Connection {
         if (this.bytes > 0) throw new LostPeerError("the peer went away within a unit");
         return undefined;
       }
-      const { type, length } = readHeader(this.take(HEADER_BYTES));
+      const { type, length } = readHeader(this.take(HEADER_BYTES), this.taken);
       if (!(await this.hold(length))) throw new LostPeerError("the peer went away within a unit");
       return { type, body: this.take(length) };
     });

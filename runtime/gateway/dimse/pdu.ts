@@ -24,20 +24,32 @@ export const HEADER_BYTES = 6;
  *
  * @throws {ProtocolError} for a type that is none, or more bytes than such a unit may have
  */
-export function readHeader(header: Buffer): { readonly type: number; readonly length: number } {
+export function readHeader(
+  header: Buffer,
+  taken: Readonly<Record<number, number>> = SENT_TO_SERVERS,
+): { readonly type: number; readonly length: number } {
   const type = header.readUInt8(0);
   const length = header.readUInt32BE(2);
-  const most = MOST_BYTES[type];
+  const most = taken[type];
   if (most === undefined) throw new ProtocolError(`a unit of type ${type} is none of DICOM's`, ABORT.unrecognized);
   if (length > most) throw new ProtocolError(`a unit of type ${type} has ${length} bytes; ${most} are taken`);
   return { type, length };
 }
 
-/** What each type may hold; those that no server is sent are not taken. */
-const MOST_BYTES: Readonly<Record<number, number>> = {
+/** What each type may hold that a server is sent; others are not taken. */
+export const SENT_TO_SERVERS: Readonly<Record<number, number>> = {
   [PDU.associateRequest]: MAX_REQUEST_BYTES,
   [PDU.data]: MAX_PDU_BYTES,
   [PDU.releaseRequest]: 4,
+  [PDU.abort]: 4,
+};
+
+/** The same of a client. */
+export const SENT_TO_CLIENTS: Readonly<Record<number, number>> = {
+  [PDU.associateAccept]: MAX_REQUEST_BYTES,
+  [PDU.associateReject]: 4,
+  [PDU.data]: MAX_PDU_BYTES,
+  [PDU.releaseResponse]: 4,
   [PDU.abort]: 4,
 };
 
@@ -48,6 +60,34 @@ export interface ProposedContext {
   /** In the order in which they are preferred. */
   readonly transferSyntaxes: readonly string[];
 }
+
+const ITEM = {
+  applicationContext: 0x10,
+  proposed: 0x20,
+  answered: 0x21,
+  abstractSyntax: 0x30,
+  transferSyntax: 0x40,
+  user: 0x50,
+  maximumLength: 0x51,
+  implementationClass: 0x52,
+  implementationVersion: 0x55,
+} as const;
+
+const item = (type: number, value: Buffer) => Buffer.concat([Buffer.from([type, 0]), uint16(value.length), value]);
+
+/** Of this implementation: a UUID's, PS3.5 B.2. */
+export const IMPLEMENTATION_CLASS = "2.25.233061834370936404263949862183263150471";
+export const IMPLEMENTATION_VERSION = "BRAINTUMOR_1";
+
+/** What each side says of itself. */
+const USER = item(
+  ITEM.user,
+  Buffer.concat([
+    item(ITEM.maximumLength, uint32(MAX_PDU_BYTES)),
+    item(ITEM.implementationClass, Buffer.from(IMPLEMENTATION_CLASS)),
+    item(ITEM.implementationVersion, Buffer.from(IMPLEMENTATION_VERSION)),
+  ]),
+);
 
 /** An A-ASSOCIATE-RQ: PS3.8, 9.3.2. */
 export interface AssociateRequest {
@@ -61,21 +101,6 @@ export interface AssociateRequest {
 }
 
 export const APPLICATION_CONTEXT = "1.2.840.10008.3.1.1.1";
-/** Of this implementation: a UUID's, PS3.5 B.2. */
-export const IMPLEMENTATION_CLASS = "2.25.233061834370936404263949862183263150471";
-export const IMPLEMENTATION_VERSION = "BRAINTUMOR_1";
-
-const ITEM = {
-  applicationContext: 0x10,
-  proposed: 0x20,
-  answered: 0x21,
-  abstractSyntax: 0x30,
-  transferSyntax: 0x40,
-  user: 0x50,
-  maximumLength: 0x51,
-  implementationClass: 0x52,
-  implementationVersion: 0x55,
-} as const;
 
 /** Two titles of 16 bytes, and 32 reserved ones. */
 const TITLES_BYTES = 64;
@@ -129,6 +154,60 @@ function* items(reader: FieldReader): Generator<readonly [type: number, value: B
 /** Some pad UIDs here too, with a zero or a blank. */
 const uid = (value: Buffer) => value.toString("latin1").replace(/[\0 ]+$/, "");
 
+const CONTEXT_ID = 1;
+
+/** The request of an association with one context, whose number is 1. */
+export function associateRequest(
+  { calledAet, callingAet }: Pick<AssociateRequest, "calledAet" | "callingAet">,
+  abstractSyntax: string,
+  transferSyntax: string,
+): Buffer {
+  const body = Buffer.concat([
+    uint16(1),
+    uint16(0),
+    Buffer.from(calledAet.padEnd(16), "latin1"),
+    Buffer.from(callingAet.padEnd(16), "latin1"),
+    Buffer.alloc(32),
+    item(ITEM.applicationContext, Buffer.from(APPLICATION_CONTEXT)),
+    item(
+      ITEM.proposed,
+      Buffer.concat([
+        Buffer.from([CONTEXT_ID, 0, 0, 0]),
+        item(ITEM.abstractSyntax, Buffer.from(abstractSyntax)),
+        item(ITEM.transferSyntax, Buffer.from(transferSyntax)),
+      ]),
+    ),
+    USER,
+  ]);
+  return pdu(PDU.associateRequest, body);
+}
+
+/** What a server has agreed to. @throws {ProtocolError} */
+export function parseAssociateAccept(body: Buffer): {
+  /** See {@link CONTEXT}; undefined where it says nothing of the one context. */
+  readonly result: number | undefined;
+  /** Bytes of a unit of data that it takes; 0: any number. */
+  readonly maxBytes: number;
+} {
+  const reader = new FieldReader(body, "the answer to an association");
+  reader.take(4 + TITLES_BYTES);
+  let result: number | undefined;
+  let maxBytes = 0;
+  for (const [type, value] of items(reader)) {
+    if (type === ITEM.answered && value[0] === CONTEXT_ID) result = value[2];
+    if (type !== ITEM.user) continue;
+    for (const [sub, of] of items(new FieldReader(value, "what the peer says of itself")))
+      if (sub === ITEM.maximumLength && of.length === 4) maxBytes = of.readUInt32BE();
+  }
+  return { result, maxBytes };
+}
+
+/** A piece of a message of the one context. */
+export function dataUnit(isCommand: boolean, isLast: boolean, bytes: Buffer): Buffer {
+  const control = (isCommand ? 1 : 0) | (isLast ? 2 : 0);
+  return pdu(PDU.data, Buffer.concat([uint32(bytes.length + 2), Buffer.from([CONTEXT_ID, control]), bytes]));
+}
+
 /** Why a context is not taken: PS3.8, table 9-18. */
 export const CONTEXT = { accepted: 0, unknownSopClass: 3, unknownTransferSyntaxes: 4 } as const;
 
@@ -151,19 +230,10 @@ export function associateAccept(request: AssociateRequest, contexts: readonly An
         Buffer.concat([Buffer.from([id, 0, result, 0]), item(ITEM.transferSyntax, Buffer.from(transferSyntax))]),
       ),
     ),
-    item(
-      ITEM.user,
-      Buffer.concat([
-        item(ITEM.maximumLength, uint32(MAX_PDU_BYTES)),
-        item(ITEM.implementationClass, Buffer.from(IMPLEMENTATION_CLASS)),
-        item(ITEM.implementationVersion, Buffer.from(IMPLEMENTATION_VERSION)),
-      ]),
-    ),
+    USER,
   ]);
   return pdu(PDU.associateAccept, body);
 }
-
-const item = (type: number, value: Buffer) => Buffer.concat([Buffer.from([type, 0]), uint16(value.length), value]);
 
 /** Result, source and reason of refusals: PS3.8, table 9-21. */
 export const REJECTION = {
@@ -176,6 +246,7 @@ export const REJECTION = {
 
 export const associateReject = (why: (typeof REJECTION)[keyof typeof REJECTION]) =>
   pdu(PDU.associateReject, Buffer.from([0, ...why]));
+export const releaseRequest = () => pdu(PDU.releaseRequest, Buffer.alloc(4));
 export const releaseResponse = () => pdu(PDU.releaseResponse, Buffer.alloc(4));
 /** By the provider of the service, which is what checks units. */
 export const abort = (reason: AbortReason) => pdu(PDU.abort, Buffer.from([0, 0, 2, reason]));

@@ -49,6 +49,7 @@ export async function listenForDimse(options: ListenOptions): Promise<DimseServe
 
   const serve = (socket: Socket) => {
     if (socket.destroyed) return;
+    const address = socket.remoteAddress ?? "";
     const connection = new Connection(socket);
     waiting.add(connection);
     if (waiting.size > MAX_WAITING) {
@@ -56,10 +57,12 @@ export async function listenForDimse(options: ListenOptions): Promise<DimseServe
       waiting.delete(oldest as Connection);
       oldest?.destroy();
     }
-    const served = serveConnection(connection, service, patience, () => waiting.delete(connection)).finally(() => {
-      waiting.delete(connection);
-      open.delete(connection);
-    });
+    const served = serveConnection(connection, address, service, patience, () => waiting.delete(connection)).finally(
+      () => {
+        waiting.delete(connection);
+        open.delete(connection);
+      },
+    );
     open.set(connection, served);
   };
   const server: Server = tls

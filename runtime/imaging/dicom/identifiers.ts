@@ -17,6 +17,10 @@ export interface DicomIdentifiers {
   readonly studyUid: string | null;
   readonly seriesUid: string | null;
   readonly instanceUid: string | null;
+  /** YYYYMMDD, and HHMMSS with fractions perhaps. */
+  readonly studyDate: string | null;
+  readonly studyTime: string | null;
+  readonly studyId: string | null;
 }
 
 const CHARACTER_SET = 0x0008_0005;
@@ -29,6 +33,9 @@ const ELEMENTS = {
   studyUid: 0x0020_000d,
   seriesUid: 0x0020_000e,
   instanceUid: 0x0008_0018,
+  studyDate: 0x0008_0020,
+  studyTime: 0x0008_0030,
+  studyId: 0x0020_0010,
 } as const satisfies Record<keyof DicomIdentifiers, number>;
 
 const WANTED: WantedElements = {

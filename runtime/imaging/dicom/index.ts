@@ -3,6 +3,7 @@ import { count, type ImageLimits, type PageHeader } from "../limits";
 import { RejectedImage } from "../rejected";
 import type { GreyImage } from "../types";
 import { coloursOf } from "./colours";
+import type { DataSet } from "./data-set";
 import { type Description, describe } from "./description";
 import { FrameFacts } from "./frame-facts";
 import { Frames } from "./frames";
@@ -12,6 +13,7 @@ import { checkIsMr, checkIsPicture } from "./kinds";
 import { type DicomFile, parseDicom } from "./parse";
 import { TAG } from "./tags";
 
+export { framePlaceSchema } from "./frame-place";
 export { type StoredFramePlace, storedPlace } from "./geometry";
 export { type DicomHeader, readDicomHeader } from "./header";
 export { type DicomIdentifiers, readDicomIdentifiers } from "./identifiers";
@@ -116,6 +118,30 @@ function pageOf({ file: { dataSet }, description, frames }: OpenedDicom, index: 
   }
 }
 
+/**
+ * How every frame became upright: one place where all are alike.
+ *
+ * @throws {RejectedImage} if the file cannot be read
+ */
+export function readFramePlaces(bytes: Buffer): {
+  readonly frames: number | undefined;
+  readonly places: readonly StoredFramePlace[];
+} {
+  const file = parseDicom(bytes);
+  const { dataSet } = file;
+  const { rows, columns, frames } = describe(file);
+  const places = Array.from({ length: frames }, (_, frame) => placeOf(dataSet, frame, columns, rows));
+  const [first] = places.map((place) => JSON.stringify(place));
+  const alike = places.every((place) => JSON.stringify(place) === first);
+  return { frames: dataSet.has(TAG.frames) ? frames : undefined, places: alike ? places.slice(0, 1) : places };
+}
+
+/** @param frame from 0 */
+function placeOf(dataSet: DataSet, frame: number, columns: number, rows: number): StoredFramePlace {
+  const facts = new FrameFacts(dataSet, frame);
+  return { ...upright(columns, rows, facts.rowsToColumns, facts.orientation), columns, rows };
+}
+
 /** How a frame that was answered stands in its file. */
 export interface AnsweredFrame {
   /** Number of frames that the file says it has; undefined where it says nothing of frames. */
@@ -135,11 +161,10 @@ export function readAnsweredFrame(bytes: Buffer, frame: number): AnsweredFrame {
   const file = parseDicom(bytes);
   const { dataSet } = file;
   const { rows, columns, frames } = describe(file);
-  const facts = new FrameFacts(dataSet, frame - 1);
   const burnedIn = dataSet.text(TAG.burnedIn);
   return {
     frames: dataSet.has(TAG.frames) ? frames : undefined,
-    place: { ...upright(columns, rows, facts.rowsToColumns, facts.orientation), columns, rows },
+    place: placeOf(dataSet, frame - 1, columns, rows),
     burnedIn: burnedIn === "YES" || burnedIn === "NO" ? burnedIn : undefined,
   };
 }

@@ -1,8 +1,9 @@
 import { createHash } from "node:crypto";
 import { z } from "zod";
+import { mayPass, storeRequest, whyNotStored } from "../../exchange";
+import { post, type Reply, type Tls } from "../../platform/post";
 import { DOCUMENTS } from "../documents";
 import type { ReportFormat } from "../schemas";
-import { post, type Reply, type Tls } from "./post";
 import { SIGNATURE, type Signer } from "./signature";
 
 /** OAuth 2.0, client credentials (RFC 6749, 4.4). */
@@ -81,15 +82,7 @@ export class Endpoint {
   private wrapped(document: Buffer, request: string): { readonly contentType: string; readonly body: Buffer } {
     const { type } = DOCUMENTS[this.format];
     if (this.format === "fhir") return { contentType: type, body: document };
-    const boundary = `answer-${request}`;
-    return {
-      contentType: `multipart/related; type="${type}"; boundary=${boundary}`,
-      body: Buffer.concat([
-        Buffer.from(`--${boundary}\r\nContent-Type: ${type}\r\n\r\n`),
-        document,
-        Buffer.from(`\r\n--${boundary}--\r\n`),
-      ]),
-    };
+    return storeRequest(document, request);
   }
 
   private outcomeOf(reply: Reply): Outcome {
@@ -98,10 +91,8 @@ export class Endpoint {
     if (status === 401) this.token = undefined;
     const taken = status >= 200 && status < 300;
     if (taken && this.format !== "fhir") {
-      // With 202 an archive has taken some instances of several, or taken one as it likes: here there is one.
-      if (names(body, FAILED)) return { kind: "refused", sentence: "The archive did not take it." };
-      if (status === 202 && !names(body, STORED))
-        return { kind: "refused", sentence: "The archive answers 202, and does not say that it took it." };
+      const sentence = whyNotStored(status, body);
+      if (sentence !== undefined) return { kind: "refused", sentence };
     }
     return taken
       ? { kind: "delivered" }
@@ -140,37 +131,14 @@ class NoToken extends Error {
   }
 }
 
-/** Statuses that pass. */
-const PASSING = [408, 425, 429];
-
 function failureOf(who: string, { status, retryAfter }: Reply, again: boolean): Outcome {
   const moved = status >= 300 && status < 400;
   // It may be back tomorrow, and nothing is lost meanwhile. Nothing is sent there: what is signed is for one receiver.
   const sentence = moved
     ? `The ${who} answers ${status} and sends elsewhere, where nothing is sent: is that its new address?`
     : `The ${who} answers ${status}.`;
-  const passes = again || moved || status >= 500 || PASSING.includes(status);
+  const passes = again || moved || mayPass(status);
   return passes ? { kind: "failed", sentence, retryAfter } : { kind: "refused", sentence };
-}
-
-/** Sequences of an answer of STOW-RS (PS3.18, I.2): Failed SOP, Other Failures; Referenced SOP. */
-const FAILED = ["00081198", "0008119A"];
-const STORED = ["00081199"];
-
-/** Whether an answer has an item in one of some sequences: as JSON, or as XML, which archives send whatever is asked for. */
-function names(body: string, sequences: readonly string[]): boolean {
-  const answer = jsonOf(body);
-  if (typeof answer === "object" && answer !== null) {
-    const [set] = Array.isArray(answer) ? answer : [answer];
-    const of = (tag: string) => (set as Readonly<Record<string, { readonly Value?: readonly unknown[] }>>)?.[tag];
-    return sequences.some((tag) => (of(tag)?.Value?.length ?? 0) > 0);
-  }
-  return sequences.some((tag) =>
-    new RegExp(
-      `<(?:\\w+:)?DicomAttribute\\b[^>]*\\btag\\s*=\\s*["']${tag}["'](?:[^>]*[^/>])?>\\s*<(?:\\w+:)?Item\\b`,
-      "i",
-    ).test(body),
-  );
 }
 
 function jsonOf(text: string): unknown {

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { ANSWERS, keptAnswerName, keptPageName } from "../../dataset";
-import type { Geometry, StoredFramePlace } from "../../imaging";
+import { framePlaceSchema, type Geometry, type StoredFramePlace } from "../../imaging";
 import type { ScoredScan } from "../../model";
 import { timeOfName } from "../../platform/newest-first";
 import { ObjectNotFoundError, tryToCreate } from "../../platform/stores";
@@ -87,16 +87,7 @@ const keptSchema = z.object({
       patient: z.string().nullable(),
       accession: z.string().nullable(),
       burnedIn: z.enum(["YES", "NO"]).nullable(),
-      place: z.object({
-        columns: number,
-        rows: number,
-        squared: z.object({ width: number, height: number }),
-        transposed: z.boolean(),
-        mirrored: z.boolean(),
-        flipped: z.boolean(),
-        width: number,
-        height: number,
-      }),
+      place: framePlaceSchema,
     })
     .optional(),
 });

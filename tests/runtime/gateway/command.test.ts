@@ -66,7 +66,7 @@ run '${process.execPath}' '${MAIN}' gateway --aet GATEWAY --port ${port} --bucke
 '${pydicomPython()}' '${SENDER}' --port ${port} --tries 1000 ${sent.map(({ file }) => `'${file}'`).join(" ")} 2> /dev/null
 ls "$DISK/home/spool/incoming" | sed 's/^/left /'
 cp -r "$DISK/home/spool/waiting" '${kept}'
-kill "$(cut -d' ' -f1 "$DISK/home/lock")"
+kill "$(ls "$DISK/home" | sed -n 's/^lock-\\([0-9]*\\)-.*/\\1/p')"
 wait`);
   const lines = stdout.split("\n").filter((line) => /^(0000|a700|left)/.test(line));
   expect([lines, stderr]).toEqual([

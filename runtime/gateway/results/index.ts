@@ -1,0 +1,3 @@
+export { Courier } from "./courier";
+export { type Destination, destinationOf } from "./destinations";
+export { Outbox } from "./outbox";
