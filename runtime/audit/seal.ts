@@ -1,12 +1,12 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { ConfigurationError } from "../platform/config";
+import { Lease } from "../platform/lease";
 import type { Progress } from "../platform/progress";
 import type { ObjectStore } from "../platform/stores";
 import { type AuditRow, DamagedRowsError, type Warehouse } from "../platform/warehouse";
 import { writeAct } from "./act";
 import { digestOf, rowsOfMany, SEALED_TABLE_NAMES, type SealedRow, type SealedTable, timeOf } from "./leaf";
-import { Lease } from "./lease";
 import { type Chunk, ForkedLog, Log, type LogStore } from "./log";
 import { type Checkpoint, checkpointText, type NoteKey, openCheckpoint, signedNote } from "./note";
 import { type Plan, Plans } from "./plan";
@@ -61,6 +61,8 @@ export class RolledBackLog extends Error {}
 const CHUNK = 2048;
 /** The lease was written just now. */
 const CLOCK_MS = 300_000;
+/** A seal of so many takes some hundred milliseconds. */
+const LEASE_MS = 120_000;
 const LATE_ACTION = "seal-late";
 
 /** Whether a row of `audit` says that a late batch was taken in knowingly. */
@@ -86,8 +88,8 @@ interface Batch extends LateBatch {
  * @throws {ConfigurationError} for another key, or a clock that is ahead
  */
 export async function seal(options: SealOptions): Promise<Sealed> {
-  const lease = await Lease.take(options.log);
-  if (typeof lease === "string") return { ...(await stateOf(options)), busyUntil: lease };
+  const lease = await Lease.take(options.log, "lease.json", { lastsMs: LEASE_MS });
+  if ("until" in lease) return { ...(await stateOf(options)), busyUntil: lease.until };
   try {
     return await new Sealer(options, lease).seal();
   } finally {
