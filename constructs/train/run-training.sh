@@ -7,6 +7,7 @@
 #   job-image         the image by its digest
 #   job-environment   one KEY=VALUE a line
 #   job-scratch       folder in the container for checkpoints
+#   job-retraining    RUN/DIGEST of the retraining that it trains for; not there where somebody made the machine by hand
 set -uo pipefail
 
 metadata="http://${GCE_METADATA_HOST:-metadata.google.internal}/computeMetadata/v1/instance"
@@ -39,6 +40,7 @@ chown "$user:$user" "$state/scratch" || finish 1 'The disk cannot be written'
 image="$(ask job-image)" || finish 1 'The attribute job-image is missing'
 scratch="$(ask job-scratch)" || finish 1 'The attribute job-scratch is missing'
 ask job-environment >"$state/environment" || finish 1 'The attribute job-environment is missing'
+if retraining="$(ask job-retraining 2>/dev/null)"; then printf '\nRETRAINING=%s\n' "$retraining" >>"$state/environment"; fi
 
 cos-extensions install gpu -- --version=latest || finish 3 'The driver of the GPU could not be installed'
 mount --bind "$nvidia" "$nvidia" && mount -o remount,exec "$nvidia" || finish 3 'The driver cannot be mounted'

@@ -10,4 +10,4 @@ export { type EvaluateFolderOptions, evaluateFolder, type FolderEvaluation } fro
 export { auc, METRICS, type MetricName } from "./metrics";
 export { evaluationPrefix, readScans, type ScoredScan } from "./scored-scan";
 export { type EvaluateContext, TestBench } from "./test-bench";
-export { contender, type EvaluationRow, evaluateTestSplit, readEvaluation } from "./test-split";
+export { contender, type EvaluationRow, evaluateTestSplit, readEvaluation, summaryOf } from "./test-split";

@@ -12,7 +12,7 @@ import { evaluationPrefix } from "./scored-scan";
 import { type FeatureKeys, StoredFeatures } from "./stored-features";
 import { type EvaluationRow, earlierEvaluation, evaluateTestSplit, type Learning, setsHash } from "./test-split";
 
-export type EvaluateContext = ContextWith<{ processed: ReadableStore; models: ObjectStore; reports: ObjectStore }>;
+export type EvaluateContext = ContextWith<{ processed: ReadableStore; models: ReadableStore; reports: ObjectStore }>;
 
 type Sets = Readonly<Record<"test" | "validation", readonly EvaluationRow[]>> & { readonly learn: Learning };
 

@@ -53,6 +53,13 @@ export const contender = ({ model, dataset, test, verdict }: Evaluation) => ({
   verdict,
 });
 
+/** What the summary of a workspace says of an evaluation. */
+export function summaryOf({ verdict, test }: Evaluation) {
+  const { n, threshold, accuracy, precision, recall, specificity, f1, auc, ece, tumours } = test;
+  const metrics = { n, threshold, accuracy, precision, recall, specificity, f1, auc, ece };
+  return { verdict, test: { ...metrics, ...(tumours ? { tumours } : {}) } };
+}
+
 /** Names the images that a model is evaluated on; their pixels are not needed for it. */
 export function setsHash(sets: {
   readonly test: readonly Omit<EvaluationRow, "pixels" | "mask">[];

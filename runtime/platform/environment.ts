@@ -29,6 +29,13 @@ export const gcsEndpoint = z
   .optional()
   .describe("Root URL of a test server that stands in for Google Cloud Storage; not set in production.");
 
+/** For which retraining a machine trains, and on which of its scans. */
+export const trainingOrder = z
+  .string()
+  .regex(/^[0-9]{8}-[0-9]{6}-[0-9a-f]{6}\/[0-9a-f]{32}$/, "must be RUN/DIGEST, as the retraining says it")
+  .optional()
+  .describe("The retraining that is trained for: RUN/DIGEST. Without it the job evaluates and promotes by itself.");
+
 /** Which key makes pseudonyms: who signs with it need not see it. */
 export const pseudonymKey = z
   .string()

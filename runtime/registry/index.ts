@@ -9,4 +9,12 @@ export {
 export { HISTORY_FOLDER, historyOf, type Move } from "./history";
 export { type PublishedModel, publishedModels } from "./models";
 export { isPublished, publishModel } from "./publish";
+export {
+  orderedScans,
+  orderTraining,
+  RETRAINING,
+  RUN_NAME,
+  tellTrained,
+  trainedBy,
+} from "./retraining";
 export { type Rollback, rollback } from "./rollback";

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { defineContract } from "../platform/contract";
-import { gcsEndpoint, logLevel, wholeNumberVariable } from "../platform/environment";
+import { gcsEndpoint, logLevel, trainingOrder, wholeNumberVariable } from "../platform/environment";
 import { BACKENDS } from "../tensorflow/backend-names";
 
 /** What the training job needs; see {@link RuntimeContract}. */
@@ -23,6 +23,7 @@ export const trainContract = defineContract({
       .transform(Number)
       .optional()
       .describe("Times that every training image is seen; by default the trainer's own."),
+    RETRAINING: trainingOrder,
     SCRATCH_DIRECTORY: z
       .string()
       .default("/var/tmp/brain-tumor-stack")

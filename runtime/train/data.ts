@@ -11,6 +11,9 @@ import type { TrainingSet } from "./trainer";
 
 type TrainingWorkspace = ContextWith<{ processed: ReadableStore }>["workspace"];
 
+/** Ids of the images that may be learnt from and tested on; without it, every labelled one. */
+export type OnlyImages = ReadonlySet<string> | undefined;
+
 /** What is known of a data set without looking at a pixel. */
 export interface TrainingDescription {
   /** Labelled images of each split. */
@@ -37,13 +40,16 @@ export class UnusableTrainingDataError extends Error implements WithMessageForLo
  *
  * @throws {UnusableTrainingDataError} if a patient or two near-duplicates stand in two splits (the message names a pair), or a class is missing
  */
-export async function describeTrainingData(workspace: TrainingWorkspace): Promise<TrainingDescription> {
+export async function describeTrainingData(
+  workspace: TrainingWorkspace,
+  only?: OnlyImages,
+): Promise<TrainingDescription> {
   const counts: Record<Split, number> = { train: 0, validation: 0, test: 0 };
   const identity: string[] = [];
   const learnt = new Set<string>();
   const masks = await readMaskHashes(workspace);
   for (const { id, label, group, split, sha256 } of await readShardRows(workspace)) {
-    if (label === null) continue;
+    if (label === null || only?.has(id) === false) continue;
     counts[split]++;
     identity.push([id, sha256, label, group, split, masks.get(id) ?? ""].join(" "));
     if (split === "train") learnt.add(label);
@@ -73,7 +79,7 @@ export async function describeTrainingData(workspace: TrainingWorkspace): Promis
 }
 
 /** The labelled training and validation images in memory, one grey channel each. Test images stay where they are. */
-export async function loadTrainingSet(workspace: TrainingWorkspace): Promise<TrainingSet> {
+export async function loadTrainingSet(workspace: TrainingWorkspace, only?: OnlyImages): Promise<TrainingSet> {
   const pixels: Uint8Array[] = [];
   const labels: number[] = [];
   const masks: Uint8Array[] = [];
@@ -82,7 +88,7 @@ export async function loadTrainingSet(workspace: TrainingWorkspace): Promise<Tra
   const groups: string[] = [];
   const rows: Record<Split, number[]> = { train: [], validation: [], test: [] };
   for (const split of ["train", "validation"] as const) {
-    for (const image of await labelledById(workspace, split)) {
+    for (const image of await labelledById(workspace, split, only)) {
       rows[split].push(pixels.length);
       pixels.push(image.pixels);
       labels.push(image.label === "Cancer" ? 1 : 0);
@@ -117,9 +123,11 @@ export async function loadTrainingSet(workspace: TrainingWorkspace): Promise<Tra
 export async function labelledById(
   workspace: TrainingWorkspace,
   split: Exclude<Split, "test">,
+  only?: OnlyImages,
 ): Promise<readonly ProcessedImage[]> {
   const images: ProcessedImage[] = [];
-  for await (const image of readShards(workspace, { split, channels: 1 })) if (image.label !== null) images.push(image);
+  for await (const image of readShards(workspace, { split, channels: 1 }))
+    if (image.label !== null && only?.has(image.id) !== false) images.push(image);
   return images.sort((a, b) => (a.id < b.id ? -1 : 1));
 }
 

@@ -1,3 +1,3 @@
 export { trainContract } from "./contract";
-export { type RunStep, type TrainingRun, trainEvaluatePromote } from "./run";
+export { type RunStep, type TrainingRun, trainEvaluatePromote, trainForRetraining } from "./run";
 export { type TrainOptions, type TrainOutcome, trainStep } from "./step";

@@ -5,9 +5,12 @@ import { openStores, openTables } from "../platform/open-stores";
 import { createProgress } from "../platform/progress";
 import { useBackend } from "../tensorflow";
 import { trainContract } from "./contract";
-import { trainEvaluatePromote } from "./run";
+import { trainEvaluatePromote, trainForRetraining } from "./run";
 
-/** The training job: trains, evaluates on the untouched test split, promotes by the change plan's rule. One run, then it exits. */
+/**
+ * The training job: trains, evaluates on the untouched test split, promotes by the change plan's rule; for a retraining it
+ * trains alone. One run, then it exits.
+ */
 export async function main(env: NodeJS.ProcessEnv = process.env): Promise<void> {
   const settings = parseEnv(trainContract.env, env);
   const backend = await useBackend(settings.BACKEND);
@@ -19,6 +22,12 @@ export async function main(env: NodeJS.ProcessEnv = process.env): Promise<void> 
       const workspace = { directory: settings.SCRATCH_DIRECTORY, warehouse, buckets };
       const context = { workspace, seed: settings.SEED, log, progress: createProgress("train"), signal };
       const epochs = settings.EPOCHS === undefined ? {} : { epochs: settings.EPOCHS };
+      if (settings.RETRAINING !== undefined) {
+        const { metadata, notes = [] } = await trainForRetraining(context, settings.RETRAINING, { backend, ...epochs });
+        for (const note of notes) log.info(note);
+        log.info({ model: metadata.id, retraining: settings.RETRAINING }, "trained for a retraining");
+        return;
+      }
       const { trained, evaluation, promotion } = await trainEvaluatePromote({ backend, ...epochs }, async (_, work) => {
         const outcome = await work(context);
         for (const note of outcome.notes ?? []) log.info(note);

@@ -1,7 +1,8 @@
-import { type Evaluation, TestBench } from "../evaluate";
+import { type Evaluation, summaryOf, TestBench } from "../evaluate";
 import type { StoresOf } from "../platform/open-stores";
 import type { ContextWith, StepOutcome } from "../platform/step";
 import { considerPromotion, contenderOf, type Promotion } from "../promotion";
+import { orderedScans, tellTrained } from "../registry";
 import type { trainContract } from "./contract";
 import { type TrainOptions, type TrainOutcome, trainStep } from "./step";
 
@@ -37,6 +38,18 @@ export async function trainEvaluatePromote(options: TrainOptions, run: RunStep):
   return { trained, evaluation, promotion };
 }
 
+/** Trains on the scans that a retraining names, and says which model that is: what becomes of it is not decided here. */
+export async function trainForRetraining(
+  context: RunContext,
+  order: string,
+  options: TrainOptions,
+): Promise<TrainOutcome> {
+  const { reports } = context.workspace.buckets;
+  const outcome = await trainStep(context, { ...options, only: await orderedScans(reports, order) });
+  await tellTrained(reports, order, outcome.metadata.id);
+  return outcome;
+}
+
 async function evaluateAndPromote(context: RunContext, model: string) {
   const bench = await TestBench.open(context);
   const { evaluation, skipped } = await bench.evaluate(model);
@@ -47,11 +60,9 @@ async function evaluateAndPromote(context: RunContext, model: string) {
     measure: async (champion) => contenderOf(reports, (await bench.evaluate(champion)).evaluation),
     asker: "program",
   });
-  const { verdict } = evaluation;
-  const { n, threshold, accuracy, precision, recall, specificity, f1, auc, ece, tumours } = evaluation.test;
   const { current, reason } = promotion;
-  const metrics = { n, threshold, accuracy, precision, recall, specificity, f1, auc, ece };
-  const test = { ...metrics, ...(tumours ? { tumours } : {}) };
+  const { verdict, test } = summaryOf(evaluation);
+  const { n } = test;
   return {
     evaluation,
     promotion,

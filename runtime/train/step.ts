@@ -32,6 +32,8 @@ export interface TrainOptions {
   readonly epochs?: number;
   /** See {@link TrainingConfiguration}. */
   readonly patience?: number;
+  /** Ids of the images that may take part. @default every labelled one */
+  readonly only?: ReadonlySet<string>;
 }
 
 export interface TrainOutcome extends StepCounts {
@@ -45,8 +47,9 @@ export interface TrainOutcome extends StepCounts {
 export async function trainStep(context: TrainContext, options: TrainOptions): Promise<TrainOutcome> {
   const { workspace, seed } = context;
   const { models } = workspace.buckets;
-  const { counts, digest } = await describeTrainingData(workspace);
-  const notes = await unprocessed(context);
+  const { counts, digest } = await describeTrainingData(workspace, options.only);
+  // What a retraining leaves out, it leaves out knowingly.
+  const notes = options.only ? [] : await unprocessed(context);
   const configuration = trainingConfiguration(counts.train, {
     seed,
     ...(options.epochs === undefined ? {} : { epochs: options.epochs }),
@@ -65,7 +68,7 @@ export async function trainStep(context: TrainContext, options: TrainOptions): P
   }
 
   await reportOtherBackends(context, source);
-  const data = await loadTrainingSet(workspace);
+  const data = await loadTrainingSet(workspace, options.only);
   const checkpoints = checkpointsOf(workspace, id);
   const result = await trainNetwork(data, configuration, options.backend, { ...context, checkpoints });
   const labels = Uint8Array.from(data.validation, (row) => data.images.labels[row] as number);
@@ -76,7 +79,7 @@ export async function trainStep(context: TrainContext, options: TrainOptions): P
   const groups = Array.from(data.validation, (row) => data.groups[row] as string);
   const { calibration, ...decision } = fitDecision(result.validation, labels, groups);
   if (labels.length > 0 && !calibration.applied) notes.push(describeCalibration(calibration));
-  const guard = synthetic ? undefined : await fitInputGuard(context);
+  const guard = synthetic ? undefined : await fitInputGuard(context, options.only);
   const description = {
     id,
     recipe: RECIPE.id,
