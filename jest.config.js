@@ -14,12 +14,13 @@ module.exports = {
       { jsc: { target: "es2023", parser: { syntax: "typescript", decorators: true } }, module: { type: "commonjs" } },
     ],
   },
-  // Those of tests/suites.js are whole: npm run test:e2e. These start Spark: npm run test:spark. Those need native TensorFlow: npm run test:native; or root: npm run test:images; or schemathesis: npm run test:api; or DCMTK: npm run verify:gateway.
+  // Those of tests/suites.js are whole: npm run test:e2e. These start Spark: npm run test:spark. Those need native TensorFlow: npm run test:native; or root: npm run test:images; or schemathesis: npm run test:api; or an emulator: npm run test:workflows; or DCMTK: npm run verify:gateway.
   testPathIgnorePatterns: [
     "/node_modules/",
     "<rootDir>/tests/spark/",
     "<rootDir>/tests/images/",
     "<rootDir>/tests/api/",
+    "<rootDir>/tests/emulator/",
     "\\.native\\.test\\.ts$",
     "\\.dcmtk\\.test\\.ts$",
   ],

@@ -9,6 +9,7 @@ import { networkLine, networkProblems } from "../constructs/network";
 import { alertsLine, objectivesLine } from "../constructs/observability";
 import { pacsLine, pacsProblems } from "../constructs/pacs";
 import { NODE_TAG, preprocessLine } from "../constructs/preprocess";
+import { retrainLine } from "../constructs/retrain";
 import { type ScheduleOf, scheduleLine } from "../constructs/schedule";
 import { budgetLine, keyLocation, keysLine, organisationLine, organisationProblems } from "../constructs/security";
 import {
@@ -111,6 +112,7 @@ export const LINE_PARTS: readonly { readonly key?: string; readonly part: LinePa
   { key: "preprocess", part: preprocessLine },
   { key: "schedule", part: scheduleLine },
   { key: "train", part: trainLine },
+  { key: "retraining", part: retrainLine },
   { key: "serve", part: serveLine },
   { key: "objectives", part: objectivesLine },
 ];
@@ -137,6 +139,7 @@ const lineSchema = z.strictObject({
   preprocess: preprocessLine.schema.default({}).describe(objectWith(preprocessLine)),
   schedule: scheduleLine.schema.default({}).describe(objectWith(scheduleLine)),
   train: trainLine.schema.default({}).describe(objectWith(trainLine)),
+  retraining: retrainLine.schema.default({}).describe(objectWith(retrainLine)),
   serve: serveLine.schema.default({}).describe(objectWith(serveLine)),
   objectives: objectivesLine.schema.default({}).describe(objectWith(objectivesLine)),
 });
@@ -165,6 +168,7 @@ export interface Hospital
   readonly preprocess: Filled<typeof preprocessLine>;
   readonly schedule: ScheduleOf;
   readonly train: Training;
+  readonly retraining: Filled<typeof retrainLine>;
   readonly objectives: Filled<typeof objectivesLine>;
   readonly serve: {
     readonly maxInstances: number;
@@ -263,6 +267,7 @@ function withDefaults(line: Line, context: HospitalContext): Hospital {
     schedule: fill(scheduleLine, tier, line.schedule),
     objectives: fill(objectivesLine, tier, line.objectives),
     train: training(line.train, fill(trainLine, tier, line.train).spot, line.region),
+    retraining: fill(retrainLine, tier, line.retraining),
     serve: {
       maxInstances: fill(serveLine, tier, line.serve).maxInstances,
       keepDays: fill(serveLine, tier, line.serve).keepDays,

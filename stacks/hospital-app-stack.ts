@@ -14,6 +14,7 @@ import { Observability } from "../constructs/observability";
 import { Pacs } from "../constructs/pacs";
 import { acknowledge } from "../constructs/policy";
 import { Preprocess } from "../constructs/preprocess";
+import { Retrain } from "../constructs/retrain";
 import { Schedule } from "../constructs/schedule";
 import { Score } from "../constructs/score";
 import { hospitalKeysFromNames, keysMonitoring } from "../constructs/security";
@@ -44,6 +45,8 @@ export class HospitalAppStack extends BaseStack {
   readonly preprocess: Preprocess;
   /** Undefined until its image is there. */
   readonly train: Train | undefined;
+  /** Undefined where there is no training machine, or the line wants none. */
+  readonly retrain: Retrain | undefined;
   /** Undefined until its image is there. */
   readonly serve: Serve | undefined;
   readonly observability: Observability;
@@ -150,6 +153,22 @@ export class HospitalAppStack extends BaseStack {
         bindings: { LOG_LEVEL: logLevel },
       });
 
+    const { enabled, everyDays, newScans, onAlarm } = hospital.retraining;
+    if (this.train && enabled)
+      this.retrain = new Retrain(this, "retrain", {
+        ...{ hospital, buckets, warehouse, keys, source, schedule: hospital.retraining.schedule },
+        functions: this.ingest.function,
+        preprocess: this.preprocess,
+        train: this.train,
+        zones: hospital.train.zones ?? [`${hospital.region}-a`],
+        bindings: {
+          LOG_LEVEL: logLevel,
+          EVERY_DAYS: String(everyDays),
+          NEW_SCANS: String(newScans),
+          ON_ALARM: onAlarm ? "yes" : "no",
+        },
+      });
+
     const serveImage = this.image("serve", images);
     if (serveImage)
       this.serve = new Serve(this, "serve", {
@@ -192,6 +211,7 @@ export class HospitalAppStack extends BaseStack {
       schedule,
       monitor,
       this.train,
+      this.retrain,
       this.serve,
       audit,
     ].flatMap((part) => (part ? [part.monitoring] : []));
@@ -253,6 +273,12 @@ export class HospitalAppStack extends BaseStack {
         "Trains, evaluates and promotes a model; another machine at the same time needs another name",
       );
     }
+    if (this.retrain)
+      output(
+        "retrain_command",
+        `gcloud workflows run ${this.retrain.workflow.name} --project ${project} --location ${region} --data '{"trigger":"person"}'`,
+        "Retrains: measures a new model and the current one on the same scans, and promotes it or not",
+      );
     if (serve) output("serve_uri", serve.service.uri, SERVE_URI);
     if (serve?.loadBalancer) {
       output("serve_url", `https://${hospital.serve.publicAccess?.domain}`, "What people open");

@@ -11,6 +11,7 @@ import { monitorContract } from "../runtime/monitor/contract";
 import { pacsContract } from "../runtime/pacs/contract";
 import type { RuntimeContract } from "../runtime/platform/contract";
 import { preprocessContract } from "../runtime/preprocess/contract";
+import { retrainContract } from "../runtime/retrain/contract";
 import { scoreContract } from "../runtime/score/contract";
 import { serveContract } from "../runtime/serve/contract";
 import { trainContract } from "../runtime/train/contract";
@@ -30,6 +31,7 @@ const CONTRACTS: readonly RuntimeContract[] = [
   scoreContract,
   monitorContract,
   trainContract,
+  retrainContract,
   serveContract,
   deliverContract,
   auditContract,

@@ -48,6 +48,10 @@ const ASSUMED = {
   ingestSeconds: 1.5,
   predictionSeconds: 0.4,
   trainingHours: 1.5,
+  /** Of the function that measures and promotes, for a training. */
+  retrainSeconds: 900,
+  /** That a workflow takes while it waits for a cluster and a machine; each look is an external step and some of its own. */
+  retrainSteps: 1500,
   preprocessHours: 0.5,
   /** It waits two minutes for rows that are on their way. */
   sealSeconds: 150,
@@ -117,13 +121,11 @@ export function estimate(stacks: readonly SynthesizedStack[], file: PriceFile, u
     const second =
       Number(service.available_cpu ?? 1) * usd("runCpuSecond") +
       Number.parseFloat(String(service.available_memory)) * usd("runGiBSecond");
-    add(
-      "Cloud Functions",
-      // `example-ingest`, and the like.
-      `${String(config.name).split("-").at(-1)}, ${service.available_cpu} vCPU, ${service.available_memory}`,
-      0,
-      thousand * (ASSUMED.ingestSeconds * second + usd("runRequest")),
-    );
+    // `example-ingest`, and the like.
+    const name = String(config.name).split("-").at(-1);
+    const size = `${name}, ${service.available_cpu} vCPU, ${service.available_memory}`;
+    if (name === "retrain") add("Cloud Functions", size, use.trainingsPerMonth * ASSUMED.retrainSeconds * second);
+    else add("Cloud Functions", size, 0, thousand * (ASSUMED.ingestSeconds * second + usd("runRequest")));
   }
   for (const config of all("google_cloud_run_v2_service")) {
     const template = block(config, "template");
@@ -184,6 +186,13 @@ export function estimate(stacks: readonly SynthesizedStack[], file: PriceFile, u
       hours * (machine + disk),
     );
   }
+  const workflows = all("google_workflows_workflow").length;
+  if (workflows > 0)
+    add(
+      "Workflows",
+      `${use.trainingsPerMonth} retrainings`,
+      workflows * use.trainingsPerMonth * ASSUMED.retrainSteps * usd("workflowStep"),
+    );
   for (const config of all("google_dataproc_workflow_template")) {
     const cluster = block(block(block(config, "placement"), "managed_cluster"), "config");
     const groups = ["master_config", "worker_config"].map((name) => block(cluster, name));

@@ -9,6 +9,7 @@ import { ingestContract } from "../runtime/ingest/contract";
 import { monitorContract } from "../runtime/monitor/contract";
 import { pacsContract } from "../runtime/pacs/contract";
 import { preprocessContract } from "../runtime/preprocess/contract";
+import { retrainContract } from "../runtime/retrain/contract";
 import { scoreContract } from "../runtime/score/contract";
 import { IMAGE_CONTRACTS } from "../stacks/images";
 import { EXIT, ifMain, runTool, tool } from "./command";
@@ -22,6 +23,7 @@ const DEPLOYED = [
   featuresContract,
   scoreContract,
   monitorContract,
+  retrainContract,
   ...Object.values(IMAGE_CONTRACTS),
 ];
 

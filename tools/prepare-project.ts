@@ -23,6 +23,7 @@ const AGENTS: Readonly<Record<ServiceAgent | "logging" | "iap", (project: string
   compute: () => undefined,
   dataproc: identity("dataproc"),
   healthcare: identity(HEALTHCARE),
+  workflows: identity("workflows"),
   logging: identity("logging"),
   iap: identity("iap"),
 };

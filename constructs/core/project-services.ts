@@ -27,6 +27,8 @@ export const PROJECT_SERVICES = [
   "run.googleapis.com",
   "serviceusage.googleapis.com",
   "storage.googleapis.com",
+  "workflowexecutions.googleapis.com",
+  "workflows.googleapis.com",
 ] as const;
 
 export interface ProjectServicesProps {

@@ -16,6 +16,7 @@ const EMAILS = {
   bigquery: (projectNumber: string) => `bq-${projectNumber}@bigquery-encryption.iam.gserviceaccount.com`,
   compute: serviceAgent("compute-system.iam.gserviceaccount.com"),
   dataproc: serviceAgent("dataproc-accounts.iam.gserviceaccount.com"),
+  workflows: serviceAgent("gcp-sa-workflows.iam.gserviceaccount.com"),
 } as const;
 
 /** The same of what a line may ask for. */

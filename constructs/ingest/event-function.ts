@@ -1,24 +1,20 @@
 import { ArtifactRegistryRepository } from "@cdktf/provider-google/lib/artifact-registry-repository";
 import { ArtifactRegistryRepositoryIamMember } from "@cdktf/provider-google/lib/artifact-registry-repository-iam-member";
 import { CloudRunV2ServiceIamMember } from "@cdktf/provider-google/lib/cloud-run-v2-service-iam-member";
-import { Cloudfunctions2Function } from "@cdktf/provider-google/lib/cloudfunctions2-function";
+import type { Cloudfunctions2Function } from "@cdktf/provider-google/lib/cloudfunctions2-function";
 import { ProjectIamMember } from "@cdktf/provider-google/lib/project-iam-member";
 import { StorageBucketIamMember } from "@cdktf/provider-google/lib/storage-bucket-iam-member";
 import { StorageBucketObject } from "@cdktf/provider-google/lib/storage-bucket-object";
 import { Construct } from "constructs";
 import type { RuntimeContract } from "../../runtime/platform/contract";
 import type { ITerraformDependable } from "../core/cdktf";
-import { Identity, runsAs } from "../core/identity";
+import { Identity } from "../core/identity";
 import { dataClass } from "../core/labels";
 import { type HospitalRef, resourceName } from "../core/naming";
 import { RuntimeBundle } from "../core/runtime-bundle";
 import type { EncryptionKey } from "../security";
 import type { SecureBucket } from "../storage";
-
-/** https://cloud.google.com/functions/docs/runtime-support#node.js */
-export type FunctionRuntime = "nodejs22";
-/** https://cloud.google.com/functions/docs/networking/network-settings#ingress_settings */
-export type FunctionIngress = "ALLOW_INTERNAL_ONLY" | "ALLOW_INTERNAL_AND_GCLB";
+import { makeFunction } from "./make-function";
 
 export interface EventFunctionProps {
   readonly hospital: HospitalRef;
@@ -39,6 +35,9 @@ export interface EventFunctionProps {
 export class EventFunction extends Construct {
   readonly resource: Cloudfunctions2Function;
   readonly bundle: RuntimeBundle;
+  /** What builds functions of the hospital, and where their images lie. */
+  readonly builder: Identity;
+  readonly repository: ArtifactRegistryRepository;
 
   private readonly contract: RuntimeContract;
 
@@ -46,8 +45,7 @@ export class EventFunction extends Construct {
     super(scope, id);
     const { hospital, contract } = props;
     this.contract = contract;
-    const { memoryGiB, cpu, timeoutSeconds } = contract.resources;
-    checkResources(contract);
+    checkPush(contract);
 
     this.bundle = new RuntimeBundle(this, "bundle", contract);
     const source = new StorageBucketObject(this, "source", {
@@ -81,35 +79,14 @@ export class EventFunction extends Construct {
     });
     grantBuild(builder, { hospital, repository, source: props.source });
 
-    this.resource = new Cloudfunctions2Function(this, "function", {
-      project: hospital.project,
-      location: hospital.region,
-      name: resourceName(hospital, contract.name),
-      description: props.description,
-      kmsKeyName: props.key.id,
-      labels: dataClass("phi"),
-      buildConfig: {
-        runtime: "nodejs22" satisfies FunctionRuntime,
-        entryPoint: contract.target,
-        serviceAccount: builder.account.id,
-        dockerRepository: repository.id,
-        source: { storageSource: { bucket: props.source.resource.name, object: source.name } },
-      },
-      serviceConfig: {
-        serviceAccountEmail: props.identity.email,
-        ingressSettings: "ALLOW_INTERNAL_ONLY" satisfies FunctionIngress,
-        allTrafficOnLatestRevision: true,
-        availableMemory: `${memoryGiB}Gi`,
-        availableCpu: String(cpu),
-        timeoutSeconds,
-        minInstanceCount: 0,
-        maxInstanceCount: props.maxInstances,
-        // Decoding holds whole images in memory: one at a time, so that the limit on one is the limit on the process.
-        maxInstanceRequestConcurrency: 1,
-        environmentVariables: { ...props.environment },
-      },
+    this.builder = builder;
+    this.repository = repository;
+    this.resource = makeFunction(this, {
+      ...props,
+      code: { bucket: props.source.resource.name, object: source.name },
+      builder,
+      repository,
     });
-    runsAs(this.resource, builder, props.identity);
   }
 
   /** `https://...run.app` */
@@ -171,23 +148,10 @@ function grantBuild(
   });
 }
 
-/** Smallest number of vCPUs for a limit of memory. https://cloud.google.com/run/docs/configuring/services/memory-limits */
-const CPU_FOR_MEMORY = [
-  { aboveGiB: 24, cpu: 8 },
-  { aboveGiB: 16, cpu: 6 },
-  { aboveGiB: 8, cpu: 4 },
-  { aboveGiB: 4, cpu: 2 },
-] as const;
-
 /** A push is answered within ten minutes or delivered again. https://cloud.google.com/pubsub/docs/push */
 export const MAX_ACK_SECONDS = 600;
 
-function checkResources({ name, resources }: RuntimeContract): void {
-  const needed = CPU_FOR_MEMORY.find(({ aboveGiB }) => resources.memoryGiB > aboveGiB);
-  if (needed && resources.cpu < needed.cpu)
-    throw new Error(
-      `The contract of ${name} asks for ${resources.memoryGiB} GiB and ${resources.cpu} CPU: over ${needed.aboveGiB} GiB needs ${needed.cpu} CPUs.`,
-    );
+function checkPush({ name, resources }: RuntimeContract): void {
   if (resources.timeoutSeconds > MAX_ACK_SECONDS)
     throw new Error(
       `The contract of ${name} asks for ${resources.timeoutSeconds} seconds: a Pub/Sub push is delivered again after ${MAX_ACK_SECONDS}.`,

@@ -14,6 +14,7 @@ import { modelsCommand } from "./commands/models";
 import { monitorCommand } from "./commands/monitor";
 import { preprocessCommand } from "./commands/preprocess";
 import { replayCommand } from "./commands/replay";
+import { retrainCommand } from "./commands/retrain";
 import { scoreCommand } from "./commands/score";
 import { serveCommand } from "./commands/serve";
 import { simulateCommand } from "./commands/simulate";
@@ -45,6 +46,7 @@ const COMMANDS = [
   monitorCommand,
   feedbackCommand,
   simulateCommand,
+  retrainCommand,
   deliverCommand,
   forgetCommand,
   modelsCommand,

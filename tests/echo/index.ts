@@ -25,6 +25,7 @@ import { pubsub } from "./services/pubsub";
 import { functions, run } from "./services/run";
 import { secretManager } from "./services/secret-manager";
 import { storage } from "./services/storage";
+import { workflows } from "./services/workflows";
 import { Store } from "./store";
 
 const SERVICES: readonly Service[] = [
@@ -52,6 +53,7 @@ const SERVICES: readonly Service[] = [
   secretManager,
   serviceUsage,
   storage,
+  workflows,
 ];
 
 /** A running echo of Google's APIs: what is written is what is read. */

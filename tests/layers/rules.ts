@@ -40,7 +40,9 @@ const RUNTIME: Readonly<Record<string, readonly string[]>> = {
   train: ["promotion", "tensorflow"],
   features: ["registry", "evaluate", "tensorflow"],
   forget: ["registry", "audit"],
-  cli: [...CAPABILITIES, "gateway", "forget"],
+  // Its steps preprocess and train are given to it by the command line, or done elsewhere in the cloud.
+  retrain: ["registry", "evaluate", "audit"],
+  cli: [...CAPABILITIES, "gateway", "forget", "retrain"],
 };
 
 const PAIRED = ["ingest", "preprocess", "train", "serve"];
@@ -59,6 +61,8 @@ const CONSTRUCTS: Readonly<Record<string, readonly string[]>> = {
   // Its function is called as that of ingest is.
   pacs: ["ingest"],
   deliver: ["pacs"],
+  // It runs the cluster and the machine of these, and is built as the function of ingest is.
+  retrain: ["ingest", "preprocess", "train"],
   // Their work is a step of the workflow that preprocess makes, on the same cluster.
   features: ["preprocess"],
   score: ["preprocess"],
@@ -104,6 +108,11 @@ export const EXCEPTIONS: readonly Exception[] = [
     reason:
       "What an alarm means and what to do has one home; serve shows what monitoring stored, and computes none of it.",
   })),
+  {
+    from: "runtime/cli/commands/retrain.ts",
+    to: "runtime/retrain/contract",
+    reason: "What the options may say: the room's index loads what measures models.",
+  },
   { from: "runtime/cli/", to: "runtime/tensorflow/backend-names", reason: NAMES_ALONE },
   { from: "runtime/train/", to: "runtime/tensorflow/backend-names", reason: NAMES_ALONE },
   {

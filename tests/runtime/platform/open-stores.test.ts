@@ -23,6 +23,7 @@ import { openStores, openTables } from "../../../runtime/platform/open-stores";
 import { GcsStore, OutsideRightsError, openStore, PreconditionFailedError } from "../../../runtime/platform/stores";
 import { TABLES } from "../../../runtime/platform/warehouse";
 import { preprocessContract } from "../../../runtime/preprocess/contract";
+import { retrainContract } from "../../../runtime/retrain/contract";
 import { scoreContract } from "../../../runtime/score/contract";
 import { serveContract } from "../../../runtime/serve/contract";
 import { trainContract } from "../../../runtime/train/contract";
@@ -164,6 +165,7 @@ const CONTRACTS = [
   scoreContract,
   monitorContract,
   trainContract,
+  retrainContract,
   serveContract,
   deliverContract,
   auditContract,

@@ -1,0 +1,87 @@
+import { z } from "zod";
+import { defineContract } from "../platform/contract";
+import { gcsEndpoint, logLevel, wholeNumberVariable } from "../platform/environment";
+
+/**
+ * A retraining, step by step: the local runner and the workflow of the cloud are both made of this list.
+ *
+ * `by`: who does the work in the cloud. The function does what is light; what Spark or a GPU does, the function confirms
+ * once it is done. On a laptop one process does all of it.
+ */
+export const RETRAIN_STEPS = [
+  { name: "snapshot", by: "function", title: "write down which scans count, and the frozen reference set" },
+  { name: "preprocess", by: "cluster", title: "group, split, and make the recipe's pixels" },
+  { name: "train", by: "machine", title: "train a model on the scans of the snapshot" },
+  { name: "evaluate", by: "function", title: "measure it on the untouched test set and on the reference set" },
+  { name: "compare", by: "function", title: "measure the current model on the same scans" },
+  { name: "promote", by: "function", title: "make it the current one, or not" },
+  { name: "record", by: "function", title: "write down what came of it" },
+] as const satisfies readonly RetrainStep[];
+
+interface RetrainStep {
+  readonly name: string;
+  readonly by: "function" | "cluster" | "machine";
+  /** Completes "This step is there to ...". */
+  readonly title: string;
+}
+
+export type RetrainStepName = (typeof RETRAIN_STEPS)[number]["name"];
+
+/** What may start a retraining. A person's word needs no reason. */
+export const TRIGGERS = ["person", "schedule", "labels", "alarm"] as const;
+export type Trigger = (typeof TRIGGERS)[number];
+
+/** When retraining is due without a person: 0 is never. */
+export const RETRAIN_DEFAULTS = { everyDays: 30, newScans: 100 } as const;
+
+/** Seconds without a sign of life after which another runner may go on with a run. */
+export const LEASE_SECONDS = 600;
+
+/** What the function that keeps the state of retraining needs; see {@link RuntimeContract}. */
+export const retrainContract = defineContract({
+  name: "retrain",
+  entry: "runtime/retrain/function.ts",
+  workers: ["runtime/model/answer-worker.ts"],
+  target: "retrain",
+  env: z.object({
+    SEED: wholeNumberVariable(
+      "Decides what evaluation draws by chance; the training machine has its own",
+      0,
+      2 ** 31 - 1,
+      0,
+    ),
+    EVERY_DAYS: wholeNumberVariable(
+      "Days after which a retraining is due; 0: never by itself",
+      0,
+      3650,
+      RETRAIN_DEFAULTS.everyDays,
+    ),
+    NEW_SCANS: wholeNumberVariable(
+      "New labelled scans after which a retraining is due; 0: never by itself",
+      0,
+      1_000_000_000,
+      RETRAIN_DEFAULTS.newScans,
+    ),
+    ON_ALARM: z.enum(["yes", "no"]).default("yes").describe("Whether an alarm of monitoring makes a retraining due."),
+    LOG_LEVEL: logLevel,
+    GCS_API_ENDPOINT: gcsEndpoint,
+  }),
+  reads: [
+    "processed",
+    "models",
+    "reports",
+    "images",
+    "assignments",
+    "monitoring",
+    "features_pca",
+    "pca_fits",
+    "features_deep",
+  ],
+  creates: [],
+  // State, lease and evaluations.
+  writes: ["reports"],
+  replaces: { models: ["current.json"] },
+  appends: ["audit"],
+  health: null,
+  resources: { memoryGiB: 4, cpu: 2, timeoutSeconds: 1800 },
+});

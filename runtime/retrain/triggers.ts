@@ -1,0 +1,98 @@
+import { currentImages } from "../dataset";
+import { LABELS } from "../intake";
+import type { ReadableStore } from "../platform/stores";
+import { MONITORED_DAYS, type Warehouse } from "../platform/warehouse";
+import { currentModel } from "../registry";
+import type { Trigger } from "./contract";
+import { outcomeOf, readRun, runNames } from "./state";
+
+export interface TriggerRules {
+  /** Days after the last retraining; 0: never. */
+  readonly everyDays: number;
+  /** Labelled scans that are new since the last retraining; 0: never. */
+  readonly newScans: number;
+  readonly onAlarm: boolean;
+}
+
+/** Whether a trigger would start a retraining now, and why, as a sentence. */
+export interface TriggerState {
+  readonly trigger: Exclude<Trigger, "person">;
+  readonly fires: boolean;
+  readonly reason: string;
+}
+
+export interface TriggerContext {
+  readonly warehouse: Warehouse;
+  readonly models: ReadableStore;
+  readonly reports: ReadableStore;
+}
+
+const DAY_MS = 86_400_000;
+
+/**
+ * Which triggers would start a retraining now. Each counts from when the last one began, or before the first one from when
+ * the current model was promoted.
+ */
+export async function checkTriggers(
+  { warehouse, models, reports }: TriggerContext,
+  { everyDays, newScans, onAlarm }: TriggerRules,
+  now: Date,
+): Promise<readonly TriggerState[]> {
+  const current = await currentModel(models);
+  const since = (await lastBegin(reports)) ?? current?.promotedAt;
+  if (since === undefined) {
+    const reason = "There is no model yet, so nothing is retrained: npm run train makes the first one.";
+    return (["schedule", "labels", "alarm"] as const).map((trigger) => ({ trigger, fires: false, reason }));
+  }
+  const day = since.slice(0, 10);
+  const days = Math.floor((now.getTime() - Date.parse(since)) / DAY_MS);
+  const schedule: TriggerState = {
+    trigger: "schedule",
+    fires: everyDays > 0 && days >= everyDays,
+    reason: everyDays === 0 ? "It is switched off." : `${days} of ${everyDays} days have passed since ${day}.`,
+  };
+  const isLabelled = (label: string | null) => LABELS.some((one) => one === label);
+  const fresh = (await currentImages(warehouse)).filter(
+    ({ label, ingested_at }) => isLabelled(label) && Date.parse(ingested_at) > Date.parse(since),
+  ).length;
+  const labels: TriggerState = {
+    trigger: "labels",
+    fires: newScans > 0 && fresh >= newScans,
+    reason: newScans === 0 ? "It is switched off." : `${fresh} of ${newScans} labelled scans have come since ${day}.`,
+  };
+  return [schedule, labels, await alarmState(warehouse, current?.model, since, now, onAlarm)];
+}
+
+async function alarmState(
+  warehouse: Warehouse,
+  model: string | undefined,
+  since: string,
+  now: Date,
+  on: boolean,
+): Promise<TriggerState> {
+  if (!on) return { trigger: "alarm", fires: false, reason: "It is switched off." };
+  const from = since.slice(0, 10);
+  const rows =
+    model === undefined ? [] : await warehouse.ask(MONITORED_DAYS, { model, from, to: now.toISOString().slice(0, 10) });
+  // A day is told of again whenever its rows change: an alarm of the first day may be older than the last retraining.
+  const alarm = rows.filter(
+    ({ name, day, computed_at }) => name === "alarm" && (day > from || Date.parse(computed_at) > Date.parse(since)),
+  )[0];
+  return alarm
+    ? {
+        trigger: "alarm",
+        fires: true,
+        reason: `The watch over ${alarm.part ?? "the answers"} rang on ${alarm.day}, after ${from}.`,
+      }
+    : { trigger: "alarm", fires: false, reason: `No watch over ${model ?? "a model"} has rung since ${from}.` };
+}
+
+/** When the last retraining that came to an end, and was not given up, began: ISO 8601. */
+async function lastBegin(reports: ReadableStore): Promise<string | undefined> {
+  for (const run of await runNames(reports)) {
+    const known = await readRun(reports, run);
+    const outcome = outcomeOf(known);
+    if (outcome !== undefined && outcome !== "given-up") return known.begin.at;
+  }
+  return undefined;
+}
