@@ -78,6 +78,8 @@ export const retrainContract = defineContract({
     "features_deep",
   ],
   creates: [],
+  // What is counted before a model is promoted, and where the pointer was.
+  createsBelow: { models: { folders: ["comparisons/", "history/"] } },
   // State, lease and evaluations.
   writes: ["reports"],
   replaces: { models: ["current.json"] },

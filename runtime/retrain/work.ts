@@ -9,13 +9,14 @@ import {
   readShards,
   type ShardRow,
 } from "../dataset";
-import { contender, type EvaluateContext, type Measured, measure, type ScoredImage, TestBench } from "../evaluate";
+import { type EvaluateContext, type Measured, measure, type ScoredImage, TestBench } from "../evaluate";
 import type { Label } from "../intake";
 import { loadClassifier, modelFilesInStore, readMetadata } from "../model";
 import type { Metric } from "../platform/metric";
 import type { ObjectStore, ReadableStore } from "../platform/stores";
 import { IMAGE_FACTS } from "../platform/warehouse";
-import { currentModel, orderTraining, type PointerStore, promote, trainedBy } from "../registry";
+import { considerPromotion, contenderOf } from "../promotion";
+import { currentModel, orderTraining, type PointerStore, trainedBy } from "../registry";
 import { type Reference, type ReferenceScan, readReference, registerReference } from "./reference";
 import type { Outcome, OwnedRun } from "./state";
 
@@ -307,18 +308,19 @@ const short = ({ n, groups, auc, accuracy, recall, specificity }: Measured) => (
 /** How often a pointer that moves meanwhile is met by comparing anew. */
 const TRIES = 3;
 
-/** Makes the model the current one if the registry's rule says so: against whichever is current at that moment. */
+/** Makes the model the current one if the change plan says so: against whichever is current at that moment. */
 export async function promoteOrNot(context: RetrainContext, run: OwnedRun): Promise<z.infer<typeof promotedSchema>> {
-  const { models } = context.workspace.buckets;
+  const { models, reports } = context.workspace.buckets;
   const model = modelOf(run);
   const { champion } = comparedSchema.parse(run.of("compare")?.result);
   const bench = await TestBench.open(context);
-  const measured = async (id: string) => contender((await bench.evaluate(id)).evaluation);
+  const measure = async (id: string) => contenderOf(reports, (await bench.evaluate(id)).evaluation);
   for (let tries = 1; ; tries++) {
     const before = await currentModel(models);
     // What can no longer be undone is done only while nobody else retrains.
     await run.lease.renew();
-    const { current, reason } = await promote(models, await measured(model), measured, "newer");
+    const challenger = await measure(model);
+    const { current, reason } = await considerPromotion({ models, challenger, measure, asker: "program" });
     const after = await currentModel(models);
     const moved = !current && after?.generation !== before?.generation && after?.model !== before?.model;
     if (moved && tries < TRIES) continue;

@@ -41,7 +41,7 @@ const RUNTIME: Readonly<Record<string, readonly string[]>> = {
   features: ["registry", "evaluate", "tensorflow"],
   forget: ["registry", "audit"],
   // Its steps preprocess and train are given to it by the command line, or done elsewhere in the cloud.
-  retrain: ["registry", "evaluate", "audit"],
+  retrain: ["promotion", "audit"],
   cli: [...CAPABILITIES, "gateway", "forget", "retrain"],
 };
 
