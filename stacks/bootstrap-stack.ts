@@ -5,6 +5,7 @@ import { cryptoKeyId, keyRingName, resourceName } from "../constructs/core/namin
 import { ProjectServices } from "../constructs/core/project-services";
 import { removalPolicy } from "../constructs/core/removal";
 import { acknowledge } from "../constructs/policy";
+import { retrainerRole } from "../constructs/retrain";
 import { starterRole } from "../constructs/schedule";
 import { AuditConfig, AuditSink, Budget, DataKey } from "../constructs/security";
 import { AccessLogBucket, SecureBucket } from "../constructs/storage";
@@ -110,6 +111,7 @@ export class BootstrapStack extends BaseStack {
     new AuditConfig(this, "ci-audit", { project, dependsOn: services });
     appenderRole(this, project, services);
     starterRole(this, project, services);
+    retrainerRole(this, project, services);
     new AuditSink(this, "ci-audit-sink", {
       project,
       name: resourceName({ name: "ephemeral" }, "audit"),

@@ -5,7 +5,7 @@ import { ServiceAccountIamMember } from "@cdktf/provider-google/lib/service-acco
 import { Construct } from "constructs";
 import type { ITerraformDependable } from "../constructs/core/cdktf";
 import { Identity } from "../constructs/core/identity";
-import { projectRole, STARTER_ROLE } from "../constructs/core/naming";
+import { projectRole, RETRAINER_ROLE, STARTER_ROLE } from "../constructs/core/naming";
 import { acknowledge } from "../constructs/policy";
 import type { SecureBucket } from "../constructs/storage";
 import { CI_DEPLOYER, type Platform } from "./platform-config";
@@ -40,6 +40,7 @@ const DEPLOY_ROLES = [
   "roles/pubsub.admin",
   "roles/run.admin",
   "roles/storage.admin",
+  "roles/workflows.editor",
 ] as const;
 
 /** Why it has them. */
@@ -54,11 +55,13 @@ export const GRANTABLE_PROJECT_ROLES = [
   "roles/logging.logWriter",
   "roles/monitoring.metricWriter",
   "roles/storage.objectViewer",
+  "roles/workflows.invoker",
 ] as const;
 
 /** The same with the roles that the project has of its own. */
 export const grantable = (project: string, roles: readonly string[] = GRANTABLE_PROJECT_ROLES): readonly string[] => [
   ...roles,
+  projectRole({ project }, RETRAINER_ROLE),
   projectRole({ project }, STARTER_ROLE),
 ];
 

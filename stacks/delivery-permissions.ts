@@ -122,6 +122,9 @@ export const CALLS: Readonly<Record<string, Calls>> = {
   google_storage_bucket_object: readOnly(""),
   // The API counts it as a part of its bucket.
   google_storage_notification: calls("storage.buckets", "update"),
+  google_workflows_workflow: calls("workflows.workflows", "create update delete", {
+    read: "workflows.operations: get",
+  }),
 };
 
 /** The same of what a line may ask for: a hospital that does not is not deployed with these. */

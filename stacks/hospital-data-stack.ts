@@ -6,6 +6,7 @@ import { PROJECT_SERVICES, ProjectServices } from "../constructs/core/project-se
 import { Erasure } from "../constructs/erasure";
 import { PacsStores, pacsServices } from "../constructs/pacs";
 import { acknowledge } from "../constructs/policy";
+import { retrainerRole } from "../constructs/retrain";
 import { starterRole } from "../constructs/schedule";
 import {
   AuditConfig,
@@ -120,6 +121,7 @@ export class HospitalDataStack extends BaseStack {
     const { project, projectNumber, billingAccount, budget, deployer } = hospital;
     new AuditConfig(this, "audit", { project, dependsOn });
     starterRole(this, project, dependsOn);
+    retrainerRole(this, project, dependsOn);
     const sink = new AuditSink(this, "audit-sink", {
       project,
       name: resourceName(hospital, "audit"),

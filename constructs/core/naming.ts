@@ -84,6 +84,9 @@ export const APPENDER_ROLE = "brainTumorAppender";
 /** The role of a project by which a schedule starts workflows. */
 export const STARTER_ROLE = "brainTumorStarter";
 
+/** The role of a project by which the workflow of a retraining makes machines. */
+export const RETRAINER_ROLE = "brainTumorRetrainer";
+
 /** A role of the hospital's own project in full. */
 export const projectRole = (hospital: Pick<HospitalRef, "project">, role: string): string =>
   `projects/${hospital.project}/roles/${role}`;

@@ -1,10 +1,13 @@
 import { CloudRunV2ServiceIamMember } from "@cdktf/provider-google/lib/cloud-run-v2-service-iam-member";
 import type { Cloudfunctions2Function } from "@cdktf/provider-google/lib/cloudfunctions2-function";
-import { ProjectIamCustomRole } from "@cdktf/provider-google/lib/project-iam-custom-role";
+import type { ProjectIamCustomRole } from "@cdktf/provider-google/lib/project-iam-custom-role";
 import { ProjectIamMember } from "@cdktf/provider-google/lib/project-iam-member";
 import { ServiceAccountIamMember } from "@cdktf/provider-google/lib/service-account-iam-member";
+import type { Construct } from "constructs";
+import type { ITerraformDependable } from "../core/cdktf";
 import type { Identity } from "../core/identity";
-import type { HospitalRef } from "../core/naming";
+import { type HospitalRef, projectRole, RETRAINER_ROLE } from "../core/naming";
+import { projectRoleIn } from "../core/project-role";
 
 /** What the workflow asks of Google beside its own function: a cluster's workflow, and one machine at a time. */
 const PERMISSIONS = [
@@ -24,6 +27,21 @@ const PERMISSIONS = [
   "dataproc.workflowTemplates.instantiate",
 ] as const;
 
+/** The role of the workflow's identity. */
+export function retrainerRole(
+  scope: Construct,
+  project: string,
+  dependsOn: readonly ITerraformDependable[] = [],
+): ProjectIamCustomRole {
+  const role = {
+    roleId: RETRAINER_ROLE,
+    title: "Starts what a retraining needs",
+    description: "Starts workflows of Dataproc, and makes and deletes training machines",
+    permissions: PERMISSIONS,
+  };
+  return projectRoleIn(scope, "retrainer", project, role, dependsOn);
+}
+
 export interface WorkflowRights {
   readonly hospital: HospitalRef;
   readonly function: Cloudfunctions2Function;
@@ -33,19 +51,10 @@ export interface WorkflowRights {
 
 /** Everything that the identity of the workflow may do: it reads no scan, no row and no model. */
 export function grantWorkflow(identity: Identity, { hospital, function: called, machines }: WorkflowRights): void {
-  const role = new ProjectIamCustomRole(identity, "role", {
-    project: hospital.project,
-    roleId: "brainTumorRetrainer",
-    title: "Starts what a retraining needs",
-    description: "Starts workflows of Dataproc, and makes and deletes training machines",
-    permissions: [...PERMISSIONS],
-    stage: "GA",
-  });
   new ProjectIamMember(identity, "start", {
     project: hospital.project,
-    role: `projects/${hospital.project}/roles/brainTumorRetrainer`,
+    role: projectRole(hospital, RETRAINER_ROLE),
     member: identity.member,
-    dependsOn: [role],
   });
   // Nobody writes logs for a workflow, and entries are granted on the project only.
   new ProjectIamMember(identity, "log", {

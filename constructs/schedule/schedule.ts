@@ -1,13 +1,14 @@
 import type { DataprocWorkflowTemplate } from "@cdktf/provider-google/lib/dataproc-workflow-template";
-import { ProjectIamCustomRole } from "@cdktf/provider-google/lib/project-iam-custom-role";
+import type { ProjectIamCustomRole } from "@cdktf/provider-google/lib/project-iam-custom-role";
 import { ProjectIamMember } from "@cdktf/provider-google/lib/project-iam-member";
 import { ServiceAccountIamMember } from "@cdktf/provider-google/lib/service-account-iam-member";
 import { Construct } from "constructs";
-import { dependable, type ITerraformDependable } from "../core/cdktf";
+import type { ITerraformDependable } from "../core/cdktf";
 import { longestGapDays } from "../core/cron";
 import { Identity } from "../core/identity";
 import type { MonitoringContribution } from "../core/monitoring";
 import { type HospitalRef, projectRole, resourceName, STARTER_ROLE } from "../core/naming";
+import { projectRoleIn } from "../core/project-role";
 import { ScheduledCall } from "../core/scheduled-call";
 import { NEVER, type ScheduleOf } from "./config";
 import { scheduleMonitoring } from "./monitoring";
@@ -79,23 +80,17 @@ export class Schedule extends Construct {
   }
 }
 
-/**
- * The role of what starts workflows: no other permission of Dataproc. Once a project, as a role that was deleted keeps its
- * name for a week.
- */
+/** The role of what starts workflows: no other permission of Dataproc. */
 export function starterRole(
   scope: Construct,
   project: string,
   dependsOn: readonly ITerraformDependable[] = [],
 ): ProjectIamCustomRole {
-  const role = new ProjectIamCustomRole(scope, "starter", {
-    project,
+  const role = {
     roleId: STARTER_ROLE,
     title: "Starts workflows",
     description: "Starts the workflow templates of the project; it can neither change nor cancel one",
-    stage: "GA",
     permissions: ["dataproc.workflowTemplates.instantiate"],
-  });
-  role.dependsOn = dependsOn.map(dependable);
-  return role;
+  };
+  return projectRoleIn(scope, "starter", project, role, dependsOn);
 }

@@ -98,6 +98,8 @@ describe("the stacks", () => {
       "google_bigquery_table.pca_fits",
       "google_bigquery_table.predictions",
       "google_bigquery_table.quarantine_reasons",
+      "google_bigquery_table.refusals",
+      "google_kms_crypto_key.audit",
       "google_kms_crypto_key.data",
       "google_kms_crypto_key.pseudonym",
       "google_kms_key_ring.hospital",

@@ -98,7 +98,7 @@ describe("the rights of the two identities", () => {
       .map(({ config }) => config.project);
     const may = grantable(String(project), DEPLOY_GRANTS);
     expect(may.filter((role) => !DEPLOY_GRANTS.includes(role))).toEqual([
-      `projects/${project}/roles/brainTumorStarter`,
+      ...["Retrainer", "Starter"].map((name) => `projects/${project}/roles/brainTumor${name}`),
     ]);
     expect(handed.filter((role) => !may.includes(role))).toEqual(["roles/storage.objectViewer"]);
     expect(DEPLOY_GRANTS.filter((role) => /storage|bigquery\.data|owner|editor|admin/i.test(role))).toEqual([]);
@@ -114,6 +114,11 @@ describe("the rights of the two identities", () => {
       brainTumorAppender: ["bigquery.tables.get", "bigquery.tables.updateData"],
       // Of what starts the workflow of the day.
       brainTumorStarter: ["dataproc.workflowTemplates.instantiate"],
+      // Of the workflow that retrains.
+      brainTumorRetrainer: expect.arrayContaining([
+        "compute.instances.create",
+        "dataproc.workflowTemplates.instantiate",
+      ]),
       brainTumorPlan: PLAN_PERMISSIONS,
       brainTumorDeploy: DEPLOY_PERMISSIONS,
     });
@@ -225,8 +230,8 @@ test("the identity that deploys may deploy as every identity of its hospital, un
     stack
       .resources("google_service_account_iam_member")
       .filter(({ config }) => config.role === "roles/iam.serviceAccountUser")
-      // What starts the workflow has its machines run as another: who deploys has no part in that.
-      .filter(({ path }) => !path.endsWith("/schedule/identity/machines"));
+      // What starts a workflow has its machines run as another: who deploys has no part in that.
+      .filter(({ path }) => !path.endsWith("/schedule/identity/machines") && !path.includes("/retrain/starter/as-"));
   expect(users(read("prod-app")).map(({ config }) => config.member)).toEqual(accounts.map(() => member));
   const deployer = "serviceAccount:pipeline@other-project.iam.gserviceaccount.com";
   const own = stackOf(synthesize([{ ...PROD, deployer }]).stacks, "st-anna-app");

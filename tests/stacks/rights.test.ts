@@ -13,6 +13,7 @@ const WORKLOADS = [
   "google_compute_instance_template",
   "google_dataproc_workflow_template",
   "google_pubsub_subscription",
+  "google_workflows_workflow",
 ];
 
 const isWorkload = (address: string) => WORKLOADS.some((type) => address.startsWith(`${type}.`));
@@ -63,7 +64,7 @@ withTierStacks(undefined, (stacks) => {
   test.each(apps)(
     "every workload of $name waits for every grant of its identities, and nothing for itself",
     (stack) => {
-      expect([...resourcesOf(stack).keys()].filter(isWorkload)).toHaveLength(stack.name === "ephemeral-app" ? 7 : 9);
+      expect([...resourcesOf(stack).keys()].filter(isWorkload)).toHaveLength(stack.name === "ephemeral-app" ? 7 : 12);
       expect(unawaited(stack)).toEqual([]);
       const resources = resourcesOf(stack);
       expect([...resources.keys()].filter((address) => waitsFor(address, resources).has(address))).toEqual([]);

@@ -10,6 +10,7 @@ const stacks = synthesize([{ ...PROD, gateway: { principal: PRINCIPAL } }]).stac
 const all = [...stacks.values()];
 const app = stackOf(stacks, "st-anna-app");
 const LANDING = "mri-st-anna-st-anna-landing";
+const REPORTS = "mri-st-anna-st-anna-reports";
 const below = `resource.name.startsWith("projects/_/buckets/${LANDING}/objects/${GATEWAY_FOLDER}")`;
 
 test("the account adds and reads below its own folder, computes pseudonyms, and may do nothing else", () => {
@@ -27,6 +28,7 @@ test("the account adds and reads below its own folder, computes pseudonyms, and 
     ["google_service_account_iam_member", "roles/iam.workloadIdentityUser", undefined],
     ["google_storage_bucket_iam_member", "roles/storage.objectCreator", below],
     ["google_storage_bucket_iam_member", "roles/storage.objectViewer", below],
+    ["google_storage_bucket_iam_member", "roles/storage.objectViewer", readsBelow(REPORTS, ["studies/"]).expression],
   ]);
   expect(belowFolders(LANDING, [GATEWAY_FOLDER]).expression).toBe(below);
   expect(readsBelow(LANDING, [GATEWAY_FOLDER]).expression).toBe(below);
