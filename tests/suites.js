@@ -19,6 +19,7 @@ const LONGEST = [
   "tests/browser/real-server.test.ts",
   "tests/browser/dashboard.test.ts",
   "tests/tools/rollout/rollout.test.ts",
+  "tests/runtime/retrain/retrain.test.ts",
   "tests/runtime/platform/warehouse/questions.test.ts",
   "tests/runtime/train/trainer.test.ts",
   "tests/runtime/cli/models.test.ts",

@@ -49,12 +49,12 @@ test("the doctor misses the API and its identity where the line asks for them al
   expect(await apis(subject(plain, without))).toMatchObject([{ status: "ok" }]);
   expect(await apis(subject(asking, without))).toMatchObject([{ status: "failed", says: `1 are off: ${API}.` }]);
   const [missing] = await agents(subject(asking, without));
-  expect(missing?.says).toMatch(/^Nothing shows that 9 of 9 exist: .*, healthcare\.$/);
+  expect(missing?.says).toMatch(/^Nothing shows that 10 of 10 exist: .*, healthcare\.$/);
   const [other] = await agents(subject(plain, without));
   expect(other?.says).not.toContain("healthcare");
   const all: Runner = () =>
     JSON.stringify({ bindings: [{ role: "r", members: [serviceAgentMember(asking, "healthcare")] }] });
-  expect((await agents(subject(asking, all)))[0]?.says).toMatch(/^Nothing shows that 8 of 9 exist: (?!.*healthcare)/);
+  expect((await agents(subject(asking, all)))[0]?.says).toMatch(/^Nothing shows that 9 of 10 exist: (?!.*healthcare)/);
 });
 
 test("the doctor reads a store's policy, and says who is missing there", async () => {

@@ -45,6 +45,7 @@ const POLICIES: readonly (readonly [RegExp, string, string])[] = [
   [/^gcloud pubsub topics get-iam-policy (\S+) --project=example-prod /, "google_pubsub_topic_iam_member", "topic"],
   [/^gcloud pubsub subscriptions get-iam-policy (\S+) /, "google_pubsub_subscription_iam_member", "subscription"],
   [/^gcloud run services get-iam-policy (\S+) --region=europe/, "google_cloud_run_v2_service_iam_member", "name"],
+  [/^gcloud run jobs get-iam-policy (\S+) --region=europe/, "google_cloud_run_v2_job_iam_member", "name"],
   [
     /^bq get-iam-policy --table=true example-prod:brain_tumor_prod\.(\S+) /,
     "google_bigquery_table_iam_member",
@@ -101,9 +102,10 @@ function google(own: Readonly<Record<string, unknown>> = {}, takenAway: (grant: 
     [/^gcloud kms keys versions describe/, () => ({ state: "ENABLED" })],
     [/^gcloud kms keys describe \S+\/data /, () => ({ purpose: "ENCRYPT_DECRYPT", primary: { state: "ENABLED" } })],
     [/^gcloud kms keys describe \S+\/pseudonym /, () => ({ purpose: "MAC" })],
+    [/^gcloud kms keys describe \S+\/audit /, () => ({ purpose: "ASYMMETRIC_SIGN" })],
     [/^gcloud artifacts docker images describe \S+@(\S+)/, (digest) => ({ image_summary: { digest } })],
     [
-      /^gcloud functions describe prod-ingest --region=europe-west4 --project=example-prod --v2/,
+      /^gcloud functions describe prod-(?:ingest|retrain) --region=europe-west4 --project=example-prod --v2/,
       () => ({ state: "ACTIVE" }),
     ],
     [
@@ -267,7 +269,7 @@ describe("npm run doctor", () => {
     ],
     [
       "a pseudonym key version that is off",
-      { "versions describe": { state: "DISABLED" } },
+      { "cryptoKeys/pseudonym/cryptoKeyVersions": { state: "DISABLED" } },
       ["key brain-tumor-prod/pseudonym/1"],
       "restore",
     ],
@@ -296,7 +298,7 @@ describe("npm run doctor", () => {
     ],
     [
       "a function that failed",
-      { "functions describe": { state: "FAILED" } },
+      { "functions describe prod-ingest": { state: "FAILED" } },
       ["function prod-ingest"],
       "deploy prod-app",
     ],
@@ -393,7 +395,9 @@ describe("npm run doctor", () => {
   });
 
   test("prints a line each, with what to do below it", async () => {
-    expect(await doctor(["prod", ...STACKS], outside(google({ "functions describe": refused }).run))).toBe(1);
+    expect(await doctor(["prod", ...STACKS], outside(google({ "functions describe prod-ingest": refused }).run))).toBe(
+      1,
+    );
     expect(printed()).toMatch(/^ok +project /m);
     expect(printed()).toMatch(
       /^failed +function prod-ingest +It is not there\.\n +-> npm run cdktf -- deploy prod-app$/m,

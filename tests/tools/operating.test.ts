@@ -285,7 +285,7 @@ describe("npm run cost", () => {
       expect.arrayContaining([
         expect.stringMatching(/^Dataproc: 31 runs of/),
         expect.stringMatching(/^Cloud Run: 73\d seals of the log/),
-        "Cloud Scheduler: 2 schedules",
+        "Cloud Scheduler: 3 schedules",
         expect.stringMatching(/^Cloud Monitoring: \d+ log metrics/),
       ]),
     );

@@ -39,7 +39,11 @@ export const keys: Check = ({ hospital, declared, dry, run }) => {
     if (isVersion)
       return found.state === "ENABLED"
         ? ok(check, "The version is enabled.")
-        : failed(check, `The version is ${found.state}: nothing new can be pseudonymised.`, restore(name));
+        : failed(
+            check,
+            `The version is ${found.state}: it computes no new pseudonym, or seals nothing.`,
+            restore(name),
+          );
     // A key that signs has no primary version: its user names one.
     if (found.purpose !== "ENCRYPT_DECRYPT") return ok(check, `It is there (${found.purpose}).`);
     return found.primary?.state === "ENABLED"

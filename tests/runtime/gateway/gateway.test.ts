@@ -186,6 +186,9 @@ for name in sys.argv[1:]:
     sex: null,
     accession: PLANTED.accession,
     studyUid: "1.2.826.0.1.3680043.9.1",
+    studyDate: "20240229",
+    studyTime: null,
+    studyId: null,
     seriesUid: "1.2.826.0.1.3680043.9.2",
   });
   for (const name of readdirSync(home("mapping"))) expect(statSync(home("mapping", name)).mode & 0o777).toBe(0o600);

@@ -306,12 +306,12 @@ test("what may pass is tried again, what is refused is given up with its reason,
     `dicom://ARCHIVE@127.0.0.1:${pacs.port}`,
     `mllp://127.0.0.1:${ris.port}`,
   ]);
-  await until(() => files("dead").length === 1 && pacs.lines.length > 1);
+  await until(() => files("dead").length >= 1 && pacs.lines.length > 1);
   expect(pacs.lines.every((line) => line.startsWith("a700 "))).toBe(true);
   status = 201;
   rmSync(join(pacs.folder, "status"));
   // A receiver that says nothing is left when the gateway stops, and asked again after.
-  await until(() => files("sent").length === 2 && ris.messages.length === 2);
+  await until(() => files("sent").length >= 2 && ris.messages.length >= 2);
   await stopAll();
   await start([`mllp://127.0.0.1:${ris.port}`]);
   await until(() => files("sent").length === 3);
