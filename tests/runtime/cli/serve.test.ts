@@ -127,7 +127,7 @@ test("every script of a program gives its place to it: a shell between would kee
     readonly scripts: Readonly<Record<string, string>>;
   };
   // These end with a test runner or the compiler: nobody sends them a signal that has to arrive.
-  const { prepack: _packing, test: _tests, "test:nodes": _onNodes, ...offered } = scripts;
+  const { prepack: _packing, test: _tests, "test:e2e": _whole, "test:nodes": _onNodes, ...offered } = scripts;
   const programs = Object.entries(offered).filter(([, script]) => script.includes("node dist/"));
   expect(programs.map(([name]) => name)).toEqual(expect.arrayContaining(["demo", "ingest", "train", "serve"]));
   for (const [, script] of programs)
