@@ -42,7 +42,17 @@ describe("docs/configuration.md", () => {
 
   test("has every key that a hospital's line may have, and no other", () => {
     const flat = allowedKeys(() => parseHospitals([{ ...LINE, tier: "prod", zzzzzz: 1 }]));
-    const nested = ["network", "gateway", "ingest", "preprocess", "schedule", "train", "serve", "objectives"];
+    const nested = [
+      "network",
+      "gateway",
+      "ingest",
+      "preprocess",
+      "schedule",
+      "train",
+      "serve",
+      "objectives",
+      "retraining",
+    ];
     const keys = flat.flatMap((key) =>
       nested.includes(key)
         ? allowedKeys(() => parseHospitals([{ ...LINE, tier: "prod", [key]: { zzzzzz: 1 } }])).map(
