@@ -1,6 +1,7 @@
 """Batch scoring on Spark: the answers of the current model for every curated picture that it has not seen.
 
-Rows go to the table `predictions`, answers of whole studies below `studies/` of the reports. Prints the counts as one line of JSON.
+Rows go to the table `predictions`, answers of whole studies below `studies/` of the reports. Prints the counts as one
+line of JSON.
 """
 
 from __future__ import annotations

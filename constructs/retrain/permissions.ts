@@ -49,7 +49,10 @@ export interface WorkflowRights {
   readonly machines: Readonly<Record<string, Identity>>;
 }
 
-/** Everything that the identity of the workflow may do: it reads no scan, no row and no model. */
+/**
+ * Everything that the identity of the workflow may do. It reads no scan, no row and no model itself; what it makes machines of
+ * does, and whoever can change the workflow decides what they run.
+ */
 export function grantWorkflow(identity: Identity, { hospital, function: called, machines }: WorkflowRights): void {
   new ProjectIamMember(identity, "start", {
     project: hospital.project,

@@ -141,7 +141,7 @@ class Sealer {
     if (this.archive) await this.catchUp(this.archive, known);
     const until = now();
     await sleep(waitMs, undefined, signal ? { signal } : {});
-    const { found, unreadable } = await this.unsealed();
+    const { found, unreadable } = await this.unsealed(checkpoint?.size ?? 0);
     const horizon = checkpoint?.through;
     // By its oldest row: with one of now, none of an earlier time comes in.
     const isLate = ({ oldest }: Batch) => horizon !== undefined && Date.parse(oldest) <= Date.parse(horizon);
@@ -216,9 +216,12 @@ class Sealer {
     }
   }
 
-  private async unsealed(): Promise<{ readonly found: readonly Batch[]; readonly unreadable: readonly string[] }> {
+  /** @param size leaves of the log */
+  private async unsealed(
+    size: number,
+  ): Promise<{ readonly found: readonly Batch[]; readonly unreadable: readonly string[] }> {
     const { warehouse, progress, signal } = this.options;
-    const sealed = await this.sealed();
+    const sealed = await this.sealed(size);
     const found: Batch[] = [];
     const unreadable: string[] = [];
     for (const table of SEALED_TABLE_NAMES) {
@@ -235,10 +238,20 @@ class Sealer {
     return { found, unreadable };
   }
 
-  private async sealed(): Promise<ReadonlySet<string>> {
+  /** @throws {RolledBackLog} if it is not known of every leaf which row it is of: rows would be sealed a second time, for good */
+  private async sealed(size: number): Promise<ReadonlySet<string>> {
     const sealed = new Set<string>();
+    let known = 0;
     for (const from of await this.plans.all())
-      for (const leaf of (await this.plans.read(from))?.leaves ?? []) sealed.add(lateSubject(leaf));
+      for (const leaf of (await this.plans.read(from))?.leaves ?? []) {
+        sealed.add(lateSubject(leaf));
+        known++;
+      }
+    if (known < size)
+      throw new RolledBackLog(
+        `What says which row a leaf is of is missing for ${size - known} of ${size} leaves: files below audit/seals/ are gone. Nothing was sealed. ` +
+          'Put them back; or begin another log: docs/audit.md, "Beginning anew".',
+      );
     return sealed;
   }
 

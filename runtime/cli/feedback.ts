@@ -1,4 +1,4 @@
-import { readFile } from "node:fs/promises";
+import { readFile, stat } from "node:fs/promises";
 import { type FeedbackTable, LOCAL_PSEUDONYM_KEY, openIdentities, parseFeedback } from "../intake";
 import { ConfigurationError } from "../platform/config";
 import { occupying } from "../platform/occupancy";
@@ -63,10 +63,19 @@ async function at(
   }
 }
 
+/** Some hundred thousand lines. */
+const MAX_BYTES = 64 * 2 ** 20;
+
 async function contentOf(file: string): Promise<Buffer> {
   try {
+    const { size } = await stat(file);
+    if (size > MAX_BYTES)
+      throw new ConfigurationError("The table of feedback", [
+        `--file ${file} has ${size} bytes; more than ${MAX_BYTES} are not read. Give it in parts.`,
+      ]);
     return await readFile(file);
   } catch (error) {
+    if (error instanceof ConfigurationError) throw error;
     const { code } = error as NodeJS.ErrnoException;
     const why = code === "ENOENT" ? "is not there" : code === "EISDIR" ? "is a folder" : `cannot be read (${code})`;
     throw new ConfigurationError("The table of feedback", [

@@ -145,9 +145,11 @@ function peopleOf(samePerson: readonly (readonly string[])[]): (who: string) => 
  * nothing either. Nobody stands behind a program's account.
  */
 export function personOf(who: string): string | undefined {
-  const address = who.normalize("NFKC").trim().toLowerCase();
+  const address = who.normalize("NFKC").trim().toLowerCase().replace(/\.$/, "");
   const at = address.lastIndexOf("@");
   if (at < 0) return address === "" ? undefined : address;
+  // Letters that look alike are no second person: the service lets nobody in by such an address.
+  if (!/^[!-~]+$/.test(address) || address.includes('"')) return undefined;
   const domain = address.slice(at + 1).replace(/^googlemail\.com$/, "gmail.com");
   if (domain.endsWith("gserviceaccount.com")) return undefined;
   const local = address.slice(0, at).replace(/\+.*$/, "");

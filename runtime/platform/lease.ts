@@ -170,10 +170,13 @@ export class Lease {
 }
 
 /** Who has the lease, and until when, by the store's clock. */
+/** However long its holder wrote down: nobody is kept out for good. */
+const MOST_MS = 3_600_000;
+
 async function heldBy(store: ReadableStore, { name, updated }: ObjectInfo) {
   const holder = await readHolder(store, name);
   if (!holder || isDead(holder)) return undefined;
-  const until = new Date(Date.parse(updated) + holder.lastsMs);
+  const until = new Date(Date.parse(updated) + Math.min(holder.lastsMs, MOST_MS));
   return until.getTime() > Date.now() ? { owner: holder.owner, until: until.toISOString() } : undefined;
 }
 

@@ -1,3 +1,4 @@
+import { UnusableModelError } from "../model";
 import type { ReadableStore } from "../platform/stores";
 import { currentModel, type PointerStore, setCurrent, updateVerdict } from "../registry";
 import { type ChangePlan, changePlan } from "./change-plan";
@@ -18,8 +19,8 @@ export interface Promotion extends Decision {
  * model that is current already, what was decided at its promotion stands. A process that is killed at any point and
  * started again decides the same, and has counted once.
  *
- * @param options.measure gives the current model's result on the challenger's test set; a champion for which it throws counts
- *   as one that cannot be measured
+ * @param options.measure gives the current model's result on the challenger's test set; a champion for which it throws an
+ *   {@link UnusableModelError} counts as one that cannot be measured, any other error is passed on
  * @param options.asker whether a program asks, or a person, who may do more of what the plan names
  * @param options.plan default: the one that this program was built with
  * @throws {RangeError} if the two were measured on different test sets, or cannot be compared scan by scan
@@ -43,6 +44,8 @@ export async function considerPromotion(options: {
   let champion: Contender | Unmeasured | undefined;
   if (seen) {
     champion = await measure(seen.model).catch((error: Error) => {
+      // What fails for another reason, as a store that is away, says nothing of the champion.
+      if (!(error instanceof UnusableModelError)) throw error;
       notes.push(`The current model ${seen.model} cannot be measured: ${error.message}`);
       return { model: seen.model, verdict: seen.verdict, testSet: null };
     });

@@ -1,5 +1,5 @@
 import { contender, type Evaluation, readScans, type ScoredScan } from "../evaluate";
-import { type ModelMetadata, modelFilesInStore, readMetadata, type Verdict } from "../model";
+import { type ModelMetadata, modelFilesInStore, readMetadata, UnusableModelError, type Verdict } from "../model";
 import type { ReadableStore } from "../platform/stores";
 import type { ChangePlan, Clause } from "./change-plan";
 import { comparePaired, describeResult, type PairedComparison, pText } from "./compare";
@@ -189,6 +189,9 @@ async function changesOutside(
 ) {
   const of = (id: string): Promise<ModelMetadata> => readMetadata(modelFilesInStore(models, id));
   // A champion that cannot be read any more bounds nothing.
-  const its = await of(champion).catch(() => undefined);
+  const its = await of(champion).catch((error: unknown) => {
+    if (error instanceof UnusableModelError) return undefined;
+    throw error;
+  });
   return its && outsidePlan(await of(challenger), its, plan, asker);
 }

@@ -15,8 +15,8 @@ const countedSchema = z.object({
   /** Counts from 1. */
   number: z.number().int(),
   /** What p may be at most: the comparison's own share of the budget, and what was passed on to it. */
-  level: z.number(),
-  share: z.number(),
+  level: z.number().min(0).max(1),
+  share: z.number().min(0).max(1),
   plan: z.number(),
   /** ISO 8601. */
   at: z.string(),
@@ -83,14 +83,16 @@ export class Ledger {
     plan: Pick<ChangePlan, "version" | "comparison">,
   ): Promise<Ledger> {
     const sketch = sketchOf(groups);
-    let nearest: { folder: string; share: number } | undefined;
+    let fullest: { ledger: Ledger; counted: number } | undefined;
     for (const folder of await foldersIn(store)) {
-      const share = newShare(sketch, setSchema.parse(await readJson(store, `${folder}${SET}`)));
-      if (share <= plan.comparison.renewal && share < (nearest?.share ?? 2)) nearest = { folder, share };
+      const set = await readJson(store, `${folder}${SET}`, setSchema);
+      if (set === undefined || newShare(sketch, set) > plan.comparison.renewal) continue;
+      const ledger = Ledger.below(store, folder, plan);
+      const counted = (await ledger.entries()).length;
+      // Of several the one with the most: whoever adds an empty one wins nothing.
+      if (counted > (fullest?.counted ?? -1)) fullest = { ledger, counted };
     }
-    return nearest
-      ? new Ledger(store, nearest.folder, undefined, plan)
-      : new Ledger(store, `${COMPARISONS_FOLDER}${testSet.slice(0, 32)}/`, sketch, plan);
+    return fullest ? fullest.ledger : new Ledger(store, `${COMPARISONS_FOLDER}${testSet.slice(0, 32)}/`, sketch, plan);
   }
 
   static below(store: ReadableStore, folder: string, plan: Pick<ChangePlan, "version" | "comparison">): Ledger {
@@ -101,13 +103,9 @@ export class Ledger {
   async entries(): Promise<readonly LedgerEntry[]> {
     const entries: LedgerEntry[] = [];
     for (let number = 1; ; number++) {
-      const counted = await readJson(this.store, this.nameOf(number));
+      const counted = await readJson(this.store, this.nameOf(number), countedSchema);
       if (counted === undefined) return entries;
-      const result = await readJson(this.store, this.nameOf(number, ".result"));
-      entries.push({
-        counted: countedSchema.parse(counted),
-        result: result === undefined ? undefined : resultSchema.parse(result),
-      });
+      entries.push({ counted, result: await readJson(this.store, this.nameOf(number, ".result"), resultSchema) });
     }
   }
 
@@ -146,8 +144,12 @@ export class Ledger {
     const spent = entries.reduce((sum, { counted }) => sum + counted.share, 0);
     // A plan with a smaller budget leaves no more than that.
     const share = Math.max(0, Math.min(budget * shareOf(number, most), budget - spent));
-    const before = entries.at(-1);
-    const level = share === 0 ? 0 : share + (before?.result?.better ? before.counted.level : 0);
+    // Made of the shares alone: a level that somebody wrote down is not believed.
+    const passedOn = entries.reduce(
+      (level, { counted, result }) => (result?.better ? Math.min(budget, level + counted.share) : 0),
+      0,
+    );
+    const level = share === 0 ? 0 : Math.min(budget, share + passedOn);
     return { ...pair, number, level, share, plan: this.plan.version, at: now.toISOString() };
   }
 
@@ -173,8 +175,16 @@ async function foldersIn(store: ReadableStore): Promise<string[]> {
   return [...folders];
 }
 
-async function readJson(store: ReadableStore, name: string): Promise<unknown> {
-  return (await store.stat(name)) ? JSON.parse((await store.read(name)).toString("utf8")) : undefined;
+async function readJson<T>(store: ReadableStore, name: string, schema: z.ZodType<T>): Promise<T | undefined> {
+  if (!(await store.stat(name))) return undefined;
+  try {
+    return schema.parse(JSON.parse((await store.read(name)).toString("utf8")));
+  } catch (error) {
+    throw new Error(
+      `${store.uri}/${name} is not what counts a comparison: it was damaged, or another wrote it. Put its first generation back, or take it away if nobody compared anything.`,
+      { cause: error },
+    );
+  }
 }
 
 /** @returns false if there is one already */

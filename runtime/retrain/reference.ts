@@ -1,9 +1,9 @@
-import { createHash } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import { z } from "zod";
 import { type CreatableStore, type ReadableStore, tryToCreate } from "../platform/stores";
 import { RETRAINING } from "../registry";
 
-const REFERENCE = `${RETRAINING}reference.json`;
+const REFERENCE = `${RETRAINING}reference.ndjson`;
 
 const scanSchema = z.object({
   id: z.string(),
@@ -14,42 +14,60 @@ const scanSchema = z.object({
 });
 export type ReferenceScan = z.infer<typeof scanSchema>;
 
-const referenceSchema = z.object({
-  /** Names the set: SHA-256 over its scans. */
+const headSchema = z.object({
+  /** Names the set: SHA-256 over the hashes of its scans. */
   digest: z.string(),
   /** ISO 8601. */
   registeredAt: z.string(),
-  /** Ascending by id. */
-  scans: z.array(scanSchema).min(1),
+  /** One a scan, ascending. */
+  hashes: z.array(z.string()).min(1),
 });
+/** The salt goes with a scan that is forgotten: its hash, which stays, then tells nothing of it. */
+const lineSchema = scanSchema.extend({ salt: z.string() });
+type Line = z.infer<typeof lineSchema>;
+
 /**
  * The frozen reference set: scans on which every model is measured as long as this hospital retrains, while the test set
  * grows. It is the test split as it was when it was registered: ids, hashes of pixels, labels and groups, written once
- * and named by a hash of them. None of it is ever trained on, nor is anything of one of its groups.
+ * and named by a hash of them. None of it is ever trained on, nor is anything of one of its groups. A scan that is forgotten
+ * is taken out of it; that there was one is still known.
  */
-export type Reference = z.infer<typeof referenceSchema>;
+export interface Reference extends Pick<z.infer<typeof headSchema>, "digest" | "registeredAt"> {
+  /** How many were registered. */
+  readonly registered: number;
+  /** Those that were not forgotten since, ascending by id. */
+  readonly scans: readonly ReferenceScan[];
+}
 
 /** The reference set is not what was registered. */
 export class ChangedReferenceError extends Error {}
 
-export const referenceDigest = (scans: readonly ReferenceScan[]): string =>
-  createHash("sha256")
-    .update(scans.map(({ id, sha256, label, group }) => JSON.stringify([id, sha256, label, group])).join("\n"))
-    .digest("hex");
+const sha256 = (text: string): string => createHash("sha256").update(text).digest("hex");
+const hashOf = ({ id, sha256: pixels, label, group, salt }: Line): string =>
+  sha256(JSON.stringify([id, pixels, label, group, salt]));
+const digestOf = (hashes: readonly string[]): string => sha256(hashes.join("\n"));
 
 /**
  * The reference set; undefined before there is one.
- * @throws {ChangedReferenceError} if its scans are not those that its hash names
+ * @throws {ChangedReferenceError} if its scans are not among those that its hash names
  */
 export async function readReference(reports: ReadableStore): Promise<Reference | undefined> {
   if (!(await reports.stat(REFERENCE))) return undefined;
-  const { data } = referenceSchema.safeParse(parsed((await reports.read(REFERENCE)).toString("utf8")));
-  if (!data || referenceDigest(data.scans) !== data.digest)
+  const text = (await reports.read(REFERENCE)).toString("utf8");
+  const [first, ...others] = text.split("\n").filter((line) => line !== "");
+  const head = headSchema.safeParse(parsed(first ?? "")).data;
+  const lines = z.array(lineSchema).safeParse(others.map(parsed)).data;
+  const hashes = new Set(head?.hashes);
+  if (!head || !lines || digestOf(head.hashes) !== head.digest || !lines.every((line) => hashes.delete(hashOf(line))))
     throw new ChangedReferenceError(
       `${reports.uri}/${REFERENCE} was changed after it was registered: its scans are not those that its hash names. ` +
         "Put its first generation back; models measured on another set cannot be compared with those before.",
     );
-  return data;
+  const { digest, registeredAt } = head;
+  return {
+    ...{ digest, registeredAt, registered: head.hashes.length },
+    scans: lines.map(({ salt: _, ...scan }) => scan),
+  };
 }
 
 /** Registers the reference set, once. @returns the one that is registered, this or an earlier one */
@@ -58,12 +76,14 @@ export async function registerReference(
   scans: readonly ReferenceScan[],
   now: Date,
 ): Promise<Reference> {
-  const sorted = [...scans].sort((a, b) => (a.id < b.id ? -1 : 1));
-  const reference: Reference = { digest: referenceDigest(sorted), registeredAt: now.toISOString(), scans: sorted };
-  const created = await tryToCreate(reports, REFERENCE, `${JSON.stringify(reference)}\n`, {
-    contentType: "application/json",
-  });
-  return created ? reference : ((await readReference(reports)) as Reference);
+  const lines = [...scans]
+    .sort((a, b) => (a.id < b.id ? -1 : 1))
+    .map((scan): Line => ({ ...scan, salt: randomBytes(16).toString("hex") }));
+  const hashes = lines.map(hashOf).sort();
+  const head = { digest: digestOf(hashes), registeredAt: now.toISOString(), hashes };
+  const text = [head, ...lines].map((line) => `${JSON.stringify(line)}\n`).join("");
+  await tryToCreate(reports, REFERENCE, text, { contentType: "application/x-ndjson" });
+  return (await readReference(reports)) as Reference;
 }
 
 function parsed(text: string): unknown {

@@ -3,6 +3,7 @@ import { z } from "zod";
 import { Lease, type LeaseTaken } from "../platform/lease";
 import { type ObjectStore, type ReadableStore, tryToCreate } from "../platform/stores";
 import { RETRAINING, RUN_NAME } from "../registry";
+
 import { LEASE_SECONDS, RETRAIN_STEPS, type RetrainStepName, TRIGGERS } from "./contract";
 
 /*
@@ -69,20 +70,31 @@ const at = (run: string, name: string) => `${RETRAINING}${run}/${name}`;
 const json = (value: unknown) => `${JSON.stringify(value, null, 2)}\n`;
 const AS_JSON = { contentType: "application/json" };
 
+const DAY_MS = 86_400_000;
+
 /** Runs, the newest first. */
 export async function runNames(reports: ReadableStore): Promise<string[]> {
   const names = new Set<string>();
+  const latest = nameOf(new Date(Date.now() + DAY_MS));
   for await (const { name } of reports.listAll(RETRAINING)) {
     const [run = "", file] = name.slice(RETRAINING.length).split("/");
-    if (file === "begin.json" && RUN_NAME.test(run)) names.add(run);
+    // One that is yet to come was named by a clock that was wrong, or by somebody who wants to be the newest for good.
+    if (file === "begin.json" && RUN_NAME.test(run) && run < latest) names.add(run);
   }
   return [...names].sort().reverse();
 }
 
 /** What is known of a run, and counts. */
 export async function readRun(reports: ReadableStore, run: string): Promise<KnownRun> {
-  const parsed = async <T>(name: string, schema: z.ZodType<T>) =>
-    schema.parse(JSON.parse((await reports.read(at(run, name))).toString("utf8")));
+  const parsed = async <T>(name: string, schema: z.ZodType<T>) => {
+    try {
+      return schema.parse(JSON.parse((await reports.read(at(run, name))).toString("utf8")));
+    } catch (error) {
+      throw new Error(`${reports.uri}/${at(run, name)} is damaged: put its first generation back, or take it away.`, {
+        cause: error,
+      });
+    }
+  };
   const owners: z.infer<typeof ownerSchema>[] = [];
   const objects: string[] = [];
   for await (const { name } of reports.listAll(`${RETRAINING}${run}/`)) {

@@ -292,7 +292,7 @@ async function onSets({ workspace, seed, signal }: RetrainContext, run: OwnedRun
     const { threshold } = classifier.metadata;
     const measured = (images: readonly ScoredImage[]) =>
       images.length > 0 ? short(measure(images, threshold, seed)) : null;
-    return { model, test: measured(test), reference: measured(held), gone: frozen.size - held.length };
+    return { model, test: measured(test), reference: measured(held), gone: (reference?.registered ?? 0) - held.length };
   } finally {
     await classifier.dispose();
   }

@@ -101,7 +101,7 @@ async function sealWorkspace({ key, wait, late, json, ...places }: SealFlags): P
   } catch (error) {
     if (error instanceof ForgedPlan) {
       fail(
-        `${error.message} Nothing was sealed: take that file away, and see with npm run audit -- verify what else was changed.`,
+        `${error.message} Nothing was sealed. Leave the file where it is; npm run audit -- verify says what else was changed, and docs/audit.md, "Beginning anew", what to do with a log of an earlier version.`,
         json,
       );
       return;

@@ -45,7 +45,7 @@ export function feedbackCommand(): Command {
 /** Addresses are one whatever the case, as in the service. */
 function whoOf(text: string): string {
   const who = text.trim().toLowerCase();
-  if (who === "local" || /^[^@\s\p{Cc}]{1,64}@[^@\s\p{Cc}]{1,190}$/u.test(who)) return who;
+  if (who === "local" || /^[\w.!#$%&'*+/=?^`{|}~-]{1,64}@[a-z0-9-]+(?:\.[a-z0-9-]+)*$/.test(who)) return who;
   throw new InvalidArgumentError(`"${text.slice(0, 80)}" is no address, such as ann@hospital.org.`);
 }
 

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { NOT_EVALUATED, type Verdict } from "../../../runtime/model";
+import { NOT_EVALUATED, UnusableModelError, type Verdict } from "../../../runtime/model";
 import { ConfigurationError } from "../../../runtime/platform/config";
 import { mixSeed } from "../../../runtime/platform/random";
 import type { ObjectStore } from "../../../runtime/platform/stores/object-store";
@@ -47,7 +47,7 @@ const describeModel = (id: string, more: object = {}) =>
   models.write(`${id}/metadata.json`, JSON.stringify({ ...METADATA, id, ...more }));
 
 const never = () => Promise.reject(new Error("not asked for"));
-const broken = () => Promise.reject(new Error("weights.bin is damaged"));
+const broken = () => Promise.reject(new UnusableModelError("models/one", "damaged-file", "weights.bin is damaged"));
 const consider = (
   challenger: Contender,
   measure: (model: string) => Promise<Contender>,
@@ -116,6 +116,13 @@ describe("fitness before AUC", () => {
     });
     await champion("old", NOT_EVALUATED);
     expect((await consider(contender("four", 0.9, PHANTOMS), broken)).promoted).toBe(true);
+  });
+
+  it("learns nothing of a champion from a store that is away", async () => {
+    await champion("one");
+    const away = () => Promise.reject(new Error("503"));
+    await expect(consider(contender("two", 0.99), away)).rejects.toThrow("503");
+    expect((await currentModel(models))?.model).toBe("one");
   });
 });
 

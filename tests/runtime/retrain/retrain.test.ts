@@ -78,8 +78,11 @@ test("retrains end to end: every step once, the reference set frozen, the model 
   expect(current.model).toBe(whole.recorded.model);
   expect(JSON.parse(readFileSync(join(out, "summary.json"), "utf8")).promotion.current).toBe(true);
   expect(await rowsOf(out)).toEqual([`retrain-${whole.run}`]);
-  const reference = JSON.parse(readFileSync(join(out, "reports", RETRAINING, "reference.json"), "utf8"));
-  expect(reference.scans).toHaveLength(2);
+  const reference = readFileSync(join(out, "reports", RETRAINING, "reference.ndjson"), "utf8")
+    .trimEnd()
+    .split("\n");
+  // The first line names the set.
+  expect(reference).toHaveLength(3);
 
   // The same scans again are the same model: nothing is trained, and nothing is promoted.
   const again = run(out, "--seed", "3").answer.report as RetrainReport;
@@ -88,10 +91,14 @@ test("retrains end to end: every step once, the reference set frozen, the model 
   expect(JSON.parse(readFileSync(join(out, "models/current.json"), "utf8"))).toEqual(current);
 
   // What was frozen is not changed unseen.
-  reference.scans[0].label = reference.scans[0].label === "Cancer" ? "Non-Cancer" : "Cancer";
-  await new DirectoryStore(join(out, "reports")).write(`${RETRAINING}reference.json`, JSON.stringify(reference));
+  const changed = reference
+    .join("\n")
+    .replace(/"label":"(?:Non-)?Cancer"/, (label) =>
+      label.includes("Non") ? '"label":"Cancer"' : '"label":"Non-Cancer"',
+    );
+  await new DirectoryStore(join(out, "reports")).write(`${RETRAINING}reference.ndjson`, changed);
   const refused = run(out, "--seed", "3");
-  expect([refused.status, refused.stderr]).toEqual([1, expect.stringContaining("reference.json was changed")]);
+  expect([refused.status, refused.stderr]).toEqual([1, expect.stringContaining("reference.ndjson was changed")]);
 });
 
 test("goes on after a kill at each step to the same model, with nothing twice, and one of two leaves", async () => {

@@ -69,7 +69,7 @@ describe("the state of a run", () => {
   });
 
   test("is read only of runs, whatever else lies there", async () => {
-    await reports.create(`${RETRAINING}reference.json`, "{}");
+    await reports.create(`${RETRAINING}reference.ndjson`, "{}");
     await reports.create(`${RETRAINING}20261127-200000-abcdef/snapshot.json`, "{}");
     await reports.create(`${RETRAINING}not-a-run/begin.json`, "{}");
     expect(await runNames(reports)).toEqual([]);
