@@ -112,7 +112,8 @@ describe("the package, in another team's app", () => {
     expect(paths.filter((path) => /hospitals\.|main\.|command\./.test(path))).toEqual([]);
     for (const path of ["lib/stacks/index.d.ts", "lib/bundles/train.zip", "spark/preprocess.py", "CHANGELOG.md"])
       expect(paths).toContain(path);
-    expect(unpackedSize).toBeLessThan(10_000_000);
+    // Of that the ten bundles are eleven.
+    expect(unpackedSize).toBeLessThan(15_000_000);
     // Nobody who deploys the constructs installs what the processes run with.
     expect(Object.keys(manifest.dependencies)).toEqual(["fflate", "zod"]);
     expect(peers).toEqual(["@cdktf/provider-google", "cdktf", "constructs"]);
