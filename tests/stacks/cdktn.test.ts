@@ -16,7 +16,7 @@ const manifest = (): Json => JSON.parse(readFileSync(join(copy, "package.json"),
 
 beforeAll(() => {
   copy = mkdtempSync(join(tmpdir(), "with-cdktn-"));
-  for (const path of [...TREES, "package.json", "package-lock.json", "tsconfig.json", "cdktf.json"])
+  for (const path of [...TREES, "package.json", "package-lock.json", "tsconfig.json", "cdktf.json", "change-plan.json"])
     cpSync(join(ROOT, path), join(copy, path), { recursive: true });
 });
 afterAll(() => rmSync(copy, { recursive: true, force: true }));

@@ -7,7 +7,7 @@ import { loadProgram, shippedLines } from "../../stacks/lines";
 
 const ROOT = resolve(__dirname, "../..");
 const SOURCES = ["stacks", "constructs", "runtime", "tools", "bench", "tests/echo"];
-const FILES = ["package.json", "package-lock.json", "tsconfig.json"];
+const FILES = ["package.json", "package-lock.json", "tsconfig.json", "change-plan.json"];
 
 const checkout = mkdtempSync(join(tmpdir(), "hospitals-file-"));
 const file = join(checkout, "stacks", "hospitals.ts");
