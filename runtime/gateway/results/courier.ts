@@ -29,6 +29,7 @@ const LOOKED_FOR_MS = 30 * DAY_MS;
 const SELDOMER = 20;
 /** Between two attempts at one answer. */
 const AGAIN_MS = { first: 1_000, longest: 300_000 } as const;
+const LEAST_PAUSE_MS = 250;
 /** After which an answer that nobody took is given up. */
 const GIVEN_UP_MS = 7 * DAY_MS;
 /** Of one destination, one after the other: then the others of it wait for its next turn. */
@@ -45,6 +46,8 @@ export class Courier {
   private readonly stopping = new AbortController();
   private readonly lookAt = new Map<string, number>();
   private readonly tryAt = new Map<string, number>();
+  /** What is at work, by destination: one that is silent holds up no other. */
+  private readonly serving = new Map<string, Promise<void>>();
   private running: Promise<void> | undefined;
   private wakeUp: (() => void) | undefined;
 
@@ -59,6 +62,7 @@ export class Courier {
     this.stopping.abort();
     this.wakeUp?.();
     await this.running;
+    await Promise.all(this.serving.values());
   }
 
   private async run(): Promise<void> {
@@ -71,7 +75,9 @@ export class Courier {
       } catch (err) {
         if (!signal.aborted) log.error({ err }, "answers cannot be fetched or handed on just now");
       }
-      await this.sleep(Math.min(lookSeconds * 1000, ...[...this.tryAt.values()].map((at) => at - Date.now())));
+      const next = Math.min(lookSeconds * 1000, ...[...this.tryAt.values()].map((at) => at - Date.now()));
+      // What is due may wait for a destination that is at work.
+      await this.sleep(Math.max(LEAST_PAUSE_MS, next));
     }
   }
 
@@ -168,15 +174,20 @@ export class Courier {
     if (damaged.length > 0) log.warn({ files: damaged.length }, "files in queue/ are none of answers, and stay there");
     const waiting = new Set(jobs.map(nameOf));
     for (const name of this.tryAt.keys()) if (!waiting.has(name)) this.tryAt.delete(name);
-    // A destination that is slow, or away, holds up no other.
-    await Promise.all(
-      destinations.map((destination) =>
-        this.serve(
-          destination,
-          jobs.filter(({ to }) => to === destination.id),
-        ),
-      ),
-    );
+    for (const destination of destinations) {
+      const { id } = destination;
+      if (this.serving.has(id)) continue;
+      const work = this.serve(
+        destination,
+        jobs.filter(({ to }) => to === id),
+      )
+        .catch((err) => log.error({ err, to: destination.uri }, "answers cannot be handed on just now"))
+        .finally(() => {
+          this.serving.delete(id);
+          this.wakeUp?.();
+        });
+      this.serving.set(id, work);
+    }
   }
 
   private async serve(destination: Destination, jobs: readonly Job[]): Promise<void> {
