@@ -48,7 +48,7 @@ export async function inventoryEntry(models: ReadableStore, reports: ReadableSto
     product: "brain-tumor-stack, a classifier of single slices of brain MRI",
     intendedUse: "Research: the probability that a slice shows a tumour, with a map of where evidence was found.",
     notFor: "Diagnosis; other organs; CT; a hospital on whose scans it has not been measured.",
-    input: "One slice: DICOM MR, TIFF, PNG, JPEG, BMP or WebP.",
+    input: "One slice, or those of one file: DICOM MR, NIfTI, TIFF, PNG, JPEG, BMP or WebP.",
     output: "Probability of Cancer, decision (Cancer, Non-Cancer, Uncertain), map, verdict on the model.",
     model: current ? await modelOf(models, reports, current) : null,
     history: await historyOf(models),
