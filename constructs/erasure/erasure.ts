@@ -1,5 +1,4 @@
 import { BigqueryTableIamMember } from "@cdktf/provider-google/lib/bigquery-table-iam-member";
-import { ProjectIamCustomRole } from "@cdktf/provider-google/lib/project-iam-custom-role";
 import { ProjectIamMember } from "@cdktf/provider-google/lib/project-iam-member";
 import { ServiceAccountIamMember } from "@cdktf/provider-google/lib/service-account-iam-member";
 import type { StorageBucketIamMember } from "@cdktf/provider-google/lib/storage-bucket-iam-member";
@@ -8,6 +7,7 @@ import type { BucketName } from "../../runtime/platform/contract";
 import type { ITerraformDependable } from "../core/cdktf";
 import { Identity } from "../core/identity";
 import { type HospitalRef, shortHash } from "../core/naming";
+import { projectRoleIn } from "../core/project-role";
 import { acknowledge } from "../policy";
 import type { PseudonymKeyRef } from "../security";
 import type { SecureBucket } from "../storage";
@@ -55,15 +55,13 @@ export class Erasure extends Construct {
       }
     pseudonymKey.grantSign(this.identity);
 
-    const role = new ProjectIamCustomRole(this, "eraser", {
-      project,
+    const eraser = {
       roleId: "brainTumorEraser",
       title: "Erases rows of tables",
       description: "Reads, changes and deletes rows; makes, changes and shares no table",
       permissions: ["bigquery.tables.get", "bigquery.tables.getData", "bigquery.tables.updateData"],
-      stage: "GA",
-      dependsOn: [...dependsOn],
-    });
+    };
+    const role = projectRoleIn(this, "eraser", project, eraser, dependsOn);
     for (const [name, { datasetId, tableId }] of Object.entries(warehouse.tables))
       new BigqueryTableIamMember(this.identity, `erase-${name}`, {
         project,

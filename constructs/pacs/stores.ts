@@ -3,7 +3,6 @@ import { HealthcareDicomStore } from "@cdktf/provider-google/lib/healthcare-dico
 import { HealthcareDicomStoreIamMember } from "@cdktf/provider-google/lib/healthcare-dicom-store-iam-member";
 import { HealthcareFhirStore } from "@cdktf/provider-google/lib/healthcare-fhir-store";
 import { HealthcareFhirStoreIamMember } from "@cdktf/provider-google/lib/healthcare-fhir-store-iam-member";
-import { ProjectIamCustomRole } from "@cdktf/provider-google/lib/project-iam-custom-role";
 import { PubsubTopicIamMember } from "@cdktf/provider-google/lib/pubsub-topic-iam-member";
 import { Construct } from "constructs";
 import { HEALTHCARE_ROOT } from "../../runtime/platform/healthcare";
@@ -11,6 +10,7 @@ import type { ITerraformDependable } from "../core/cdktf";
 import type { Identity } from "../core/identity";
 import { dataClass } from "../core/labels";
 import { type HospitalRef, resourceName, shortHash } from "../core/naming";
+import { projectRoleIn } from "../core/project-role";
 import { type Removal, removalPolicy } from "../core/removal";
 import { serviceAgentMember } from "../core/service-agents";
 import { hospitalTopic } from "../ingest";
@@ -197,14 +197,6 @@ export class PacsStores extends Construct {
         acknowledge(kept, "healthcare-prevent-destroy", "The hospital's line lets a destroy take its data along.");
 
     for (const [purpose, { id: roleId, title, description, permissions }] of Object.entries(ROLES))
-      new ProjectIamCustomRole(this, `role-${purpose}`, {
-        project: hospital.project,
-        roleId,
-        title,
-        description,
-        permissions: [...permissions],
-        stage: "GA",
-        dependsOn: [...dependsOn],
-      });
+      projectRoleIn(this, `role-${purpose}`, hospital.project, { roleId, title, description, permissions }, dependsOn);
   }
 }

@@ -1,6 +1,6 @@
 import type { BigqueryTable } from "@cdktf/provider-google/lib/bigquery-table";
 import { BigqueryTableIamMember } from "@cdktf/provider-google/lib/bigquery-table-iam-member";
-import { ProjectIamCustomRole } from "@cdktf/provider-google/lib/project-iam-custom-role";
+import type { ProjectIamCustomRole } from "@cdktf/provider-google/lib/project-iam-custom-role";
 import { ProjectIamMember } from "@cdktf/provider-google/lib/project-iam-member";
 import type { Construct } from "constructs";
 import { hasPseudonyms, type TableName } from "../../runtime/platform/warehouse";
@@ -8,6 +8,7 @@ import type { ITerraformDependable } from "../core/cdktf";
 import type { GrantableTables } from "../core/declared-access";
 import type { Identity } from "../core/identity";
 import { APPENDER_ROLE, datasetId, type HospitalRef, shortHash } from "../core/naming";
+import { projectRoleIn } from "../core/project-role";
 import { FINE_GRAINED_READER } from "./pseudonym-tag";
 
 /** https://cloud.google.com/bigquery/docs/access-control */
@@ -50,15 +51,13 @@ export function appenderRole(
   project: string,
   dependsOn: readonly ITerraformDependable[] = [],
 ): ProjectIamCustomRole {
-  return new ProjectIamCustomRole(scope, "appender", {
-    project,
+  const role = {
     roleId: APPENDER_ROLE,
     title: "Adds rows to tables",
     description: "Adds rows through the Storage Write API; may run no job, so it can neither change nor delete one",
     permissions: ["bigquery.tables.get", "bigquery.tables.updateData"],
-    stage: "GA",
-    dependsOn: [...dependsOn],
-  });
+  };
+  return projectRoleIn(scope, "appender", project, role, dependsOn);
 }
 
 export interface NamedTables {

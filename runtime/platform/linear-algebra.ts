@@ -1,5 +1,6 @@
 /** Dense linear algebra on small matrices, in double precision. */
 
+import { rowOfTriangle } from "./dense/triangle";
 import { Vectors } from "./dense/vectors";
 
 /** Eigenvalues, descending, and the eigenvectors in the same order, one a row. */
@@ -155,9 +156,6 @@ export function cholesky(a: Float64Array, n: number): Float64Array {
   }
   return factor;
 }
-
-/** Where a row begins in a lower triangle that is stored row by row; a triangle of n rows has `rowOfTriangle(n)` numbers. */
-export const rowOfTriangle = (row: number): number => (row * (row + 1)) / 2;
 
 /** The inverse of a lower triangle, which is one too; both row by row. */
 function inverseOfTriangle(factor: Float64Array, n: number): Float64Array {

@@ -1,5 +1,6 @@
 import { Layout, startKernel } from "../web-assembly";
 import { KERNEL } from "./kernel.generated";
+import { rowOfTriangle } from "./triangle";
 
 interface Kernel {
   dots(vectors: number, count: number, rows: number, bytes: number, sums: number): void;
@@ -72,13 +73,13 @@ export class Vectors {
 
   /** @returns products of each vector with itself and those before it: a lower triangle, row by row */
   products(): Float64Array {
-    const products = new Float64Array((this.count * (this.count + 1)) / 2);
+    const products = new Float64Array(rowOfTriangle(this.count));
     for (let first = 0; first < this.count; first += TOGETHER) {
       const end = Math.min(first + TOGETHER, this.count);
       this.dots(end, BYTES * first * this.stride);
       for (let row = first; row < end; row++)
         for (let column = 0; column <= row; column++)
-          products[(row * (row + 1)) / 2 + column] = this.sums[column * TOGETHER + row - first] as number;
+          products[rowOfTriangle(row) + column] = this.sums[column * TOGETHER + row - first] as number;
     }
     return products;
   }

@@ -1,4 +1,5 @@
-import { cholesky, dot, orthonormalize, rowOfTriangle, symmetricEigen } from "../../../runtime/platform/linear-algebra";
+import { rowOfTriangle } from "../../../runtime/platform/dense/triangle";
+import { cholesky, dot, orthonormalize, symmetricEigen } from "../../../runtime/platform/linear-algebra";
 import { uniform } from "../../../runtime/platform/random";
 
 describe("linear algebra", () => {
