@@ -28,5 +28,6 @@ module.exports = {
   testTimeout: 300_000,
   // Tests run in a context of their own, where each look at a global is slow: a loop over pixels took ten times as long.
   // None that a dependency declares anew, as readable-stream does Number and Uint8Array: that would be a second of its name.
+  setupFiles: ["<rootDir>/tests/typed-arrays.js"],
   sandboxInjectedGlobals: ["Float32Array", "Float64Array", "Math"],
 };

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import wabt from "wabt";
 
 /** Folders with a kernel.wat, from the repository's root, where the command runs. */
-export const KERNELS = [join("runtime", "dataset", "hamming"), join("runtime", "platform", "dense")];
+export const KERNELS = [join("runtime", "dataset", "hamming")];
 
 /** What is made of a folder's kernel. */
 export const generatedIn = (folder: string) => join(folder, "kernel.generated.ts");

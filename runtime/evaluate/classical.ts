@@ -48,13 +48,13 @@ interface Recipe {
   /** Undefined where an image lacks what the model sees. */
   readonly features: (image: PlainImage) => Float64Array | undefined;
   /** Fits to rows and labels. */
-  readonly fit: (rows: Rows, labels: readonly number[], seed: number) => Predictor;
+  readonly fit: (rows: Rows, labels: readonly number[], seed: number) => Predictor | Promise<Predictor>;
 }
 
 const throughPca =
   (learnFrom: (rows: Rows, labels: readonly number[]) => Predictor) =>
-  (rows: Rows, labels: readonly number[], seed: number): Predictor => {
-    const project = randomizedPca(rows, COMPONENTS, seed);
+  async (rows: Rows, labels: readonly number[], seed: number): Promise<Predictor> => {
+    const project = await randomizedPca(rows, COMPONENTS, seed);
     const predict = learnFrom(rows.map(project), labels);
     return (row) => predict(project(row));
   };
@@ -83,11 +83,11 @@ export const PROBES: readonly Recipe[] = [
     name: "border + histogram",
     description: "Both of the above.",
     features: ({ grey }) => Float64Array.from([...borderPixels(grey), ...greyHistogram(grey)]),
-    fit: (rows, labels, seed) => {
+    fit: async (rows, labels, seed) => {
       // The histogram would drown among thousands of border pixels.
       const bins = (row: Float64Array) => row.subarray(row.length - GREY_BINS);
       const border = (row: Float64Array) => row.subarray(0, row.length - GREY_BINS);
-      const project = randomizedPca(rows.map(border), COMPONENTS, seed);
+      const project = await randomizedPca(rows.map(border), COMPONENTS, seed);
       const join = (row: Float64Array) => Float64Array.from([...project(border(row)), ...bins(row)]);
       const predict = logisticRegression(rows.map(join), labels);
       return (row) => predict(join(row));
@@ -101,23 +101,23 @@ export const PROBES: readonly Recipe[] = [
  * @param learn images that the models are fitted to; without any, the set itself, cross-validated by group
  * @returns by model; undefined where an image lacks what the model sees, or a class is missing
  */
-export function classicalScores(
+export async function classicalScores(
   recipe: Recipe,
   set: readonly PlainImage[],
   learn: readonly PlainImage[] | undefined,
   seed: number,
-): Float64Array | undefined {
+): Promise<Float64Array | undefined> {
   const rows = set.map(recipe.features);
   if (rows.some((row) => row === undefined)) return undefined;
   const known = rows as Float64Array[];
   if (learn) {
-    const predict = fitTo(recipe, draw(learn, seed), seed);
+    const predict = await fitTo(recipe, draw(learn, seed), seed);
     return predict && Float64Array.from(known, predict);
   }
   const folds = foldsByGroup(set, seed);
   const scores = new Float64Array(set.length);
   for (let fold = 0; fold < FOLDS; fold++) {
-    const predict = fitTo(
+    const predict = await fitTo(
       recipe,
       draw(
         set.filter((_, i) => folds[i] !== fold),
@@ -153,7 +153,7 @@ export function classicalResult(
   };
 }
 
-function fitTo(recipe: Recipe, images: readonly PlainImage[], seed: number): Predictor | undefined {
+async function fitTo(recipe: Recipe, images: readonly PlainImage[], seed: number): Promise<Predictor | undefined> {
   const seen = images.flatMap((image) => {
     const row = recipe.features(image);
     return row ? [{ row, label: image.label }] : [];

@@ -200,7 +200,7 @@ export function measure(images: readonly ScoredImage[], threshold: number, seed:
 }
 
 /** The one computation behind every evaluation: of a workspace's test split and of a folder. */
-export function evaluateScored(input: {
+export async function evaluateScored(input: {
   readonly metadata: ModelMetadata;
   readonly dataset: string;
   readonly test: readonly ScoredImage[];
@@ -216,7 +216,7 @@ export function evaluateScored(input: {
   readonly unlabelled?: number;
   /** Verdicts of the guard on labelled scans, those that it refused included. Default: those of `test`. */
   readonly guarded?: readonly GuardedScan[];
-}): Evaluation {
+}): Promise<Evaluation> {
   const { metadata, test, seed, learn } = input;
   const { threshold } = metadata;
   const scores = toScores(test);
@@ -261,7 +261,7 @@ export function evaluateScored(input: {
       seed,
     ),
     shortcuts: plain
-      ? auditShortcuts(
+      ? await auditShortcuts(
           scores,
           plain,
           learn,

@@ -181,7 +181,7 @@ async function evaluateFiles(
     }),
     ...test.map((image) => guardedScan(image, false, classifier.metadata.threshold)),
   ];
-  const evaluation = evaluateScored({
+  const evaluation = await evaluateScored({
     metadata: classifier.metadata,
     dataset: datasetHash([test]),
     test,

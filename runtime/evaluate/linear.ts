@@ -1,6 +1,7 @@
-import { dot } from "../platform/linear-algebra";
+import { dot, matrixOf } from "../platform/linear-algebra";
+import { type Matrix, multiply } from "../platform/matrix";
 import { sigmoid } from "../platform/numbers";
-import { addProducts, type Pass, SubspaceIteration } from "../platform/randomized-pca";
+import { type Pass, SubspaceIteration } from "../platform/randomized-pca";
 
 /** Small classical models for baselines and probes: what a network must beat, and what must not predict the label. */
 
@@ -35,36 +36,35 @@ export function standardizer(rows: Rows): (row: Float64Array) => Float64Array {
  * @param components most that are kept; never more than the rows span
  * @returns projects a row onto them
  */
-export function randomizedPca(rows: Rows, components: number, seed: number): (row: Float64Array) => Float64Array {
+export async function randomizedPca(
+  rows: Rows,
+  components: number,
+  seed: number,
+): Promise<(row: Float64Array) => Float64Array> {
   const width = rows[0]?.length ?? 0;
   const mean = new Float64Array(width);
   for (const row of rows)
     for (let k = 0; k < width; k++) mean[k] = (mean[k] as number) + (row[k] as number) / rows.length;
-  const centred = rows.map((row) => row.map((value, k) => value - (mean[k] as number)));
+  const centre = (row: Float64Array) => row.map((value, k) => value - (mean[k] as number));
+  const centred = matrixOf(rows.map(centre), width);
   const rank = Math.min(width, Math.max(0, rows.length - 1));
-  const iteration = new SubspaceIteration({ width, rank, components, seed, maxPasses: MAX_PASSES });
+  const iteration = await SubspaceIteration.start({ width, rank, components, seed, maxPasses: MAX_PASSES });
   for (;;) {
-    const found = iteration.take(passOver(centred, iteration.basis));
+    const found = await iteration.take(await passOver(centred, iteration.basis));
     if (!found) continue;
     return (row) => {
-      const moved = row.map((value, k) => value - (mean[k] as number));
+      const moved = centre(row);
       return Float64Array.from(found.components, (direction) => dot(moved, direction));
     };
   }
 }
 
-function passOver(centred: Rows, basis: readonly Float64Array[]): Pass {
-  const image = basis.map((direction) => new Float64Array(direction.length));
-  const products = new Float64Array(basis.length ** 2);
-  for (const row of centred) {
-    const scores = basis.map((direction) => dot(row, direction));
-    addProducts(products, scores, basis.length);
-    image.forEach((vector, i) => {
-      const weight = scores[i] as number;
-      for (let k = 0; k < row.length; k++) vector[k] = (vector[k] as number) + weight * (row[k] as number);
-    });
-  }
-  return { image, products };
+async function passOver(centred: Matrix, basis: Matrix): Promise<Pass> {
+  const scores = await multiply(centred, basis, { right: true });
+  return {
+    image: await multiply(scores, centred, { left: true }),
+    products: await multiply(scores, scores, { left: true }),
+  };
 }
 
 const ROUNDS = 25;

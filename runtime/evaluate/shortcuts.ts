@@ -36,19 +36,20 @@ export interface MatchedAuc {
  * @param learn training images; without them the probes are cross-validated by group on the set itself
  * @param collections of the images of `set`, as far as they are known
  */
-export function auditShortcuts(
+export async function auditShortcuts(
   scores: Scores,
   set: readonly PlainImage[],
   learn: readonly PlainImage[] | undefined,
   seed: number,
   collections: readonly (string | undefined)[] = [],
-): ShortcutAudit {
+): Promise<ShortcutAudit> {
   let joint: Float64Array | undefined;
-  const probes = PROBES.map((probe) => {
-    const answers = classicalScores(probe, set, learn, seed);
+  const probes: ClassicalResult[] = [];
+  for (const probe of PROBES) {
+    const answers = await classicalScores(probe, set, learn, seed);
     if (probe.name === JOINT) joint = answers;
-    return classicalResult(probe, answers, set, seed);
-  });
+    probes.push(classicalResult(probe, answers, set, seed));
+  }
   const fitted = learn
     ? "on the training split, read on these images"
     : "on these images, cross-validated by group (five parts)";

@@ -121,7 +121,7 @@ export async function evaluateTestSplit(options: {
   const images = learn && (await withFeatures(classifier, learn));
   const baselines = images ? await baselinesOf(metadata.id, { ...learn, images }, { test, validation }, seed) : [];
   const scored = { metadata, dataset, test, validation, learn: images, seed };
-  const evaluation = evaluateScored({ ...scored, baselines, features });
+  const evaluation = await evaluateScored({ ...scored, baselines, features });
   await writeScans(reports, metadata.id, test);
   const rows = new Map(options.test.map((row) => [row.source, row]));
   await writeOutputs({

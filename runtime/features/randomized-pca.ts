@@ -1,6 +1,6 @@
-import * as tf from "@tensorflow/tfjs-core";
-import { dot } from "../platform/linear-algebra";
-import { addProducts, type Pass, SubspaceIteration } from "../platform/randomized-pca";
+import { dot, rowsOf } from "../platform/linear-algebra";
+import { type Matrix, multiply, type Values } from "../platform/matrix";
+import { type Pass, SubspaceIteration } from "../platform/randomized-pca";
 import { type FittedPca, PIXELS } from "./components";
 import { TooFewImagesError } from "./too-few-images";
 
@@ -26,12 +26,12 @@ export interface RandomizedFit extends FittedPca {
 
 /** Runs over all images at most. */
 export const MAX_PASSES = 8;
-/** Images that go through the products together: 64 MiB as floats. */
-const BLOCK = 1024;
+/** Images that go through the products together: 32 MiB as floats. */
+const BLOCK = 512;
 
 /**
- * Principal components of standardised images by {@link SubspaceIteration}. Products are those of the current
- * TensorFlow.js backend, in single precision; sums, bases and the small problem are in double precision.
+ * Principal components of standardised images by {@link SubspaceIteration}. Products of images are in single precision; sums,
+ * bases and the small problem are in double precision.
  *
  * @returns at most `components` components: fewer where the images span no more
  * @throws {TooFewImagesError} if they are all equal
@@ -42,9 +42,9 @@ export async function fitRandomizedPca(source: PixelSource, options: RandomizedP
   const { mean, scale, varying } = await momentsOf(source, options);
   const rank = Math.min(images - 1, varying);
   if (rank === 0) throw TooFewImagesError.equal(images);
-  const iteration = new SubspaceIteration({ width: PIXELS, rank, components, seed, maxPasses: MAX_PASSES });
+  const iteration = await SubspaceIteration.start({ width: PIXELS, rank, components, seed, maxPasses: MAX_PASSES });
   for (;;) {
-    const found = iteration.take(await applyCovariance(source, mean, scale, iteration.basis, options));
+    const found = await iteration.take(await applyCovariance(source, mean, scale, iteration.basis, options));
     if (!found) continue;
     return {
       mean,
@@ -87,53 +87,41 @@ async function applyCovariance(
   source: PixelSource,
   mean: Float64Array,
   scale: Float64Array,
-  basis: readonly Float64Array[],
+  basis: Matrix,
   { signal, onImages }: RandomizedPcaOptions,
 ): Promise<Pass> {
-  const width = basis.length;
-  const weights = basis.map((vector) => vector.map((value, j) => value / at(scale, j)));
-  const image = basis.map(() => new Float64Array(PIXELS));
-  const products = new Float64Array(width * width);
+  const { rows: width, columns } = basis;
+  const weights = { ...basis, values: basis.values.slice() };
+  for (const row of rowsOf(weights)) for (let j = 0; j < PIXELS; j++) row[j] = at(row, j) / at(scale, j);
+  const directions = { ...basis, values: new Float32Array(weights.values) };
+  const offsets = rowsOf(weights).map((row) => dot(row, mean));
+  const image = { rows: width, columns, values: new Float64Array(width * PIXELS) };
+  const products = { rows: width, columns: width, values: new Float64Array(width * width) };
   const totals = new Float64Array(width);
-  const directions = tf.tidy(() => tf.transpose(tf.tensor2d(rows(weights), [width, PIXELS])));
-  const offsets = tf.tensor1d(Float32Array.from(weights, (weight) => dot(weight, mean)));
-  try {
-    for await (const block of source.blocks(BLOCK)) {
-      signal.throwIfAborted();
-      const count = block.length / PIXELS;
-      const [scores, back] = tf.tidy(() => {
-        const pixels = tf.tensor2d(new Float32Array(block), [count, PIXELS]);
-        const along = tf.sub(tf.matMul(pixels, directions), offsets);
-        return [along, tf.matMul(tf.transpose(along), pixels)] as const;
-      });
-      const along = await scores.data();
-      addProducts(products, along, width);
-      for (let i = 0; i < along.length; i++) totals[i % width] = at(totals, i % width) + (along[i] as number);
-      addRows(image, await back.data());
-      tf.dispose([scores, back]);
-      onImages?.(count);
+  const held = new Float32Array(Math.min(BLOCK, source.images) * PIXELS);
+  for await (const block of source.blocks(BLOCK)) {
+    signal.throwIfAborted();
+    held.set(block);
+    const pixels = { rows: block.length / PIXELS, columns, values: held.subarray(0, block.length) };
+    const along = await multiply(pixels, directions, { right: true });
+    for (let i = 0; i < along.values.length; i++) {
+      const value = (along.values[i] as number) - (offsets[i % width] as number);
+      along.values[i] = value;
+      totals[i % width] = at(totals, i % width) + value;
     }
-  } finally {
-    tf.dispose([directions, offsets]);
+    add(products, await multiply(along, along, { left: true }));
+    add(image, await multiply(along, pixels, { left: true }));
+    onImages?.(pixels.rows);
   }
-  for (const [k, vector] of image.entries()) {
+  for (const [k, vector] of rowsOf(image).entries()) {
     for (let j = 0; j < PIXELS; j++) vector[j] = (at(vector, j) - at(mean, j) * at(totals, k)) / at(scale, j);
   }
   return { image, products };
 }
 
-/** Adds one row of values after the other to as many vectors. */
-function addRows(vectors: readonly Float64Array[], values: ArrayLike<number>): void {
-  for (const [i, vector] of vectors.entries()) {
-    const start = i * PIXELS;
-    for (let j = 0; j < PIXELS; j++) vector[j] = at(vector, j) + (values[start + j] as number);
-  }
-}
-
-function rows(vectors: readonly Float64Array[]): Float32Array {
-  const values = new Float32Array(PIXELS * vectors.length);
-  for (const [i, vector] of vectors.entries()) values.set(vector, i * PIXELS);
-  return values;
+/** Adds one matrix to another, in place. */
+function add(to: Matrix, { values }: Matrix<Values>): void {
+  for (let i = 0; i < values.length; i++) to.values[i] = at(to.values, i) + (values[i] as number);
 }
 
 const at = (array: Float64Array, index: number): number => array[index] as number;

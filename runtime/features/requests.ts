@@ -82,7 +82,7 @@ export function requestHandler(context: RequestContext): (request: Frame) => Pro
         return frame({ ids: await missingScores(context.warehouse, by, request.batch, request.ids) });
       }
       case "score":
-        return frame({}, littleEndian((await fitOf(request.pca)).projection.scores(payload)));
+        return frame({}, littleEndian(await (await fitOf(request.pca)).projection.scores(payload)));
       case "append":
         return append(context, request, (await fitOf(request.pca)).pca, payload);
       case "complete":

@@ -2,7 +2,6 @@ import { readShardRows, readShards } from "../dataset";
 import { RECIPE } from "../imaging";
 import type { StoresOf } from "../platform/open-stores";
 import type { ContextWith, StepCounts } from "../platform/step";
-import { useBackend } from "../tensorflow";
 import { type FitRequest, isFitted, loadPca, type Pca, PIXELS, pcaId, storePca } from "./components";
 import type { featuresContract } from "./contract";
 import { digestOfRows } from "./fitted-rows";
@@ -71,7 +70,6 @@ async function fitComponents({ workspace, progress, signal }: FeaturesContext, r
   const { seed } = request.method;
   const spool = await PixelSpool.open();
   try {
-    const backend = await useBackend();
     // Reading, the moments, and the passes.
     progress.start(images * (2 + MAX_PASSES));
     for await (const { pixels } of readShards(workspace, { split: "train", channels: 1 })) {
@@ -88,7 +86,7 @@ async function fitComponents({ workspace, progress, signal }: FeaturesContext, r
     const { metadata } = await storePca(workspace.buckets.models, request, fitted);
     const held = metadata.explainedVarianceRatio.reduce((sum, part) => sum + part, 0);
     return (
-      `${metadata.components} components fitted to ${images} training images in ${fitted.passes} passes (${backend}); ` +
+      `${metadata.components} components fitted to ${images} training images in ${fitted.passes} passes; ` +
       `they hold ${(100 * held).toFixed(1)} % of the variance.`
     );
   } finally {
@@ -133,7 +131,7 @@ async function score(context: FeaturesContext, pca: Pca, missing: ReadonlySet<st
   try {
     for await (const block of blocks(readShards(workspace, { channels: 1 }), missing)) {
       if (signal.aborted) break;
-      const scores = projection.scores(block.pixels);
+      const scores = await projection.scores(block.pixels);
       const width = pca.components.length;
       for (const [i, id] of block.ids.entries()) scored.set(id, scores.subarray(i * width, (i + 1) * width));
       if (scored.size >= HELD) await store();

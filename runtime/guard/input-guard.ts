@@ -1,5 +1,5 @@
 import { oneChannel, RECIPE } from "../imaging";
-import { rowOfTriangle } from "../platform/dense/triangle";
+import { rowOfTriangle } from "../platform/linear-algebra";
 import { DESCRIPTOR, DESCRIPTOR_SIZE, describePicture } from "./descriptor";
 
 /** Numbers of the lower triangle of a square matrix of the descriptor's size. */

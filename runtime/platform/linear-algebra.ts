@@ -1,7 +1,9 @@
-/** Dense linear algebra on small matrices, in double precision. */
+/** Dense linear algebra on small matrices, and on few long rows, in double precision. */
 
-import { rowOfTriangle } from "./dense/triangle";
-import { Vectors } from "./dense/vectors";
+import { type Matrix, multiply } from "./matrix";
+
+/** Where a row begins in a lower triangle that is stored row by row; a triangle of n rows has `rowOfTriangle(n)` numbers. */
+export const rowOfTriangle = (row: number): number => (row * (row + 1)) / 2;
 
 /** Eigenvalues, descending, and the eigenvectors in the same order, one a row. */
 export interface Eigen {
@@ -67,41 +69,44 @@ function rotate(a: Float64Array, vectors: readonly Float64Array[], n: number, p:
 }
 
 /**
- * Vectors of length one, at right angles, that span what the given ones span. Those that add nothing are left out.
+ * Rows of length one, at right angles, that span what the given ones span. Those that add nothing are left out.
  *
  * By the Cholesky factor of their products, twice (Yamamoto, Nakatsukasa, Yanagisawa and Fukaya, Roundoff error analysis of the
  * CholeskyQR2 algorithm, ETNA 44, 2015); where they are too nearly dependent for that, by {@link gramSchmidt}.
  */
-export function orthonormalize(vectors: readonly Float64Array[]): Float64Array[] {
-  const basis = Vectors.of(vectors);
-  if (!(whiten(basis) && whiten(basis))) return gramSchmidt(vectors);
-  return vectors.map((_, i) => Float64Array.from(basis.at(i)));
+export async function orthonormalize(given: Matrix): Promise<Matrix> {
+  const once = await whiten(given);
+  const twice = once && (await whiten(once));
+  return twice ?? gramSchmidt(given);
 }
 
-/** Of a vector of length one, what has to be left of it beside those before it: with less, rounding is a part of the rest. */
+/** Of a row of length one, what has to be left of it beside those before it: with less, rounding is a part of the rest. */
 const INDEPENDENT = 1e-5;
 
-/** @returns false where the vectors are too nearly dependent, and are left as they were */
-function whiten(vectors: Vectors): boolean {
-  const { count } = vectors;
-  const products = vectors.products();
-  const lengths = Float64Array.from({ length: count }, (_, i) => Math.sqrt(at(products, rowOfTriangle(i) + i)));
-  if (lengths.some((length) => !(length > 0 && length < Number.POSITIVE_INFINITY))) return false;
+/** @returns undefined where the rows are too nearly dependent */
+async function whiten(given: Matrix): Promise<Matrix | undefined> {
+  const count = given.rows;
+  const { values: products } = await multiply(given, given, { right: true });
+  const lengths = Float64Array.from({ length: count }, (_, i) => Math.sqrt(at(products, i * count + i)));
+  if (lengths.some((length) => !(length > 0 && length < Number.POSITIVE_INFINITY))) return undefined;
+  const triangle = new Float64Array(rowOfTriangle(count));
   for (let i = 0; i < count; i++)
     for (let k = 0; k <= i; k++)
-      products[rowOfTriangle(i) + k] = at(products, rowOfTriangle(i) + k) / (at(lengths, i) * at(lengths, k));
-  const factor = cholesky(products, count);
-  for (let i = 0; i < count; i++) if (!(at(factor, rowOfTriangle(i) + i) > INDEPENDENT)) return false;
+      triangle[rowOfTriangle(i) + k] = at(products, i * count + k) / (at(lengths, i) * at(lengths, k));
+  const factor = cholesky(triangle, count);
+  for (let i = 0; i < count; i++) if (!(at(factor, rowOfTriangle(i) + i) > INDEPENDENT)) return undefined;
   const inverse = inverseOfTriangle(factor, count);
-  vectors.combine((i, k) => at(inverse, rowOfTriangle(i) + k) / at(lengths, k));
-  return true;
+  const weights = new Float64Array(count * count);
+  for (let i = 0; i < count; i++)
+    for (let k = 0; k <= i; k++) weights[i * count + k] = at(inverse, rowOfTriangle(i) + k) / at(lengths, k);
+  return multiply({ rows: count, columns: count, values: weights }, given);
 }
 
-/** Gram-Schmidt, modified; a vector that loses most of its length is cleaned a second time: "twice is enough". */
-function gramSchmidt(vectors: readonly Float64Array[]): Float64Array[] {
+/** Gram-Schmidt, modified; a row that loses most of its length is cleaned a second time: "twice is enough". */
+function gramSchmidt({ rows, columns, values }: Matrix): Matrix {
   const basis: Float64Array[] = [];
-  for (const given of vectors) {
-    const vector = Float64Array.from(given);
+  for (let row = 0; row < rows; row++) {
+    const vector = values.slice(row * columns, (row + 1) * columns);
     const length = Math.sqrt(dot(vector, vector));
     if (length === 0) continue;
     let left = length;
@@ -109,17 +114,28 @@ function gramSchmidt(vectors: readonly Float64Array[]): Float64Array[] {
       const before = left;
       for (const other of basis) {
         const along = dot(vector, other);
-        for (let i = 0; i < vector.length; i++) vector[i] = at(vector, i) - along * at(other, i);
+        for (let i = 0; i < columns; i++) vector[i] = at(vector, i) - along * at(other, i);
       }
       left = Math.sqrt(dot(vector, vector));
       if (left > 0.7 * before || left <= 1e-12 * length) break;
     }
     if (left <= 1e-12 * length) continue;
-    for (let i = 0; i < vector.length; i++) vector[i] = at(vector, i) / left;
+    for (let i = 0; i < columns; i++) vector[i] = at(vector, i) / left;
     basis.push(vector);
   }
-  return basis;
+  return matrixOf(basis, columns);
 }
+
+/** @param columns of each row, for a matrix without rows */
+export function matrixOf(rows: readonly Float64Array[], columns: number): Matrix {
+  const values = new Float64Array(rows.length * columns);
+  for (const [i, row] of rows.entries()) values.set(row, i * columns);
+  return { rows: rows.length, columns, values };
+}
+
+/** Each row of a matrix; what is written into one is written into the matrix. */
+export const rowsOf = ({ rows, columns, values }: Matrix): Float64Array[] =>
+  Array.from({ length: rows }, (_, i) => values.subarray(i * columns, (i + 1) * columns));
 
 export function dot(a: Float64Array, b: Float64Array): number {
   let sum0 = 0;

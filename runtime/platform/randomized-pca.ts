@@ -1,4 +1,5 @@
-import { dot, orthonormalize, symmetricEigen } from "./linear-algebra";
+import { dot, matrixOf, orthonormalize, rowsOf, symmetricEigen } from "./linear-algebra";
+import { type Matrix, multiply } from "./matrix";
 import { mixSeed, normal, uniform } from "./random";
 
 export interface PrincipalComponents {
@@ -12,10 +13,10 @@ export interface PrincipalComponents {
 
 /** What one run over all rows makes of a basis. With A the rows, each less the mean: */
 export interface Pass {
-  /** A' A b for each vector b of the basis. */
-  readonly image: readonly Float64Array[];
-  /** b' A' A c for each pair of the basis: symmetric, basis x basis, row by row. */
-  readonly products: Float64Array;
+  /** A' A b for each row b of the basis. */
+  readonly image: Matrix;
+  /** b' A' A c for each pair of the basis: symmetric, basis x basis. */
+  readonly products: Matrix;
 }
 
 export interface SubspaceOptions {
@@ -45,53 +46,42 @@ const RANK_TOLERANCE = 1e-9;
  * Who has the rows makes the passes, in memory or stream by stream, and hands each to {@link take}.
  */
 export class SubspaceIteration {
-  /** Orthonormal; what the next pass is to be made with. */
-  basis: readonly Float64Array[];
   private before: Float64Array | undefined;
   private passes = 0;
-  private readonly wanted: number;
 
-  constructor(private readonly options: SubspaceOptions) {
+  private constructor(
+    private readonly options: SubspaceOptions,
+    /** Rows are orthonormal; what the next pass is to be made with. */
+    public basis: Matrix,
+  ) {}
+
+  static async start(options: SubspaceOptions): Promise<SubspaceIteration> {
     const { width, rank, components, seed } = options;
-    this.wanted = Math.min(components, rank);
     const draw = normal(uniform(mixSeed(seed, width)));
-    const noise = Array.from({ length: Math.min(this.wanted + OVERSAMPLING, rank) }, () =>
-      Float64Array.from({ length: width }, draw),
-    );
-    this.basis = orthonormalize(noise);
+    const rows = Math.min(components + OVERSAMPLING, rank);
+    const noise = { rows, columns: width, values: Float64Array.from({ length: rows * width }, draw) };
+    return new SubspaceIteration(options, await orthonormalize(noise));
   }
 
   /**
    * @param pass made with {@link basis}
    * @returns the components, fewer than wanted where the rows span no more; undefined where another pass is needed
    */
-  take({ image, products }: Pass): PrincipalComponents | undefined {
-    const { basis, wanted } = this;
-    const { values, vectors } = symmetricEigen(products, basis.length);
+  async take({ image, products }: Pass): Promise<PrincipalComponents | undefined> {
+    const { basis } = this;
+    const { components, rank, maxPasses } = this.options;
+    const wanted = Math.min(components, rank);
+    const { values, vectors } = symmetricEigen(products.values, basis.rows);
     this.passes++;
-    if (this.passes < this.options.maxPasses && !settled(this.before, values, wanted)) {
+    if (this.passes < maxPasses && !settled(this.before, values, wanted)) {
       this.before = values;
-      this.basis = orthonormalize(image);
+      this.basis = await orthonormalize(image);
       return undefined;
     }
     const kept = vectors.slice(0, wanted).filter((_, i) => at(values, i) > RANK_TOLERANCE * at(values, 0));
-    return {
-      components: kept.map((weights) => combine(basis, weights, this.options.width)),
-      scatter: values.slice(0, kept.length),
-      passes: this.passes,
-    };
+    const found = kept.length === 0 ? [] : rowsOf(await multiply(matrixOf(kept, basis.rows), basis));
+    return { components: found.map(ofLengthOne), scatter: values.slice(0, kept.length), passes: this.passes };
   }
-}
-
-/** Adds transposed(scores) x scores to the products of a {@link Pass}; scores: rows x width, row by row. */
-export function addProducts(products: Float64Array, scores: ArrayLike<number>, width: number): void {
-  for (let start = 0; start < scores.length; start += width)
-    for (let p = 0; p < width; p++) {
-      const value = scores[start + p] as number;
-      for (let q = 0; q <= p; q++)
-        products[p * width + q] = at(products, p * width + q) + value * (scores[start + q] as number);
-    }
-  for (let p = 0; p < width; p++) for (let q = 0; q < p; q++) products[q * width + p] = at(products, p * width + q);
 }
 
 /** Ritz values grow towards the variances, pass by pass. */
@@ -101,12 +91,7 @@ function settled(before: Float64Array | undefined, now: Float64Array, wanted: nu
   return true;
 }
 
-function combine(basis: readonly Float64Array[], weights: Float64Array, width: number): Float64Array {
-  const vector = new Float64Array(width);
-  for (const [i, one] of basis.entries()) {
-    const weight = at(weights, i);
-    for (let j = 0; j < width; j++) vector[j] = at(vector, j) + weight * at(one, j);
-  }
+function ofLengthOne(vector: Float64Array): Float64Array {
   const length = Math.sqrt(dot(vector, vector));
   return vector.map((value) => value / length);
 }

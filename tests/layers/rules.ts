@@ -38,7 +38,7 @@ const RUNTIME: Readonly<Record<string, readonly string[]>> = {
   serve: ["promotion", "audit", "exchange", "deliver"],
   // What trains computes with TensorFlow.js; nothing that answers may load it.
   train: ["promotion", "tensorflow"],
-  features: ["registry", "evaluate", "tensorflow"],
+  features: ["registry", "evaluate"],
   forget: ["registry", "audit"],
   // Its steps preprocess and train are given to it by the command line, or done elsewhere in the cloud.
   retrain: ["promotion", "audit"],

@@ -71,7 +71,7 @@ test("components and scores of Spark are those of one machine, and are used by i
     expect(Math.abs((spark.metadata.explainedVariance[i] as number) / variance - 1)).toBeLessThan(1e-3);
   const byId = new Map(rows.map((row) => [row.id, row]));
   for (const { row, pixels } of first) {
-    const scores = Array.from(new Projection(spark).scores(pixels), (value) => Number(value.toPrecision(8)));
+    const scores = Array.from(await new Projection(spark).scores(pixels), (value) => Number(value.toPrecision(8)));
     expect(byId.get(row.id)?.values).toEqual(scores);
   }
 });

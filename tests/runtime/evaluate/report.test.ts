@@ -30,7 +30,7 @@ async function reportOn(test: readonly ScoredImage[], more: Partial<WriteInput> 
   await writeOutputs({
     destination: directoryDestination(out),
     classifier,
-    evaluation: evaluateScored({ metadata, dataset: "d", test, seed: 0 }),
+    evaluation: await evaluateScored({ metadata, dataset: "d", test, seed: 0 }),
     test,
     lines: test.map(({ path, label, probability }) => ({ path, label, probability, reason: "" })),
     subject: "a test",

@@ -27,13 +27,13 @@ const scoresOf = (set: readonly PlainImage[], probability: (image: PlainImage, i
 });
 
 describe("the shortcut audit", () => {
-  const probe = (audit: ReturnType<typeof auditShortcuts>, name: string) =>
+  const probe = (audit: Awaited<ReturnType<typeof auditShortcuts>>, name: string) =>
     audit.probes.find((candidate) => candidate.name === name)?.auc.value as number;
 
-  it("finds what gives the label away, and nothing where nothing does; with training images or without", () => {
+  it("finds what gives the label away, and nothing where nothing does; with training images or without", async () => {
     for (const learn of [pictures(80, "border", 9), undefined]) {
       const set = pictures(80, "border");
-      const audit = auditShortcuts(
+      const audit = await auditShortcuts(
         scoresOf(set, ({ label }) => 0.2 + 0.6 * label),
         set,
         learn,
@@ -46,7 +46,7 @@ describe("the shortcut audit", () => {
     const header = pictures(80, "header");
     expect(
       probe(
-        auditShortcuts(
+        await auditShortcuts(
           scoresOf(header, () => 0.5),
           header,
           undefined,
@@ -56,7 +56,7 @@ describe("the shortcut audit", () => {
       ),
     ).toBeGreaterThan(0.9);
     const nothing = pictures(100, "nothing");
-    const quiet = auditShortcuts(
+    const quiet = await auditShortcuts(
       scoresOf(nothing, () => 0.5),
       nothing,
       undefined,
@@ -65,13 +65,13 @@ describe("the shortcut audit", () => {
     for (const name of ["header", "border", "histogram"]) expect(probe(quiet, name)).toBeLessThan(0.75);
   });
 
-  it("bounds a probe that is never wrong by the number of its groups", () => {
+  it("bounds a probe that is never wrong by the number of its groups", async () => {
     const set = pictures(40, "header");
     const sure = set.map((image) => ({
       ...image,
       header: { width: 200, height: 200, bytes: image.label ? 90_000 : 5000, format: "png" },
     }));
-    const audit = auditShortcuts(
+    const audit = await auditShortcuts(
       scoresOf(sure, () => 0.5),
       sure,
       undefined,
@@ -84,9 +84,9 @@ describe("the shortcut audit", () => {
     expect(header).toEqual({ value: 1, low: expect.closeTo(0.025 ** (1 / trials), 10), high: 1 });
   });
 
-  it("says why where a class is missing or a header is not known", () => {
+  it("says why where a class is missing or a header is not known", async () => {
     const set = pictures(20, "nothing").map((image) => ({ ...image, label: 1, header: undefined }));
-    const audit = auditShortcuts(
+    const audit = await auditShortcuts(
       scoresOf(set, () => 0.5),
       set,
       undefined,
@@ -96,27 +96,27 @@ describe("the shortcut audit", () => {
     expect(audit.matched.auc.value).toBeNull();
   });
 
-  it("says so where the classes share no decile of the probe's score", () => {
+  it("says so where the classes share no decile of the probe's score", async () => {
     const set = pictures(40, "border").map((image) => ({
       ...image,
       grey: image.grey.map(() => (image.label ? 200 : 40)),
     }));
     const scores = scoresOf(set, () => 0.5);
-    expect(auditShortcuts(scores, set, undefined, 1).matched).toEqual({
+    expect((await auditShortcuts(scores, set, undefined, 1)).matched).toEqual({
       auc: { value: null, reason: expect.stringMatching(/no decile/) },
       probe: null,
       overlap: 0,
     });
   });
 
-  it("matches within each collection too, by deciles of its own", () => {
+  it("matches within each collection too, by deciles of its own", async () => {
     const set = pictures(120, "nothing");
     const collections = set.map((_, i) => (i % 4 < 2 ? "north" : "south"));
     // In the north the answers are the label itself, in the south they are drawn.
     const random = uniform(5);
     const drawn = set.map(() => random());
     const scores = scoresOf(set, (image, i) => (collections[i] === "north" ? image.label : (drawn[i] as number)));
-    const { matched, matchedByCollection } = auditShortcuts(scores, set, undefined, 1, collections);
+    const { matched, matchedByCollection } = await auditShortcuts(scores, set, undefined, 1, collections);
     expect(matchedByCollection.map(({ name }) => name)).toEqual(["north", "south"]);
     const [north, south] = matchedByCollection.map(({ auc }) => auc.value as number) as [number, number];
     expect(north).toBe(1);
@@ -127,12 +127,14 @@ describe("the shortcut audit", () => {
     expect(Math.abs(south - 0.5)).toBeLessThan(0.25);
     expect(matched.auc.value).toBeLessThan(north);
     expect(
-      auditShortcuts(
-        scores,
-        set,
-        undefined,
-        1,
-        set.map(() => "north"),
+      (
+        await auditShortcuts(
+          scores,
+          set,
+          undefined,
+          1,
+          set.map(() => "north"),
+        )
       ).matchedByCollection,
     ).toEqual([]);
   });
@@ -161,13 +163,13 @@ describe("the shortcut audit", () => {
 });
 
 describe("classical models", () => {
-  it("principal components keep what varies most", () => {
+  it("principal components keep what varies most", async () => {
     const gaussian = normal(uniform(5));
     const rows = Array.from({ length: 200 }, () => {
       const [a, b] = [10 * gaussian(), 3 * gaussian()];
       return Float64Array.from({ length: 40 }, (_, k) => (k < 20 ? a : b) + 0.01 * gaussian());
     });
-    const project = randomizedPca(rows, 2, 1);
+    const project = await randomizedPca(rows, 2, 1);
     const spread = (component: number) => {
       const values = rows.map((row) => project(row)[component] as number);
       return Math.sqrt(values.reduce((sum, value) => sum + value * value, 0) / values.length);

@@ -11,7 +11,7 @@ import { RECIPE } from "../../../runtime/imaging";
 import { frame } from "../../../runtime/platform/framed";
 import { createLogger } from "../../../runtime/platform/logging";
 import { type Progress, silentProgress } from "../../../runtime/platform/progress";
-import { CURRENT_FEATURES } from "../../../runtime/platform/warehouse";
+import { CURRENT_FEATURES, DifferentRowsError } from "../../../runtime/platform/warehouse";
 import { openWorkspace, type Workspace } from "../../../runtime/platform/workspace";
 import { type Drawn, drawField, drawn, exactPca, fields, largestAngle, process, product } from "./processed";
 
@@ -330,13 +330,15 @@ describe("requests of the Spark driver", () => {
 
     const [one, two] = training as [Drawn, Drawn];
     const scores = await ask({ type: "score", pca: planned.header.pca }, Buffer.concat([one.pixels, two.pixels]));
-    expect([...doubles(scores.payload).slice(4)]).toEqual([...new Projection(pca).scores(two.pixels)]);
+    expect([...doubles(scores.payload).slice(4)]).toEqual([...(await new Projection(pca).scores(two.pixels))]);
     const batch = { pca: planned.header.pca, batch: "0f", ids: ["a", "b"] };
     expect((await ask({ type: "missing", ...batch })).header.ids).toEqual(["a", "b"]);
     await ask({ type: "append", ...batch }, scores.payload);
     expect((await ask({ type: "missing", ...batch, ids: ["b", "c"] })).header.ids).toEqual(["c"]);
-    // A task that is worked on twice adds its rows once.
-    await ask({ type: "append", ...batch }, scores.payload);
+    // A task that is worked on twice adds its rows once, also where another processor rounds otherwise.
+    const again = (factor: number) => littleEndian(doubles(scores.payload).map((value) => value * factor));
+    for (const factor of [1, 1 + 1e-7]) await ask({ type: "append", ...batch }, again(factor));
+    await expect(ask({ type: "append", ...batch }, again(1.001))).rejects.toThrow(DifferentRowsError);
     expect((await rowsOf(workspace)).size).toBe(0);
     for (let i = 0; i < 2; i++) await ask({ type: "complete", pca: planned.header.pca });
     expect([...(await rowsOf(workspace)).keys()]).toEqual(["a", "b"]);

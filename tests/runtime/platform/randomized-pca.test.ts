@@ -1,6 +1,7 @@
-import { dot, symmetricEigen } from "../../../runtime/platform/linear-algebra";
+import { dot, matrixOf, symmetricEigen } from "../../../runtime/platform/linear-algebra";
+import { multiply } from "../../../runtime/platform/matrix";
 import { normal, uniform } from "../../../runtime/platform/random";
-import { addProducts, SubspaceIteration } from "../../../runtime/platform/randomized-pca";
+import { SubspaceIteration } from "../../../runtime/platform/randomized-pca";
 
 const WIDTH = 40;
 
@@ -20,42 +21,35 @@ function rows(count: number, rank = WIDTH): Float64Array[] {
   });
 }
 
-function iterate(data: readonly Float64Array[], components: number, maxPasses: number) {
-  const iteration = new SubspaceIteration({ width: WIDTH, rank: WIDTH, components, seed: 2, maxPasses });
+async function iterate(data: readonly Float64Array[], components: number, maxPasses: number) {
+  const matrix = matrixOf(data, WIDTH);
+  const iteration = await SubspaceIteration.start({ width: WIDTH, rank: WIDTH, components, seed: 2, maxPasses });
   for (;;) {
-    const { basis } = iteration;
-    const image = basis.map(() => new Float64Array(WIDTH));
-    const products = new Float64Array(basis.length ** 2);
-    for (const row of data) {
-      const scores = basis.map((direction) => dot(row, direction));
-      addProducts(products, scores, basis.length);
-      image.forEach((vector, i) => {
-        for (let k = 0; k < WIDTH; k++) vector[k] = (vector[k] as number) + (scores[i] as number) * (row[k] as number);
-      });
-    }
-    const found = iteration.take({ image, products });
+    const scores = await multiply(matrix, iteration.basis, { right: true });
+    const image = await multiply(scores, matrix, { left: true });
+    const products = await multiply(scores, scores, { left: true });
+    const found = await iteration.take({ image, products });
     if (found) return found;
   }
 }
 
 describe("randomised principal components", () => {
-  it("are those of the whole matrix, after as many passes as it takes", () => {
+  it("are those of the whole matrix, after as many passes as it takes", async () => {
     const data = rows(300);
-    const scatter = new Float64Array(WIDTH * WIDTH);
-    for (const row of data) addProducts(scatter, row, WIDTH);
-    const exact = symmetricEigen(scatter, WIDTH);
-    const { components, scatter: found, passes } = iterate(data, 6, 50);
+    const matrix = matrixOf(data, WIDTH);
+    const exact = symmetricEigen((await multiply(matrix, matrix, { left: true })).values, WIDTH);
+    const { components, scatter: found, passes } = await iterate(data, 6, 50);
     expect(passes).toBeLessThan(50);
     expect(components).toHaveLength(6);
     components.forEach((component, i) => {
       expect((found[i] as number) / (exact.values[i] as number)).toBeCloseTo(1, 3);
       expect(Math.abs(dot(component, exact.vectors[i] as Float64Array))).toBeGreaterThan(0.99);
     });
-    expect(iterate(data, 6, 2).passes).toBe(2);
+    expect((await iterate(data, 6, 2)).passes).toBe(2);
   });
 
-  it("are no more than the rows span", () => {
-    expect(iterate(rows(300, 3), 6, 50).components).toHaveLength(3);
-    expect(iterate([new Float64Array(WIDTH)], 6, 50).components).toEqual([]);
+  it("are no more than the rows span", async () => {
+    expect((await iterate(rows(300, 3), 6, 50)).components).toHaveLength(3);
+    expect((await iterate([new Float64Array(WIDTH)], 6, 50)).components).toEqual([]);
   });
 });

@@ -147,7 +147,7 @@ describe("the service of the Spark step", () => {
     }));
     const classifier = await loadClassifier(modelFilesInStore(space.buckets.models, BRIGHT_SPOT.id));
     opened.push({ close: async () => classifier.dispose() });
-    const evaluation = evaluateScored({
+    const evaluation = await evaluateScored({
       ...{ metadata: classifier.metadata, dataset: "d", test: images, validation: images, seed: 1 },
     });
     expect(evaluation.study).toMatchObject({ rule: { statistic: "rank-1" }, test: { n: 20, cancer: 10 } });
