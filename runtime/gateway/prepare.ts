@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import {
   type DeidentifyOptions,
   deidentify,
+  isUid,
   RejectedImage,
   readDicomHeader,
   readDicomIdentifiers,
@@ -49,6 +50,13 @@ export async function prepare(file: Buffer, identities: Identities): Promise<Pre
     throw new RefusedInstance({
       code: "incomplete",
       message: "The file does not say of which study, series and instance it is, or cannot be read so far.",
+    });
+  // By what a sender means with blanks around it, UIDs of old devices count as well.
+  if (![studyUid, seriesUid, instanceUid].every(isUid))
+    throw new RefusedInstance({
+      code: "malformed-uid",
+      message:
+        "The study, series or instance UID of the file is none: numbers with dots between them, 64 characters at most.",
     });
   if (header.burnedIn)
     throw new RefusedInstance({

@@ -1,9 +1,9 @@
 import type { GoogleAuth } from "google-auth-library";
 import { z } from "zod";
 
-/** `projects/P/locations/L/datasets/D/dicomStores/S` */
+/** `projects/P/locations/L/datasets/D/dicomStores/S`: a path, in which dots alone would climb. */
 export const DICOM_STORE =
-  /^projects\/[a-z][a-z0-9.:-]{1,61}\/locations\/[a-z0-9-]+\/datasets\/[\w.-]{1,256}\/dicomStores\/[\w.-]{1,256}$/;
+  /^projects\/[a-z][a-z0-9.:-]{1,61}\/locations\/[a-z0-9-]+\/datasets\/(?!\.{1,2}\/)[\w.-]{1,256}\/dicomStores\/(?!\.{1,2}$)[\w.-]{1,256}$/;
 
 /** `projects/P/locations/L/datasets/D/fhirStores/S` */
 export const FHIR_STORE = new RegExp(DICOM_STORE.source.replace("dicomStores", "fhirStores"));

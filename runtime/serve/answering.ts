@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import type { FastifyBaseLogger } from "fastify";
 import { leafOfRow, newSalt } from "../audit";
 import { peakInOriginal } from "../explain";
-import { type ImageLimits, outlineScan } from "../imaging";
+import type { ImageLimits } from "../imaging";
 import { DISCLAIMER, type Identities } from "../intake";
 import type { ScoredScan, Verdict } from "../model";
 import type { Logger } from "../platform/logging";
@@ -16,6 +16,7 @@ import { type ModelSlot, noModel } from "./model-slot";
 import type { Pictures } from "./pictures";
 import { tooLate } from "./problem";
 import { priceOf, type Queue } from "./queue";
+import type { FileReaders } from "./reading/file-readers";
 import type { HistoryItem, Prediction } from "./schemas";
 import { explanationOfMap, type Scorer } from "./scoring";
 import { studyOf } from "./studies";
@@ -25,6 +26,7 @@ export interface AnsweringDependencies {
   readonly queue: Queue;
   readonly answers: Answers;
   readonly pictures: Pictures;
+  readonly readers: FileReaders;
   readonly history: TimeIndex;
   readonly accessions: Accessions;
   readonly warehouse: Warehouse;
@@ -58,14 +60,14 @@ export async function answerFor(
   bytes: Buffer,
   gone: AbortSignal,
 ): Promise<Prediction> {
-  const { slot, queue, limits, metrics, deadlineSeconds } = dependencies;
+  const { slot, queue, readers, limits, metrics, deadlineSeconds } = dependencies;
   const end = metrics.seconds.startTimer();
   const begun = performance.now();
-  const price = priceOf(outlineScan(bytes, limits));
   const late = new AbortController();
   const timer = setTimeout(() => late.abort(tooLate(deadlineSeconds, queue.wait)), deadlineSeconds * 1000);
   const signal = AbortSignal.any([gone, late.signal]);
   try {
+    const price = priceOf(await readers.outline(bytes, limits, signal));
     const prediction = await queue.admit(price, signal, async (lane) => {
       const work = await lane(() =>
         slot.use(async (scorer, verdict) => ({
@@ -97,17 +99,18 @@ interface Work {
 }
 
 async function keep(
-  { answers, pictures, history, accessions, warehouse, identities, audit, log, limits }: AnsweringDependencies,
+  dependencies: AnsweringDependencies,
   { request, who, role }: Asked,
   bytes: Buffer,
   { scorer, verdict, scored, begun }: Work,
   signal: AbortSignal,
 ): Promise<Prediction> {
+  const { answers, pictures, history, accessions, warehouse, audit, log, limits } = dependencies;
   const { metadata } = scorer;
   const { id, geometry, probability, label, decision, map, features } = scored;
   const at = new Date();
   const pages = await answers.keepPages(scored, pagesOf(scored, bytes, { pictures, limits, signal }), at);
-  const study = await studyNamed(scored, bytes, { identities, log, request });
+  const study = await studyNamed(dependencies, scored, bytes, request, signal);
   signal.throwIfAborted();
   const row = {
     request,
@@ -177,14 +180,18 @@ async function keep(
 
 /** An answer is given without its study where the key of pseudonyms cannot be had: what needs one then says so. */
 async function studyNamed(
+  { readers, identities, log }: Pick<AnsweringDependencies, "readers" | "identities" | "log">,
   { format, page }: ScoredScan,
   bytes: Buffer,
-  { identities, log, request }: Pick<AnsweringDependencies, "identities" | "log"> & { readonly request: string },
+  request: string,
+  signal: AbortSignal,
 ): Promise<KeptStudy | undefined> {
   if (format !== "dicom") return undefined;
   try {
-    return await studyOf(bytes, page, identities);
+    const facts = await readers.study(bytes, page, signal);
+    return facts && (await studyOf(facts, page, identities));
   } catch (error) {
+    signal.throwIfAborted();
     log.error({ err: error, request }, "The study of a scan cannot be named, so nothing is kept of it");
     return undefined;
   }

@@ -35,6 +35,7 @@ import {
   refuseOtherMethods,
 } from "./protocol";
 import { Queue } from "./queue";
+import { FileReaders } from "./reading/file-readers";
 import { Refusals } from "./refusals";
 import { dicomWebRoutes } from "./routes/dicomweb";
 import { docsRoutes } from "./routes/docs";
@@ -59,6 +60,8 @@ export interface ServerDependencies {
   readonly reports: ReadableStore & CreatableStore;
   /** Where DICOM that comes by STOW-RS lands. @default none is taken, and there is no such route */
   readonly landing?: CreatableStore;
+  /** What reads the headers of files that are sent. @default a thread a lane */
+  readonly readers?: FileReaders;
   /** Where the pictures of the data set lie. @default known scans are shown without theirs */
   readonly curated?: ReadableStore;
   readonly warehouse: Warehouse;
@@ -137,6 +140,7 @@ export async function buildServer(dependencies: ServerDependencies): Promise<Fas
   const drawing = new Queue({ places: DRAWINGS, lanes: LANES, patience: deadlineSeconds });
   const storing = new Queue({ places: STORINGS, lanes: LANES, patience: deadlineSeconds });
   const pictures = new Pictures(LANES);
+  const readers = dependencies.readers ?? new FileReaders({ threads: LANES });
   const bodies = new Bodies({ memory: 4 * (maxBodyBytes + MULTIPART_OVERHEAD), senderSeconds });
   const metrics = createMetrics(slot, queue, storing, bodies);
   const refusals = new Refusals(warehouse, log);
@@ -228,6 +232,7 @@ export async function buildServer(dependencies: ServerDependencies): Promise<Fas
     queue,
     answers,
     pictures,
+    readers,
     history,
     accessions,
     warehouse,
@@ -252,7 +257,7 @@ export async function buildServer(dependencies: ServerDependencies): Promise<Fas
   await app.register(worklistRoutes, { ...drawn, history, feedback, warehouse });
   await app.register(studyRoutes, { reports });
   if (landing) {
-    const stored = { landing, reports, identities, bodies, connections, storing, metrics, log };
+    const stored = { landing, reports, identities, readers, bodies, connections, storing, metrics, log };
     await app.register(dicomWebRoutes, { ...stored, maxBodyBytes, deadlineSeconds });
   }
   await app.register(modelRoutes, { slot, models, pointer, reports, keys });
@@ -260,7 +265,7 @@ export async function buildServer(dependencies: ServerDependencies): Promise<Fas
   refuseTheRest();
 
   app.addHook("onClose", async () => {
-    await Promise.all([slot.close(), pictures.close()]);
+    await Promise.all([slot.close(), pictures.close(), readers.close()]);
     await shelf.close();
   });
   await slot.start(dependencies.refreshSeconds ?? 3);

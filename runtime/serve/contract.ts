@@ -27,6 +27,7 @@ export const serveContract = defineContract({
     "runtime/imaging/dicom/codec-worker.ts",
     "runtime/model/answer-worker.ts",
     "runtime/serve/picture-worker.ts",
+    "runtime/serve/reading/reading-worker.ts",
     // The job that seals what was answered runs in the same image, with this in place of the entry.
     "runtime/audit/sealer.ts",
   ],

@@ -1,18 +1,31 @@
 import type { ReportedAnswer, ReportedImage } from "../exchange";
-import { readAnsweredFrame, readDicomHeader, storedPlace } from "../imaging";
+import { type AnsweredFrame, type DicomHeader, readAnsweredFrame, readDicomHeader, storedPlace } from "../imaging";
 import type { Identities } from "../intake";
 import type { KeptAnswer, KeptStudy } from "./kept/answers";
 
+/** What of a DICOM file's header is needed to keep of what study an answer is: identifiers as they stand there. */
+export type StudyFacts = Readonly<Record<"studyUid" | "seriesUid" | "instanceUid" | "sopClass", string>> &
+  Pick<DicomHeader, "patientId" | "accession"> &
+  AnsweredFrame;
+
 /**
- * What is kept of the DICOM file that an answer is about; undefined where it lacks one of the UIDs that name an instance.
+ * Reads them; undefined where the file lacks one of the UIDs that name an instance.
+ * @param frame that the answer is about, from 1
+ */
+export function studyFactsOf(bytes: Buffer, frame: number): StudyFacts | undefined {
+  const { patientId, studyUid, seriesUid, instanceUid, sopClass, accession } = readDicomHeader(bytes);
+  if (!studyUid || !seriesUid || !instanceUid || !sopClass) return undefined;
+  return { patientId, studyUid, seriesUid, instanceUid, sopClass, accession, ...readAnsweredFrame(bytes, frame) };
+}
+
+/**
+ * What is kept of the DICOM file that an answer is about, in pseudonyms.
  *
  * @param page that the answer is about, from 1
  * @throws if the key of pseudonyms cannot be used
  */
-export async function studyOf(bytes: Buffer, page: number, identities: Identities): Promise<KeptStudy | undefined> {
-  const { patientId, studyUid, seriesUid, instanceUid, sopClass, accession } = readDicomHeader(bytes);
-  if (!studyUid || !seriesUid || !instanceUid || !sopClass) return undefined;
-  const { frames, place, burnedIn } = readAnsweredFrame(bytes, page);
+export async function studyOf(facts: StudyFacts, page: number, identities: Identities): Promise<KeptStudy> {
+  const { patientId, studyUid, seriesUid, instanceUid, sopClass, accession, frames, place, burnedIn } = facts;
   const names = await identities.of(patientId);
   return {
     study: names.uid(studyUid),

@@ -1,3 +1,4 @@
+import { isUid } from "../../imaging";
 import { ABORT, ProtocolError } from "./bytes";
 import { answerTo, COMMAND, type Command, parseCommand, STATUS, type Status, SUCCESS } from "./command";
 import { type Connection, LostPeerError } from "./connection";
@@ -223,9 +224,6 @@ function withoutDataSet({ field }: Command): Status {
   if (field !== COMMAND.store) return { status: STATUS.unrecognizedOperation };
   return { status: STATUS.cannotUnderstand, comment: "The request has no data set." };
 }
-
-/** PS3.5, 9.1; zeros in front of a component are forgiven, as others do. */
-export const isUid = (text: string) => /^[0-9]+(\.[0-9]+)*$/.test(text) && text.length <= 64;
 
 /** Drops a data set that there is no use for: whoever sends it sends all of it before the answer is read. */
 export function forgetting(status: Status): Receiving {

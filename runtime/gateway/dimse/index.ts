@@ -1,4 +1,4 @@
-export { forgetting, isUid, type Receiving, type Service, type StoreRequest } from "./association";
+export { forgetting, type Receiving, type Service, type StoreRequest } from "./association";
 export { connected, NotStoredError, type StoreTarget, storeInstance } from "./client";
 export { STATUS, type Status, SUCCESS } from "./command";
 export { IMPLEMENTATION_CLASS, IMPLEMENTATION_VERSION } from "./pdu";

@@ -5,6 +5,7 @@ import { type View, viewOf } from "./geometry";
 import { bodyPartOf, manufacturerOf, modelOf, patientIdOf, sequenceOf } from "./header-terms";
 import { parseAsFar } from "./parse";
 import { PIXELS, TAG, type WantedElements } from "./tags";
+import { isWellFormedUid, uidText } from "./uid";
 
 /**
  * What a DICOM file says of a scan beside its pixels; what it does not say, or strangely, is undefined. Of these,
@@ -13,12 +14,14 @@ import { PIXELS, TAG, type WantedElements } from "./tags";
 export interface DicomHeader {
   /** Undefined, too, where it is a placeholder that many share: see header-terms.ts. */
   readonly patientId: string | undefined;
+  /** UIDs as they stand there, whether they are any or not: see {@link malformedUids}. */
   readonly studyUid: string | undefined;
   readonly seriesUid: string | undefined;
   readonly instanceUid: string | undefined;
   readonly accession: string | undefined;
-  /** UID. */
   readonly sopClass: string | undefined;
+  /** Those of the UIDs that break the rules of PS3.5, 6.2 and 9.1. */
+  readonly malformedUids: ReadonlySet<NamedUid>;
   /** How the first frame lies in the patient, see {@link viewOf}. */
   readonly view: View | undefined;
   /** How each frame does, where they differ. */
@@ -42,6 +45,9 @@ export interface DicomHeader {
   /** Whether the file says that identities were taken out of it. It proves nothing. */
   readonly identityRemoved: boolean;
 }
+
+/** UIDs that name an instance, and what it belongs to. */
+export type NamedUid = "studyUid" | "seriesUid" | "instanceUid" | "sopClass";
 
 const HEADER = {
   mediaStorageInstance: 0x0002_0003,
@@ -93,13 +99,20 @@ export function readDicomHeader(bytes: Buffer): DicomHeader {
   const sets = dataSet.texts(HEADER.characterSet);
   const text = (tag: number) => textOf(dataSet.bytes(tag), sets);
   const views = viewsOf(dataSet);
-  return {
-    patientId: patientIdOf(text(HEADER.patientId)),
+  const uids = {
     studyUid: uidOf(dataSet, HEADER.study),
     seriesUid: uidOf(dataSet, HEADER.series),
     instanceUid: uidOf(dataSet, HEADER.instance) ?? uidOf(meta, HEADER.mediaStorageInstance),
-    accession: text(HEADER.accession),
     sopClass: uidOf(dataSet, TAG.sopClass) ?? uidOf(meta, TAG.mediaStorageSopClass),
+  };
+  return {
+    patientId: patientIdOf(text(HEADER.patientId)),
+    studyUid: uids.studyUid?.text,
+    seriesUid: uids.seriesUid?.text,
+    instanceUid: uids.instanceUid?.text,
+    sopClass: uids.sopClass?.text,
+    malformedUids: new Set((Object.keys(uids) as NamedUid[]).filter((name) => uids[name] && !uids[name].isWellFormed)),
+    accession: text(HEADER.accession),
     view: views[0],
     frameViews: views.some((view) => view !== views[0]) ? views : undefined,
     instanceNumber: wholeNumber(dataSet.text(HEADER.instanceNumber)),
@@ -141,9 +154,10 @@ function textOf(bytes: Buffer | undefined, sets: readonly string[]): string | un
 }
 
 /** As it stands there: whether it is one by the standard's rules makes no difference to whom it belongs to. */
-function uidOf(dataSet: DataSet, tag: number): string | undefined {
-  const text = dataSet.text(tag)?.replaceAll("\0", "").trim();
-  return text || undefined;
+function uidOf(dataSet: DataSet, tag: number): { readonly text: string; readonly isWellFormed: boolean } | undefined {
+  const value = dataSet.bytes(tag)?.subarray(0, LONGEST_TEXT);
+  const text = value && uidText(value);
+  return value && text ? { text, isWellFormed: isWellFormedUid(value) } : undefined;
 }
 
 function viewsOf(dataSet: DataSet): readonly (View | undefined)[] {

@@ -15,12 +15,13 @@ import { TAG } from "./tags";
 
 export { framePlaceSchema } from "./frame-place";
 export { type StoredFramePlace, storedPlace } from "./geometry";
-export { type DicomHeader, readDicomHeader } from "./header";
+export { type DicomHeader, type NamedUid, readDicomHeader } from "./header";
 export { type DicomIdentifiers, readDicomIdentifiers } from "./identifiers";
 export { MR_CLASSES } from "./kinds";
 export { isDicom } from "./parse";
 export type { StoredFrame } from "./stored-frame";
 export { READ_TRANSFER_SYNTAXES } from "./transfer-syntaxes";
+export { isUid } from "./uid";
 
 /** A file of which everything but its pixels was read. */
 export interface OpenedDicom {

@@ -1,19 +1,15 @@
-import { createHash } from "node:crypto";
-import { checkDicom, isDicom, RejectedImage, readDicomHeader } from "../../imaging";
 import { dicomObject, type ReplacementNames } from "../../intake";
 import { DiskError } from "../../platform/disk";
 import type { Logger } from "../../platform/logging";
 import { type CreatableStore, type ReadableStore, tryToCreate } from "../../platform/stores";
-import { FAILURE, type FailureReason, type Outcome, reasonOf } from "./outcome";
+import type { ExaminedInstance } from "./examine";
+import { FAILURE, type FailureReason, type Outcome } from "./outcome";
 
 /** What is remembered of an instance that landed here, below the reports: by its pseudonym. */
 export const INSTANCES = "dicomweb/";
 
 /** Where instances land: what comes without a label, and not from the hospital's gateway. */
 const FOLDER = "Unlabelled/";
-
-/** PS3.5, 9.1. */
-const UID = /^[0-9.]{1,64}$/;
 
 /**
  * Lands instances under their pseudonyms, each once. The process may add to the landing bucket and not read there, so what
@@ -32,40 +28,39 @@ export class InstanceStore {
   /**
    * Stores one instance; what is wrong with it, or with the bucket, is in the outcome.
    *
+   * @param examined the bytes, as {@link examineInstance} finds them
    * @param study the one that it has to be of
    */
-  async store(bytes: Buffer, names: ReplacementNames, study: string | undefined): Promise<Outcome> {
-    const nameless = (reason: FailureReason): Outcome => ({ instance: undefined, study: undefined, reason });
-    if (!isDicom(bytes)) return nameless(FAILURE.notUnderstood);
-    const { sopClass, studyUid, seriesUid, instanceUid } = readDicomHeader(bytes);
-    if (sopClass === undefined || instanceUid === undefined) return nameless(FAILURE.noStorageInstance);
-    if (![sopClass, instanceUid].every((uid) => UID.test(uid))) return nameless(FAILURE.noStorageInstance);
-    const instance = { sopClass, uid: instanceUid };
-    if (![studyUid, seriesUid].every((uid) => uid !== undefined && UID.test(uid)))
-      return { instance, study: undefined, reason: FAILURE.noStorageInstance };
-    const [studyName, seriesName, instanceName] = [studyUid, seriesUid, instanceUid].map((uid) =>
-      names.uid(uid as string),
-    ) as [string, string, string];
-    const reason =
-      study !== undefined && study !== studyUid
-        ? FAILURE.otherStudy
-        : (whyRefused(bytes) ??
-          (await this.inTurn(instanceName, () =>
-            this.land(
-              dicomObject(`${FOLDER}${instanceName}`, { study: studyName, series: seriesName, instance: instanceName }),
-              instanceName,
-              bytes,
-            ),
-          )));
-    return { instance, study: studyName, reason };
+  async store(
+    bytes: Buffer,
+    { instance, of, reason, sha256 }: ExaminedInstance,
+    names: ReplacementNames,
+    study: string | undefined,
+  ): Promise<Outcome> {
+    if (!instance || !of) return { instance, study: undefined, reason };
+    const place = {
+      study: names.uid(of.studyUid),
+      series: names.uid(of.seriesUid),
+      instance: names.uid(instance.uid),
+    };
+    if (study !== undefined && study !== of.studyUid)
+      return { instance, study: place.study, reason: FAILURE.otherStudy };
+    const object = dicomObject(`${FOLDER}${place.instance}`, place);
+    const outcome =
+      reason ?? (await this.inTurn(place.instance, () => this.land(object, place.instance, bytes, sha256)));
+    return { instance, study: place.study, reason: outcome };
   }
 
   /**
    * What landed is written down after it has: whoever dies between the two leaves an object of which nothing is known, and
    * the instance, sent again, is a duplicate. The other way round another door's object could pass for this one.
    */
-  private async land(name: string, instance: string, bytes: Buffer): Promise<FailureReason | undefined> {
-    const sha256 = createHash("sha256").update(bytes).digest("hex");
+  private async land(
+    name: string,
+    instance: string,
+    bytes: Buffer,
+    sha256: string,
+  ): Promise<FailureReason | undefined> {
     const record = `${INSTANCES}${instance}.json`;
     try {
       const before = await this.remembered(record);
@@ -95,16 +90,5 @@ export class InstanceStore {
     } finally {
       if (this.turns.get(name) === mine) this.turns.delete(name);
     }
-  }
-}
-
-/** Why ingest would refuse all of a file; undefined where it would look at its pixels. */
-function whyRefused(bytes: Buffer): FailureReason | undefined {
-  try {
-    checkDicom(bytes);
-    return undefined;
-  } catch (error) {
-    if (error instanceof RejectedImage) return reasonOf(error);
-    throw error;
   }
 }

@@ -12,8 +12,12 @@ export const FAILURE = {
   noStorageInstance: 0xa900,
   /** It is of another study than the one that the path names. */
   otherStudy: 0xa901,
+  /** Its SOP Instance UID is none by PS3.5, 9.1: PS3.7, annex C. */
+  invalidInstance: 0x0117,
   /** It is no DICOM, or contradicts itself. */
   notUnderstood: 0xc000,
+  /** Reading it took too long. */
+  tooLong: 0xc001,
   transferSyntax: 0xc122,
   processing: 0x0110,
   /** An instance of this UID is here already, with other bytes. */

@@ -1,4 +1,3 @@
-import { setImmediate } from "node:timers/promises";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { ZodTypeProvider } from "fastify-type-provider-zod";
 import { z } from "zod";
@@ -14,6 +13,7 @@ import { MULTIPART_OVERHEAD, relatedPartsOf } from "../multipart";
 import { INSTANCES, responses } from "../openapi";
 import { Problem, tooLate } from "../problem";
 import type { Queue } from "../queue";
+import { type FileReaders, UnreadableFile } from "../reading/file-readers";
 import { problemSchema, storeInstancesSchema } from "../schemas";
 
 export interface DicomWebDependencies {
@@ -23,6 +23,7 @@ export interface DicomWebDependencies {
   readonly identities: Identities;
   readonly bodies: Bodies;
   readonly connections: Connections;
+  readonly readers: FileReaders;
   /** Requests are stored so many at a time. */
   readonly storing: Queue;
   readonly metrics: Pick<ReturnType<typeof createMetrics>, "instances">;
@@ -68,7 +69,7 @@ export async function dicomWebRoutes(app: FastifyInstance, dependencies: DicomWe
         const outcomes = await storing.admit(price, gone, (lane) =>
           lane(async () => {
             const names = await namesOf(dependencies);
-            return storeAll(store, parts, names, { study, gone, end });
+            return storeAll(dependencies, store, parts, names, { study, gone, end });
           }),
         );
         for (const { reason = 0 } of outcomes) dependencies.metrics.instances.inc({ reason: hexOf(reason) });
@@ -120,7 +121,12 @@ export async function dicomWebRoutes(app: FastifyInstance, dependencies: DicomWe
     preHandler: route.preHandler,
     schema: {
       summary: `${summary}. All are of the study of the path`,
-      params: z.object({ study: z.string().regex(/^[0-9.]{1,64}$/) }),
+      params: z.object({
+        study: z
+          .string()
+          .regex(/^[0-9]+(\.[0-9]+)*$/)
+          .max(64),
+      }),
       response: route.response,
     },
     handler: (request, reply) => take(request, reply, request.params.study),
@@ -146,6 +152,7 @@ function instancesOf(body: Buffer, contentType: string | undefined): readonly (B
  * told of.
  */
 async function storeAll(
+  { readers }: Pick<DicomWebDependencies, "readers">,
   store: InstanceStore,
   parts: readonly (Buffer | undefined)[],
   names: ReplacementNames,
@@ -154,16 +161,20 @@ async function storeAll(
   const outcomes: Outcome[] = [];
   const left = parts.entries();
   const failed = (reason: FailureReason): Outcome => ({ instance: undefined, study: undefined, reason });
-  let turn: Promise<void> = Promise.resolve();
+  const storeOne = async (bytes: Buffer): Promise<Outcome> => {
+    try {
+      return await store.store(bytes, await readers.instance(bytes, gone), names, study);
+    } catch (error) {
+      if (error instanceof UnreadableFile) return failed(FAILURE.tooLong);
+      throw error;
+    }
+  };
   const work = async () => {
     for (const [index, bytes] of left) {
-      // Headers are read here, one a turn, whoever works: others are answered between two.
-      turn = turn.then(() => setImmediate());
-      await turn;
       gone.throwIfAborted();
       if (bytes === undefined) outcomes[index] = failed(FAILURE.notUnderstood);
       else if (performance.now() >= end) outcomes[index] = failed(FAILURE.outOfResources);
-      else outcomes[index] = await store.store(bytes, names, study);
+      else outcomes[index] = await storeOne(bytes);
     }
   };
   await Promise.all(Array.from({ length: AT_A_TIME }, work));
@@ -177,6 +188,12 @@ function statusOf(outcomes: readonly Outcome[], deadlineSeconds: number): 200 | 
   if (reasons.length < outcomes.length) return 202;
   if (outcomes.every(({ instance, reason }) => !instance && reason === FAILURE.notUnderstood))
     throw new Problem(400, "no-dicom", "Nothing in the body is DICOM. Send each instance as a file of DICOM PS3.10.");
+  if (reasons.every((reason) => reason === FAILURE.tooLong))
+    throw new Problem(
+      409,
+      "damaged",
+      "What was sent is made so that it cannot be read in time, or at all. Export it again.",
+    );
   if (outcomes.every(({ instance, reason }) => !instance && reason === FAILURE.outOfResources))
     throw tooLate(deadlineSeconds, 1);
   if (reasons.every((reason) => reason === FAILURE.outOfResources || reason === FAILURE.processing))

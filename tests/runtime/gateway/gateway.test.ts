@@ -219,6 +219,8 @@ test("an instance that is sent twice lands once; another file of it is kept at h
 
 test.each<[string, string, Elements]>([
   ["of no study", "incomplete", [[0x0020_000d, "UI", ""]]],
+  ["whose study's UID is two", "malformed-uid", [[0x0020_000d, "UI", "1.2\\0.3"]]],
+  ["with a zero byte in its series' UID", "malformed-uid", [[0x0020_000e, "UI", "1.2\0.3"]]],
   ["with text in its pixels, as it says", "burned-in-text", [[0x0028_0301, "CS", "YES"]]],
 ])("an instance %s stays at home with its reason, and what comes behind it lands", async (_, code, elements) => {
   const { port } = await start();

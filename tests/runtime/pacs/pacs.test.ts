@@ -152,6 +152,14 @@ test.each([
   ["no JSON", "{", /not JSON/],
   ["no instance", notified("projects/p/topics/t"), /names no instance/],
   ["a path that climbs", notified(`${STORE}/dicomWeb/studies/1/series/1/instances/../../..`), /names no instance/],
+  ["UIDs that climb", notified(`${STORE}/dicomWeb/studies/../series/../instances/..`), /names no instance/],
+  ["one that does", notified(`${STORE}/${path("..")}`), /names no instance/],
+  ["a UID with an empty component", notified(`${STORE}/${path("1..2")}`), /names no instance/],
+  [
+    "a store that climbs",
+    notified(`projects/mri-st-anna/locations/europe-west4/datasets/../dicomStores/dicom/${path()}`),
+    /names no instance/,
+  ],
   ["a query", notified(`${STORE}/${path()}?alt=media`), /names no instance/],
   ["another store", notified(`${STORE}-2/${path()}`), /another DICOM store/],
 ])("%s is refused, and nothing is asked for", async (_what, body, sentence) => {

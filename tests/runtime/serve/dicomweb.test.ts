@@ -201,7 +201,8 @@ describe("instances", () => {
     const none = await store([other], { path: `${PATH}/${STUDY}` });
     expect(none.status).toBe(409);
     expect(await landed()).toHaveLength(1);
-    expect((await store([other], { path: `${PATH}/not-a-uid` })).status).toBe(404);
+    for (const none of ["not-a-uid", "1..2", "1.2.", `1.${"2".repeat(63)}`])
+      expect((await store([other], { path: `${PATH}/${none}` })).status).toBe(404);
   });
 
   test("that are bad stop none that are good, and each has its reason", async () => {
@@ -234,6 +235,34 @@ describe("instances", () => {
     });
     expect(othersBy(reply)).toEqual(["c000", "c000", "c000"]);
     expect(await landed()).toHaveLength(3);
+  });
+
+  const uidOf = (text: string) => Buffer.from(text, "latin1");
+  test.each<[string, Buffer, "instance" | "study" | "series", string | undefined]>([
+    ["filled up with a zero byte", uidOf("1.2.34\0"), "instance", undefined],
+    ["of 64 characters", uidOf(`1.${"2".repeat(62)}`), "instance", undefined],
+    ["of a single zero", uidOf("1.0.3\0"), "instance", undefined],
+    ["with a zero byte within", uidOf("1.2\0.3\0"), "instance", "117"],
+    ["that are two", uidOf("1.2\\0.3\0"), "instance", "117"],
+    ["filled up with a blank", uidOf("1.2.3 "), "instance", "117"],
+    ["behind a blank", uidOf(" 1.2.3"), "instance", "117"],
+    ["with a blank within", uidOf("1.2 .3"), "instance", "117"],
+    ["of 65 characters", uidOf(`1.${"2".repeat(63)}\0`), "instance", "117"],
+    ["with an empty component", uidOf("1..2.3"), "instance", "117"],
+    ["that ends in a dot", uidOf("1.2.3.4."), "instance", "117"],
+    ["that begins with a dot", uidOf(".1.2.3"), "instance", "117"],
+    ["of letters", uidOf("1.2.3a"), "instance", "117"],
+    ["that climbs", uidOf("..\0"), "instance", "117"],
+    ["with an empty component in its study", uidOf("1..2.3"), "study", "a900"],
+    ["with a zero byte within its study", uidOf("1.2\0.3\0"), "study", "a900"],
+    ["of 66 characters in its series", uidOf(`1.${"2".repeat(64)}`), "series", "a900"],
+  ])("whose UID is one %s", async (_what, uid, which, reason) => {
+    const tags = { instance: 0x0008_0018, study: 0x0020_000d, series: 0x0020_000e };
+    const reply = await store([instance(1, [[tags[which], "UI", uid]])]);
+    expect(reply.status).toBe(reason === undefined ? 200 : 409);
+    // An answer can name an instance by a UID alone.
+    expect(which === "instance" ? othersBy(reply)[0] : failedBy(reply)[`${SERIES}.1`]).toBe(reason);
+    expect(await landed()).toHaveLength(reason === undefined ? 1 : 0);
   });
 
   test("that the landing bucket does not take fail for now; where none is taken, the request does", async () => {

@@ -66,6 +66,7 @@ it("says of a scan whose it is, where it belongs and how it was made", () => {
     studyDate: "2026-02-03",
     acquisitionDate: "2026-02-04",
     identityRemoved: true,
+    malformedUids: new Set(),
   });
 });
 
@@ -220,4 +221,21 @@ it("reads the files that pydicom is tested with as pydicom does", () => {
   });
   expect(Object.keys(judged).length).toBeGreaterThan(100);
   expect(differing).toEqual([]);
+});
+
+test("UIDs are what stands there, and those that are none are told", () => {
+  const uids = (instance: string, study: string) => {
+    const [instanceUid, studyUid] = [instance, study].map((text) => Buffer.from(text, "latin1")) as [Buffer, Buffer];
+    const header = readDicomHeader(
+      writeMr(8, 8, [
+        [0x0008_0018, "UI", instanceUid],
+        [0x0020_000d, "UI", studyUid],
+      ]),
+    );
+    return [header.instanceUid, header.studyUid, ...header.malformedUids];
+  };
+  expect(uids("1.2.34\0", "1.2.3.4\0\0")).toEqual(["1.2.34", "1.2.3.4"]);
+  // Two that differ stay two, and one that blanks fill up stays one.
+  expect(uids("1.2\0.3\0", "1.2\\0.3\0")).toEqual(["1.2\0.3", "1.2\\0.3", "studyUid", "instanceUid"]);
+  expect(uids("1.2.3 ", "1..2")).toEqual(["1.2.3", "1..2", "studyUid", "instanceUid"]);
 });
