@@ -2,6 +2,7 @@ import { z } from "zod";
 import { type Filled, fill, type LinePart, linePart, objectWith, TIERS } from "../constructs/core/hospital-line";
 import { bucketNameProblem } from "../constructs/core/naming";
 import type { Removal } from "../constructs/core/removal";
+import { deliveryLine, deliveryProblems, type Receiver, receiverOf } from "../constructs/deliver";
 import { erasureLine, erasureProblems } from "../constructs/erasure";
 import { gatewayLine } from "../constructs/gateway";
 import { ingestLine } from "../constructs/ingest";
@@ -107,6 +108,7 @@ export const LINE_PARTS: readonly { readonly key?: string; readonly part: LinePa
   { part: pacsLine },
   { part: erasureLine },
   { key: "network", part: networkLine },
+  { key: "delivery", part: deliveryLine },
   { key: "gateway", part: gatewayLine },
   { key: "ingest", part: ingestLine },
   { key: "preprocess", part: preprocessLine },
@@ -134,6 +136,7 @@ const lineSchema = z.strictObject({
   ...erasureLine.schema.shape,
   deployer,
   network: networkLine.schema.default({}).describe(objectWith(networkLine)),
+  delivery: deliveryLine.schema.default({}).describe(objectWith(deliveryLine)),
   gateway: gatewayLine.schema.default({}).describe(objectWith(gatewayLine)),
   ingest: ingestLine.schema.default({}).describe(objectWith(ingestLine)),
   preprocess: preprocessLine.schema.default({}).describe(objectWith(preprocessLine)),
@@ -163,6 +166,8 @@ export interface Hospital
   /** Where in the bucket, or beside the output folder, its states lie: empty, or a folder with a slash at its end. */
   readonly stateFolder: string;
   readonly network: Filled<typeof networkLine>;
+  /** A receiver outside Google; undefined where the line names none. */
+  readonly receiver: Receiver | undefined;
   readonly gateway: Filled<typeof gatewayLine>;
   readonly ingest: Filled<typeof ingestLine>;
   readonly preprocess: Filled<typeof preprocessLine>;
@@ -261,6 +266,7 @@ function withDefaults(line: Line, context: HospitalContext): Hospital {
     ...fill(pacsLine, tier, line),
     ...fill(erasureLine, tier, line),
     network: fill(networkLine, tier, line.network),
+    receiver: receiverOf(fill(deliveryLine, tier, line.delivery)),
     gateway: fill(gatewayLine, tier, line.gateway),
     ingest: fill(ingestLine, tier, line.ingest),
     preprocess: fill(preprocessLine, tier, line.preprocess),
@@ -331,6 +337,9 @@ function crossFieldProblems(who: string, line: Partial<Line>, { extraRegions }: 
   problems.push(...organisationProblems(line, line.tier).map((problem) => `${who}: ${problem}`));
   problems.push(...pacsProblems(line, line.tier, line.region, extraRegions).map((problem) => `${who}: ${problem}`));
   problems.push(...erasureProblems(line, line.tier).map((problem) => `${who}: ${problem}`));
+  problems.push(
+    ...deliveryProblems(line.delivery ?? {}, line.tier, line.network ?? {}).map((problem) => `${who}: ${problem}`),
+  );
   problems.push(...networkProblems(line.network ?? {}, [NODE_TAG]).map((problem) => `${who}: ${problem}`));
   problems.push(...trainProblems(line.train ?? {}, line.tier, line.region).map((problem) => `${who}: ${problem}`));
   for (const key of ["kmsKey", "pseudonymKey", "auditKey"] as const) {

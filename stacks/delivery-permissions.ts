@@ -138,6 +138,14 @@ export const PACS_CALLS: Readonly<Record<string, Calls>> = {
   google_healthcare_fhir_store_iam_member: grant("healthcare.fhirStores"),
 };
 
+export const RECEIVER_CALLS: Readonly<Record<string, Calls>> = {
+  // As with keys: whoever may let others read a secret reads it.
+  google_secret_manager_secret_iam_member: readOnly("secretmanager.secrets: getIamPolicy"),
+  google_vpc_access_connector: calls("vpcaccess.connectors", "create update delete use", {
+    read: "vpcaccess.operations: get",
+  }),
+};
+
 /** The checks of a wave read the log of requests; what they ask of services stands above. */
 const CHECKS = "logging.logEntries: list";
 
@@ -152,10 +160,13 @@ function permissions(texts: readonly string[]): string[] {
   return [...new Set(found)].sort();
 }
 
-type Asked = { readonly pacs?: string | undefined };
+type Asked = { readonly pacs?: string | undefined; readonly receiver?: unknown };
 /** Every kind of call of a hospital. */
-export const callsOf = ({ pacs }: Asked): Readonly<Record<string, Calls>> =>
-  pacs === undefined ? CALLS : { ...CALLS, ...PACS_CALLS };
+export const callsOf = ({ pacs, receiver }: Asked): Readonly<Record<string, Calls>> => ({
+  ...CALLS,
+  ...(pacs === undefined ? {} : PACS_CALLS),
+  ...(receiver === undefined ? {} : RECEIVER_CALLS),
+});
 
 /** Permissions of the identity that plans: it reads what Terraform made, and nothing that lies in it. */
 export const planPermissions = (hospital: Asked): readonly string[] =>

@@ -41,6 +41,7 @@ export class HospitalAppStack extends BaseStack {
   readonly gateway: Gateway | undefined;
   /** Undefined where the line asks for none. */
   readonly pacs: Pacs | undefined;
+  /** Undefined where the line has neither a FHIR store nor a receiver. */
   readonly deliver: Deliver | undefined;
   readonly preprocess: Preprocess;
   /** Undefined until its image is there. */
@@ -86,22 +87,15 @@ export class HospitalAppStack extends BaseStack {
       },
     });
 
-    if (hospital.pacs) {
-      const { removal, pacsSenders: senders } = hospital;
-      const { maxInstances } = hospital.ingest;
-      const shared = { hospital, buckets, warehouse, source, maxInstances, removal };
+    const { removal } = hospital;
+    const ofAnswers = { hospital, buckets, warehouse, source, maxInstances: hospital.ingest.maxInstances, removal };
+    if (hospital.pacs)
       this.pacs = new Pacs(this, "pacs", {
-        ...shared,
+        ...ofAnswers,
         keys,
-        senders,
+        senders: hospital.pacsSenders,
         bindings: { PSEUDONYM_KEY: keys.pseudonym.uri, LOG_LEVEL: logLevel },
       });
-      this.deliver = new Deliver(this, "deliver", {
-        ...shared,
-        key: keys.data,
-        bindings: { LOG_LEVEL: logLevel },
-      });
-    }
 
     const { principal } = hospital.gateway;
     if (principal) this.gateway = new Gateway(this, "gateway", { hospital, buckets, keys, principal });
@@ -116,6 +110,15 @@ export class HospitalAppStack extends BaseStack {
         "own-network",
         `The line's network.shared names a network of ${shared.project}: what it lets through is for its administrators to keep.`,
       );
+    const { receiver } = hospital;
+    if (hospital.pacs || receiver)
+      this.deliver = new Deliver(this, "deliver", {
+        ...ofAnswers,
+        key: keys.data,
+        fhirStore: hospital.pacs !== undefined,
+        outside: receiver && network instanceof Network ? { receiver, network } : undefined,
+        bindings: { LOG_LEVEL: logLevel },
+      });
     this.preprocess = new Preprocess(this, "preprocess", {
       hospital,
       buckets,

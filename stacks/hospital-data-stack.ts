@@ -3,6 +3,7 @@ import type { Construct } from "constructs";
 import { Annotations, TerraformOutput } from "../constructs/core/cdktf";
 import { resourceName } from "../constructs/core/naming";
 import { PROJECT_SERVICES, ProjectServices } from "../constructs/core/project-services";
+import { deliveryServices } from "../constructs/deliver";
 import { Erasure } from "../constructs/erasure";
 import { PacsStores, pacsServices } from "../constructs/pacs";
 import { acknowledge } from "../constructs/policy";
@@ -151,8 +152,15 @@ export class HospitalDataStack extends BaseStack {
 }
 
 /** The Google APIs that a hospital's project needs. */
-export function hospitalServices(hospital: Pick<Hospital, "perimeter" | "orgPolicies" | "pacs">): readonly string[] {
-  return [...PROJECT_SERVICES, ...organisationServices(hospital), ...pacsServices(hospital)];
+export function hospitalServices(
+  hospital: Pick<Hospital, "perimeter" | "orgPolicies" | "pacs" | "receiver">,
+): readonly string[] {
+  return [
+    ...PROJECT_SERVICES,
+    ...organisationServices(hospital),
+    ...pacsServices(hospital),
+    ...deliveryServices(hospital),
+  ];
 }
 
 /** Budgets, perimeters and organisation policies answer no caller whose calls nobody pays for. */

@@ -169,6 +169,10 @@ export function estimate(stacks: readonly SynthesizedStack[], file: PriceFile, u
       seals * ASSUMED.sealSeconds * second,
     );
   }
+  const connectors = all("google_vpc_access_connector");
+  const machines = connectors.reduce((sum, { min_instances: least }) => sum + Number(least), 0);
+  add("Serverless VPC Access", `${machines} e2-micro, always there`, machines * HOURS * usd("e2MicroHour"));
+
   const topics = all("google_pubsub_topic").length;
   if (topics > 0) add("Pub/Sub", `${topics} topics`, 0, thousand * (4 / 1024 ** 2) * 2 * usd("pubsubGiB"));
 

@@ -134,6 +134,21 @@ function everyOverride(): HospitalLine {
     erasers: ["group:privacy@example.org", "user:officer@example.org"],
     pacs: "healthcare-api",
     pacsSenders: ["serviceAccount:dicom-adapter@example-every.iam.gserviceaccount.com", "group:pacs@example.org"],
+    delivery: {
+      to: "https://archive.example.org:8443/dicom-web/studies",
+      format: "sc",
+      addresses: ["203.0.113.7/32", "198.51.100.0/24"],
+      signingKey: "secrets/delivery-signing-key/versions/3",
+      oauth2: {
+        signInUrl: "https://login.example.org/oauth2/token",
+        clientId: "brain-tumor",
+        clientSecret: "secrets/delivery-client/versions/1",
+        scope: "system/*.write studies",
+      },
+      mtls: { certificate: "secrets/delivery-certificate/versions/1", key: "secrets/delivery-key/versions/1" },
+      ca: "secrets/delivery-ca/versions/1",
+      cidr: "10.99.0.0/28",
+    },
     gateway: {
       principal:
         "principal://iam.googleapis.com/projects/100000000001/locations/global/workloadIdentityPools/hospital/subject/gateway",

@@ -8,9 +8,12 @@ import type { MonitoringContribution } from "../core/monitoring";
 import type { HospitalRef } from "../core/naming";
 import type { Removal } from "../core/removal";
 import { BucketEvents, EventFunction, PushSubscription, queueMonitoring } from "../ingest";
+import type { Network } from "../network";
 import { PacsRefs } from "../pacs";
 import type { EncryptionKey } from "../security";
 import type { BucketRefs, SecureBucket } from "../storage";
+import type { Receiver } from "./config";
+import { grantSecrets, outletTo, receiverSecrets, receiverVariables } from "./receiver";
 
 export interface DeliverProps {
   readonly hospital: HospitalRef;
@@ -22,8 +25,15 @@ export interface DeliverProps {
   readonly maxInstances: number;
   /** Of topics and subscriptions, in which answers wait that could not be delivered yet. */
   readonly removal: Removal;
-  /** The environment variables of `runtime/deliver/contract.ts` that are no bucket's, no table's and not the store. */
-  readonly bindings: Omit<Bindings<typeof deliverContract>, "FHIR_STORE">;
+  /** Whether answers go to the hospital's FHIR store. */
+  readonly fhirStore: boolean;
+  /**
+   * A receiver outside Google, and the network that the way to it leads through.
+   * @default none
+   */
+  readonly outside?: { readonly receiver: Receiver; readonly network: Network } | undefined;
+  /** The environment variables of `runtime/deliver/contract.ts` that are no bucket's, no table's and no receiver's. */
+  readonly bindings: Omit<Bindings<typeof deliverContract>, "FHIR_STORE" | `RECEIVER_${string}`>;
 }
 
 /** Part of the names of the topics. */
@@ -31,7 +41,10 @@ const TOPIC = "answers";
 /** Where serve adds an empty object for each answer, once all of it is kept. */
 const HISTORY = "history/";
 
-/** Bucket of reports -> topic -> push subscription -> function -> FHIR store: each answer is delivered, or waits as a dead letter. */
+/**
+ * Bucket of reports -> topic -> push subscription -> function -> FHIR store, receiver outside Google, or both: each answer is
+ * delivered, or waits as a dead letter.
+ */
 export class Deliver extends Construct {
   readonly identity: Identity;
   readonly function: EventFunction;
@@ -41,26 +54,33 @@ export class Deliver extends Construct {
   constructor(scope: Construct, id: string, props: DeliverProps) {
     super(scope, id);
     const { hospital, buckets, warehouse, key, removal } = props;
+    const { receiver, network } = props.outside ?? {};
+    const secrets = receiver ? receiverSecrets(receiver) : {};
     const refs = new PacsRefs(hospital);
     const places = { buckets, warehouse };
     this.identity = new Identity(this, "identity", {
       hospital,
       role: deliverContract.name,
-      description: "Delivers answers to the FHIR store",
+      description: receiver ? "Delivers answers to receivers" : "Delivers answers to the FHIR store",
     });
     const environment = bindEnvironment(deliverContract, places, this.identity, {
       ...props.bindings,
-      FHIR_STORE: refs.fhirStore,
+      ...(props.fhirStore ? { FHIR_STORE: refs.fhirStore } : {}),
+      ...(receiver ? receiverVariables(receiver) : {}),
     });
     grantDeclaredAccess(deliverContract, this.identity, places);
-    refs.grantDeliver(this.identity);
+    if (props.fhirStore) refs.grantDeliver(this.identity);
+    grantSecrets(hospital, this.identity, secrets);
+    const outlet = receiver && network && outletTo(this, hospital, network, receiver);
 
     this.function = new EventFunction(this, "function", {
       hospital,
-      description: `Delivers answers of ${hospital.name} to its FHIR store`,
+      description: `Delivers answers of ${hospital.name} to its ${receiver ? "receivers" : "FHIR store"}`,
       repository: "deliver-functions",
       contract: deliverContract,
       environment,
+      secrets,
+      ...(outlet ? { outlet } : {}),
       identity: this.identity,
       key,
       source: props.source,

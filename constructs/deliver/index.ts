@@ -1,1 +1,2 @@
+export { deliveryLine, deliveryProblems, deliveryServices, type Receiver, receiverOf } from "./config";
 export { Deliver, type DeliverProps } from "./deliver";

@@ -12,9 +12,10 @@ import { Identity } from "../core/identity";
 import { dataClass } from "../core/labels";
 import { type HospitalRef, resourceName } from "../core/naming";
 import { RuntimeBundle } from "../core/runtime-bundle";
+import type { Outlet } from "../network";
 import type { EncryptionKey } from "../security";
 import type { SecureBucket } from "../storage";
-import { makeFunction } from "./make-function";
+import { makeFunction, type SecretRef } from "./make-function";
 
 export interface EventFunctionProps {
   readonly hospital: HospitalRef;
@@ -24,6 +25,10 @@ export interface EventFunctionProps {
   readonly repository: string;
   readonly contract: RuntimeContract;
   readonly environment: Readonly<Record<string, string>>;
+  /** Variables whose values Secret Manager keeps. @default none */
+  readonly secrets?: Readonly<Record<string, SecretRef>>;
+  /** What all that it sends goes through. @default Google's own network, from where the internet is reached */
+  readonly outlet?: Outlet;
   readonly identity: Identity;
   readonly key: EncryptionKey;
   /** Where the code is uploaded. */

@@ -5,6 +5,7 @@ import type { RuntimeContract } from "../../runtime/platform/contract";
 import { type Identity, runsAs } from "../core/identity";
 import { dataClass } from "../core/labels";
 import { type HospitalRef, resourceName } from "../core/naming";
+import type { Outlet } from "../network";
 import type { EncryptionKey } from "../security";
 
 /** https://cloud.google.com/functions/docs/runtime-support#node.js */
@@ -12,12 +13,25 @@ export type FunctionRuntime = "nodejs22";
 /** https://cloud.google.com/functions/docs/networking/network-settings#ingress_settings */
 export type FunctionIngress = "ALLOW_INTERNAL_ONLY" | "ALLOW_INTERNAL_AND_GCLB";
 
+/** https://cloud.google.com/functions/docs/networking/network-settings#route-egress-to-vpc */
+export type FunctionEgress = "ALL_TRAFFIC";
+
+/** A version of a secret of the hospital's project. */
+export interface SecretRef {
+  readonly secret: string;
+  readonly version: string;
+}
+
 export interface FunctionParts {
   readonly hospital: HospitalRef;
   readonly contract: RuntimeContract;
   /** What it does, for whoever reads the console. */
   readonly description: string;
   readonly environment: Readonly<Record<string, string>>;
+  /** By variable. @default none */
+  readonly secrets?: Readonly<Record<string, SecretRef>>;
+  /** @default none */
+  readonly outlet?: Outlet;
   readonly identity: Identity;
   readonly key: EncryptionKey;
   /** Where its code lies. */
@@ -31,6 +45,12 @@ export interface FunctionParts {
 export function makeFunction(scope: Construct, parts: FunctionParts): Cloudfunctions2Function {
   const { hospital, contract, builder, identity } = parts;
   const { memoryGiB, cpu, timeoutSeconds } = contract.resources;
+  const { outlet } = parts;
+  const secrets = Object.entries(parts.secrets ?? {}).map(([key, one]) => ({
+    key,
+    projectId: hospital.project,
+    ...one,
+  }));
   checkResources(contract);
   const made = new Cloudfunctions2Function(scope, "function", {
     project: hospital.project,
@@ -58,7 +78,12 @@ export function makeFunction(scope: Construct, parts: FunctionParts): Cloudfunct
       // Decoding holds whole images in memory: one at a time, so that the limit on one is the limit on the process.
       maxInstanceRequestConcurrency: 1,
       environmentVariables: { ...parts.environment },
+      ...(secrets.length > 0 ? { secretEnvironmentVariables: secrets } : {}),
+      ...(outlet
+        ? { vpcConnector: outlet.connector.id, vpcConnectorEgressSettings: "ALL_TRAFFIC" satisfies FunctionEgress }
+        : {}),
     },
+    ...(outlet ? { dependsOn: [...outlet.ready] } : {}),
   });
   runsAs(made, builder, identity);
   return made;

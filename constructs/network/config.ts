@@ -13,7 +13,7 @@ const isPrivateRange = (text: string) => {
 };
 
 /** Google's own range needs no line, and whatever is wider than /16 is no list of destinations any more. */
-const isNarrowRange = (text: string) => (parseRange(text)?.bits ?? 0) >= 16;
+export const isNarrowRange = (text: string) => (parseRange(text)?.bits ?? 0) >= 16;
 
 const destination = documentedKeys({
   schema: z.strictObject({

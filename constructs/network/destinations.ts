@@ -20,6 +20,13 @@ const TAKEN: readonly (readonly [cidr: string, what: string])[] = [
   ["199.36.153.8/30", "private.googleapis.com, with APIs through which data could leave"],
 ];
 
+/** Why no gateway leads to a range, of which a part is something else; undefined where one does. */
+export function noWayTo(cidr: string, subnet: string): { readonly range: string; readonly what: string } | undefined {
+  const taken = [[subnet, "the hospital's own subnet"] as const, ...TAKEN];
+  const [range, what] = taken.find(([one]) => overlaps(parseRange(cidr), parseRange(one))) ?? [];
+  return range === undefined || what === undefined ? undefined : { range, what };
+}
+
 /**
  * Names and places that a destination outside cannot have, as ends of sentences that begin with the hospital.
  * @param subnet range of the hospital's machines
@@ -32,7 +39,6 @@ export function destinationProblems(
 ): string[] {
   const names = destinations.map(({ name }) => name);
   const twice = [...new Set(names)].filter((name) => names.indexOf(name) !== names.lastIndexOf(name));
-  const taken = [[subnet, "the hospital's own subnet"] as const, ...TAKEN];
   return [
     ...twice.map((name) => `"network.egress" has the name "${name}" twice; allowed: each name once.`),
     ...names
@@ -41,13 +47,13 @@ export function destinationProblems(
         (name) =>
           `"network.egress" has the name "${name}", which is that of one of the network's own rules; allowed: another name.`,
       ),
-    ...destinations.flatMap(({ name, cidr }) =>
-      taken
-        .filter(([range]) => overlaps(parseRange(cidr), parseRange(range)))
-        .map(
-          ([range, what]) =>
-            `"network.egress" has the destination "${name}" at ${cidr}, of which ${range} is ${what}; allowed: addresses outside the hospital's network that a gateway leads to.`,
-        ),
-    ),
+    ...destinations.flatMap(({ name, cidr }) => {
+      const not = noWayTo(cidr, subnet);
+      return not
+        ? [
+            `"network.egress" has the destination "${name}" at ${cidr}, of which ${not.range} is ${not.what}; allowed: addresses outside the hospital's network that a gateway leads to.`,
+          ]
+        : [];
+    }),
   ];
 }

@@ -26,6 +26,43 @@ const ANYWHERE = "0.0.0.0/0";
 const LAST = 65534;
 const ALLOW = 1000;
 
+/** A rule that lets what carries some tags, or whatever has none of its own, reach ranges outside, and is logged. */
+export function allowEgress(
+  scope: Construct,
+  id: string,
+  {
+    hospital,
+    network,
+    name,
+    description,
+    ports,
+    destinations,
+    tags,
+  }: {
+    readonly hospital: HospitalRef;
+    readonly network: ComputeNetwork;
+    readonly name: string;
+    readonly description: string;
+    readonly ports: readonly number[];
+    readonly destinations: readonly string[];
+    /** @default every machine of the network */
+    readonly tags?: readonly string[];
+  },
+): ComputeFirewall {
+  return new ComputeFirewall(scope, id, {
+    project: hospital.project,
+    name: resourceName(hospital, `allow-${name}`),
+    network: network.id,
+    logConfig: { metadata: "INCLUDE_ALL_METADATA" },
+    description,
+    direction: "EGRESS",
+    priority: ALLOW,
+    allow: [{ protocol: "tcp", ports: ports.map(String) }],
+    destinationRanges: [...destinations],
+    ...(tags ? { targetTags: [...tags] } : {}),
+  });
+}
+
 /** Everything is denied, in and out, and logged; what is allowed is listed here. */
 export class FirewallRules extends Construct {
   readonly all: readonly ITerraformDependable[];
@@ -51,21 +88,9 @@ export class FirewallRules extends Construct {
         deny: [{ protocol: "all" }],
         sourceRanges: [ANYWHERE],
       }),
-      this.rule(`allow-${GOOGLE_APIS.name}`, {
-        description: "Google's APIs by their restricted addresses",
-        direction: "EGRESS",
-        priority: ALLOW,
-        allow: [{ protocol: "tcp", ports: ["443"] }],
-        destinationRanges: [GOOGLE_APIS.cidr],
-      }),
+      this.allowed(GOOGLE_APIS.name, "Google's APIs by their restricted addresses", [443], GOOGLE_APIS.cidr),
       ...props.egress.map(({ name, cidr, ports }) =>
-        this.rule(`allow-${name}`, {
-          description: `What the hospital's line allows as ${name}`,
-          direction: "EGRESS",
-          priority: ALLOW,
-          allow: [{ protocol: "tcp", ports: ports.map(String) }],
-          destinationRanges: [cidr],
-        }),
+        this.allowed(name, `What the hospital's line allows as ${name}`, ports, cidr),
       ),
     ];
   }
@@ -91,6 +116,11 @@ export class FirewallRules extends Construct {
         targetTags: [tag],
       }),
     ];
+  }
+
+  private allowed(name: string, description: string, ports: readonly number[], cidr: string): ComputeFirewall {
+    const { hospital, network } = this.props;
+    return allowEgress(this, `allow-${name}`, { hospital, network, name, description, ports, destinations: [cidr] });
   }
 
   private rule(

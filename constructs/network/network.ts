@@ -26,7 +26,15 @@ export interface NetworkProps {
 }
 
 /** https://cloud.google.com/vpc/docs/routes#default-route */
-const INTERNET_GATEWAY = "default-internet-gateway";
+export const INTERNET_GATEWAY = "default-internet-gateway";
+
+/** Of half of all packets. */
+export const FLOW_LOGS = {
+  aggregationInterval: "INTERVAL_5_MIN",
+  flowSampling: 0.5,
+  metadata: "INCLUDE_ALL_METADATA",
+  filterExpr: "true",
+};
 
 /**
  * A network without a way out: no default rule, no default route, no external address. Machines reach Google's APIs
@@ -67,12 +75,7 @@ export class Network extends Construct implements MachineNetwork {
       privateIpGoogleAccess: true,
       stackType: "IPV4_ONLY",
       purpose: "PRIVATE",
-      logConfig: {
-        aggregationInterval: "INTERVAL_5_MIN",
-        flowSampling: 0.5,
-        metadata: "INCLUDE_ALL_METADATA",
-        filterExpr: "true",
-      },
+      logConfig: FLOW_LOGS,
     });
     this.rules = new FirewallRules(this, "firewall", { hospital, network: this.network, cidr, egress });
     const dns = new GoogleApisDns(this, "dns", { hospital, network: this.network });
@@ -91,7 +94,7 @@ export class Network extends Construct implements MachineNetwork {
         }),
     );
     this.ready = [this.subnet, ...dns.records, ...routes, ...this.rules.all];
-    if (egress.length > 0) this.addNat(hospital);
+    if (egress.length > 0) addNat(this, { hospital, network: this.network, subnet: this.subnet });
   }
 
   allowWithin(tag: string): readonly ITerraformDependable[] {
@@ -101,24 +104,34 @@ export class Network extends Construct implements MachineNetwork {
   tagOf(role: string): string {
     return role;
   }
+}
 
-  private addNat(hospital: HospitalRef): void {
-    const { project, region } = hospital;
-    const router = new ComputeRouter(this, "router", {
-      project,
-      region,
-      name: resourceName(hospital, "router"),
-      network: this.network.id,
-    });
-    new ComputeRouterNat(this, "nat", {
-      project,
-      region,
-      router: router.name,
-      name: resourceName(hospital, "nat"),
-      natIpAllocateOption: "AUTO_ONLY",
-      sourceSubnetworkIpRangesToNat: "LIST_OF_SUBNETWORKS",
-      subnetwork: [{ name: this.subnet.id, sourceIpRangesToNat: ["ALL_IP_RANGES"] }],
-      logConfig: { enable: true, filter: "ALL" },
-    });
-  }
+/** Addresses of Google's for what leaves one subnet. @param name part of the names of router and NAT */
+export function addNat(
+  scope: Construct,
+  {
+    hospital,
+    network,
+    subnet,
+    name,
+  }: {
+    readonly hospital: HospitalRef;
+    readonly network: ComputeNetwork;
+    readonly subnet: ComputeSubnetwork;
+    readonly name?: string;
+  },
+): ComputeRouterNat {
+  const { project, region } = hospital;
+  const own = (suffix: string) => resourceName(hospital, name === undefined ? suffix : `${name}-${suffix}`);
+  const router = new ComputeRouter(scope, "router", { project, region, name: own("router"), network: network.id });
+  return new ComputeRouterNat(scope, "nat", {
+    project,
+    region,
+    router: router.name,
+    name: own("nat"),
+    natIpAllocateOption: "AUTO_ONLY",
+    sourceSubnetworkIpRangesToNat: "LIST_OF_SUBNETWORKS",
+    subnetwork: [{ name: subnet.id, sourceIpRangesToNat: ["ALL_IP_RANGES"] }],
+    logConfig: { enable: true, filter: "ALL" },
+  });
 }

@@ -25,6 +25,7 @@ import { pubsub } from "./services/pubsub";
 import { functions, run } from "./services/run";
 import { secretManager } from "./services/secret-manager";
 import { storage } from "./services/storage";
+import { vpcAccess } from "./services/vpc-access";
 import { workflows } from "./services/workflows";
 import { Store } from "./store";
 
@@ -53,6 +54,7 @@ const SERVICES: readonly Service[] = [
   secretManager,
   serviceUsage,
   storage,
+  vpcAccess,
   workflows,
 ];
 

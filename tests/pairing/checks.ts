@@ -87,6 +87,9 @@ export function environmentProblems(deployed: Deployed): string[] {
       if (!schema) return [`${key} is set and not in the contract.`];
       return schema.safeParse(value).success ? [] : [`${key} is "${value}", which the process refuses.`];
     }),
+    ...secretVariables(own(deployed))
+      .filter((key) => !(key in shape))
+      .map((key) => `${key} is set and not in the contract.`),
     ...Object.keys(shape)
       .filter((key) => !(key in bound) && !shape[key]?.safeParse(undefined).success)
       .map((key) => `${key} is needed and not set.`),
@@ -352,6 +355,15 @@ function environment(value: unknown): Record<string, string> {
   }
   return found;
 }
+
+/** Variables of functions whose values Secret Manager keeps. */
+const secretVariables = (resources: readonly Resource[]): string[] =>
+  resources.flatMap(({ config }) => {
+    const { secret_environment_variables: secrets = [] } = (config.service_config ?? {}) as {
+      readonly secret_environment_variables?: readonly Json[];
+    };
+    return secrets.map(({ key }) => String(key));
+  });
 
 const pairs = (lines: readonly string[]): Record<string, string> =>
   Object.fromEntries(lines.map((line) => [line.slice(0, line.indexOf("=")), line.slice(line.indexOf("=") + 1)]));

@@ -75,7 +75,20 @@ describe("the house", () => {
 
 const NAMES = PAIRED.filter((name) => hasRuntime(name) && hasConstruct(name));
 /** With all that a line may ask for. */
-const WITH_ALL = [PROD, TEST].map((line) => ({ ...line, pacs: "healthcare-api" }) as const);
+const RECEIVER = {
+  to: "https://fhir.example.org/r4",
+  addresses: ["203.0.113.7/32"],
+  signingKey: "secrets/signing-key/versions/1",
+  oauth2: {
+    signInUrl: "https://login.example.org/token",
+    clientId: "client",
+    clientSecret: "secrets/client/versions/1",
+    scope: "write",
+  },
+  mtls: { certificate: "secrets/certificate/versions/1", key: "secrets/key/versions/1" },
+  ca: "secrets/ca/versions/1",
+};
+const WITH_ALL = [PROD, TEST].map((line) => ({ ...line, pacs: "healthcare-api", delivery: RECEIVER }) as const);
 const stacks = synthesize(WITH_ALL).stacks;
 
 const deployed = (name: string, hospital = PROD): Deployed => ({

@@ -14,7 +14,16 @@ import { type Json, PROD, PUSHED, ref, SynthesizedStack, stackOf, synthesize, TE
 
 /** Of a hospital whose line asks for nothing more, and of one that asks for all there is. */
 const [PLAN_PERMISSIONS, DEPLOY_PERMISSIONS] = [planPermissions({}), deployPermissions({})];
-const ALL = { pacs: "healthcare-api" } as const;
+const ALL = { pacs: "healthcare-api", receiver: {} } as const;
+const ALL_LINE = {
+  pacs: "healthcare-api",
+  delivery: {
+    to: "https://fhir.example.org/r4",
+    addresses: ["203.0.113.7/32"],
+    signingKey: "secrets/signing-key/versions/1",
+    mtls: { certificate: "secrets/certificate/versions/1", key: "secrets/key/versions/1" },
+  },
+} as const;
 const stacks = withTierStacks(undefined, (all) => structuredClone(all) as ReadStack[]);
 const read = (name: string) => {
   const json = stacks.find((stack) => stack.name === name)?.json ?? {};
@@ -73,11 +82,12 @@ describe("the rights of the two identities", () => {
   );
 
   test("are enough for what a line may ask for besides, and go no further without it", () => {
-    const all = withPlatform({}, undefined, ALL);
+    const all = withPlatform({}, undefined, ALL_LINE);
     const more = ["data", "app"].flatMap((kind) => stackOf(all, `st-anna-${kind}`).resources());
     const types = new Set(more.map(({ type }) => type));
     expect([...types].filter((type) => !(type in callsOf(ALL)))).toEqual([]);
-    const healthcare = (list: readonly string[]) => list.filter((permission) => permission.startsWith("healthcare."));
+    const healthcare = (list: readonly string[]) =>
+      list.filter((permission) => /^(?:healthcare|vpcaccess|secretmanager)\./.test(permission));
     expect(healthcare(DEPLOY_PERMISSIONS)).toEqual([]);
     expect(healthcare(planPermissions(ALL)).length).toBeGreaterThan(0);
     // Nothing of what lies in a store.

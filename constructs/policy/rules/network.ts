@@ -36,6 +36,11 @@ interface Way {
   readonly ranges: readonly string[];
 }
 
+const CONNECTOR_TAG = /\bvpc-connector\b/;
+/** Tags that a firewall rule or a route is bound to. */
+const tagsOf = (type: string, config: Json): readonly string[] =>
+  type === "google_compute_route" ? strings(config.tags) : FIREWALL.test(type) ? strings(config.target_tags) : [];
+
 const MAX_SHOWN = 4;
 const shown = (ranges: readonly string[]) =>
   `${ranges.slice(0, MAX_SHOWN).join(", ")}${ranges.length > MAX_SHOWN ? ` and ${ranges.length - MAX_SHOWN} more` : ""}`;
@@ -148,6 +153,43 @@ export const networkRules = [
       return coverEverything(denied) ? undefined : "there is a network and no firewall rule that denies all egress";
     },
   ),
+  {
+    id: "connector-egress-tagged",
+    severity: "high",
+    title: "What is opened for a serverless connector is opened for it alone.",
+    checkov: [],
+    cis: [],
+    remedy: "Set target_tags of the firewall rule, and tags of the route, to vpc-connector-REGION-NAME.",
+    check: ({ resources }) => {
+      const tagged = resources.filter(({ type, config }) => CONNECTOR_TAG.test(tagsOf(type, config).join(" ")));
+      const names = new Set(
+        resources.flatMap(({ type, config }) =>
+          type === "google_vpc_access_connector" ? [`vpc-connector-${config.region}-${config.name}`] : [],
+        ),
+      );
+      return [
+        // Google gives every connector the short tag, whoever made it.
+        ...tagged.flatMap(({ address, type, config }) => {
+          const wide = tagsOf(type, config).find((tag) => !names.has(tag));
+          return wide === undefined
+            ? []
+            : [{ address, problem: `it is open to ${wide}, which is no connector of this stack` }];
+        }),
+        ...resources
+          .filter(
+            ({ type, config }) =>
+              type === "google_vpc_access_connector" &&
+              !tagged.some((one) =>
+                tagsOf(one.type, one.config).includes(`vpc-connector-${config.region}-${config.name}`),
+              ),
+          )
+          .map(({ address }) => ({
+            address,
+            problem: "no firewall rule is for it alone: what it reaches, every machine of the network reaches",
+          })),
+      ];
+    },
+  } satisfies Rule,
   resourceRule(
     {
       id: "own-network",

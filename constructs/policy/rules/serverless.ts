@@ -142,6 +142,24 @@ export const serverlessRules = [
   ),
   resourceRule(
     {
+      id: "function-egress",
+      severity: "high",
+      title: "A Cloud Function that has a way into a network sends everything by it.",
+      checkov: [],
+      cis: [],
+      remedy: "Set service_config.vpc_connector_egress_settings to ALL_TRAFFIC.",
+    },
+    FUNCTION,
+    ({ config }) => {
+      const { vpc_connector: connector, vpc_connector_egress_settings: egress } = block(config, "service_config");
+      if (!isGiven(connector)) return undefined;
+      return egress === "ALL_TRAFFIC"
+        ? undefined
+        : `service_config.vpc_connector_egress_settings is ${isGiven(egress) ? egress : "PRIVATE_RANGES_ONLY by default"}, by which the internet is reached past the network's rules`;
+    },
+  ),
+  resourceRule(
+    {
       id: "push-authenticated",
       severity: "high",
       title: "A push subscription signs what it sends.",

@@ -8,25 +8,19 @@ import {
   pushedMessage,
   UnusableEventError,
 } from "../../platform/event-request";
-import { HEALTHCARE_ROOT, healthcareAuthorization } from "../../platform/healthcare";
 import { createLogger } from "../../platform/logging";
 import { openStores, openTables } from "../../platform/open-stores";
 import { deliverOne, Refused } from "./delivery";
-import { Endpoint } from "./endpoint";
+import { endpointsOf, receiverProblems } from "./receivers";
 
 /**
  * The function as Cloud Functions and the functions framework start it. The environment is checked when this module is
  * loaded: a process that cannot work does not start.
  */
-const env = parseEnv(deliverContract.env);
+const env = parseEnv(deliverContract.env, process.env, receiverProblems);
 const log = createLogger("deliver");
-const endpoint = new Endpoint({
-  url: new URL(`${env.HEALTHCARE_API_ENDPOINT?.replace(/\/$/, "") ?? HEALTHCARE_ROOT}/v1/${env.FHIR_STORE}/fhir`),
-  format: "fhir",
-  client: undefined,
-  identity: env.HEALTHCARE_API_ENDPOINT === undefined ? healthcareAuthorization() : undefined,
-  tls: {},
-});
+// A key that signs nothing ends the process here, as nobody catches it before the first answer.
+const endpoints = endpointsOf(env);
 let opened: ReturnType<typeof open> | undefined;
 
 const open = async () => ({
@@ -55,12 +49,17 @@ export async function deliverAnswer(request: FunctionRequest, response: Function
     const { reports, warehouse } = await opened;
     if (bucketId !== reports.bucket)
       throw new UnusableEventError(`The event is about another bucket than ${reports.uri}.`);
-    try {
-      const outcome = await deliverOne({ reports, warehouse, endpoint, log, who: "deliver" }, objectId);
-      if (outcome === undefined) throw new UnusableEventError("The event is about no answer of the history.");
-      log.info({ outcome }, "answer");
-    } catch (error) {
-      throw error instanceof Refused ? new UnusableEventError(error.message) : error;
-    }
+    // Each for itself: one that does not take it keeps it from no other, which has it when the event comes again.
+    const tried = await Promise.allSettled(
+      (await endpoints).map(async (endpoint) => {
+        const outcome = await deliverOne({ reports, warehouse, endpoint, log, who: "deliver" }, objectId);
+        if (outcome === undefined) throw new UnusableEventError("The event is about no answer of the history.");
+        log.info({ outcome, to: endpoint.id, format: endpoint.format }, "answer");
+      }),
+    );
+    const errors = tried.flatMap((one) => (one.status === "rejected" ? [one.reason as unknown] : []));
+    // What may pass first: it is the answer that says so.
+    const error = errors.find((one) => !(one instanceof Refused)) ?? errors[0];
+    if (error !== undefined) throw error instanceof Refused ? new UnusableEventError(error.message) : error;
   });
 }

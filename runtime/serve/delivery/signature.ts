@@ -28,13 +28,19 @@ export class Signer {
 
   /** @param file PEM. @throws {ConfigurationError} */
   static async open(file: string): Promise<Signer> {
-    const wrong = (why: string) =>
-      new ConfigurationError("--signing-key", [
-        `${file} ${why}. Make one: openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out ${file}`,
-      ]);
+    const wrong = wrongKey("--signing-key", file, file);
     const pem = await readFile(file).catch((error: NodeJS.ErrnoException) => {
       throw wrong(`cannot be read (${error.code})`);
     });
+    return Signer.from(pem, wrong);
+  }
+
+  /** @param variable that holds the key, as PEM. @throws {ConfigurationError} */
+  static async of(pem: string, variable: string): Promise<Signer> {
+    return Signer.from(pem, wrongKey("The environment", variable, "key.pem"));
+  }
+
+  private static async from(pem: Buffer | string, wrong: (why: string) => ConfigurationError): Promise<Signer> {
     let key: KeyObject;
     try {
       key = createPrivateKey(pem);
@@ -68,6 +74,11 @@ export class Signer {
     return `${head}..${signature}`;
   }
 }
+
+const wrongKey = (subject: string, what: string, file: string) => (why: string) =>
+  new ConfigurationError(subject, [
+    `${what} ${why}. Make one: openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out ${file}`,
+  ]);
 
 /** Why a delivery is not to be taken. The message is a sentence. */
 export class BadDelivery extends Error {}

@@ -441,6 +441,19 @@ export const FIXTURES: Readonly<Record<string, Fixture>> = {
     { network_interface: [{ subnetwork: "s" }] },
     { network_interface: [{ subnetwork: "s", access_config: [{}] }] },
   ),
+  "connector-egress-tagged": {
+    passes: [
+      ["google_vpc_access_connector", { name: "c", region: "europe-west4" }],
+      [FIREWALL, { direction: "EGRESS", target_tags: ["vpc-connector-europe-west4-c"] }],
+      [FIREWALL, { direction: "EGRESS", target_tags: ["preprocess"] }],
+      ["google_compute_route", { tags: ["vpc-connector-europe-west4-c"] }],
+    ],
+    fails: [
+      ["google_vpc_access_connector", { name: "c", region: "europe-west4" }],
+      [FIREWALL, { direction: "EGRESS", target_tags: ["vpc-connector"] }],
+      ["google_compute_route", { tags: ["vpc-connector-europe-west4-other"] }],
+    ],
+  },
   "own-network": {
     passes: [
       [TEMPLATE, { network_interface: [{ subnetwork: ref("google_compute_subnetwork.s.self_link") }] }],
@@ -501,6 +514,16 @@ export const FIXTURES: Readonly<Record<string, Fixture>> = {
     { service_config: { ingress_settings: "ALLOW_INTERNAL_ONLY" } },
     { service_config: { ingress_settings: "ALLOW_ALL" } },
   ),
+  "function-egress": {
+    passes: [
+      [FUNCTION, { service_config: {} }],
+      [FUNCTION, { service_config: { vpc_connector: "c", vpc_connector_egress_settings: "ALL_TRAFFIC" } }],
+    ],
+    fails: [
+      [FUNCTION, { service_config: { vpc_connector: "c" } }],
+      [FUNCTION, { service_config: { vpc_connector: "c", vpc_connector_egress_settings: "PRIVATE_RANGES_ONLY" } }],
+    ],
+  },
   "function-own-identity": one(
     FUNCTION,
     { service_config: { service_account_email: "a" }, build_config: { service_account: "b" } },

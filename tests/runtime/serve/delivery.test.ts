@@ -495,6 +495,137 @@ describe("one answer, as the function of the cloud delivers it", () => {
   });
 });
 
+describe("a receiver outside Google, as the function of the cloud delivers to it", () => {
+  const before = { ...process.env };
+  let certificates: Certificates;
+  let outside: Receiver;
+  let tokens: Receiver;
+  let api: Receiver;
+  let object: string;
+  const pem = (name: string) => readFileSync(certificates.path(name), "utf8");
+  const load = () => {
+    let loaded: ReturnType<typeof loadedFunction> | undefined;
+    jest.isolateModules(() => {
+      loaded = loadedFunction();
+    });
+    return loaded as ReturnType<typeof loadedFunction>;
+  };
+
+  beforeAll(async () => {
+    const scratch = mkdtempSync(join(folder, "certificates-"));
+    certificates = new Certificates(scratch);
+    certificates.makeAuthority("server");
+    certificates.makeAuthority("clients");
+    certificates.make("client", "clients");
+    const secure = { cert: pem("server"), key: pem("server-key"), ca: pem("clients"), requestCert: true };
+    // The certificate is asked for; of the server of tokens, the client's name and secret.
+    outside = await Receiver.start({ ...secure, rejectUnauthorized: true });
+    tokens = await Receiver.start(secure);
+    api = await Receiver.start();
+    // The scan of a study: of a picture without one there is no report of DICOM.
+    for await (const { name } of workspace.buckets.reports.listAll("history/"))
+      if (name.endsWith(requests[0] as string)) object = name;
+    const place = (part: string) => pathToFileURL(join(folder, "workspace", part)).href;
+    const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+    const file = join(scratch, "signing.pem");
+    writeFileSync(file, privateKey.export({ type: "pkcs8", format: "pem" }));
+    signing = await Signer.open(file);
+    Object.assign(process.env, {
+      FHIR_STORE: "projects/mri-st-anna/locations/europe-west4/datasets/d/fhirStores/outside",
+      HEALTHCARE_API_ENDPOINT: api.at("").href,
+      REPORTS_BUCKET: place("reports"),
+      WAREHOUSE: place("warehouse"),
+      LOG_LEVEL: "fatal",
+      RECEIVER_URL: outside.at("/dicom-web/studies").href,
+      RECEIVER_FORMAT: "sr",
+      RECEIVER_SIGNING_KEY: readFileSync(file, "utf8"),
+      RECEIVER_SIGN_IN_URL: tokens.at("/token").href,
+      RECEIVER_CLIENT_ID: "brain-tumor",
+      RECEIVER_CLIENT_SECRET: "out of Secret Manager\n",
+      RECEIVER_CERTIFICATE: pem("client"),
+      RECEIVER_CERTIFICATE_KEY: pem("client-key"),
+      RECEIVER_CA: pem("server"),
+    });
+  });
+  let signing: Signer;
+  afterAll(async () => {
+    process.env = before;
+    await Promise.all([outside.stop(), tokens.stop(), api.stop()]);
+  });
+
+  test("it is signed in to and signed for; what it refuses comes again, and the FHIR store has its own once", async () => {
+    tokens.behaviour = (_, response) => {
+      const token = { access_token: "of the client", token_type: "Bearer", expires_in: 3600 };
+      response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(token));
+      return undefined;
+    };
+    const { deliverAnswer } = load();
+    const told = () =>
+      push(deliverAnswer, pushed({ eventType: "OBJECT_FINALIZE", bucketId: "reports", objectId: object }));
+    for (const [status, answer] of [
+      [503, 500],
+      [403, 400],
+      [200, 204],
+      [200, 204],
+    ] as const) {
+      outside.behaviour = () => status;
+      expect((await told())[0]).toBe(answer);
+    }
+    expect([outside.received.length, api.received.length, tokens.received.length]).toEqual([3, 1, 1]);
+    const sent = outside.received.at(-1) as Received;
+    expect(sent.headers.authorization).toBe("Bearer of the client");
+    expect(tokens.received[0]?.headers.authorization).toBe(
+      `Basic ${Buffer.from("brain-tumor:out%20of%20Secret%20Manager").toString("base64")}`,
+    );
+    const delivered = {
+      url: outside.at("/dicom-web/studies").href,
+      contentType: sent.headers["content-type"] as string,
+      body: sent.body,
+    };
+    const check = (change: Partial<typeof delivered>, isNew: boolean) =>
+      checkDelivery({ ...delivered, ...change }, sent.headers[SIGNATURE] as string, {
+        keys: signing.publicKeys,
+        isNew: () => isNew,
+      });
+    expect(requests).toContain(await check({}, true));
+    await expect(check({ body: Buffer.concat([sent.body, Buffer.of(0)]) }, true)).rejects.toThrow(BadDelivery);
+    await expect(check({}, false)).rejects.toThrow("It was delivered before.");
+    for (const identifier of IDENTIFIERS) expect(sent.body.includes(identifier)).toBe(false);
+  });
+
+  test.each([
+    [{ RECEIVER_SIGNING_KEY: "" }, /RECEIVER_URL, RECEIVER_SIGNING_KEY belong together/],
+    [{ RECEIVER_CLIENT_SECRET: "" }, /RECEIVER_CLIENT_SECRET is not set/],
+    [{ RECEIVER_CERTIFICATE_KEY: "" }, /RECEIVER_CERTIFICATE_KEY is not set/],
+    [{ RECEIVER_URL: "http://fhir.example.org" }, /must be an https URL/],
+    [
+      {
+        RECEIVER_SIGN_IN_URL: "",
+        RECEIVER_CLIENT_ID: "",
+        RECEIVER_CLIENT_SECRET: "",
+        RECEIVER_CERTIFICATE: "",
+        RECEIVER_CERTIFICATE_KEY: "",
+      },
+      /nothing to sign in with/,
+    ],
+    [{ FHIR_STORE: "", RECEIVER_URL: "", RECEIVER_SIGNING_KEY: "" }, /nowhere to deliver to/],
+  ])(
+    "%#: what does not belong together stops it at its start",
+    (change: Readonly<Record<string, string>>, sentence) => {
+      const given = { ...process.env };
+      for (const [name, value] of Object.entries(change)) {
+        if (value === "") delete process.env[name];
+        else process.env[name] = value;
+      }
+      try {
+        expect(load).toThrow(sentence);
+      } finally {
+        process.env = given;
+      }
+    },
+  );
+});
+
 describe("the receiver's check", () => {
   const url = "https://fhir.hospital.example/r4";
   const contentType = "application/fhir+json";
