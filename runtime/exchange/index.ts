@@ -5,5 +5,5 @@ export { fhirBundle } from "./fhir";
 export { hl7Message } from "./hl7";
 export { uuidOf } from "./identifiers";
 export { mayPass, storeRequest, whyNotStored } from "./receivers";
-export { secondaryCapture } from "./secondary-capture";
+export { captureInstance, secondaryCapture } from "./secondary-capture";
 export { reportInstance, structuredReport } from "./structured-report";

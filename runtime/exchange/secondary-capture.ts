@@ -8,6 +8,9 @@ const SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7";
 /** Short enough to be read in a thumbnail. */
 const WARNING = "NOT FOR DIAGNOSTIC USE";
 
+/** The SOP Instance UID of an answer's capture. @param request of the answer */
+export const captureInstance = (request: string) => uidOf("sc", request);
+
 /**
  * The overlay as a Secondary Capture, with a caption below it that goes wherever the pixels go. It is derived, in a series of
  * its own, and of modality OT: no archive takes it for the scan, and neither does the way in of this project. The same
@@ -27,7 +30,7 @@ export function secondaryCapture(answer: ReportedStudy, overlay: ColourPicture):
     modality: "OT",
     description: "Map of a model over the scan, not for diagnostic use",
   };
-  return dicomFile(SECONDARY_CAPTURE, uidOf("sc", request), [
+  return dicomFile(SECONDARY_CAPTURE, captureInstance(request), [
     ...commonModules(answer, series),
     text(0x0008_0008, "CS", "DERIVED", "SECONDARY"),
     text(0x0008_0064, "CS", "WSD"),

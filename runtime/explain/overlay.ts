@@ -7,6 +7,9 @@ import { fading } from "./fade";
 /** How much of the original the strongest evidence covers, where nobody asks for another share. */
 const STRONGEST_COVER = 0.65;
 
+/** Longest side of a picture that is shown to people, pixels. */
+export const SHOWN_SIDE = 1024;
+
 export interface RenderOptions {
   /** Longest side of the picture, pixels; a larger original is shrunk to it. Default: the original's size. */
   readonly maxSide?: number;

@@ -32,7 +32,7 @@ export {
   wordsDistance,
 } from "./hash";
 export { DEFAULT_LIMITS, type ImageLimits } from "./limits";
-export { decodeCurated, encodePng, pixelSha256 } from "./png";
+export { decodeColourPng, decodeCurated, encodePng, pixelSha256 } from "./png";
 export { type Picture, writePng } from "./png-writer";
 export { applyRecipe, applyRecipeGrey, applyRecipeToMask, RECIPE, type RecipeResult, toOriginal } from "./recipe";
 export { REJECTION_CODES, RejectedImage, type RejectionCode } from "./rejected";

@@ -1,8 +1,9 @@
 import { createHash } from "node:crypto";
 import { endianness } from "node:os";
 import sharp from "sharp";
+import { PNG_SIGNATURE } from "./png-format";
 import { readGreyPng } from "./png-reader";
-import { writePng } from "./png-writer";
+import { type Picture, writePng } from "./png-writer";
 import type { GreyImage } from "./types";
 
 /**
@@ -46,6 +47,22 @@ function withoutMetadata(png: Buffer): Buffer {
 /** Reads what {@link encodePng} wrote. @throws if the bytes are anything else or damaged. */
 export async function decodeCurated(bytes: Buffer): Promise<GreyImage> {
   return readGreyPng(bytes);
+}
+
+/**
+ * Reads a colour picture of 8 bits: red, green and blue of each pixel, whatever PNG holds them.
+ *
+ * @param most pixels; of more nothing is decoded
+ * @throws if the bytes are anything else or damaged
+ */
+export async function decodeColourPng(bytes: Buffer, most: number): Promise<Picture & { readonly samples: Buffer }> {
+  if (!bytes.subarray(0, PNG_SIGNATURE.length).equals(PNG_SIGNATURE)) throw new Error("Not a PNG.");
+  const { data, info } = await sharp(bytes, { limitInputPixels: most, failOn: "warning" })
+    .toColourspace("srgb")
+    .removeAlpha()
+    .raw({ depth: "uchar" })
+    .toBuffer({ resolveWithObject: true });
+  return { width: info.width, height: info.height, channels: 3, samples: data };
 }
 
 /**

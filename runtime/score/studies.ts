@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { curatedName, currentImages, readCuratedObject } from "../dataset";
 import { readEvaluation, type StudyReport } from "../evaluate";
-import { explanationOf, peakInOriginal } from "../explain";
+import { explanationOf, peakInOriginal, renderOverlay, SHOWN_SIDE } from "../explain";
 import { DISCLAIMER } from "../intake";
 import { METADATA_FILE, type ModelMetadata, modelFilesInStore, type ScanDecision, type Verdict } from "../model";
 import { type CreatableStore, type ReadableStore, tryToCreate } from "../platform/stores";
@@ -16,6 +16,7 @@ import {
   type StudySlice,
   studyDecision,
   studyObject,
+  studyOverlay,
   studyProbability,
 } from "../study";
 import type { Scorer } from "./scoring";
@@ -41,7 +42,7 @@ interface Told {
 /**
  * Writes the answer of every study with slices that the current model has answered, below `studies/` of the reports: what
  * was not told before, or not of all of these slices, or by another model or rule. Each is created once and never changed.
- * The most suspicious slice is asked once more, for the strongest place in it.
+ * The most suspicious slice is asked once more, for the strongest place in it and a picture of the map over it.
  *
  * @returns how many studies have a new answer
  */
@@ -74,11 +75,23 @@ export async function answerStudies(
     const key = `${pictures} ${model} ${rule.slice(0, 16)}`;
     if (before.keys.has(key)) continue;
     facts ??= factsOf(buckets.models, scorer, model);
-    const peak = await peakOf(buckets.curated, scorer, model, own[0] as Answered);
+    const strongest = own[0] as Answered;
+    const shown = await shownOf(buckets.curated, scorer, model, strongest);
     // The picture is damaged or gone: the step that reads all of them says so.
-    if (!peak) continue;
+    if (!shown) continue;
+    const { peak, picture } = shown;
+    const overlay = createHash("sha256").update(picture).digest("hex");
+    // Before the answer that names it; what is there under this name already is the same. By whose picture it is, erasure finds it.
+    await tryToCreate(buckets.reports, studyOverlay(study, overlay), picture, {
+      contentType: "image/png",
+      metadata: { picture: strongest.sha256, instance: strongest.instance },
+    });
     const revision = before.last + 1;
-    const answer = composed({ study, revision, now, pictures, slices: own, peak, report }, current, await facts);
+    const answer = composed(
+      { study, revision, now, pictures, slices: own, peak, overlay, report },
+      current,
+      await facts,
+    );
     // Another process, which answers the same: what it wrote counts, and the next run looks again.
     const created = await tryToCreate(buckets.reports, studyObject(study, revision), JSON.stringify(answer), {
       contentType: "application/json",
@@ -141,16 +154,21 @@ async function factsOf(models: ReadableStore, scorer: Pick<Scorer, "classifier">
   return { metadata, digest };
 }
 
-async function peakOf(
+/** The strongest place in a slice, and the slice with the map over it: a colour PNG. */
+async function shownOf(
   curated: ReadableStore,
   scorer: Pick<Scorer, "classifier">,
   model: string,
   { object }: Answered,
-): Promise<StudyAnswer["peak"] | undefined> {
+): Promise<{ readonly peak: StudyAnswer["peak"]; readonly picture: Buffer } | undefined> {
   const bytes = await readCuratedObject(curated, object);
   if ("reason" in bytes) return undefined;
   const { map, geometry, image } = await (await scorer.classifier(model)).score(bytes);
-  return peakInOriginal(explanationOf(map, geometry), geometry, image);
+  const explanation = explanationOf(map, geometry);
+  return {
+    peak: peakInOriginal(explanation, geometry, image),
+    picture: await renderOverlay(image, geometry, explanation, { maxSide: SHOWN_SIDE }),
+  };
 }
 
 function composed(
@@ -161,8 +179,9 @@ function composed(
     pictures,
     slices,
     peak,
+    overlay,
     report,
-  }: Pick<StudyAnswer, "study" | "revision" | "pictures" | "peak"> & {
+  }: Pick<StudyAnswer, "study" | "revision" | "pictures" | "peak" | "overlay"> & {
     readonly now: Date;
     readonly slices: readonly Answered[];
     readonly report: StudyReport | undefined;
@@ -186,6 +205,7 @@ function composed(
     pictures,
     slices: slices.map(({ object: _, ...slice }) => slice),
     peak,
+    overlay,
   };
 }
 

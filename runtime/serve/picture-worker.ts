@@ -1,5 +1,5 @@
 import type { MessagePort } from "node:worker_threads";
-import { paintOverlay, renderOriginal, renderOverlay } from "../explain";
+import { paintOverlay, renderOriginal, renderOverlay, SHOWN_SIDE } from "../explain";
 import {
   applyRecipe,
   decodeScan,
@@ -15,9 +15,6 @@ import { DamagedPage, openPage, type StoredPage } from "./kept/stored-page";
 import { explanationOfMap } from "./scoring";
 
 /** One thread of {@link Pictures}. */
-
-/** Longest side of a picture that is shown, pixels. */
-const SHOWN_SIDE = 1024;
 
 export interface OverlayTask {
   readonly page: StoredPage;

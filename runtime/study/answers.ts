@@ -60,12 +60,21 @@ export const studyAnswerSchema = z.object({
   slices: z.array(sliceSchema).min(1),
   /** Strongest place for Cancer in the first of them, whole pixels of the upright picture. */
   peak: z.object({ x: z.int().min(0), y: z.int().min(0) }),
+  /** SHA-256 of the picture of the first of them with the map over it ({@link studyOverlay}); null where none was drawn. */
+  overlay: z
+    .string()
+    .regex(/^[0-9a-f]{64}$/)
+    .nullable()
+    .default(null),
 });
 export type StudyAnswer = Readonly<z.infer<typeof studyAnswerSchema>>;
 
 export const studyFolder = (study: string) => `${STUDY_ANSWERS}${study}/`;
 /** Named by a number, so that who may read a name and list none finds the next one. */
 export const studyObject = (study: string, revision: number) => `${studyFolder(study)}${revision}.json`;
+
+/** The picture of an answer, a colour PNG: named by its bytes, and made before the answer that names it. */
+export const studyOverlay = (study: string, sha256: string) => `${studyFolder(study)}${sha256}.png`;
 
 /** @returns undefined for what is no revision of a study */
 export function revisionOf(name: string): { readonly study: string; readonly revision: number } | undefined {

@@ -10,6 +10,7 @@ export {
   type StudySlice,
   studyAnswerSchema,
   studyObject,
+  studyOverlay,
 } from "./answers";
 export {
   type ChosenRule,

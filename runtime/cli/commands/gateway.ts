@@ -62,7 +62,7 @@ export function gatewayCommand(): Command {
     .option("--results <uri>", "bucket of reports, gs://BUCKET, where answers of studies lie (OUT/reports)", bucketUri)
     .option(
       "--results-to <uri>",
-      "hand answers on, with the hospital's identifiers: dicom://TITLE@HOST:PORT, stow+https://HOST/.../studies, fhir+https://HOST/BASE, mllp://HOST:PORT; repeat it",
+      "hand answers on, with the hospital's identifiers: dicom://TITLE@HOST:PORT, stow+https://HOST/.../studies (either with #sc: the overlay), fhir+https://HOST/BASE, mllp://HOST:PORT; repeat it",
       list(),
       [],
     )

@@ -1,11 +1,14 @@
+import { createHash } from "node:crypto";
+import type { ColourPicture } from "../../exchange";
+import { decodeColourPng } from "../../imaging";
 import { withDeadline } from "../../platform/deadline";
 import type { Logger } from "../../platform/logging";
 import { ObjectNotFoundError, type ReadableStore } from "../../platform/stores";
-import { DamagedStudyAnswer, readStudyAnswer, type StudyAnswer, studyObject } from "../../study";
+import { DamagedStudyAnswer, readStudyAnswer, type StudyAnswer, studyObject, studyOverlay } from "../../study";
 import type { Mapping, StudyAtHome } from "../mapping";
-import { type Destination, RefusedError } from "./destinations";
+import type { Destination } from "./destinations";
 import { type Job, nameOf, type Outbox, type Seen } from "./outbox";
-import { NotAtHomeError, reportedStudy } from "./report";
+import { NotAtHomeError, RefusedError, reportedStudy } from "./report";
 
 export interface CourierOptions {
   readonly mapping: Mapping;
@@ -35,6 +38,8 @@ const GIVEN_UP_MS = 7 * DAY_MS;
 /** Of one destination, one after the other: then the others of it wait for its next turn. */
 const FAILURES_IN_A_ROW = 3;
 const READ_MS = 60_000;
+/** Of an overlay, at most 1,024 by 1,024 pixels: what is larger was not drawn by score. */
+const OVERLAY = { bytes: 8 * 2 ** 20, pixels: 2 ** 20 } as const;
 
 /**
  * Fetches the answers of the studies that this gateway has sent, and hands each on to every destination: once the slices
@@ -50,6 +55,8 @@ export class Courier {
   private readonly serving = new Map<string, Promise<void>>();
   private running: Promise<void> | undefined;
   private wakeUp: (() => void) | undefined;
+  /** Told to look again while it was awake. */
+  private woken = false;
 
   constructor(private readonly options: CourierOptions) {}
 
@@ -60,7 +67,7 @@ export class Courier {
   /** Begins nothing any more; what is being sent is broken off. */
   async stop(): Promise<void> {
     this.stopping.abort();
-    this.wakeUp?.();
+    this.wake();
     await this.running;
     await Promise.all(this.serving.values());
   }
@@ -153,11 +160,26 @@ export class Courier {
     }
   }
 
-  private async read(name: string): Promise<Buffer | undefined> {
+  /** The picture of an answer. @throws {RefusedError} where there is none, or another */
+  private async overlayOf({ study, overlay }: StudyAnswer): Promise<ColourPicture> {
+    if (overlay === null)
+      throw new RefusedError("It has no overlay: an earlier version answered, which drew none of studies.");
+    const bytes = await this.read(studyOverlay(study, overlay), OVERLAY.bytes);
+    // It was there before the answer. Who may not list is not told whether it is gone or may not be read.
+    if (bytes === undefined) throw new Error("the overlay of the study is gone, or may not be read");
+    const damaged = () => new RefusedError("Its overlay is not as it was drawn.");
+    if (createHash("sha256").update(bytes).digest("hex") !== overlay) throw damaged();
+    const { width, height, samples } = await decodeColourPng(bytes, OVERLAY.pixels).catch(() => {
+      throw damaged();
+    });
+    return { width, height, rgb: samples };
+  }
+
+  private async read(name: string, atMost?: number): Promise<Buffer | undefined> {
     try {
       return await withDeadline(
         READ_MS,
-        this.options.reports.read(name),
+        this.options.reports.read(name, atMost === undefined ? {} : { atMost }),
         () => new Error("The reports did not answer in a minute."),
       );
     } catch (error) {
@@ -170,13 +192,15 @@ export class Courier {
 
   private async deliver(): Promise<void> {
     const { outbox, destinations, log } = this.options;
+    // What these hand on while the queue is read stands in what was read, and is done by then.
+    const busy = new Set(this.serving.keys());
     const { jobs, damaged } = await outbox.waiting();
     if (damaged.length > 0) log.warn({ files: damaged.length }, "files in queue/ are none of answers, and stay there");
     const waiting = new Set(jobs.map(nameOf));
     for (const name of this.tryAt.keys()) if (!waiting.has(name)) this.tryAt.delete(name);
     for (const destination of destinations) {
       const { id } = destination;
-      if (this.serving.has(id)) continue;
+      if (busy.has(id)) continue;
       const work = this.serve(
         destination,
         jobs.filter(({ to }) => to === id),
@@ -184,7 +208,7 @@ export class Courier {
         .catch((err) => log.error({ err, to: destination.uri }, "answers cannot be handed on just now"))
         .finally(() => {
           this.serving.delete(id);
-          this.wakeUp?.();
+          this.wake();
         });
       this.serving.set(id, work);
     }
@@ -216,7 +240,7 @@ export class Courier {
     const { study, revision } = job.answer;
     try {
       const report = reportedStudy(job.answer, await mapping.atHome(study));
-      await destination.send(report, this.stopping.signal);
+      await destination.send({ report, overlay: () => this.overlayOf(job.answer) }, this.stopping.signal);
       await outbox.sent(job);
       this.tryAt.delete(nameOf(job));
       return true;
@@ -238,8 +262,15 @@ export class Courier {
     }
   }
 
+  private wake(): void {
+    if (this.wakeUp) this.wakeUp();
+    else this.woken = true;
+  }
+
   private async sleep(ms: number): Promise<void> {
-    if (this.stopping.signal.aborted) return;
+    const woken = this.woken;
+    this.woken = false;
+    if (woken || this.stopping.signal.aborted) return;
     await new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, Math.max(0, ms));
       this.wakeUp = () => {

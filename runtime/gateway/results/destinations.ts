@@ -1,10 +1,11 @@
 import { createHash } from "node:crypto";
 import {
+  captureInstance,
   fhirBundle,
   hl7Message,
   mayPass,
-  type ReportedStudy,
   reportInstance,
+  secondaryCapture,
   storeRequest,
   structuredReport,
   whyNotStored,
@@ -13,6 +14,7 @@ import { post, type Tls } from "../../platform/post";
 import { connected, NotStoredError, storeInstance } from "../dimse";
 import { dataSetOf } from "../file-meta";
 import { sendByMllp } from "./mllp";
+import { type Outgoing, RefusedError } from "./report";
 
 /** Where answers are handed on to, inside the hospital. */
 export interface Destination {
@@ -25,11 +27,8 @@ export interface Destination {
    *
    * @throws {RefusedError} where it will not take it; anything else may pass
    */
-  send(answer: ReportedStudy, signal: AbortSignal): Promise<void>;
+  send(answer: Outgoing, signal: AbortSignal): Promise<void>;
 }
-
-/** A receiver understood, and takes it at no time. The message is a sentence that names a status alone. */
-export class RefusedError extends Error {}
 
 export interface DestinationOptions {
   /** What this gateway calls itself. */
@@ -39,7 +38,7 @@ export interface DestinationOptions {
 }
 
 const FORMS =
-  "dicom://TITLE@HOST:PORT (or dicoms), stow+https://HOST/.../studies, fhir+https://HOST/BASE, or mllp://HOST:PORT (or mllps)";
+  "dicom://TITLE@HOST:PORT (or dicoms), stow+https://HOST/.../studies, either with #sc behind it for the overlay in place of the report, fhir+https://HOST/BASE, or mllp://HOST:PORT (or mllps)";
 const TITLE = /^(?=.*[^ ])[ -[\]-~]{1,16}$/;
 const LOCAL: readonly string[] = ["127.0.0.1", "localhost", "[::1]"];
 
@@ -51,6 +50,11 @@ export function destinationOf(text: string, options: DestinationOptions): Destin
   const { protocol } = url;
   if (url.password !== "" || (url.username !== "" && !protocol.startsWith("dicom")))
     throw new RangeError("An address holds a password or a user, which does not belong there.");
+  // What stands behind # is for this side alone, by every protocol.
+  const form = url.hash === "" ? "sr" : url.hash.slice(1);
+  const isObject = /^(?:dicoms?|stow\+https?):$/.test(protocol);
+  if (!isForm(form) || (form === "sc" && !isObject))
+    throw wrong(`asks for "${url.hash}", which is not handed on by ${protocol.slice(0, -1)}`);
   const id = createHash("sha256").update(text).digest("hex").slice(0, 16);
   switch (protocol) {
     case "dicom:":
@@ -64,7 +68,7 @@ export function destinationOf(text: string, options: DestinationOptions): Destin
       if (protocol.startsWith("mllp")) return { id, uri: text, send: byMllp({ host, port, tls }) };
       const calledAet = decodeURIComponent(url.username);
       if (!TITLE.test(calledAet)) throw wrong("names no application entity title in front of @");
-      return { id, uri: text, send: byCStore({ host, port, tls, calledAet, callingAet: options.aet }) };
+      return { id, uri: text, send: byCStore({ host, port, tls, calledAet, callingAet: options.aet }, form) };
     }
     case "stow+https:":
     case "stow+http:":
@@ -74,21 +78,33 @@ export function destinationOf(text: string, options: DestinationOptions): Destin
       // Names cross the network: in the open to this machine alone.
       const target = new URL(text.replace(/^\w+\+/, ""));
       if (scheme === "http" && !LOCAL.includes(target.hostname)) throw wrong("is not secured by https");
-      return { id, uri: text, send: kind === "stow" ? byStow(target, options.tls) : byFhir(target, options.tls) };
+      target.hash = "";
+      return { id, uri: text, send: kind === "stow" ? byStow(target, options.tls, form) : byFhir(target, options.tls) };
     }
     default:
       throw wrong("is of no kind that answers are handed on by");
   }
 }
 
-const SR = { sopClass: "1.2.840.10008.5.1.4.1.1.88.33", transferSyntax: "1.2.840.10008.1.2.1" };
+/** Objects of DICOM that an answer becomes. */
+const OBJECTS = {
+  sr: { sopClass: "1.2.840.10008.5.1.4.1.1.88.33", instanceOf: reportInstance },
+  sc: { sopClass: "1.2.840.10008.5.1.4.1.1.7", instanceOf: captureInstance },
+} as const;
+type Form = keyof typeof OBJECTS;
+const isForm = (text: string): text is Form => Object.hasOwn(OBJECTS, text);
+
+/** As all of them are written. */
+const TRANSFER_SYNTAX = "1.2.840.10008.1.2.1";
 
 const byCStore =
-  (target: Parameters<typeof storeInstance>[0]): Destination["send"] =>
+  (target: Parameters<typeof storeInstance>[0], form: Form): Destination["send"] =>
   async (answer, signal) => {
-    const { file, instance } = reportOf(answer);
+    const dataSet = dataSetOf(await objectOf(answer, form));
+    const { sopClass, instanceOf } = OBJECTS[form];
+    const sopInstance = instanceOf(answer.report.request);
     try {
-      await storeInstance(target, { ...SR, sopInstance: instance, dataSet: dataSetOf(file) }, signal);
+      await storeInstance(target, { sopClass, sopInstance, transferSyntax: TRANSFER_SYNTAX, dataSet }, signal);
     } catch (error) {
       if (error instanceof NotStoredError && !error.passes) throw new RefusedError(error.message);
       throw error;
@@ -97,8 +113,8 @@ const byCStore =
 
 const byMllp =
   (target: Parameters<typeof connected>[0]): Destination["send"] =>
-  async (answer, signal) => {
-    const message = hl7Message(answer);
+  async ({ report }, signal) => {
+    const message = hl7Message(report);
     const controlId = message.slice(0, message.indexOf("\r")).split("|")[9] ?? "";
     const socket = await connected(target, signal);
     const stop = () => socket.destroy();
@@ -120,9 +136,9 @@ const byMllp =
   };
 
 const byStow =
-  (url: URL, tls: Tls): Destination["send"] =>
+  (url: URL, tls: Tls, form: Form): Destination["send"] =>
   async (answer, signal) => {
-    const { contentType, body } = storeRequest(reportOf(answer).file, answer.request);
+    const { contentType, body } = storeRequest(await objectOf(answer, form), answer.report.request);
     const { status, body: said } = await posted(
       url,
       { contentType, accept: "application/dicom+json", body },
@@ -136,8 +152,8 @@ const byStow =
 
 const byFhir =
   (url: URL, tls: Tls): Destination["send"] =>
-  async (answer, signal) => {
-    const [contentType, body] = ["application/fhir+json", Buffer.from(JSON.stringify(fhirBundle(answer)))];
+  async ({ report }, signal) => {
+    const [contentType, body] = ["application/fhir+json", Buffer.from(JSON.stringify(fhirBundle(report)))];
     const { status } = await posted(url, { contentType, accept: contentType, body }, tls, signal);
     judge("server", status);
   };
@@ -155,14 +171,15 @@ function judge(who: string, status: number): void {
   throw mayPass(status) ? new Error(sentence) : new RefusedError(sentence);
 }
 
-/** @throws {RefusedError} where something that the file says does not fit into a DICOM report */
-function reportOf(answer: ReportedStudy): { readonly file: Buffer; readonly instance: string } {
+/** @throws {RefusedError} where something that the file says does not fit into a DICOM object, or there is no overlay */
+async function objectOf({ report, overlay }: Outgoing, form: Form): Promise<Buffer> {
+  const picture = form === "sc" ? await overlay() : undefined;
   try {
-    return { file: structuredReport(answer), instance: reportInstance(answer.request) };
+    return picture ? secondaryCapture(report, picture) : structuredReport(report);
   } catch (error) {
     // Its message would quote what does not fit.
     if (error instanceof RangeError)
-      throw new RefusedError("An identifier of the study is longer than a report may have it.");
+      throw new RefusedError("An identifier of the study is longer than an object of DICOM may have it.");
     throw error;
   }
 }

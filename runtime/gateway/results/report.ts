@@ -1,7 +1,20 @@
-import { type ReportedStudy, uuidOf } from "../../exchange";
+import { type ColourPicture, type ReportedStudy, uuidOf } from "../../exchange";
 import { storedPlace } from "../../imaging";
 import type { StudyAnswer } from "../../study";
 import type { StudyAtHome } from "../mapping";
+
+/** An answer as it is handed on. */
+export interface Outgoing {
+  readonly report: ReportedStudy;
+  /**
+   * Fetches its most suspicious slice with the map over it.
+   * @throws {RefusedError} where there is none, for good
+   */
+  overlay(): Promise<ColourPicture>;
+}
+
+/** A receiver understood, and takes it at no time; or there is nothing to hand on. The message is a sentence without a name. */
+export class RefusedError extends Error {}
 
 /** An answer that cannot be put into the hospital's own words. The message is a sentence, without a name. */
 export class NotAtHomeError extends Error {}

@@ -47,7 +47,16 @@ def capture(path: str) -> dict:
     image = pydicom.dcmread(path)
     (source,) = image.SourceImageSequence
     pixels = image.pixel_array
+    frame = hd.imread(path).get_frame(1, apply_icc_profile=False)
     return {
+        # Whether highdicom shows the same picture.
+        "highdicom": bool((frame == pixels).all()),
+        "person": [
+            str(image.PatientName),
+            image.PatientBirthDate,
+            image.StudyDate,
+            "PatientIdentityRemoved" in image,
+        ],
         "class": image.SOPClassUID.name,
         "uids": [str(image.SOPInstanceUID), str(image.SeriesInstanceUID)],
         "study": str(image.StudyInstanceUID),

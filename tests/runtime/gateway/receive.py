@@ -1,4 +1,4 @@
-"""A storage SCP of pynetdicom: stores structured reports below a folder, and prints the status and UID of each.
+"""A storage SCP of pynetdicom: stores reports and captures below a folder, and prints the status and UID of each.
 
 Its port is printed first. What stands in FOLDER/status, in hex, is what it answers with.
 """
@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from pynetdicom import AE, evt
-from pynetdicom.sop_class import ComprehensiveSRStorage
+from pynetdicom.sop_class import ComprehensiveSRStorage, SecondaryCaptureImageStorage
 
 folder = Path(sys.argv[1])
 
@@ -27,7 +27,8 @@ def store(event: evt.Event) -> int:
 application = AE(ae_title="ARCHIVE")
 application.require_called_aet = True
 application.maximum_pdu_size = 4096
-application.add_supported_context(ComprehensiveSRStorage, "1.2.840.10008.1.2.1")
+for kind in (ComprehensiveSRStorage, SecondaryCaptureImageStorage):
+    application.add_supported_context(kind, "1.2.840.10008.1.2.1")
 server = application.start_server(("127.0.0.1", 0), block=False, evt_handlers=[(evt.EVT_C_STORE, store)])
 print(server.server_address[1], flush=True)
 sys.stdin.read()

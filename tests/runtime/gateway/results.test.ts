@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
+import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { createServer as createHttpServer, type Server } from "node:http";
@@ -8,8 +9,12 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { pino } from "pino";
 import { destinationOf, type Gateway, startGateway } from "../../../runtime/gateway";
+import { Mapping } from "../../../runtime/gateway/mapping";
+import { Courier } from "../../../runtime/gateway/results/courier";
+import { Outbox } from "../../../runtime/gateway/results/outbox";
+import { writePng } from "../../../runtime/imaging";
 import { openStore } from "../../../runtime/platform/stores";
-import { picturesKey, type StudyAnswer, studyObject } from "../../../runtime/study";
+import { picturesKey, type StudyAnswer, studyObject, studyOverlay } from "../../../runtime/study";
 import { freePort, stopProcess } from "../../support/processes";
 import { pydicomPython } from "../../support/pydicom";
 import { readBack } from "../exchange/read-back";
@@ -127,6 +132,7 @@ async function answer(revision: number, slices: number, more: Partial<StudyAnswe
     pictures: picturesKey(given),
     slices: given,
     peak: { x: 3, y: 5 },
+    overlay: null,
     ...more,
   };
   const reports = await openStore(join(folder, "out", "reports"));
@@ -270,6 +276,93 @@ for item in d.ContentSequence:
   expectNoNames();
 });
 
+/** A picture as score draws one: grey, with a red pixel. */
+const WIDTH = 32;
+const HEIGHT = 25;
+async function overlay(): Promise<{ png: Buffer; sha256: string; name: string }> {
+  const samples = Buffer.from(Array.from({ length: WIDTH * HEIGHT * 3 }, (_, i) => (i >> 3) & 0xff));
+  samples.set([200, 10, 20], 0);
+  const png = await writePng({ width: WIDTH, height: HEIGHT, channels: 3, samples });
+  const sha256 = createHash("sha256").update(png).digest("hex");
+  return { png, sha256, name: studyOverlay(study, sha256) };
+}
+
+test("the overlay comes home as a Secondary Capture under the hospital's own names, the same bytes by C-STORE and STOW", async () => {
+  const [pacs, stow] = [await archive(), await web(() => 200)];
+  const { png, sha256, name } = await overlay();
+  const reports = await openStore(join(folder, "out", "reports"));
+  await reports.create(name, png);
+  await answer(1, 2, { overlay: sha256 });
+  const to = (form: string) => [
+    `dicom://ARCHIVE@127.0.0.1:${pacs.port}${form}`,
+    `stow+http://127.0.0.1:${stow.port}/studies${form}`,
+  ];
+  // Beside the report, which goes to the same archives.
+  await start([...to("#sc"), ...to("")]);
+  await until(() => files("sent").length === 4);
+  await stopAll();
+  const captures = stow.bodies.filter(({ body }) => body.includes(Buffer.from("1.2.840.10008.5.1.4.1.1.7\0")));
+  expect([pacs.lines.length, stow.bodies.length, captures.length]).toEqual([2, 2, 1]);
+  const part = captures[0]?.body as Buffer;
+  const file = part.subarray(part.indexOf("\r\n\r\n") + 4, part.lastIndexOf("\r\n--"));
+  const stored = readdirSync(pacs.folder).map((each) => readFileSync(join(pacs.folder, each)));
+  expect(stored.filter((bytes) => file.subarray(-bytes.length).equals(bytes))).toHaveLength(1);
+  const [read] = readBack(folder, ["sc", file]);
+  expect(read).toMatchObject({
+    class: "Secondary Capture Image Storage",
+    study: STUDY,
+    patient: PLANTED.id,
+    person: [PLANTED.name, PLANTED.birth, "20240229", false],
+    modality: "OT",
+    source: ["1.2.840.10008.5.1.4.1.1.4", "1.2.826.0.1.3680043.9.1.1", null],
+    corner: [200, 10, 20],
+    highdicom: true,
+  });
+  const uids = read?.uids as string[];
+  expect(pacs.lines).toContain(`0000 ${uids[0]} GATEWAY ARCHIVE`);
+  expect(String(read?.comments)).toContain("For the whole study: Cancer");
+  for (const pseudonym of [study, String(records[0]?.instance), String(records[0]?.patient)])
+    expect(file.toString("latin1")).not.toContain(pseudonym);
+  expectNoNames();
+
+  // Another gateway, with the same mapping: the same instance.
+  rmSync(home("results"), { recursive: true });
+  await start([`stow+http://127.0.0.1:${stow.port}/studies#sc`]);
+  await until(() => files("sent").length === 1);
+  expect(stow.bodies.at(-1)?.body.equals(part)).toBe(true);
+});
+
+test("an overlay that is another is given up, one that is not there waits, and the report goes out whatever becomes of it", async () => {
+  const stow = await web(() => 200);
+  const { png, sha256, name } = await overlay();
+  const reports = await openStore(join(folder, "out", "reports"));
+  await answer(1, 2, { overlay: sha256 });
+  const to = [`stow+http://127.0.0.1:${stow.port}/studies#sc`, `stow+http://127.0.0.1:${stow.port}/studies`];
+  await start(to);
+  await until(() => files("sent").length === 1 && logged.join("").includes("is gone, or may not be read"));
+  await reports.create(name, png);
+  await until(() => files("sent").length === 2);
+  await stopAll();
+  expect(stow.bodies).toHaveLength(2);
+
+  for (const [content, given, reason] of [
+    [Buffer.concat([png, Buffer.alloc(1)]), sha256, "Its overlay is not as it was drawn."],
+    [Buffer.from("GIF89a"), createHash("sha256").update("GIF89a").digest("hex"), "Its overlay is not as it was drawn."],
+    [undefined, null, "It has no overlay"],
+  ] as const) {
+    rmSync(home("results"), { recursive: true });
+    rmSync(join(folder, "out", "reports"), { recursive: true });
+    if (content) await reports.create(studyOverlay(study, given), content);
+    await answer(1, 2, { overlay: given });
+    await start(to);
+    await until(() => files("sent").length === 1 && files("dead").length === 1);
+    await stopAll();
+    const [why = ""] = readdirSync(home("results", "dead")).filter((each) => each.endsWith(".reason"));
+    expect(readFileSync(home("results", "dead", why), "utf8")).toContain(reason);
+  }
+  expectNoNames();
+});
+
 test("a study waits until what was sent is answered, and unfit models' answers stay unless asked for", async () => {
   const ris = await mllp(() => "AA");
   const to = [`mllp://127.0.0.1:${ris.port}`];
@@ -326,6 +419,46 @@ test("what may pass is tried again, what is refused is given up with its reason,
   renameSync(home("results", "dead", dead), home("results", "queue", dead));
   await start([`fhir+http://127.0.0.1:${refusing.port}/`]);
   await until(() => refusing.bodies.length === 2 && files("dead").length === 1);
+});
+
+test("what is handed on while the queue is being read is not handed on again", async () => {
+  await answer(1, 2);
+  const outbox = await Outbox.open(home("results"));
+  let taken: () => void = () => undefined;
+  const has = new Promise<void>((resolve) => {
+    taken = resolve;
+  });
+  let attempts = 0;
+  let reads = 0;
+  const waiting = outbox.waiting.bind(outbox);
+  outbox.waiting = async () => {
+    const read = await waiting();
+    // Between this and what is made of it, the receiver takes what stands in it.
+    if (++reads === 2) {
+      taken();
+      await until(() => files("sent").length === 1);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    return read;
+  };
+  const courier = new Courier({
+    ...{ mapping: await Mapping.open(home("mapping")), outbox, unfit: true, lookSeconds: 0.05, incompleteHours: 24 },
+    reports: await openStore(join(folder, "out", "reports")),
+    destinations: [
+      {
+        ...{ id: "0".repeat(16), uri: "a receiver" },
+        send: () => {
+          attempts++;
+          return has;
+        },
+      },
+    ],
+    log: pino({ level: "silent" }),
+  });
+  courier.start();
+  await until(() => reads >= 4);
+  await courier.stop();
+  expect([attempts, files("sent").length, files("queue")]).toEqual([1, 1, []]);
 });
 
 test("killed between a receiver's having it and its being noted, the same message goes out again, and then never more", async () => {
@@ -387,6 +520,8 @@ test.each([
   ["dicom://PACS@10.0.0.1", "names no host and port"],
   ["stow+https://user:secret@pacs/studies", "holds a password"],
   ["pacs", "is no address"],
+  ["mllp://10.0.0.1:2575#sc", 'asks for "#sc"'],
+  ["dicom://PACS@10.0.0.1:104#toString", 'asks for "#toString"'],
 ])("%s is refused as a destination", (uri, why) => {
   expect(() => destinationOf(uri, { aet: "GATEWAY", tls: {} })).toThrow(why);
 });

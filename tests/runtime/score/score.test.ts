@@ -6,7 +6,7 @@ import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { curatedName, curatedPixels } from "../../../runtime/dataset";
 import { evaluateScored } from "../../../runtime/evaluate";
-import { type GreyImage, RECIPE, replicate } from "../../../runtime/imaging";
+import { decodeColourPng, type GreyImage, RECIPE, replicate } from "../../../runtime/imaging";
 import { loadClassifier, modelFilesInStore } from "../../../runtime/model";
 import { createLogger } from "../../../runtime/platform/logging";
 import { silentProgress } from "../../../runtime/platform/progress";
@@ -17,7 +17,7 @@ import { scoreContract } from "../../../runtime/score/contract";
 import { main } from "../../../runtime/score/main";
 import type { ScoringBatch } from "../../../runtime/score/scoring";
 import { ScoreService } from "../../../runtime/score/service";
-import { newestStudyAnswer } from "../../../runtime/study";
+import { newestStudyAnswer, type StudyAnswer, studyOverlay } from "../../../runtime/study";
 import { BRIGHT_SPOT, headPixels, saveBrightSpot } from "../../support/bright-spot";
 import { ask, drive, parse } from "../../support/drive-scoring";
 import { land } from "../preprocess/landed";
@@ -131,6 +131,19 @@ describe("the service of the Spark step", () => {
     });
     // Where the bright spot is, in the picture as it stands upright.
     expect(Math.hypot((first?.peak.x ?? 0) - 60, (first?.peak.y ?? 0) - 70)).toBeLessThan(25);
+    // A picture of it with the map over it, by which an archive of the hospital is told; erasure finds it by the slice.
+    const { overlay, slices } = first as StudyAnswer;
+    const name = studyOverlay(study, String(overlay));
+    const picture = await space.buckets.reports.read(name);
+    expect(createHash("sha256").update(picture).digest("hex")).toBe(overlay);
+    const { width, height, samples } = await decodeColourPng(picture, 2 ** 20);
+    expect([width, height]).toEqual([120, 140]);
+    const coloured = Array.from({ length: width * height }, (_, i) => samples[3 * i] !== samples[3 * i + 2]);
+    expect(coloured[(first?.peak.y ?? 0) * width + (first?.peak.x ?? 0)]).toBe(true);
+    expect((await space.buckets.reports.stat(name))?.metadata).toEqual({
+      picture: slices[0]?.sha256,
+      instance: "2.25.2",
+    });
     await drive(service);
     expect((await counts(space)).notes).toEqual([]);
 

@@ -19,7 +19,7 @@ test("a study's newest answer is told to who may read, with a row of who read it
     const answer = (revision: number, study = "2.25.1") => ({
       ...{ study, revision, answered_at: "2026-03-01T10:11:12.345Z", model: "m", model_sha256: "b", recipe: "r" },
       ...{ synthetic: true, verdict, disclaimer: "Not for diagnostic use.", threshold: 0.4, uncertain: null },
-      ...{ whole: { reason: "No rule." }, pictures: "p", peak: { x: 1, y: 2 } },
+      ...{ whole: { reason: "No rule." }, pictures: "p", peak: { x: 1, y: 2 }, overlay: null },
       slices: [{ ...slice, probability: 0.5, decision: "Cancer" }],
     });
     for (const revision of [1, 2, 10])
