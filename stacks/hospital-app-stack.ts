@@ -156,7 +156,7 @@ export class HospitalAppStack extends BaseStack {
         bindings: { LOG_LEVEL: logLevel },
       });
 
-    const { enabled, everyDays, newScans, onAlarm } = hospital.retraining;
+    const { enabled, everyDays, newScans, onAlarm, learnFromFeedback, samePerson } = hospital.retraining;
     if (this.train && enabled)
       this.retrain = new Retrain(this, "retrain", {
         ...{ hospital, buckets, warehouse, keys, source, schedule: hospital.retraining.schedule },
@@ -169,6 +169,8 @@ export class HospitalAppStack extends BaseStack {
           EVERY_DAYS: String(everyDays),
           NEW_SCANS: String(newScans),
           ON_ALARM: onAlarm ? "yes" : "no",
+          LEARN_FROM_FEEDBACK: learnFromFeedback ? "yes" : "no",
+          SAME_PERSON: JSON.stringify(samePerson),
         },
       });
 

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { RETRAIN_DEFAULTS } from "../../runtime/retrain/contract";
+import { RETRAIN_DEFAULTS, samePersonList } from "../../runtime/retrain/contract";
 import { linePart } from "../core/hospital-line";
 
 /** In place of times: nothing starts by itself. */
@@ -19,6 +19,8 @@ export const retrainLine = linePart({
     everyDays: days("a whole number of days from 0 to 3650", 3650),
     newScans: days("a whole number from 0 to 1000000000", 1_000_000_000),
     onAlarm: z.boolean().optional().describe("true or false"),
+    learnFromFeedback: z.boolean().optional().describe("true or false"),
+    samePerson: samePersonList.optional().describe("lists of two or more e-mail addresses each"),
   }),
   purpose: {
     enabled: "Whether there is a workflow that retrains. It needs the training machine.",
@@ -26,10 +28,34 @@ export const retrainLine = linePart({
     everyDays: "Days after the last retraining after which the next is due; 0: time alone is no reason.",
     newScans: "New labelled scans after which a retraining is due; 0: they are no reason.",
     onAlarm: "Whether an alarm of monitoring makes a retraining due.",
+    learnFromFeedback:
+      "Whether the hospital consents to training on scans on whose label two people agree, or that an administrator confirmed. `false` also takes out what was learnt so before.",
+    samePerson: "Addresses that belong to one person each: two of them are no two people who agree.",
   },
   defaults: {
-    prod: { enabled: true, schedule: "0 5 * * *", ...RETRAIN_DEFAULTS, onAlarm: true },
-    test: { enabled: true, schedule: "0 5 * * *", ...RETRAIN_DEFAULTS, onAlarm: true },
-    ephemeral: { enabled: false, schedule: NEVER, ...RETRAIN_DEFAULTS, onAlarm: true },
+    prod: {
+      enabled: true,
+      schedule: "0 5 * * *",
+      ...RETRAIN_DEFAULTS,
+      onAlarm: true,
+      learnFromFeedback: false,
+      samePerson: [],
+    },
+    test: {
+      enabled: true,
+      schedule: "0 5 * * *",
+      ...RETRAIN_DEFAULTS,
+      onAlarm: true,
+      learnFromFeedback: false,
+      samePerson: [],
+    },
+    ephemeral: {
+      enabled: false,
+      schedule: NEVER,
+      ...RETRAIN_DEFAULTS,
+      onAlarm: true,
+      learnFromFeedback: false,
+      samePerson: [],
+    },
   },
 });

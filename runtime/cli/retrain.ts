@@ -1,4 +1,5 @@
 import { readEvaluation, summaryOf } from "../evaluate";
+import { ingestStep } from "../ingest";
 import type { StepContext } from "../platform/step";
 import type { ReadableStore } from "../platform/stores";
 import { preprocessStep } from "../preprocess";
@@ -6,6 +7,7 @@ import { currentModel } from "../registry";
 import {
   type Begin,
   checkTriggers,
+  type FeedbackRules,
   giveUpRun,
   isOver,
   type KnownRun,
@@ -54,21 +56,29 @@ export async function retrainWorkspace(options: RetrainCommandOptions): Promise<
   await runStep("retrain", options, async (context) => {
     const { seed } = context;
     const { epochs, backend } = options;
+    const feedback: FeedbackRules = {
+      ...rules.feedback,
+      // Ingest takes in whatever has landed, as it does where landing wakes it.
+      takeIn: async (_, signal) => void (await ingestStep({ ...context, signal })),
+    };
     const given = { ...(epochs === undefined ? {} : { epochs }), ...(backend ? { backend } : {}) };
     const begin: Begin = { trigger, reason, seed, ...given, at: new Date().toISOString() };
     const { progress, workspace } = context;
-    report = await retrain(context, {
-      begin,
-      work: { ...OWN_WORK, preprocess: preprocessHere(context), train: trainHere(context) },
-      usual: await usualSeconds(workspace.buckets.reports),
-      onRun: ({ run, isResumed, begin: { at } }) =>
-        progress.say(isResumed ? `goes on with run ${run}, which began at ${at}.` : `begins run ${run}.`),
-      onStep: (name, place, left) => {
-        const title = RETRAIN_STEPS[place - 1]?.title;
-        const rest = left === undefined ? "" : `; the rest took ${Math.ceil(left)} s the last time`;
-        progress.say(`${place}/${RETRAIN_STEPS.length} ${name}: ${title}${rest}`);
+    report = await retrain(
+      { ...context, feedback },
+      {
+        begin,
+        work: { ...OWN_WORK, preprocess: preprocessHere(context), train: trainHere(context) },
+        usual: await usualSeconds(workspace.buckets.reports),
+        onRun: ({ run, isResumed, begin: { at } }) =>
+          progress.say(isResumed ? `goes on with run ${run}, which began at ${at}.` : `begins run ${run}.`),
+        onStep: (name, place, left) => {
+          const title = RETRAIN_STEPS[place - 1]?.title;
+          const rest = left === undefined ? "" : `; the rest took ${Math.ceil(left)} s the last time`;
+          progress.say(`${place}/${RETRAIN_STEPS.length} ${name}: ${title}${rest}`);
+        },
       },
-    });
+    );
     const { recorded, steps } = report;
     const model = recorded.model ?? "";
     const evaluation = await readEvaluation(workspace.buckets.reports, model);

@@ -34,7 +34,7 @@ export interface LearningStores {
 }
 
 export interface LearningOptions {
-  /** Whether the hospital consents to learning from feedback: `learnFromFeedback` of its line. Else nothing is learnt from it. */
+  /** Whether the hospital consents to learning from feedback: `retraining.learnFromFeedback` of its line. Else nothing is learnt from it. */
   readonly consent: boolean;
   /** Lists of addresses that belong to one person each. @default none */
   readonly samePerson?: readonly (readonly string[])[] | undefined;
@@ -57,6 +57,8 @@ export type NotLearnt = keyof typeof NOT_LEARNT;
 export interface Learning extends Omit<Agreement, "agreed"> {
   /** Labels that count. */
   readonly agreed: number;
+  /** Objects below landing that are learnt from, landed now or before: ascending. */
+  readonly counting: readonly string[];
   /** Objects that landed now, and are to be ingested. */
   readonly landed: readonly string[];
   /** Objects that had landed, and are learnt from no longer, or again. */
@@ -119,7 +121,7 @@ export async function learnFromFeedback(stores: LearningStores, options: Learnin
     if (await tryToCreate(stores.landing, object, png, { contentType: "image/png", metadata })) landed.push(object);
   }
   const moved = await settle(stores.warehouse, counting, now);
-  return { agreed: agreed.length, ...open, landed, ...moved, left };
+  return { agreed: agreed.length, ...open, counting: [...counting].sort(), landed, ...moved, left };
 }
 
 /** How it came that it landed: ids of feedback and of an answer, and no person's name. */

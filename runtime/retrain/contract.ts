@@ -9,7 +9,7 @@ import { gcsEndpoint, logLevel, wholeNumberVariable } from "../platform/environm
  * once it is done. On a laptop one process does all of it.
  */
 export const RETRAIN_STEPS = [
-  { name: "snapshot", by: "function", title: "write down which scans count, and the frozen reference set" },
+  { name: "snapshot", by: "function", title: "take in what feedback teaches, and write down which scans count" },
   { name: "preprocess", by: "cluster", title: "group, split, and make the recipe's pixels" },
   { name: "train", by: "machine", title: "train a model on the scans of the snapshot" },
   { name: "evaluate", by: "function", title: "measure it on the untouched test set and on the reference set" },
@@ -33,6 +33,22 @@ export type Trigger = (typeof TRIGGERS)[number];
 
 /** When retraining is due without a person: 0 is never. */
 export const RETRAIN_DEFAULTS = { everyDays: 30, newScans: 100 } as const;
+
+/** Addresses of one person, at least two, as they are written. */
+export const samePersonList = z.array(z.array(z.email()).min(2));
+
+const samePersonVariable = z
+  .string()
+  .default("[]")
+  .transform((text, context) => {
+    try {
+      return samePersonList.parse(JSON.parse(text));
+    } catch {
+      context.addIssue("must be JSON: a list of lists of e-mail addresses, two or more in each");
+      return z.NEVER;
+    }
+  })
+  .describe("Addresses that belong to one person each, whose word counts once: JSON, a list of lists.");
 
 /** Seconds without a sign of life after which another runner may go on with a run. */
 export const LEASE_SECONDS = 600;
@@ -63,27 +79,42 @@ export const retrainContract = defineContract({
       RETRAIN_DEFAULTS.newScans,
     ),
     ON_ALARM: z.enum(["yes", "no"]).default("yes").describe("Whether an alarm of monitoring makes a retraining due."),
+    LEARN_FROM_FEEDBACK: z
+      .enum(["yes", "no"])
+      .default("no")
+      .describe(
+        "Whether the hospital consents to learning from feedback; no also takes out what was learnt from before.",
+      ),
+    SAME_PERSON: samePersonVariable,
     LOG_LEVEL: logLevel,
     GCS_API_ENDPOINT: gcsEndpoint,
   }),
   reads: [
+    "curated",
     "processed",
     "models",
     "reports",
     "images",
     "assignments",
+    "predictions",
+    "feedback",
     "monitoring",
     "features_pca",
     "pca_fits",
     "features_deep",
   ],
   creates: [],
-  // What is counted before a model is promoted, and where the pointer was.
-  createsBelow: { models: { folders: ["comparisons/", "history/"] } },
+  createsBelow: {
+    // Pictures on whose label people agree: intake's LEARNT_FOLDERS.
+    landing: { folders: ["Cancer/feedback/", "Non-Cancer/feedback/"] },
+    // What is counted before a model is promoted, and where the pointer was.
+    models: { folders: ["comparisons/", "history/"] },
+  },
   // State, lease and evaluations.
   writes: ["reports"],
   replaces: { models: ["current.json"] },
-  appends: ["audit"],
+  // A label that no longer counts is taken out by a row of its own.
+  appends: ["audit", "images"],
   health: null,
   resources: { memoryGiB: 4, cpu: 2, timeoutSeconds: 1800 },
 });

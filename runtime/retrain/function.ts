@@ -8,6 +8,7 @@ import { silentProgress } from "../platform/progress";
 import { RETRAIN_STEPS, type RetrainStepName, retrainContract, TRIGGERS } from "./contract";
 import { doStep, OWN_WORK } from "./runner";
 import { OwnedRun } from "./state";
+import { awaitIngested } from "./take-in";
 import { checkTriggers } from "./triggers";
 import { NothingToRetrainError, NotTrainedError, orderOf, type RetrainContext, SnapshotGoneError } from "./work";
 
@@ -19,6 +20,7 @@ import { NothingToRetrainError, NotTrainedError, orderOf, type RetrainContext, S
 const env = parseEnv(retrainContract.env);
 const log = createLogger("retrain");
 
+const FEEDBACK = { consent: env.LEARN_FROM_FEEDBACK === "yes", samePerson: env.SAME_PERSON };
 const STEP_NAMES = RETRAIN_STEPS.map(({ name }) => name) as [RetrainStepName, ...RetrainStepName[]];
 /** An execution of the workflow. */
 const owner = z.string().min(1).max(200);
@@ -88,7 +90,19 @@ async function answer(asked: Request): Promise<unknown> {
     const order = run.of("preprocess") ? orderOf(run) : null;
     if (asked.action === "renew") return { order };
     return await run.lease.during(async (signal) => {
+      const feedback = {
+        ...FEEDBACK,
+        takeIn: async (objects: readonly string[], stop: AbortSignal) => {
+          const missing = await awaitIngested(warehouse, objects, stop);
+          if (missing.length > 0)
+            log.warn(
+              { objects: missing.length },
+              "What landed by feedback is not ingested yet: the next run learns from it.",
+            );
+        },
+      };
       const context: RetrainContext = {
+        feedback,
         workspace: { directory: "/tmp", warehouse, buckets: stores },
         ...{ seed: run.begin.seed, log, progress: silentProgress, signal },
       };
@@ -110,7 +124,8 @@ async function begin(
 ): Promise<unknown> {
   const now = new Date();
   const unfinished = await OwnedRun.unfinished(reports);
-  const rules = { everyDays: env.EVERY_DAYS, newScans: env.NEW_SCANS, onAlarm: env.ON_ALARM === "yes" };
+  const { EVERY_DAYS: everyDays, NEW_SCANS: newScans, ON_ALARM: onAlarm } = env;
+  const rules = { everyDays, newScans, onAlarm: onAlarm === "yes", feedback: FEEDBACK };
   const states =
     unfinished || trigger === "person" ? [] : await checkTriggers({ warehouse, models, reports }, rules, now);
   const due = states.find((state) => state.fires && (trigger === "auto" || state.trigger === trigger));

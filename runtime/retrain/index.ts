@@ -19,10 +19,12 @@ export {
 export { type Begin, isOver, type KnownRun, OwnedRun, outcomeOf, readRun, runNames, workedOnUntil } from "./state";
 export { checkTriggers, type TriggerRules, type TriggerState } from "./triggers";
 export {
+  type FeedbackRules,
   modelOf,
   NothingToRetrainError,
   orderOf,
   type RetrainContext,
   requireSnapshot,
   SnapshotGoneError,
+  type Taught,
 } from "./work";

@@ -36,6 +36,8 @@ export interface RetrainReport {
   /** Whether an earlier runner had begun it. */
   readonly resumed: boolean;
   readonly steps: readonly { readonly name: RetrainStepName; readonly seconds: number; readonly skipped: boolean }[];
+  /** What feedback taught; null of a run that an earlier program began. */
+  readonly feedback: work.Taught | null;
   readonly recorded: work.Recorded;
   readonly test: { readonly challenger: work.OnSets["test"]; readonly champion: work.OnSets["test"] };
   readonly reference: { readonly challenger: work.OnSets["test"]; readonly champion: work.OnSets["test"] };
@@ -132,6 +134,7 @@ export function reportOf(run: OwnedRun, skipped: ReadonlySet<RetrainStepName>): 
     steps: RETRAIN_STEPS.map(({ name }) => ({
       ...{ name, seconds: run.of(name)?.seconds ?? 0, skipped: skipped.has(name) },
     })),
+    feedback: work.snapshotSchema.parse(run.of("snapshot")?.result).feedback ?? null,
     recorded: work.recordedSchema.parse(run.of("record")?.result),
     test: { challenger: challenger.test, champion: champion?.test ?? null },
     reference: { challenger: challenger.reference, champion: champion?.reference ?? null },

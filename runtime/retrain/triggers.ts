@@ -1,4 +1,4 @@
-import { currentImages } from "../dataset";
+import { currentImages, type LearningOptions, labelsOfFeedback } from "../dataset";
 import { LABELS } from "../intake";
 import type { ReadableStore } from "../platform/stores";
 import { MONITORED_DAYS, type Warehouse } from "../platform/warehouse";
@@ -12,6 +12,8 @@ export interface TriggerRules {
   /** Labelled scans that are new since the last retraining; 0: never. */
   readonly newScans: number;
   readonly onAlarm: boolean;
+  /** Labels that feedback has agreed on and no scan has yet count as new ones where they may be learnt from. */
+  readonly feedback: Pick<LearningOptions, "consent" | "samePerson">;
 }
 
 /** Whether a trigger would start a retraining now, and why, as a sentence. */
@@ -35,7 +37,7 @@ const DAY_MS = 86_400_000;
  */
 export async function checkTriggers(
   { warehouse, models, reports }: TriggerContext,
-  { everyDays, newScans, onAlarm }: TriggerRules,
+  { everyDays, newScans, onAlarm, feedback }: TriggerRules,
   now: Date,
 ): Promise<readonly TriggerState[]> {
   const current = await currentModel(models);
@@ -52,9 +54,13 @@ export async function checkTriggers(
     reason: everyDays === 0 ? "It is switched off." : `${days} of ${everyDays} days have passed since ${day}.`,
   };
   const isLabelled = (label: string | null) => LABELS.some((one) => one === label);
-  const fresh = (await currentImages(warehouse)).filter(
-    ({ label, ingested_at }) => isLabelled(label) && Date.parse(ingested_at) > Date.parse(since),
-  ).length;
+  const isNew = (at: string) => Date.parse(at) > Date.parse(since);
+  const scans = (await currentImages(warehouse)).filter(({ label }) => isLabelled(label));
+  const pictures = new Set(scans.map(({ sha256 }) => sha256));
+  const { agreed } = feedback.consent ? await labelsOfFeedback(warehouse, now, feedback.samePerson) : { agreed: [] };
+  const fresh =
+    scans.filter(({ ingested_at }) => isNew(ingested_at)).length +
+    agreed.filter((label) => isNew(label.since) && !pictures.has(label.sha256)).length;
   const labels: TriggerState = {
     trigger: "labels",
     fires: newScans > 0 && fresh >= newScans,

@@ -4,6 +4,12 @@ import { newSalt } from "../audit";
 import {
   type CurrentImage,
   currentImages,
+  type Learning,
+  type LearningOptions,
+  type LearningStores,
+  learnFromFeedback,
+  NOT_LEARNT,
+  type NotLearnt,
   type ProcessedImage,
   readShardRows,
   readShards,
@@ -20,10 +26,17 @@ import { currentModel, orderTraining, type PointerStore, trainedBy } from "../re
 import { type Reference, type ReferenceScan, readReference, registerReference } from "./reference";
 import type { Outcome, OwnedRun } from "./state";
 
+/** What may be learnt from feedback, and how what lands because of it is taken in. */
+export interface FeedbackRules extends Pick<LearningOptions, "consent" | "samePerson"> {
+  /** Takes in what landed, or waits until that is done. @param objects names below landing: all that is learnt from */
+  readonly takeIn: (objects: readonly string[], signal: AbortSignal) => Promise<void>;
+}
+
 /** What the steps of a retraining work with. */
 export type RetrainContext = Omit<EvaluateContext, "workspace"> & {
+  readonly feedback: FeedbackRules;
   readonly workspace: Pick<EvaluateContext["workspace"], "directory" | "warehouse"> & {
-    readonly buckets: {
+    readonly buckets: Pick<LearningStores, "landing" | "curated"> & {
       readonly processed: ReadableStore;
       readonly models: ReadableStore & PointerStore;
       readonly reports: ObjectStore;
@@ -51,7 +64,25 @@ const snapshotScanSchema = z.object({
 });
 type SnapshotScan = z.infer<typeof snapshotScanSchema>;
 
+/** What feedback teaches a run: numbers of pictures. */
+const taughtSchema = z.object({
+  /** Whose label counts: two people agree, or an administrator confirmed it. */
+  agreed: z.number(),
+  waiting: z.number(),
+  contradicted: z.number(),
+  /** Learnt from, landed now or before. */
+  counting: z.number(),
+  landed: z.number(),
+  withdrawn: z.number(),
+  restored: z.number(),
+  /** Not learnt from, by reason. */
+  left: z.partialRecord(z.enum(Object.keys(NOT_LEARNT) as [NotLearnt, ...NotLearnt[]]), z.number()),
+});
+export type Taught = z.infer<typeof taughtSchema>;
+
 export const snapshotSchema = z.object({
+  /** Undefined of a run that an earlier program began. */
+  feedback: taughtSchema.optional(),
   scans: z.number(),
   cancer: z.number(),
   /** SHA-256 over id, pixels' hash, generation and label of every scan. */
@@ -113,8 +144,13 @@ const digestOf = (scans: readonly SnapshotScan[]) =>
     .update(scans.map(({ id, sha256, generation, label }) => `${id} ${sha256} ${generation} ${label}`).join("\n"))
     .digest("hex");
 
-/** Which scans count now: every curated page whose label is known, by generation and hash. */
-export async function snapshot({ workspace }: RetrainContext, run: OwnedRun): Promise<z.infer<typeof snapshotSchema>> {
+/**
+ * Which scans count now: every curated page whose label is known, by generation and hash. Before, what feedback teaches is
+ * taken in; what it no longer teaches, or the hospital no longer consents to, is taken out.
+ */
+export async function snapshot(context: RetrainContext, run: OwnedRun): Promise<z.infer<typeof snapshotSchema>> {
+  const { workspace } = context;
+  const feedback = await learn(context);
   const scans = labelled(await currentImages(workspace.warehouse));
   const missing = LABELLED.options.filter((label) => !scans.some((scan) => scan.label === label));
   if (missing.length > 0)
@@ -126,7 +162,25 @@ export async function snapshot({ workspace }: RetrainContext, run: OwnedRun): Pr
   await run.keep(scansNamed(digest), scans);
   const reference = await readReference(workspace.buckets.reports);
   const cancer = scans.filter(({ label }) => label === "Cancer").length;
-  return { scans: scans.length, cancer, digest, reference: reference?.digest ?? null };
+  return { scans: scans.length, cancer, digest, reference: reference?.digest ?? null, feedback };
+}
+
+async function learn({ workspace, feedback, signal }: RetrainContext): Promise<Taught> {
+  const { warehouse, buckets } = workspace;
+  const { consent, samePerson, takeIn } = feedback;
+  const learning = await learnFromFeedback({ ...buckets, warehouse }, { consent, samePerson, signal, now: new Date() });
+  // One that was killed may have landed what nobody has taken in.
+  if (learning.counting.length > 0) await takeIn(learning.counting, signal);
+  return numbersOf(learning);
+}
+
+function numbersOf({ agreed, waiting, contradicted, counting, landed, withdrawn, restored, left }: Learning): Taught {
+  const why: Partial<Record<NotLearnt, number>> = {};
+  for (const { reason } of left) why[reason] = (why[reason] ?? 0) + 1;
+  return {
+    ...{ agreed, waiting, contradicted, counting: counting.length, landed: landed.length },
+    ...{ withdrawn: withdrawn.length, restored: restored.length, left: why },
+  };
 }
 
 function labelled(images: readonly CurrentImage[]): SnapshotScan[] {
@@ -177,12 +231,13 @@ export async function confirmPreprocessed(
   run: OwnedRun,
 ): Promise<z.infer<typeof preprocessedSchema>> {
   const { reports } = context.workspace.buckets;
-  const scans = new Map((await requireSnapshot(context, run)).map((scan) => [scan.id, scan]));
-  const all = await readShardRows(context.workspace);
-  const rows = all.filter((row) => {
-    const scan = scans.get(row.id);
-    return scan?.sha256 === row.sha256 && scan.label === row.label && scan.generation === row.generation;
-  });
+  const scans = await requireSnapshot(context, run);
+  // A picture is one row, whichever of those that have it is the row's: a label of feedback is of a copy.
+  const nameOf = ({ sha256, label }: { readonly sha256: string; readonly label: string | null }) =>
+    `${sha256} ${label}`;
+  const wanted = new Set(scans.map(nameOf));
+  const rows = (await readShardRows(context.workspace)).filter((row) => wanted.has(nameOf(row)));
+  const made = new Set(rows.map(nameOf));
   const inTest = rows.filter(({ split }) => split === "test");
   const reference = (await readReference(reports)) ?? (await registered(reports, inTest));
   const { taught, reserved } = apart(rows, reference);
@@ -194,7 +249,12 @@ export async function confirmPreprocessed(
   const count = (split: string) => taught.filter((row) => row.split === split).length;
   return {
     ...{ train: count("train"), validation: count("validation"), test: count("test") },
-    ...{ refused: scans.size - rows.length, reserved, reference: reference?.digest ?? null, order },
+    ...{
+      refused: scans.filter((scan) => !made.has(nameOf(scan))).length,
+      reserved,
+      reference: reference?.digest ?? null,
+      order,
+    },
   };
 }
 

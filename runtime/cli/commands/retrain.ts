@@ -1,7 +1,8 @@
-import { Command, Option } from "commander";
+import { Command, InvalidArgumentError, Option } from "commander";
 import { DISCLAIMER } from "../../intake";
 import { ConfigurationError } from "../../platform/config";
-import { RETRAIN_DEFAULTS, TRIGGERS, type Trigger } from "../../retrain/contract";
+import type { Taught } from "../../retrain";
+import { RETRAIN_DEFAULTS, samePersonList, TRIGGERS, type Trigger } from "../../retrain/contract";
 import type { Backend } from "../../tensorflow";
 import { EXIT, requireWorkspace, wholeNumber } from "../command-line";
 import { backend, epochs, out, seed } from "../options";
@@ -15,6 +16,8 @@ interface Flags {
   readonly trigger: Trigger;
   readonly everyDays: number;
   readonly newScans: number;
+  readonly learnFromFeedback?: true;
+  readonly samePerson?: readonly (readonly string[])[];
   readonly check?: true;
   readonly status?: true;
   readonly giveUp?: true;
@@ -46,6 +49,16 @@ export function retrainCommand(): Command {
         .argParser(wholeNumber())
         .default(RETRAIN_DEFAULTS.newScans),
     )
+    .option(
+      "--learn-from-feedback",
+      "learn from labels on which two people agree, or that an administrator confirmed; without it, what was learnt so before is taken out again",
+    )
+    .addOption(
+      new Option(
+        "--same-person <addresses>",
+        "addresses of one person, with commas between, whose word counts once; may be given again for another",
+      ).argParser(addresses),
+    )
     .option("--check", "say which trigger would fire and why; nothing is changed")
     .option("--status", "say how far the newest run is; nothing is changed")
     .option("--give-up", "end the run that is not over: the model that is current stays")
@@ -53,14 +66,24 @@ export function retrainCommand(): Command {
     .action(run);
 }
 
-async function run({ check, status, giveUp, json, everyDays, newScans, ...options }: Flags): Promise<void> {
+async function run({
+  check,
+  status,
+  giveUp,
+  json,
+  everyDays,
+  newScans,
+  learnFromFeedback,
+  samePerson,
+  ...options
+}: Flags): Promise<void> {
   const asked = [check && "--check", status && "--status", giveUp && "--give-up"].filter(Boolean);
   if (asked.length > 1)
     throw new ConfigurationError("The command", [`${asked.join(" and ")} exclude each other: give one of them.`]);
   requireWorkspace(options.out);
   const { checkWorkspace, giveUpWorkspace, retrainStatus, retrainWorkspace } = await import("../retrain.js");
   const { NothingToRetrainError, RetrainingBusyError } = await import("../../retrain/index.js");
-  const rules = { everyDays, newScans, onAlarm: true };
+  const rules = { everyDays, newScans, onAlarm: true, feedback: { consent: learnFromFeedback === true, samePerson } };
   try {
     if (check) {
       const triggers = await checkWorkspace(options.out, rules);
@@ -91,9 +114,16 @@ async function run({ check, status, giveUp, json, everyDays, newScans, ...option
   }
 }
 
+/** @throws {InvalidArgumentError} */
+function addresses(text: string, before: readonly (readonly string[])[] = []): readonly (readonly string[])[] {
+  const { data } = samePersonList.safeParse([text.split(",").map((address) => address.trim())]);
+  if (!data) throw new InvalidArgumentError(`"${text}" is not two or more e-mail addresses with commas between.`);
+  return [...before, ...data];
+}
+
 function sentences(retrained: Retrained): string[] {
   if (!retrained.begun) return [retrained.reason];
-  const { run, recorded, test, reference } = retrained.report;
+  const { run, recorded, test, reference, feedback } = retrained.report;
   const share = (value: number | null | undefined) => (typeof value === "number" ? value.toFixed(3) : "none");
   const set = (name: string, { challenger, champion }: typeof test) =>
     challenger === null
@@ -105,10 +135,35 @@ function sentences(retrained: Retrained): string[] {
               : `; the current model had ${share(champion.auc.value)} and ${share(champion.accuracy.value)}.`),
         ];
   return [
+    ...(feedback ? feedbackSentences(feedback) : []),
     ...set("the untouched test set", test),
     ...set("the frozen reference set", reference),
     `Run ${run}: ${recorded.model ?? "no model"} ${recorded.outcome === "promoted" ? "is current" : "is not current"}. ${recorded.reason}`,
   ];
+}
+
+function feedbackSentences({
+  agreed,
+  counting,
+  landed,
+  withdrawn,
+  restored,
+  waiting,
+  contradicted,
+  left,
+}: Taught): string[] {
+  const why = Object.entries(left).map(([reason, n]) => `${n} ${reason}`);
+  const some: (readonly [number, string])[] = [
+    [landed, "landed now"],
+    [restored, "count again"],
+    [withdrawn, "no longer count"],
+    [waiting, "wait for a second person"],
+    [contradicted, "are contradicted"],
+  ];
+  const parts = some.flatMap(([n, what]) => (n > 0 ? [`${n} ${what}`] : []));
+  if (agreed + counting + parts.length === 0) return [];
+  const rest = why.length > 0 ? ` Not learnt from: ${why.join(", ")}.` : "";
+  return [`Feedback: ${[`${agreed} labels agreed on, ${counting} learnt from`, ...parts].join("; ")}.${rest}`];
 }
 
 function statusSentences(found: RetrainStatus | undefined): string[] {

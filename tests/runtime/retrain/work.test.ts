@@ -2,10 +2,14 @@ import { cpSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { currentImages, readShardRows } from "../../../runtime/dataset";
+import { ingestStep } from "../../../runtime/ingest";
+import { LEARNT_FOLDERS } from "../../../runtime/intake";
 import { diskError } from "../../../runtime/platform/disk";
 import { LeaseLostError } from "../../../runtime/platform/lease";
 import type { StepContext } from "../../../runtime/platform/step";
+import { CURRENT_ASSIGNMENTS } from "../../../runtime/platform/warehouse";
 import { openWorkspace } from "../../../runtime/platform/workspace";
+import { preprocessStep } from "../../../runtime/preprocess";
 import { currentModel, orderedScans, RETRAINING } from "../../../runtime/registry";
 import {
   type Begin,
@@ -15,22 +19,27 @@ import {
   OwnedRun,
   orderOf,
   outcomeOf,
+  type RetrainContext,
   RetrainingBusyError,
   type RetrainOptions,
   readRun,
   retrain,
   runNames,
   SnapshotGoneError,
+  type TriggerRules,
 } from "../../../runtime/retrain";
+import { retrainContract } from "../../../runtime/retrain/contract";
 import { registerReference } from "../../../runtime/retrain/reference";
+import { awaitIngested } from "../../../runtime/retrain/take-in";
 import { useBackend } from "../../../runtime/tensorflow";
 import { BRIGHT_SPOT } from "../../support/bright-spot";
+import { headPng } from "../../support/head";
 import { promote, storeModel } from "../../support/served-model";
 import { prepareSlices } from "../train/slices";
 
 let root: string;
 let scans: StepContext;
-let context: StepContext;
+let context: StepContext & { feedback: RetrainContext["feedback"] };
 let copies = 0;
 
 beforeAll(async () => {
@@ -51,7 +60,9 @@ afterAll(() => rmSync(root, { recursive: true }));
 beforeEach(async () => {
   const out = join(root, `copy${copies++}`);
   cpSync(join(root, "scans"), out, { recursive: true });
-  context = { ...scans, workspace: await openWorkspace(out) };
+  const workspace = await openWorkspace(out);
+  const takeIn = async () => void (await ingestStep({ ...scans, workspace }));
+  context = { ...scans, workspace, feedback: { consent: false, takeIn } };
 });
 afterEach(() => context.workspace.close());
 
@@ -160,14 +171,15 @@ test("goes on after a disk that was full at any of its writes, to the same end",
   expect(outcomeOf(await newest())).toBe("promoted");
 });
 
+const RULES: TriggerRules = { everyDays: 30, newScans: 2, onAlarm: true, feedback: { consent: false } };
+
 test("says which trigger would fire, counted from the last run that came to an end", async () => {
   const { warehouse, buckets } = context.workspace;
-  const ask = async (days: number, rules = { everyDays: 30, newScans: 2, onAlarm: true }) =>
+  const ask = async (days: number, rules: Partial<TriggerRules> = {}) =>
     Object.fromEntries(
-      (await checkTriggers({ ...buckets, warehouse }, rules, new Date(Date.now() + days * 86_400_000))).map((one) => [
-        one.trigger,
-        one.fires,
-      ]),
+      (
+        await checkTriggers({ ...buckets, warehouse }, { ...RULES, ...rules }, new Date(Date.now() + days * 86_400_000))
+      ).map((one) => [one.trigger, one.fires]),
     );
   const nothing = { schedule: false, labels: false, alarm: false };
   // There is no model yet: training is somebody's decision.
@@ -207,4 +219,109 @@ test("tells a training machine what it is to learn from by a name that its conte
   await retrain(context, options({ train }));
   expect(order).toMatch(/^\d{8}-\d{6}-[0-9a-f]{6}\/[0-9a-f]{32}$/);
   expect((await orderedScans(reports(), order)).size).toBe(6);
+});
+
+describe("feedback", () => {
+  const { folders } = retrainContract.createsBelow.landing;
+  /** What a run is told to train on, and what its snapshot says of feedback. */
+  async function learnt(consent: boolean) {
+    let order = "";
+    const { workspace } = context;
+    const preprocess: typeof OWN_WORK.preprocess = async (retraining, run) => {
+      await preprocessStep({ ...context, signal: retraining.signal }, { threads: 1 });
+      return OWN_WORK.preprocess(retraining, run);
+    };
+    const train: typeof OWN_WORK.train = async (_, run) => {
+      order = orderOf(run);
+      return { model: BRIGHT_SPOT.id, parameters: 1 };
+    };
+    const rules = { ...context.feedback, consent };
+    const { feedback } = await retrain({ ...context, feedback: rules }, options({ preprocess, train }));
+    const [ids, rows] = [await orderedScans(reports(), order), await readShardRows(workspace)];
+    return { feedback, trained: rows.filter(({ id }) => ids.has(id)) };
+  }
+
+  /** A scan without a label, answered, and what people say of it. */
+  async function saidOf(who: readonly string[]): Promise<string> {
+    const { warehouse, buckets } = context.workspace;
+    await buckets.landing.create("Unlabelled/new.png", await headPng(96, 80, { x: 30, y: 30, radius: 9 }));
+    await ingestStep(context);
+    const { sha256 } = (await currentImages(warehouse)).find(({ source }) => source === "Unlabelled/new.png") as {
+      readonly sha256: string;
+    };
+    const [request, id] = ["00000000-0000-0000-0000-000000000001", "a".repeat(64)];
+    const answer = { request, id, model: "m", recipe: "r", probability: 0.9, label: "Cancer", decision: "Cancer" };
+    const predicted_at = new Date(Date.now() - 60_000).toISOString();
+    await warehouse.append("predictions", request, [
+      { ...answer, threshold: 0.5, sha256, predicted_at, who: null, milliseconds: null },
+    ]);
+    for (const [i, one] of who.entries()) {
+      const said = { feedback: `said-${i}`, request, id, label: "Cancer", comment: null, who: one };
+      const given_at = new Date(Date.now() - 30_000 + i).toISOString();
+      await warehouse.append("feedback", `said-${i}`, [
+        { ...said, given_at, supersedes: null, scope: null, confirmed: null },
+      ]);
+    }
+    return sha256;
+  }
+  const splits = async () =>
+    (await context.workspace.warehouse.ask(CURRENT_ASSIGNMENTS, {})).map(({ id, group, split }) => [id, group, split]);
+
+  test("of two people is trained on in the next run, and no split changes; without consent it is taken out again", async () => {
+    const sha256 = await saidOf(["ann@hospital.org", "bea@hospital.org"]);
+    const { warehouse, buckets } = context.workspace;
+    const fresh = async (consent: boolean) => {
+      const rules = { ...RULES, newScans: 1, feedback: { consent } };
+      const states = await checkTriggers({ ...buckets, warehouse }, rules, new Date());
+      return states.find(({ trigger }) => trigger === "labels")?.reason;
+    };
+    await promote(context.workspace, "model-two");
+    const scansThere = (await currentImages(warehouse)).filter(({ label }) => label !== null).length;
+    expect(await fresh(false)).toMatch(`${scansThere} of 1 `);
+    expect(await fresh(true)).toMatch(`${scansThere + 1} of 1 `);
+    const before = await splits();
+    const first = await learnt(true);
+    expect(first.feedback).toMatchObject({ agreed: 1, counting: 1, landed: 1, left: {} });
+    expect(first.trained.filter((row) => row.sha256 === sha256)).toMatchObject([{ label: "Cancer", split: "train" }]);
+    expect(first.trained).toHaveLength(7);
+    expect(await splits()).toEqual(expect.arrayContaining(before));
+    expect((await learnt(true)).feedback).toMatchObject({ counting: 1, landed: 0 });
+    const last = await learnt(false);
+    expect(last.feedback).toMatchObject({ agreed: 0, counting: 0, withdrawn: 1 });
+    expect(last.trained.map((row) => row.sha256)).not.toContain(sha256);
+    expect(last.trained).toHaveLength(6);
+  });
+
+  test("of one person by two addresses is that of one", async () => {
+    await saidOf(["ann@hospital.org", "a.smith@clinic.org"]);
+    context.feedback = { ...context.feedback, samePerson: [["ann@hospital.org", "a.smith@clinic.org"]] };
+    expect((await learnt(true)).feedback).toMatchObject({ agreed: 0, waiting: 1, landed: 0 });
+  });
+
+  test("that landed before a kill is taken in by who goes on", async () => {
+    await saidOf(["ann@hospital.org", "bea@hospital.org"]);
+    const { takeIn } = context.feedback;
+    const killed = async () => Promise.reject(new Error("killed"));
+    const rules = { ...context.feedback, consent: true };
+    await expect(retrain({ ...context, feedback: { ...rules, takeIn: killed } }, options())).rejects.toThrow("killed");
+    context.feedback = { ...context.feedback, takeIn };
+    const { feedback, trained } = await learnt(true);
+    expect([feedback?.landed, feedback?.counting, trained.length]).toEqual([0, 1, 7]);
+  });
+
+  test("is waited for until it is ingested, and no longer than is said", async () => {
+    const { warehouse } = context.workspace;
+    const { signal } = context;
+    const sha256 = await saidOf(["ann@hospital.org", "bea@hospital.org"]);
+    const [object, never] = [`Cancer/feedback/${sha256}.png`, `Cancer/feedback/${"0".repeat(64)}.png`];
+    await context.workspace.buckets.landing.create(object, await headPng(96, 80, { x: 30, y: 30, radius: 9 }));
+    const waiting = awaitIngested(warehouse, [object], signal, { lookMs: 5 });
+    await ingestStep(context);
+    expect(await waiting).toEqual([]);
+    expect(await awaitIngested(warehouse, [object, never], signal, { lookMs: 5, mostMs: 20 })).toEqual([never]);
+  });
+
+  test("lands where the contract lets it", () => {
+    expect(folders).toEqual(LEARNT_FOLDERS);
+  });
 });
