@@ -16,6 +16,7 @@ import { type Estimate, type Metric, NO_LABELLED_IMAGE } from "../platform/metri
 import { describeRule, type StudyChoice, type StudyRule } from "../study";
 import { shareInterval, withIntervals } from "./bootstrap";
 import type { ClassicalResult, PlainImage } from "./classical";
+import { type Lesion, type LesionReport, lesionReport, type OutlinedImage } from "./lesions";
 import {
   type CalibrationBin,
   type Confusion,
@@ -29,7 +30,7 @@ import {
 } from "./metrics";
 import { type NeighbourReport, neighbourReport } from "./neighbours";
 import { type OperatingPoint, operatingPoints } from "./operating-points";
-import { type RiskPoint, riskCoverage } from "./risk-coverage";
+import { type Quota, type RiskPoint, referQuota, riskCoverage } from "./risk-coverage";
 import { auditShortcuts, type ShortcutAudit } from "./shortcuts";
 import { answeredStudies, ruleOf } from "./studies";
 
@@ -46,6 +47,9 @@ export interface ScoredImage {
   readonly subtype?: string | undefined;
   /** axial, coronal or sagittal; results are also given for each. */
   readonly view?: string | undefined;
+  /** How it was scanned, such as FLAIR, and by what; results are also given for each. */
+  readonly sequence?: string | undefined;
+  readonly scanner?: string | undefined;
   /** The study that it is of, else the patient; undefined where neither is known. */
   readonly study?: string | undefined;
   /** Of Cancer, calibrated. */
@@ -56,7 +60,14 @@ export interface ScoredImage {
   readonly features?: ArrayLike<number> | undefined;
   /** What the model's input guard says; undefined where it has none, or the image was refused before. */
   readonly refused?: boolean | undefined;
+  /** Its lesion, where somebody outlined it, and where the model points. */
+  readonly lesion?: Lesion | undefined;
 }
+
+/** What images are told apart by beside their label, each with rows of its own. */
+export const PARTS = ["collection", "subtype", "view", "sequence", "scanner"] as const;
+type PartKey = (typeof PARTS)[number];
+type PartNames = { readonly [K in PartKey]?: string | undefined };
 
 /** Metrics of one set of images at the model's threshold. */
 export type Measured = {
@@ -69,7 +80,7 @@ export type Measured = {
 } & Readonly<Record<MetricName, Metric>>;
 
 /** Grows when `evaluation.json` holds or the report shows something else, or more is stored beside: an earlier one is then made again. */
-export const EVALUATION_VERSION = 10;
+export const EVALUATION_VERSION = 11;
 
 /** `evaluation.json`. */
 export interface Evaluation {
@@ -85,21 +96,29 @@ export interface Evaluation {
   readonly disclaimer: string;
   /** How the 95 % intervals were made. */
   readonly intervals: string;
-  /** With `tumours` where the model has an input guard. */
+  /** The sensitivity that stands first, everywhere: what the guard refuses counts as missed. */
+  readonly headline: Headline;
+  /** Metrics of what was answered, whatever the guard says. With `tumours` where the model has an input guard. */
   readonly test: Measured & { readonly tumours?: GuardedTumours };
   /** The split that the model was calibrated on, where it is known. */
   readonly validation: Measured | null;
   /** The test images again, collection by collection, where there is more than one. */
-  readonly collections: readonly ({ readonly name: string } & Measured)[];
-  /** The same by tumour subtype and by view, where the manifest names more than one. */
-  readonly subtypes: readonly ({ readonly name: string } & Measured)[];
-  readonly views: readonly ({ readonly name: string } & Measured)[];
+  readonly collections: readonly Part[];
+  /** The same by tumour subtype, view, sequence and scanner, where manifest or header names more than one. */
+  readonly subtypes: readonly Part[];
+  readonly views: readonly Part[];
+  readonly sequences: readonly Part[];
+  readonly scanners: readonly Part[];
+  /** By size of the lesion: what is found, and whether the maps point; null where no Cancer image has an outline. */
+  readonly lesions: LesionReport | null;
   readonly calibration: CalibrationReport;
   readonly operatingPoints: readonly OperatingPoint[];
   /** What is decided and what is referred; null for a model without a band. */
   readonly selective: SelectiveReport | null;
   /** Share of wrong calls among the images farthest from the threshold, by how many are decided. */
   readonly riskCoverage: readonly RiskPoint[];
+  /** What is decided where just a share of these images is referred. */
+  readonly quota: Quota;
   /** The input guard on these scans; null for a model without one. */
   readonly guard: GuardReport | null;
   /** Classical models on the same images; empty where there were no images to train them on. */
@@ -129,6 +148,9 @@ export type StudyReport =
       readonly choice: StudyChoice;
       /** Studies of the test split; a study is Cancer where any of its images is. */
       readonly test: Measured;
+      /** Calibration error over the studies of the test split, before and after the rule's own temperature and offset. */
+      readonly calibration: { readonly before: Estimate; readonly after: Estimate };
+      /** Of the studies' answers, by the same rules as the model's. */
       readonly verdict: Verdict;
     }
   /** Why they are not: a sentence. */
@@ -164,6 +186,27 @@ export interface GuardReport {
   /** Of the Cancer scans. */
   readonly refusedCancer: Metric;
 }
+
+/** What stands first of an evaluation. */
+export interface Headline {
+  /** Share of the tumours that is called Cancer, where one that the guard refuses counts as missed. */
+  readonly sensitivity: Metric;
+  /** The same of the tumours that were answered, as if there were no guard: `test.recall`. */
+  readonly withoutGuard: Metric;
+  readonly tumours: number;
+  /** Of them. */
+  readonly refused: number;
+}
+
+/** The test images of one collection, subtype, view, sequence or scanner. */
+export type Part = { readonly name: string } & Measured & {
+    readonly headline: Headline;
+    /** Null for a model without a guard. */
+    readonly guard: GuardReport | null;
+    /** Null for a model without a band. */
+    readonly referral: Pick<SelectiveReport, "referred" | "accuracyKept"> | null;
+    readonly quota: Quota;
+  };
 
 /** What becomes of tumours where the guard has a say, which the sensitivity does not know of. */
 export interface GuardedTumours {
@@ -222,10 +265,10 @@ export async function evaluateScored(input: {
   const scores = toScores(test);
   const validation = input.validation && input.validation.length > 0 ? input.validation : undefined;
   const { roc, precisionRecall } = curves(scores);
-  const by = (key: "collection" | "subtype" | "view") => measureBy(test, key, threshold, seed);
   const plain = plainImages(test);
   const measured = measure(test, threshold, seed);
   const guarded = metadata.guard && (input.guarded ?? guardedOf(test, threshold));
+  const by = (key: PartKey) => partsBy(key, { test, guarded, metadata, seed });
   return {
     version: EVALUATION_VERSION,
     verdict: verdictOf(measured, metadata),
@@ -237,15 +280,20 @@ export async function evaluateScored(input: {
     disclaimer: DISCLAIMER,
     intervals:
       "95 %: percentiles of 2,000 bootstrap resamples of groups; exact binomial over groups where a share or an AUC is 0 or 1",
+    headline: headlineOf(measured, guarded, seed),
     test: { ...measured, ...(guarded ? { tumours: guardedTumours(guarded, seed) } : {}) },
     validation: validation ? measure(validation, threshold, seed) : null,
     collections: by("collection"),
     subtypes: by("subtype"),
     views: by("view"),
+    sequences: by("sequence"),
+    scanners: by("scanner"),
+    lesions: lesionReport(outlinedImages(test, guarded ?? [], threshold), seed),
     calibration: calibrationReport(metadata, scores, validation && toScores(validation)),
     operatingPoints: operatingPoints(scores, metadata, seed),
     selective: metadata.uncertain ? selectiveReport(scores, metadata.uncertain, threshold, seed) : null,
     riskCoverage: thin(riskCoverage(scores, threshold)),
+    quota: referQuota(scores, threshold, seed),
     guard: guarded ? guardReport(guarded, seed) : null,
     baselines: input.baselines ?? [],
     features: input.features ?? [],
@@ -294,26 +342,75 @@ function studyReport(
   if ("reason" in chosen) return chosen;
   const { rule, choice } = chosen;
   const measured = measure(answeredStudies(rule, test), rule.threshold, seed);
-  return { rule, sentence: describeRule(rule), choice, test: measured, verdict: verdictOf(measured, metadata) };
+  const asIs = answeredStudies({ ...rule, temperature: 1, offset: 0 }, test);
+  return {
+    ...{ rule, sentence: describeRule(rule), choice, test: measured },
+    calibration: { before: ece(toScores(asIs)), after: ece(toScores(answeredStudies(rule, test))) },
+    verdict: verdictOf(measured, metadata),
+  };
 }
 
-/** Rows by what the manifest says, where it says more than one thing. */
-function measureBy(
-  images: readonly ScoredImage[],
-  key: "collection" | "subtype" | "view",
-  threshold: number,
-  seed: number,
-): ({ readonly name: string } & Measured)[] {
-  const names = [...new Set(images.map((image) => image[key]).filter((name) => name !== undefined))].sort();
+/** Rows by what manifest or header says, where it says more than one thing. */
+function partsBy(
+  key: PartKey,
+  {
+    test,
+    guarded = [],
+    metadata,
+    seed,
+  }: {
+    readonly test: readonly ScoredImage[];
+    readonly guarded: readonly GuardedScan[] | undefined;
+    readonly metadata: ModelMetadata;
+    readonly seed: number;
+  },
+): Part[] {
+  const { threshold, uncertain } = metadata;
+  // Of a collection of which all is refused no image is measured, and it must not vanish.
+  const names = [...new Set([...test, ...guarded].map((image) => image[key]).filter((name) => name !== undefined))];
   if (names.length < 2) return [];
-  return names.map((name) => ({
-    name,
-    ...measure(
-      images.filter((image) => image[key] === name),
-      threshold,
-      seed,
-    ),
-  }));
+  return names.sort().map((name): Part => {
+    const images = test.filter((image) => image[key] === name);
+    const judged = metadata.guard && guarded.filter((scan) => scan[key] === name);
+    const measured = measure(images, threshold, seed);
+    const scores = toScores(images);
+    const selective = uncertain && selectiveReport(scores, uncertain, threshold, seed);
+    return {
+      name,
+      ...measured,
+      headline: headlineOf(measured, judged, seed),
+      guard: judged ? guardReport(judged, seed) : null,
+      referral: selective ? { referred: selective.referred, accuracyKept: selective.accuracyKept } : null,
+      quota: referQuota(scores, threshold, seed),
+    };
+  });
+}
+
+/** @param guarded undefined where the model has no guard */
+function headlineOf(measured: Measured, guarded: readonly GuardedScan[] | undefined, seed: number): Headline {
+  if (!guarded)
+    return { sensitivity: measured.recall, withoutGuard: measured.recall, tumours: measured.cancer, refused: 0 };
+  const { found, scans, refused } = guardedTumours(guarded, seed);
+  return { sensitivity: found, withoutGuard: measured.recall, tumours: scans, refused };
+}
+
+/** Cancer images with an outlined lesion, those that were refused without an answer included. */
+function outlinedImages(
+  test: readonly ScoredImage[],
+  guarded: readonly GuardedScan[],
+  threshold: number,
+): OutlinedImage[] {
+  const answered = test.flatMap(({ label, group, probability, lesion, refused = false }): OutlinedImage[] =>
+    label === "Cancer" && lesion
+      ? [{ group, lesion, refused, found: !refused && labelOf(probability, threshold) === "Cancer" }]
+      : [],
+  );
+  const unanswered = guarded.flatMap(({ cancer, group, lesionArea, refused }): OutlinedImage[] =>
+    cancer && refused && lesionArea !== undefined
+      ? [{ group, lesion: { area: lesionArea }, refused, found: false }]
+      : [],
+  );
+  return [...answered, ...unanswered];
 }
 
 /** The images as probes see them; undefined where there are none or one of them lacks its pixels. */
@@ -385,12 +482,14 @@ function selectiveReport(
 const UNKNOWN = { validation: { images: 0, referred: 0, kept: 0, all: 0 } };
 
 /** One scan that a guard judged. */
-export interface GuardedScan {
+export interface GuardedScan extends PartNames {
   readonly cancer: boolean;
   readonly group: string;
   readonly refused: boolean;
   /** Whether the model, where it was asked, calls it Cancer. */
   readonly called: boolean;
+  /** Of a Cancer scan that got no answer, where its lesion is outlined: share of the recipe's square. */
+  readonly lesionArea?: number | undefined;
 }
 
 const guardedOf = (images: readonly ScoredImage[], threshold: number): GuardedScan[] =>
@@ -398,12 +497,17 @@ const guardedOf = (images: readonly ScoredImage[], threshold: number): GuardedSc
 
 /** What a guard's verdict on a labelled image with an answer means. */
 export function guardedScan(
-  { label, group, probability }: Pick<ScoredImage, "label" | "group" | "probability">,
+  { label, probability, ...image }: Pick<ScoredImage, "label" | "group" | "probability"> & PartNames,
   refused: boolean,
   threshold: number,
 ): GuardedScan {
-  return { cancer: label === "Cancer", group, refused, called: labelOf(probability, threshold) === "Cancer" };
+  const called = labelOf(probability, threshold) === "Cancer";
+  return { cancer: label === "Cancer", group: image.group, refused, called, ...partNames(image) };
 }
+
+/** What an image is told apart by. */
+export const partNames = (image: PartNames): PartNames =>
+  Object.fromEntries(PARTS.flatMap((key) => (image[key] === undefined ? [] : [[key, image[key]]])));
 
 function guardReport(scans: readonly GuardedScan[], seed: number): GuardReport {
   const reason = "The guard judged no labelled scan.";

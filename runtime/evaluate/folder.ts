@@ -2,7 +2,7 @@ import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { assignGroups } from "../dataset";
 import { type MaskFinder, maskFinder } from "../explain";
-import { applyRecipe, applyRecipeToMask, decodeScan, oneChannel, perceptualHash } from "../imaging";
+import { applyRecipe, applyRecipeToMask, decodeScan, type Geometry, oneChannel, perceptualHash } from "../imaging";
 import {
   type FolderNames,
   headerOfFile,
@@ -12,10 +12,19 @@ import {
   type ManifestEntry,
   openInput,
   patientsKnown,
+  scannerOf,
 } from "../intake";
 import { type Classifier, loadClassifier, modelFilesInDirectory, readTrainingCurve, scoreFolder } from "../model";
 import { type Progress, silentProgress } from "../platform/progress";
-import { type Evaluation, evaluateScored, type GuardedScan, guardedScan, type ScoredImage } from "./evaluation";
+import {
+  type Evaluation,
+  evaluateScored,
+  type GuardedScan,
+  guardedScan,
+  partNames,
+  type ScoredImage,
+} from "./evaluation";
+import { lesionOf } from "./lesions";
 import { datasetHash, directoryDestination, type Picture, type PredictionLine, writeOutputs } from "./outputs";
 import { PLOTS } from "./plots";
 
@@ -102,7 +111,13 @@ async function evaluateFiles(
   const candidates: Candidate[] = [];
   const shown = new Map<string, ShownPage>();
   const rejected: Record<string, number> = {};
-  const refused: { readonly label: ScoredImage["label"]; readonly path: string; readonly belongs: Belonging }[] = [];
+  const refused: (Pick<GuardedScan, "lesionArea"> & {
+    readonly label: ScoredImage["label"];
+    readonly path: string;
+    readonly belongs: Belonging;
+    readonly parts: ReturnType<typeof partNames>;
+  })[] = [];
+  const masks = maskFinder(input);
   let rejectedPages = 0;
 
   progress.start(folder.files.filter(({ input }) => input.kind === "scan" || input.kind === "stray").length);
@@ -111,17 +126,27 @@ async function evaluateFiles(
     const entry = manifest.get(object);
     progress.advance();
     const { belongs, header } = await belongingOf(result.file, entry);
+    const parts = {
+      ...{ collection: entry?.source, subtype: entry?.subtype },
+      ...{ sequence: header?.sequence, scanner: header && scannerOf(header) },
+    };
     if ("rejected" in result) {
       const { code } = result.rejected;
       rejected[code] = (rejected[code] ?? 0) + 1;
       lines.push({ path, label: result.label ?? "", probability: null, reason: code });
-      if (code === "not-a-brain-scan" && result.label) refused.push({ label: result.label, path, belongs });
+      if (code === "not-a-brain-scan" && result.label) {
+        const lesionArea = result.label === "Cancer" ? await lesionAreaOf(result.file, masks) : undefined;
+        const view = entry?.view ?? header?.frameViews?.[0] ?? header?.view;
+        refused.push({ label: result.label, path, belongs, lesionArea, parts: partNames({ ...parts, view }) });
+      }
       continue;
     }
     const { scored, label } = result;
     rejectedPages += scored.rejectedPages.length;
     lines.push({ path, label: label ?? "", probability: scored.probability, reason: "" });
     shown.set(path, { file: result.file, page: scored.page });
+    const { width, height } = scored.image;
+    const outline = label === "Cancer" ? await masks(result.file, width, height) : undefined;
     candidates.push({
       path,
       label,
@@ -129,8 +154,14 @@ async function evaluateFiles(
       sha256: scored.sha256,
       phash: perceptualHash(scored.image),
       belongs,
-      collection: entry?.source,
-      subtype: entry?.subtype,
+      ...parts,
+      lesion:
+        outline &&
+        lesionOf(
+          { pixels: scored.pixels, mask: maskInSquare(outline, width, height, scored.geometry) },
+          scored.map,
+          scored.geometry,
+        ),
       view: entry?.view ?? header?.frameViews?.[scored.page - 1] ?? header?.view,
       plain: {
         grey: oneChannel(scored.pixels),
@@ -174,10 +205,10 @@ async function evaluateFiles(
     ),
   );
   const guarded: GuardedScan[] = [
-    ...refused.map(({ label, path, belongs }) => {
+    ...refused.map(({ label, path, belongs, lesionArea, parts }) => {
       const kin = kinOf(belongs);
       const group = kin.map((one) => groupOf.get(one)).find((known) => known !== undefined) ?? kin[0] ?? path;
-      return { cancer: label === "Cancer", group, refused: true, called: false };
+      return { cancer: label === "Cancer", group, refused: true, called: false, lesionArea, ...parts };
     }),
     ...test.map((image) => guardedScan(image, false, classifier.metadata.threshold)),
   ];
@@ -190,7 +221,6 @@ async function evaluateFiles(
     unlabelled: candidates.length - labelled.length,
     guarded,
   });
-  const masks = maskFinder(input);
   await removeEarlier(out);
   await writeOutputs({
     destination: directoryDestination(out),
@@ -237,11 +267,20 @@ async function pictureOf(shown: ShownPage | undefined, masks: MaskFinder): Promi
     const { width, height } = image;
     const { pixels, geometry } = applyRecipe(image);
     const lesion = await masks(shown.file, width, height);
-    const inside = lesion?.map((set) => 255 * set);
-    return {
-      pixels,
-      mask: inside ? applyRecipeToMask({ width, height, depth: 8, pixels: inside }, geometry) : null,
-    };
+    return { pixels, mask: lesion ? maskInSquare(lesion, width, height, geometry) : null };
   }
   return undefined;
+}
+
+/** @param lesion 1 inside @returns share of lesion in each pixel of the recipe's square, 0 to 255 */
+function maskInSquare(lesion: Uint8Array, width: number, height: number, geometry: Geometry): Uint8Array {
+  const pixels = lesion.map((set) => 255 * set);
+  return applyRecipeToMask({ width, height, depth: 8, pixels }, geometry);
+}
+
+/** Of a scan that got no answer: share of the recipe's square that its outlined lesion takes; undefined without outline. */
+async function lesionAreaOf(file: InputFile, masks: MaskFinder): Promise<number | undefined> {
+  const mask = (await pictureOf({ file, page: 1 }, masks))?.mask;
+  const area = mask ? mask.reduce((sum, share) => sum + share, 0) / (255 * mask.length) : 0;
+  return area > 0 ? area : undefined;
 }

@@ -3,6 +3,7 @@ export {
   evaluateScored,
   type Measured,
   measure,
+  type Part,
   type ScoredImage,
   type StudyReport,
 } from "./evaluation";

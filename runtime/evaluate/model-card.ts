@@ -1,14 +1,15 @@
 import { COST_OF_A_MISS, type ModelMetadata, type Views, viewsOf } from "../model";
-import type { Metric } from "../platform/metric";
+import type { Estimate, Metric } from "../platform/metric";
 import { calibrationInWords } from "./calibration-words";
-import type { Evaluation } from "./evaluation";
+import type { Evaluation, Part } from "./evaluation";
+import { sizeInWords } from "./lesions";
 import { codeSpan, escapeMarkdown } from "./markdown";
 import type { MetricName } from "./metrics";
 
 const METRIC_NAMES: readonly (readonly [MetricName, string])[] = [
   ["auc", "AUC"],
   ["accuracy", "Accuracy"],
-  ["recall", "Sensitivity"],
+  ["recall", "Sensitivity on what is answered"],
   ["specificity", "Specificity"],
   ["precision", "Precision"],
   ["f1", "F1"],
@@ -27,7 +28,7 @@ const VIEWS_IN_WORDS: Readonly<Record<Views, string>> = {
  * it, never markup.
  */
 export function renderModelCard(metadata: ModelMetadata, evaluation: Evaluation, subject: string): string {
-  const { test, selective, guard, shortcuts, baselines, calibration, study } = evaluation;
+  const { test, selective, guard, shortcuts, baselines, calibration, study, headline, lesions, quota } = evaluation;
   const { counts } = metadata;
   const lines = [
     `# Model ${escapeMarkdown(metadata.id)}`,
@@ -66,22 +67,44 @@ export function renderModelCard(metadata: ModelMetadata, evaluation: Evaluation,
     `${test.n} images (${test.cancer} Cancer) in ${test.groups} groups; ${evaluation.intervals}.`,
     table(
       ["metric", "value", "95 % interval"],
-      METRIC_NAMES.map(([key, name]) => [name, ...value(test[key])]),
+      METRIC_NAMES.flatMap(([key, name]) => [
+        ...(key === "recall" && test.tumours
+          ? [["Sensitivity, refused tumours counted as missed", ...value(headline.sensitivity)]]
+          : []),
+        [name, ...value(test[key])],
+      ]),
     ),
     ...(selective
       ? [
           `With the uncertain band: ${text(selective.referred)} of the images are referred, accuracy on the others is ${text(selective.accuracyKept)}.`,
         ]
       : []),
+    `Were just the ${share(quota.referred)} referred that lie nearest to the threshold, accuracy on the others would be ${text(quota.accuracyKept)}.`,
     ...(guard ? [`The input guard refuses ${text(guard.refused)} of ${guard.scans} scans of this set.`] : []),
     ...(test.tumours
       ? [
-          `Of ${test.tumours.scans} tumours it refuses ${test.tumours.refused}; were those counted as missed, sensitivity would be ${text(test.tumours.found)}.`,
+          `Of ${test.tumours.scans} tumours it refuses ${test.tumours.refused}; with those counted as missed, sensitivity is ${text(test.tumours.found)}.`,
         ]
       : []),
     ...groups("collection", evaluation.collections),
     ...groups("subtype", evaluation.subtypes),
     ...groups("view", evaluation.views),
+    ...groups("sequence", evaluation.sequences),
+    ...groups("scanner", evaluation.scanners),
+    ...(lesions
+      ? [
+          "### By size of the lesion",
+          "Tumours with an outline, by the share that the lesion takes of the square around the head. A map points where its maximum lies in the lesion, widened by 3 of 128 pixels.",
+          table(
+            ["lesion", "tumours", "sensitivity", "map points", "by chance"],
+            [...lesions.bins, lesions.all].map((bin) => [
+              bin === lesions.all ? "all" : sizeInWords(bin),
+              ...[String(bin.images), text(bin.sensitivity), text(bin.pointing)],
+              bin.chance === null ? "not defined" : share(bin.chance),
+            ]),
+          ),
+        ]
+      : []),
     "### Whole studies",
     bullets(
       "rule" in study
@@ -89,6 +112,7 @@ export function renderModelCard(metadata: ModelMetadata, evaluation: Evaluation,
             study.verdict.sentence,
             study.sentence,
             `${study.test.n} test studies (${study.test.cancer} with Cancer): AUC ${text(study.test.auc)}, sensitivity ${text(study.test.recall)}, specificity ${text(study.test.specificity)}.`,
+            `Its own calibration takes the ECE of studies from ${number(study.calibration.before)} to ${number(study.calibration.after)}.`,
           ]
         : [`Studies get no answer of their own. ${study.reason}`],
     ),
@@ -116,18 +140,22 @@ export function renderModelCard(metadata: ModelMetadata, evaluation: Evaluation,
   return `${lines.join("\n\n")}\n`;
 }
 
-function groups(kind: string, sets: Evaluation["collections"]): string[] {
-  if (sets.length === 0) return [];
-  const rows = sets.map((set) => [
-    escapeMarkdown(set.name),
-    String(set.n),
-    text(set.auc),
-    text(set.recall),
-    text(set.specificity),
+function groups(kind: string, parts: readonly Part[]): string[] {
+  if (parts.length === 0) return [];
+  const rows = parts.map((part) => [
+    escapeMarkdown(part.name),
+    ...[`${part.n} (${part.cancer})`, text(part.auc), text(part.headline.sensitivity), text(part.specificity)],
+    text(part.ece),
+    part.guard ? text(part.guard.refused) : "no guard",
+    part.referral ? `${text(part.referral.referred)}; ${text(part.referral.accuracyKept)}` : "no band",
+    text(part.quota.accuracyKept),
   ]);
-  return [`### By ${kind}`, table([kind, "images", "AUC", "sensitivity", "specificity"], rows)];
+  const head = [kind, "images (Cancer)", "AUC", "sensitivity, refused ones missed", "specificity", "ECE"];
+  const more = ["refused", "referred; accuracy on the rest", "accuracy on the rest, were 15 % referred"];
+  return [`### By ${kind}`, table([...head, ...more], rows)];
 }
 
+const number = (estimate: Estimate) => (estimate.value === null ? "not defined" : estimate.value.toFixed(3));
 const share = (part: number) => `${Math.round(100 * part)} %`;
 
 function value(metric: Metric): [string, string] {

@@ -1,3 +1,4 @@
+import { DILATION_IN_SQUARE } from "../explain";
 import type { Estimate, Metric } from "../platform/metric";
 import {
   type Content,
@@ -5,6 +6,7 @@ import {
   type Html,
   html,
   metricCell,
+  metricText,
   percentage,
   type Row,
   type Section,
@@ -12,43 +14,82 @@ import {
   whole,
 } from "../report";
 import { calibrationInWords } from "./calibration-words";
-import type { Evaluation, Measured } from "./evaluation";
+import type { Evaluation, Part } from "./evaluation";
+import { sizeInWords } from "./lesions";
 import type { Operation } from "./operating-points";
+import { QUOTA } from "./risk-coverage";
 
-/** The test images again, by what the manifest says of them. */
-export function groupTables({ collections, subtypes, views }: Evaluation): readonly Html[] {
+/** The test images again, by what manifest or header says of them. */
+export function groupTables({ collections, subtypes, views, sequences, scanners }: Evaluation): readonly Html[] {
   return [
-    groupTable(
+    ...partTables(
       "Collection",
       "by collection: a model that is good on one and bad on another has learnt the collection",
       collections,
     ),
-    groupTable(
+    ...partTables(
       "Subtype",
       "by tumour subtype: a subtype of tumours alone has a sensitivity and no specificity",
       subtypes,
     ),
-    groupTable("View", "by view", views),
-  ].filter((part) => part !== undefined);
+    ...partTables("View", "by view", views),
+    ...partTables("Sequence", "by how it was scanned, as DICOM headers say", sequences),
+    ...partTables("Scanner", "by manufacturer, model and field strength, as DICOM headers say", scanners),
+  ];
 }
 
-function groupTable(
-  head: string,
-  caption: string,
-  sets: readonly ({ readonly name: string } & Measured)[],
-): Html | undefined {
-  if (sets.length === 0) return undefined;
-  return table(
-    `The test images again, ${caption}`,
-    [{ head }, ...numbers("Images", "Groups", "AUC", "Sensitivity", "Specificity")],
-    sets.map((set) => ({
-      cells: [set.name, set.n, set.groups, metricCell(set.auc), metricCell(set.recall), metricCell(set.specificity)],
-    })),
-  );
+function partTables(head: string, caption: string, parts: readonly Part[]): readonly Html[] {
+  if (parts.length === 0) return [];
+  return [
+    table(
+      `The test images again, ${caption}. Tumours that the guard refuses count as missed`,
+      [{ head }, ...numbers("Images", "Cancer", "Groups", "AUC", "Sensitivity", "Specificity", "ECE")],
+      parts.map((part) => ({
+        cells: [
+          ...[part.name, part.n, part.cancer, part.groups, metricCell(part.auc)],
+          ...[metricCell(part.headline.sensitivity), metricCell(part.specificity), metricCell(part.ece)],
+        ],
+      })),
+    ),
+    table(
+      `The same: what is refused and what is referred`,
+      [
+        { head },
+        ...numbers("Refused by the guard", "Referred", "Accuracy on the rest"),
+        ...numbers(`Accuracy on the rest, were ${percentage(QUOTA)} referred`),
+      ],
+      parts.map(({ name, guard, referral, quota }) => ({
+        cells: [
+          ...[name, guard ? metricCell(guard.refused) : "no guard"],
+          ...(referral ? [metricCell(referral.referred), metricCell(referral.accuracyKept)] : ["no band", "–"]),
+          metricCell(quota.accuracyKept),
+        ],
+      })),
+    ),
+  ];
+}
+
+export function lesionSection({ lesions }: Evaluation): Section | undefined {
+  if (!lesions) return undefined;
+  return {
+    id: "lesions",
+    title: "Small lesions",
+    content: html`<p class="prose">Tumours whose outline is known, by the share of the picture that the lesion takes: the 128 x 128 square around the head, as the model sees it. A tumour that the guard refuses counts as missed. A map points where its maximum lies in the lesion, widened by ${DILATION_IN_SQUARE} of the 128 pixels; only tumours that are found are asked.</p>
+${table(
+  "What is found, and whether the maps point, by size of the lesion",
+  [{ head: "Lesion" }, ...numbers("Tumours", "Groups", "Refused", "Sensitivity", "Map points", "By chance")],
+  [...lesions.bins, lesions.all].map((bin) => ({
+    cells: [
+      ...[bin === lesions.all ? "All" : sizeInWords(bin), bin.images, bin.groups, bin.refused],
+      ...[metricCell(bin.sensitivity), metricCell(bin.pointing), bin.chance === null ? "–" : percentage(bin.chance)],
+    ],
+  })),
+)}`,
+  };
 }
 
 /** Calibration, thresholds and what is referred. */
-export function decisionSection({ calibration, operatingPoints, selective }: Evaluation): Section {
+export function decisionSection({ calibration, operatingPoints, selective, quota }: Evaluation): Section {
   const { before, after, bins } = calibration;
   const sets = before.validation && after.validation ? (["test", "validation"] as const) : (["test"] as const);
   return {
@@ -75,7 +116,8 @@ ${table(
     ...operationRow(specificity, "on these images, in hindsight", inHindsight),
   ]),
 )}
-${referral(selective)}`,
+${referral(selective)}
+<p class="prose">The band is a fixed interval of probability, so that the share that is referred differs from one set of images to the next. Were just the ${percentage(quota.referred)} of these images referred that lie nearest to the threshold, accuracy on the rest would be ${metricText(quota.accuracyKept)}: what a band would give that was chosen for them.</p>`,
   };
 }
 
@@ -107,9 +149,10 @@ ${values(
     ["Sensitivity", study.test.recall],
     ["Specificity", study.test.specificity],
     ["Accuracy", study.test.accuracy],
-    ["ECE", study.test.ece],
+    ["ECE, calibrated", study.test.ece],
   ],
 )}
+<p class="prose">Log odds of a study are divided by ${study.rule.temperature.toFixed(3)}, and ${study.rule.offset.toFixed(3)} is added: its own calibration, fitted to validation studies. On the test split's studies it takes the ECE from ${estimate(study.calibration.before)} to ${estimate(study.calibration.after)}.</p>
 ${table(
   "Mean cross-entropy on validation studies, each held out",
   [{ head: "Rule" }, ...numbers("nats a study")],
@@ -126,7 +169,7 @@ export function guardSection({ guard }: Evaluation): Section {
     id: "guard",
     title: "Input guard",
     content: guard
-      ? html`<p class="prose">The guard refuses pictures that do not look like the brain scans that the model was trained on. It has seen no other pictures, and set its limit to refuse one training or validation scan in a hundred. What it refuses here, if these are all brain scans, are false alarms.</p>
+      ? html`<p class="prose">The guard refuses pictures that do not look like the brain scans that the model was trained on. It has seen no other pictures, and set its limit to refuse one training or validation scan in a hundred; beside that it refuses heads with the skull of a CT. What it refuses here, if these are all brain scans, are false alarms.</p>
 ${values(`${count(guard.scans, "labelled scan")} judged`, [
   ["Scans refused", guard.refused],
   ["Cancer scans refused", guard.refusedCancer],

@@ -33,6 +33,7 @@ import {
   decisionSection,
   groupTables,
   guardSection,
+  lesionSection,
   neighbourSection,
   shortcutSection,
   studySection,
@@ -85,7 +86,7 @@ export interface ReportInput {
 const NAMES: Readonly<Record<MetricName, readonly [string, string]>> = {
   auc: ["AUC", "Chance that a random Cancer image gets a higher probability than a random Non-Cancer image."],
   accuracy: ["Accuracy", "Share of images called right."],
-  recall: ["Sensitivity (recall)", "Of the Cancer images, the share called Cancer."],
+  recall: ["Sensitivity (recall)", "Of the Cancer images that are answered, the share called Cancer."],
   specificity: ["Specificity", "Of the Non-Cancer images, the share called Non-Cancer."],
   precision: ["Precision", "Of the images called Cancer, the share that is Cancer."],
   f1: ["F1", "Harmonic mean of precision and sensitivity."],
@@ -154,6 +155,7 @@ ${figures(explanations, "map")}`,
     },
     { id: "scans", title: "These scans, row by row", content: scanRows(input) },
     { id: "data", title: "Data", content: data(evaluation, metadata) },
+    lesionSection(evaluation),
     decisionSection(evaluation),
     guardSection(evaluation),
     studySection(evaluation),
@@ -178,13 +180,14 @@ function verdictNotice({ verdict: { fit, sentence, reasons } }: Evaluation): Not
 }
 
 function results(evaluation: Evaluation): Html {
-  const { test, validation } = evaluation;
+  const { test, validation, headline } = evaluation;
+  const first: Readonly<Record<(typeof TILES)[number], Metric>> = { ...test, recall: headline.sensitivity };
   const rows = (Object.keys(NAMES) as MetricName[]).flatMap((name): Row[] => {
     const [title, what] = NAMES[name];
     const cells = [title, metricCell(test[name]), ...(validation ? [metricCell(validation[name])] : []), what];
-    return [{ cells }, ...(name === "recall" ? guardedRow(evaluation) : [])];
+    return name === "recall" ? [...guardedRow(evaluation), { cells }] : [{ cells }];
   });
-  return html`<dl class="tiles">${TILES.map((name) => tile(name, test[name]))}</dl>
+  return html`<dl class="tiles">${TILES.map((name) => tile(name, first[name]))}</dl>
 ${table(
   `All metrics with 95 % intervals, at the threshold ${test.threshold.toFixed(3)}`,
   [
@@ -204,10 +207,15 @@ function tile(name: MetricName, metric: Metric): Html {
 `;
 }
 
-function guardedRow({ test: { tumours }, validation }: Evaluation): Row[] {
+function guardedRow({ headline, test: { tumours }, validation }: Evaluation): Row[] {
   if (!tumours) return [];
-  const what = `The same if the ${tumours.refused} of ${count(tumours.scans, "tumour")} that the input guard refuses count as missed.`;
-  const cells = ["Sensitivity behind the guard", metricCell(tumours.found), ...(validation ? ["–"] : []), what];
+  const what = `Of all tumours the share called Cancer: the ${headline.refused} of ${count(headline.tumours, "tumour")} that the input guard refuses count as missed.`;
+  const cells = [
+    "Sensitivity, refused ones missed",
+    metricCell(headline.sensitivity),
+    ...(validation ? ["–"] : []),
+    what,
+  ];
   return [{ cells }];
 }
 

@@ -17,7 +17,9 @@ export type EvaluateContext = ContextWith<{ processed: ReadableStore; models: Re
 type Sets = Readonly<Record<"test" | "validation", readonly EvaluationRow[]>> & { readonly learn: Learning };
 
 /** What the table of images says of one of them. */
-type Facts = Pick<EvaluationRow, "collection" | "subtype" | "view" | "study"> & { readonly header: Header };
+type Facts = Pick<EvaluationRow, "collection" | "subtype" | "view" | "sequence" | "scanner" | "study"> & {
+  readonly header: Header;
+};
 
 /**
  * Measures models of a workspace on its untouched test split, all on the same images. Pixels are read only if a model
@@ -38,9 +40,9 @@ export class TestBench {
     const { workspace } = context;
     const known = await workspace.warehouse.ask(IMAGE_FACTS, {});
     const facts = new Map(
-      known.map(({ id, collection, subtype, view, study, ...header }) => [
+      known.map(({ id, collection, subtype, view, sequence, scanner, study, ...header }) => [
         id,
-        { collection, subtype, view, study, header },
+        { collection, subtype, view, sequence, scanner, study, header },
       ]),
     );
     const rows = await readShardRows(workspace);

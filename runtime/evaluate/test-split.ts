@@ -6,6 +6,7 @@ import type { TrainingCurve } from "../platform/training-curve";
 import type { ClassicalResult, Header, PlainImage } from "./classical";
 import { EVALUATION_VERSION, type Evaluation, evaluateScored, type ScoredImage } from "./evaluation";
 import { type FeatureSet, featureBaselines } from "./feature-baselines";
+import { lesionOf } from "./lesions";
 import { datasetHash, storeDestination, type WriteInput, writeOutputs } from "./outputs";
 import { evaluationPrefix, writeScans } from "./scored-scan";
 import type { FeatureKeys, StoredFeatures } from "./stored-features";
@@ -24,6 +25,8 @@ export interface EvaluationRow {
   readonly collection?: string | null | undefined;
   readonly subtype?: string | null | undefined;
   readonly view?: string | null | undefined;
+  readonly sequence?: string | null | undefined;
+  readonly scanner?: string | null | undefined;
   /** Names the study, else the patient. */
   readonly study?: string | null | undefined;
   /** Facts of the file, where they are known. */
@@ -160,6 +163,8 @@ function describe({
   collection,
   subtype,
   view,
+  sequence,
+  scanner,
   study,
 }: Omit<EvaluationRow, "pixels" | "mask">): Omit<ScoredImage, "probability"> {
   return {
@@ -169,6 +174,8 @@ function describe({
     ...(collection ? { collection } : {}),
     ...(subtype ? { subtype } : {}),
     ...(view ? { view } : {}),
+    ...(sequence ? { sequence } : {}),
+    ...(scanner ? { scanner } : {}),
     ...(study ? { study } : {}),
   };
 }
@@ -179,9 +186,11 @@ type Featured<T> = T & { readonly features: ArrayLike<number> };
 async function scoreRows(classifier: Classifier, rows: readonly EvaluationRow[]): Promise<Featured<ScoredImage>[]> {
   const answers = await classifier.answer(rows.map((row) => row.pixels));
   return rows.map((row, i) => {
-    const { probability, features } = answers[i] as Answer;
+    const { probability, features, map } = answers[i] as Answer;
     const refused = classifier.guard?.judge(row.pixels).refused;
-    return { ...describe(row), probability, features, plain: plainImage(row), refused };
+    const lesion =
+      row.label === "Cancer" && row.mask ? lesionOf({ pixels: row.pixels, mask: row.mask }, map) : undefined;
+    return { ...describe(row), probability, features, plain: plainImage(row), refused, lesion };
   });
 }
 

@@ -5,13 +5,21 @@ import { identityOf } from "../platform/identity";
 import { cholesky } from "../platform/linear-algebra";
 import { DESCRIPTOR_SIZE, describePicture } from "./descriptor";
 import { distanceOf, type GuardParameters, TRIANGLE } from "./input-guard";
+import { looksLikeCt, SKULL } from "./skull";
 
 /** What decides a guard beside the scans and the descriptor; part of a model's id. */
 const RULES = {
   /** Grows when the fit changes without a parameter changing. */
   version: 1,
-  /** Share of real scans that a guard may refuse. */
+  /** Share of real scans that a guard may refuse as unlike the others. */
   falseAlarms: 0.01,
+  /**
+   * Share of real scans that it would refuse by the limit for turned ones: the lower limit keeps what is near only because
+   * it was turned until it fits.
+   */
+  turnedFalseAlarms: 0.03,
+  /** By what CT is told. */
+  skull: SKULL.id,
   /** Fewer scans do not say what one in a hundred looks like. */
   minimumScans: 200,
   /** Fewer groups (patients, near-duplicates) say nothing about a scan of somebody else. */
@@ -35,9 +43,13 @@ export interface GuardScan {
 export interface FittedGuard {
   readonly parameters: GuardParameters;
   readonly threshold: number;
+  /** The limit for what fits only when it is turned. */
+  readonly turned: number;
   /** Scans that it was fitted to. */
   readonly scans: number;
-  /** Share of them that was refused when the group they belong to had been left out. */
+  /** Scans that it was not fitted to, because they show the skull of a CT: it will refuse the like. */
+  readonly ct: number;
+  /** Share of all, CT included, that it refuses as they lie, each judged with the group it belongs to left out. */
   readonly falseAlarms: number;
 }
 
@@ -47,15 +59,16 @@ export interface FittedGuard {
  * A scan and its mirror image are described by {@link describePicture}; the descriptor is whitened by the Cholesky factor of
  * a shrunken correlation matrix, as for Mahalanobis' distance. The threshold is the 99 % quantile of distances that were measured across groups: five times a
  * fifth of the groups is left out and measured by what the others gave, so no scan helped to judge itself or a
- * neighbour slice.
+ * neighbour slice. What shows the skull of a CT is left out: the one public set of brain MRI has some among its scans.
  *
  * @throws {AbortError} when the signal is aborted
  * @returns undefined where there are too few scans or groups to know what one in a hundred looks like
  */
 export async function fitGuard(
-  scans: readonly GuardScan[],
+  given: readonly GuardScan[],
   options: { readonly signal?: AbortSignal } = {},
 ): Promise<FittedGuard | undefined> {
+  const scans = given.filter(({ grey }) => !looksLikeCt(grey));
   const groups = scans.map(({ group }) => group);
   if (scans.length < GUARD_FIT.minimumScans || new Set(groups).size < GUARD_FIT.minimumGroups) return undefined;
   const folds = foldsOfGroups(groups, GUARD_FIT.folds);
@@ -82,11 +95,14 @@ export async function fitGuard(
     distanceOf(without[folds[i] as number] as GuardParameters, scan),
   );
   const threshold = conformalQuantile(distances, 1 - GUARD_FIT.falseAlarms);
+  const ct = given.length - scans.length;
   return {
     parameters: total.parameters(mean, scale),
     threshold,
+    turned: conformalQuantile(distances, 1 - GUARD_FIT.turnedFalseAlarms),
     scans: scans.length,
-    falseAlarms: distances.filter((distance) => distance > threshold).length / scans.length,
+    ct,
+    falseAlarms: (ct + distances.filter((distance) => distance > threshold).length) / given.length,
   };
 }
 

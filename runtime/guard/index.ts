@@ -1,4 +1,12 @@
 export { isText, type Region, TextFinder } from "./burned-in";
 export { DESCRIPTOR } from "./descriptor";
 export { type FittedGuard, fitGuard, GUARD_FIT, type GuardScan } from "./fit";
-export { type GuardParameters, type GuardVerdict, InputGuard, parseGuard, serializeGuard } from "./input-guard";
+export {
+  type GuardLimits,
+  type GuardParameters,
+  type GuardVerdict,
+  InputGuard,
+  parseGuard,
+  serializeGuard,
+} from "./input-guard";
+export { SKULL } from "./skull";

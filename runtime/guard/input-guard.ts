@@ -1,6 +1,7 @@
 import { oneChannel, RECIPE } from "../imaging";
 import { rowOfTriangle } from "../platform/linear-algebra";
 import { DESCRIPTOR, DESCRIPTOR_SIZE, describePicture } from "./descriptor";
+import { looksLikeCt } from "./skull";
 
 /** Numbers of the lower triangle of a square matrix of the descriptor's size. */
 export const TRIANGLE = rowOfTriangle(DESCRIPTOR_SIZE);
@@ -15,32 +16,66 @@ export interface GuardParameters {
   readonly factor: Float32Array;
 }
 
+/** From where on a picture is refused. */
+export interface GuardLimits {
+  /** Distance above which an upright picture is. */
+  readonly threshold: number;
+  /**
+   * Distance up to which a picture is accepted that looks like a scan only when it is turned by 90, 180 or 270 degrees.
+   * Absent, in guards from before this was asked: none is turned.
+   */
+  readonly turned?: number | undefined;
+  /** Whether a picture that shows the skull of a CT is refused, whatever its distance. Absent: not. */
+  readonly refusesCt?: boolean | undefined;
+}
+
 export interface GuardVerdict {
   /**
    * How unlike the training scans it is: the mean of log(1 + u^2) over the whitened numbers u of its descriptor. The
    * logarithm, as in a density with heavy tails, keeps one odd trait of a real scan from outweighing all the others.
    */
   readonly distance: number;
-  /** True when it is farther than the threshold: the picture does not look like a brain scan. */
   readonly refused: boolean;
+  /** Why it is refused: it does not look like a brain scan, or shows the skull of a CT. */
+  readonly because?: "unlike" | "ct";
 }
 
-/** Tells pictures that look like the scans of the training data from pictures of anything else. Knows no label. */
+/** Tells pictures that look like the scans of the training data, however turned, from anything else. Knows no label. */
 export class InputGuard {
-  /** @param threshold distance above which a picture is refused */
   constructor(
     private readonly parameters: GuardParameters,
-    readonly threshold: number,
+    readonly limits: GuardLimits,
   ) {}
 
   /** @param pixels recipe output, 128 x 128 x 3, or one channel of it */
   judge(pixels: Uint8Array): GuardVerdict {
-    const distance = distanceOf(
-      this.parameters,
-      describePicture(pixels.length === RECIPE.side ** 2 ? pixels : oneChannel(pixels)),
-    );
-    return { distance, refused: distance > this.threshold };
+    const grey = pixels.length === RECIPE.side ** 2 ? pixels : oneChannel(pixels);
+    const { threshold, turned, refusesCt } = this.limits;
+    const distance = this.distance(grey);
+    if (refusesCt && looksLikeCt(grey)) return { distance, refused: true, because: "ct" };
+    if (distance <= threshold) return { distance, refused: false };
+    // Turned only where it is refused as it lies: nearly every scan is upright, and is described once.
+    let picture = grey;
+    for (let quarter = 1; turned !== undefined && quarter < 4; quarter++) {
+      picture = quarterTurn(picture);
+      if (this.distance(picture) <= turned) return { distance, refused: false };
+    }
+    return { distance, refused: true, because: "unlike" };
   }
+
+  private distance(grey: Uint8Array): number {
+    return distanceOf(this.parameters, describePicture(grey));
+  }
+}
+
+/** A square picture turned clockwise by 90 degrees. */
+function quarterTurn(grey: Uint8Array): Uint8Array {
+  const { side } = RECIPE;
+  const turned = new Uint8Array(grey.length);
+  for (let y = 0; y < side; y++) {
+    for (let x = 0; x < side; x++) turned[x * side + side - 1 - y] = grey[y * side + x] as number;
+  }
+  return turned;
 }
 
 /** See {@link GuardVerdict.distance}. */

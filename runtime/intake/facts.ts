@@ -71,7 +71,12 @@ export async function factsOf(
   };
 }
 
-function scannerOf({ manufacturer, model, fieldStrength }: DicomHeader): string | undefined {
+/** Manufacturer, model and tesla, such as `Siemens Skyra 3T`; undefined where the header says none. */
+export function scannerOf({
+  manufacturer,
+  model,
+  fieldStrength,
+}: Pick<DicomHeader, "manufacturer" | "model" | "fieldStrength">): string | undefined {
   const field = fieldStrength === undefined ? undefined : `${fieldStrength}T`;
   return [manufacturer, model, field].filter((part) => part !== undefined).join(" ") || undefined;
 }

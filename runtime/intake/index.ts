@@ -1,6 +1,6 @@
 export type { ReplacementNames } from "../imaging";
 export { checkInput } from "./check-input";
-export { factsOf, type ScanFacts, type ScannedHeader, scannedHeader } from "./facts";
+export { factsOf, type ScanFacts, type ScannedHeader, scannedHeader, scannerOf } from "./facts";
 export {
   type BadLine,
   FEEDBACK_LABELS,

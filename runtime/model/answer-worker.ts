@@ -14,7 +14,7 @@ const { onnx, views, gate, model } = workerData as WorkerSetup;
 const engine = inside(gate, () => Engine.open(onnx, views));
 // Whoever asks hears of it; nobody may ask.
 engine.catch(() => undefined);
-const guard = model?.guard && new InputGuard(parseGuard(model.guard.parameters), model.guard.threshold);
+const guard = model?.guard && new InputGuard(parseGuard(model.guard.parameters), model.guard.limits);
 
 /** Resolves once the session is open. */
 export async function hello(): Promise<Outcome<true>> {

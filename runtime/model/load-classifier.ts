@@ -1,4 +1,4 @@
-import { DESCRIPTOR, InputGuard, parseGuard } from "../guard";
+import { DESCRIPTOR, type GuardLimits, InputGuard, parseGuard, SKULL } from "../guard";
 import { RECIPE } from "../imaging";
 import { answerOf } from "./answer";
 import { AnswerPool, checkSizes, NoNumberError, type PoolOptions } from "./answer-pool";
@@ -29,7 +29,7 @@ export async function loadClassifier(source: string | ModelFiles, options: PoolO
   const files = typeof source === "string" ? modelFilesInDirectory(source) : source;
   const metadata = await readMetadata(files);
   const { onnx, parameters } = await readParts(files, metadata);
-  const guard = parameters && metadata.guard && { parameters, threshold: metadata.guard.threshold };
+  const guard = parameters && metadata.guard && { parameters, limits: limitsOf(metadata.guard) };
   const setup: PoolSetup = { onnx, views: metadata.views, model: { metadata, guard } };
   const pool = await startPool(files, setup, options);
   return new PooledClassifier(
@@ -37,9 +37,15 @@ export async function loadClassifier(source: string | ModelFiles, options: PoolO
     metadata,
     onnx,
     pool,
-    guard && new InputGuard(parseGuard(parameters), guard.threshold),
+    guard && new InputGuard(parseGuard(parameters), guard.limits),
   );
 }
+
+const limitsOf = ({ threshold, turned, skull }: NonNullable<ModelMetadata["guard"]>): GuardLimits => ({
+  threshold,
+  turned,
+  refusesCt: skull !== undefined,
+});
 
 /**
  * What answers of a model, after all of it was verified but that onnxruntime opens it.
@@ -88,6 +94,13 @@ async function readGuard(files: ModelFiles, { guard, ...metadata }: ModelMetadat
       files.location,
       "other-recipe",
       `its input guard measures ${guard.descriptor}, and this program measures ${DESCRIPTOR.id}. Train a model with this program, or serve this one with the program that trained it.`,
+    );
+  }
+  if (guard.skull !== undefined && guard.skull !== SKULL.id) {
+    throw new UnusableModelError(
+      files.location,
+      "other-recipe",
+      `its input guard tells CT by the rule ${guard.skull}, and this program by ${SKULL.id}. Train a model with this program, or serve this one with the program that trained it.`,
     );
   }
   const bytes = await readVerified(files, GUARD_FILE, metadata.files[GUARD_FILE]);

@@ -60,9 +60,15 @@ export const modelMetadataSchema = z.object({
       descriptor: z.string(),
       /** Distance above which a picture is refused. */
       threshold: z.number().positive(),
+      /** The same for a picture that fits only when it is turned by a multiple of 90 degrees. Absent in older models. */
+      turned: z.number().positive().optional(),
+      /** By what it tells CT; a process with another rule refuses the model. Absent in older models, which do not. */
+      skull: z.string().optional(),
       /** Training and validation scans that it was fitted to. */
       scans: z.number().int(),
-      /** Share of them that it would refuse, each judged without its own group. */
+      /** Scans among them that show the skull of a CT, to which it was not fitted. Absent in older models. */
+      ct: z.number().int().optional(),
+      /** Share of all of them that it would refuse, each judged without its own group. */
       falseAlarms: z.number().min(0).max(1),
     })
     .optional(),

@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import type { GuardVerdict } from "../guard";
 import {
   applyRecipe,
   decodeScan,
@@ -78,8 +79,9 @@ export async function scoreScan(
     const sha256 = pixelSha256(image);
     hashes.push(sha256);
     const { pixels, geometry } = applyRecipe(image);
-    if (classifier.guard?.judge(pixels).refused) {
-      rejectedPages.push({ page, reason: notABrainScan() });
+    const verdict = classifier.guard?.judge(pixels);
+    if (verdict?.refused) {
+      rejectedPages.push({ page, reason: notABrainScan(verdict) });
       continue;
     }
     const [answer] = await classifier.answer([pixels]);
@@ -121,7 +123,13 @@ async function* withPauses<T extends { readonly page: number; readonly pages: nu
   }
 }
 
-function notABrainScan(): RejectedImage {
+function notABrainScan({ because }: GuardVerdict): RejectedImage {
+  if (because === "ct") {
+    return new RejectedImage(
+      "not-a-brain-scan",
+      "The picture shows a head with a bright shell of bone around it, as CT does and MRI does not, so it gives no probability: the model was trained on brain MRI. If it is an MRI scan, have a person read it.",
+    );
+  }
   return new RejectedImage(
     "not-a-brain-scan",
     "The picture does not look like the brain MRI scans that the model was trained on, so it gives no probability. If it is one, check that it shows a single slice, upright and without a frame of text, and have a person read it.",

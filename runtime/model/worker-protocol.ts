@@ -1,3 +1,4 @@
+import type { GuardLimits } from "../guard";
 import type { ImageLimits, RejectionCode } from "../imaging";
 import type { Claim } from "./claim";
 import type { EngineGate } from "./engine-gate";
@@ -12,7 +13,7 @@ export interface PoolSetup {
   /** Needed to score files. */
   readonly model?: {
     readonly metadata: ModelMetadata;
-    readonly guard: { readonly parameters: Uint8Array; readonly threshold: number } | undefined;
+    readonly guard: { readonly parameters: Uint8Array; readonly limits: GuardLimits } | undefined;
   };
 }
 

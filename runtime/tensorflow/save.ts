@@ -1,5 +1,5 @@
 import type { LayersModel } from "@tensorflow/tfjs-layers";
-import { DESCRIPTOR, type FittedGuard, serializeGuard } from "../guard";
+import { DESCRIPTOR, type FittedGuard, SKULL, serializeGuard } from "../guard";
 import {
   GUARD_FILE,
   METADATA_FILE,
@@ -84,6 +84,6 @@ export async function modelFileContents(
   return files.set(METADATA_FILE, Buffer.from(`${JSON.stringify(complete, null, 2)}\n`));
 }
 
-function describeGuard({ threshold, scans, falseAlarms }: FittedGuard): NonNullable<ModelMetadata["guard"]> {
-  return { descriptor: DESCRIPTOR.id, threshold, scans, falseAlarms };
+function describeGuard({ parameters: _, ...measured }: FittedGuard): NonNullable<ModelMetadata["guard"]> {
+  return { descriptor: DESCRIPTOR.id, skull: SKULL.id, ...measured };
 }

@@ -204,6 +204,8 @@ export const IMAGE_FACTS = question(
     collection: text,
     subtype: text,
     view: text,
+    sequence: text,
+    scanner: text,
     study: text,
     width: z.int(),
     height: z.int(),
@@ -212,7 +214,7 @@ export const IMAGE_FACTS = question(
   }),
   (
     dialect,
-  ) => `SELECT id, collection, subtype, ${dialect.column("view")}, COALESCE(study, patient) AS study, width, height, ${dialect.column("bytes")}, format
+  ) => `SELECT id, collection, subtype, ${dialect.column("view")}, ${dialect.column("sequence")}, scanner, COALESCE(study, patient) AS study, width, height, ${dialect.column("bytes")}, format
 FROM ${as(currentImages(dialect), "images")}
 WHERE width IS NOT NULL AND height IS NOT NULL
 ORDER BY id`,
