@@ -1,5 +1,4 @@
 import * as tf from "@tensorflow/tfjs-core";
-import type { LayersModel } from "@tensorflow/tfjs-layers";
 import { SUREST, type View, type Views, viewsOf } from "../model";
 
 /** Shows images [n, side, side, channels] as a view asks; outside of an image it is black. */
@@ -23,13 +22,18 @@ export function unshow({ mirror, extent }: View, map: tf.Tensor4D): tf.Tensor4D 
   });
 }
 
+/** Whatever gives images [n, side, side, channels] probabilities [n, 1]. */
+interface Predicting {
+  predict(x: tf.Tensor): tf.Tensor | tf.Tensor[];
+}
+
 /**
  * Probability of Cancer before calibration: log odds, averaged over the views of an image.
  *
  * @param x [n, 128, 128, 3] in [0, 1]
  * @returns [n]
  */
-export function predictViews(network: LayersModel, x: tf.Tensor4D, views?: Views): tf.Tensor1D {
+export function predictViews(network: Predicting, x: tf.Tensor4D, views?: Views): tf.Tensor1D {
   return tf.tidy(() => {
     const shown = viewsOf(views);
     const answers = shown.map((view) => tf.reshape(network.predict(showAs(view, x)) as tf.Tensor, [-1]));

@@ -16,7 +16,7 @@ export interface Stage {
   readonly pool?: "convolution" | "activation";
 }
 
-const OUTPUT_CHANNELS = 128;
+export const OUTPUT_CHANNELS = 128;
 
 const convolution = (channels: number, more: Partial<Stage> = {}): Stage => ({
   channels,
@@ -62,9 +62,9 @@ export const MAP_SIDE = STAGES.reduce((side, { stride, pool }) => side / stride 
 /** First scale of what a residual block adds: it begins close to the identity, so that depth does no harm. */
 const RESIDUAL_SCALE = 0.2;
 /** Before training, few places are lesions: as a logit. */
-const RARE = -2;
+export const RARE = -2;
 /** First weight of the lesion map's peak in the prediction: evidence for Cancer. */
-const PEAK_WEIGHT = 0.5;
+export const PEAK_WEIGHT = 0.5;
 /** The layer whose activations Grad-CAM weighs: the last one that still knows where things are. */
 export const GRAD_CAM_LAYER = "features";
 /** The layer whose single channel is the logit of a lesion at each place. */
@@ -80,6 +80,8 @@ export interface Parameter {
   readonly initial: number;
   /** The initial last value, where it is another. */
   readonly last?: number;
+  /** Its share of the learning rate. @default 1 */
+  readonly rate?: number;
 }
 
 /** Trainable parameters in the order of every flat vector of weights. */
@@ -126,9 +128,9 @@ export const STATISTICS: readonly {
 export const sizeOf = (shape: readonly number[]): number => shape.reduce((product, side) => product * side, 1);
 
 /** Initial weights: the same seed gives the same values on every backend. */
-export function initialWeights(seed: number): Float32Array[] {
+export function initialWeights(seed: number, parameters = PARAMETERS): Float32Array[] {
   const gaussian = normal(uniform(seed));
-  return PARAMETERS.map(({ shape, deviation, initial, last }) => {
+  return parameters.map(({ shape, deviation, initial, last }) => {
     const values = Float32Array.from({ length: sizeOf(shape) }, () =>
       deviation === null ? initial : gaussian() * deviation,
     );
@@ -142,13 +144,18 @@ export function initialWeights(seed: number): Float32Array[] {
  *
  * @param weights in the order of {@link PARAMETERS}
  * @param x [n, 128, 128, 3] in [0, 1]
- * @returns logits [n], logits of the lesion map [n, {@link MAP_SIDE}, {@link MAP_SIDE}], and the batch's statistics in
- *   the order of {@link STATISTICS}
+ * @returns logits [n], logits of the lesion map [n, {@link MAP_SIDE}, {@link MAP_SIDE}], the features' global average
+ *   [n, 128], and the batch's statistics in the order of {@link STATISTICS}
  */
 export function trainingForward(
   weights: readonly tf.Tensor[],
   x: tf.Tensor4D,
-): { readonly logits: tf.Tensor1D; readonly lesions: tf.Tensor3D; readonly statistics: readonly tf.Tensor1D[] } {
+): {
+  readonly logits: tf.Tensor1D;
+  readonly lesions: tf.Tensor3D;
+  readonly features: tf.Tensor2D;
+  readonly statistics: readonly tf.Tensor1D[];
+} {
   const statistics: tf.Tensor1D[] = [];
   const pool = (values: tf.Tensor4D) => tf.maxPool(values, 2, 2, "same");
   let features = x;
@@ -176,9 +183,10 @@ export function trainingForward(
   const map = tf.add(tf.matMul(places, lesionKernel), lesionBias);
   const lesions = tf.reshape(map, [-1, MAP_SIDE, MAP_SIDE]) as tf.Tensor3D;
   const peak = tf.max(tf.reshape(lesions, [-1, MAP_SIDE * MAP_SIDE]), 1, true);
-  const evidence = tf.concat([tf.mean(features, [1, 2]), tf.max(features, [1, 2]), peak], 1) as tf.Tensor2D;
+  const average = tf.mean(features, [1, 2]) as tf.Tensor2D;
+  const evidence = tf.concat([average, tf.max(features, [1, 2]), peak], 1) as tf.Tensor2D;
   const logits = tf.add(tf.matMul(evidence, kernel), bias);
-  return { logits: tf.reshape(logits, [-1]), lesions, statistics };
+  return { logits: tf.reshape(logits, [-1]), lesions, features: average, statistics };
 }
 
 /**

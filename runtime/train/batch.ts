@@ -4,13 +4,16 @@ import { AUGMENTATION, augment } from "./augment";
 import { LESIONS, NO_LESION, UNKNOWN_LESION } from "./lesions";
 import { plantLesion } from "./planting";
 
+/** `labels` of a row of which nobody said what it shows: its label is not taught. */
+export const UNLABELLED = 2;
+
 /** The images that batches are drawn from. Shared memory, where several threads draw. */
 export interface TrainingImages {
   /** Pixels of a row and of a column. */
   readonly side: number;
   /** Grey recipe pixels of all rows, one after the other: rows x side x side, uint8. */
   readonly pixels: Uint8Array;
-  /** 1 Cancer, 0 Non-Cancer. */
+  /** 1 Cancer, 0 Non-Cancer, or {@link UNLABELLED}. */
   readonly labels: Uint8Array;
   /** Lesion masks after the recipe, one after the other: masks x side x side shares of lesion, 0 to 255. */
   readonly masks: Uint8Array;
@@ -31,7 +34,7 @@ export interface Batch {
   readonly pixels: Float32Array;
   /** n times 1 Cancer or 0 Non-Cancer. */
   readonly labels: Float32Array;
-  /** Importance of each label in the loss, n. */
+  /** Importance of each label in the loss, n; 0 where there is none. */
   readonly importance: Float32Array;
   /** Share of lesion in each cell of the lesion map, n x cells x cells values in [0, 1]. */
   readonly lesions: Float32Array;
@@ -61,7 +64,8 @@ export function drawBatch(images: TrainingImages, rows: Int32Array, seed: number
   const cells = MAP_SIDE * MAP_SIDE;
   const drawn = new Float32Array(rows.length * area * 3);
   const lesions = new Float32Array(rows.length * cells);
-  const shown = Float32Array.from(rows, (row) => labels[row] as number);
+  const isLabelled = (row: number) => labels[row] !== UNLABELLED;
+  const shown = Float32Array.from(rows, (row) => (isLabelled(row) ? (labels[row] as number) : 0));
   rows.forEach((row, i) => {
     const target = drawn.subarray(i * area * 3, (i + 1) * area * 3);
     const at = maskOf[row] as number;
@@ -84,7 +88,7 @@ export function drawBatch(images: TrainingImages, rows: Int32Array, seed: number
     side,
     pixels: drawn,
     labels: shown,
-    importance: shown.map((label) => classWeights[label as 0 | 1]),
+    importance: shown.map((label, i) => (isLabelled(rows[i] as number) ? classWeights[label as 0 | 1] : 0)),
     lesions,
     lesionImportance: Float32Array.from(rows, (row) => (maskOf[row] === UNKNOWN_LESION ? 0 : LESIONS.weight)),
   };

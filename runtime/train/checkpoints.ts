@@ -1,14 +1,14 @@
 import { mkdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { onDisk, writeWhole } from "../platform/disk";
-import { NETWORK_SIZE, STATE_SIZE } from "./optimizer";
+import { COMPACT, type Layout } from "./layout";
 import type { EpochRecord } from "./trainer";
 
 export interface Checkpoint {
   readonly curve: readonly EpochRecord[];
-  /** The optimiser's whole state, {@link STATE_SIZE} floats. */
+  /** The optimiser's whole state. */
   readonly state: Float32Array;
-  /** The averaged weights of the best epoch, {@link NETWORK_SIZE} floats, where training may stop early. */
+  /** The averaged weights of the best epoch, where training may stop early. */
   readonly best?: Float32Array;
 }
 
@@ -25,7 +25,8 @@ export interface Checkpoints {
  * One file, because curve and state must never be of different epochs; a local one, because it is replaced every epoch
  * and a versioned bucket would keep every copy.
  */
-export function checkpointsIn(directory: string, modelId: string): Checkpoints {
+export function checkpointsIn(directory: string, modelId: string, layout: Layout = COMPACT): Checkpoints {
+  const { size, stateSize } = layout;
   const path = join(directory, `${modelId}.checkpoint`);
   const next = `${path}.next`;
   return {
@@ -38,12 +39,12 @@ export function checkpointsIn(directory: string, modelId: string): Checkpoints {
       const end = content.indexOf("\n");
       const bytes = content.subarray(end + 1);
       // Written by a version with another network: of no use to this one.
-      if (end < 0 || ![STATE_SIZE * 4, (STATE_SIZE + NETWORK_SIZE) * 4].includes(bytes.length)) return undefined;
+      if (end < 0 || ![stateSize * 4, (stateSize + size) * 4].includes(bytes.length)) return undefined;
       const floats = new Float32Array(new Uint8Array(bytes).buffer);
       return {
         curve: JSON.parse(content.subarray(0, end).toString("utf8")) as EpochRecord[],
-        state: floats.slice(0, STATE_SIZE),
-        ...(floats.length > STATE_SIZE ? { best: floats.slice(STATE_SIZE) } : {}),
+        state: floats.slice(0, stateSize),
+        ...(floats.length > stateSize ? { best: floats.slice(stateSize) } : {}),
       };
     },
     async save({ curve, state, best }) {

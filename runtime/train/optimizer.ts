@@ -1,11 +1,11 @@
-import { PARAMETERS, STATISTICS, sizeOf } from "./architecture";
+import { sizeOf } from "./architecture";
+import { COMPACT, type Layout } from "./layout";
 
-export const PARAMETER_COUNT = PARAMETERS.reduce((sum, { shape }) => sum + sizeOf(shape), 0);
-export const STATISTIC_COUNT = STATISTICS.reduce((sum, { shape }) => sum + sizeOf(shape), 0);
-/** Weights and running statistics: a whole network, flat. */
-export const NETWORK_SIZE = PARAMETER_COUNT + STATISTIC_COUNT;
-/** Floats of {@link Optimizer.state}: network, averaged network, two moments, step. */
-export const STATE_SIZE = 2 * NETWORK_SIZE + 2 * PARAMETER_COUNT + 1;
+export const PARAMETER_COUNT = COMPACT.parameterCount;
+/** Weights and running statistics of the compact network, flat. */
+export const NETWORK_SIZE = COMPACT.size;
+/** Floats of {@link Optimizer.state} of the compact network. */
+export const STATE_SIZE = COMPACT.stateSize;
 
 /** Constants of {@link Optimizer}. */
 export const OPTIMIZER = {
@@ -31,60 +31,72 @@ export class Optimizer {
   /** Weights, then running statistics: what the replicas compute with. */
   readonly network: Float32Array;
   /** Moving average of {@link network}: what becomes the model. */
-  readonly average = new Float32Array(NETWORK_SIZE);
-  private readonly first = new Float32Array(PARAMETER_COUNT);
-  private readonly second = new Float32Array(PARAMETER_COUNT);
-  private readonly decays = decayMask();
+  readonly average: Float32Array;
+  private readonly first: Float32Array;
+  private readonly second: Float32Array;
+  private readonly decays: Float32Array;
+  private readonly rates: Float32Array;
   private step = 0;
 
-  /** @param network {@link NETWORK_SIZE} floats; pass a shared one and the replicas see every step. */
+  /**
+   * @param network as many floats as the layout has; pass a shared one and the replicas see every step
+   * @param initial the weights, and perhaps the running statistics, which are else those of the layout
+   */
   constructor(
     network: Float32Array,
     initial: readonly Float32Array[],
     private readonly weightDecay: number,
+    private readonly layout: Layout = COMPACT,
   ) {
     this.network = network;
+    this.average = new Float32Array(layout.size);
+    this.first = new Float32Array(layout.parameterCount);
+    this.second = new Float32Array(layout.parameterCount);
+    this.decays = layout.spread(({ decays }) => (decays ? 1 : 0));
+    this.rates = layout.spread(({ rate = 1 }) => rate);
     let offset = 0;
     for (const values of initial) {
       network.set(values, offset);
       offset += values.length;
     }
-    for (const { shape, initial: value } of STATISTICS) {
+    if (offset === layout.size) return;
+    for (const { shape, initial: value } of layout.statistics) {
       network.fill(value, offset, offset + sizeOf(shape));
       offset += sizeOf(shape);
     }
   }
 
-  /** @param gradients {@link PARAMETER_COUNT} gradients, then the batch's {@link STATISTIC_COUNT} statistics */
+  /** @param gradients of all parameters, then the batch's statistics */
   apply(gradients: Float32Array, learningRate: number): void {
-    const { network, average, first, second, decays } = this;
+    const { network, average, first, second, decays, rates } = this;
+    const { parameterCount, size } = this.layout;
     const { beta1, beta2, epsilon, statisticMomentum, averageMomentum, averageRise } = OPTIMIZER;
     this.step++;
     const correction1 = 1 - beta1 ** this.step;
     const correction2 = 1 - beta2 ** this.step;
-    const decay = learningRate * this.weightDecay;
-    for (let i = 0; i < PARAMETER_COUNT; i++) {
+    for (let i = 0; i < parameterCount; i++) {
       const gradient = gradients[i] as number;
       const m = beta1 * (first[i] as number) + (1 - beta1) * gradient;
       const v = beta2 * (second[i] as number) + (1 - beta2) * gradient * gradient;
       first[i] = m;
       second[i] = v;
       const weight = network[i] as number;
-      const update = (learningRate * m) / correction1 / (Math.sqrt(v / correction2) + epsilon);
-      network[i] = weight - update - (decays[i] ? decay * weight : 0);
+      const rate = learningRate * (rates[i] as number);
+      const update = (rate * m) / correction1 / (Math.sqrt(v / correction2) + epsilon);
+      network[i] = weight - update - (decays[i] ? rate * this.weightDecay * weight : 0);
     }
-    for (let i = PARAMETER_COUNT; i < NETWORK_SIZE; i++) {
+    for (let i = parameterCount; i < size; i++) {
       network[i] = statisticMomentum * (network[i] as number) + (1 - statisticMomentum) * (gradients[i] as number);
     }
     // Early on, an average of few steps: the initial weights must not linger.
     const momentum = Math.min(averageMomentum, (this.step - 1) / (this.step + averageRise));
-    for (let i = 0; i < NETWORK_SIZE; i++) {
+    for (let i = 0; i < size; i++) {
       average[i] = momentum * (average[i] as number) + (1 - momentum) * (network[i] as number);
     }
   }
 
   state(): Float32Array {
-    const state = new Float32Array(STATE_SIZE);
+    const state = new Float32Array(this.layout.stateSize);
     let offset = 0;
     for (const part of [this.network, this.average, this.first, this.second]) {
       state.set(part, offset);
@@ -104,24 +116,5 @@ export class Optimizer {
   }
 }
 
-function decayMask(): Uint8Array {
-  const mask = new Uint8Array(PARAMETER_COUNT);
-  let offset = 0;
-  for (const { shape, decays } of PARAMETERS) {
-    const size = sizeOf(shape);
-    if (decays) mask.fill(1, offset, offset + size);
-    offset += size;
-  }
-  return mask;
-}
-
-/** Splits a flat network into its weights and statistics, in the order of the architecture's lists. */
-export function splitNetwork(network: Float32Array): { weights: Float32Array[]; statistics: Float32Array[] } {
-  let offset = 0;
-  const take = ({ shape }: { readonly shape: readonly number[] }) => {
-    const values = network.slice(offset, offset + sizeOf(shape));
-    offset += values.length;
-    return values;
-  };
-  return { weights: PARAMETERS.map(take), statistics: STATISTICS.map(take) };
-}
+/** Splits a flat compact network into its weights and statistics, in the order of the architecture's lists. */
+export const splitNetwork = (network: Float32Array) => COMPACT.split(network);

@@ -6,8 +6,8 @@ import { usesAllCores } from "../tensorflow";
 import type { Backend } from "../tensorflow/backend-names";
 import type { TrainingImages } from "./batch";
 import { BatchesAhead, type BatchRequest } from "./batches-ahead";
-import { NETWORK_SIZE } from "./optimizer";
-import { EXCHANGE_SIZE, Replica } from "./replica";
+import { type LearnerSpec, learnerOf } from "./learner";
+import { exchangeSize, Replica } from "./replica";
 
 /**
  * Threads on the WASM backend, which has one each. A constant, not the number of cores: a batch is split the same way
@@ -17,6 +17,7 @@ export const THREADS = 2;
 
 export interface ReplicaSetup {
   readonly images: TrainingImages;
+  readonly learner: LearnerSpec;
   readonly network: Float32Array;
   readonly exchange: Float32Array;
 }
@@ -33,28 +34,33 @@ export interface ReplicaPool {
   readonly network: Float32Array;
   /**
    * @param next which batch is going to be asked for next, if that is known: it can be drawn meanwhile
-   * @returns mean gradients, batch statistics and loss of a batch: {@link EXCHANGE_SIZE} floats, overwritten by the next call
+   * @returns mean gradients, batch statistics and loss of a batch: {@link exchangeSize} floats, overwritten by the next call
    */
   gradients(batch: BatchRequest, next?: BatchRequest): Promise<Float32Array>;
   predict(network: Float32Array, rows: Int32Array, views: Views): Promise<Float32Array>;
   close(): Promise<void>;
 }
 
-export async function createReplicaPool(images: TrainingImages, backend: Backend): Promise<ReplicaPool> {
+export async function createReplicaPool(
+  images: TrainingImages,
+  backend: Backend,
+  learner: LearnerSpec = { kind: "compact" },
+): Promise<ReplicaPool> {
   const shared = {
     ...images,
     pixels: share(images.pixels),
     labels: share(images.labels),
     masks: share(images.masks),
   };
-  return usesAllCores(backend) ? inProcess(shared) : threaded(shared);
+  return usesAllCores(backend) ? inProcess(shared, learner) : threaded(shared, learner);
 }
 
-function inProcess(images: TrainingImages): ReplicaPool {
-  const replica = new Replica(images);
+function inProcess(images: TrainingImages, learner: LearnerSpec): ReplicaPool {
+  const { layout } = learnerOf(learner);
+  const replica = new Replica(images, learner);
   const batches = new BatchesAhead(images);
-  const network = new Float32Array(NETWORK_SIZE);
-  const exchange = new Float32Array(EXCHANGE_SIZE);
+  const network = new Float32Array(layout.size);
+  const exchange = new Float32Array(exchangeSize(layout));
   return {
     network,
     async gradients(batch, next) {
@@ -66,16 +72,18 @@ function inProcess(images: TrainingImages): ReplicaPool {
   };
 }
 
-async function threaded(images: TrainingImages): Promise<ReplicaPool> {
-  const network = new Float32Array(new SharedArrayBuffer(NETWORK_SIZE * 4));
+async function threaded(images: TrainingImages, learner: LearnerSpec): Promise<ReplicaPool> {
+  const { layout } = learnerOf(learner);
+  const size = exchangeSize(layout);
+  const network = new Float32Array(new SharedArrayBuffer(layout.size * 4));
   const threads = Array.from({ length: THREADS }, () => {
-    const exchange = new Float32Array(new SharedArrayBuffer(EXCHANGE_SIZE * 4));
-    const setup: ReplicaSetup = { images, network, exchange };
+    const exchange = new Float32Array(new SharedArrayBuffer(size * 4));
+    const setup: ReplicaSetup = { images, learner, network, exchange };
     return { exchange, worker: new Worker(workerFile(__dirname, "replica-worker"), { workerData: setup }) };
   });
   await Promise.all(threads.map(({ worker }) => answer(worker)));
 
-  const mean = new Float32Array(EXCHANGE_SIZE);
+  const mean = new Float32Array(size);
   return {
     network,
     async gradients({ rows, seed }) {
@@ -87,7 +95,7 @@ async function threaded(images: TrainingImages): Promise<ReplicaPool> {
       parts.forEach((part, i) => {
         const share = part.length / rows.length;
         const exchange = threads[i]?.exchange as Float32Array;
-        for (let k = 0; k < EXCHANGE_SIZE; k++) mean[k] = (mean[k] as number) + share * (exchange[k] as number);
+        for (let k = 0; k < size; k++) mean[k] = (mean[k] as number) + share * (exchange[k] as number);
       });
       return mean;
     },

@@ -6,9 +6,9 @@ import type { ReplicaReply, ReplicaRequest, ReplicaSetup } from "./replica-pool"
 
 /** One thread of a {@link ReplicaPool}. */
 async function main(): Promise<void> {
-  const { images, network, exchange } = workerData as ReplicaSetup;
+  const { images, network, exchange, learner } = workerData as ReplicaSetup;
   await useBackend("wasm");
-  const replica = new Replica(images);
+  const replica = new Replica(images, learner);
   const reply = (message: ReplicaReply) => parentPort?.postMessage(message);
   parentPort?.on("message", (request: ReplicaRequest) => {
     try {

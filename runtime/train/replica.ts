@@ -2,14 +2,17 @@ import * as tf from "@tensorflow/tfjs-core";
 import { replicate } from "../imaging";
 import type { Views } from "../model";
 import { imagesToTensor, predictViews } from "../tensorflow";
-import { inferenceNetwork, MAP_SIDE, PARAMETERS, trainingForward } from "./architecture";
 import type { Batch, TrainingImages } from "./batch";
 import { installConvolutionGradients } from "./gradients/convolution";
 import { installMaxPoolGradient } from "./gradients/max-pool";
 import { installReluGradient } from "./gradients/relu";
-import { NETWORK_SIZE, splitNetwork } from "./optimizer";
+import type { Layout } from "./layout";
+import { type Learner, type LearnerSpec, learnerOf, tensorsOf } from "./learner";
+import { NETWORK_SIZE } from "./optimizer";
 
 /** Floats that a replica answers with: gradients, the batch's statistics, the loss. */
+export const exchangeSize = ({ size }: Layout): number => size + 1;
+/** Of the compact network. */
 export const EXCHANGE_SIZE = NETWORK_SIZE + 1;
 
 /** Images that are predicted at once. */
@@ -17,36 +20,37 @@ export const PREDICTED = 32;
 
 /** Computes gradients of a part of a batch on the current TensorFlow.js backend. It keeps no state between calls. */
 export class Replica {
-  constructor(private readonly images: TrainingImages) {
+  private readonly learner: Learner;
+
+  constructor(
+    private readonly images: TrainingImages,
+    spec: LearnerSpec = { kind: "compact" },
+  ) {
+    this.learner = learnerOf(spec);
     installConvolutionGradients();
     installMaxPoolGradient();
     installReluGradient();
   }
 
   /**
-   * Gradient of the mean loss of a batch: the weighted binary cross-entropy of the label, and that of the lesion map
-   * where a mask is known.
+   * Gradient of the mean loss of a batch.
    *
    * @param network weights and statistics, flat
-   * @param exchange receives {@link EXCHANGE_SIZE} floats
+   * @param exchange receives {@link exchangeSize} floats
    */
   gradients(network: Float32Array, batch: Batch, exchange: Float32Array): void {
-    const { rows, side } = batch;
+    const { layout } = this.learner;
     tf.tidy(() => {
-      const x = tf.tensor4d(batch.pixels, [rows, side, side, 3]);
-      const y = tf.tensor1d(batch.labels);
-      const importance = tf.tensor1d(batch.importance);
-      const map = tf.tensor3d(batch.lesions, [rows, MAP_SIDE, MAP_SIDE]);
-      const known = tf.tensor3d(batch.lesionImportance, [rows, 1, 1]);
-      const weights = splitNetwork(network).weights.map((values, i) =>
-        tf.tensor(values, [...(PARAMETERS[i] as (typeof PARAMETERS)[number]).shape]),
-      );
+      const tensors = tensorsOf(batch);
+      const weights = layout
+        .split(network)
+        .weights.map((values, i) => tf.tensor(values, [...(layout.parameters[i] as { shape: readonly number[] }).shape]));
+      const looked = this.learner.look(tensors);
       let statistics: readonly tf.Tensor[] = [];
       const { value, grads } = tf.valueAndGrads((...parameters: tf.Tensor[]) => {
-        const forward = trainingForward(parameters, x);
+        const forward = this.learner.loss(parameters, tensors, looked);
         statistics = forward.statistics.map((tensor) => tf.keep(tensor));
-        const label = tf.mean(tf.mul(importance, binaryCrossEntropy(y, forward.logits)));
-        return tf.add(label, tf.mean(tf.mul(known, binaryCrossEntropy(map, forward.lesions))));
+        return forward.loss;
       })(weights);
       let offset = 0;
       for (const tensor of [...grads, ...statistics, value]) {
@@ -59,8 +63,7 @@ export class Replica {
 
   /** Probability of Cancer of each row by a flat network, without augmentation. */
   predict(network: Float32Array, rows: Int32Array, views: Views): Float32Array {
-    const { weights, statistics } = splitNetwork(network);
-    const model = inferenceNetwork(weights, statistics);
+    const model = this.learner.answering(network);
     const { side, pixels } = this.images;
     const area = side * side;
     const probabilities = new Float32Array(rows.length);
@@ -75,10 +78,4 @@ export class Replica {
     model.dispose();
     return probabilities;
   }
-}
-
-/** Numerically stable binary cross-entropy on logits: max(z, 0) - z y + log(1 + exp(-|z|)). */
-function binaryCrossEntropy<T extends tf.Tensor>(labels: T, logits: T): T {
-  const tail = tf.log1p(tf.exp(tf.neg(tf.abs(logits))));
-  return tf.add(tf.sub(tf.relu(logits), tf.mul(logits, labels)), tail) as T;
 }

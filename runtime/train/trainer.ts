@@ -4,11 +4,13 @@ import { SUREST, type Views } from "../model";
 import type { Progress } from "../platform/progress";
 import { mixSeed, shuffle, uniform } from "../platform/random";
 import type { Backend } from "../tensorflow/backend-names";
-import { inferenceNetwork, initialWeights, VIEWS } from "./architecture";
+import { inferenceNetwork, VIEWS } from "./architecture";
 import { AUGMENTATION } from "./augment";
 import type { TrainingImages } from "./batch";
 import type { Checkpoints } from "./checkpoints";
 import { learningRateAt, type TrainingConfiguration } from "./configuration";
+import { DISTILLATION } from "./distillation";
+import { type LearnerSpec, learnerOf, withoutProjection } from "./learner";
 import { NO_LESION } from "./lesions";
 import { Optimizer, splitNetwork } from "./optimizer";
 import { createReplicaPool, type ReplicaPool } from "./replica-pool";
@@ -17,6 +19,8 @@ export interface TrainingSet {
   readonly images: Omit<TrainingImages, "classWeights">;
   /** Rows of `images` to learn from. */
   readonly train: Int32Array;
+  /** Rows of `images` without a label, of which a teacher says what they show. @default none */
+  readonly unlabelled?: Int32Array;
   /** Rows of `images` that calibrate the answers. Never learnt from. */
   readonly validation: Int32Array;
   /** What each row of `images` belongs to: a patient, near-duplicates. */
@@ -37,8 +41,10 @@ export interface EpochRecord {
   readonly validation: { readonly loss: number; readonly auc: number } | null;
 }
 
-export interface TrainingResult {
-  readonly network: LayersModel;
+/** A network after its training. */
+export interface Learnt {
+  /** Averaged weights and statistics, flat. */
+  readonly network: Float32Array;
   /** Probability of Cancer of each validation row. */
   readonly validation: Float32Array;
   readonly curve: readonly EpochRecord[];
@@ -48,8 +54,31 @@ export interface TrainingResult {
   readonly epoch: number;
 }
 
+export interface TrainingResult extends Omit<Learnt, "network"> {
+  readonly network: LayersModel;
+}
+
+export interface TrainingTools {
+  readonly checkpoints: Checkpoints;
+  readonly progress: Progress;
+  readonly signal: AbortSignal;
+}
+
+/** Trains the compact CNN, with a teacher or without, as {@link learn} does. */
+export async function trainNetwork(
+  set: TrainingSet,
+  configuration: TrainingConfiguration,
+  backend: Backend,
+  tools: TrainingTools,
+  learner: Exclude<LearnerSpec, { kind: "teacher" }> = { kind: "compact" },
+): Promise<TrainingResult> {
+  const { network, ...learnt } = await learn(set, configuration, backend, tools, learner);
+  const { weights, statistics } = splitNetwork(withoutProjection(learnerOf(learner).layout, network));
+  return { ...learnt, network: inferenceNetwork(weights, statistics) };
+}
+
 /**
- * Trains the compact CNN: shuffled batches, augmentation, AdamW on a one-cycle schedule, averaged weights. After every
+ * Trains a network: shuffled batches, augmentation, AdamW on a one-cycle schedule, averaged weights. After every
  * epoch the whole state is saved, and a run that is started again with the same configuration goes on from there to
  * the same weights, to the last bit.
  *
@@ -59,27 +88,27 @@ export interface TrainingResult {
  *
  * @throws {TrainingInterrupted} when the signal is aborted; the last checkpoint stays
  */
-export async function trainNetwork(
+export async function learn(
   set: TrainingSet,
   configuration: TrainingConfiguration,
   backend: Backend,
-  tools: { readonly checkpoints: Checkpoints; readonly progress: Progress; readonly signal: AbortSignal },
-): Promise<TrainingResult> {
-  const { checkpoints, progress, signal } = tools;
-  const classWeights = balance(set);
-  const pool = await createReplicaPool({ ...set.images, classWeights }, backend);
+  { checkpoints, progress, signal }: TrainingTools,
+  spec: LearnerSpec,
+): Promise<Learnt> {
+  const { first, layout } = learnerOf(spec);
+  const pool = await createReplicaPool({ ...set.images, classWeights: balance(set) }, backend, spec);
   try {
-    const optimizer = new Optimizer(pool.network, initialWeights(configuration.seed), configuration.weightDecay);
+    const optimizer = new Optimizer(pool.network, first(configuration.seed), configuration.weightDecay, layout);
     const resumed = await checkpoints.load();
     if (resumed) optimizer.restore(resumed.state);
     const curve: EpochRecord[] = [...(resumed?.curve ?? [])];
     const resumedFrom = curve.length;
 
-    const steps = stepsOf(set.train, configuration);
+    const steps = stepsOf(epochRows(set), configuration);
     progress.start(configuration.epochs * steps, resumedFrom * steps);
     let best = resumed?.best;
     for (let epoch = resumedFrom; epoch < configuration.epochs && !isOver(curve, configuration); epoch++) {
-      const trained = await trainEpoch(set.train, configuration, epoch, pool, optimizer, { signal, progress });
+      const trained = await trainEpoch(set, configuration, epoch, pool, optimizer, { signal, progress });
       const record = { ...trained, validation: await validate(set, pool, optimizer.average) };
       curve.push(record);
       if (configuration.patience > 0 && record.validation && bestEpoch(curve) === epoch + 1)
@@ -91,9 +120,8 @@ export async function trainNetwork(
 
     const chosen = best ?? optimizer.average;
     const validation = await pool.predict(chosen, set.validation, VIEWS);
-    const { weights, statistics } = splitNetwork(chosen);
     const epoch = best ? bestEpoch(curve) : curve.length;
-    return { network: inferenceNetwork(weights, statistics), validation, curve, resumedFrom, epoch };
+    return { network: Float32Array.from(chosen), validation, curve, resumedFrom, epoch };
   } finally {
     await pool.close();
   }
@@ -139,10 +167,24 @@ function describe(
 }
 
 /** Of an epoch. The last, smaller batch waits for another epoch: its statistics would be noisier than the rest. */
-const stepsOf = (rows: Int32Array, { batch }: TrainingConfiguration) => Math.max(1, Math.floor(rows.length / batch));
+const stepsOf = (rows: number, { batch }: TrainingConfiguration) => Math.max(1, Math.floor(rows / batch));
+
+/** How many unlabelled images an epoch has: no more than labelled ones, for it is these that say what a tumour is. */
+const unlabelledOf = ({ train, unlabelled }: TrainingSet) =>
+  Math.min(unlabelled?.length ?? 0, Math.floor(DISTILLATION.unlabelled * train.length));
+const epochRows = (set: TrainingSet) => set.train.length + unlabelledOf(set);
+
+/** The rows of an epoch, in order: all labelled ones, and of the unlabelled ones others in each epoch. */
+function orderOf(set: TrainingSet, seed: number, epoch: number): Int32Array {
+  const random = uniform(mixSeed(seed, epoch));
+  const count = unlabelledOf(set);
+  if (count === 0) return shuffle(Int32Array.from(set.train), random);
+  const drawn = shuffle(Int32Array.from(set.unlabelled ?? []), random).subarray(0, count);
+  return shuffle(Int32Array.from([...set.train, ...drawn]), random);
+}
 
 async function trainEpoch(
-  rows: Int32Array,
+  set: TrainingSet,
   configuration: TrainingConfiguration,
   epoch: number,
   pool: ReplicaPool,
@@ -151,8 +193,8 @@ async function trainEpoch(
 ): Promise<Omit<EpochRecord, "validation">> {
   const { batch, epochs, seed, learningRate } = configuration;
   const started = performance.now();
-  const order = shuffle(Int32Array.from(rows), uniform(mixSeed(seed, epoch)));
-  const steps = stepsOf(order, configuration);
+  const order = orderOf(set, seed, epoch);
+  const steps = stepsOf(order.length, configuration);
   const request = (step: number) => ({
     rows: order.slice(step * batch, (step + 1) * batch),
     seed: mixSeed(seed, epoch, 1),

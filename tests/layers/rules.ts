@@ -20,6 +20,8 @@ const RUNTIME: Readonly<Record<string, readonly string[]>> = {
   pacs: ["intake"],
   deliver: ["platform"],
   guard: ["imaging"],
+  // Pretrained networks of others: what features are taken from, and what teaches.
+  backbone: ["imaging"],
   exchange: ["platform"],
   phantom: ["intake"],
   dataset: ["intake", "guard", "phantom"],
@@ -37,8 +39,8 @@ const RUNTIME: Readonly<Record<string, readonly string[]>> = {
   // What leaves for other systems.
   serve: ["promotion", "audit", "exchange", "deliver"],
   // What trains computes with TensorFlow.js; nothing that answers may load it.
-  train: ["promotion", "tensorflow"],
-  features: ["registry", "evaluate"],
+  train: ["promotion", "tensorflow", "backbone"],
+  features: ["registry", "evaluate", "backbone"],
   forget: ["registry", "audit"],
   // Its steps preprocess and train are given to it by the command line, or done elsewhere in the cloud.
   retrain: ["promotion", "audit"],

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { onnx } from "onnx-proto";
-import type { BackboneManifest } from "../../runtime/features/backbone/manifest";
+import type { BackboneManifest } from "../../runtime/backbone";
 import { RECIPE } from "../../runtime/imaging";
 import { mixSeed, normal, uniform } from "../../runtime/platform/random";
 

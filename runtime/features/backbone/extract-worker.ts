@@ -1,6 +1,5 @@
 import { workerData } from "piscina";
-import type { Backbone } from "./load";
-import { BackboneNetwork } from "./network";
+import { type Backbone, BackboneNetwork } from "../../backbone";
 
 /** One thread of an {@link ExtractionPool}: an onnxruntime session of its own. */
 

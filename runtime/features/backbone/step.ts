@@ -2,7 +2,7 @@ import { ShardFiles } from "../../dataset";
 import type { StepCounts } from "../../platform/step";
 import type { FeaturesContext } from "../step";
 import { extractPart, planExtraction } from "./extraction";
-import { type Backbone, backboneUri, loadBackbone } from "./load";
+import { type Backbone, backboneUri, loadBackbone } from "../../backbone";
 import { ExtractionPool } from "./pool";
 
 /**

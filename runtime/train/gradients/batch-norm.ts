@@ -1,5 +1,5 @@
 import * as tf from "@tensorflow/tfjs-core";
-import { attributes, floats, type NativeBackend, nativeBackend, reluGradient } from "./native";
+import { attributes, floats, type NativeBackend, nativeBackend, relu6Gradient, reluGradient } from "./native";
 
 export const EPSILON = 1e-3;
 
@@ -11,9 +11,21 @@ export interface Normalized {
   readonly variance: tf.Tensor1D;
 }
 
+/** What comes behind a normalisation. */
+export type Activation = "relu" | "relu6" | "none";
+
+/** What {@link batchNorm} does beside normalising. */
+export interface BatchNormOptions {
+  /** Added to the variance. */
+  readonly epsilon: number;
+  readonly activation: Activation;
+  /** Added ahead of the activation, [n, h, w, channels]. */
+  readonly shortcut?: tf.Tensor4D | undefined;
+}
+
 /**
  * Batch normalisation (Ioffe and Szegedy, 2015) by the batch's own statistics, plus a shortcut's values if there is one,
- * then ReLU, as one operation.
+ * then an activation, as one operation.
  *
  * TensorFlow.js differentiates batch normalisation as a chain of broadcasts and tiles, which cost more than the
  * convolutions do. Native TensorFlow has both directions as one operation each; elsewhere the gradient is the closed
@@ -22,31 +34,50 @@ export interface Normalized {
  * @param x [n, h, w, channels]
  * @param gamma scale, [channels]
  * @param beta shift, [channels]
- * @param shortcut added ahead of the ReLU, [n, h, w, channels]
  */
+export function batchNorm(
+  x: tf.Tensor4D,
+  gamma: tf.Tensor1D,
+  beta: tf.Tensor1D,
+  options: BatchNormOptions,
+): Normalized {
+  const native = nativeBackend();
+  return native ? byNativeOperations(native, x, gamma, beta, options) : byClosedForm(x, gamma, beta, options);
+}
+
+/** {@link batchNorm} as the compact network has it. @param shortcut added ahead of the ReLU, [n, h, w, channels] */
 export function batchNormRelu(
   x: tf.Tensor4D,
   gamma: tf.Tensor1D,
   beta: tf.Tensor1D,
   shortcut?: tf.Tensor4D,
 ): Normalized {
-  const native = nativeBackend();
-  return native ? byNativeOperations(native, x, gamma, beta, shortcut) : byClosedForm(x, gamma, beta, shortcut);
+  return batchNorm(x, gamma, beta, { epsilon: EPSILON, activation: "relu", shortcut });
 }
 
-/** With dz the gradient behind the ReLU, dx = a dz + b x + c with one a, b, c a channel. */
-function byClosedForm(x: tf.Tensor4D, gamma: tf.Tensor1D, beta: tf.Tensor1D, shortcut?: tf.Tensor4D): Normalized {
+function activated(activation: Activation, values: tf.Tensor): tf.Tensor {
+  if (activation === "none") return values;
+  return activation === "relu" ? tf.relu(values) : tf.relu6(values);
+}
+
+/** With dz the gradient ahead of the activation, dx = a dz + b x + c with one a, b, c a channel. */
+function byClosedForm(
+  x: tf.Tensor4D,
+  gamma: tf.Tensor1D,
+  beta: tf.Tensor1D,
+  { epsilon, activation, shortcut }: BatchNormOptions,
+): Normalized {
   const count = x.size / x.shape[3];
   const mean = tf.mean(x, [0, 1, 2]) as tf.Tensor1D;
   const variance = tf.mean(tf.squaredDifference(x, mean), [0, 1, 2]) as tf.Tensor1D;
-  const inverse = tf.rsqrt(tf.add(variance, EPSILON)) as tf.Tensor1D;
+  const inverse = tf.rsqrt(tf.add(variance, epsilon)) as tf.Tensor1D;
 
   const operation = tf.customGrad((...inputs: (tf.Tensor | tf.GradSaveFunc)[]) => {
     const [input, scale, shift] = inputs as [tf.Tensor4D, tf.Tensor1D, tf.Tensor1D];
     const save = inputs.at(-1) as tf.GradSaveFunc;
     const slope = tf.mul(scale, inverse);
     const normalized = tf.add(tf.mul(input, slope), tf.sub(shift, tf.mul(mean, slope)));
-    const value = tf.relu(shortcut ? tf.add(normalized, inputs[3] as tf.Tensor4D) : normalized);
+    const value = activated(activation, shortcut ? tf.add(normalized, inputs[3] as tf.Tensor4D) : normalized);
     save([input, scale, value, mean, inverse]);
     return {
       value,
@@ -58,7 +89,7 @@ function byClosedForm(x: tf.Tensor4D, gamma: tf.Tensor1D, beta: tf.Tensor1D, sho
           tf.Tensor1D,
           tf.Tensor1D,
         ];
-        const dz = tf.mul(dy, tf.step(output));
+        const dz = aheadOf(activation, dy, output);
         const shiftGradient = tf.sum(dz, [0, 1, 2]);
         const scaleGradient = tf.mul(
           savedInverse,
@@ -76,17 +107,24 @@ function byClosedForm(x: tf.Tensor4D, gamma: tf.Tensor1D, beta: tf.Tensor1D, sho
   return { y, mean, variance };
 }
 
+/** Gradient ahead of an activation, by what came out of it. */
+function aheadOf(activation: Activation, dy: tf.Tensor, output: tf.Tensor): tf.Tensor {
+  if (activation === "none") return dy;
+  const passed = tf.mul(dy, tf.step(output));
+  return activation === "relu" ? passed : tf.mul(passed, tf.step(tf.sub(6, output)));
+}
+
 function byNativeOperations(
   native: NativeBackend,
   x: tf.Tensor4D,
   gamma: tf.Tensor1D,
   beta: tf.Tensor1D,
-  shortcut?: tf.Tensor4D,
+  { epsilon, activation, shortcut }: BatchNormOptions,
 ): Normalized {
   const shared = [
     floats(native, "T"),
     floats(native, "U"),
-    ...attributes(native, { data_format: "NHWC", epsilon: { float: EPSILON }, is_training: true }),
+    ...attributes(native, { data_format: "NHWC", epsilon: { float: epsilon }, is_training: true }),
   ];
   // In training the operation takes no statistics: it makes them.
   const none = tf.tensor1d([]);
@@ -98,13 +136,14 @@ function byNativeOperations(
   const operation = tf.customGrad((...inputs: (tf.Tensor | tf.GradSaveFunc)[]) => {
     const [input, scale] = inputs as [tf.Tensor4D, tf.Tensor1D];
     const save = inputs.at(-1) as tf.GradSaveFunc;
-    const value = tf.relu(shortcut ? tf.add(normalized, inputs[3] as tf.Tensor4D) : normalized);
+    const value = activated(activation, shortcut ? tf.add(normalized, inputs[3] as tf.Tensor4D) : normalized);
     save([input, scale, value, ...reserved]);
     return {
       value,
       gradFunc: (dy: tf.Tensor, saved: tf.Tensor[]) => {
         const [savedInput, savedScale, output, ...kept] = saved as [tf.Tensor, tf.Tensor, ...tf.Tensor[]];
-        const dz = reluGradient(native, dy, output as tf.Tensor);
+        const back = { relu: reluGradient, relu6: relu6Gradient, none: () => dy }[activation];
+        const dz = back(native, dy, output as tf.Tensor);
         const [inputGradient, scaleGradient, shiftGradient] = native.executeMultipleOutputs(
           "FusedBatchNormGradV3",
           shared,

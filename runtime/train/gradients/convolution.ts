@@ -2,13 +2,13 @@ import * as tf from "@tensorflow/tfjs-core";
 import { replaceGradient } from "./replace";
 
 /** Zeros before and after an axis. */
-interface Padding {
+export interface Padding {
   readonly before: number;
   readonly after: number;
 }
 
 /** TensorFlow's SAME rule: output = ceil(size / stride), the odd zero goes behind. */
-function samePadding(size: number, kernel: number, stride: number): Padding {
+export function samePadding(size: number, kernel: number, stride: number): Padding {
   const total = Math.max(0, (Math.ceil(size / stride) - 1) * stride + kernel - size);
   const before = Math.floor(total / 2);
   return { before, after: total - before };

@@ -58,3 +58,8 @@ export const floats = ({ binding }: NativeBackend, name = "T"): Attribute => ({
 export function reluGradient(native: NativeBackend, dy: tf.Tensor, value: tf.Tensor): tf.Tensor {
   return native.executeSingleOutput("ReluGrad", [floats(native)], [dy, value]);
 }
+
+/** The same behind a ReLU that ends at 6. */
+export function relu6Gradient(native: NativeBackend, dy: tf.Tensor, value: tf.Tensor): tf.Tensor {
+  return native.executeSingleOutput("Relu6Grad", [floats(native)], [dy, value]);
+}

@@ -2,8 +2,8 @@ import { createHash } from "node:crypto";
 import { readFile, stat } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
-import { ConfigurationError } from "../../platform/config";
-import { ObjectNotFoundError, ObjectTooLargeError, openStore } from "../../platform/stores";
+import { ConfigurationError } from "../platform/config";
+import { ObjectNotFoundError, ObjectTooLargeError, openStore } from "../platform/stores";
 import { type BackboneManifest, backboneId, MANIFEST_FILE, parseManifest } from "./manifest";
 import { UnusableNetwork, withFeatures } from "./onnx";
 

@@ -1,5 +1,5 @@
 import { InferenceSession, Tensor } from "onnxruntime-node";
-import { RECIPE } from "../../imaging";
+import { RECIPE } from "../imaging";
 import type { Backbone } from "./load";
 import type { BackboneManifest } from "./manifest";
 
