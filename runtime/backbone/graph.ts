@@ -116,6 +116,7 @@ class Reader {
     this.names.set(input, input);
     // Depth first without recursion: a network may be thousands of operations deep.
     const waiting = [output];
+    const begun = new Set<string>();
     while (waiting.length > 0) {
       const name = waiting.at(-1) as string;
       if (this.names.has(name)) {
@@ -126,7 +127,8 @@ class Reader {
       if (!node) throw new UnusableNetwork(`has nothing that makes the tensor ${name}.`);
       const missing = this.inputsOf(node).filter((needed) => !this.names.has(needed));
       if (missing.length > 0) {
-        if (waiting.length > this.made.size) throw new UnusableNetwork("goes round in a circle.");
+        begun.add(name);
+        if (missing.some((needed) => begun.has(needed))) throw new UnusableNetwork("goes round in a circle.");
         waiting.push(...missing.reverse());
         continue;
       }
@@ -302,16 +304,23 @@ function transposed(values: Float32Array, sides: readonly number[], axes: readon
   const strides = sides.map((_, axis) => sides.slice(axis + 1).reduce((product, side) => product * side, 1));
   const shape = axes.map((axis) => sides[axis] as number);
   const steps = axes.map((axis) => strides[axis] as number);
+  const turned = new Float32Array(values.length);
   const at = shape.map(() => 0);
-  return Float32Array.from(values, () => {
-    const value = values[at.reduce((sum, index, axis) => sum + index * (steps[axis] as number), 0)] as number;
+  let from = 0;
+  for (let to = 0; to < values.length; to++) {
+    turned[to] = values[from] as number;
     for (let axis = shape.length - 1; axis >= 0; axis--) {
-      at[axis] = (at[axis] as number) + 1;
-      if ((at[axis] as number) < (shape[axis] as number)) break;
+      const [index, step, side] = [(at[axis] as number) + 1, steps[axis] as number, shape[axis] as number];
+      from += step;
+      if (index < side) {
+        at[axis] = index;
+        break;
+      }
       at[axis] = 0;
+      from -= step * side;
     }
-    return value;
-  });
+  }
+  return turned;
 }
 
 /** Height, width and channels of a tensor; a vector has height and width 0. */

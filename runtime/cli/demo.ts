@@ -11,7 +11,7 @@ import { readSummary, type Summary } from "../platform/summary";
 import { preprocessStep } from "../preprocess";
 import { scoreStep } from "../score";
 import { type Backend, useBackend } from "../tensorflow";
-import { type TrainingRun, trainEvaluatePromote } from "../train";
+import { type TeacherOptions, type TrainingRun, trainEvaluatePromote } from "../train";
 import { runStep, type StepOptions } from "./command-line";
 import { byHand, inWorkspace } from "./models";
 import { renderSummary } from "./summary-table";
@@ -78,6 +78,7 @@ export interface TrainingOptions extends StepOptions {
   readonly epochs?: number;
   readonly patience?: number;
   readonly backend?: Backend;
+  readonly teacher?: TeacherOptions;
 }
 
 /** Trains, then evaluates on the untouched test split and promotes the model if the change plan's rule says so. */

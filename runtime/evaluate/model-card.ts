@@ -6,6 +6,12 @@ import { sizeInWords } from "./lesions";
 import { codeSpan, escapeMarkdown } from "./markdown";
 import type { MetricName } from "./metrics";
 
+/** Whose pupil a model is: what others' network it owes something to, and by which licence. */
+function pupilInWords({ id, backbone, sha256, licence, source }: NonNullable<ModelMetadata["teacher"]>): string {
+  const from = source === undefined ? "" : `, ${escapeMarkdown(source)}`;
+  return `A pupil of ${escapeMarkdown(id)}, which was trained on the same training split, and was made of ${escapeMarkdown(backbone)} (SHA-256 ${codeSpan(sha256)}, ${escapeMarkdown(licence)}${from}). The teacher answers nobody.`;
+}
+
 const METRIC_NAMES: readonly (readonly [MetricName, string])[] = [
   ["auc", "AUC"],
   ["accuracy", "Accuracy"],
@@ -44,6 +50,7 @@ export function renderModelCard(metadata: ModelMetadata, evaluation: Evaluation,
       `A convolutional network with ${metadata.parameters.toLocaleString("en-US")} trainable parameters that gives one slice of a brain MRI a probability of Cancer.`,
       `Input: ${escapeMarkdown(metadata.recipe)}, 128 x 128 grey. Trained with the ${escapeMarkdown(metadata.backend)} backend, seed ${metadata.seed}.`,
       `Data set ${escapeMarkdown(metadata.dataset.slice(0, 16))}: ${counts.train} images to learn from, ${counts.validation} to choose by, ${counts.test} kept for the test. Patients and near-duplicates never cross.`,
+      ...(metadata.teacher ? [pupilInWords(metadata.teacher)] : []),
       `Configuration: ${codeSpan(JSON.stringify(metadata.configuration))}.`,
     ]),
     "## For what, and for what not",

@@ -88,6 +88,17 @@ export const modelMetadataSchema = z.object({
   configuration: z.record(z.string(), z.unknown()),
   /** Ids of the ways in which the program trained it and made its decisions and its guard; absent in older models. */
   madeBy: z.record(z.string(), z.string()).optional(),
+  /** Whose pupil it is: the teacher in `teachers/<id>`, and the network of others that this was made of. Absent: nobody's. */
+  teacher: z
+    .object({
+      id: z.string(),
+      /** Name and the beginning of the SHA-256, as rows of features have them. */
+      backbone: z.string(),
+      sha256: z.string(),
+      licence: z.string(),
+      source: z.string().optional(),
+    })
+    .optional(),
   /** True when it was trained on drawn phantoms only. */
   synthetic: z.boolean(),
   /** SHA-256 of each of the model's other files. */

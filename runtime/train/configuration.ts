@@ -35,6 +35,23 @@ export function trainingConfiguration(
   };
 }
 
+/** Times that a teacher sees every training image: its backbone has seen a million others. */
+export const TEACHER_EPOCHS = 10;
+
+/** The same for a teacher, whose weights have been trained before: fewer epochs, a lower peak. */
+export function teacherConfiguration(rows: number, options: { seed: number; epochs?: number }): TrainingConfiguration {
+  const batch = Math.max(2, Math.min(32, rows));
+  const steps = Math.max(1, Math.floor(rows / batch));
+  return {
+    seed: options.seed,
+    epochs: options.epochs ?? Math.max(TEACHER_EPOCHS, Math.ceil(LEAST_STEPS / steps)),
+    batch,
+    learningRate: 1e-3,
+    weightDecay: 0.01,
+    patience: 0,
+  };
+}
+
 export const SCHEDULE = {
   /** Share of the steps in which the learning rate rises. */
   rise: 0.2,

@@ -5,6 +5,7 @@ import { LABELS, type Split } from "../intake";
 import type { WithMessageForLogs } from "../platform/names-in-logs";
 import type { ContextWith } from "../platform/step";
 import type { ReadableStore } from "../platform/stores";
+import { UNLABELLED } from "./batch";
 import { NO_LESION, UNKNOWN_LESION } from "./lesions";
 import { PLANTING } from "./planting";
 import type { TrainingSet } from "./trainer";
@@ -20,6 +21,8 @@ export interface TrainingDescription {
   readonly counts: Readonly<Record<Split, number>>;
   /** SHA-256 over id, pixels' hash, label, group, split and mask's hash of every labelled image: a model's id is derived from it. */
   readonly digest: string;
+  /** Images of the training split without a label, which only a pupil of a teacher learns from: how many, and the SHA-256 over ids and pixels' hashes. */
+  readonly unlabelled: { readonly count: number; readonly digest: string };
 }
 
 /** A data set that must not be trained on. The message says why, with examples. */
@@ -46,10 +49,15 @@ export async function describeTrainingData(
 ): Promise<TrainingDescription> {
   const counts: Record<Split, number> = { train: 0, validation: 0, test: 0 };
   const identity: string[] = [];
+  const unlabelled: string[] = [];
   const learnt = new Set<string>();
   const masks = await readMaskHashes(workspace);
   for (const { id, label, group, split, sha256 } of await readShardRows(workspace)) {
-    if (label === null || only?.has(id) === false) continue;
+    if (only?.has(id) === false) continue;
+    if (label === null) {
+      if (split === "train") unlabelled.push([id, sha256].join(" "));
+      continue;
+    }
     counts[split]++;
     identity.push([id, sha256, label, group, split, masks.get(id) ?? ""].join(" "));
     if (split === "train") learnt.add(label);
@@ -75,11 +83,24 @@ export async function describeTrainingData(
       `the training split has no ${missing.join(" and no ")} image (${counts.train} labelled images in it). Add labelled scans to ${missing.map((label) => `${label}/`).join(" and ")}.`,
     );
   }
-  return { counts, digest: createHash("sha256").update(identity.sort().join("\n")).digest("hex") };
+  const digestOf = (lines: string[]) => createHash("sha256").update(lines.sort().join("\n")).digest("hex");
+  return {
+    counts,
+    digest: digestOf(identity),
+    unlabelled: { count: unlabelled.length, digest: digestOf(unlabelled) },
+  };
 }
 
-/** The labelled training and validation images in memory, one grey channel each. Test images stay where they are. */
-export async function loadTrainingSet(workspace: TrainingWorkspace, only?: OnlyImages): Promise<TrainingSet> {
+/**
+ * The labelled training and validation images in memory, one grey channel each. Test images stay where they are.
+ *
+ * @param withUnlabelled also the training split's images without a label, for a pupil
+ */
+export async function loadTrainingSet(
+  workspace: TrainingWorkspace,
+  only?: OnlyImages,
+  withUnlabelled = false,
+): Promise<TrainingSet> {
   const pixels: Uint8Array[] = [];
   const labels: number[] = [];
   const masks: Uint8Array[] = [];
@@ -101,6 +122,14 @@ export async function loadTrainingSet(workspace: TrainingWorkspace, only?: OnlyI
       } else maskOf.push(UNKNOWN_LESION);
     }
   }
+  const unlabelled: number[] = [];
+  for (const image of withUnlabelled ? await imagesById(workspace, "train", "unlabelled", only) : []) {
+    unlabelled.push(pixels.length);
+    pixels.push(image.pixels);
+    labels.push(UNLABELLED);
+    groups.push(image.group);
+    maskOf.push(UNKNOWN_LESION);
+  }
   return {
     images: {
       side: RECIPE.side,
@@ -112,6 +141,7 @@ export async function loadTrainingSet(workspace: TrainingWorkspace, only?: OnlyI
     },
     train: Int32Array.from(rows.train),
     validation: Int32Array.from(rows.validation),
+    unlabelled: Int32Array.from(unlabelled),
     groups,
   };
 }
@@ -120,14 +150,23 @@ export async function loadTrainingSet(workspace: TrainingWorkspace, only?: OnlyI
  * The labelled images of a split, one channel each, ascending by id. Images that nobody learns from decide which shard the
  * others lie in, and so the order in which they are read; they must not decide a weight.
  */
-export async function labelledById(
+export function labelledById(
   workspace: TrainingWorkspace,
   split: Exclude<Split, "test">,
   only?: OnlyImages,
 ): Promise<readonly ProcessedImage[]> {
+  return imagesById(workspace, split, "labelled", only);
+}
+
+async function imagesById(
+  workspace: TrainingWorkspace,
+  split: Exclude<Split, "test">,
+  which: "labelled" | "unlabelled",
+  only?: OnlyImages,
+): Promise<readonly ProcessedImage[]> {
   const images: ProcessedImage[] = [];
   for await (const image of readShards(workspace, { split, channels: 1 }))
-    if (image.label !== null && only?.has(image.id) !== false) images.push(image);
+    if ((image.label === null) === (which === "unlabelled") && only?.has(image.id) !== false) images.push(image);
   return images.sort((a, b) => (a.id < b.id ? -1 : 1));
 }
 

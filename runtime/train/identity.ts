@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { version_core as engine } from "@tensorflow/tfjs-core";
+import type { BackboneManifest } from "../backbone";
 import { DESCRIPTOR, GUARD_FIT } from "../guard";
 import { RECIPE } from "../imaging";
 import { DECISION, viewsOf } from "../model";
@@ -8,12 +9,14 @@ import type { Backend } from "../tensorflow/backend-names";
 import { PARAMETERS, STAGES, STATISTICS, VIEWS } from "./architecture";
 import { AUGMENTATION } from "./augment";
 import { SCHEDULE, type TrainingConfiguration } from "./configuration";
+import { DISTILLATION } from "./distillation";
 import { EPSILON } from "./gradients/batch-norm";
 import { LESIONS } from "./lesions";
 import { OPTIMIZER } from "./optimizer";
 import { PLANTING } from "./planting";
 import { PREDICTED } from "./replica";
 import { THREADS } from "./replica-pool";
+import { TEACHER } from "./teacher/network";
 import { CHECKED_AS } from "./trainer";
 
 const RULES = {
@@ -37,6 +40,10 @@ const RULES = {
 /** How networks are trained; part of a model's id. */
 export const TRAINING = { id: identityOf("t", RULES), ...RULES } as const;
 
+/** How a backbone becomes a teacher, and how a pupil learns of it; beside {@link TRAINING}, which both go by. */
+export const TEACHING = { id: identityOf("f", TEACHER), ...TEACHER } as const;
+export const PUPIL = { id: identityOf("d", DISTILLATION), ...DISTILLATION } as const;
+
 /** What a model is made of beside the program. */
 export interface ModelSource {
   /** Digest of the labelled images, see data.ts. */
@@ -45,6 +52,17 @@ export interface ModelSource {
   readonly synthetic: boolean;
   readonly configuration: TrainingConfiguration;
   readonly backend: Backend;
+  /** Absent where it learns of labels and masks alone. */
+  readonly teacher?: {
+    readonly id: string;
+    /** Digest of the unlabelled images of the training split. */
+    readonly unlabelled: string;
+  };
+}
+
+/** What a teacher is made of beside the program. */
+export interface TeacherSource extends Omit<ModelSource, "teacher"> {
+  readonly backbone: Pick<BackboneManifest, "sha256" | "input" | "features">;
 }
 
 /** Names of the ways in which this program makes models. */
@@ -57,8 +75,31 @@ export const MADE_BY = {
   engine: `tfjs-${engine}`,
 } as const;
 
+/** The same of a teacher, and of a pupil beside them. */
+export const MADE_BY_TEACHING = {
+  recipe: RECIPE.id,
+  training: TRAINING.id,
+  teaching: TEACHING.id,
+  engine: `tfjs-${engine}`,
+} as const;
+export const MADE_BY_PUPIL = { ...MADE_BY, distillation: PUPIL.id } as const;
+
 /** Names a model by all that decides its weights, its decisions and its guard: what has the same id is the same model. */
-export function modelId({ dataset, synthetic, configuration, backend }: ModelSource, madeBy = MADE_BY): string {
-  const identity = JSON.stringify({ madeBy, dataset, synthetic, configuration, backend });
-  return `cnn-${createHash("sha256").update(identity).digest("hex").slice(0, 12)}`;
+export function modelId(
+  { dataset, synthetic, configuration, backend, teacher }: ModelSource,
+  madeBy: Readonly<Record<string, string>> = teacher ? MADE_BY_PUPIL : MADE_BY,
+): string {
+  // Without a teacher the name is what it was before there were any.
+  return `cnn-${digestOf({ madeBy, dataset, synthetic, configuration, backend, ...(teacher ? { teacher } : {}) })}`;
 }
+
+/** Names a teacher by all that decides its weights. */
+export function teacherId(
+  { dataset, synthetic, configuration, backend, backbone }: TeacherSource,
+  madeBy: Readonly<Record<string, string>> = MADE_BY_TEACHING,
+): string {
+  return `teacher-${digestOf({ madeBy, dataset, synthetic, configuration, backend, backbone })}`;
+}
+
+const digestOf = (source: object) =>
+  createHash("sha256").update(JSON.stringify(source)).digest("hex").slice(0, 12);

@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { auc } from "../evaluate";
 import { RECIPE, replicate } from "../imaging";
 import {
   describeCalibration,
@@ -21,9 +22,16 @@ import { checkpointsIn } from "./checkpoints";
 import { trainingConfiguration } from "./configuration";
 import type { trainContract } from "./contract";
 import { describeTrainingData, loadTrainingSet } from "./data";
-import { MADE_BY, type ModelSource, modelId } from "./identity";
+import { MADE_BY, MADE_BY_PUPIL, type ModelSource, modelId } from "./identity";
 import { fitInputGuard } from "./input-guard";
-import { type TrainingSet, trainNetwork } from "./trainer";
+import type { Layout } from "./layout";
+import { learnerOf } from "./learner";
+import { chooseTeacher, type TeacherOptions, trainedTeacher } from "./teacher/prepare";
+import type { TeacherRecord } from "./teacher/store";
+import { type PupilSpec, type TrainingSet, trainNetwork } from "./trainer";
+
+/** Where unfinished runs lie in a workspace's folder. */
+const CHECKPOINTS = ".checkpoints";
 
 export type TrainContext = ContextWith<Pick<StoresOf<typeof trainContract>, "processed" | "models">>;
 
@@ -32,6 +40,8 @@ export interface TrainOptions {
   readonly epochs?: number;
   /** See {@link TrainingConfiguration}. */
   readonly patience?: number;
+  /** Whose pupil the model becomes; see docs/model-evaluation.md. @default nobody's */
+  readonly teacher?: TeacherOptions;
   /** Ids of the images that may take part. @default every labelled one */
   readonly only?: ReadonlySet<string>;
 }
@@ -47,7 +57,7 @@ export interface TrainOutcome extends StepCounts {
 export async function trainStep(context: TrainContext, options: TrainOptions): Promise<TrainOutcome> {
   const { workspace, seed } = context;
   const { models } = workspace.buckets;
-  const { counts, digest } = await describeTrainingData(workspace, options.only);
+  const { counts, digest, unlabelled } = await describeTrainingData(workspace, options.only);
   // What a retraining leaves out, it leaves out knowingly.
   const notes = options.only ? [] : await unprocessed(context);
   const configuration = trainingConfiguration(counts.train, {
@@ -57,7 +67,14 @@ export async function trainStep(context: TrainContext, options: TrainOptions): P
   });
   // Drawn phantoms are no measure of what a brain scan looks like: a model of them has no guard.
   const synthetic = await isSynthetic(context);
-  const source: ModelSource = { dataset: digest, synthetic, configuration, backend: options.backend };
+  const { backend } = options;
+  const chosen =
+    options.teacher &&
+    (await chooseTeacher(models, options.teacher, { rows: counts.train, seed, backend, dataset: digest, synthetic }));
+  const source: ModelSource = {
+    ...{ dataset: digest, synthetic, configuration, backend },
+    ...(chosen ? { teacher: { id: chosen.id, unlabelled: unlabelled.digest } } : {}),
+  };
   const id = modelId(source);
   if (await isPublished(models, id)) {
     const files = modelFilesInStore(models, id);
@@ -67,10 +84,15 @@ export async function trainStep(context: TrainContext, options: TrainOptions): P
     return { metadata, items: 0, skipped: counts.train, rejected: 0, notes };
   }
 
-  await reportOtherBackends(context, source);
-  const data = await loadTrainingSet(workspace, options.only);
-  const checkpoints = checkpointsOf(workspace, id);
-  const result = await trainNetwork(data, configuration, options.backend, { ...context, checkpoints });
+  const data = await loadTrainingSet(workspace, options.only, chosen !== undefined);
+  const directory = join(workspace.directory, CHECKPOINTS);
+  const teacher = chosen && (await trainedTeacher(chosen, data, models, { ...context, directory }));
+  const learner: PupilSpec =
+    chosen && teacher ? { kind: "pupil", teacher: chosen.made, network: teacher.network } : { kind: "compact" };
+  const { layout } = learnerOf(learner);
+  await reportOtherBackends(context, source, layout);
+  const checkpoints = checkpointsIn(directory, id, layout);
+  const result = await trainNetwork(data, configuration, backend, { ...context, checkpoints }, learner);
   const labels = Uint8Array.from(data.validation, (row) => data.images.labels[row] as number);
   if (data.validation.length === 0) {
     notes.push("there is no validation image, so the threshold is 0.5. Add scans of more patients.");
@@ -78,6 +100,7 @@ export async function trainStep(context: TrainContext, options: TrainOptions): P
   const network = result.network;
   const groups = Array.from(data.validation, (row) => data.groups[row] as string);
   const { calibration, ...decision } = fitDecision(result.validation, labels, groups);
+  if (teacher) notes.push(describePupil(teacher.record, labels, result.validation));
   if (labels.length > 0 && !calibration.applied) notes.push(describeCalibration(calibration));
   const guard = synthetic ? undefined : await fitInputGuard(context, options.only);
   const description = {
@@ -88,13 +111,14 @@ export async function trainStep(context: TrainContext, options: TrainOptions): P
     ...decision,
     calibration,
     gradCamLayer: GRAD_CAM_LAYER,
-    backend: options.backend,
+    backend,
     seed,
     dataset: digest,
     counts,
     epochs: result.epoch,
     configuration: { ...configuration },
-    madeBy: MADE_BY,
+    madeBy: teacher ? MADE_BY_PUPIL : MADE_BY,
+    ...(teacher ? { teacher: describeTeacher(teacher.record) } : {}),
     synthetic,
   };
   const files = await modelFileContents(network, description, parityImages(data, context), guard);
@@ -138,11 +162,15 @@ function parityImages({ images, train, validation }: TrainingSet, { progress, si
 }
 
 /** Says which unfinished runs of the same training lie there and are not gone on with. */
-async function reportOtherBackends({ workspace, progress }: TrainContext, source: ModelSource): Promise<void> {
+async function reportOtherBackends(
+  { workspace, progress }: TrainContext,
+  source: ModelSource,
+  layout: Layout,
+): Promise<void> {
   for (const backend of BACKENDS) {
     if (backend === source.backend) continue;
     // One that cannot be read is of no use to anybody, and no reason to stop this one.
-    const other = await checkpointsOf(workspace, modelId({ ...source, backend }))
+    const other = await checkpointsIn(join(workspace.directory, CHECKPOINTS), modelId({ ...source, backend }), layout)
       .load()
       .catch(() => undefined);
     if (!other) continue;
@@ -153,8 +181,24 @@ async function reportOtherBackends({ workspace, progress }: TrainContext, source
   }
 }
 
-const checkpointsOf = ({ directory }: TrainContext["workspace"], id: string) =>
-  checkpointsIn(join(directory, ".checkpoints"), id);
+/** Whose pupil a model is, as its metadata tell. */
+const describeTeacher = ({ id, backbone }: TeacherRecord): NonNullable<ModelMetadata["teacher"]> => ({
+  id,
+  backbone: backbone.id,
+  sha256: backbone.sha256,
+  licence: backbone.licence,
+  ...(backbone.source === undefined ? {} : { source: backbone.source }),
+});
+
+/** How pupil and teacher compare where both are shown the same: on validation, ahead of the calibration. */
+function describePupil({ id, validation }: TeacherRecord, labels: Uint8Array, answers: Float32Array): string {
+  const own = auc({ labels, probabilities: Float64Array.from(answers), groups: Array.from(labels, String) }).value;
+  const compared =
+    validation && own !== null
+      ? `: on validation (${validation.images} images) its AUC is ${own.toFixed(4)}, the teacher's ${validation.auc.toFixed(4)}`
+      : "";
+  return `a pupil of ${id}${compared}.`;
+}
 
 /** A sentence where scans were ingested that the shards do not have yet. */
 async function unprocessed({ workspace }: TrainContext): Promise<string[]> {

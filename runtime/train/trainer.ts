@@ -64,13 +64,16 @@ export interface TrainingTools {
   readonly signal: AbortSignal;
 }
 
+/** What becomes a model: the compact network, with a teacher or without. */
+export type PupilSpec = Exclude<LearnerSpec, { kind: "teacher" }>;
+
 /** Trains the compact CNN, with a teacher or without, as {@link learn} does. */
 export async function trainNetwork(
   set: TrainingSet,
   configuration: TrainingConfiguration,
   backend: Backend,
   tools: TrainingTools,
-  learner: Exclude<LearnerSpec, { kind: "teacher" }> = { kind: "compact" },
+  learner: PupilSpec = { kind: "compact" },
 ): Promise<TrainingResult> {
   const { network, ...learnt } = await learn(set, configuration, backend, tools, learner);
   const { weights, statistics } = splitNetwork(withoutProjection(learnerOf(learner).layout, network));

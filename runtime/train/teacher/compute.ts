@@ -48,7 +48,7 @@ export function compute(
   for (const step of steps) {
     switch (step.kind) {
       case "convolution":
-        tensors.set(step.output, convolved(map(step.input), step, weights));
+        tensors.set(step.output, convolved(map(step.input), step, weights, training));
         break;
       case "normalization": {
         const normal = training ? batchNormalized(map(step.input), step, weights) : normalized(map(step.input), step, weights);
@@ -84,11 +84,18 @@ function convolved(
   x: tf.Tensor4D,
   step: Extract<Step, { kind: "convolution" }>,
   weights: (number: number) => tf.Tensor,
+  training: boolean,
 ): tf.Tensor4D {
   const filter = weights(step.filter) as tf.Tensor4D;
   const [height, width] = filter.shape;
   const { values, pad } = padded(x, [height, width], step, 0);
   const strides = [...step.strides] as [number, number];
+  if (!training && step.bias !== null) {
+    const { bias: number, activation } = step;
+    const bias = weights(number);
+    const whole = { x: values, filter, strides, pad, bias, activation: activation === "none" ? "linear" : activation } as const;
+    return step.depthwise ? tf.fused.depthwiseConv2d(whole) : tf.fused.conv2d(whole);
+  }
   const map = step.depthwise
     ? tf.depthwiseConv2d(values, filter, strides, pad)
     : tf.conv2d(values, filter, strides, pad);

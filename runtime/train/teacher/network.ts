@@ -116,7 +116,8 @@ export class TeacherNetwork {
     const values = this.places.map(({ list, at }) => (list === "weights" ? weights : statistics)[at] as Float32Array);
     const folded = fold(this.backbone.graph, values);
     const kept = new Map<number, tf.Tensor>();
-    const head = this.layout.parameters.slice(this.heads).map(({ shape }, i) => tf.tensor(weights[this.heads + i] as Float32Array, [...shape]));
+    const head = this.layout.parameters.slice(this.heads).map(({ shape }, i) => tf.keep(tf.tensor(weights[this.heads + i] as Float32Array, [...shape])),
+    );
     const weight = (number: number) => {
       const { shape, values: own } = folded.weights[number] as (typeof folded.weights)[number];
       const there = kept.get(number) ?? tf.keep(tf.tensor(own, [...shape]));
