@@ -74,6 +74,9 @@ export class HospitalDataStack extends BaseStack {
       dependsOn: services,
     });
 
+    const pacs = hospital.pacs
+      ? new PacsStores(this, "pacs", { hospital, key: keys.data, removal, dependsOn: services })
+      : undefined;
     const { erasers } = hospital;
     if (erasers.length > 0)
       new Erasure(this, "erasure", {
@@ -81,11 +84,10 @@ export class HospitalDataStack extends BaseStack {
         buckets: storage.buckets,
         warehouse,
         pseudonymKey: keys.pseudonym,
+        pacs,
         erasers,
         dependsOn: services,
       });
-    const pacs =
-      hospital.pacs && new PacsStores(this, "pacs", { hospital, key: keys.data, removal, dependsOn: services }).refs;
     if (tier !== "ephemeral" && platform.repository)
       new DeliveryAccess(this, "delivery", { hospital, platform, dependsOn: services });
     if (tier === "ephemeral" && hospital.analysts.length > 0)
@@ -113,7 +115,11 @@ export class HospitalDataStack extends BaseStack {
       "Every table, as BigQuery's SQL names it",
     );
     if (pacs)
-      output("pacs_stores", pacs.addresses, "Where scans are stored (DICOMweb), and where results are read (FHIR)");
+      output(
+        "pacs_stores",
+        pacs.refs.addresses,
+        "Where scans are stored (DICOMweb), and where results are read (FHIR)",
+      );
     output("data_key", keys.data.id, "The key that everything is encrypted with");
     output("pseudonym_key", keys.pseudonym.uri, "The key that makes pseudonyms of patients' ids");
   }

@@ -1,4 +1,6 @@
 import { BigqueryTableIamMember } from "@cdktf/provider-google/lib/bigquery-table-iam-member";
+import { HealthcareDicomStoreIamMember } from "@cdktf/provider-google/lib/healthcare-dicom-store-iam-member";
+import { HealthcareFhirStoreIamMember } from "@cdktf/provider-google/lib/healthcare-fhir-store-iam-member";
 import { ProjectIamMember } from "@cdktf/provider-google/lib/project-iam-member";
 import { ServiceAccountIamMember } from "@cdktf/provider-google/lib/service-account-iam-member";
 import type { StorageBucketIamMember } from "@cdktf/provider-google/lib/storage-bucket-iam-member";
@@ -8,6 +10,7 @@ import type { ITerraformDependable } from "../core/cdktf";
 import { Identity } from "../core/identity";
 import { type HospitalRef, shortHash } from "../core/naming";
 import { projectRoleIn } from "../core/project-role";
+import type { PacsStores } from "../pacs";
 import { acknowledge } from "../policy";
 import type { PseudonymKeyRef } from "../security";
 import type { SecureBucket } from "../storage";
@@ -18,6 +21,8 @@ export interface ErasureProps {
   readonly buckets: Readonly<Record<BucketName, SecureBucket>>;
   readonly warehouse: Warehouse;
   readonly pseudonymKey: PseudonymKeyRef;
+  /** The hospital's stores in the Cloud Healthcare API. @default it has none */
+  readonly pacs?: Pick<PacsStores, "refs" | "ready"> | undefined;
   /** Who may act as it. */
   readonly erasers: readonly string[];
   /** @default none */
@@ -38,7 +43,7 @@ export class Erasure extends Construct {
 
   constructor(scope: Construct, id: string, props: ErasureProps) {
     super(scope, id);
-    const { hospital, buckets, warehouse, pseudonymKey, erasers, dependsOn = [] } = props;
+    const { hospital, buckets, warehouse, pseudonymKey, pacs, erasers, dependsOn = [] } = props;
     const { project } = hospital;
     this.identity = new Identity(this, "identity", {
       // Nothing is deployed as it.
@@ -76,6 +81,8 @@ export class Erasure extends Construct {
     ] as const)
       new ProjectIamMember(this.identity, grant, { project, role: granted, member });
 
+    if (pacs) this.eraseStores(project, pacs, dependsOn);
+
     for (const eraser of erasers)
       new ServiceAccountIamMember(this.identity, `acts-${shortHash(eraser)}`, {
         serviceAccountId: this.identity.account.name,
@@ -83,4 +90,45 @@ export class Erasure extends Construct {
         member: eraser,
       });
   }
+
+  private eraseStores(
+    project: string,
+    { refs, ready }: Pick<PacsStores, "refs" | "ready">,
+    dependsOn: readonly ITerraformDependable[],
+  ): void {
+    const { member } = this.identity;
+    const dicom = projectRoleIn(this, "dicom-eraser", project, DICOM_ERASER, dependsOn);
+    const fhir = projectRoleIn(this, "result-eraser", project, RESULT_ERASER, dependsOn);
+    const after = [...ready];
+    new HealthcareDicomStoreIamMember(this.identity, "erase-dicom", {
+      dicomStoreId: refs.dicomStore,
+      role: dicom.name,
+      member,
+      dependsOn: after,
+    });
+    new HealthcareFhirStoreIamMember(this.identity, "erase-fhir", {
+      fhirStoreId: refs.fhirStore,
+      role: fhir.name,
+      member,
+      dependsOn: after,
+    });
+  }
 }
+
+/** https://cloud.google.com/healthcare-api/docs/access-control */
+const DICOM_ERASER = {
+  roleId: "brainTumorDicomEraser",
+  title: "Erases from a DICOM store",
+  description: "Searches and deletes instances; adds and exports none",
+  permissions: ["healthcare.dicomStores.dicomWebDelete", "healthcare.dicomStores.dicomWebRead"],
+};
+const RESULT_ERASER = {
+  roleId: "brainTumorResultEraser",
+  title: "Erases from a FHIR store",
+  description: "Searches resources, deletes them and purges their earlier versions; creates and changes none",
+  permissions: [
+    "healthcare.fhirResources.delete",
+    "healthcare.fhirResources.purge",
+    "healthcare.fhirStores.searchResources",
+  ],
+};

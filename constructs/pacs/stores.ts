@@ -5,7 +5,7 @@ import { HealthcareFhirStore } from "@cdktf/provider-google/lib/healthcare-fhir-
 import { HealthcareFhirStoreIamMember } from "@cdktf/provider-google/lib/healthcare-fhir-store-iam-member";
 import { PubsubTopicIamMember } from "@cdktf/provider-google/lib/pubsub-topic-iam-member";
 import { Construct } from "constructs";
-import { HEALTHCARE_ROOT } from "../../runtime/platform/healthcare";
+import { HEALTHCARE_ROOT, healthcareStores } from "../../runtime/platform/healthcare";
 import type { ITerraformDependable } from "../core/cdktf";
 import type { Identity } from "../core/identity";
 import { dataClass } from "../core/labels";
@@ -56,11 +56,10 @@ export class PacsRefs {
   readonly topic: string;
 
   constructor(private readonly hospital: HospitalRef) {
-    const { project, region } = hospital;
-    const dataset = `projects/${project}/locations/${region}/datasets/${datasetName(hospital)}`;
-    this.dicomStore = `${dataset}/dicomStores/${DICOM}`;
-    this.fhirStore = `${dataset}/fhirStores/${FHIR}`;
-    this.topic = `projects/${project}/topics/${topicName(hospital)}`;
+    const stores = healthcareStores(hospital);
+    this.dicomStore = stores.dicom;
+    this.fhirStore = stores.fhir;
+    this.topic = `projects/${hospital.project}/topics/${topicName(hospital)}`;
   }
 
   /** URLs of both stores, for whoever stores and reads. */
@@ -115,9 +114,9 @@ export class PacsRefs {
   }
 }
 
-const DICOM = "dicom";
-const FHIR = "fhir";
-const datasetName = (hospital: HospitalRef) => resourceName(hospital, "pacs");
+/** The last part of a resource's name. */
+const lastOf = (name: string) => name.slice(name.lastIndexOf("/") + 1);
+const datasetOf = (store: string) => lastOf(store.replace(/\/dicomStores\/.*$/, ""));
 /** Also of its topic of dead letters, which the app stack has. */
 export const TOPIC = "pacs";
 const topicName = (hospital: HospitalRef) => resourceName(hospital, TOPIC);
@@ -136,6 +135,8 @@ export interface PacsStoresProps {
  */
 export class PacsStores extends Construct {
   readonly refs: PacsRefs;
+  /** What has to be there before anybody is let into a store of this stack. */
+  readonly ready: readonly ITerraformDependable[];
 
   constructor(scope: Construct, id: string, { hospital, key, removal, dependsOn = [] }: PacsStoresProps) {
     super(scope, id);
@@ -150,7 +151,7 @@ export class PacsStores extends Construct {
     const dataset = new HealthcareDataset(this, "dataset", {
       project: hospital.project,
       location: hospital.region,
-      name: datasetName(hospital),
+      name: datasetOf(this.refs.dicomStore),
       timeZone: "UTC",
       // At creation alone: a dataset's key can never be changed.
       encryptionSpec: { kmsKeyName: key.id },
@@ -169,7 +170,7 @@ export class PacsStores extends Construct {
     });
     const dicom = new HealthcareDicomStore(this, "dicom", {
       dataset: dataset.id,
-      name: DICOM,
+      name: lastOf(this.refs.dicomStore),
       // An import from a bucket comes the same way as what is sent.
       notificationConfig: { pubsubTopic: topic.id, sendForBulkImport: true },
       labels: dataClass("phi"),
@@ -180,7 +181,7 @@ export class PacsStores extends Construct {
     dicom.overrideLogicalId("pacs_dicom");
     const fhir = new HealthcareFhirStore(this, "fhir", {
       dataset: dataset.id,
-      name: FHIR,
+      name: lastOf(this.refs.fhirStore),
       version: "R4" satisfies FhirVersion,
       // What was said of a patient stays visible after it is said anew.
       disableResourceVersioning: false,
@@ -192,6 +193,7 @@ export class PacsStores extends Construct {
       ...lifecycle,
     });
     fhir.overrideLogicalId("pacs_fhir");
+    this.ready = [dicom, fhir];
     if (removal === "destroy")
       for (const kept of [dataset, dicom, fhir])
         acknowledge(kept, "healthcare-prevent-destroy", "The hospital's line lets a destroy take its data along.");

@@ -38,13 +38,14 @@ export async function runForget(
       const found = await find(workspace, wanted, identities);
       const mark = await markOf(wanted, identities);
       const before = await earlier(workspace, mark);
-      const done = await forget(workspace, found, { mark, dry: !yes, now: new Date(), signal });
+      const asked = { wanted, identities, mark, dry: !yes, now: new Date(), signal };
+      const done = await forget(workspace, found, asked);
       const isKnown = [done.objects, done.rows].some((counts) => Object.keys(counts).length > 0);
       if (!isKnown && before.length === 0) throw nothingOf(given);
       const name = "source" in wanted && wanted !== given ? wanted.source : undefined;
       if (json) return `${JSON.stringify({ yes, ...(name ? { name } : {}), ...done, models: found.models, before })}\n`;
       const renamed = name ? `It is called ${name} below landing, by which the same command finds it too.\n` : "";
-      return renamed + told(found, done, yes, before) + (directory === undefined ? OF_A_HOSPITAL : "");
+      return renamed + told(found, done, yes, before) + (typeof place === "string" ? "" : ofAHospital(place));
     };
     return await (yes && directory !== undefined ? occupying(directory, "forget", true, work) : work());
   } finally {
@@ -53,13 +54,17 @@ export async function runForget(
   }
 }
 
-/** What Google keeps all the same. */
-const OF_A_HOSPITAL = [
-  "Cloud Storage keeps what was deleted for the days of the buckets' soft delete (30, where its line has removal: retain), in which an owner could restore it; nobody can make that shorter.",
-  "BigQuery keeps what tables held for seven days (time travel) and seven more, in which Google alone can restore it.",
-  "A DICOM store of the Cloud Healthcare API keeps what it was sent, and a FHIR store what it was delivered: delete it there.",
-  "",
-].join("\n");
+/** What Google keeps all the same, and what was not reached. */
+function ofAHospital({ region }: HospitalName): string {
+  return [
+    "Cloud Storage keeps what was deleted for the days of the buckets' soft delete (30, where its line has removal: retain), in which an owner could restore it; nobody can make that shorter.",
+    "BigQuery keeps what tables held for seven days (time travel) and seven more, in which Google alone can restore it.",
+    region === undefined
+      ? "A hospital whose line has pacs keeps what was sent to its DICOM store and delivered to its FHIR store: give --region REGION to forget it there."
+      : "The DICOM store and the FHIR store keep no earlier version of it.",
+    "",
+  ].join("\n");
+}
 
 /** A name that was mistyped, or another key, must not look like one that was forgotten. */
 function nothingOf(wanted: Wanted): Error {
@@ -101,7 +106,7 @@ function told(found: Found, { objects, rows, reports }: Forgotten, yes: boolean,
     found.models.length > 0
       ? `Models that may have learnt from it, and are not changed: ${found.models.join(", ")}. Train anew without it (npm run preprocess, train) and promote that.`
       : "No model has learnt from it.",
-    "What lies elsewhere is not touched: the folder that the scans came from, backups, copies, and what a gateway keeps at home (its spool, refused/ and mapping/: docs/gateway.md).",
+    "What lies elsewhere is not touched: the folder that the scans came from, backups, copies, and what a gateway keeps at home (give the same command there, with --spool DIR: docs/gateway.md).",
   ];
   return `${lines.join("\n")}\n`;
 }

@@ -21,6 +21,9 @@ export interface Forgotten {
 /** What serve keeps below the reports of answers and of what it took: no step makes it anew. */
 const OF_ANSWERS = /^(accessions|answers|history|feedback[^/]*|idempotency|dicomweb|studies)\//;
 
+/** Resources of a FHIR store that go: the ids that it gave them, which say nothing. */
+const RESOURCES = "-fhir.json";
+
 type SealedRow = Parameters<typeof leafOfRow>[1];
 type Line = Readonly<Record<string, unknown>>;
 
@@ -32,7 +35,15 @@ type Line = Readonly<Record<string, unknown>>;
 export async function forget(
   workspace: Place,
   found: Found,
-  options: { readonly mark: string; readonly dry: boolean; readonly now: Date; readonly signal: AbortSignal },
+  options: {
+    /** What was asked for, and whose pseudonyms: a DICOM store of the hospital knows its own names alone. */
+    readonly wanted: Wanted;
+    readonly identities: Identities;
+    readonly mark: string;
+    readonly dry: boolean;
+    readonly now: Date;
+    readonly signal: AbortSignal;
+  },
 ): Promise<Forgotten> {
   return new Forgetting(workspace, found, options).run();
 }
@@ -65,6 +76,7 @@ class Forgetting {
   async run(): Promise<Forgotten> {
     const { ids, pictures, objects, pseudonym } = this.found;
     await this.findAnswers();
+    await this.stores();
     await this.shards();
     await this.kept();
     await this.below(
@@ -121,6 +133,35 @@ class Forgetting {
         if (prediction?.request !== undefined) this.requests.add(prediction.request);
       }
     }
+  }
+
+  /**
+   * The hospital's stores in the cloud: first where scans come from, so that nothing lands meanwhile. What goes of the FHIR
+   * store is written down before: deleted and not yet purged it would be found by nobody.
+   */
+  private async stores(): Promise<void> {
+    const { stores } = this.workspace;
+    if (!stores) return;
+    const { wanted, identities, mark, dry, now } = this.options;
+    this.add("dicom store", await stores.dicom.erase(wanted, identities, dry));
+    const found = await stores.fhir.mentioning(this.mentions());
+    this.add("fhir store", found.length);
+    if (dry) return;
+    const reports = this.store("reports");
+    const begun: string[] = [];
+    for await (const { name } of reports.listAll(`${FORGOTTEN}${mark}/`))
+      if (name.endsWith(RESOURCES))
+        begun.push(...(JSON.parse((await reports.read(name)).toString("utf8")) as string[]));
+    const fresh = found.filter((one) => !begun.includes(one));
+    if (fresh.length > 0)
+      await reports.create(`${FORGOTTEN}${mark}/${now.getTime()}${RESOURCES}`, `${JSON.stringify(fresh)}\n`, {
+        contentType: "application/json",
+      });
+    await stores.fhir.erase([...new Set([...begun, ...found])]);
+  }
+
+  private add(where: string, count: number): void {
+    if (count > 0) this.objects[where] = (this.objects[where] ?? 0) + count;
   }
 
   /** That a watch rang stays; what it rang for goes, where it names a scan that goes: monitoring tells it anew without. */
@@ -318,7 +359,7 @@ class Forgetting {
   }
 
   private count({ bucket }: ErasableStore): void {
-    this.objects[bucket] = (this.objects[bucket] ?? 0) + 1;
+    this.add(bucket, 1);
   }
 
   private store(bucket: keyof Place["buckets"]): ErasableStore {

@@ -1,5 +1,6 @@
 export { AddressList } from "./addresses";
 export type { Tls } from "./dimse";
+export { type ForgottenAtHome, forgetAtHome, type WantedAtHome } from "./forget";
 export {
   DEFAULT_GATEWAY_LIMITS,
   type Gateway,

@@ -1,4 +1,4 @@
-import { mkdir, open, readdir, readFile } from "node:fs/promises";
+import { mkdir, open, readdir, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { framePlaceSchema } from "../imaging";
@@ -117,6 +117,20 @@ export class Mapping {
     });
   }
 
+  /** Takes instances out of a study, and the study with its last one. */
+  forget(study: string, instances: ReadonlySet<string>): Promise<void> {
+    return this.inTurn(async () => {
+      const path = this.file(study);
+      const left = (await this.lines(study)).filter(
+        (line) => !instances.has("landed" in line ? line.landed : line.instance),
+      );
+      this.held.delete(study);
+      if (left.length === 0) await rm(path, { force: true });
+      else await replaceFile(path, left.map((line) => `${JSON.stringify(line)}\n`).join(""));
+      await syncFolder(this.folder);
+    });
+  }
+
   private inTurn<T>(work: () => Promise<T>): Promise<T> {
     const result = this.last.then(work);
     this.last = result.catch(() => undefined);
@@ -188,6 +202,19 @@ export class Mapping {
     if (!/^2\.25\.[0-9]{1,39}$/.test(study)) throw new Error("A study's pseudonym is none.");
     return join(this.folder, `${study}.jsonl`);
   }
+}
+
+/** Whole or not at all. */
+async function replaceFile(path: string, content: string): Promise<void> {
+  const made = `${path}.new`;
+  const handle = await open(made, "w", 0o600);
+  try {
+    await handle.writeFile(content);
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+  await rename(made, path);
 }
 
 function parseJson(line: string): unknown {

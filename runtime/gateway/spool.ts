@@ -96,6 +96,33 @@ export class Spool {
   }
 }
 
+/** A file of a spool. */
+export interface SpooledFile {
+  readonly path: string;
+  /** What lies beside it and says why it was refused. */
+  readonly beside: readonly string[];
+  /** Not where it was being received when the gateway died. */
+  readonly isWhole: boolean;
+}
+
+/** Every file of a spool that no gateway works in. */
+export async function filesIn(folder: string): Promise<readonly SpooledFile[]> {
+  const found: SpooledFile[] = [];
+  for (const where of [INCOMING, WAITING, REFUSED]) {
+    const names: readonly string[] = await readdir(join(folder, where)).catch((error: NodeJS.ErrnoException) => {
+      if (error.code === "ENOENT") return [];
+      throw error;
+    });
+    for (const name of names) {
+      if (where !== INCOMING && !name.endsWith(ENDING)) continue;
+      const reason = `${name.slice(0, -ENDING.length)}.json`;
+      const beside = where === REFUSED && names.includes(reason) ? [join(folder, where, reason)] : [];
+      found.push({ path: join(folder, where, name), beside, isWhole: where !== INCOMING });
+    }
+  }
+  return found;
+}
+
 const OUT_OF_DISK: Status = { status: STATUS.outOfResources, comment: "The disk of the gateway is full." };
 
 class Reception implements Receiving {

@@ -13,6 +13,7 @@ export {
   MR_CLASSES,
   type NamedUid,
   openDicom,
+  patientIdOf,
   READ_TRANSFER_SYNTAXES,
   readAnsweredFrame,
   readDicomHeader,

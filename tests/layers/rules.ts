@@ -59,7 +59,7 @@ const CONSTRUCTS: Readonly<Record<string, readonly string[]>> = {
   observability: ["security"],
   ...Object.fromEntries(PAIRED.map((name) => [name, ["storage", "network", "warehouse", "observability"]])),
   gateway: ["storage"],
-  erasure: ["storage", "warehouse"],
+  erasure: ["pacs", "storage", "warehouse"],
   // Its function is called as that of ingest is.
   pacs: ["ingest"],
   deliver: ["pacs"],

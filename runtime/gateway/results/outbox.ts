@@ -79,6 +79,15 @@ export class Outbox {
     return { jobs: jobs.sort((a, b) => a.since - b.since || (nameOf(a) < nameOf(b) ? -1 : 1)), damaged };
   }
 
+  /** Paths of everything that is kept of a study's answers. */
+  async of(study: string): Promise<readonly string[]> {
+    const found: string[] = [];
+    for (const folder of [QUEUE, SENT, DEAD, SEEN])
+      for (const name of await readdir(join(this.folder, folder)))
+        if (name.startsWith(`${study}-`) || name === `${study}${ENDING}`) found.push(join(this.folder, folder, name));
+    return found;
+  }
+
   /** Writes down that an attempt failed. */
   async failed(job: Job): Promise<void> {
     await this.write(QUEUE, nameOf(job), { ...job, attempts: job.attempts + 1 });

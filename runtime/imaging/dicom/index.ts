@@ -16,6 +16,7 @@ import { TAG } from "./tags";
 export { framePlaceSchema } from "./frame-place";
 export { type StoredFramePlace, storedPlace } from "./geometry";
 export { type DicomHeader, type NamedUid, readDicomHeader } from "./header";
+export { patientIdOf } from "./header-terms";
 export { type DicomIdentifiers, readDicomIdentifiers } from "./identifiers";
 export { MR_CLASSES } from "./kinds";
 export { isDicom } from "./parse";

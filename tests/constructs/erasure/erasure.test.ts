@@ -68,3 +68,38 @@ test("an environment, which is erased as a whole, cannot have one", () => {
     /"erasers" is given in tier ephemeral/,
   );
 });
+
+describe("of a hospital with stores in the Cloud Healthcare API", () => {
+  const withStores = stackOf(
+    synthesize([{ ...PROD, erasers: [ERASER], pacs: "healthcare-api" }, TEST]).stacks,
+    "st-anna-data",
+  );
+  const grants = withStores
+    .resources()
+    .filter(({ type, path }) => /^google_healthcare_.*_iam_member$/.test(type) && path.includes("/erasure/"));
+
+  test("it may search and delete in both, and do nothing else there", () => {
+    expect(
+      grants.map(({ type, config }) => [type, config.dicom_store_id ?? config.fhir_store_id, config.depends_on]),
+    ).toEqual(
+      (["dicom", "fhir"] as const).map((kind) => [
+        `google_healthcare_${kind}_store_iam_member`,
+        `projects/mri-st-anna/locations/europe-west4/datasets/st-anna-pacs/${kind}Stores/${kind}`,
+        ["google_healthcare_dicom_store.pacs_dicom", "google_healthcare_fhir_store.pacs_fhir"],
+      ]),
+    );
+    const permissions = withStores
+      .resources("google_project_iam_custom_role")
+      .filter(({ path }) => /\/erasure\/(dicom|result)-eraser$/.test(path))
+      .map(({ config }) => config.permissions);
+    expect(permissions).toEqual([
+      ["healthcare.dicomStores.dicomWebDelete", "healthcare.dicomStores.dicomWebRead"],
+      ["healthcare.fhirResources.delete", "healthcare.fhirResources.purge", "healthcare.fhirStores.searchResources"],
+    ]);
+  });
+
+  test("without erasers nobody may delete there", () => {
+    const { stacks: none } = synthesize([{ ...PROD, pacs: "healthcare-api" }, TEST]);
+    expect(stackOf(none, "st-anna-data").text).not.toMatch(/dicomWebDelete|fhirResources\.(delete|purge)/);
+  });
+});

@@ -308,7 +308,7 @@ test(
       };
       const signal = { throwIfAborted } as unknown as AbortSignal;
       const found = await find(workspace, wanted, ids);
-      const options = { mark: await markOf(wanted, ids), dry: false, now: new Date(), signal };
+      const options = { wanted, identities: ids, mark: await markOf(wanted, ids), dry: false, now: new Date(), signal };
       const end = await forget(workspace, found, options).then(
         () => "done",
         (error: Error) => error.message,
