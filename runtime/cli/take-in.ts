@@ -1,8 +1,9 @@
-import { checkInput, type FolderNames, type Input, openInput } from "../intake";
+import { type FolderNames, type Input, openInput } from "../intake";
 import { ConfigurationError, requireAll } from "../platform/config";
 import { BUCKETS } from "../platform/contract";
 import { isWithin, linksIn } from "../platform/places";
-import { makeOutputFolder, outputProblems } from "./command-line";
+import { createProgress } from "../platform/progress";
+import { interruptible, makeOutputFolder, outputProblems } from "./command-line";
 import { claimWorkspace, folderSource, phantomSource, readWorkspaceData, refusal, type Source } from "./workspace-data";
 
 export interface TakeInFlags {
@@ -68,10 +69,16 @@ export async function takeIn(flags: TakeInFlags, ...further: readonly (() => Pro
   return true;
 }
 
-/** Prints what `--check` found. */
+/** Prints what `--check` finds, for which every file is read. */
 export async function printCheck(input: Input): Promise<void> {
-  const lines = await checkInput(input);
-  process.stdout.write(`${[`${input.folder.directory}: looked at, nothing was changed.`, ...lines].join("\n")}\n`);
+  const { checkFolder } = await import("../ingest/index.js");
+  const interruption = interruptible();
+  try {
+    const lines = await checkFolder(input, { progress: createProgress("check"), signal: interruption.signal });
+    process.stdout.write(`${[`${input.folder.directory}: looked at, nothing was changed.`, ...lines].join("\n")}\n`);
+  } finally {
+    interruption.release();
+  }
 }
 
 /** What is wrong with a place for results: it must not lie among a person's originals. At most one sentence. */

@@ -36,6 +36,15 @@ function readable(content: Buffer): Manifest {
   }
 }
 
+/** Landing, as far as one of its objects is looked at. */
+export type LandingStore = Pick<ReadableStore, "stat" | "read" | "createReadStream">;
+
+/** What looking at an object needs from its surroundings, and nothing by which it could change something. */
+export type LookingContext = { readonly landing: LandingStore } & Pick<
+  IngestContext,
+  "identities" | "manifest" | "find" | "isDone" | "text" | "limits" | "bytesKept" | "keepsPages"
+>;
+
 export interface IngestOptions {
   readonly landing: ReadableStore;
   readonly curated: ReadableStore & CreatableStore;
@@ -64,6 +73,8 @@ export class IngestContext {
   readonly text: BurnedInTextCheck | undefined;
   readonly limits: ImageLimits;
   readonly bytesKept: number;
+  /** Whether curated pages are made of what is examined. */
+  readonly keepsPages: boolean = true;
   readonly now: () => Date;
   private opened: Promise<Identities> | undefined;
   private known: { generation: number; manifest: Promise<Manifest> } | undefined;

@@ -32,7 +32,7 @@ import {
 import { referenceOf } from "../platform/names-in-logs";
 import { ChecksumMismatchError, checkObjectName, InvalidObjectNameError, type ObjectInfo } from "../platform/stores";
 import { BurnedInTextError } from "./burned-in-text";
-import type { IngestContext } from "./context";
+import type { IngestContext, LookingContext } from "./context";
 import type { LandingEvent } from "./event";
 
 // Files are worked on side by side; threads within one image would only compete.
@@ -78,7 +78,7 @@ export interface ExaminedPage {
         readonly height: number;
         readonly sha256: string;
         readonly phash: string;
-        /** The curated file; undefined where keeping all pages of the file would take too much memory. */
+        /** The curated file; undefined where none is made, or keeping all pages of the file would take too much memory. */
         readonly png: Buffer | undefined;
       };
 }
@@ -115,7 +115,7 @@ export function identify(source: string, page: number, bytesSha256: string): str
  * Reads, decodes and hashes an object: the expensive part, which writes nothing and may run beside others of its kind.
  * @throws what the stores throw when they cannot be reached: the event is then to be delivered again.
  */
-export async function examine(context: IngestContext, event: LandingEvent): Promise<Examined> {
+export async function examine(context: LookingContext, event: LandingEvent): Promise<Examined> {
   const input = classify(event.name);
   if (input.kind === "manifest" || input.kind === "mask") return { kind: "nothing", why: "side file", event };
   if (await context.isDone(event)) return { kind: "nothing", why: "done", event };
@@ -155,7 +155,7 @@ interface ReadObject {
 /** Of a file that is too large, bytes in which a header is looked for. */
 const FIRST_BYTES = 8 * 2 ** 20;
 
-async function readStored(context: IngestContext, object: ObjectInfo): Promise<ReadObject> {
+async function readStored(context: LookingContext, object: ObjectInfo): Promise<ReadObject> {
   try {
     if (object.size > context.limits.bytes) {
       const { sha256, first } = await twice(() => hashStored(context, object));
@@ -177,7 +177,7 @@ const DAMAGED =
 
 /** What an object is called behind ingest: a DICOM file by its pseudonyms, whatever it was called where it landed. */
 async function callOf(
-  context: IngestContext,
+  context: LookingContext,
   { name }: ObjectInfo,
   { scanned, obstacle, sha256 }: ReadObject,
 ): Promise<{ readonly source: string; readonly landed: string | undefined }> {
@@ -192,7 +192,7 @@ async function callOf(
 }
 
 async function decodePages(
-  context: IngestContext,
+  context: LookingContext,
   bytes: Buffer,
   bytesSha256: string,
   { source: name, identity }: { readonly source: string; readonly identity: string },
@@ -213,8 +213,8 @@ async function decodePages(
     // Text in one frame keeps back all: nothing has been curated yet.
     if (pages.length === 0) context.text?.checkFile(bytes, format);
     await context.text?.checkPage(image, decoded);
-    const png = await encodePng(image);
-    const room = kept + png.length <= context.bytesKept || pages.length === 0;
+    const png = context.keepsPages ? await encodePng(image) : undefined;
+    const room = png && (kept + png.length <= context.bytesKept || pages.length === 0);
     if (room) kept += png.length;
     pages.push({
       ...place,
@@ -286,11 +286,11 @@ async function twice<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
-function readBytes({ landing }: IngestContext, { name, generation }: ObjectInfo): Promise<Buffer> {
+function readBytes({ landing }: LookingContext, { name, generation }: ObjectInfo): Promise<Buffer> {
   return twice(() => landing.read(name, { generation }));
 }
 
-async function hashStored({ landing }: IngestContext, { name, generation }: ObjectInfo) {
+async function hashStored({ landing }: LookingContext, { name, generation }: ObjectInfo) {
   const hash = createHash("sha256");
   const first: Buffer[] = [];
   let kept = 0;
@@ -303,7 +303,7 @@ async function hashStored({ landing }: IngestContext, { name, generation }: Obje
 }
 
 async function gatherFacts(
-  context: IngestContext,
+  context: LookingContext,
   { name, metadata }: ObjectInfo,
   input: InputKind,
   scanned: ScannedHeader | undefined,
@@ -342,7 +342,7 @@ const NO_NAME = "manifest.csv names it by what is no name below the folder of sc
 
 /** The mask that the manifest names, or else the one of the same name. Scans without a tumour have none. */
 async function findMask(
-  { landing }: IngestContext,
+  { landing }: LookingContext,
   name: string,
   label: Label | undefined,
   named: string | undefined,

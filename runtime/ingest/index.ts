@@ -1,3 +1,4 @@
+export { checkFolder } from "./check-folder";
 export { type Committed, commit } from "./commit";
 export { IngestContext, type IngestOptions } from "./context";
 export { ingestContract } from "./contract";

@@ -7,6 +7,7 @@ import { keep } from "./commit";
 import { IngestContext } from "./context";
 import { ingestContract } from "./contract";
 import { examine } from "./examine";
+import { inOrder } from "./in-order";
 
 export interface IngestAllOptions {
   /** Objects looked at side by side. Default 3. */
@@ -16,7 +17,7 @@ export interface IngestAllOptions {
 }
 
 /** Bytes of landed files that may be in memory together; a larger one waits until it is alone. */
-const BYTES_IN_FLIGHT = 192 * 2 ** 20;
+export const BYTES_IN_FLIGHT = 192 * 2 ** 20;
 
 /**
  * Ingests whatever lies in a workspace's landing folder and has no rows yet, with the code that the function runs.
@@ -82,46 +83,4 @@ export async function ingestAll(step: StepContext, options: IngestAllOptions = {
   if (maskless.length === 0) return { ...counts, skipped };
   const notes = [`${maskless.length} scans are without the lesion mask that was meant for them. ${maskless[0]}`];
   return { ...counts, skipped, notes };
-}
-
-/**
- * Runs `work` over items side by side and yields the results in the items' order. At most `concurrency` items and
- * `capacity` of weight are begun and not yet taken. Stops beginning new ones when the signal is aborted.
- */
-async function* inOrder<T, R>(
-  items: readonly T[],
-  work: (item: T) => Promise<R>,
-  options: {
-    readonly concurrency: number;
-    readonly weight: (item: T) => number;
-    readonly capacity: number;
-    readonly signal: AbortSignal;
-  },
-): AsyncGenerator<R> {
-  const begun: { result: Promise<R>; weight: number }[] = [];
-  let load = 0;
-  let next = 0;
-  try {
-    for (;;) {
-      while (next < items.length && begun.length < options.concurrency && !options.signal.aborted) {
-        const item = items[next] as T;
-        const weight = options.weight(item);
-        if (begun.length > 0 && load + weight > options.capacity) break;
-        const result = work(item);
-        // It is awaited in its turn; until then a failure is not one that nobody handles.
-        result.catch(() => {});
-        begun.push({ result, weight });
-        load += weight;
-        next++;
-      }
-      const first = begun[0];
-      if (!first || options.signal.aborted) return;
-      const result = await first.result;
-      yield result;
-      begun.shift();
-      load -= first.weight;
-    }
-  } finally {
-    await Promise.allSettled(begun.map(({ result }) => result));
-  }
 }

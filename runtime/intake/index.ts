@@ -1,5 +1,4 @@
 export type { ReplacementNames } from "../imaging";
-export { checkInput } from "./check-input";
 export { factsOf, type ScanFacts, type ScannedHeader, scannedHeader, scannerOf } from "./facts";
 export {
   type BadLine,
@@ -11,6 +10,7 @@ export {
 } from "./feedback-table";
 export { type Identities, identitiesUnder, openIdentities } from "./identities";
 export { type InputFile, type InputFolder, pickScans, readInputFolder, requireLabelFolders } from "./input-folder";
+export { inputLines } from "./input-lines";
 export { DISCLAIMER, LABEL_FOLDERS, LABELS, type Label } from "./labels";
 export { headerOfFile, type Landing, type LandingPlan, planLanding } from "./landing";
 export {

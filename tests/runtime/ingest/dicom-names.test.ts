@@ -13,10 +13,9 @@ import {
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { deidentify } from "../../../runtime/imaging";
-import { commit, examine, IngestContext, uploadFolder } from "../../../runtime/ingest";
+import { checkFolder, commit, examine, IngestContext, uploadFolder } from "../../../runtime/ingest";
 import { ingestAll } from "../../../runtime/ingest/ingest-all";
 import {
-  checkInput,
   ORIGINAL_NAME,
   openIdentities,
   openInput,
@@ -254,7 +253,10 @@ test("--check counts patients that headers name, and changes nothing", async () 
     "Cancer/c.dcm": slice(3, [[0x0010_0020, "LO", ""]]),
     "manifest.csv": "path,patient_id\nCancer/c.dcm,P3\n",
   });
-  const lines = await checkInput(await openInput(data));
+  const lines = await checkFolder(await openInput(data), {
+    progress: silentProgress,
+    signal: new AbortController().signal,
+  });
   expect(lines).toContainEqual(expect.stringMatching(/^patients known for 2 of 3 images/));
   expect(lines.join("\n")).not.toMatch(/HOSP|DOE/);
 });
