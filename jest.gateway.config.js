@@ -1,4 +1,4 @@
-/** The gateway with senders of DCMTK: npm run verify:gateway. */
+/** The gateway with senders and a receiver of DCMTK: npm run verify:gateway. */
 const shared = require("./jest.config.js");
 
 /** @type {import('jest').Config} */

@@ -1,10 +1,10 @@
 import { type ChildProcessByStdio, spawn } from "node:child_process";
 import { once } from "node:events";
 import { lstatSync, readdirSync, statSync } from "node:fs";
-import { readFile } from "node:fs/promises";
+import { open, readFile } from "node:fs/promises";
 import { endianness } from "node:os";
 import type { Writable } from "node:stream";
-import { DEFAULT_LIMITS, decodeScan, RejectedImage } from "../runtime/imaging";
+import { DEFAULT_LIMITS, decodeScan, type ImageFormat, RejectedImage, sniffFormat } from "../runtime/imaging";
 import { ConfigurationError } from "../runtime/platform/config";
 import { createProgress } from "../runtime/platform/progress";
 import { EXIT } from "./command";
@@ -65,6 +65,13 @@ export class PythonJudge {
   }
 }
 
+/** What a command ends with that found nothing to compare: nothing was shown then. */
+export function unlessNothing(code: number, compared: number, files: number, data: string, noun: string): number {
+  if (compared > 0 || code !== EXIT.done) return code;
+  process.stderr.write(`None of the ${files} files below ${data} is ${noun}, so nothing was compared.\n`);
+  return EXIT.failed;
+}
+
 /** The bytes of samples, little-endian. */
 export function littleEndian({ buffer, byteOffset, byteLength, BYTES_PER_ELEMENT }: NumberArray): Buffer {
   const bytes = Buffer.from(buffer, byteOffset, byteLength);
@@ -101,6 +108,20 @@ function filesBelow(folder: string, below = ""): string[] {
 
 export function inFolder(folder: string, path: string): Buffer {
   return Buffer.concat([Buffer.from(`${folder}/`), Buffer.from(path, NAMES)]);
+}
+
+/** Enough to tell what a file is, bytes. */
+const FIRST_BYTES = 1024;
+
+/** What a file of a folder is, by its first bytes. */
+export async function formatOf(data: string, path: string): Promise<ImageFormat | undefined> {
+  const file = await open(inFolder(data, path), "r");
+  try {
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(FIRST_BYTES), 0, FIRST_BYTES, 0);
+    return sniffFormat(buffer.subarray(0, bytesRead)).format;
+  } finally {
+    await file.close();
+  }
 }
 
 /** A picture of any size is compared; ingest takes none that is smaller than its limit. */

@@ -4,7 +4,15 @@ import { join } from "node:path";
 import { repositoryRoot } from "../constructs/core/repository";
 import { DEFAULT_LIMITS, decodeScan, openDicom, RejectedImage, sniffFormat } from "../runtime/imaging";
 import { ifMain, runTool, tool } from "./command";
-import { filesOfFolder, inFolder, littleEndian, PythonJudge, sentenceOf } from "./python-judge";
+import {
+  filesOfFolder,
+  formatOf,
+  inFolder,
+  littleEndian,
+  PythonJudge,
+  sentenceOf,
+  unlessNothing,
+} from "./python-judge";
 
 /** What compares, and prints what it found. */
 const COMPARISON = join(repositoryRoot(), "scripts", "verify-dicom.py");
@@ -38,17 +46,25 @@ export function verifyDicom(args: readonly string[]): Promise<number> {
     .addHelpText(
       "after",
       "\nExits with 1 if a pixel differs (of lossy JPEG: by more than 1), or if a file that pydicom reads was refused for another\n" +
-        "reason than its transfer syntax. Files of every modality are compared; which ingest takes is said beside.",
+        "reason than its transfer syntax, and if no file is DICOM. Files of every modality are compared; which ingest takes is said beside.",
     );
   return runTool(
     program,
-    () => {
+    async () => {
       const { data, python, list } = program.opts<{ data: string; python: string; list?: true }>();
       const files = filesOfFolder(data);
       const options = [COMPARISON, data, ...(list ? ["--list"] : [])];
-      return PythonJudge.run(python, options, { files, peer: "pydicom", noun: "files" }, (path, judge) =>
-        tellOfFile(data, path, judge),
+      let compared = 0;
+      const code = await PythonJudge.run(
+        python,
+        options,
+        { files, peer: "pydicom", noun: "files" },
+        async (path, judge) => {
+          if ((await formatOf(data, path)) === "dicom") compared++;
+          await tellOfFile(data, path, judge);
+        },
       );
+      return unlessNothing(code, compared, files.length, data, "DICOM");
     },
     args,
   );

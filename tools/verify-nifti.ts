@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { repositoryRoot } from "../constructs/core/repository";
 import { ifMain, runTool, tool } from "./command";
-import { filesOfFolder, PythonJudge, tellOfPages } from "./python-judge";
+import { filesOfFolder, formatOf, PythonJudge, tellOfPages, unlessNothing } from "./python-judge";
 
 /** What compares, and prints what it found. */
 const COMPARISON = join(repositoryRoot(), "scripts", "verify-nifti.py");
@@ -20,17 +20,25 @@ export function verifyNifti(args: readonly string[]): Promise<number> {
     .addHelpText(
       "after",
       "\nExits with 1 if a slice differs (by more than 1 where it was scaled), lies elsewhere, is missing, or if a grey volume that\n" +
-        "nibabel reads was refused for another reason than a limit.",
+        "nibabel reads was refused for another reason than a limit; and if no file is NIfTI.",
     );
   return runTool(
     program,
-    () => {
+    async () => {
       const { data, python, list } = program.opts<{ data: string; python: string; list?: true }>();
       const options = [COMPARISON, data, ...(list ? ["--list"] : [])];
       const files = filesOfFolder(data);
-      return PythonJudge.run(python, options, { files, peer: "nibabel", noun: "volumes" }, (path, judge) =>
-        tellOfPages(data, path, judge),
+      let compared = 0;
+      const code = await PythonJudge.run(
+        python,
+        options,
+        { files, peer: "nibabel", noun: "volumes" },
+        async (path, judge) => {
+          if ((await formatOf(data, path)) === "nifti") compared++;
+          await tellOfPages(data, path, judge);
+        },
       );
+      return unlessNothing(code, compared, files.length, data, "NIfTI");
     },
     args,
   );

@@ -99,7 +99,9 @@ export class HealthcareServer {
       return say(at >= 0 ? 200 : 404, {});
     }
     const level = /(studies|series|instances)$/.exec(path)?.[1];
-    const key = ({ studies: "study", series: "series", instances: "instance" } as const)[level as "studies"];
+    const key = ({ studies: "study", series: "series", instances: "instance" } as const)[
+      level as "studies" | "series" | "instances"
+    ];
     const asked = query.get("PatientID");
     const pattern = asked
       ?.replace(/[.+^${}()|[\]\\]/g, "\\$&")

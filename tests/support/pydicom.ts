@@ -27,11 +27,11 @@ export function pydicomTestFiles(): string {
 }
 
 /** The command as a person runs it. */
-export function runVerifyDicom(...args: string[]): { status: number | null; stdout: string } {
+export function runVerifyDicom(...args: string[]): { status: number | null; stdout: string; stderr: string } {
   const command = [join(ROOT, "dist", "tools", "verify-dicom.js"), "--python", pydicomPython(), ...args];
   const { status, stdout, stderr } = spawnSync(process.execPath, command, { encoding: "utf8", maxBuffer: 2 ** 28 });
   if (status !== 0 && status !== 1) throw new Error(`verify:dicom ended with ${status}: ${stderr}`);
-  return { status, stdout };
+  return { status, stdout, stderr };
 }
 
 /** Lines below a heading of what it printed, without their dashes. */

@@ -21,9 +21,9 @@ export abstract class RawSocket<Answer> {
     socket.on("close", end);
   }
 
-  protected static connect(port: number, host: string): Promise<Socket> {
+  protected static connect(port: number, host: string, localAddress?: string): Promise<Socket> {
     return new Promise((resolve, reject) => {
-      const socket = connect(port, host);
+      const socket = connect({ port, host, ...(localAddress === undefined ? {} : { localAddress }) });
       socket.once("error", reject);
       socket.once("connect", () => {
         socket.off("error", reject);

@@ -135,6 +135,17 @@ async function encodeHtj2k(slice: Uint16Array, height: number, width: number): P
   return Buffer.from(encoder.getEncodedBuffer());
 }
 
+test("a folder without DICOM shows nothing, and is said to", () => {
+  const data = join(folder, "without");
+  mkdirSync(data);
+  for (const name of ["a.txt", "b.png"]) writeFileSync(join(data, name), "no DICOM");
+  const { status, stderr } = runVerifyDicom("--data", data);
+  expect([status, stderr]).toEqual([
+    1,
+    expect.stringContaining(`None of the 2 files below ${data} is DICOM, so nothing was compared.`),
+  ]);
+});
+
 test("the judge finds one sample that differs, a wrong refusal, and a file of which nothing is told", () => {
   const data = join(folder, "judged");
   mkdirSync(data);

@@ -128,6 +128,41 @@ describe("the command", () => {
     expect([status, stderr]).toEqual([2, expect.stringContaining(part)]);
   });
 
+  test("two processes never work in one spool, however they come; one that was killed keeps nobody out", async () => {
+    const args = ["--aet", "GATEWAY", "--port", "0", "--out", join(folder, "ws")];
+    const spool = join(folder, "ws", "gateway");
+    const begin = () => {
+      const child = spawn(process.execPath, [MAIN, "gateway", ...args], { stdio: ["ignore", "pipe", "pipe"] });
+      children.push(child);
+      let told = "";
+      child.stderr.on("data", (chunk) => {
+        told += String(chunk);
+      });
+      return new Promise<{ child: ChildProcess; status: number | null | "listens"; told: () => string }>((resolve) => {
+        createInterface({ input: child.stdout }).once("line", () =>
+          resolve({ child, status: "listens", told: () => told }),
+        );
+        child.once("close", (status) => resolve({ child, status, told: () => told }));
+      });
+    };
+    // At once: one stays.
+    const both = await Promise.all([begin(), begin()]);
+    const working = both.filter(({ status }) => status === "listens");
+    expect(working).toHaveLength(1);
+    const out = both.find(({ status }) => status !== "listens");
+    expect([out?.status, out?.told()]).toEqual([2, expect.stringMatching(/process \d+ works in .* already/)]);
+    const [first] = working as [(typeof working)[number]];
+    const second = await begin();
+    expect([second.status, second.told()]).toEqual([2, expect.stringContaining(`process ${first.child.pid} works in`)]);
+    expect(readdirSync(spool).filter((name) => name.startsWith("lock-"))).toHaveLength(1);
+    await stopProcess(first.child);
+    const next = await begin();
+    expect(next.status).toBe("listens");
+    expect(readdirSync(spool).filter((name) => name.startsWith("lock-"))).toEqual([
+      expect.stringMatching(new RegExp(`^lock-${next.child.pid}-`)),
+    ]);
+  });
+
   test("TLS: who shows a certificate of the authority is let in, and nobody else", async () => {
     const certificates = new Certificates(folder);
     for (const authority of ["ca", "elsewhere"]) certificates.makeAuthority(authority);

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { chmodSync, mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pino } from "pino";
@@ -130,6 +130,60 @@ describe("associations", () => {
     await (first as RawPeer).send(pdu(5, Buffer.alloc(4)));
     await (first as RawPeer).closed();
     await expectAlive();
+  });
+});
+
+describe("what one address may have", () => {
+  const TOO_MANY = { type: 3, body: Buffer.from([0, 2, 3, 2]) };
+
+  /** From another of this machine's own addresses: all of 127.0.0.0/8 are. */
+  async function from(address: string): Promise<RawPeer> {
+    const peer = await RawPeer.open((gateway as Gateway).port, address);
+    peers.push(peer);
+    await peer.send(associateRequest());
+    return peer;
+  }
+
+  test("one that has its share is refused, another is let in, and what ended makes room", async () => {
+    await start({ associations: 16, associationsOfOne: 2 });
+    const own = [await from("127.0.0.1"), await from("127.0.0.1")];
+    for (const peer of own) expect((await peer.answer())?.type).toBe(2);
+    expect(await (await from("127.0.0.1")).lastWord()).toEqual(TOO_MANY);
+    const others = [await from("127.0.0.2"), await from("127.0.0.2")];
+    for (const peer of others) expect((await peer.answer())?.type).toBe(2);
+    expect(await (await from("127.0.0.2")).lastWord()).toEqual(TOO_MANY);
+    // One that is broken off, and one that is released.
+    own[0]?.leave();
+    await others[0]?.send(pdu(5, Buffer.alloc(4)));
+    await others[0]?.closed();
+    for (const address of ["127.0.0.1", "127.0.0.2"]) {
+      let type: number | undefined;
+      while (type !== 2) {
+        const peer = await from(address);
+        type = (await peer.answer())?.type;
+        if (type !== 2) await peer.closed();
+      }
+      expect(await (await from(address)).lastWord()).toEqual(TOO_MANY);
+    }
+  });
+
+  test("all addresses together have no more than there is", async () => {
+    await start({ associations: 3, associationsOfOne: 2 });
+    for (const address of ["127.0.0.1", "127.0.0.2", "127.0.0.3"])
+      expect((await (await from(address)).answer())?.type).toBe(2);
+    expect(await (await from("127.0.0.4")).lastWord()).toEqual(TOO_MANY);
+  });
+});
+
+describe("the folder", () => {
+  test("is this user's alone, with all that lies in it, and becomes it where it was open", async () => {
+    chmodSync(folder, 0o755);
+    await start();
+    const mode = (...names: string[]) => (statSync(join(folder, ...names)).mode & 0o777).toString(8);
+    const made = ["spool", "spool/incoming", "spool/waiting", "spool/refused", "mapping"];
+    expect([mode(), ...made.map((name) => mode(name))]).toEqual(Array.from({ length: 6 }, () => "700"));
+    const lock = readdirSync(folder).find((name) => name.startsWith("lock-")) as string;
+    expect(mode(lock)).toBe("600");
   });
 });
 

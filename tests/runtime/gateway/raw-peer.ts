@@ -7,8 +7,9 @@ export interface Unit {
 
 /** DICOM's upper layer, by hand. */
 export class RawPeer extends RawSocket<Unit> {
-  static async open(port: number): Promise<RawPeer> {
-    return new RawPeer(await RawSocket.connect(port, "127.0.0.1"));
+  /** @param from an address of this machine's own */
+  static async open(port: number, from?: string): Promise<RawPeer> {
+    return new RawPeer(await RawSocket.connect(port, "127.0.0.1", from));
   }
 
   /** The first thing that the server says before it closes. */

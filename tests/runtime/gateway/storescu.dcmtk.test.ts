@@ -5,7 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { stopProcess } from "../../support/processes";
 import { survive } from "./ordeal";
 
-const INSTALL = "DCMTK's storescu is not there. On Debian and Ubuntu: sudo apt-get install dcmtk";
+const INSTALL = "DCMTK's storescu is not there. Bring it: node scripts/setup-dcmtk.js";
 /** Instances of one association: what was not confirmed is sent again with those that were. */
 const BATCH = 10;
 

@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { constants, deflateRawSync, gzipSync } from "node:zlib";
@@ -56,6 +56,19 @@ test("volumes of every type, order, version, orientation, scale and window are c
     expect(refused).toEqual(["blank.nii.gz", "colours.nii", "complex.nii"]);
     // 40 of types, 96 that are turned, and the rest.
     expect(entriesBelow(stdout, "volumes with all their slices")).toHaveLength(167);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
+test("a folder without NIfTI shows nothing, and is said to", () => {
+  const folder = mkdtempSync(join(tmpdir(), "no-nifti-"));
+  try {
+    writeFileSync(join(folder, "a.txt"), "no volume");
+    const tool = join(ROOT, "dist", "tools", "verify-nifti.js");
+    const command = [tool, "--python", PYTHON, "--data", folder];
+    const { status, stderr } = spawnSync(process.execPath, command, { encoding: "utf8" });
+    expect([status, stderr]).toEqual([1, expect.stringMatching(/None of the 1 files below .* is NIfTI, so nothing/)]);
   } finally {
     rmSync(folder, { recursive: true });
   }
