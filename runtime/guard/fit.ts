@@ -44,11 +44,13 @@ export interface FittedGuard {
   readonly parameters: GuardParameters;
   readonly threshold: number;
   /** The limit for what fits only when it is turned. */
-  readonly turned: number;
+  readonly turned?: number;
+  /** By what it tells CT. */
+  readonly skull?: string;
   /** Scans that it was fitted to. */
   readonly scans: number;
   /** Scans that it was not fitted to, because they show the skull of a CT: it will refuse the like. */
-  readonly ct: number;
+  readonly ct?: number;
   /** Share of all, CT included, that it refuses as they lie, each judged with the group it belongs to left out. */
   readonly falseAlarms: number;
 }
@@ -100,6 +102,7 @@ export async function fitGuard(
     parameters: total.parameters(mean, scale),
     threshold,
     turned: conformalQuantile(distances, 1 - GUARD_FIT.turnedFalseAlarms),
+    skull: SKULL.id,
     scans: scans.length,
     ct,
     falseAlarms: (ct + distances.filter((distance) => distance > threshold).length) / given.length,

@@ -26,16 +26,18 @@ const PARAMETERS = {
   brain: 0.6,
   /** The shell is as wide as it is brighter than this share of its brightest. */
   plateau: 0.75,
+  /** Bone is brighter than brain: brain reaches at most this share of it. */
+  contrast: 0.8,
   /** How far inside the shell's inner edge a gap is sought, share of the radius. */
   gap: 0.14,
   /** A ray that meets a shell of bone: at least so bright, so thick (share of the radius), without a darker gap (of brain). */
   shell: { peak: 0.85, thickness: 0.035, floor: 0.6 },
   thinnest: 0.005,
   /** Logistic regression on the three numbers of {@link describeSkull}; docs/model-evaluation.md says to what it was fitted. */
-  mean: [0.7253, -3.4745, 0.0978],
-  scale: [0.1341, 0.4567, 0.1978],
-  weights: [3.595, 0.842, 1.063],
-  bias: -10.546,
+  mean: [0.7068, -3.529, 0.0949],
+  scale: [0.175, 0.5292, 0.197],
+  weights: [3.97, 0.907, 1.097],
+  bias: -10.185,
 } as const;
 
 /** The rule that a guard tells CT by; one that was fitted beside another rule judges nothing. */
@@ -72,6 +74,11 @@ export function describeSkull(grey: Uint8Array): readonly [peak: number, thickne
   });
   const usual = Math.max(1, quantile(brain, 0.5));
   const found = rays.map(({ ray, radius }) => shellOf(ray, radius, white, usual));
+  const brightest = quantile(
+    found.map((one) => one.peak),
+    0.5,
+  );
+  if (usual > PARAMETERS.contrast * brightest * white) return NO_SKULL;
   const { peak, thickness, floor } = PARAMETERS.shell;
   const shells = found.filter((one) => one.peak > peak && one.thickness > thickness && one.floor > floor);
   const thin = quantile(
@@ -87,6 +94,9 @@ export function describeSkull(grey: Uint8Array): readonly [peak: number, thickne
     shells.length / RAYS,
   ];
 }
+
+/** What is as bright inside as outside has no skull: a brain that was cut out of its head. */
+const NO_SKULL = [0, Math.log(PARAMETERS.thinnest), 0] as const;
 
 interface Shell {
   readonly peak: number;

@@ -1,5 +1,5 @@
 import type { LayersModel } from "@tensorflow/tfjs-layers";
-import { DESCRIPTOR, type FittedGuard, SKULL, serializeGuard } from "../guard";
+import { DESCRIPTOR, type FittedGuard, serializeGuard } from "../guard";
 import {
   GUARD_FILE,
   METADATA_FILE,
@@ -85,5 +85,5 @@ export async function modelFileContents(
 }
 
 function describeGuard({ parameters: _, ...measured }: FittedGuard): NonNullable<ModelMetadata["guard"]> {
-  return { descriptor: DESCRIPTOR.id, skull: SKULL.id, ...measured };
+  return { descriptor: DESCRIPTOR.id, ...measured };
 }

@@ -124,4 +124,46 @@ export const NOT_BRAINS: Readonly<Record<string, (seed: number) => Uint8Array | 
   chest,
 };
 
+/**
+ * A head in a CT scanner, in Hounsfield units (air -1000, fat -80, muscle 40, bone from 700, brain 30 to 40, liquor 8,
+ * blood 65) through a brain window of 70 to 180 units.
+ */
+export function ctHead(seed: number, size = 160): Uint8Array {
+  const random = uniform(seed);
+  const noise = normal(random);
+  const [radiusX, radiusY] = [(0.34 + 0.06 * random()) * size, (0.41 + 0.05 * random()) * size];
+  const bone = (0.06 + 0.05 * random()) * radiusX;
+  const scalp = (0.02 + 0.05 * random()) * radiusX;
+  const [width, level] = [70 + 110 * random(), 35 + 15 * random()];
+  const [ventricle, tilt] = [0.1 + 0.08 * random(), 0.5 * (random() - 0.5)];
+  const bleeding =
+    random() < 0.4 ? { x: 0.4 * (random() - 0.5), y: 0.6 * (random() - 0.5), r: 0.1 + 0.1 * random() } : null;
+  const units = (column: number, row: number): number => {
+    const [across, down] = [column - size / 2, row - size / 2];
+    const x = across * Math.cos(tilt) + down * Math.sin(tilt);
+    const y = down * Math.cos(tilt) - across * Math.sin(tilt);
+    // How far outside the outer edge of the bone, pixels.
+    const r = Math.hypot(x / radiusX, y / radiusY);
+    const outside = (r - 1) * radiusX;
+    if (outside > scalp) return -1000;
+    if (outside > 0.4 * scalp) return -80;
+    if (outside > 0) return 40;
+    if (outside > -bone) return 900;
+    const [u, v] = [x / radiusX, y / radiusY];
+    if (Math.hypot((Math.abs(u) - 0.13) / ventricle, v / 0.3) < 1) return 8;
+    if (bleeding && Math.hypot(u - bleeding.x, v - bleeding.y) < bleeding.r) return 65;
+    return (r < 0.75 ? 30 : 38) + 3 * noise();
+  };
+  return Uint8Array.from({ length: size * size }, (_, at) => {
+    const value = (units(at % size, Math.floor(at / size)) - level) / width + 0.5;
+    return Math.round(255 * Math.min(1, Math.max(0, value)));
+  });
+}
+
+/** A square picture turned clockwise by 90 degrees. */
+export function turned(grey: Uint8Array): Uint8Array {
+  const side = Math.sqrt(grey.length);
+  return Uint8Array.from(grey, (_, at) => grey[(side - 1 - (at % side)) * side + Math.floor(at / side)] as number);
+}
+
 export const seedOf = (kind: string, i: number): number => mixSeed(kind.length, kind.charCodeAt(0), i);

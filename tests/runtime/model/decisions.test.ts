@@ -5,7 +5,7 @@ import { parse } from "csv-parse/sync";
 import pino from "pino";
 import sharp from "sharp";
 import { type Evaluation, evaluateFolder } from "../../../runtime/evaluate";
-import type { FittedGuard } from "../../../runtime/guard";
+import { type FittedGuard, SKULL } from "../../../runtime/guard";
 import { DESCRIPTOR_SIZE, describePicture } from "../../../runtime/guard/descriptor";
 import { applyRecipeGrey } from "../../../runtime/imaging";
 import { type Classifier, loadClassifier, scoreScan } from "../../../runtime/model";
@@ -23,7 +23,7 @@ const FAINT = { x: 120, y: 90, radius: 10 };
 let folder: string;
 let noise: Buffer;
 
-/** Takes what looks like one drawn head, more or less. */
+/** Takes what looks like one drawn head, more or less; as guards from before CT was refused, which these heads look like. */
 function headGuard(): FittedGuard {
   const pixels = new Uint8Array(headPixels(240, 200));
   const mean = describePicture(applyRecipeGrey({ width: 240, height: 200, depth: 8, pixels }).grey);
@@ -118,6 +118,21 @@ describe("a model that calibrates, refers and refuses", () => {
       metadata.replace(/"descriptor": "[^"]+"/, '"descriptor": "d0-1"'),
     );
     await expect(loadClassifier(directory)).rejects.toMatchObject({ code: "other-recipe" });
+    await writeFile(join(directory, "metadata.json"), metadata.replace('"guard": {', '"guard": {"skull": "s0-1",'));
+    await expect(loadClassifier(directory)).rejects.toMatchObject({
+      code: "other-recipe",
+      message: expect.stringContaining("tells CT by the rule s0-1"),
+    });
+    await writeFile(
+      join(directory, "metadata.json"),
+      metadata.replace('"guard": {', `"guard": {"skull": "${SKULL.id}",`),
+    );
+    await withModel("careful", (model) =>
+      expect(headPng(240, 200, SPOT).then((head) => scoreScan(head, model))).rejects.toMatchObject({
+        code: "not-a-brain-scan",
+        message: expect.stringContaining("shell of bone"),
+      }),
+    );
     await writeFile(join(directory, "metadata.json"), metadata);
   });
 
@@ -174,8 +189,14 @@ describe("a model that calibrates, refers and refuses", () => {
     expect(card).toMatch(/not for diagnostic use/i);
     expect(card).toMatch(/a probe that sees only the border: AUC/);
     expect(card).toMatch(/it refers to a person/);
-    expect(card).toMatch(/Of 6 tumours it refuses 1; were those counted as missed/);
-    expect(report).toMatch(/Sensitivity behind the guard.*the 1 of 6 tumours that the input guard refuses/);
+    expect(evaluation.headline).toEqual({
+      ...{ sensitivity: tumours?.found, withoutGuard: recall },
+      ...{ tumours: 6, refused: 1 },
+    });
+    expect(card).toMatch(/Of 6 tumours it refuses 1; with those counted as missed, sensitivity is 0\.833/);
+    // The headline stands first, and the figure without it right below.
+    expect(report).toMatch(/<dt>Sensitivity \(recall\)<\/dt><dd class="value">0\.833/);
+    expect(report).toMatch(/Sensitivity, refused ones missed.*the 1 of 6 tumours that the input guard refuses/);
     expect(card).not.toMatch(/undefined|NaN|null/);
     for (const title of ["From probability to decision", "Input guard", "Shortcut audit", "False alarms", "Missed"]) {
       expect(report).toContain(title);
