@@ -179,6 +179,8 @@ export interface Hospital
     readonly maxInstances: number;
     /** Days that the pixels of an answer are kept. */
     readonly keepDays: number;
+    /** Share of Cancer among the scans that are sent, where it is stated. */
+    readonly prevalence: number | undefined;
     readonly callers: NamedCallers;
     /** How people reach the page; without it, there is no load balancer. */
     readonly publicAccess: PublicAccess | undefined;
@@ -277,6 +279,7 @@ function withDefaults(line: Line, context: HospitalContext): Hospital {
     serve: {
       maxInstances: fill(serveLine, tier, line.serve).maxInstances,
       keepDays: fill(serveLine, tier, line.serve).keepDays,
+      prevalence: line.serve?.prevalence,
       callers: namedCallers(line.serve),
       publicAccess: publicAccess(line.serve),
     },

@@ -191,6 +191,7 @@ export class HospitalAppStack extends BaseStack {
           PSEUDONYM_KEY: keys.pseudonym.uri,
           LOG_LEVEL: logLevel,
           KEEP_DAYS: String(hospital.serve.keepDays),
+          ...(hospital.serve.prevalence === undefined ? {} : { PREVALENCE: String(hospital.serve.prevalence) }),
         },
       });
 

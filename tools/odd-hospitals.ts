@@ -90,6 +90,7 @@ export const ODD_HOSPITALS: readonly HospitalLine[] = [
       clinicians: ["user:a@example.org", "serviceAccount:gateway@example-door.iam.gserviceaccount.com"],
       admins: ["user:A.Head+mri@example.org"],
       keepDays: 7,
+      prevalence: 0.04,
       allowedRanges: ["198.51.100.0/24", "203.0.113.128/25"],
     },
   },

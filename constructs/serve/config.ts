@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { PREVALENCE, PREVALENCE_FORM } from "../../runtime/platform/prevalence";
 import { linePart } from "../core/hospital-line";
 import { parseRange } from "../core/ip-range";
 import type { NamedCallers } from "./callers";
@@ -49,6 +50,7 @@ export const serveLine = linePart({
       .optional()
       .describe("a list of at most 10 ranges, such as 198.51.100.0/24"),
     keepDays: z.int().min(1).max(3650).optional().describe("a whole number of days from 1 to 3650"),
+    prevalence: z.number().min(PREVALENCE.least).max(PREVALENCE.most).optional().describe(PREVALENCE_FORM),
   }),
   purpose: {
     maxInstances: "Most instances of the service at a time: the limit on what a flood of requests can cost.",
@@ -62,6 +64,8 @@ export const serveLine = linePart({
     allowedRanges: "From where requests may come at all. Only with `domain`; without it from everywhere, signed in.",
     keepDays:
       "Days that the pixels and the map of an answer are kept, by which it can be shown and given again; then they are deleted.",
+    prevalence:
+      "Share of Cancer among the scans that are sent. Answers are restated for it beside what the model says, and decided as before.",
   },
   defaults: {
     prod: { maxInstances: 10, keepDays: 30 },

@@ -1,6 +1,7 @@
 import { InvalidArgumentError, Option } from "commander";
 import { parseLabels } from "../intake";
 import { LOOPBACK } from "../platform/port";
+import { PREVALENCE_FORM, parsePrevalence } from "../platform/prevalence";
 import { DEFAULT_WORKSPACE } from "../platform/workspace";
 import { BACKENDS } from "../tensorflow/backend-names";
 import { portNumber, wholeNumber } from "./command-line";
@@ -28,6 +29,18 @@ export const keepDays = () =>
   new Option("--keep-days <n>", "days that pixels and maps of answers are kept (30)")
     .argParser(wholeNumber(1))
     .env("KEEP_DAYS");
+
+export const prevalence = () =>
+  new Option(
+    "--prevalence <share>",
+    "share of Cancer among the scans that are sent, such as 0.05; answers are restated for it and decided as before",
+  )
+    .argParser((text) => {
+      const share = parsePrevalence(text);
+      if (share === undefined) throw new InvalidArgumentError(`It must be ${PREVALENCE_FORM}.`);
+      return share;
+    })
+    .env("PREVALENCE");
 
 export const labels = () =>
   new Option("--labels <pairs>", "what folders of other names hold: yes=Cancer,no=Non-Cancer").argParser((text) => {

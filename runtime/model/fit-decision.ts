@@ -35,7 +35,7 @@ export function fitDecision(
   probabilities: Float32Array,
   labels: Uint8Array,
   groups: readonly string[],
-): Pick<ModelMetadata, "threshold" | "temperature" | "offset" | "uncertain" | "operatingPoints"> & {
+): Pick<ModelMetadata, "threshold" | "temperature" | "offset" | "prevalence" | "uncertain" | "operatingPoints"> & {
   readonly calibration: CalibrationCheck;
 } {
   const { calibration, check } = chooseCalibration(probabilities, labels, groups);
@@ -44,10 +44,12 @@ export function fitDecision(
   const threshold = costThreshold(labels);
   const uncertain = chooseBand(calibrated, labels, threshold);
   const points = fitOperatingPoints(calibrated, labels);
+  const prevalence = labels.filter((label) => label === 1).length / labels.length;
   return {
     threshold,
     ...calibration,
     calibration: check,
+    ...(prevalence > 0 && prevalence < 1 ? { prevalence } : {}),
     ...(uncertain ? { uncertain } : {}),
     ...(points.length > 0 ? { operatingPoints: points } : {}),
   };

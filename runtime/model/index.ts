@@ -45,6 +45,11 @@ export {
   parityProblem,
   TOLERANCE,
 } from "./parity";
+export {
+  type AssumedPrevalence,
+  assumedPrevalence,
+  restate,
+} from "./prevalence";
 export { type ScoredScan, type ScoreOptions, scanId, scoreScan } from "./score";
 export { type FileResult, scoreFolder } from "./score-folder";
 export { chooseBand, keptBy, type UncertainBand } from "./selective";

@@ -24,6 +24,11 @@ export const modelMetadataSchema = z.object({
   /** What is then added to the log odds: fitted with the temperature. Absent: 0. */
   offset: z.number().optional(),
   /**
+   * Share of Cancer among the validation images, to which calibration and threshold were fitted: what its probabilities
+   * assume. Absent in older models, and where a class is missing.
+   */
+  prevalence: z.number().gt(0).lt(1).optional(),
+  /**
    * Whether temperature and offset were fitted, or stay 1 and 0 because they did not help: the calibration error of the
    * validation images as the network answers, and with each fold of their groups calibrated by the other folds; null where
    * nothing could be held out. Absent in models from before this was asked.

@@ -4,7 +4,7 @@ import { leafOfRow, newSalt } from "../audit";
 import { peakInOriginal } from "../explain";
 import type { ImageLimits } from "../imaging";
 import { DISCLAIMER, type Identities } from "../intake";
-import type { ScoredScan, Verdict } from "../model";
+import { assumedPrevalence, type ScoredScan, type Verdict } from "../model";
 import type { Logger } from "../platform/logging";
 import type { Warehouse } from "../platform/warehouse";
 import type { Audit, Caller } from "./identity";
@@ -36,6 +36,8 @@ export interface AnsweringDependencies {
   readonly metrics: ReturnType<typeof createMetrics>;
   readonly log: Logger | FastifyBaseLogger;
   readonly limits: Pick<ImageLimits, "bytes" | "pages" | "pixels" | "totalPixels">;
+  /** Share of Cancer among the hospital's scans, where it is stated: answers are restated for it, and decided as before. */
+  readonly prevalence: number | undefined;
   /** Seconds from the end of the upload: an answer is given within them or not at all. */
   readonly deadlineSeconds: number;
 }
@@ -105,7 +107,7 @@ async function keep(
   { scorer, verdict, scored, begun }: Work,
   signal: AbortSignal,
 ): Promise<Prediction> {
-  const { answers, pictures, history, accessions, warehouse, audit, log, limits } = dependencies;
+  const { answers, pictures, history, accessions, warehouse, audit, log, limits, prevalence } = dependencies;
   const { metadata } = scorer;
   const { id, geometry, probability, label, decision, map, features } = scored;
   const at = new Date();
@@ -131,6 +133,7 @@ async function keep(
     request,
     verdict,
     at,
+    prevalence,
     keptUntil: answers.keptUntil(at),
     leaf: leafOfRow("predictions", row),
     hasStudy: study !== undefined,
@@ -213,6 +216,8 @@ interface Given {
   readonly verdict: Verdict;
   readonly at: Date;
   readonly keptUntil: Date;
+  /** Share of Cancer that the hospital states. */
+  readonly prevalence: number | undefined;
   /** Of the bytes that were sent. */
   readonly fileSha256: string;
   /** Whether it is kept of what study the scan is. */
@@ -229,7 +234,7 @@ export function predictionOf(
   { metadata, digest }: Pick<Scorer, "metadata" | "digest">,
   scored: Omit<ScoredScan, "format" | "pixels" | "features">,
   pages: readonly KeptPage[],
-  { request, verdict, at, keptUntil, fileSha256, hasStudy, leaf }: Given,
+  { request, verdict, at, keptUntil, prevalence, fileSha256, hasStudy, leaf }: Given,
 ): Prediction {
   const { id, image, geometry, probability, label, decision, map } = scored;
   const sizes = new Map(pages.map((page) => [page.page, page]));
@@ -247,6 +252,7 @@ export function predictionOf(
     decision,
     uncertain: metadata.uncertain ? { low: metadata.uncertain.low, high: metadata.uncertain.high } : null,
     threshold: metadata.threshold,
+    prevalence: assumedPrevalence(probability, metadata, prevalence),
     overlay,
     original,
     disclaimer: DISCLAIMER,

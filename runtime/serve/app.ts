@@ -88,6 +88,8 @@ export interface ServerDependencies {
   readonly deadlineSeconds?: number;
   /** Days that pixels and maps of answers are kept. @default 30 */
   readonly keepDays?: number;
+  /** Share of Cancer among the scans that are sent. @default not stated */
+  readonly prevalence?: number;
   /** Open connections before the oldest that waits for no answer makes room. @default 1000 */
   readonly maxConnections?: number;
   /** Seconds that a client may need for the head of a request, or be silent in its body. @default 10 */
@@ -241,6 +243,7 @@ export async function buildServer(dependencies: ServerDependencies): Promise<Fas
     metrics,
     log,
     limits,
+    prevalence: dependencies.prevalence,
     deadlineSeconds,
     refused,
   };

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { defineContract } from "../platform/contract";
 import { gcsEndpoint, logLevel, pseudonymKey, wholeNumberVariable } from "../platform/environment";
+import { PREVALENCE_FORM, parsePrevalence } from "../platform/prevalence";
 import { identityVariables } from "./identity/settings";
 
 /** What a scan may cost, and how many are let in. */
@@ -73,6 +74,14 @@ export const serveContract = defineContract({
       3650,
       SERVE_DEFAULTS.keepDays,
     ),
+    PREVALENCE: z
+      .string()
+      .refine((text) => parsePrevalence(text) !== undefined, `must be ${PREVALENCE_FORM}`)
+      .transform(Number)
+      .optional()
+      .describe(
+        "Share of Cancer among the scans that are sent; answers are restated for it beside what the model says, and decided as before. Not set: they are not.",
+      ),
     ...identityVariables,
     PSEUDONYM_KEY: pseudonymKey,
     RATE_LIMIT: wholeNumberVariable(

@@ -184,6 +184,8 @@ function againstNow(kept: KeptAnswer, scorer: Scorer, scored: readonly Scored[],
     verdict,
     at: new Date(receipt.answered_at),
     keptUntil: new Date(receipt.kept_until),
+    // What was stated then.
+    prevalence: kept.prediction.prevalence?.local?.prevalence,
     fileSha256: receipt.file_sha256,
     hasStudy: kept.study !== undefined,
     leaf: receipt.leaf,

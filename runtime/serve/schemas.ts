@@ -97,6 +97,22 @@ export const receiptSchema = named(
 );
 export type Receipt = z.infer<typeof receiptSchema>;
 
+const prevalenceSchema = z.object({
+  assumed: share
+    .nullable()
+    .describe(
+      "Share of Cancer that probability assumes, that of the validation images; null: the model does not record it",
+    ),
+  local: z
+    .object({
+      prevalence: share.describe("Share of Cancer that the hospital states"),
+      probability: share.describe("Of Cancer, were that so: the log odds moved by the difference"),
+      threshold: share.describe("The threshold moved by as much: label and decision are the same"),
+    })
+    .nullable()
+    .describe("The answer restated for the share of Cancer that the hospital states; null: it states none"),
+});
+
 /** The answer to `POST /v1/predictions`. */
 export const predictionSchema = named(
   "Prediction",
@@ -111,6 +127,9 @@ export const predictionSchema = named(
     decision: decisionSchema.describe("The label, or Uncertain where the probability lies within the model's band"),
     uncertain: bandSchema.nullable().describe("Decisions from low to high are Uncertain; null: the model has no band"),
     threshold: share.describe("Probability from which the label is Cancer"),
+    prevalence: prevalenceSchema
+      .optional()
+      .describe("How frequent Cancer is taken to be; an answer that an earlier program gave does not say"),
     overlay: path("a PNG: the page with the places that speak for Cancer; ?opacity= from 0 to 1"),
     original: path("a PNG: the page as it was read, 8 bits, at most 1,024 pixels wide and high"),
     disclaimer: z.string(),
@@ -469,6 +488,17 @@ export const evaluationSchema = named(
     verdict: verdictAnswerSchema,
     dataset: z.string().describe("Names the images: evaluations of the same ones can be compared"),
     intervals: z.string(),
+    headline: z
+      .object({
+        sensitivity: metricSchema.describe(
+          "Of all tumours the share called Cancer; one that the guard refuses is missed",
+        ),
+        withoutGuard: metricSchema.describe("The same of the tumours that are answered, as if there were no guard"),
+        tumours: z.int(),
+        refused: z.int().describe("Of them, by the guard"),
+      })
+      .optional()
+      .describe("The sensitivity that stands first; an earlier program did not tell it"),
     test: measuredSchema,
     validation: measuredSchema.nullable(),
     collections: z.array(z.object({ name: z.string(), ...measuredSchema.shape })),

@@ -77,6 +77,8 @@ export async function serveWorkspace(options: {
   readonly refreshSeconds?: number;
   /** Days that pixels and maps of answers are kept. @default 30 */
   readonly keepDays?: number;
+  /** Share of Cancer among the scans that are sent. @default not stated */
+  readonly prevalence?: number;
 }): Promise<RunningServer> {
   const own = typeof options.workspace === "string";
   const workspace = typeof options.workspace === "string" ? await openWorkspace(options.workspace) : options.workspace;
@@ -96,6 +98,7 @@ export async function serveWorkspace(options: {
     log,
     keepDays,
     ...callers,
+    ...(options.prevalence === undefined ? {} : { prevalence: options.prevalence }),
     ...(options.refreshSeconds === undefined ? {} : { refreshSeconds: options.refreshSeconds }),
   });
   if (own) app.addHook("onClose", () => workspace.close());
@@ -154,6 +157,7 @@ export async function main(): Promise<void> {
     queueLimit: env.QUEUE_LIMIT,
     deadlineSeconds: env.DEADLINE_SECONDS,
     keepDays: env.KEEP_DAYS,
+    ...(env.PREVALENCE === undefined ? {} : { prevalence: env.PREVALENCE }),
     authentication,
     requestsPerMinute: env.RATE_LIMIT,
   });

@@ -118,7 +118,7 @@ function Facts({ model }: { model: ModelDetail }) {
 }
 
 function Evaluation({ evaluation, threshold }: { evaluation: EvaluationAnswer; threshold: number | null }) {
-  const { test, baselines, confusion } = evaluation;
+  const { test, baselines, confusion, headline } = evaluation;
   return (
     <section aria-labelledby="evaluation-title">
       <h2 id="evaluation-title">Test</h2>
@@ -131,12 +131,23 @@ function Evaluation({ evaluation, threshold }: { evaluation: EvaluationAnswer; t
           caption="Metrics of the test images with their 95 % intervals"
           heads={["Metric", { title: "Test, 95 % interval", numeric: true }]}
         >
-          {METRICS.map(([key, title]) => (
+          {METRICS.flatMap(([key, title]) => [
+            ...(key === "recall" && headline
+              ? [
+                  <tr key="headline">
+                    <th scope="row">
+                      Sensitivity: the {whole(headline.refused)} of {whole(headline.tumours)} tumours that the guard
+                      refuses count as missed
+                    </th>
+                    <td class="numeric">{metricText(headline.sensitivity)}</td>
+                  </tr>,
+                ]
+              : []),
             <tr key={key}>
-              <th scope="row">{title}</th>
+              <th scope="row">{key === "recall" && headline ? "Sensitivity on what is answered" : title}</th>
               <td class="numeric">{metricText(test[key])}</td>
-            </tr>
-          ))}
+            </tr>,
+          ])}
           {baselines.map(({ name, auc }) => (
             <tr key={name}>
               <th scope="row">AUC of a baseline: {name}</th>

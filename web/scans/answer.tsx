@@ -2,7 +2,7 @@ import type { Prediction } from "../../runtime/serve/schemas";
 import { shownOrder } from "../state/answers";
 import { link } from "../state/route";
 import { useStore } from "../state/store";
-import { percent } from "../ui/numbers";
+import { percent, percentMark } from "../ui/numbers";
 import { Viewer } from "../viewer/viewer";
 import { FeedbackPanel } from "./feedback";
 import { ProbabilityBar } from "./probability-bar";
@@ -34,6 +34,13 @@ export function Answer({ prediction, name, steps }: { prediction: Prediction; na
         )}
         {steps ? <Steps id={id} /> : null}
       </div>
+      {prediction.prevalence?.local ? (
+        <p class="hint">
+          Were {percentMark(prediction.prevalence.local.prevalence)} of the scans Cancer, as this hospital states, the
+          probability would be {percent(prediction.prevalence.local.probability)}, and Cancer from{" "}
+          {percent(prediction.prevalence.local.threshold)}. The decision is the same.
+        </p>
+      ) : null}
       {decision === "Uncertain" ? (
         <p class="note" role="note">
           The model is too unsure to decide: a person should read this scan.

@@ -2,13 +2,14 @@ import { Command } from "commander";
 import { requireAll } from "../../platform/config";
 import { requireFreePort } from "../../platform/port";
 import { EXIT, requireWorkspace } from "../command-line";
-import { DEFAULT_PORT, host, keepDays, out, port, seed } from "../options";
+import { DEFAULT_PORT, host, keepDays, out, port, prevalence, seed } from "../options";
 
 interface ServeFlags {
   readonly out: string;
   readonly port?: number;
   readonly host: string;
   readonly keepDays?: number;
+  readonly prevalence?: number;
 }
 
 export function serveCommand(): Command {
@@ -19,13 +20,14 @@ export function serveCommand(): Command {
     .addOption(port())
     .addOption(host())
     .addOption(keepDays())
-    .action(async ({ out, port: at = DEFAULT_PORT, host, keepDays }: ServeFlags) => {
+    .addOption(prevalence())
+    .action(async ({ out, port: at = DEFAULT_PORT, host, keepDays, prevalence }: ServeFlags) => {
       await requireAll(
         () => requireWorkspace(out),
         () => requireCallers(host),
         () => requireFreePort(at, host),
       );
-      await serveUntilStopped(out, at, host, keepDays);
+      await serveUntilStopped(out, at, host, { keepDays, prevalence });
     });
 }
 
@@ -38,7 +40,12 @@ export async function requireCallers(host: string): Promise<void> {
 /** Half a second is long for who polls on this machine, and short for who waits for the prompt. */
 const DRAIN_SECONDS = 0.5;
 
-export async function serveUntilStopped(directory: string, at: number, host: string, keepDays?: number): Promise<void> {
+export async function serveUntilStopped(
+  directory: string,
+  at: number,
+  host: string,
+  { keepDays, prevalence }: { readonly keepDays?: number | undefined; readonly prevalence?: number | undefined } = {},
+): Promise<void> {
   const { localCallers, serveWorkspace } = await import("../../serve/index.js");
   const server = await serveWorkspace({
     workspace: directory,
@@ -46,6 +53,7 @@ export async function serveUntilStopped(directory: string, at: number, host: str
     host,
     callers: localCallers(host),
     ...(keepDays === undefined ? {} : { keepDays }),
+    ...(prevalence === undefined ? {} : { prevalence }),
   });
   process.stdout.write(`Serving ${directory} on ${server.url} (Ctrl-C stops it)\n`);
   if (server.problem !== null)
