@@ -1,5 +1,6 @@
 import { EXIT, ifMain, runTool, tool } from "../tools/command";
 import { benchAnswer } from "./answer";
+import { benchGuard } from "./guard";
 import { benchPlan } from "./plan";
 import { benchRollout } from "./rollout";
 import { benchServe } from "./serve";
@@ -10,6 +11,7 @@ import { benchTrain } from "./train";
 /** What can be measured, by its name. */
 const BENCHMARKS: Readonly<Record<string, (options: BenchOptions) => void | Promise<void>>> = {
   answer: benchAnswer,
+  guard: benchGuard,
   plan: benchPlan,
   rollout: benchRollout,
   serve: benchServe,
@@ -24,6 +26,10 @@ export interface BenchOptions {
   readonly seed?: string;
   /** serve, spark, train: an input folder; phantoms are drawn without it. */
   readonly data?: string;
+  /** guard: folders of other pictures, with commas between. */
+  readonly other?: string;
+  /** guard: a table whose first column names scans of {@link data} that are CT. */
+  readonly ct?: string;
   /** serve, spark, train: a workspace with curated images (train: processed; serve: a model too), in place of {@link data}. */
   readonly workspace?: string;
   /** spark: images of each run; rollout: hospitals; with commas between. */
@@ -51,7 +57,15 @@ export async function bench(args: readonly string[]): Promise<number> {
     .argument("<name>", `which benchmark: ${names}`)
     .option("--json <file>", "write the results to this file as well")
     .option("--seed <n>", "serve, spark, train: decides the phantoms, hashes and first weights; accepted by all")
-    .option("--data <dir>", "serve, spark, train: an input folder (Cancer/, ...); without it phantoms are drawn")
+    .option(
+      "--data <dir>",
+      "guard, serve, spark, train: an input folder (Cancer/, ...); without it phantoms are drawn, and guard measures nothing",
+    )
+    .option("--other <list>", "guard: folders of pictures of anything else, with commas between")
+    .option(
+      "--ct <csv>",
+      "guard: a table whose first column names scans of --data that are CT, such as docs/brain-ct.csv",
+    )
     .option(
       "--workspace <dir>",
       "serve, spark, train: a workspace with curated images (train: processed; serve: a model too), in place of --data",
