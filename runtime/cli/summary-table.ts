@@ -101,14 +101,14 @@ export function renderComparison({ a, b, comparable, metrics, rule }: Comparison
   return [...verdicts, table([["test", a.id, b.id, "difference"], ...lines]), ...note, said, DISCLAIMER, ""].join("\n");
 }
 
-/** Metrics with their intervals, a line each, and below them why one has no value; beside the sensitivity, what becomes of it by the input guard. */
+/** Metrics with their intervals, a line each, and below them why one has no value; where an input guard has a say, the sensitivity with what it refuses stands first. */
 export function renderMetrics(title: string, metrics: NonNullable<Summary["test"]>): string {
   const { tumours } = metrics;
   const rows = table([
     [title, "value", "95 % interval"],
     ...METRICS.flatMap(([key, name]) => [
-      cells(name, metrics[key]),
-      ...(key === "recall" && tumours ? refused(tumours) : []),
+      ...(key === "recall" && tumours ? behindGuard(tumours) : []),
+      cells(key === "recall" && tumours ? "  recall, guard left aside" : name, metrics[key]),
     ]),
   ]);
   const missing = METRICS.flatMap(([key, name]) => {
@@ -118,8 +118,9 @@ export function renderMetrics(title: string, metrics: NonNullable<Summary["test"
   return [rows, ...missing.map((line) => `${line}\n`)].join("");
 }
 
-function refused({ scans, refused, found }: NonNullable<NonNullable<Summary["test"]>["tumours"]>): string[][] {
-  return [["  tumours the guard refuses", `${refused} of ${scans}`, ""], cells("  recall, those as missed", found)];
+/** A tumour that the guard refuses counts as missed. */
+function behindGuard({ scans, refused, found }: NonNullable<NonNullable<Summary["test"]>["tumours"]>): string[][] {
+  return [cells("recall (sensitivity)", found), ["  refused tumours, missed in it", `${refused} of ${scans}`, ""]];
 }
 
 const range = (low: number, high: number) => `${low.toFixed(3)} to ${high.toFixed(3)}`;

@@ -191,7 +191,7 @@ export interface GuardReport {
 export interface Headline {
   /** Share of the tumours that is called Cancer, where one that the guard refuses counts as missed. */
   readonly sensitivity: Metric;
-  /** The same of the tumours that were answered, as if there were no guard: `test.recall`. */
+  /** The same with the guard left aside, of tumours that have an answer: `test.recall`. */
   readonly withoutGuard: Metric;
   readonly tumours: number;
   /** Of them. */

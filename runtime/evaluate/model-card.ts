@@ -15,7 +15,7 @@ function pupilInWords({ id, backbone, sha256, licence, source }: NonNullable<Mod
 const METRIC_NAMES: readonly (readonly [MetricName, string])[] = [
   ["auc", "AUC"],
   ["accuracy", "Accuracy"],
-  ["recall", "Sensitivity on what is answered"],
+  ["recall", "Sensitivity"],
   ["specificity", "Specificity"],
   ["precision", "Precision"],
   ["f1", "F1"],
@@ -78,7 +78,7 @@ export function renderModelCard(metadata: ModelMetadata, evaluation: Evaluation,
         ...(key === "recall" && test.tumours
           ? [["Sensitivity, refused tumours counted as missed", ...value(headline.sensitivity)]]
           : []),
-        [name, ...value(test[key])],
+        [key === "recall" && test.tumours ? "Sensitivity, guard left aside" : name, ...value(test[key])],
       ]),
     ),
     ...(selective

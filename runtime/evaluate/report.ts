@@ -86,7 +86,7 @@ export interface ReportInput {
 const NAMES: Readonly<Record<MetricName, readonly [string, string]>> = {
   auc: ["AUC", "Chance that a random Cancer image gets a higher probability than a random Non-Cancer image."],
   accuracy: ["Accuracy", "Share of images called right."],
-  recall: ["Sensitivity (recall)", "Of the Cancer images that are answered, the share called Cancer."],
+  recall: ["Sensitivity (recall)", "Of the Cancer images, the share called Cancer; the input guard is left aside."],
   specificity: ["Specificity", "Of the Non-Cancer images, the share called Non-Cancer."],
   precision: ["Precision", "Of the images called Cancer, the share that is Cancer."],
   f1: ["F1", "Harmonic mean of precision and sensitivity."],

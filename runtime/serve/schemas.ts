@@ -493,7 +493,7 @@ export const evaluationSchema = named(
         sensitivity: metricSchema.describe(
           "Of all tumours the share called Cancer; one that the guard refuses is missed",
         ),
-        withoutGuard: metricSchema.describe("The same of the tumours that are answered, as if there were no guard"),
+        withoutGuard: metricSchema.describe("The same with the guard left aside: of tumours that have an answer"),
         tumours: z.int(),
         refused: z.int().describe("Of them, by the guard"),
       })

@@ -144,7 +144,7 @@ function Evaluation({ evaluation, threshold }: { evaluation: EvaluationAnswer; t
                 ]
               : []),
             <tr key={key}>
-              <th scope="row">{key === "recall" && headline ? "Sensitivity on what is answered" : title}</th>
+              <th scope="row">{key === "recall" && headline ? "Sensitivity, guard left aside" : title}</th>
               <td class="numeric">{metricText(test[key])}</td>
             </tr>,
           ])}

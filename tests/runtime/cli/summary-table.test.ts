@@ -50,11 +50,11 @@ describe("the summary on a terminal", () => {
     expect(at).toBeLessThan(text.indexOf("AUC"));
   });
 
-  it("says beside the sensitivity which tumours the guard refuses, where there is one", () => {
+  it("counts the tumours that the guard refuses as missed first, and gives the figure without below", () => {
     const tumours = { scans: 78, refused: 2, found: { value: 74 / 78, low: 0.9, high: 0.98 } };
     const text = renderMetrics("78 images", { ...(SUMMARY.test as NonNullable<Summary["test"]>), tumours });
     expect(text).toMatch(
-      /\nrecall \(sensitivity\) .*\n +tumours the guard refuses +2 of 78\n +recall, those as missed +0\.949 +0\.900 to 0\.980\nspecificity/,
+      /\nrecall \(sensitivity\) +0\.949 +0\.900 to 0\.980\n +refused tumours, missed in it +2 of 78 *\n +recall, guard left aside .*\nspecificity/,
     );
     expect(renderSummary(SUMMARY, "/there")).not.toContain("guard");
   });
