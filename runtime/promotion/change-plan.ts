@@ -33,7 +33,10 @@ const planSchema = z.strictObject({
     renewal: probability,
     /** Groups below which nothing is tested; a smaller collection is judged together with the others that are too small. */
     leastGroups: z.number().int().min(10),
-    /** In no collection may the AUC be lower by `margin`: shown at one-sided `confidence` for each. */
+    /**
+     * In no collection may the AUC be lower by `margin`: shown at one-sided `confidence` for each. Nor on the frozen
+     * reference set: shown there at a level of the budget, which every comparison against it has a share of.
+     */
     collections: z.strictObject({ margin: probability, confidence: z.number().min(0.5).lt(1) }),
   }),
   /** Roles that are told of a change. */
@@ -51,6 +54,7 @@ export type Clause =
   | `modifications.${keyof ChangePlan["modifications"]}`
   | "comparison.budget"
   | "comparison.collections"
+  | "comparison.reference"
   | "comparison.superiority";
 
 /**

@@ -1,7 +1,9 @@
 import type { ScoredScan } from "../evaluate";
 import { listed } from "../platform/config";
 import type { ChangePlan } from "./change-plan";
+import type { Counted } from "./ledger";
 import { halfWidth, type PairedAuc, pairedAuc, pOfAtMost } from "./paired-auc";
+import type { Reference } from "./reference";
 
 /** The test of one set of scans. */
 export interface PairedResult {
@@ -14,6 +16,13 @@ export interface PairedResult {
   readonly difference: { readonly value: number; readonly low: number; readonly high: number } | null;
 }
 
+/** The test of one collection. */
+export interface CollectionResult extends PairedResult {
+  readonly name: string;
+  /** It is not shown that the AUC is not lower by the plan's margin. */
+  readonly regressed: boolean;
+}
+
 export interface PairedComparison extends PairedResult {
   /** One-sided: of seeing such a difference where the challenger is not better; null where nothing can be tested. */
   readonly p: number | null;
@@ -22,7 +31,9 @@ export interface PairedComparison extends PairedResult {
   /** Whether the challenger is shown to be better: p is at most the level. */
   readonly better: boolean;
   /** By collection, the small ones together; `regressed`: it is not shown that the AUC is not lower by the plan's margin. */
-  readonly collections: readonly (PairedResult & { readonly name: string; readonly regressed: boolean })[];
+  readonly collections: readonly CollectionResult[];
+  /** The same on the frozen reference set; absent where there is none yet. */
+  readonly reference?: ReferenceComparison;
   /** Scans that a model refused. Each counts as the worst answer there could be: refusing what is hard wins nothing. */
   readonly refused: { readonly champion: number; readonly challenger: number };
 }
@@ -55,23 +66,58 @@ export function comparePaired(
   const pairs = paired(champion, challenger);
   const whole = resultOf(pairs, leastGroups);
   const p = whole.tested ? pOfAtMost(0, whole.tested) : null;
-  const collections = [...byCollection(pairs, leastGroups)].map(([name, scans]) => {
-    const { tested, result } = resultOf(scans, leastGroups);
-    const regressed = tested
-      ? pOfAtMost(-bound.margin, tested) > 1 - bound.confidence
-      : (result.difference?.value ?? 0) < -bound.margin;
-    return { name, ...result, regressed };
-  });
   const refusedBy = (which: "champion" | "challenger") => pairs.filter((pair) => pair[which] === null).length;
   return {
     ...whole.result,
     p,
     level,
     better: p !== null && p <= level,
-    // One collection is the whole.
-    collections: collections.length > 1 ? collections : [],
+    collections: collectionsOf(pairs, leastGroups, bound),
     refused: { champion: refusedBy("champion"), challenger: refusedBy("challenger") },
   };
+}
+
+/** The test of the scans of the frozen reference set. */
+export interface ReferenceComparison extends PairedResult {
+  /** Names the set. */
+  readonly digest: string;
+  /** How many scans were registered: those that were forgotten since are in no comparison. */
+  readonly registered: number;
+  /** One-sided: of seeing such a difference where the challenger's AUC is lower by the margin; null where nothing can be tested. */
+  readonly p: number | null;
+  /** What p may be at most. */
+  readonly level: number;
+  /** Which comparison against this set it is. */
+  readonly number: number;
+  /** It is not shown that the AUC is not lower by the plan's margin: on all of it, or in one of its collections. */
+  readonly regressed: boolean;
+  /** As those of the test set. */
+  readonly collections: readonly CollectionResult[];
+}
+
+/**
+ * Compares two models on those scans of the test set that are of the frozen reference set: the challenger *regressed* there
+ * unless the hypothesis that its AUC is lower by the plan's margin is refuted at a level that is counted, as often as one
+ * compares against the set, or in one of its collections as in those of the test set. Where nothing can be tested, the
+ * difference itself decides, and where there is none, nothing.
+ *
+ * @throws {RangeError} as {@link comparePaired}
+ */
+export function compareOnReference(
+  champion: readonly ScoredScan[],
+  challenger: readonly ScoredScan[],
+  { digest, registered, scans }: Reference,
+  { leastGroups, collections: bound }: Pick<ChangePlan["comparison"], "leastGroups" | "collections">,
+  { number, level }: Pick<Counted, "number" | "level">,
+): ReferenceComparison {
+  const labels = new Map(scans.map(({ id, label }) => [id, label]));
+  const pairs = paired(champion, challenger).filter(({ id, label }) => labels.get(id) === label);
+  const { tested, result } = resultOf(pairs, leastGroups);
+  const p = tested ? pOfAtMost(-bound.margin, tested) : null;
+  const collections = collectionsOf(pairs, leastGroups, bound);
+  const asWhole = p === null ? (result.difference?.value ?? 0) < -bound.margin : p > level;
+  const regressed = asWhole || collections.some((one) => one.regressed);
+  return { ...result, digest, registered, p, level, number, regressed, collections };
 }
 
 type Pair = Omit<ScoredScan, "probability"> & Readonly<Record<"champion" | "challenger", number | null>>;
@@ -132,6 +178,20 @@ function resultOf(
           : null,
     },
   };
+}
+
+function collectionsOf(
+  pairs: readonly Pair[],
+  leastGroups: number,
+  { margin, confidence }: ChangePlan["comparison"]["collections"],
+): readonly CollectionResult[] {
+  const collections = [...byCollection(pairs, leastGroups)].map(([name, scans]) => {
+    const { tested, result } = resultOf(scans, leastGroups);
+    const regressed = tested ? pOfAtMost(-margin, tested) > 1 - confidence : (result.difference?.value ?? 0) < -margin;
+    return { name, ...result, regressed };
+  });
+  // One collection is the whole.
+  return collections.length > 1 ? collections : [];
 }
 
 function byCollection(pairs: readonly Pair[], leastGroups: number): Map<string, Pair[]> {

@@ -2,9 +2,9 @@ import { UnusableModelError } from "../model";
 import type { ReadableStore } from "../platform/stores";
 import { currentModel, type PointerStore, setCurrent, updateVerdict } from "../registry";
 import { type ChangePlan, changePlan } from "./change-plan";
-import type { PairedComparison } from "./compare";
 import { type Contender, type Decision, decide, type Unmeasured } from "./decide";
 import type { Asker } from "./modifications";
+import type { Reference } from "./reference";
 
 export interface Promotion extends Decision {
   /** Whether the challenger is the current model now. */
@@ -21,6 +21,7 @@ export interface Promotion extends Decision {
  *
  * @param options.measure gives the current model's result on the challenger's test set; a champion for which it throws an
  *   {@link UnusableModelError} counts as one that cannot be measured, any other error is passed on
+ * @param options.reference the frozen reference set; undefined where none is registered yet
  * @param options.asker whether a program asks, or a person, who may do more of what the plan names
  * @param options.plan default: the one that this program was built with
  * @throws {RangeError} if the two were measured on different test sets, or cannot be compared scan by scan
@@ -29,11 +30,12 @@ export async function considerPromotion(options: {
   readonly models: PointerStore;
   readonly challenger: Contender;
   readonly measure: (model: string) => Promise<Contender>;
+  readonly reference: Reference | undefined;
   readonly asker: Asker;
   readonly plan?: ChangePlan;
   readonly now?: Date;
 }): Promise<Promotion> {
-  const { models, challenger, measure, asker, plan = changePlan(), now = new Date() } = options;
+  const { models, challenger, measure, reference, asker, plan = changePlan(), now = new Date() } = options;
   const { model, verdict } = challenger;
   const seen = await currentModel(models);
   if (seen?.model === model) {
@@ -50,18 +52,11 @@ export async function considerPromotion(options: {
       return { model: seen.model, verdict: seen.verdict, testSet: null };
     });
   }
-  let conclude = async (_: PairedComparison) => {};
   const decision = await decide(challenger, champion, {
-    models,
-    plan,
-    asker,
-    count: async (ledger, pair) => {
-      const counted = await ledger.count(models, pair, now);
-      if (counted) conclude = (comparison) => ledger.conclude(models, counted, comparison);
-      return counted;
-    },
+    ...{ models, plan, asker, reference },
+    count: (ledger, pair) => ledger.count(models, pair, now),
+    conclude: (ledger, counted, result) => ledger.conclude(models, counted, result),
   });
-  if (decision.comparison) await conclude(decision.comparison);
   const said = { ...decision, notes: [...notes, decision.reason] };
   if (!decision.promoted) {
     if (seen && champion?.testSet) await updateVerdict(models, seen, champion.verdict);
@@ -82,10 +77,15 @@ export function previewPromotion(options: {
   readonly models: ReadableStore;
   readonly challenger: Contender;
   readonly champion: Contender;
+  readonly reference: Reference | undefined;
   readonly asker: Asker;
   readonly plan?: ChangePlan;
 }): Promise<Decision> {
-  const { models, challenger, champion, asker, plan = changePlan() } = options;
+  const { models, challenger, champion, reference, asker, plan = changePlan() } = options;
   const now = new Date();
-  return decide(challenger, champion, { models, plan, asker, count: (ledger, pair) => ledger.preview(pair, now) });
+  return decide(challenger, champion, {
+    ...{ models, plan, asker, reference },
+    count: (ledger, pair) => ledger.preview(pair, now),
+    conclude: async () => {},
+  });
 }

@@ -2,9 +2,17 @@ import { contender, type Evaluation, readScans, type ScoredScan } from "../evalu
 import { type ModelMetadata, modelFilesInStore, readMetadata, UnusableModelError, type Verdict } from "../model";
 import type { ReadableStore } from "../platform/stores";
 import type { ChangePlan, Clause } from "./change-plan";
-import { comparePaired, describeResult, type PairedComparison, pText } from "./compare";
+import {
+  compareOnReference,
+  comparePaired,
+  describeResult,
+  type PairedComparison,
+  pText,
+  type ReferenceComparison,
+} from "./compare";
 import { type Counted, Ledger } from "./ledger";
 import { type Asker, outsidePlan } from "./modifications";
+import type { Reference } from "./reference";
 
 /** A model with its answers on one test set. */
 export interface Contender {
@@ -55,20 +63,33 @@ type Count = (
   pair: Pick<Counted, "champion" | "challenger" | "testSet">,
 ) => Promise<Counted | undefined>;
 
+/** What a decision is made with. */
+interface DecideContext {
+  readonly models: ReadableStore;
+  readonly plan: ChangePlan;
+  readonly asker: Asker;
+  /** The frozen reference set; undefined where none is registered yet. */
+  readonly reference: Reference | undefined;
+  readonly count: Count;
+  /** Puts down what came of what was counted. */
+  readonly conclude: (ledger: Ledger, counted: Counted, result: Parameters<Ledger["conclude"]>[2]) => Promise<void>;
+}
+
 /**
  * The rule. What the change plan lets nobody, or no program, change is refused first. Without a champion a challenger takes
  * over, fit or not. A model that is fit goes before one that is not, and a model of scans before one of drawn phantoms,
  * whatever their AUCs; a champion that cannot be measured stands in the way only by its rank. Where neither is fit, and
  * every answer says so, the higher AUC on the same test set serves. Between two that are fit the challenger takes over only
  * if it is *shown to be better* on the same scans, by a comparison that is counted ({@link Ledger}), and regressed in no
- * collection ({@link comparePaired}).
+ * collection ({@link comparePaired}) and not on the frozen reference set ({@link compareOnReference}), comparisons against
+ * which are counted likewise.
  *
  * @throws {RangeError} if the two were measured on different test sets, or cannot be compared scan by scan
  */
 export async function decide(
   challenger: Contender,
   champion: Contender | Unmeasured | undefined,
-  context: { readonly models: ReadableStore; readonly plan: ChangePlan; readonly asker: Asker; readonly count: Count },
+  context: DecideContext,
 ): Promise<Decision> {
   const { model } = challenger;
   if (!champion) return { promoted: true, reason: `${model} is the first model.` };
@@ -103,11 +124,8 @@ function byAuc(challenger: Contender, champion: Contender): Decision {
     : { promoted: false, reason: `${both}, which is not lower: the champion stays.` };
 }
 
-async function byTest(
-  challenger: Contender,
-  champion: Contender,
-  { models, plan, count }: { readonly models: ReadableStore; readonly plan: ChangePlan; readonly count: Count },
-): Promise<Decision> {
+async function byTest(challenger: Contender, champion: Contender, context: DecideContext): Promise<Decision> {
+  const { models, plan, count, conclude } = context;
   for (const { model, scans } of [challenger, champion])
     if (!scans)
       throw new RangeError(
@@ -116,11 +134,46 @@ async function byTest(
   const { model } = challenger;
   const [mine, its] = [challenger.scans ?? [], champion.scans ?? []];
   const groups = mine.map(({ group }) => group);
-  const ledger = await Ledger.open(models, challenger.testSet, groups, plan);
-  const counted = await count(ledger, { champion: champion.model, challenger: model, testSet: challenger.testSet });
+  const pair = { champion: champion.model, challenger: model, testSet: challenger.testSet };
+  const ledger = await Ledger.open(models, groups, plan);
+  const counted = await count(ledger, pair);
   if (!counted || counted.level === 0) return spent(model, champion.model, plan);
-  const comparison = comparePaired(its, mine, plan.comparison, counted.level);
+  const onTest = comparePaired(its, mine, plan.comparison, counted.level);
+  const reference = await onReference(its, mine, pair, context);
+  if (reference === "spent") return referenceSpent(model, champion.model, plan);
+  const comparison = reference ? { ...onTest, reference } : onTest;
+  await conclude(ledger, counted, comparison);
   return { ...verdictOn(comparison, challenger.model, champion.model, counted, plan), comparison, counted };
+}
+
+/** What the frozen reference set says, counted; undefined where none of it is among the scans. */
+async function onReference(
+  champion: readonly ScoredScan[],
+  challenger: readonly ScoredScan[],
+  pair: Pick<Counted, "champion" | "challenger" | "testSet">,
+  { models, plan, reference, count, conclude }: DecideContext,
+): Promise<ReferenceComparison | "spent" | undefined> {
+  const ids = new Set(reference?.scans.map(({ id }) => id));
+  if (!reference || !challenger.some(({ id }) => ids.has(id))) return undefined;
+  const ledger = Ledger.ofReference(models, reference.digest, plan);
+  const counted = await count(ledger, pair);
+  if (!counted || counted.level === 0) return "spent";
+  const compared = compareOnReference(champion, challenger, reference, plan.comparison, counted);
+  await conclude(ledger, counted, { ...compared, better: compared.p !== null && !compared.regressed });
+  return compared;
+}
+
+/** Where nothing may be tested against the frozen reference set any more. */
+function referenceSpent(
+  challenger: string,
+  champion: string,
+  { comparison }: Pick<ChangePlan, "comparison">,
+): Decision {
+  return {
+    promoted: false,
+    clause: "comparison.budget",
+    reason: `The comparisons that the change plan allows against one frozen reference set (${comparison.most}) are spent (comparison.budget): ${challenger} is not tested before another is registered (docs/operations.md, "Retraining"). ${capital(named(champion))} stays.`,
+  };
 }
 
 /** Where nothing may be tested any more. */
@@ -172,10 +225,30 @@ export function verdictOn(
       clause: "comparison.collections",
       reason: `${challenger} is better than ${named(champion)} as a whole, but may be worse by more than ${collections.margin} in ${regressed.map((one) => `${one.name}, ${describeResult(one)}`).join("; ")} (comparison.collections). The champion stays.`,
     };
+  const { reference } = comparison;
+  if (reference?.regressed)
+    return {
+      promoted: false,
+      clause: "comparison.reference",
+      reason: `${challenger} is better than ${named(champion)} as a whole, but may be worse by more than ${collections.margin} on the frozen reference set: ${describeReference(reference, plan)} (comparison.reference). The champion stays.`,
+    };
+  const frozen = reference ? `; on the frozen reference set ${describeReference(reference, plan)}` : "";
   return {
     promoted: true,
-    reason: `${challenger} is shown to be better than ${named(champion)}: ${tested}.`,
+    reason: `${challenger} is shown to be better than ${named(champion)}: ${tested}${frozen}.`,
   };
+}
+
+function describeReference(reference: ReferenceComparison, { comparison }: Pick<ChangePlan, "comparison">): string {
+  const { p, level, number } = reference;
+  const tested =
+    p === null
+      ? "; too little for a test"
+      : `; p ${pText(p)} of being worse by ${comparison.collections.margin}, at most ${pText(level)} as comparison ${number} of ${comparison.most} against this set`;
+  const worse = reference.collections.filter((one) => one.regressed);
+  const among =
+    worse.length > 0 ? `; there in ${worse.map((one) => `${one.name}, ${describeResult(one)}`).join("; ")}` : "";
+  return `${describeResult(reference)}${tested}${among}`;
 }
 
 const named = (champion: string | undefined) => (champion === undefined ? "the champion" : `the champion ${champion}`);

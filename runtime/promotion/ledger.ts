@@ -1,10 +1,14 @@
 import { z } from "zod";
 import { type CreatableStore, PreconditionFailedError, type ReadableStore } from "../platform/stores";
 import type { ChangePlan } from "./change-plan";
-import type { PairedComparison } from "./compare";
+import type { PairedComparison, ReferenceComparison } from "./compare";
 import { type GroupSketch, newShare, sketchOf } from "./group-sketch";
 
-/** Below it, by test set: `set.json`, `0001.json` (counted), `0001.result.json` (what came of it), `0002.json`, ... */
+/**
+ * Below it a folder a test set, numbered in the order in which they were opened (those of earlier programs have a digest's
+ * name), and one for the frozen reference set: `set.json`, `0001.json` (counted), `0001.result.json` (what came of it),
+ * `0002.json`, ...
+ */
 export const COMPARISONS_FOLDER = "comparisons/";
 
 const countedSchema = z.object({
@@ -26,6 +30,8 @@ export type Counted = Readonly<z.infer<typeof countedSchema>>;
 /** Who is compared, on which scans. */
 type Pair = Pick<Counted, "champion" | "challenger" | "testSet">;
 
+/** A folder that a test set was given. */
+const NUMBERED = new RegExp(`^${COMPARISONS_FOLDER}([0-9]{4,})/$`);
 /** Names the groups that a folder counts for. */
 const SET = "set.json";
 const setSchema = z.object({ groups: z.array(z.string()), complete: z.boolean() });
@@ -69,38 +75,34 @@ export function shareOf(number: number, most: number): number {
 export class Ledger {
   private constructor(
     private readonly store: ReadableStore,
-    private readonly folder: string,
-    /** Of a test set that has no folder yet. */
-    private readonly fresh: GroupSketch | undefined,
+    /** Undefined as long as the test set has none. */
+    private folder: string | undefined,
+    private readonly sketch: GroupSketch,
     private readonly plan: Pick<ChangePlan, "version" | "comparison">,
   ) {}
 
   /** The ledger of a test set: that of an earlier one, or a new one. @param groups of the test set's scans */
   static async open(
     store: ReadableStore,
-    testSet: string,
     groups: readonly string[],
     plan: Pick<ChangePlan, "version" | "comparison">,
   ): Promise<Ledger> {
     const sketch = sketchOf(groups);
-    let fullest: { ledger: Ledger; counted: number } | undefined;
-    for (const folder of await foldersIn(store)) {
-      const set = await readJson(store, `${folder}${SET}`, setSchema);
-      if (set === undefined || newShare(sketch, set) > plan.comparison.renewal) continue;
-      const ledger = Ledger.below(store, folder, plan);
-      const counted = (await ledger.entries()).length;
-      // Of several the one with the most: whoever adds an empty one wins nothing.
-      if (counted > (fullest?.counted ?? -1)) fullest = { ledger, counted };
-    }
-    return fullest ? fullest.ledger : new Ledger(store, `${COMPARISONS_FOLDER}${testSet.slice(0, 32)}/`, sketch, plan);
+    return new Ledger(store, await folderOf(store, sketch, plan), sketch, plan);
+  }
+
+  /** That of the frozen reference set, which stays the same as long as the set does. @param digest names it */
+  static ofReference(store: ReadableStore, digest: string, plan: Pick<ChangePlan, "version" | "comparison">): Ledger {
+    return Ledger.below(store, `${COMPARISONS_FOLDER}reference-${digest.slice(0, 32)}/`, plan);
   }
 
   static below(store: ReadableStore, folder: string, plan: Pick<ChangePlan, "version" | "comparison">): Ledger {
-    return new Ledger(store, folder, undefined, plan);
+    return new Ledger(store, folder, sketchOf([]), plan);
   }
 
   /** Every comparison so far, in the order of their numbers. */
   async entries(): Promise<readonly LedgerEntry[]> {
+    if (this.folder === undefined) return [];
     const entries: LedgerEntry[] = [];
     for (let number = 1; ; number++) {
       const counted = await readJson(this.store, this.nameOf(number), countedSchema);
@@ -116,7 +118,7 @@ export class Ledger {
    * @returns undefined where the budget is spent
    */
   async count(store: CreatableStore, pair: Pair, now: Date): Promise<Counted | undefined> {
-    if (this.fresh) await createOnce(store, `${this.folder}${SET}`, this.fresh);
+    this.folder ??= await this.opened(store);
     for (;;) {
       const entries = await this.entries();
       const known = entries.find(({ counted }) => isSame(counted, pair));
@@ -127,6 +129,19 @@ export class Ledger {
     }
   }
 
+  /** A folder for this test set: that of another process, if one has opened it meanwhile. */
+  private async opened(store: CreatableStore): Promise<string> {
+    for (;;) {
+      // Looked for before each try: two that know of the same folders try the same number, and one of them looks again.
+      const known = await foldersIn(this.store);
+      const found = await folderOf(this.store, this.sketch, this.plan, known);
+      if (found !== undefined) return found;
+      const numbers = known.map((name) => Number(NUMBERED.exec(name)?.[1] ?? 0));
+      const next = `${COMPARISONS_FOLDER}${String(Math.max(0, ...numbers) + 1).padStart(4, "0")}/`;
+      if (await createOnce(store, `${next}${SET}`, this.sketch)) return next;
+    }
+  }
+
   /** What the next comparison would be, without counting it; its level is 0 where the budget is spent. */
   async preview(pair: Pair, now: Date): Promise<Counted> {
     const entries = await this.entries();
@@ -134,7 +149,11 @@ export class Ledger {
   }
 
   /** Puts down what came of a comparison; what is there already stays. */
-  async conclude(store: CreatableStore, { number }: Counted, result: PairedComparison): Promise<void> {
+  async conclude(
+    store: CreatableStore,
+    { number }: Counted,
+    result: PairedComparison | (ReferenceComparison & { readonly better: boolean }),
+  ): Promise<void> {
     await createOnce(store, this.nameOf(number, ".result"), result);
   }
 
@@ -156,6 +175,24 @@ export class Ledger {
   private nameOf(number: number, kind = ""): string {
     return `${this.folder}${String(number).padStart(4, "0")}${kind}.json`;
   }
+}
+
+/** The folder that counts for a test set; undefined where none does. @param folders default: all that there are */
+async function folderOf(
+  store: ReadableStore,
+  sketch: GroupSketch,
+  plan: Pick<ChangePlan, "version" | "comparison">,
+  folders?: readonly string[],
+): Promise<string | undefined> {
+  let fullest: { folder: string; counted: number } | undefined;
+  for (const folder of folders ?? (await foldersIn(store))) {
+    const set = await readJson(store, `${folder}${SET}`, setSchema);
+    if (set === undefined || newShare(sketch, set) > plan.comparison.renewal) continue;
+    const counted = (await Ledger.below(store, folder, plan).entries()).length;
+    // Of several the one with the most: whoever adds an empty one wins nothing.
+    if (counted > (fullest?.counted ?? -1)) fullest = { folder, counted };
+  }
+  return fullest?.folder;
 }
 
 /** Every comparison of a bucket, test set by test set. */

@@ -71,7 +71,6 @@ export async function compareFiles(
       const testSet = digest(champion.map(({ probability: _, ...scan }) => scan));
       const ledger = await Ledger.open(
         store,
-        testSet,
         champion.map(({ group }) => group),
         plan,
       );

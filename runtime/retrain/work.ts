@@ -21,9 +21,15 @@ import { loadClassifier, modelFilesInStore, readMetadata } from "../model";
 import type { Metric } from "../platform/metric";
 import type { ObjectStore, ReadableStore } from "../platform/stores";
 import { IMAGE_FACTS } from "../platform/warehouse";
-import { considerPromotion, contenderOf } from "../promotion";
+import {
+  considerPromotion,
+  contenderOf,
+  type Reference,
+  type ReferenceScan,
+  readReference,
+  registerReference,
+} from "../promotion";
 import { currentModel, orderTraining, type PointerStore, trainedBy } from "../registry";
-import { type Reference, type ReferenceScan, readReference, registerReference } from "./reference";
 import type { Outcome, OwnedRun } from "./state";
 
 /** What may be learnt from feedback, and how what lands because of it is taken in. */
@@ -380,7 +386,8 @@ export async function promoteOrNot(context: RetrainContext, run: OwnedRun): Prom
     // What can no longer be undone is done only while nobody else retrains.
     await run.lease.renew();
     const challenger = await measure(model);
-    const { current, reason } = await considerPromotion({ models, challenger, measure, asker: "program" });
+    const reference = await readReference(reports);
+    const { current, reason } = await considerPromotion({ models, challenger, measure, reference, asker: "program" });
     const after = await currentModel(models);
     const moved = !current && after?.generation !== before?.generation && after?.model !== before?.model;
     if (moved && tries < TRIES) continue;

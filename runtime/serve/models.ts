@@ -2,7 +2,7 @@ import { evaluationPrefix, METRICS, readEvaluation } from "../evaluate";
 import { DISCLAIMER } from "../intake";
 import { type ExaminedModel, examineModel, modelFilesInStore, readTrainingCurve } from "../model";
 import type { ReadableStore } from "../platform/stores";
-import { contenderOf, previewPromotion } from "../promotion";
+import { ChangedReferenceError, contenderOf, previewPromotion, readReference } from "../promotion";
 import { type CurrentModel, currentModel, type PublishedModel, publishedModels } from "../registry";
 import {
   type Comparison,
@@ -112,11 +112,13 @@ export class Models {
         models: this.models,
         challenger: await contenderOf(this.reports, b),
         champion: await contenderOf(this.reports, a),
+        reference: await readReference(this.reports),
         asker: "person",
       });
       return { promotes: promoted, reason };
     } catch (error) {
-      if (error instanceof RangeError) return { promotes: false, reason: error.message };
+      if (error instanceof RangeError || error instanceof ChangedReferenceError)
+        return { promotes: false, reason: error.message };
       throw error;
     }
   }

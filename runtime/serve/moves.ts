@@ -1,7 +1,7 @@
 import { readEvaluation } from "../evaluate";
 import { UnusableModelError } from "../model";
 import type { ReadableStore } from "../platform/stores";
-import { type Clause, considerPromotion, contenderOf } from "../promotion";
+import { ChangedReferenceError, type Clause, considerPromotion, contenderOf, readReference } from "../promotion";
 import { currentModel, type PointerStore, rollback } from "../registry";
 import type { Promotion } from "./schemas";
 import { loadScorer } from "./scoring";
@@ -38,6 +38,10 @@ export async function promoteModel({ pointer, reports }: ModelShelves, id: strin
   if (!evaluation)
     throw new NotMoved("not-evaluated", `No evaluation of ${id} is stored, so the rule cannot compare it.`);
   await tryOut(pointer, id);
+  const notComparable = (error: unknown) => {
+    const isKnown = error instanceof RangeError || error instanceof ChangedReferenceError;
+    throw isKnown ? new NotMoved("not-comparable", error.message, { cause: error }) : error;
+  };
   const { promoted, current, reason, clause } = await considerPromotion({
     models: pointer,
     challenger: await contenderOf(reports, evaluation),
@@ -46,10 +50,9 @@ export async function promoteModel({ pointer, reports }: ModelShelves, id: strin
       if (!its) throw new Error(`no evaluation of ${champion} is stored.`);
       return contenderOf(reports, its);
     },
+    reference: await readReference(reports).catch(notComparable),
     asker: "person",
-  }).catch((error: unknown) => {
-    throw error instanceof RangeError ? new NotMoved("not-comparable", error.message, { cause: error }) : error;
-  });
+  }).catch(notComparable);
   if (!current) throw new NotMoved("not-promoted", reason, { clause });
   const previous = (await currentModel(pointer))?.previous ?? null;
   return { current: id, previous, reason: promoted ? reason : `${id} is current already: nothing was moved.` };

@@ -1,7 +1,7 @@
 import { type Evaluation, summaryOf, TestBench } from "../evaluate";
 import type { StoresOf } from "../platform/open-stores";
 import type { ContextWith, StepOutcome } from "../platform/step";
-import { considerPromotion, contenderOf, type Promotion } from "../promotion";
+import { considerPromotion, contenderOf, type Promotion, readReference } from "../promotion";
 import { orderedScans, tellTrained } from "../registry";
 import type { trainContract } from "./contract";
 import { type TrainOptions, type TrainOutcome, trainStep } from "./step";
@@ -58,6 +58,7 @@ async function evaluateAndPromote(context: RunContext, model: string) {
     models,
     challenger: await contenderOf(reports, evaluation),
     measure: async (champion) => contenderOf(reports, (await bench.evaluate(champion)).evaluation),
+    reference: await readReference(reports),
     asker: "program",
   });
   const { current, reason } = promotion;

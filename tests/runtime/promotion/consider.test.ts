@@ -12,6 +12,7 @@ import {
   changePlan,
   considerPromotion,
   previewPromotion,
+  type Reference,
   readChangePlan,
   type ScoredScan,
 } from "../../../runtime/promotion";
@@ -51,8 +52,8 @@ const broken = () => Promise.reject(new UnusableModelError("models/one", "damage
 const consider = (
   challenger: Contender,
   measure: (model: string) => Promise<Contender>,
-  more: { readonly plan?: ChangePlan; readonly asker?: "program" | "person" } = {},
-) => considerPromotion({ models, challenger, measure, asker: "program", ...more });
+  more: { readonly plan?: ChangePlan; readonly asker?: "program" | "person"; readonly reference?: Reference } = {},
+) => considerPromotion({ models, challenger, measure, reference: undefined, asker: "program", ...more });
 const over = (challenger: Contender, champion: Contender) => consider(challenger, async () => champion);
 
 /** The pointer at a model, however it came there. */
@@ -236,9 +237,78 @@ describe("a fit challenger", () => {
   });
 });
 
+describe("the frozen reference set", () => {
+  const [its = [], better = [], worse = []] = drawn([0.85, 0.95, 0.75], 11);
+  /** The scans of 60 groups, so that each collection has 20. */
+  const isFrozen = ({ group }: ScoredScan) => Number(group.slice(1)) < 60;
+  const referenceOf = (scans: readonly ScoredScan[], more: Partial<Reference> = {}): Reference => ({
+    ...{ digest: "d".repeat(64), registeredAt: "2026-01-01T00:00:00.000Z", registered: scans.length },
+    scans: scans.map(({ id, label, group }) => ({ id, label, group, sha256: id })),
+    ...more,
+  });
+  const reference = referenceOf(its.filter(isFrozen));
+  const considered = (model: string, scans: readonly ScoredScan[], more: object = {}) =>
+    consider(withScans(model, scans), async () => withScans("old", its), { reference, ...more });
+
+  it("refuses by name a challenger that is better as a whole and worse on it, with the numbers, and records them", async () => {
+    await champion("old");
+    const mixed = better.map((scan, i) => (isFrozen(scan) ? (worse[i] as ScoredScan) : scan));
+    expect((await over(withScans("unguarded", mixed), withScans("old", its))).current).toBe(true);
+    rmSync(join(directory, "models"), { recursive: true });
+    await champion("old");
+    const outcome = await considered("new", mixed);
+    expect(outcome).toMatchObject({ current: false, clause: "comparison.reference", comparison: { better: true } });
+    expect(outcome.reason).toMatch(
+      /may be worse by more than 0\.05 on the frozen reference set: AUC 0\.7\d+ against 0\.8\d+ on the same 2\d\d scans in 60 groups.*as comparison 1 of 50 against this set.*The champion stays/,
+    );
+    const stored = JSON.parse((await models.read("comparisons/0001/0001.result.json")).toString());
+    expect(stored.reference).toMatchObject({ regressed: true, number: 1, groups: 60, digest: reference.digest });
+  });
+
+  it("says of a promotion what it showed there, counts with a budget of its own, and ends with it", async () => {
+    await champion("old");
+    const plan = { ...changePlan(), comparison: { ...changePlan().comparison, most: 2 } };
+    const first = await considered("new", better, { plan });
+    expect(first.reason).toMatch(
+      /is shown to be better.*; on the frozen reference set AUC .*as comparison 1 of 2 against this set\.$/,
+    );
+    // Asked again, it is the same comparison.
+    await champion("old");
+    expect((await considered("new", better, { plan })).comparison?.reference).toMatchObject({ number: 1 });
+    // A test set of other scans, whose comparisons begin anew, has the same reference set in it.
+    const later = (scans: readonly ScoredScan[]) =>
+      scans.flatMap((scan) => [
+        ...(isFrozen(scan) ? [scan] : []),
+        ...["x", "y"].map((name) => ({ ...scan, id: `${name}-${scan.id}`, group: `${name}-${scan.group}` })),
+      ]);
+    const againstLater = (model: string, scans: readonly ScoredScan[]) =>
+      consider(withScans(model, later(scans), "b"), async () => withScans("old", later(its), "b"), { plan, reference });
+    await champion("old");
+    expect(await againstLater("two", better)).toMatchObject({
+      counted: { number: 1 },
+      comparison: { reference: { number: 2, groups: 60 } },
+    });
+    await champion("old");
+    expect(await againstLater("three", better)).toMatchObject({ current: false, clause: "comparison.budget" });
+  });
+
+  it("asks nothing of scans that are not there any more, and decides by the difference where it has too few groups", async () => {
+    await champion("old");
+    expect(
+      (await considered("one", better, { reference: referenceOf(its.filter(isFrozen), { scans: [] }) })).current,
+    ).toBe(true);
+    await champion("old");
+    const few = its.filter(({ group }) => Number(group.slice(1)) < 10);
+    const mixed = better.map((scan, i) => (few.some(({ id }) => id === scan.id) ? (worse[i] as ScoredScan) : scan));
+    const outcome = await considered("two", mixed, { reference: referenceOf(few) });
+    expect(outcome).toMatchObject({ current: false, clause: "comparison.reference" });
+    expect(outcome.comparison?.reference).toMatchObject({ p: null, groups: 10 });
+  });
+});
+
 describe("the comparisons against one test set", () => {
   const GROUPS = Array.from({ length: 300 }, (_, i) => `g${i}`);
-  const open = (testSet = "a", groups = GROUPS, plan = changePlan()) => Ledger.open(models, testSet, groups, plan);
+  const open = (groups = GROUPS, plan = changePlan()) => Ledger.open(models, groups, plan);
   const pair = (challenger: string, testSet = "a") => ({ champion: "old", challenger, testSet });
   const now = new Date();
   const result = (better: boolean) => ({ better }) as Parameters<Ledger["conclude"]>[2];
@@ -249,7 +319,7 @@ describe("the comparisons against one test set", () => {
     const counted = await Promise.all(
       [...ids, ...ids].map(async (id) => {
         const own = await openStore(join(directory, "models"));
-        return (await Ledger.open(own, "a", GROUPS, changePlan())).count(own, pair(id), now);
+        return (await Ledger.open(own, GROUPS, changePlan())).count(own, pair(id), now);
       }),
     );
     const numbers = new Map(counted.map((one) => [one?.challenger, one?.number]));
@@ -258,9 +328,31 @@ describe("the comparisons against one test set", () => {
     expect(await (await open()).entries()).toHaveLength(ids.length);
   });
 
+  it("are counted in one place by two who compare first, at once, on sets that are nearly the same", async () => {
+    const sets = Array.from({ length: 8 }, (_, i) => [...GROUPS, `new-${i}`]);
+    const counted = await Promise.all(
+      sets.map(async (groups, i) => {
+        const own = await openStore(join(directory, "models"));
+        const ledger = await Ledger.open(own, groups, changePlan());
+        // Each has found that there is none yet.
+        expect(await ledger.entries()).toEqual([]);
+        return ledger.count(own, pair(`${i}`, `set-${i}`), now);
+      }),
+    );
+    expect(counted.map((one) => one?.number).sort()).toEqual(sets.map((_, i) => i + 1));
+    const opened = (await models.list({ prefix: "comparisons/" })).objects.filter(({ name }) =>
+      name.endsWith("/set.json"),
+    );
+    expect(opened.map(({ name }) => name)).toEqual(["comparisons/0001/set.json"]);
+    // Another set altogether, and one that an earlier program named by its digest.
+    expect((await (await open(GROUPS.map((name) => `other-${name}`))).count(models, pair("x"), now))?.number).toBe(1);
+    await models.write("comparisons/abc/set.json", JSON.stringify({ groups: [], complete: true }));
+    expect((await (await open()).count(models, pair("y"), now))?.number).toBe(sets.length + 1);
+  });
+
   it("share the budget, pass a level on where they were won, and end where it is spent", async () => {
     const plan = { ...changePlan(), comparison: { ...changePlan().comparison, budget: 0.1, most: 4 } };
-    const ledger = await open("a", GROUPS, plan);
+    const ledger = await open(GROUPS, plan);
     const first = await ledger.count(models, pair("1"), now);
     await ledger.conclude(models, first as NonNullable<typeof first>, result(true));
     const second = await ledger.count(models, pair("2"), now);
@@ -286,9 +378,9 @@ describe("the comparisons against one test set", () => {
   it("go on being counted while scans are added, and begin anew where more than half of the groups are new", async () => {
     await (await open()).count(models, pair("1"), now);
     const grown = [...GROUPS, ...GROUPS.slice(60).map((name) => `later-${name}`)];
-    const same = await (await open("b", grown)).count(models, pair("1", "b"), now);
+    const same = await (await open(grown)).count(models, pair("1", "b"), now);
     expect(same?.number).toBe(2);
-    const fresh = await (await open("c", [...grown, ...GROUPS.slice(60).map((name) => `still-later-${name}`)])).count(
+    const fresh = await (await open([...grown, ...GROUPS.slice(60).map((name) => `still-later-${name}`)])).count(
       models,
       pair("1", "c"),
       now,
@@ -296,10 +388,10 @@ describe("the comparisons against one test set", () => {
     expect(fresh?.number).toBe(1);
     // Sets that are too large to be kept whole are told apart by their least hashes.
     const many = Array.from({ length: 5000 }, (_, i) => `m${i}`);
-    await (await open("d", many)).count(models, pair("1", "d"), now);
+    await (await open(many)).count(models, pair("1", "d"), now);
     const shifted = (by: number) => Array.from({ length: 5000 }, (_, i) => `m${i + by}`);
-    expect((await (await open("e", shifted(2000))).count(models, pair("1", "e"), now))?.number).toBe(2);
-    expect((await (await open("f", shifted(3500))).count(models, pair("1", "f"), now))?.number).toBe(1);
+    expect((await (await open(shifted(2000))).count(models, pair("1", "e"), now))?.number).toBe(2);
+    expect((await (await open(shifted(3500))).count(models, pair("1", "f"), now))?.number).toBe(1);
   });
 
   it("are not counted by who only asks what the rule would say", async () => {
@@ -310,6 +402,7 @@ describe("the comparisons against one test set", () => {
         models,
         challenger: withScans("new", mine),
         champion: withScans("old", its),
+        reference: undefined,
         asker: "person",
       });
     expect(await asked()).toMatchObject({ promoted: true, counted: { number: 1 } });

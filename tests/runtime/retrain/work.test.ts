@@ -10,6 +10,7 @@ import type { StepContext } from "../../../runtime/platform/step";
 import { CURRENT_ASSIGNMENTS } from "../../../runtime/platform/warehouse";
 import { openWorkspace } from "../../../runtime/platform/workspace";
 import { preprocessStep } from "../../../runtime/preprocess";
+import { registerReference } from "../../../runtime/promotion";
 import { currentModel, orderedScans, RETRAINING } from "../../../runtime/registry";
 import {
   type Begin,
@@ -29,7 +30,6 @@ import {
   type TriggerRules,
 } from "../../../runtime/retrain";
 import { retrainContract } from "../../../runtime/retrain/contract";
-import { registerReference } from "../../../runtime/retrain/reference";
 import { awaitIngested } from "../../../runtime/retrain/take-in";
 import { useBackend } from "../../../runtime/tensorflow";
 import { BRIGHT_SPOT } from "../../support/bright-spot";

@@ -436,7 +436,7 @@ describe("the verdict on the model", () => {
 
     const challenger = { model: "model-one", testSet: "a", auc: 0.9, verdict: FIT, scans: undefined };
     const measure = () => Promise.reject(new Error("not asked for"));
-    await considerPromotion({ models, challenger, measure, asker: "program" });
+    await considerPromotion({ models, challenger, measure, reference: undefined, asker: "program" });
     // Were it loaded again, this would be noticed.
     await models.write("model-one/weights.bin", Buffer.alloc(100));
     await until(verdict, ({ fit }) => fit);
