@@ -7,7 +7,7 @@ import type { Metric } from "../platform/metric";
 import { openStore, type ReadableStore } from "../platform/stores";
 import { openWarehouse, type Warehouse } from "../platform/warehouse";
 import { openWorkspace, type Workspace } from "../platform/workspace";
-import { changePlan, comparisonsIn, type InventoryEntry, inventoryEntry } from "../promotion";
+import { changePlan, comparisonsIn, type InventoryEntry, inventoryEntry, modelCard } from "../promotion";
 import { currentModel, publishedModels } from "../registry";
 import { type Comparison, type ModelShelves, Models, type Promotion, promoteModel, rollBackModel } from "../serve";
 
@@ -86,6 +86,16 @@ export async function listModels(place: ModelPlace): Promise<readonly ListedMode
 /** The hospital's entry for its inventory of AI. */
 export async function inventory(place: ModelPlace): Promise<InventoryEntry> {
   return onShelves(place, ({ pointer, reports }) => inventoryEntry(pointer, reports));
+}
+
+/** A model's card with its history. @throws {ConfigurationError} if there is no such model, or it was never evaluated */
+export async function card(place: ModelPlace, id: string): Promise<string> {
+  return onShelves(place, async ({ pointer, reports }) => {
+    await requireModels(pointer, id);
+    const found = await modelCard(pointer, reports, id);
+    if (found !== null) return found;
+    throw new ConfigurationError("The model", [`${id} has no card: its evaluation writes it, and none is stored.`]);
+  });
 }
 
 /** @throws {ConfigurationError} if one of them is not there */

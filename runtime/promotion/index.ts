@@ -5,6 +5,7 @@ export { considerPromotion, type Promotion, previewPromotion } from "./consider"
 export { type Contender, contenderOf, type Decision } from "./decide";
 export { type InventoryEntry, inventoryEntry, renderInventory } from "./inventory";
 export { COMPARISONS_FOLDER, comparisonsIn, type LedgerEntry } from "./ledger";
+export { modelCard, type Reign } from "./model-history";
 export {
   ChangedReferenceError,
   type Reference,

@@ -1,11 +1,12 @@
 import { type Evaluation, readEvaluation } from "../evaluate";
 import { DISCLAIMER } from "../intake";
 import { type ModelMetadata, modelFilesInStore, readMetadata } from "../model";
-import type { Metric } from "../platform/metric";
 import type { ReadableStore } from "../platform/stores";
 import { currentModel, historyOf, type Move } from "../registry";
 import { type ChangePlan, changePlan } from "./change-plan";
 import { comparisonsIn, type LedgerEntry } from "./ledger";
+import { bullets, metricText, plain, table } from "./markdown";
+import { comparisonTable, type Reign, reignsOf } from "./model-history";
 
 /** A hospital's entry for this service in its inventory of AI, made of what is stored. */
 export interface InventoryEntry {
@@ -15,23 +16,26 @@ export interface InventoryEntry {
   readonly input: string;
   readonly output: string;
   /** The model that answers; null before the first promotion. */
-  readonly model: {
-    readonly id: string;
-    readonly since: string;
-    readonly reason: string;
-    readonly metadata: Pick<ModelMetadata, "recipe" | "parameters" | "threshold" | "counts" | "synthetic"> | null;
-    /** Local acceptance: on this hospital's own untouched test scans. */
-    readonly acceptance:
-      | (Pick<Evaluation, "verdict" | "dataset"> & Pick<Evaluation["test"], "n" | "groups" | AcceptanceMetric>)
-      | null;
-    readonly byCollection: readonly ({ readonly name: string } & Pick<Evaluation["test"], "n" | AcceptanceMetric>)[];
-  } | null;
-  /** Every model that answered, the oldest first. */
+  readonly model: (Pick<Move, "reason"> & { readonly since: string } & DescribedModel) | null;
+  /** Models that answered before and do not now, the oldest first. */
+  readonly earlier: readonly (DescribedModel & { readonly reigns: readonly Reign[] })[];
+  /** Every move of the pointer, the oldest first. */
   readonly history: readonly Move[];
   /** Every comparison that was counted. */
   readonly comparisons: readonly LedgerEntry[];
   readonly changePlan: ChangePlan;
   readonly disclaimer: string;
+}
+
+/** A model as far as its files and its evaluation are still there. */
+interface DescribedModel {
+  readonly id: string;
+  readonly metadata: Pick<ModelMetadata, "recipe" | "parameters" | "threshold" | "counts" | "synthetic"> | null;
+  /** Local acceptance: on this hospital's own untouched test scans. */
+  readonly acceptance:
+    | (Pick<Evaluation, "verdict" | "dataset"> & Pick<Evaluation["test"], "n" | "groups" | AcceptanceMetric>)
+    | null;
+  readonly byCollection: readonly ({ readonly name: string } & Pick<Evaluation["test"], "n" | AcceptanceMetric>)[];
 }
 
 type AcceptanceMetric = "auc" | "recall" | "specificity" | "ece";
@@ -44,25 +48,31 @@ type AcceptanceMetric = "auc" | "recall" | "specificity" | "ece";
 export async function inventoryEntry(models: ReadableStore, reports: ReadableStore): Promise<InventoryEntry> {
   const plan = changePlan();
   const current = await currentModel(models);
+  const history = await historyOf(models);
+  const earlier: InventoryEntry["earlier"][number][] = [];
+  for (const [id, reigns] of reignsOf(history))
+    if (id !== current?.model) earlier.push({ ...(await described(models, reports, id)), reigns });
   return {
     product: "brain-tumor-stack, a classifier of single slices of brain MRI",
     intendedUse: "Research: the probability that a slice shows a tumour, with a map of where evidence was found.",
     notFor: "Diagnosis; other organs; CT; a hospital on whose scans it has not been measured.",
     input: "One slice, or those of one file: DICOM MR, NIfTI, TIFF, PNG, JPEG, BMP or WebP.",
     output: "Probability of Cancer, decision (Cancer, Non-Cancer, Uncertain), map, verdict on the model.",
-    model: current ? await modelOf(models, reports, current) : null,
-    history: await historyOf(models),
+    model: current
+      ? {
+          ...(await described(models, reports, current.model)),
+          ...{ since: current.promotedAt, reason: current.reason },
+        }
+      : null,
+    earlier,
+    history,
     comparisons: await comparisonsIn(models, plan),
     changePlan: plan,
     disclaimer: DISCLAIMER,
   };
 }
 
-async function modelOf(
-  models: ReadableStore,
-  reports: ReadableStore,
-  { model: id, promotedAt: since, reason }: Move,
-): Promise<InventoryEntry["model"]> {
+async function described(models: ReadableStore, reports: ReadableStore, id: string): Promise<DescribedModel> {
   const [metadata, evaluation] = await Promise.all([
     readMetadata(modelFilesInStore(models, id)).catch(() => null),
     readEvaluation(reports, id),
@@ -72,7 +82,7 @@ async function modelOf(
     ...{ n, auc, recall, specificity, ece },
   });
   return {
-    ...{ id, since, reason },
+    id,
     metadata:
       metadata &&
       ({ recipe, parameters, threshold, counts, synthetic } as Pick<
@@ -93,7 +103,7 @@ async function modelOf(
 
 /** The entry for people, as Markdown: the model's card with its history. */
 export function renderInventory(entry: InventoryEntry): string {
-  const { model, history, comparisons, changePlan: plan } = entry;
+  const { model, earlier, history, comparisons, changePlan: plan } = entry;
   const lines = [
     `# ${entry.product}`,
     `**${entry.disclaimer}**`,
@@ -105,38 +115,34 @@ export function renderInventory(entry: InventoryEntry): string {
       `Changes: change plan version ${plan.version}; told of a change: ${plan.told.join(", ")}.`,
     ]),
     "## The model that answers",
-    ...(model ? describeModel(model) : ["None has been promoted yet."]),
+    ...(model ? describeModel(model, `since ${model.since}: ${model.reason}`) : ["None has been promoted yet."]),
+    "## Models that answered before",
+    ...(earlier.length === 0 ? ["None."] : earlier.flatMap((one) => describeModel(one, reignText(one.reigns)))),
     "## History",
     table(
       ["since", "model", "before it", "why"],
       history.map(({ promotedAt, model: id, previous, reason }) => [promotedAt, id, previous ?? "", reason]),
     ),
     "## Comparisons that were counted",
-    table(
-      ["at", "champion", "challenger", "number", "p", "at most", "shown to be better"],
-      comparisons.map(({ counted, result }) => [
-        ...[counted.at, counted.champion, counted.challenger, String(counted.number)],
-        result?.p == null ? "" : String(Number(result.p.toPrecision(2))),
-        String(Number(counted.level.toPrecision(2))),
-        result === undefined ? "no result" : result.better ? "yes" : "no",
-      ]),
-    ),
+    comparisonTable(comparisons),
   ];
   return `${lines.join("\n\n")}\n`;
 }
 
-function describeModel({
-  id,
-  since,
-  reason,
-  metadata,
-  acceptance,
-  byCollection,
-}: NonNullable<InventoryEntry["model"]>): string[] {
+/** From when to when, and what came after. */
+const reignText = (reigns: readonly Reign[]) =>
+  reigns
+    .map(({ since, next }) => {
+      const until = next ? `until ${next.promotedAt}, when ${next.model} took its place` : "until now";
+      return `${since === null ? "since when was not kept" : `from ${since}`} ${until}`;
+    })
+    .join("; ");
+
+function describeModel({ id, metadata, acceptance, byCollection }: DescribedModel, when: string): string[] {
   const rows = [...(acceptance ? [{ name: "all", ...acceptance }] : []), ...byCollection];
   return [
     bullets([
-      `${id}, since ${since}: ${reason}`,
+      plain(`${id}, ${when}`),
       ...(metadata
         ? [
             `${metadata.parameters} parameters, recipe ${metadata.recipe}, threshold ${metadata.threshold.toFixed(3)}, ${metadata.counts.train} images learnt from${metadata.synthetic ? "; drawn phantoms" : ""}`,
@@ -148,23 +154,13 @@ function describeModel({
       ? [
           table(
             ["test scans", "n", "AUC", "sensitivity", "specificity", "ECE"],
-            rows.map((one) => [one.name, String(one.n), ...[one.auc, one.recall, one.specificity, one.ece].map(text)]),
+            rows.map((one) => [
+              one.name,
+              String(one.n),
+              ...[one.auc, one.recall, one.specificity, one.ece].map(metricText),
+            ]),
           ),
         ]
       : []),
   ];
 }
-
-const text = (metric: Metric) =>
-  metric.value === null
-    ? "not defined"
-    : `${metric.value.toFixed(3)} (${metric.low.toFixed(3)} to ${metric.high.toFixed(3)})`;
-const bullets = (items: readonly string[]) => items.map((item) => `- ${item}`).join("\n");
-/** Names that others gave stay text in a cell. */
-const cell = (value: string) => value.replace(/[\\|`*_<>[\]]/g, "\\$&").replace(/\s+/g, " ");
-const table = (head: readonly string[], rows: readonly (readonly string[])[]) =>
-  rows.length === 0
-    ? "None."
-    : [head, head.map(() => "---"), ...rows.map((row) => row.map(cell))]
-        .map((row) => `| ${row.join(" | ")} |`)
-        .join("\n");

@@ -35,13 +35,31 @@ const NUMBERED = new RegExp(`^${COMPARISONS_FOLDER}([0-9]{4,})/$`);
 /** Names the groups that a folder counts for. */
 const SET = "set.json";
 const setSchema = z.object({ groups: z.array(z.string()), complete: z.boolean() });
-/** What later levels depend on; all else is for people. */
-const resultSchema = z.looseObject({ better: z.boolean(), p: z.number().nullable().default(null) });
+/** Numbers that people are shown: where they are not as expected, there are none. */
+const numbersSchema = {
+  scans: z.number().nullable().catch(null),
+  groups: z.number().nullable().catch(null),
+  champion: z.number().nullable().catch(null),
+  challenger: z.number().nullable().catch(null),
+  difference: z.object({ value: z.number(), low: z.number(), high: z.number() }).nullable().catch(null),
+};
+const resultSchema = z.object({
+  /** What later levels depend on. */
+  better: z.boolean(),
+  p: z.number().nullable().default(null),
+  ...numbersSchema,
+  collections: z.array(z.object({ name: z.string(), regressed: z.boolean(), ...numbersSchema })).catch([]),
+  reference: z
+    .object({ regressed: z.boolean(), number: z.number(), ...numbersSchema })
+    .nullable()
+    .catch(null),
+});
+export type RecordedResult = Readonly<z.infer<typeof resultSchema>>;
 
 /** A comparison that was counted, with what came of it. */
 export interface LedgerEntry {
   readonly counted: Counted;
-  readonly result: { readonly better: boolean; readonly p: number | null } | undefined;
+  readonly result: RecordedResult | undefined;
 }
 
 /** The share of comparison `number` in the budget: falls as number^-1.5, and all of them sum up to 1. */

@@ -6,7 +6,7 @@ import {
   type ReadableStore,
   type ReplaceableStore,
 } from "../platform/stores";
-import { moveSchema, recordMove } from "./history";
+import { type Move, moveSchema, recordedMoves, recordMove } from "./history";
 
 /** The bucket of models for who may move the pointer, and put down that it moved. */
 export type PointerStore = ReadableStore & ReplaceableStore & CreatableStore;
@@ -46,6 +46,17 @@ export async function setCurrent(
   if (!(await replace(models, current, seen?.generation))) return false;
   await recordMove(models, current);
   return true;
+}
+
+/**
+ * Every move of the pointer, the oldest first: those that were put down, and the last one where that was not, because an
+ * earlier program moved it or the process was killed before.
+ */
+export async function historyOf(models: ReadableStore): Promise<readonly Move[]> {
+  const [moves, seen] = [await recordedMoves(models), await currentModel(models)];
+  if (!seen || moves.some((one) => one.model === seen.model && one.promotedAt === seen.promotedAt)) return moves;
+  const { model, previous, reason, promotedAt } = seen;
+  return [...moves, { model, previous, reason, promotedAt }];
 }
 
 /** Enters a newer verdict on the current model, unless the pointer has moved meanwhile. All else stays as it is. */

@@ -32,7 +32,7 @@ export async function recordMove(models: CreatableStore, { model, previous, reas
 }
 
 /** Every move of the pointer that was put down, the oldest first. */
-export async function historyOf(models: ReadableStore): Promise<readonly Move[]> {
+export async function recordedMoves(models: ReadableStore): Promise<readonly Move[]> {
   const moves: Move[] = [];
   for await (const { name } of models.listAll(HISTORY_FOLDER))
     moves.push(moveSchema.parse(JSON.parse((await models.read(name)).toString("utf8"))));

@@ -1,12 +1,13 @@
 export {
   type CurrentModel,
   currentModel,
+  historyOf,
   type PointerStore,
   type SeenModel,
   setCurrent,
   updateVerdict,
 } from "./current";
-export { HISTORY_FOLDER, historyOf, type Move } from "./history";
+export { HISTORY_FOLDER, type Move } from "./history";
 export { type PublishedModel, publishedModels } from "./models";
 export { isPublished, publishModel } from "./publish";
 export {

@@ -1,8 +1,8 @@
-import { evaluationPrefix, METRICS, readEvaluation } from "../evaluate";
+import { METRICS, readEvaluation } from "../evaluate";
 import { DISCLAIMER } from "../intake";
 import { type ExaminedModel, examineModel, modelFilesInStore, readTrainingCurve } from "../model";
 import type { ReadableStore } from "../platform/stores";
-import { ChangedReferenceError, contenderOf, previewPromotion, readReference } from "../promotion";
+import { ChangedReferenceError, contenderOf, modelCard, previewPromotion, readReference } from "../promotion";
 import { type CurrentModel, currentModel, type PublishedModel, publishedModels } from "../registry";
 import {
   type Comparison,
@@ -63,7 +63,7 @@ export class Models {
     const item = await this.item(published, await currentModel(this.models));
     const [{ metadata }, card, evaluation, training] = await Promise.all([
       this.examine(published),
-      read(this.reports, `${evaluationPrefix(id)}model-card.md`),
+      modelCard(this.models, this.reports, id),
       this.evaluation(id),
       readTrainingCurve(modelFilesInStore(this.models, id)),
     ]);
@@ -165,10 +165,6 @@ export class Models {
     const stored = evaluationSchema.safeParse(await readEvaluation(this.reports, id));
     return stored.success ? stored.data : null;
   }
-}
-
-async function read(store: ReadableStore, name: string): Promise<string | null> {
-  return (await store.stat(name)) ? (await store.read(name)).toString("utf8") : null;
 }
 
 function difference(a: MetricValue | null, b: MetricValue | null): number | null {

@@ -541,7 +541,7 @@ export const modelDetailSchema = named(
     guard: z.boolean().nullable(),
     counts: z.object({ train: z.number(), validation: z.number(), test: z.number() }).nullable(),
     configuration: z.record(z.string(), z.unknown()).nullable().describe("Everything the trainer was told"),
-    card: z.string().nullable().describe("The model card, Markdown"),
+    card: z.string().nullable().describe("The model card with the model's history, Markdown"),
     evaluation: evaluationSchema.nullable().describe("Null where none is stored that this program can read"),
     training: trainingCurveAnswerSchema.nullable(),
     disclaimer: z.string(),

@@ -99,6 +99,15 @@ export function modelsCommand(): Command {
       const { renderInventory } = await import("../../promotion/index.js");
       process.stdout.write(renderInventory(entry));
     });
+  anywhere(models.command("card"))
+    .description("a model's card with its history: which came before it, what decided, what it was compared with")
+    .argument(...ID)
+    .action(async (id: string, flags: Flags, command: Command) => {
+      const { card } = await import("../models.js");
+      const text = await card(placeOf(flags, command), id);
+      if (flags.json) return print({ id, card: text });
+      process.stdout.write(text);
+    });
   models
     .command("convert")
     .description("add model.onnx and its measured parity to a model that an earlier program trained")

@@ -374,6 +374,29 @@ describe("models -- compare, promote, rollback", () => {
     expect(entry.history.map(({ model }) => model)).toEqual([FIRST, BETTER]);
     const text = renderInventory(entry);
     expect(text).toContain(`| ${FIRST} | ${BETTER} | 2 |`);
+    expect(entry.earlier).toMatchObject([
+      { id: FIRST, acceptance: { auc: { value: 0.9 } }, reigns: [{ next: { model: BETTER } }] },
+    ]);
+    expect(text).toMatch(
+      new RegExp(`## Models that answered before\\n\\n- ${FIRST}, from .* until .*${BETTER} took its place`),
+    );
+    await reports.write(`evaluation/${BETTER}/model-card.md`, `# Model ${BETTER}\n`);
+    const card = models(["card", BETTER, "--out", place]);
+    expect(card.stdout).toMatch(
+      new RegExp(`^# Model ${BETTER}\\n\\n## History\\n\\n- Current since .*, after ${FIRST}: .*shown to be better`),
+    );
+    expect(card.stdout).toMatch(
+      new RegExp(`\\| ${FIRST} \\| ${BETTER} \\| 2 \\| 1000, 300 \\| 0\\.9\\d+, 0\\.8\\d+ \\|.*\\| yes \\|`),
+    );
+    // The model before it: until when, and what took its place.
+    await reports.write(`evaluation/${FIRST}/model-card.md`, `# Model ${FIRST}\n`);
+    expect(models(["card", FIRST, "--out", place]).stdout).toMatch(
+      new RegExp(`Until .*, when ${BETTER} took its place`),
+    );
+    expect(models(["card", WORSE, "--out", place])).toMatchObject({
+      status: 2,
+      stderr: expect.stringContaining("has no card"),
+    });
     expect(text).toContain("## History");
   }, 300_000);
 

@@ -51,6 +51,14 @@ describe("the pointer to the current model", () => {
   });
 });
 
+describe("the history of a pointer that an earlier program moved", () => {
+  it("has the model that is current", async () => {
+    const moved = { model: "two", previous: "one", reason: "better", promotedAt: "2026-01-02T03:04:05.000Z" };
+    await models.write("current.json", JSON.stringify(moved));
+    expect(await historyOf(models)).toEqual([moved]);
+  });
+});
+
 describe("published models", () => {
   const files = (weights: string) =>
     new Map([

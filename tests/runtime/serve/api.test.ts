@@ -893,7 +893,7 @@ describe("models", () => {
   test("one is shown with card, evaluation and training curve; one that is not there is 404", async () => {
     const { body } = await ask<ModelDetail>("/v1/models/model-better");
     expect(body).toMatchObject({
-      card: "# model-better\n",
+      card: expect.stringMatching(/^# model-better\n\n## History\n/),
       guard: false,
       training: { chosen: 1, epochs: [{ loss: 0.5 }] },
     });
