@@ -48,6 +48,9 @@ export const SAME_PICTURE_DISTANCE = 12;
 const FREQUENCIES: readonly { readonly u: number; readonly v: number }[] = lowestFrequencies();
 const HIGHEST = 1 + Math.max(...FREQUENCIES.map(({ u, v }) => Math.max(u, v)));
 
+/** Of each bit the one whose frequencies are its own exchanged; -1 where there is none. */
+const TURNED = FREQUENCIES.map(({ u, v }) => FREQUENCIES.findIndex((other) => other.u === v && other.v === u));
+
 /** cos(pi (2x + 1) k / 2n) */
 const COSINES = Array.from({ length: HIGHEST }, (_, k) =>
   Float64Array.from({ length: SIDE }, (_, x) =>
@@ -82,7 +85,23 @@ export function hashOfRecipe(grey: Uint8Array): string {
     for (let y = 0; y < SIDE; y++) sum += (across[u * SIDE + y] as number) * (cosine[y] as number);
     if (sum < 0) words[bit >>> 5] = (words[bit >>> 5] as number) | (0x80000000 >>> (bit & 31));
   });
-  return Array.from(words, (word) => word.toString(16).padStart(8, "0")).join("");
+  return hexOf(words);
+}
+
+const hexOf = (words: Uint32Array) => Array.from(words, (word) => word.toString(16).padStart(8, "0")).join("");
+
+/**
+ * The hash of the same page turned by a quarter, as {@link hashDistance} compares it (a quarter turn is a mirroring across the
+ * diagonal, and one more that it allows for). A few of the frequencies that it would have are not in the hash: these bits
+ * stay 0, so that the two differ in some four bits more than the pictures do.
+ */
+export function turnedHash(hash: string): string {
+  const [words, turned] = [packHashes([hash]), new Uint32Array(WORDS)];
+  TURNED.forEach((from, bit) => {
+    if (from >= 0 && ((words[from >>> 5] as number) << (from & 31)) & 0x80000000)
+      turned[bit >>> 5] = (turned[bit >>> 5] as number) | (0x80000000 >>> (bit & 31));
+  });
+  return hexOf(turned);
 }
 
 /** Bits in which two hashes differ, for the mirroring in which they differ least: 0 to 256. */

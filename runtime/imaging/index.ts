@@ -30,6 +30,7 @@ export {
   packHashes,
   perceptualHash,
   SAME_PICTURE_DISTANCE,
+  turnedHash,
   wordsDistance,
 } from "./hash";
 export { DEFAULT_LIMITS, type ImageLimits } from "./limits";

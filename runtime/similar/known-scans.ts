@@ -1,5 +1,5 @@
 import { setImmediate } from "node:timers/promises";
-import { NEAR_DUPLICATE_DISTANCE, PERCEPTUAL_HASH, packHashes, RECIPE, wordsDistance } from "../imaging";
+import { NEAR_DUPLICATE_DISTANCE, PERCEPTUAL_HASH, packHashes, RECIPE, turnedHash, wordsDistance } from "../imaging";
 import { asSplit, LABELS, type Label, type Split } from "../intake";
 import { KNOWN_SCANS, type KnownScanRow, MOST_KNOWN_SCANS, type Warehouse } from "../platform/warehouse";
 import { FeatureSpace } from "./feature-space";
@@ -150,11 +150,14 @@ export class KnownScans {
       add(this.kinOfPicture.get(sha256));
       const { hashes, kinOfHash } = this;
       const end = kinOfHash.length * WORDS;
-      hashes.set(packHashes([phash]), end);
-      for (let i = 0; i < kinOfHash.length; i++)
-        if (wordsDistance(hashes, i * WORDS, end, NEAR_DUPLICATE_DISTANCE) <= NEAR_DUPLICATE_DISTANCE)
-          kin.add(kinOfHash[i] as number);
-      await setImmediate();
+      // A copy that somebody turned by a quarter is a copy: mirrorings, and so a half turn, are in the distance.
+      for (const one of [phash, turnedHash(phash)]) {
+        hashes.set(packHashes([one]), end);
+        for (let i = 0; i < kinOfHash.length; i++)
+          if (wordsDistance(hashes, i * WORDS, end, NEAR_DUPLICATE_DISTANCE) <= NEAR_DUPLICATE_DISTANCE)
+            kin.add(kinOfHash[i] as number);
+        await setImmediate();
+      }
     }
     return kin;
   }

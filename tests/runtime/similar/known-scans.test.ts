@@ -76,6 +76,13 @@ describe("never among the similar", () => {
   const plants: [string, () => Promise<{ planted: KnownScanRow[]; linked: number[]; asking?: Partial<Asked> }>][] = [
     ["the scan itself", async () => ({ planted: [row({ ...asked.pages[0] })], linked: [0] })],
     ["its mirror image, encoded anew", async () => ({ planted: [row({ ...near })], linked: [0] })],
+    ...[90, 180, 270].map((angle): (typeof plants)[number] => [
+      `a copy turned by ${angle} degrees, mirrored and encoded anew`,
+      async () => ({
+        planted: [row({ ...(await slice(1, 0.1, (image) => mirrored(image.rotate(angle)))) })],
+        linked: [0],
+      }),
+    ]),
     [
       "slices of the patient of an equal picture",
       async () => ({
