@@ -47,19 +47,19 @@ function requireFolders(folders: readonly string[]): void {
 }
 
 /**
- * Limits a role on a bucket to some objects.
+ * Limits a role on a bucket to some objects, and to all below some folders.
  *
- * @param names of the objects
- * @throws if one is that of a folder, or there are more than a condition may name
+ * @param names of the objects, and of folders with a slash at the end
+ * @throws if a condition cannot name one, or there are more than it may name
  */
 export function onlyObjects(bucket: string, names: readonly string[]): StorageBucketIamMemberCondition {
-  const open = names.find((name) => !/^[A-Za-z0-9._/-]*[A-Za-z0-9._-]$/.test(name));
+  const open = names.find((name) => !/^[A-Za-z0-9._-][A-Za-z0-9._/-]*$/.test(name));
   if (open !== undefined) throw new Error(`"${open}" is no object that a condition can name.`);
   return conditionOf(bucket, names, {
     does: "replaces",
     things: "objects",
     description: "May write and replace these objects, and no other",
-    test: (path) => `resource.name == "${path}"`,
+    test: (path) => (path.endsWith("/") ? `resource.name.startsWith("${path}")` : `resource.name == "${path}"`),
   });
 }
 

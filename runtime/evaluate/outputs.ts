@@ -9,7 +9,7 @@ import { pathCell, toCsv } from "../platform/csv";
 import { onDisk, writeWhole } from "../platform/disk";
 import { uniform } from "../platform/random";
 import { sourceCommit } from "../platform/source-commit";
-import type { ObjectStore } from "../platform/stores";
+import type { ReplaceableStore } from "../platform/stores";
 import type { TrainingCurve } from "../platform/training-curve";
 import { outlineOf, type Provenance, svgToPng } from "../report";
 import type { Evaluation, ScoredImage } from "./evaluation";
@@ -32,7 +32,7 @@ export function directoryDestination(directory: string): Destination {
   };
 }
 
-export function storeDestination(store: ObjectStore, prefix: string): Destination {
+export function storeDestination(store: ReplaceableStore, prefix: string): Destination {
   return {
     async write(name, content, contentType) {
       await store.write(`${prefix}${name}`, content, { contentType });

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { ObjectStore, ReadableStore } from "../platform/stores";
+import type { ReadableStore, ReplaceableStore } from "../platform/stores";
 import type { ScoredImage } from "./evaluation";
 
 const scanSchema = z.object({
@@ -22,7 +22,11 @@ export const evaluationPrefix = (model: string): string => `evaluation/${model}/
 const nameOf = (model: string) => `${evaluationPrefix(model)}scans.json`;
 
 /** Stores a model's answers for the test split. */
-export async function writeScans(reports: ObjectStore, model: string, test: readonly ScoredImage[]): Promise<void> {
+export async function writeScans(
+  reports: ReplaceableStore,
+  model: string,
+  test: readonly ScoredImage[],
+): Promise<void> {
   const scans = test.map(
     ({ path, group, collection = "", label, probability, refused }): ScoredScan => ({
       ...{ id: path, group, collection, label },

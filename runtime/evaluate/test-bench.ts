@@ -4,7 +4,7 @@ import type { Split } from "../intake";
 import { loadClassifier, modelFilesInStore, readTrainingCurve } from "../model";
 import { mixSeed, uniform } from "../platform/random";
 import type { ContextWith } from "../platform/step";
-import type { ObjectStore, ReadableStore } from "../platform/stores";
+import type { ReadableStore, ReplaceableStore } from "../platform/stores";
 import { IMAGE_FACTS } from "../platform/warehouse";
 import { type Header, MOST_ROWS, type PlainImage } from "./classical";
 import type { Evaluation } from "./evaluation";
@@ -12,7 +12,11 @@ import { evaluationPrefix } from "./scored-scan";
 import { type FeatureKeys, StoredFeatures } from "./stored-features";
 import { type EvaluationRow, earlierEvaluation, evaluateTestSplit, type Learning, setsHash } from "./test-split";
 
-export type EvaluateContext = ContextWith<{ processed: ReadableStore; models: ReadableStore; reports: ObjectStore }>;
+export type EvaluateContext = ContextWith<{
+  processed: ReadableStore;
+  models: ReadableStore;
+  reports: ReadableStore & ReplaceableStore;
+}>;
 
 type Sets = Readonly<Record<"test" | "validation", readonly EvaluationRow[]>> & { readonly learn: Learning };
 

@@ -1,7 +1,7 @@
 import { oneChannel, replicate } from "../imaging";
 import type { Label } from "../intake";
 import type { Answer, Classifier } from "../model";
-import type { ObjectStore, ReadableStore } from "../platform/stores";
+import type { ReadableStore, ReplaceableStore } from "../platform/stores";
 import type { TrainingCurve } from "../platform/training-curve";
 import type { ClassicalResult, Header, PlainImage } from "./classical";
 import { EVALUATION_VERSION, type Evaluation, evaluateScored, type ScoredImage } from "./evaluation";
@@ -73,7 +73,7 @@ export function setsHash(sets: {
 
 /** The stored evaluation of a model, if it is one of these images by this seed, with baselines on these features. */
 export async function earlierEvaluation(
-  reports: ObjectStore,
+  reports: ReadableStore,
   model: string,
   dataset: string,
   seed: number,
@@ -104,7 +104,7 @@ export async function evaluateTestSplit(options: {
   readonly test: readonly EvaluationRow[];
   readonly validation?: readonly EvaluationRow[];
   readonly learn?: Learning;
-  readonly reports: ObjectStore;
+  readonly reports: ReadableStore & ReplaceableStore;
   readonly seed: number;
   readonly notes?: readonly string[];
   /** Where the images come from, and what else the report says of its making. */

@@ -23,8 +23,9 @@ export const featuresContract = defineContract({
       ),
   }),
   reads: ["processed", "models", "images", "assignments", "features_pca", "pca_fits", "features_deep"],
+  creates: [],
   // Components are immutable: what is there is never replaced.
-  creates: ["models"],
+  createsBelow: { models: { folders: ["features/"] } },
   writes: [],
   appends: ["features_pca", "pca_fits", "features_deep"],
   health: null,

@@ -59,7 +59,10 @@ export interface RuntimeContract<Env extends z.ZodObject = z.ZodObject> {
   readonly writes: readonly ContractBucket[];
   /** Tables it appends rows to. */
   readonly appends: readonly TableName[];
-  /** Single objects that it writes and replaces, by bucket, in buckets that it does not write. @default none */
+  /**
+   * Single objects that it writes and replaces, and folders (with a slash at its end) in which it does so with all, by
+   * bucket, in buckets that it does not write. @default none
+   */
   readonly replaces?: Readonly<Partial<Record<ContractBucket, readonly string[]>>>;
   /** HTTP paths it answers for probes; null for a process that listens to nothing. */
   readonly health: { readonly startup: string; readonly liveness: string } | null;
@@ -89,7 +92,7 @@ export type BucketsOf<C extends Rights> =
 /** What a contract says of buckets and tables. */
 export type Rights = Pick<RuntimeContract, "reads" | "creates" | "createsBelow" | "writes" | "appends" | "replaces">;
 
-/** The buckets in which a contract replaces single objects. */
+/** The buckets in which a contract replaces single objects or folders. */
 export type ReplacedIn<C extends Rights> = C extends { readonly replaces: infer R } ? keyof R & ContractBucket : never;
 
 /** The buckets in which a contract creates below some folders. */

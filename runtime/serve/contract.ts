@@ -96,12 +96,25 @@ export const serveContract = defineContract({
   // Scans of the data set that are like the one asked about: which there are, and their pictures.
   // And what monitoring tells.
   reads: ["models", "reports", "curated", "images", "assignments", "features_deep", "monitoring"],
-  creates: ["reports"],
+  creates: [],
   // What comes in by STOW-RS has no label, and is not what the hospital's gateway has made nameless.
   createsBelow: {
     landing: { folders: ["Unlabelled/"], except: ["Unlabelled/gateway/"] },
     // What is counted before a model is promoted, and where the pointer was.
     models: { folders: ["comparisons/", "history/"] },
+    // What is kept of answers, requests and diagnoses: no evaluation, no state of a retraining, no log.
+    reports: {
+      folders: [
+        "accessions/",
+        "answers/",
+        "dicomweb/",
+        "feedback-index/",
+        "feedback-turns/",
+        "feedback/",
+        "history/",
+        "idempotency/",
+      ],
+    },
   },
   writes: [],
   // The pointer to the model that is served: an administrator moves it.

@@ -7,7 +7,7 @@ import { ConfigurationError, parseEnv } from "../platform/config";
 import { createLogger, type Logger } from "../platform/logging";
 import { openStores, openTables } from "../platform/open-stores";
 import { LOOPBACK, portProblem } from "../platform/port";
-import { creatableOnly, DirectoryStore } from "../platform/stores";
+import { creatableOnly, DirectoryStore, readableOnly } from "../platform/stores";
 import { openWorkspace, type Workspace } from "../platform/workspace";
 import { buildServer } from "./app";
 import { SERVE_DEFAULTS, serveContract } from "./contract";
@@ -90,7 +90,7 @@ export async function serveWorkspace(options: {
   const app = await buildServer({
     models,
     pointer: models,
-    reports,
+    reports: { ...readableOnly(reports), ...creatableOnly(reports, serveContract.createsBelow.reports) },
     landing: creatableOnly(landing, serveContract.createsBelow.landing),
     curated,
     warehouse: workspace.warehouse,

@@ -32,9 +32,12 @@ export const trainContract = defineContract({
     GCS_API_ENDPOINT: gcsEndpoint,
   }),
   reads: ["processed", "models", "reports", "images", "assignments", "features_pca", "pca_fits", "features_deep"],
-  creates: [],
-  // The pointer to the current model and the newest evaluation of a model are replaced.
-  writes: ["models", "reports"],
+  creates: ["models"],
+  // Which model was trained for a retraining.
+  createsBelow: { reports: { folders: ["retraining/"] } },
+  writes: [],
+  // The pointer to the current model, and the newest evaluation of each.
+  replaces: { models: ["current.json"], reports: ["evaluation/"] },
   appends: [],
   health: null,
   resources: { memoryGiB: 16, cpu: 4, timeoutSeconds: 6 * 3600 },

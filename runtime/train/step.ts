@@ -14,6 +14,7 @@ import {
 import { PHANTOM_COLLECTION } from "../phantom";
 import type { StoresOf } from "../platform/open-stores";
 import type { ContextWith, StepCounts } from "../platform/step";
+import { tryToCreate } from "../platform/stores";
 import { LABELLED_IMAGES, UNASSIGNED_IMAGES } from "../platform/warehouse";
 import { isPublished, publishModel } from "../registry";
 import { BACKENDS, type Backend, modelFileContents } from "../tensorflow";
@@ -125,7 +126,7 @@ export async function trainStep(context: TrainContext, options: TrainOptions): P
   context.progress.finish();
   network.dispose();
   const curve = Buffer.from(`${JSON.stringify({ chosen: result.epoch, epochs: result.curve }, null, 2)}\n`);
-  await models.write(`${id}/${TRAINING_FILE}`, curve, { contentType: "application/json" });
+  await tryToCreate(models, `${id}/${TRAINING_FILE}`, curve, { contentType: "application/json" });
   await publishModel(models, id, files);
   await checkpoints.clear();
   if (result.resumedFrom > 0) notes.push(`went on after epoch ${result.resumedFrom} of an earlier run.`);

@@ -419,9 +419,10 @@ function declaredGrants(contracts: readonly RuntimeContract[], { project, name }
     ...[...replaced]
       .filter(([bucket]) => !writable.has(bucket as ContractBucket))
       .map(([bucket, objects]) => {
-        const named = objects.map(
-          (object) => `resource.name == "projects/_/buckets/${project}-${name}-${bucket}/objects/${object}"`,
-        );
+        const named = objects.map((object) => {
+          const path = `"projects/_/buckets/${project}-${name}-${bucket}/objects/${object}"`;
+          return object.endsWith("/") ? `resource.name.startsWith(${path})` : `resource.name == ${path}`;
+        });
         return `${bucket} roles/storage.objectUser if ${named.join(" || ")}`;
       }),
   ];

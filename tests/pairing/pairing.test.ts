@@ -120,7 +120,7 @@ test("the identity of the cluster has the rights of four capabilities, and each 
     "read reports": ["score"],
     "read input_statistics": ["monitor"],
     "read monitoring": ["monitor"],
-    "create models": ["features"],
+    "create below models": ["features"],
     "create below reports": ["score"],
     "write processed": ["preprocess"],
     "append assignments": ["preprocess"],

@@ -40,13 +40,14 @@ export function creatableOnly(store: ObjectStore, below?: Folders): CreatableSto
   };
 }
 
-/** @param names of the objects that may be replaced, and of no others */
+/** @param names of the objects that may be replaced, and of folders, with a slash at the end, in which all may be */
 export function replaceableOnly(store: ObjectStore, names: readonly string[]): ReplaceableStore {
   return {
     uri: store.uri,
     bucket: store.bucket,
     write: async (name, content, options) => {
-      if (!names.includes(name)) throw new OutsideRightsError(store.uri, name, "replace", names.join(", "));
+      if (!names.some((one) => name === one || (one.endsWith("/") && name.startsWith(one))))
+        throw new OutsideRightsError(store.uri, name, "replace", names.join(", "));
       return store.write(name, content, options);
     },
   };

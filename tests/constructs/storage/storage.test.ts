@@ -266,7 +266,10 @@ test("replacing is using some objects by their whole names, and no grant on plac
       },
     }),
   ]);
-  for (const open of ["", "models/", 'a" || true || "', "*"])
+  expect(onlyObjects("b", ["evaluation/", "lease.json"]).expression).toBe(
+    `resource.name.startsWith("projects/_/buckets/b/objects/evaluation/") || resource.name == "projects/_/buckets/b/objects/lease.json"`,
+  );
+  for (const open of ["", "/", 'a" || true || "', "*"])
     expect(() => onlyObjects("b", [open])).toThrow(/is no object that a condition can name/);
   for (const grant of ["grantReplace", "grantAppend"] as const)
     expect(() => buckets.reports[grant](identity, [])).toThrow(/that would be all of it/);

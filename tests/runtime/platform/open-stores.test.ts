@@ -119,6 +119,19 @@ describe.each(Object.entries(places))("the stores of a contract in %s", (_where,
     expect(names).toEqual(["In/b/c.txt"]);
   });
 
+  test("replace the objects of the contract and those in its folders only", async () => {
+    const { models } = await openStores(
+      { ...contract, writes: [], replaces: { models: ["current.json", "evaluation/"] } },
+      parseEnv(contract.env, variables()),
+    );
+    expect(methodsOf(models)).toEqual(["write"]);
+    for (const name of ["current.json", "evaluation/m/report.html"])
+      for (const content of ["first", "second"]) await models.write(name, content);
+    for (const outside of ["a/current.json", "current.json.bak", "evaluation", "evaluations/a"])
+      await expect(models.write(outside, "a")).rejects.toThrow(OutsideRightsError);
+    expect((await (await openStore(place("models"))).read("evaluation/m/report.html")).toString()).toBe("second");
+  });
+
   test("add rows to the tables of the contract only, and read tables only where it reads one", async () => {
     const env = parseEnv(contract.env, variables());
     const blind = await openTables(contract, env);

@@ -7,10 +7,11 @@ import pino from "pino";
 import sharp from "sharp";
 import { leafOfRow } from "../../../runtime/audit";
 import { decodeCurated, encodePng, pixelSha256 } from "../../../runtime/imaging";
-import { DirectoryStore } from "../../../runtime/platform/stores";
+import { creatableOnly, DirectoryStore, readableOnly } from "../../../runtime/platform/stores";
 import type { PredictionRow } from "../../../runtime/platform/warehouse";
 import { openWorkspace, type Workspace } from "../../../runtime/platform/workspace";
 import { buildServer, NothingToReplay, replay } from "../../../runtime/serve";
+import { serveContract } from "../../../runtime/serve/contract";
 import { sweepOnce } from "../../../runtime/serve/kept/sweep";
 import { TimeIndex } from "../../../runtime/serve/kept/time-index";
 import type {
@@ -48,7 +49,7 @@ async function listening(overrides: Partial<Parameters<typeof buildServer>[0]> =
   const app = await buildServer({
     models,
     pointer: models,
-    reports,
+    reports: { ...readableOnly(reports), ...creatableOnly(reports, serveContract.createsBelow.reports) },
     landing: workspace.buckets.landing,
     warehouse: workspace.warehouse,
     log: pino({ level: "silent" }),
