@@ -2,7 +2,7 @@ import { z } from "zod";
 import { type Filled, fill, type LinePart, linePart, objectWith, TIERS } from "../constructs/core/hospital-line";
 import { bucketNameProblem } from "../constructs/core/naming";
 import type { Removal } from "../constructs/core/removal";
-import { deliveryLine, deliveryProblems, type Receiver, receiverOf } from "../constructs/deliver";
+import { deliveryLine, deliveryProblems } from "../constructs/deliver";
 import { erasureLine, erasureProblems } from "../constructs/erasure";
 import { gatewayLine } from "../constructs/gateway";
 import { ingestLine } from "../constructs/ingest";
@@ -166,8 +166,7 @@ export interface Hospital
   /** Where in the bucket, or beside the output folder, its states lie: empty, or a folder with a slash at its end. */
   readonly stateFolder: string;
   readonly network: Filled<typeof networkLine>;
-  /** A receiver outside Google; undefined where the line names none. */
-  readonly receiver: Receiver | undefined;
+  readonly delivery: Filled<typeof deliveryLine>;
   readonly gateway: Filled<typeof gatewayLine>;
   readonly ingest: Filled<typeof ingestLine>;
   readonly preprocess: Filled<typeof preprocessLine>;
@@ -268,7 +267,7 @@ function withDefaults(line: Line, context: HospitalContext): Hospital {
     ...fill(pacsLine, tier, line),
     ...fill(erasureLine, tier, line),
     network: fill(networkLine, tier, line.network),
-    receiver: receiverOf(fill(deliveryLine, tier, line.delivery)),
+    delivery: fill(deliveryLine, tier, line.delivery),
     gateway: fill(gatewayLine, tier, line.gateway),
     ingest: fill(ingestLine, tier, line.ingest),
     preprocess: fill(preprocessLine, tier, line.preprocess),

@@ -160,12 +160,12 @@ function permissions(texts: readonly string[]): string[] {
   return [...new Set(found)].sort();
 }
 
-type Asked = { readonly pacs?: string | undefined; readonly receiver?: unknown };
+type Asked = { readonly pacs?: string | undefined; readonly delivery?: { readonly to?: string | undefined } };
 /** Every kind of call of a hospital. */
-export const callsOf = ({ pacs, receiver }: Asked): Readonly<Record<string, Calls>> => ({
+export const callsOf = ({ pacs, delivery }: Asked): Readonly<Record<string, Calls>> => ({
   ...CALLS,
   ...(pacs === undefined ? {} : PACS_CALLS),
-  ...(receiver === undefined ? {} : RECEIVER_CALLS),
+  ...(delivery?.to === undefined ? {} : RECEIVER_CALLS),
 });
 
 /** Permissions of the identity that plans: it reads what Terraform made, and nothing that lies in it. */

@@ -4,7 +4,7 @@ import { Annotations, TerraformOutput } from "../constructs/core/cdktf";
 import { ContainerImage } from "../constructs/core/container-image";
 import { bucketName } from "../constructs/core/naming";
 import { bundleRuntime } from "../constructs/core/runtime-bundle";
-import { Deliver } from "../constructs/deliver";
+import { Deliver, receiverOf } from "../constructs/deliver";
 import { Features } from "../constructs/features";
 import { Gateway } from "../constructs/gateway";
 import { Ingest } from "../constructs/ingest";
@@ -110,7 +110,7 @@ export class HospitalAppStack extends BaseStack {
         "own-network",
         `The line's network.shared names a network of ${shared.project}: what it lets through is for its administrators to keep.`,
       );
-    const { receiver } = hospital;
+    const receiver = receiverOf(hospital.delivery);
     if (hospital.pacs || receiver)
       this.deliver = new Deliver(this, "deliver", {
         ...ofAnswers,

@@ -159,7 +159,7 @@ export class HospitalDataStack extends BaseStack {
 
 /** The Google APIs that a hospital's project needs. */
 export function hospitalServices(
-  hospital: Pick<Hospital, "perimeter" | "orgPolicies" | "pacs" | "receiver">,
+  hospital: Pick<Hospital, "perimeter" | "orgPolicies" | "pacs" | "delivery">,
 ): readonly string[] {
   return [
     ...PROJECT_SERVICES,

@@ -8,6 +8,7 @@ import { route } from "./state/route";
 import { announcement, askWhoAmI, currentModel, followModel, me } from "./state/session";
 import { useStore } from "./state/store";
 import { THEMES, theme } from "./state/theme";
+import { StudyRoom } from "./studies/room";
 import "./app.css";
 
 /** Where nothing has been heard from the server yet. */
@@ -43,7 +44,11 @@ function App() {
       <ModelBanner />
       <main ref={main} id="main" tabIndex={-1}>
         {here.room === "scans" ? <ScansRoom id={here.id} /> : null}
-        {here.room === "history" ? <HistoryRoom id={here.id} queue={here.queue} /> : null}
+        {here.room !== "history" ? null : "study" in here ? (
+          <StudyRoom study={here.study} />
+        ) : (
+          <HistoryRoom id={here.id} queue={here.queue} />
+        )}
         {here.room === "monitoring" ? <MonitoringRoom id={here.id} /> : null}
         {here.room === "models" ? <ModelsRoom id={here.id} against={here.against} /> : null}
       </main>

@@ -158,5 +158,5 @@ export function deliveryProblems(line: DeliveryLine, tier: Tier | undefined, net
 }
 
 /** The Google APIs that a hospital needs beside the others for what its line says. */
-export const deliveryServices = ({ receiver }: { readonly receiver?: unknown }): readonly string[] =>
-  receiver === undefined ? [] : ["secretmanager.googleapis.com", "vpcaccess.googleapis.com"];
+export const deliveryServices = ({ delivery }: { readonly delivery: DeliveryLine }): readonly string[] =>
+  delivery.to === undefined ? [] : ["secretmanager.googleapis.com", "vpcaccess.googleapis.com"];

@@ -136,7 +136,7 @@ async function keep(
     prevalence,
     keptUntil: answers.keptUntil(at),
     leaf: leafOfRow("predictions", row),
-    hasStudy: study !== undefined,
+    study,
     fileSha256: createHash("sha256").update(bytes).digest("hex"),
   });
   const kept = {
@@ -220,8 +220,8 @@ interface Given {
   readonly prevalence: number | undefined;
   /** Of the bytes that were sent. */
   readonly fileSha256: string;
-  /** Whether it is kept of what study the scan is. */
-  readonly hasStudy: boolean;
+  /** Of what study the scan is, where that is kept. */
+  readonly study: Pick<KeptStudy, "study" | "series" | "instance"> | undefined;
   /** Of the answer's row in the audit log; undefined of an answer that an earlier program gave. */
   readonly leaf: string | undefined;
 }
@@ -234,7 +234,7 @@ export function predictionOf(
   { metadata, digest }: Pick<Scorer, "metadata" | "digest">,
   scored: Omit<ScoredScan, "format" | "pixels" | "features">,
   pages: readonly KeptPage[],
-  { request, verdict, at, keptUntil, prevalence, fileSha256, hasStudy, leaf }: Given,
+  { request, verdict, at, keptUntil, prevalence, fileSha256, study, leaf }: Given,
 ): Prediction {
   const { id, image, geometry, probability, label, decision, map } = scored;
   const sizes = new Map(pages.map((page) => [page.page, page]));
@@ -273,10 +273,11 @@ export function predictionOf(
     }),
     map: { path: path("map"), page: scored.page, rows: map.rows, columns: map.columns },
     pictures: { overlay, original, seen: `/v1/scans/${id}/picture` },
-    reports: [...REPORTS.always, ...(hasStudy ? REPORTS.ofStudies : [])].map((format) => ({
+    reports: [...REPORTS.always, ...(study ? REPORTS.ofStudies : [])].map((format) => ({
       format,
       path: path(`report?format=${format}`),
     })),
+    ...(study ? { study: { study: study.study, series: study.series, instance: study.instance } } : {}),
     receipt: {
       request,
       model: metadata.id,
@@ -291,11 +292,13 @@ export function predictionOf(
   };
 }
 
-type Fact = Exclude<keyof HistoryItem, "request" | "answered_at">;
+type Fact = Exclude<keyof HistoryItem, "request" | "answered_at" | "study">;
+/** Of a scan that says no study, none; nor of answers of before it was written down. */
+type Facts = Record<Fact, string> & { readonly study?: string };
 
 /** What the history says of an answer, as texts. */
-function factsOf(prediction: Prediction, who: string): Record<Fact, string> {
-  const { id, model, probability, label, decision, threshold, page, pages, receipt } = prediction;
+function factsOf(prediction: Prediction, who: string): Facts {
+  const { id, model, probability, label, decision, threshold, page, pages, receipt, study } = prediction;
   return {
     id,
     model,
@@ -307,12 +310,13 @@ function factsOf(prediction: Prediction, who: string): Record<Fact, string> {
     pages: String(pages),
     who,
     kept: receipt.kept_until,
+    ...(study ? { study: study.study } : {}),
   };
 }
 
 /** The same read again. */
 export function historyItem(request: string, at: Date, facts: Readonly<Record<string, string>>): HistoryItem {
-  const { id, model, label, decision, who, kept, probability, threshold, page, pages } = facts as Record<Fact, string>;
+  const { id, model, label, decision, who, kept, probability, threshold, page, pages, study } = facts as Facts;
   return {
     request,
     id,
@@ -325,6 +329,7 @@ export function historyItem(request: string, at: Date, facts: Readonly<Record<st
     pages: Number(pages),
     answered_at: at.toISOString(),
     who,
+    ...(study === undefined ? {} : { study }),
     kept: Date.parse(kept) > Date.now(),
   };
 }

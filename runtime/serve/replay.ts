@@ -187,7 +187,7 @@ function againstNow(kept: KeptAnswer, scorer: Scorer, scored: readonly Scored[],
     // What was stated then.
     prevalence: kept.prediction.prevalence?.local?.prevalence,
     fileSha256: receipt.file_sha256,
-    hasStudy: kept.study !== undefined,
+    study: kept.study,
     leaf: receipt.leaf,
   });
   const { map, geometry } = now;

@@ -76,6 +76,59 @@ export const reportFormatSchema = z
   .describe("FHIR R4, DICOM structured report, DICOM secondary capture of the overlay, HL7 v2");
 export type ReportFormat = z.infer<typeof reportFormatSchema>;
 
+const pseudonym = z
+  .string()
+  .regex(/^2\.25\.[0-9]{1,39}$/)
+  .describe("A UID that stands for the file's own");
+
+/** What one model says of a study that landed, as `score` wrote it down. */
+export const studyAnswerSchema = named(
+  "StudyAnswer",
+  z.object({
+    study: pseudonym,
+    revision: z.int().min(1).describe("A later one knows more slices, or comes from another model"),
+    answered_at: time,
+    model: z.string(),
+    model_sha256: z.string(),
+    recipe: z.string(),
+    synthetic: z.boolean(),
+    verdict: verdictAnswerSchema.describe("Of the model, by its slices"),
+    disclaimer: z.string(),
+    threshold: share.describe("Of slices"),
+    uncertain: bandSchema.nullable(),
+    whole: z
+      .union([
+        z.object({
+          probability: share,
+          decision: labelSchema,
+          threshold: share,
+          rule: z.string().describe("How it follows from the slices"),
+          verdict: verdictAnswerSchema,
+        }),
+        z.object({ reason: z.string() }),
+      ])
+      .describe("The study's own answer; or why there is none, a sentence"),
+    pictures: z.string().describe("Names the slices, whatever model answered them"),
+    slices: z
+      .array(
+        z.object({
+          instance: pseudonym,
+          series: pseudonym,
+          page: z.int().min(1).describe("Frame of the instance, from 1"),
+          sequence: z.string().nullable(),
+          view: z.string().nullable(),
+          sha256: z.string(),
+          probability: share,
+          decision: decisionSchema,
+        }),
+      )
+      .describe("The most suspicious first"),
+    peak: z.object({ x: z.int(), y: z.int() }).describe("Strongest place in the first of them, pixels"),
+    overlay: path("a PNG: the first of them with the places that speak for Cancer").nullable(),
+  }),
+);
+export type StudyAnswer = z.infer<typeof studyAnswerSchema>;
+
 /** What is needed to give an answer again. */
 export const receiptSchema = named(
   "Receipt",
@@ -155,6 +208,10 @@ export const predictionSchema = named(
       .array(z.object({ format: reportFormatSchema, path: path("the answer in that format") }))
       .optional()
       .describe("For other systems; DICOM (sr, sc) where the scan was one that says its study"),
+    study: z
+      .object({ study: pseudonym, series: pseudonym, instance: pseudonym })
+      .optional()
+      .describe("Where the scan was a DICOM that says it: /v1/studies/{study} has the study's answer once it landed"),
     receipt: receiptSchema,
   }),
 );
@@ -234,6 +291,7 @@ export const historyItemSchema = named(
     pages: z.int(),
     answered_at: time,
     who: z.string().describe("Who asked"),
+    study: pseudonym.optional(),
     kept: z.boolean().describe("Whether its days are not over, so that it can be opened"),
   }),
 );

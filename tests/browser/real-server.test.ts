@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
+import { createHash } from "node:crypto";
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -7,8 +8,10 @@ import { fileURLToPath } from "node:url";
 import type { Browser } from "playwright-core";
 import sharp from "sharp";
 import { evaluateFolder } from "../../runtime/evaluate";
+import { writePng } from "../../runtime/imaging";
 import { dayOf } from "../../runtime/monitor";
 import { openWorkspace } from "../../runtime/platform/workspace";
+import { studyObject, studyOverlay } from "../../runtime/study";
 import { startBrowser } from "../../tools/browser";
 import { screenshots } from "../../tools/screenshots";
 import { BRIGHT_SPOT } from "../support/bright-spot";
@@ -361,6 +364,87 @@ test("a folder of DICOM slices is shown as series in their order, each slice wit
   await page.getByRole("link", { name: "y-DOE" }).click();
   await page.locator("#series-title", { hasText: "Series of 2 slices" }).waitFor();
   expect(visitor.problems).toEqual([]);
+  await visitor.close();
+});
+
+test("a study has its series, its own answer or why it has none, and a page of its own that the history leads to", async () => {
+  const scans = join(folder, "of-a-study");
+  await mkdir(scans);
+  for (const { name, content } of await twoSeries()) await writeFile(join(scans, name), content);
+  const visitor = await Visitor.open(browser, url);
+  const { page } = visitor;
+  await visitor.dropPaths([scans]);
+  await page.locator(".side .between .hint", { hasText: "7 of 7 files" }).waitFor();
+  await page.getByRole("link", { name: "a-DOE.dcm" }).click();
+  await page.locator("#study-title", { hasText: "Study of 2 series, 7 slices" }).waitFor();
+  expect(await page.locator(".study-series li").allTextContents()).toEqual([
+    expect.stringMatching(/^Series 1, 5 slices up to \d/),
+    expect.stringMatching(/^Series 2, 2 slices up to \d/),
+  ]);
+  // Nothing of it has landed.
+  await page.locator(".study .hint", { hasText: "The study as a whole has no answer yet." }).waitFor();
+  // By keys to the other series, at the slice of it that speaks most for Cancer.
+  await visitor.tabTo(".study-series li:nth-child(2) a");
+  await visitor.press("Enter");
+  await page.locator("#series-title", { hasText: "Series of 2 slices" }).waitFor();
+  expect(await page.locator(".study-series a[aria-current]").textContent()).toBe("Series 2, 2 slices");
+
+  // The history leads to the study, whose answer there is none of either.
+  await page.getByRole("link", { name: "History" }).click();
+  const toStudy = page.locator(".page td a", { hasText: /^Study \d{6}$/ }).first();
+  await toStudy.click();
+  await page.locator(".page p[role=status]", { hasText: "no answer yet" }).waitFor();
+  const study = (await page.evaluate<string>("location.hash")).replace("#/history/study/", "");
+  expect(study).toMatch(/^2\.25\.\d+$/);
+
+  // Then score has written one: too few studies for a rule, which is a sentence and no number.
+  const reason =
+    "The validation split has 4 studies or patients with Cancer and 3 without, and 10 of each are the least from which a rule is chosen.";
+  const png = await writePng({ width: 8, height: 8, channels: 3, samples: Buffer.alloc(192, 90) });
+  const overlay = createHash("sha256").update(png).digest("hex");
+  const workspace = await openWorkspace(join(folder, "workspace"));
+  const { reports } = workspace.buckets;
+  const sliceOf = (number: number, probability: number) => ({
+    ...{ instance: `2.25.${number}`, series: `2.25.${number > 2 ? 9 : 8}`, page: 1, sequence: "T1", view: "axial" },
+    ...{ sha256: "a".repeat(64), probability, decision: probability > 0.5 ? "Cancer" : "Non-Cancer" },
+  });
+  const told = {
+    ...{ study, revision: 1, answered_at: "2026-11-27T10:00:00.000Z", model: BRIGHT_SPOT.id, model_sha256: "b" },
+    ...{ recipe: "r", synthetic: true, disclaimer: "Not for diagnostic use.", threshold: 0.5, uncertain: null },
+    verdict: { fit: false, sentence: "Not fit for use: the test says so.", reasons: ["phantoms"] },
+    whole: { reason },
+    ...{ pictures: "p", slices: [sliceOf(1, 0.9), sliceOf(3, 0.2)], peak: { x: 1, y: 1 }, overlay },
+  };
+  await reports.create(studyOverlay(study, overlay), png);
+  await reports.create(studyObject(study, 1), JSON.stringify(told));
+  await page.reload();
+  await page.locator(".whole .note", { hasText: reason }).waitFor();
+  expect(await visitor.text(".whole .note")).toMatch(/^The study as a whole is not answered\./);
+  expect(await visitor.text(".whole .hint")).toBe("Of 2 slices that landed, the most suspicious: Cancer, 90.0 %.");
+  expect(await page.locator(".page tbody tr").allTextContents()).toEqual([
+    "11T1axialCancer90.0 %",
+    "22T1axialNon-Cancer20.0 %",
+  ]);
+  expect(
+    await page.locator(".study-overlay img").evaluate("image => image.decode().then(() => image.naturalWidth)"),
+  ).toBe(8);
+  const { whole: _, ...same } = told;
+  const answered = { probability: 0.83, decision: "Cancer", threshold: 0.4, rule: "A study is answered by a rule." };
+  await reports.create(
+    studyObject(study, 2),
+    JSON.stringify({ ...same, revision: 2, whole: { ...answered, verdict: told.verdict } }),
+  );
+  for (const viewport of Object.values(SIZES))
+    for (const colorScheme of ["light", "dark"] as const) {
+      const other = await Visitor.open(browser, url, { viewport, colorScheme });
+      await other.go(`#/history/study/${study}`);
+      await other.page.locator(".whole .decision", { hasText: "Cancer" }).waitFor();
+      expect(await other.text(".whole .number")).toBe("83.0 %");
+      expect([await other.axe(), await other.overflow(), other.problems]).toEqual([[], 0, []]);
+      await other.close();
+    }
+  await workspace.close();
+  expect([await visitor.axe(), visitor.problems.filter((line) => !line.includes("404"))]).toEqual([[], []]);
   await visitor.close();
 });
 

@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { createHash } from "node:crypto";
+import { createHash, generateKeyPairSync } from "node:crypto";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
@@ -325,6 +325,8 @@ function loadProblems(deployed: Deployed, bundle: Bundle): string[] {
       cwd: folder,
       env: {
         ...environment(own(deployed).map(({ config }) => config)),
+        // What Secret Manager would put there.
+        ...Object.fromEntries(secretVariables(own(deployed)).map((name) => [name, SECRET])),
         PATH: process.env.PATH,
         // Packages that are installed beside the bundle.
         NODE_PATH: join(ROOT, "node_modules"),
@@ -355,6 +357,11 @@ function environment(value: unknown): Record<string, string> {
   }
   return found;
 }
+
+/** Whatever a secret is for: a key in PEM. */
+const SECRET = generateKeyPairSync("ec", { namedCurve: "P-256" })
+  .privateKey.export({ type: "pkcs8", format: "pem" })
+  .toString();
 
 /** Variables of functions whose values Secret Manager keeps. */
 const secretVariables = (resources: readonly Resource[]): string[] =>

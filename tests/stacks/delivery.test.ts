@@ -14,8 +14,7 @@ import { type Json, PROD, PUSHED, ref, SynthesizedStack, stackOf, synthesize, TE
 
 /** Of a hospital whose line asks for nothing more, and of one that asks for all there is. */
 const [PLAN_PERMISSIONS, DEPLOY_PERMISSIONS] = [planPermissions({}), deployPermissions({})];
-const ALL = { pacs: "healthcare-api", receiver: {} } as const;
-const ALL_LINE = {
+const ALL = {
   pacs: "healthcare-api",
   delivery: {
     to: "https://fhir.example.org/r4",
@@ -82,7 +81,7 @@ describe("the rights of the two identities", () => {
   );
 
   test("are enough for what a line may ask for besides, and go no further without it", () => {
-    const all = withPlatform({}, undefined, ALL_LINE);
+    const all = withPlatform({}, undefined, ALL);
     const more = ["data", "app"].flatMap((kind) => stackOf(all, `st-anna-${kind}`).resources());
     const types = new Set(more.map(({ type }) => type));
     expect([...types].filter((type) => !(type in callsOf(ALL)))).toEqual([]);

@@ -44,6 +44,7 @@ describe("docs/configuration.md", () => {
     const flat = allowedKeys(() => parseHospitals([{ ...LINE, tier: "prod", zzzzzz: 1 }]));
     const nested = [
       "network",
+      "delivery",
       "gateway",
       "ingest",
       "preprocess",
@@ -63,6 +64,8 @@ describe("docs/configuration.md", () => {
     const deeper = [
       ...["name", "cidr", "ports"].map((key) => `network.egress[].${key}`),
       ...["project", "network", "subnet"].map((key) => `network.shared.${key}`),
+      ...["signInUrl", "clientId", "clientSecret", "scope"].map((key) => `delivery.oauth2.${key}`),
+      ...["certificate", "key"].map((key) => `delivery.mtls.${key}`),
     ];
     expect(
       rowsBelow("## A hospital's line")

@@ -4,6 +4,7 @@ import { TONES } from "../scans/answer";
 import { OpenAnswer } from "../scans/scans";
 import { api, type HistoryFilter } from "../state/api";
 import { sentenceOf, useAsked } from "../state/asked";
+import { link } from "../state/route";
 import { knownNames } from "../state/session";
 import { useStore } from "../state/store";
 import { Failure, Waiting } from "../ui/messages";
@@ -181,11 +182,13 @@ function Pages({ filter, only }: { filter: HistoryFilter; only: ReadonlySet<stri
 
 function HistoryTable({ items }: { items: readonly HistoryItem[] }) {
   useStore(knownNames);
+  const withStudies = items.some(({ study }) => study !== undefined);
   return (
     <Table
       caption="Answers, the newest first"
       heads={[
         "Prediction",
+        ...(withStudies ? ["Study"] : []),
         "Decision",
         { title: "Probability", numeric: true },
         "Answered",
@@ -199,6 +202,15 @@ function HistoryTable({ items }: { items: readonly HistoryItem[] }) {
           <th scope="row">
             <Name item={item} />
           </th>
+          {withStudies ? (
+            <td>
+              {item.study ? (
+                <a href={link("history", "study", item.study)} title={item.study} class="nowrap">
+                  {`Study ${item.study.slice(-6)}`}
+                </a>
+              ) : null}
+            </td>
+          ) : null}
           <td class={TONES[item.decision]}>{item.decision}</td>
           <td class="numeric">{percent(item.probability)}</td>
           <td class="nowrap">{localTime(item.answered_at)}</td>

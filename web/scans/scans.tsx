@@ -5,6 +5,7 @@ import { useAsked } from "../state/asked";
 import { nameOf } from "../state/csv";
 import { go } from "../state/route";
 import { useStore } from "../state/store";
+import { StudyPanel } from "../studies/panel";
 import { Failure, Waiting } from "../ui/messages";
 import { short } from "../ui/numbers";
 import { Answer } from "./answer";
@@ -29,6 +30,7 @@ export function ScansRoom({ id }: { id: string | undefined }) {
         <AnswersTable open={id} />
       </div>
       <div class="looked-at">
+        {id ? <StudyPanel id={id} /> : null}
         {id ? <SeriesPanel id={id} /> : null}
         {id ? <OpenAnswer id={id} steps /> : <Welcome any={all.length > 0} />}
       </div>

@@ -16,6 +16,7 @@ import type {
   SaliencyMap,
   Samples,
   Similar,
+  StudyAnswer,
   Worklist,
 } from "../../runtime/serve/schemas";
 
@@ -113,6 +114,15 @@ export const api = {
     return (await ask(path)).blob();
   },
   prediction: (id: string, signal?: AbortSignal) => get<Prediction>(at(id), signal),
+  /** By its pseudonym; undefined where there is no answer of it yet. */
+  async study(study: string, signal?: AbortSignal): Promise<StudyAnswer | undefined> {
+    try {
+      return await get<StudyAnswer>(`/v1/studies/${encodeURIComponent(study)}`, signal);
+    } catch (error) {
+      if (error instanceof ApiError && error.status === 404) return undefined;
+      throw error;
+    }
+  },
   similar: (id: string, signal?: AbortSignal) => get<Similar>(`${at(id)}/similar`, signal),
   map: (path: string, signal?: AbortSignal) => get<SaliencyMap>(path, signal),
   async pixels(path: string, signal: AbortSignal): Promise<ArrayBuffer> {

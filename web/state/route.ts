@@ -4,12 +4,15 @@ import { Store } from "./store";
 export type Route =
   | { readonly room: "scans"; readonly id?: string }
   | { readonly room: "history"; readonly id?: string; readonly queue?: "disagreements" | "worklist" }
+  /** The answer of a whole study, by its pseudonym. */
+  | { readonly room: "history"; readonly study: string }
   | { readonly room: "monitoring"; readonly id?: string }
   | { readonly room: "models"; readonly id?: string; readonly against?: string };
 
 function parse(hash: string): Route {
   const [room, ...rest] = hash.replace(/^#\/?/, "").split("/").map(decoded);
   const [first, second] = rest;
+  if (room === "history" && first === "study" && second) return { room, study: second };
   if (room === "history") {
     if (first === "disagreements" || first === "worklist") return { room, queue: first };
     return first ? { room, id: first } : { room };

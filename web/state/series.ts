@@ -3,6 +3,8 @@ import type { NamedFile } from "./files";
 /** Where a slice stands, by its DICOM header. It stays on this page: what the server keeps has pseudonyms in its place. */
 export interface SlicePlace {
   readonly series: string;
+  /** Of which the series is a part; a file that lacks it has none. */
+  readonly study: string | undefined;
   /** Instance Number. */
   readonly number: number | undefined;
   /** How far it lies along the series, mm. */
@@ -46,6 +48,7 @@ function inOrder(slices: readonly PlacedFile[]): readonly PlacedFile[] {
   return slices;
 }
 
+const STUDY = 0x0020_000d;
 const SERIES = 0x0020_000e;
 const NUMBER = 0x0020_0013;
 const POSITION = 0x0020_0032;
@@ -60,7 +63,12 @@ async function placeOf(file: Blob): Promise<SlicePlace | undefined> {
   const series = texts.get(SERIES);
   if (!series || UNREAD.has(texts.get(TRANSFER_SYNTAX) ?? "")) return undefined;
   const number = texts.get(NUMBER);
-  return { series, number: number ? Number(number) : undefined, position: positionOf(texts) };
+  return {
+    series,
+    study: texts.get(STUDY) || undefined,
+    number: number ? Number(number) : undefined,
+    position: positionOf(texts),
+  };
 }
 
 function positionOf(texts: ReadonlyMap<number, string>): number | undefined {
@@ -77,7 +85,7 @@ const ITEM = 0xfffe_e000;
 
 /** Texts of the elements above that stand outside of sequences. Of what is cut or damaged, those before it. */
 function outerTexts(view: DataView): ReadonlyMap<number, string> {
-  const wanted = new Set([SERIES, NUMBER, POSITION, ORIENTATION, TRANSFER_SYNTAX]);
+  const wanted = new Set([STUDY, SERIES, NUMBER, POSITION, ORIENTATION, TRANSFER_SYNTAX]);
   const texts = new Map<number, string>();
   /** Sequences and items of unknown length that stand open. */
   let depth = 0;

@@ -16,7 +16,8 @@ export function localTime(iso: string): string {
   return `${time.getFullYear()}-${two(time.getMonth() + 1)}-${two(time.getDate())} ${two(time.getHours())}:${two(time.getMinutes())}`;
 }
 
-export const counted = (n: number, noun: string): string => `${whole(n)} ${noun}${n === 1 ? "" : "s"}`;
+export const counted = (n: number, noun: string, plural = `${noun}s`): string =>
+  `${whole(n)} ${n === 1 ? noun : plural}`;
 
 /** Enough of a long name to tell it from others. */
 export const short = (name: string): string => (name.length > 14 ? `${name.slice(0, 12)}\u2026` : name);

@@ -1043,6 +1043,7 @@ describe("the API's document", () => {
       "get /v1/samples/{name}",
       "get /v1/scans/{id}/picture",
       "get /v1/studies/{study}",
+      "get /v1/studies/{study}/overlay",
       "get /v1/worklist",
       "post /dicomweb/studies",
       "post /dicomweb/studies/{study}",

@@ -1,10 +1,11 @@
+import { createHash } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import pino from "pino";
 import { openWorkspace } from "../../../runtime/platform/workspace";
 import { buildServer } from "../../../runtime/serve";
-import { studyObject } from "../../../runtime/study";
+import { studyObject, studyOverlay } from "../../../runtime/study";
 
 test("a study's newest answer is told to who may read, with a row of who read it; what is no study is not there", async () => {
   const folder = mkdtempSync(join(tmpdir(), "studies-"));
@@ -31,10 +32,29 @@ test("a study's newest answer is told to who may read, with a row of who read it
       const { statusCode, body } = await ask(none);
       expect([statusCode, JSON.parse(body).code]).toEqual([404, "not-found"]);
     }
+    // The picture of an answer; without one, and with one that is another.
+    const png = Buffer.from("a picture");
+    const overlay = createHash("sha256").update(png).digest("hex");
+    const picture = (study: string) => app.inject({ method: "GET", url: `/v1/studies/${study}/overlay` });
+    expect((await picture("2.25.1")).statusCode).toBe(404);
+    await reports.create(studyObject("2.25.5", 1), JSON.stringify({ ...answer(1, "2.25.5"), overlay }));
+    expect((await ask("2.25.5")).json()).toMatchObject({ overlay: "/v1/studies/2.25.5/overlay" });
+    expect((await picture("2.25.5")).statusCode).toBe(404);
+    await reports.create(studyOverlay("2.25.5", overlay), png);
+    const shown = await picture("2.25.5");
+    expect([shown.statusCode, shown.headers["content-type"], shown.rawPayload]).toEqual([200, "image/png", png]);
+    await reports.write(studyOverlay("2.25.5", overlay), "another");
+    expect((await picture("2.25.5")).json()).toMatchObject({ status: 500, code: "kept-damaged" });
     // Another study's answer under its name is none.
     expect((await ask("2.25.9")).json()).toMatchObject({ status: 500, code: "kept-damaged" });
     const rows = (await workspace.warehouse.rows("audit")).map(({ row }) => row);
-    expect(rows).toEqual([expect.objectContaining({ action: "view-study", subject: "2.25.1", model: "m" })]);
+    expect(new Set(rows.map(({ action, model }) => `${action} ${model}`))).toEqual(new Set(["view-study m"]));
+    expect(rows.map(({ subject, result }) => `${subject} ${result}`).sort()).toEqual([
+      "2.25.1 null",
+      "2.25.1 overlay",
+      "2.25.5 null",
+      ...Array(3).fill("2.25.5 overlay"),
+    ]);
   } finally {
     await app.close();
     await workspace.close();
