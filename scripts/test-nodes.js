@@ -23,6 +23,16 @@ const CORE = [
   "tests/runtime/model/engine.test.ts",
   "tests/runtime/train/gradients.test.ts",
   "tests/runtime/serve/sockets.test.ts",
+  "tests/runtime/serve/delivery.test.ts",
+  "tests/runtime/imaging/dicom/malformed.test.ts",
+  "tests/runtime/exchange/exchange.test.ts",
+  "tests/runtime/gateway/dimse.test.ts",
+  "tests/runtime/gateway/results.test.ts",
+  "tests/runtime/audit/log.test.ts",
+  "tests/runtime/audit/merkle.test.ts",
+  "tests/runtime/promotion/consider.test.ts",
+  "tests/runtime/retrain/retrain.test.ts",
+  "tests/runtime/forget/forget.test.ts",
 ];
 const WAY = ["--config", "jest.e2e.config.js", "tests/e2e/demo.test.ts", "--testNamePattern", "goes the whole way"];
 const RUNS = [CORE, WAY];

@@ -326,6 +326,9 @@ test("monitoring by keyboard: what to run before it has run; then what rings and
   await visitor.close();
 });
 
+/** A study that has not landed is asked for all the same, and browsers write down that it is not there. */
+const isNoStudy = (problem: string) => /status of 404/.test(problem);
+
 test("a folder of DICOM slices is shown as series in their order, each slice with its probability", async () => {
   const scans = join(folder, "study");
   await mkdir(scans);
@@ -363,7 +366,8 @@ test("a folder of DICOM slices is shown as series in their order, each slice wit
   await page.locator("#answer-title", { hasText: "study/e-DOE.dcm" }).waitFor();
   await page.getByRole("link", { name: "y-DOE" }).click();
   await page.locator("#series-title", { hasText: "Series of 2 slices" }).waitFor();
-  expect(visitor.problems).toEqual([]);
+  expect(visitor.problems.filter(isNoStudy)).toHaveLength(1);
+  expect(visitor.problems.filter((problem) => !isNoStudy(problem))).toEqual([]);
   await visitor.close();
 });
 
@@ -425,9 +429,9 @@ test("a study has its series, its own answer or why it has none, and a page of i
     "11T1axialCancer90.0 %",
     "22T1axialNon-Cancer20.0 %",
   ]);
-  expect(
-    await page.locator(".study-overlay img").evaluate("image => image.decode().then(() => image.naturalWidth)"),
-  ).toBe(8);
+  const size =
+    "(async (image) => (await image.decode(), image.naturalWidth))(document.querySelector('.study-overlay img'))";
+  expect(await page.evaluate(size)).toBe(8);
   const { whole: _, ...same } = told;
   const answered = { probability: 0.83, decision: "Cancer", threshold: 0.4, rule: "A study is answered by a rule." };
   await reports.create(
@@ -444,7 +448,7 @@ test("a study has its series, its own answer or why it has none, and a page of i
       await other.close();
     }
   await workspace.close();
-  expect([await visitor.axe(), visitor.problems.filter((line) => !line.includes("404"))]).toEqual([[], []]);
+  expect([await visitor.axe(), visitor.problems.filter((problem) => !isNoStudy(problem))]).toEqual([[], []]);
   await visitor.close();
 });
 

@@ -1,5 +1,9 @@
 import { type ChildProcess, spawn } from "node:child_process";
+import { generateKeyPairSync } from "node:crypto";
+import { once } from "node:events";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { deidentify } from "../../runtime/imaging";
@@ -9,6 +13,7 @@ import { type Elements, writeElements } from "../runtime/imaging/dicom/dicom-wri
 import { COLUMNS, head, headScan } from "../support/head-scan";
 import { writeText } from "../support/letters";
 import { stopProcess } from "../support/processes";
+import { runPydicom } from "../support/pydicom";
 import { filesBelow, findings, type Places, unpacked } from "../support/searched";
 import { promote, storeModel, until } from "../support/served-model";
 
@@ -56,6 +61,9 @@ const PLANTED: readonly (readonly [where: string, value: string | Buffer])[] = [
   ["the file's name", "Hinterhuber"],
 ];
 
+/** Of the scan that comes by the gateway. */
+const HOME_STUDY = "1.2.840.99.47118.77";
+
 const inBytes = PLANTED.map(([where, value]) => [where, Buffer.from(value as string)] as const);
 
 const PERSON: Elements = [
@@ -92,9 +100,13 @@ const PERSON: Elements = [
 
 /** A scan of a person; each has an instance and pixels of its own. */
 function scanOf(index: number, more: Elements, frame = head(index, index % 2 === 0 ? undefined : null)): Buffer {
-  const own: Elements = [...PERSON, ...more, [0x0008_0018, "UI", `1.2.840.99.47118.3.${index}`]];
-  const replaced = new Set(own.map(([tag]) => tag));
-  expect(replaced.size).toBe(own.length);
+  const replaced = new Set(more.map(([tag]) => tag));
+  const own: Elements = [
+    ...PERSON.filter(([tag]) => !replaced.has(tag)),
+    ...more,
+    [0x0008_0018, "UI", `1.2.840.99.47118.3.${index}`],
+  ];
+  expect(new Set(own.map(([tag]) => tag)).size).toBe(own.length);
   return headScan({ frames: [frame], more: [...own, [0x0020_0013, "IS", String(index)]] });
 }
 
@@ -124,6 +136,7 @@ const PADDING = writeElements([[0xfffc_fffc, "OB", Buffer.from("PADSECRETV")]]);
 let root: string;
 let data: string;
 const children: ChildProcess[] = [];
+const servers: Server[] = [];
 /** What processes said. */
 const said: Places = new Map();
 
@@ -142,6 +155,7 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await Promise.all(children.map((child) => stopProcess(child)));
+  for (const server of servers) server.close();
   rmSync(root, { recursive: true, force: true });
 });
 
@@ -167,7 +181,23 @@ async function run(command: string, ...args: string[]): Promise<string> {
   return text();
 }
 
-jest.setTimeout(600_000);
+/** A receiver of answers that keeps what it is sent. */
+async function startReceiver(): Promise<{ readonly server: Server; readonly port: number; readonly sent: Places }> {
+  const sent: Places = new Map();
+  const server = createServer(async (request, response) => {
+    const parts: Buffer[] = [];
+    for await (const part of request) parts.push(part as Buffer);
+    const headers = Buffer.from(JSON.stringify([request.url, request.headers]));
+    sent.set(`delivery ${sent.size + 1}`, Buffer.concat([headers, ...parts]));
+    response.writeHead(200).end("{}");
+  });
+  servers.push(server);
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  return { server, port: (server.address() as AddressInfo).port, sent };
+}
+
+jest.setTimeout(1_200_000);
 
 test("what is searched for is there to be found, in each form", async () => {
   const scans = filesBelow(data, []);
@@ -227,8 +257,34 @@ test("nothing that names a patient stands behind landing and quarantine, in a lo
   const form = new FormData();
   form.append("file", new Blob([new Uint8Array(scanOf(1, NAMES[0] as Elements))]), "scan.dcm");
   await ask("/v1/predictions/batch", { method: "POST", body: form });
-  for (const path of ["/v1/predictions", "/v1/model", "/metrics", "/openapi.json"]) await ask(path);
+  const { items } = JSON.parse((await ask("/v1/predictions")).toString()) as { items: { id: string; study: string }[] };
+  for (const { id } of items) {
+    const headers = { "content-type": "application/json" };
+    await ask(`/v1/predictions/${id}/feedback`, { method: "POST", headers, body: JSON.stringify({ label: "Cancer" }) });
+  }
+  // What score wrote of the study, and a picture of it.
+  const { study } = items[0] as (typeof items)[number];
+  for (const part of ["", "/overlay"]) await ask(`/v1/studies/${study}${part}`);
+  for (const path of ["/v1/worklist", "/v1/feedback", "/v1/monitoring", "/v1/model", "/metrics", "/openapi.json"])
+    await ask(path);
   await stopProcess(child, "SIGTERM");
+
+  // All that hands answers on, measures, seals, and begins to train anew.
+  const receiver = await startReceiver();
+  const key = join(root, "signing.pem");
+  const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+  writeFileSync(key, privateKey.export({ type: "pkcs8", format: "pem" }));
+  for (const format of ["fhir", "sr", "sc"]) {
+    const to = `http://127.0.0.1:${receiver.port}/${format === "fhir" ? "fhir" : "studies"}`;
+    await run("deliver", "--to", to, "--format", format, "--signing-key", key, "--unfit");
+  }
+  expect(receiver.sent.size).toBeGreaterThanOrEqual(3 * items.length);
+  receiver.server.close();
+  await run("monitor");
+  await run("audit", "seal", "--archive", join(root, "archive"));
+  // The run itself may end as it likes: of six scans there is little to learn.
+  const retraining = start("retrain", "--epochs", "1", "--backend", "wasm");
+  await new Promise((done) => retraining.child.once("close", done));
 
   const kept = await unpacked(filesBelow(out, NOT_SEARCHED), out);
   for (const part of [
@@ -237,10 +293,83 @@ test("nothing that names a patient stands behind landing and quarantine, in a lo
     "warehouse/images/",
     "warehouse/predictions/",
     "warehouse/audit/",
+    "warehouse/feedback/",
+    "warehouse/monitoring/",
+    "reports/studies/",
+    "reports/delivery/",
+    "reports/answers/",
+    "reports/retraining/",
   ])
     expect([part, [...kept.keys()].some((place) => place.startsWith(part))]).toEqual([part, true]);
   expect([...kept.keys()].some((place) => place.endsWith("(rows)"))).toBe(true);
-  expect(findings(new Map([...kept, ...said, ...answers]), inBytes)).toEqual([]);
+  expect([...kept.keys()].some((place) => /^reports\/retraining\/.*snapshot-/.test(place))).toBe(true);
+  expect([...kept.keys()].some((place) => /^reports\/studies\/.*\.png$/.test(place))).toBe(true);
+  const archive = await unpacked(filesBelow(join(root, "archive"), []), join(root, "archive"));
+  expect(archive.size).toBeGreaterThan(0);
+  const places = new Map([...kept, ...archive, ...said, ...answers, ...receiver.sent]);
+  expect(findings(places, inBytes)).toEqual([]);
+});
+
+test("what the gateway fetches home and hands on has names for the hospital alone", async () => {
+  const out = join(root, "workspace");
+  const receiver = await startReceiver();
+  const { child, text } = start(
+    ...(["gateway", "--aet", "GATEWAY", "--port", "0", "--results-unfit", "--results-seconds", "1"] as const),
+    ...["--results-to", `stow+http://127.0.0.1:${receiver.port}/studies`],
+    ...["--results-to", `stow+http://127.0.0.1:${receiver.port}/studies#sc`],
+  );
+  const port = await until(
+    async () => /listens on 127\.0\.0\.1:(\d+)/.exec(text())?.[1],
+    (found) => found !== undefined || child.exitCode !== null,
+  );
+  const scan = join(root, "by-gateway.dcm");
+  const elements: Elements = [...(NAMES[0] as Elements), [0x0020_000d, "UI", HOME_STUDY]];
+  writeFileSync(scan, scanOf(20, elements));
+  const sender = join(__dirname, "../runtime/gateway/send.py");
+  runPydicom(sender, "--port", String(port), scan);
+  await until(
+    async () => filesBelow(join(out, "landing"), []).size,
+    () => [...filesBelow(join(out, "landing"), []).keys()].some((name) => /^Unlabelled\/gateway\/.*\.dcm$/.test(name)),
+  );
+  await run("ingest");
+  await run("score");
+  await until(
+    async () => receiver.sent.size,
+    (sent) => sent >= 2,
+  );
+  await stopProcess(child, "SIGTERM");
+  // The hospital's systems are told whose it is, and by its own names.
+  for (const [, body] of receiver.sent)
+    for (const own of ["Mustermannova", "MRN-4711815", HOME_STUDY]) expect(body.includes(own)).toBe(true);
+  // Beside the mapping, and what waits to be sent, nothing at home names anybody; nor does what landed, or the log.
+  const home = ["gateway/mapping", "gateway/spool"];
+  const kept = await unpacked(filesBelow(out, [...NOT_SEARCHED, ...home]), out);
+  expect([...kept.keys()].some((place) => place.startsWith("gateway/results/sent/"))).toBe(true);
+  const landed = filesBelow(join(out, "landing", "Unlabelled", "gateway"), []);
+  expect(landed.size).toBeGreaterThan(0);
+  expect(
+    findings(new Map([...kept, ...landed, ...said]), [...inBytes, ["the study", Buffer.from(HOME_STUDY)]]),
+  ).toEqual([]);
+});
+
+test("after forget no byte of the workspace speaks of them, under their names or under what stood for them", async () => {
+  const out = join(root, "workspace");
+  const workspace = await openWorkspace(out);
+  const rows = (await workspace.warehouse.rows("images")).map(({ row }) => row);
+  await workspace.close();
+  const pseudonyms = new Set(
+    rows.flatMap(({ id, patient, study, series, instance, sha256 }) => [id, patient, study, series, instance, sha256]),
+  );
+  const stood = [...pseudonyms].flatMap((value, i) => (value ? [[`pseudonym ${i}`, Buffer.from(value)] as const] : []));
+  const before = await unpacked(filesBelow(out, ["gateway"]), out);
+  expect(findings(before, inBytes).length).toBeGreaterThan(PLANTED.length);
+  expect(findings(before, stood).length).toBeGreaterThan(stood.length);
+  // As their headers have it, which is not how tables would write it.
+  for (const patient of ["MRN-4711815", `${"Михайлова"}7`, `${"山田花郎"}7`])
+    await run("forget", "--patient", patient, "--yes");
+  // At home in the hospital stays what it keeps of its own patients; a log of leaves holds hashes of rows, salted.
+  const after = await unpacked(filesBelow(out, ["gateway"]), out);
+  expect(findings(after, [...inBytes, ...stood])).toEqual([]);
 });
 
 test("nothing of it is in what the gateway would send", async () => {

@@ -205,7 +205,7 @@ function HistoryTable({ items }: { items: readonly HistoryItem[] }) {
           {withStudies ? (
             <td>
               {item.study ? (
-                <a href={link("history", "study", item.study)} title={item.study} class="nowrap">
+                <a href={link("history", "study", item.study)} title={item.study} class="nowrap over-row">
                   {`Study ${item.study.slice(-6)}`}
                 </a>
               ) : null}
