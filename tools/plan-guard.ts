@@ -38,6 +38,7 @@ const SERVING: readonly RegExp[] = [
   /^google_compute_(?:managed_|region_)?ssl_certificate$/,
   /^google_certificate_manager_\w+$/,
   /^google_compute_(?:network|subnetwork|security_policy)$/,
+  /^google_vpc_access_connector$/,
   /^google_dns_(?:managed_zone|record_set)$/,
   /^google_access_context_manager_service_perimeter_resource$/,
   /^google_(?:cloud_scheduler_job|workflows_workflow|eventarc_trigger|storage_notification)$/,

@@ -94,6 +94,10 @@ const POLICIES: Readonly<Record<string, readonly [kind: string, command?: (grant
   ],
   google_healthcare_dicom_store_iam_member: ["DICOM stores", storePolicy("dicom")],
   google_healthcare_fhir_store_iam_member: ["FHIR stores", storePolicy("fhir")],
+  google_secret_manager_secret_iam_member: [
+    "secrets",
+    ({ secret_id: secret, project }) => ["gcloud", "secrets", "get-iam-policy", String(secret), `--project=${project}`],
+  ],
   google_iap_web_backend_service_iam_member: [
     "pages behind Identity-Aware Proxy",
     ({ web_backend_service: service, project }) => [
