@@ -1,5 +1,6 @@
 import { EXIT, ifMain, runTool, tool } from "../tools/command";
 import { benchAnswer } from "./answer";
+import { benchEfficientNet } from "./efficientnet";
 import { benchGuard } from "./guard";
 import { benchPlan } from "./plan";
 import { benchRollout } from "./rollout";
@@ -11,6 +12,7 @@ import { benchTrain } from "./train";
 /** What can be measured, by its name. */
 const BENCHMARKS: Readonly<Record<string, (options: BenchOptions) => void | Promise<void>>> = {
   answer: benchAnswer,
+  efficientnet: benchEfficientNet,
   guard: benchGuard,
   plan: benchPlan,
   rollout: benchRollout,
@@ -24,13 +26,13 @@ export interface BenchOptions {
   /** A file for the results as JSON. */
   readonly json?: string;
   readonly seed?: string;
-  /** serve, spark, train: an input folder; phantoms are drawn without it. */
+  /** efficientnet, serve, spark, train: an input folder; phantoms are drawn without it. */
   readonly data?: string;
   /** guard: folders of other pictures, with commas between. */
   readonly other?: string;
   /** guard: a table whose first column names scans of {@link data} that are CT. */
   readonly ct?: string;
-  /** serve, spark, train: a workspace with curated images (train: processed; serve: a model too), in place of {@link data}. */
+  /** efficientnet, serve, spark, train: a workspace with curated images (efficientnet, train: processed; serve: a model too), in place of {@link data}. */
   readonly workspace?: string;
   /** spark: images of each run; rollout: hospitals; with commas between. */
   readonly sizes?: string;
@@ -42,7 +44,7 @@ export interface BenchOptions {
   readonly new?: string;
   /** spark: memory of the JVM, of both sides; plan: of the driver's JVM. */
   readonly memory?: string;
-  /** train: epochs of ours; serve: of the model where none is given. */
+  /** efficientnet, train: epochs of ours; serve: of the model where none is given. */
   readonly epochs?: string;
   /** serve: of each measurement. */
   readonly seconds?: string;
@@ -56,10 +58,13 @@ export async function bench(args: readonly string[]): Promise<number> {
   const program = tool("bench", "Measures, on this machine, and prints what it measured.")
     .argument("<name>", `which benchmark: ${names}`)
     .option("--json <file>", "write the results to this file as well")
-    .option("--seed <n>", "serve, spark, train: decides the phantoms, hashes and first weights; accepted by all")
+    .option(
+      "--seed <n>",
+      "efficientnet, serve, spark, train: decides the phantoms, hashes and first weights; accepted by all",
+    )
     .option(
       "--data <dir>",
-      "guard, serve, spark, train: an input folder (Cancer/, ...); without it phantoms are drawn, and guard measures nothing",
+      "efficientnet, guard, serve, spark, train: an input folder (Cancer/, ...); without it phantoms are drawn, and guard measures nothing",
     )
     .option("--other <list>", "guard: folders of pictures of anything else, with commas between")
     .option(
@@ -68,7 +73,7 @@ export async function bench(args: readonly string[]): Promise<number> {
     )
     .option(
       "--workspace <dir>",
-      "serve, spark, train: a workspace with curated images (train: processed; serve: a model too), in place of --data",
+      "efficientnet, serve, spark, train: a workspace with curated images (efficientnet, train: processed; serve: a model too), in place of --data",
     )
     .option("--sizes <list>", "spark: images of each run, such as 3000,12000,48000; rollout: hospitals, such as 10,100")
     .option(
@@ -81,7 +86,10 @@ export async function bench(args: readonly string[]): Promise<number> {
     )
     .option("--images <n>", "plan: images; 5,000,000 on Spark and 1,000,000 in one process without it")
     .option("--new <n>", "plan: how many of them are new; 100,000 without it")
-    .option("--epochs <n>", "train: epochs of ours, 6 without it; serve: of the model that is trained, 2 without it")
+    .option(
+      "--epochs <n>",
+      "train: epochs of ours, 6 without it; efficientnet: of ours, the trainer's own without it; serve: of the model that is trained, 2 without it",
+    )
     .option("--seconds <n>", "serve: seconds of each measurement; 10 without it")
     .option("--long <n>", "serve: seconds of the run that memory is watched in; 600 without it");
   return runTool(

@@ -49,12 +49,9 @@ export function fold(graph: BackboneGraph, values = graph.weights.map((weight) =
       continue;
     }
     const of = (number: number) => (weights[number] as GraphWeights).values;
-    const [scale, shift, mean, variance] = [operation.scale, operation.shift, operation.mean, operation.variance].map(of) as [
-      Float32Array,
-      Float32Array,
-      Float32Array,
-      Float32Array,
-    ];
+    const [scale, shift, mean, variance] = [operation.scale, operation.shift, operation.mean, operation.variance].map(
+      of,
+    ) as [Float32Array, Float32Array, Float32Array, Float32Array];
     const factor = scale.map((value, i) => value / Math.sqrt((variance[i] as number) + operation.epsilon));
     const { shape, name, values: filter } = weights[before.filter] as GraphWeights;
     const channels = factor.length;
@@ -65,7 +62,11 @@ export function fold(graph: BackboneGraph, values = graph.weights.map((weight) =
       ...before,
       output: operation.output,
       // The output's channel is the last side, of a depthwise filter the last two.
-      filter: put({ name: `${name} folded`, shape, values: filter.map((value, i) => value * (factor[i % channels] as number)) }),
+      filter: put({
+        name: `${name} folded`,
+        shape,
+        values: filter.map((value, i) => value * (factor[i % channels] as number)),
+      }),
       bias: put({
         name: `${name} bias`,
         shape: [channels],

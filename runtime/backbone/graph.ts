@@ -81,7 +81,9 @@ const KNOWN =
  */
 export function readGraph({ onnx: content, manifest }: Pick<Backbone, "onnx" | "manifest">): BackboneGraph {
   if (manifest.input.layout !== "NCHW")
-    throw new UnusableNetwork("takes its channels last, and ONNX computes with channels first: export it without that.");
+    throw new UnusableNetwork(
+      "takes its channels last, and ONNX computes with channels first: export it without that.",
+    );
   const graph = onnx.ModelProto.decode(content).graph as onnx.IGraphProto;
   return new Reader(graph).read(manifest.input.name, manifest.features.tensor);
 }
@@ -288,7 +290,9 @@ function valuesOf({ name, dataType, rawData, floatData, dims }: onnx.ITensorProt
   if (dataType !== onnx.TensorProto.DataType.FLOAT)
     throw new UnusableNetwork(`has weights ${name} that are no 32-bit floats.`);
   const values =
-    rawData && rawData.length > 0 ? new Float32Array(Uint8Array.from(rawData).buffer) : Float32Array.from(floatData ?? []);
+    rawData && rawData.length > 0
+      ? new Float32Array(Uint8Array.from(rawData).buffer)
+      : Float32Array.from(floatData ?? []);
   if (values.length !== (dims ?? []).reduce<number>((product, side) => product * Number(side), 1))
     throw new UnusableNetwork(`has weights ${name} that are not as many as their sides say.`);
   if (!values.every(Number.isFinite)) throw new UnusableNetwork(`has weights ${name} that are no numbers.`);
@@ -332,12 +336,19 @@ export type Sides = readonly [height: number, width: number, channels: number];
  * @param size height and width of the pictures
  * @throws {UnusableNetwork} if they are too small, or the weights do not fit together
  */
-export function sidesOf({ input, operations, weights }: BackboneGraph, size: number, depth: number): ReadonlyMap<string, Sides> {
+export function sidesOf(
+  { input, operations, weights }: BackboneGraph,
+  size: number,
+  depth: number,
+): ReadonlyMap<string, Sides> {
   const sides = new Map<string, Sides>([[input, [size, size, depth]]]);
   const of = (name: string) => sides.get(name) as Sides;
   const shape = (number: number) => weights[number]?.shape as readonly number[];
   const check = (holds: boolean, output: string) => {
-    if (!holds) throw new UnusableNetwork(`has weights that do not fit the tensor ${output}, or takes larger pictures than ${size} x ${size}.`);
+    if (!holds)
+      throw new UnusableNetwork(
+        `has weights that do not fit the tensor ${output}, or takes larger pictures than ${size} x ${size}.`,
+      );
   };
   for (const operation of operations) {
     const { output } = operation;
@@ -354,7 +365,10 @@ export function sidesOf({ input, operations, weights }: BackboneGraph, size: num
       }
       case "maximum": {
         const map = slid(of(operation.input), operation.window, operation);
-        check(map.every((side) => side > 0), output);
+        check(
+          map.every((side) => side > 0),
+          output,
+        );
         sides.set(output, [...map, of(operation.input)[2]]);
         break;
       }
@@ -387,7 +401,10 @@ export function sidesOf({ input, operations, weights }: BackboneGraph, size: num
 function slid(
   [height, width]: Sides,
   window: readonly [number, number],
-  { strides, padding: [top, left, bottom, right] }: { readonly strides: readonly [number, number]; readonly padding: Padding },
+  {
+    strides,
+    padding: [top, left, bottom, right],
+  }: { readonly strides: readonly [number, number]; readonly padding: Padding },
 ): [number, number] {
   return [
     Math.floor((height + top + bottom - window[0]) / strides[0]) + 1,

@@ -1,6 +1,13 @@
 export { type Activation, type FusedGraph, fold, fuse, type Step } from "./fuse";
-export { type BackboneGraph, type GraphWeights, type Operation, type Padding, readGraph, type Sides, sidesOf } from "./graph";
+export {
+  type BackboneGraph,
+  type GraphWeights,
+  type Operation,
+  type Padding,
+  readGraph,
+  type Sides,
+  sidesOf,
+} from "./graph";
 export { type Backbone, backboneUri, loadBackbone, unusable } from "./load";
 export { type BackboneManifest, backboneId, parseManifest } from "./manifest";
-export { BackboneNetwork } from "./network";
 export { UnusableNetwork } from "./onnx";

@@ -154,8 +154,8 @@ async function isOf(name: string, bytes: Buffer, identities: Identities, pseudon
 }
 
 /**
- * Models that were published after an image was first put into the training or validation split, by the same pixel recipe:
- * a model keeps a hash of what it learnt from, and no list.
+ * Models, and what teaches them, that were published after an image was first put into the training or validation split,
+ * by the same pixel recipe: a model keeps a hash of what it learnt from, and no list.
  */
 async function modelsOf({ buckets: { models }, warehouse }: Place, ids: ReadonlySet<string>): Promise<string[]> {
   const first = new Map<string, number>();
@@ -167,7 +167,7 @@ async function modelsOf({ buckets: { models }, warehouse }: Place, ids: Readonly
   if (first.size === 0) return [];
   const found: string[] = [];
   for await (const { name, updated } of models.listAll()) {
-    if (!/^[^/]+\/metadata\.json$/.test(name)) continue;
+    if (!/^(?:[^/]+\/metadata|teachers\/[^/]+\/teacher)\.json$/.test(name)) continue;
     const { id, recipe } = JSON.parse((await models.read(name)).toString("utf8")) as { id: string; recipe: string };
     const from = first.get(recipe);
     if (from !== undefined && Date.parse(updated) >= from) found.push(id);

@@ -35,7 +35,10 @@ export function distance(pupil: Said, teacher: Said, projection: tf.Tensor2D): t
   const { temperature, answer, map, features } = DISTILLATION;
   const soft = tf.sigmoid(tf.div(teacher.logits, temperature)) as tf.Tensor1D;
   // Its gradient is of the size of the label's, whatever the temperature (Hinton et al. 2015, section 2).
-  const logits = tf.mul(tf.mean(binaryCrossEntropy(soft, tf.div(pupil.logits, temperature) as tf.Tensor1D)), answer * temperature ** 2);
+  const logits = tf.mul(
+    tf.mean(binaryCrossEntropy(soft, tf.div(pupil.logits, temperature) as tf.Tensor1D)),
+    answer * temperature ** 2,
+  );
   const lesions = tf.mul(tf.mean(binaryCrossEntropy(tf.sigmoid(teacher.lesions), pupil.lesions)), map);
   const similar = cosine(tf.matMul(pupil.features, projection) as tf.Tensor2D, teacher.features);
   return tf.add(tf.add(logits, lesions), tf.mul(tf.sub(1, similar), features)) as tf.Scalar;

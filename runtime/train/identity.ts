@@ -101,5 +101,4 @@ export function teacherId(
   return `teacher-${digestOf({ madeBy, dataset, synthetic, configuration, backend, backbone })}`;
 }
 
-const digestOf = (source: object) =>
-  createHash("sha256").update(JSON.stringify(source)).digest("hex").slice(0, 12);
+const digestOf = (source: object) => createHash("sha256").update(JSON.stringify(source)).digest("hex").slice(0, 12);

@@ -44,7 +44,9 @@ export class Replica {
       const tensors = tensorsOf(batch);
       const weights = layout
         .split(network)
-        .weights.map((values, i) => tf.tensor(values, [...(layout.parameters[i] as { shape: readonly number[] }).shape]));
+        .weights.map((values, i) =>
+          tf.tensor(values, [...(layout.parameters[i] as { shape: readonly number[] }).shape]),
+        );
       const looked = this.learner.look(tensors);
       let statistics: readonly tf.Tensor[] = [];
       const { value, grads } = tf.valueAndGrads((...parameters: tf.Tensor[]) => {

@@ -21,8 +21,15 @@ export async function featureDifference(backbone: Backbone): Promise<number> {
   const graph = readGraph(backbone);
   const differences = [fuse(graph), fold(graph)].map((network) =>
     tf.tidy(() => {
-      const grey = tf.tensor4d(Float32Array.from(joined, (value) => value / 255), [planes.length, RECIPE.side, RECIPE.side, 1]);
-      const x = shown(tf.tile(grey, [1, 1, 1, 3]) as tf.Tensor4D, backbone.manifest.input.size, backbone.manifest.input);
+      const grey = tf.tensor4d(
+        Float32Array.from(joined, (value) => value / 255),
+        [planes.length, RECIPE.side, RECIPE.side, 1],
+      );
+      const x = shown(
+        tf.tile(grey, [1, 1, 1, 3]) as tf.Tensor4D,
+        backbone.manifest.input.size,
+        backbone.manifest.input,
+      );
       const weight = (number: number) => {
         const { values, shape } = network.weights[number] as (typeof network.weights)[number];
         return tf.tensor(values, [...shape]);

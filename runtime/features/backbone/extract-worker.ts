@@ -1,5 +1,6 @@
 import { workerData } from "piscina";
-import { type Backbone, BackboneNetwork } from "../../backbone";
+import type { Backbone } from "../../backbone";
+import { BackboneNetwork } from "./network";
 
 /** One thread of an {@link ExtractionPool}: an onnxruntime session of its own. */
 

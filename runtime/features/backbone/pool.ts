@@ -1,8 +1,8 @@
 import { availableParallelism } from "node:os";
 import { Piscina } from "piscina";
+import { type Backbone, unusable } from "../../backbone";
 import { RECIPE } from "../../imaging";
 import { sharedCopy, workerFile } from "../../platform/worker-file";
-import { type Backbone, unusable } from "../../backbone";
 
 const PIXELS = RECIPE.side ** 2;
 /** Pictures of one task. */

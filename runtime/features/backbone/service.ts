@@ -1,8 +1,8 @@
+import { type Backbone, backboneUri, loadBackbone } from "../../backbone";
 import { ShardFiles } from "../../dataset";
 import { RECIPE } from "../../imaging";
 import { type Answer, type Frame, frame } from "../../platform/framed";
 import { type Extraction, type ExtractionContext, extractPart, planExtraction } from "./extraction";
-import { type Backbone, backboneUri, loadBackbone } from "../../backbone";
 import { ExtractionPool } from "./pool";
 import { noteOf } from "./step";
 

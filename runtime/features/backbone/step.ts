@@ -1,8 +1,8 @@
+import { type Backbone, backboneUri, loadBackbone } from "../../backbone";
 import { ShardFiles } from "../../dataset";
 import type { StepCounts } from "../../platform/step";
 import type { FeaturesContext } from "../step";
 import { extractPart, planExtraction } from "./extraction";
-import { type Backbone, backboneUri, loadBackbone } from "../../backbone";
 import { ExtractionPool } from "./pool";
 
 /**

@@ -24,7 +24,8 @@ export function shown(x: tf.Tensor4D, size: number, { scale, mean, std, channels
     const depth = channels === "grey" ? 1 : 3;
     const sized = x.shape[1] === size ? x : tf.image.resizeBilinear(x, [size, size], false, true);
     const picked = depth === 3 ? sized : tf.slice(sized, [0, 0, 0, 0], [-1, -1, -1, 1]);
-    const each = (values: readonly number[]) => tf.tensor1d(Array.from({ length: depth }, (_, c) => values[c] ?? (values[0] as number)));
+    const each = (values: readonly number[]) =>
+      tf.tensor1d(Array.from({ length: depth }, (_, c) => values[c] ?? (values[0] as number)));
     return tf.div(tf.sub(tf.mul(picked, 255 / scale), each(mean)), each(std)) as tf.Tensor4D;
   });
 }
@@ -51,7 +52,9 @@ export function compute(
         tensors.set(step.output, convolved(map(step.input), step, weights, training));
         break;
       case "normalization": {
-        const normal = training ? batchNormalized(map(step.input), step, weights) : normalized(map(step.input), step, weights);
+        const normal = training
+          ? batchNormalized(map(step.input), step, weights)
+          : normalized(map(step.input), step, weights);
         tensors.set(step.output, normal.y);
         if (normal.mean && normal.variance) statistics.set(step.mean, normal.mean).set(step.variance, normal.variance);
         break;
@@ -93,7 +96,14 @@ function convolved(
   if (!training && step.bias !== null) {
     const { bias: number, activation } = step;
     const bias = weights(number);
-    const whole = { x: values, filter, strides, pad, bias, activation: activation === "none" ? "linear" : activation } as const;
+    const whole = {
+      x: values,
+      filter,
+      strides,
+      pad,
+      bias,
+      activation: activation === "none" ? "linear" : activation,
+    } as const;
     return step.depthwise ? tf.fused.depthwiseConv2d(whole) : tf.fused.conv2d(whole);
   }
   const map = step.depthwise
@@ -140,6 +150,15 @@ function padded(
   if (rows.before === top && rows.after === bottom && columns.before === left && columns.after === right)
     return { values: x, pad: "same" };
   if (padding.every((side) => side === 0)) return { values: x, pad: "valid" };
-  const values = tf.pad(x, [[0, 0], [top, bottom], [left, right], [0, 0]], border);
+  const values = tf.pad(
+    x,
+    [
+      [0, 0],
+      [top, bottom],
+      [left, right],
+      [0, 0],
+    ],
+    border,
+  );
   return { values, pad: "valid" };
 }

@@ -1,6 +1,15 @@
 import * as tf from "@tensorflow/tfjs-core";
-import { type Backbone, type BackboneGraph, type FusedGraph, fold, fuse, readGraph, sidesOf, UnusableNetwork } from "../../backbone";
-import { initialWeights, MAP_SIDE, PEAK_WEIGHT, type Parameter, RARE } from "../architecture";
+import {
+  type Backbone,
+  type BackboneGraph,
+  type FusedGraph,
+  fold,
+  fuse,
+  readGraph,
+  sidesOf,
+  UnusableNetwork,
+} from "../../backbone";
+import { initialWeights, MAP_SIDE, type Parameter, PEAK_WEIGHT, RARE } from "../architecture";
 import { Layout, type Statistic } from "../layout";
 import { compute, shown } from "./compute";
 
@@ -38,7 +47,9 @@ export function teacherBackbone({ onnx, manifest }: Pick<Backbone, "onnx" | "man
   const sides = sidesOf(graph, TEACHER.side, manifest.input.channels === "grey" ? 1 : 3);
   const { length, tensor } = manifest.features;
   if (sides.get(graph.output)?.[2] !== length)
-    throw new UnusableNetwork(`has ${sides.get(graph.output)?.[2]} channels in ${tensor}, where ${length} features are due.`);
+    throw new UnusableNetwork(
+      `has ${sides.get(graph.output)?.[2]} channels in ${tensor}, where ${length} features are due.`,
+    );
   // Of those that are there in training and in answering alike.
   const maps = fold(graph).steps.flatMap(({ output }): MapTensor[] => {
     const [height, width, channels] = sides.get(output) as [number, number, number];
@@ -77,7 +88,10 @@ export class TeacherNetwork {
       if (running.has(number)) return { list: "statistics", at: statistics.push({ name, shape, initial: 0 }) - 1 };
       const rate = TEACHER.firstRate + (1 - TEACHER.firstRate) * (ranks.get(number) ?? 1);
       // Filters and kernels have more than one side; scales, shifts and biases do not decay.
-      return { list: "weights", at: parameters.push({ name, shape, decays: shape.length > 1, deviation: null, initial: 0, rate }) - 1 };
+      return {
+        list: "weights",
+        at: parameters.push({ name, shape, decays: shape.length > 1, deviation: null, initial: 0, rate }) - 1,
+      };
     });
     this.heads = parameters.length;
     this.layout = new Layout([...parameters, ...headOf(backbone)], statistics);
@@ -86,7 +100,9 @@ export class TeacherNetwork {
   /** The backbone's own weights and statistics with a head that has learnt nothing, in the layout's order. */
   first(seed: number): readonly Float32Array[] {
     const imported = (list: "weights" | "statistics") =>
-      this.places.flatMap((place, i) => (place.list === list ? [(this.backbone.graph.weights[i] as { values: Float32Array }).values] : []));
+      this.places.flatMap((place, i) =>
+        place.list === list ? [(this.backbone.graph.weights[i] as { values: Float32Array }).values] : [],
+      );
     return [
       ...imported("weights"),
       ...initialWeights(seed, this.layout.parameters.slice(this.heads)),
@@ -116,8 +132,9 @@ export class TeacherNetwork {
     const values = this.places.map(({ list, at }) => (list === "weights" ? weights : statistics)[at] as Float32Array);
     const folded = fold(this.backbone.graph, values);
     const kept = new Map<number, tf.Tensor>();
-    const head = this.layout.parameters.slice(this.heads).map(({ shape }, i) => tf.keep(tf.tensor(weights[this.heads + i] as Float32Array, [...shape])),
-    );
+    const head = this.layout.parameters
+      .slice(this.heads)
+      .map(({ shape }, i) => tf.keep(tf.tensor(weights[this.heads + i] as Float32Array, [...shape])));
     const weight = (number: number) => {
       const { shape, values: own } = folded.weights[number] as (typeof folded.weights)[number];
       const there = kept.get(number) ?? tf.keep(tf.tensor(own, [...shape]));
@@ -148,16 +165,19 @@ export class TeacherNetwork {
       tf.Tensor1D,
     ];
     const seen = (map: MapTensor, filter: tf.Tensor2D) =>
-      tf.reshape(tf.matMul(tf.reshape(tensors.get(map.tensor) as tf.Tensor, [-1, map.channels]) as tf.Tensor2D, filter), [
-        -1,
-        map.side,
-        map.side,
-        TEACHER.hidden,
-      ]) as tf.Tensor4D;
+      tf.reshape(
+        tf.matMul(tf.reshape(tensors.get(map.tensor) as tf.Tensor, [-1, map.channels]) as tf.Tensor2D, filter),
+        [-1, map.side, map.side, TEACHER.hidden],
+      ) as tf.Tensor4D;
     const both = tf.add(seen(maps.fine, fine), resized(seen(maps.coarse, coarse), maps.fine.side));
     const hidden = tf.relu(tf.add(both, hiddenBias)) as tf.Tensor4D;
     const places = tf.reshape(hidden, [-1, TEACHER.hidden]) as tf.Tensor2D;
-    const map = tf.reshape(tf.add(tf.matMul(places, lesionKernel), lesionBias), [-1, maps.fine.side, maps.fine.side, 1]);
+    const map = tf.reshape(tf.add(tf.matMul(places, lesionKernel), lesionBias), [
+      -1,
+      maps.fine.side,
+      maps.fine.side,
+      1,
+    ]);
     const lesions = tf.reshape(resized(map as tf.Tensor4D, MAP_SIDE), [-1, MAP_SIDE, MAP_SIDE]) as tf.Tensor3D;
     const peak = tf.max(tf.reshape(map, [-1, maps.fine.side ** 2]), 1, true);
     const output = tensors.get(graph.output) as tf.Tensor;
@@ -209,7 +229,8 @@ function ranksOf({ operations }: BackboneGraph): ReadonlyMap<number, number> {
           : operation.kind === "dense"
             ? [operation.kernel, operation.bias]
             : [];
-    for (const number of used) if (number !== null && !ranks.has(number)) ranks.set(number, i / Math.max(1, operations.length - 1));
+    for (const number of used)
+      if (number !== null && !ranks.has(number)) ranks.set(number, i / Math.max(1, operations.length - 1));
   });
   return ranks;
 }
@@ -231,9 +252,10 @@ function resized(x: tf.Tensor4D, side: number): tf.Tensor4D {
   const matrix = tf.tensor2d(blendOf(from, side), [from, side]);
   // The last side is replaced, and comes first: twice, and both are replaced and in their order.
   const once = (values: tf.Tensor4D, first: number) =>
-    tf.transpose(tf.reshape(tf.matMul(tf.reshape(values, [-1, from]) as tf.Tensor2D, matrix), [-1, channels, first, side]), [
-      0, 1, 3, 2,
-    ]) as tf.Tensor4D;
+    tf.transpose(
+      tf.reshape(tf.matMul(tf.reshape(values, [-1, from]) as tf.Tensor2D, matrix), [-1, channels, first, side]),
+      [0, 1, 3, 2],
+    ) as tf.Tensor4D;
   const upright = tf.transpose(x, [0, 3, 1, 2]) as tf.Tensor4D;
   return tf.transpose(once(once(upright, from), side), [0, 2, 3, 1]) as tf.Tensor4D;
 }

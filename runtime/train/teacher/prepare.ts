@@ -2,6 +2,7 @@ import { type Backbone, backboneUri, loadBackbone, UnusableNetwork, unusable } f
 import { auc } from "../../evaluate";
 import { RECIPE } from "../../imaging";
 import { ConfigurationError } from "../../platform/config";
+import type { CreatableStore, ReadableStore } from "../../platform/stores";
 import { BACKENDS, type Backend } from "../../tensorflow/backend-names";
 import { type Checkpoints, checkpointsIn } from "../checkpoints";
 import { type TrainingConfiguration, teacherConfiguration } from "../configuration";
@@ -10,7 +11,6 @@ import { learnerOf } from "../learner";
 import { learn, type TrainingSet, type TrainingTools } from "../trainer";
 import { type TeacherBackbone, teacherBackbone } from "./network";
 import { readTeacher, storeTeacher, type Teacher } from "./store";
-import type { CreatableStore, ReadableStore } from "../../platform/stores";
 
 /** What a teacher is told beside what its pupil is. */
 export interface TeacherOptions {
@@ -39,7 +39,10 @@ export interface ChosenTeacher {
 export async function chooseTeacher(
   models: ReadableStore,
   { backbone: given, epochs }: TeacherOptions,
-  pupil: { readonly rows: number; readonly seed: number; readonly backend: Backend } & Pick<TeacherSource, "dataset" | "synthetic">,
+  pupil: { readonly rows: number; readonly seed: number; readonly backend: Backend } & Pick<
+    TeacherSource,
+    "dataset" | "synthetic"
+  >,
 ): Promise<ChosenTeacher> {
   const backbone = await loadBackbone(given);
   const made = madeOf(given, backbone);

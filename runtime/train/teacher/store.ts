@@ -1,6 +1,11 @@
 import { z } from "zod";
 import { sha256 } from "../../model";
-import { type CreatableStore, ObjectNotFoundError, PreconditionFailedError, type ReadableStore } from "../../platform/stores";
+import {
+  type CreatableStore,
+  ObjectNotFoundError,
+  PreconditionFailedError,
+  type ReadableStore,
+} from "../../platform/stores";
 
 /** Where teachers lie in the store of models: beside the models, for they answer nobody. */
 const FOLDER = "teachers";

@@ -36,7 +36,11 @@ describe("a backbone's graph", () => {
   });
 
   test.each([
-    ["an operator that it does not know", residualBackbone({ operator: "Sigmoid" }), /stem\.active by Sigmoid\. Known are Conv/],
+    [
+      "an operator that it does not know",
+      residualBackbone({ operator: "Sigmoid" }),
+      /stem\.active by Sigmoid\. Known are Conv/,
+    ],
     ["another order of the channels", nhwc(), /channels last/],
   ])("is refused for %s, which is named", (_, backbone, sentence) => {
     const read = () => readGraph(backbone);

@@ -22,7 +22,7 @@ export interface Slice {
 /** A workspace below `root` in which these slices are preprocessed; the caller closes it. */
 export async function prepareSlices(root: string, title: string, slices: readonly Slice[]): Promise<StepContext> {
   const data = join(root, `${title}-data`);
-  for (const label of ["Cancer", "Non-Cancer"]) mkdirSync(join(data, label), { recursive: true });
+  for (const label of ["Cancer", "Non-Cancer", "Unlabelled"]) mkdirSync(join(data, label), { recursive: true });
   mkdirSync(join(data, "masks"), { recursive: true });
   for (const [index, { name, patient, copy, mask }] of slices.entries()) {
     if (mask) {

@@ -1,7 +1,6 @@
 import { InferenceSession, Tensor } from "onnxruntime-node";
-import { RECIPE } from "../imaging";
-import type { Backbone } from "./load";
-import type { BackboneManifest } from "./manifest";
+import type { Backbone, BackboneManifest } from "../../backbone";
+import { RECIPE } from "../../imaging";
 
 const PIXELS = RECIPE.side ** 2;
 
