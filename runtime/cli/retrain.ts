@@ -28,13 +28,14 @@ import {
   workedOnUntil,
 } from "../retrain";
 import { type Backend, useBackend } from "../tensorflow";
-import { trainForRetraining } from "../train";
+import { type TeacherOptions, trainForRetraining } from "../train";
 import { runStep, type StepOptions } from "./command-line";
 import { inWorkspace } from "./models";
 
 export interface RetrainCommandOptions extends StepOptions {
   readonly epochs?: number;
   readonly backend?: Backend;
+  readonly teacher?: TeacherOptions;
   readonly trigger: Trigger;
   readonly rules: TriggerRules;
 }
@@ -55,13 +56,17 @@ export async function retrainWorkspace(options: RetrainCommandOptions): Promise<
   let report: RetrainReport | undefined;
   await runStep("retrain", options, async (context) => {
     const { seed } = context;
-    const { epochs, backend } = options;
+    const { epochs, backend, teacher } = options;
     const feedback: FeedbackRules = {
       ...rules.feedback,
       // Ingest takes in whatever has landed, as it does where landing wakes it.
       takeIn: async (_, signal) => void (await ingestStep({ ...context, signal })),
     };
-    const given = { ...(epochs === undefined ? {} : { epochs }), ...(backend ? { backend } : {}) };
+    const given = {
+      ...(epochs === undefined ? {} : { epochs }),
+      ...(backend ? { backend } : {}),
+      ...(teacher ? { teacher } : {}),
+    };
     const begin: Begin = { trigger, reason, seed, ...given, at: new Date().toISOString() };
     const { progress, workspace } = context;
     report = await retrain(
@@ -105,11 +110,12 @@ const trainHere =
   (context: StepContext): StepWork =>
   async (retraining, run) => {
     await requireSnapshot(retraining, run);
-    const { seed, epochs, backend: wanted } = run.begin;
+    const { seed, epochs, backend: wanted, teacher } = run.begin;
     const backend = await useBackend(wanted as Backend | undefined);
     const { notes = [] } = await trainForRetraining({ ...context, seed, signal: retraining.signal }, orderOf(run), {
       backend,
       ...(epochs === undefined ? {} : { epochs }),
+      ...(teacher ? { teacher } : {}),
     });
     for (const note of notes) context.progress.say(note);
     return OWN_WORK.train(retraining, run);

@@ -22,6 +22,7 @@ const beginSchema = z.object({
   /** Of training, where they were given. */
   epochs: z.number().int().positive().optional(),
   backend: z.string().optional(),
+  teacher: z.object({ backbone: z.string(), epochs: z.number().int().positive().optional() }).optional(),
   /** ISO 8601. */
   at: z.string(),
 });

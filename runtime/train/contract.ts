@@ -23,6 +23,12 @@ export const trainContract = defineContract({
       .transform(Number)
       .optional()
       .describe("Times that every training image is seen; by default the trainer's own."),
+    TEACHER: z
+      .string()
+      .optional()
+      .describe(
+        "Folder of a pretrained network and its backbone.json, in the bucket of models, which learns first and teaches the model; without it the model learns of labels and masks alone.",
+      ),
     RETRAINING: trainingOrder,
     SCRATCH_DIRECTORY: z
       .string()

@@ -21,14 +21,18 @@ export async function main(env: NodeJS.ProcessEnv = process.env): Promise<void> 
       await mkdir(settings.SCRATCH_DIRECTORY, { recursive: true });
       const workspace = { directory: settings.SCRATCH_DIRECTORY, warehouse, buckets };
       const context = { workspace, seed: settings.SEED, log, progress: createProgress("train"), signal };
-      const epochs = settings.EPOCHS === undefined ? {} : { epochs: settings.EPOCHS };
+      const options = {
+        backend,
+        ...(settings.EPOCHS === undefined ? {} : { epochs: settings.EPOCHS }),
+        ...(settings.TEACHER === undefined ? {} : { teacher: { backbone: settings.TEACHER } }),
+      };
       if (settings.RETRAINING !== undefined) {
-        const { metadata, notes = [] } = await trainForRetraining(context, settings.RETRAINING, { backend, ...epochs });
+        const { metadata, notes = [] } = await trainForRetraining(context, settings.RETRAINING, options);
         for (const note of notes) log.info(note);
         log.info({ model: metadata.id, retraining: settings.RETRAINING }, "trained for a retraining");
         return;
       }
-      const { trained, evaluation, promotion } = await trainEvaluatePromote({ backend, ...epochs }, async (_, work) => {
+      const { trained, evaluation, promotion } = await trainEvaluatePromote(options, async (_, work) => {
         const outcome = await work(context);
         for (const note of outcome.notes ?? []) log.info(note);
         return outcome;

@@ -7,8 +7,9 @@ import type { Backend } from "../../tensorflow";
 import { EXIT, requireWorkspace, wholeNumber } from "../command-line";
 import { backend, epochs, out, seed } from "../options";
 import type { Retrained, RetrainStatus } from "../retrain";
+import { type TeacherFlags, taughtBy, teacher, teacherEpochs } from "../teacher";
 
-interface Flags {
+interface Flags extends TeacherFlags {
   readonly out: string;
   readonly seed?: number;
   readonly epochs?: number;
@@ -34,6 +35,8 @@ export function retrainCommand(): Command {
     .addOption(seed())
     .addOption(epochs())
     .addOption(backend())
+    .addOption(teacher())
+    .addOption(teacherEpochs())
     .addOption(
       new Option("--trigger <who>", "who asks: a person always may, the others begin only what is due")
         .choices(TRIGGERS)
@@ -75,8 +78,10 @@ async function run({
   newScans,
   learnFromFeedback,
   samePerson,
-  ...options
+  ...flags
 }: Flags): Promise<void> {
+  const { teacher: backbone, teacherEpochs: seen, ...given } = flags;
+  const options = { ...given, ...taughtBy(backbone, seen) };
   const asked = [check && "--check", status && "--status", giveUp && "--give-up"].filter(Boolean);
   if (asked.length > 1)
     throw new ConfigurationError("The command", [`${asked.join(" and ")} exclude each other: give one of them.`]);

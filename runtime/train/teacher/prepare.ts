@@ -17,7 +17,7 @@ export interface TeacherOptions {
   /** URI or path of the folder where `backbone.json` lies. */
   readonly backbone: string;
   /** @default that of {@link teacherConfiguration} */
-  readonly epochs?: number;
+  readonly epochs?: number | undefined;
 }
 
 /** A teacher that is known by name: trained before, or going to be. */

@@ -1,0 +1,46 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { Option } from "commander";
+import { ConfigurationError } from "../platform/config";
+import { wholeNumber } from "./command-line";
+
+/** Where npm run setup:backbone puts what it brings, below where the command is run. */
+const BROUGHT = join(".parts", "backbones", "efficientnet-lite0");
+
+export interface TeacherFlags {
+  readonly teacher?: string | true;
+  readonly teacherEpochs?: number;
+}
+
+export const teacher = () =>
+  new Option(
+    "--teacher [uri]",
+    "let a pretrained network learn first and teach the model: the folder of its backbone.json; default: what npm run setup:backbone brought",
+  );
+export const teacherEpochs = () =>
+  new Option(
+    "--teacher-epochs <n>",
+    "times that the teacher sees every training image; 10 by default, more where there are few",
+  ).argParser(wholeNumber(1));
+
+/**
+ * What --teacher and --teacher-epochs say.
+ *
+ * @throws {ConfigurationError} where no backbone is named and none was brought
+ */
+export function taughtBy(
+  backbone: string | true | undefined,
+  epochs: number | undefined,
+): { readonly teacher?: { readonly backbone: string; readonly epochs?: number } } {
+  if (backbone === undefined) {
+    if (epochs === undefined) return {};
+    throw new ConfigurationError("--teacher-epochs", ["there is no --teacher beside it: nothing else has a teacher."]);
+  }
+  if (backbone === true && !existsSync(join(BROUGHT, "backbone.json")))
+    throw new ConfigurationError("--teacher", [
+      `no backbone is named, and there is none in ${BROUGHT}. Run npm run setup:backbone, or name the folder of a backbone.json: --teacher URI.`,
+    ]);
+  return {
+    teacher: { backbone: backbone === true ? BROUGHT : backbone, ...(epochs === undefined ? {} : { epochs }) },
+  };
+}
