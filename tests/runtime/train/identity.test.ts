@@ -4,12 +4,16 @@ import { initialWeights } from "../../../runtime/train/architecture";
 import { drawBatch } from "../../../runtime/train/batch";
 import type { Checkpoints } from "../../../runtime/train/checkpoints";
 import { learningRateAt, trainingConfiguration } from "../../../runtime/train/configuration";
-import { MADE_BY, type ModelSource, modelId, TRAINING } from "../../../runtime/train/identity";
+import { MADE_BY, type ModelSource, modelId, PUPIL, TEACHING, TRAINING } from "../../../runtime/train/identity";
+import { learnerOf } from "../../../runtime/train/learner";
 import { NETWORK_SIZE, Optimizer } from "../../../runtime/train/optimizer";
 import { plantLesion } from "../../../runtime/train/planting";
+import { exchangeSize, Replica } from "../../../runtime/train/replica";
+import { TeacherNetwork, teacherBackbone } from "../../../runtime/train/teacher/network";
 import { trainNetwork } from "../../../runtime/train/trainer";
 import { CONFIGURATION, discs, SIDE, weightsOf } from "../../support/discs";
 import { digestOf, expectPinned } from "../../support/pinned";
+import { residualBackbone } from "../../support/tiny-teacher";
 
 const SOURCE: ModelSource = {
   dataset: "0".repeat(64),
@@ -65,7 +69,40 @@ async function computed(): Promise<Record<string, string>> {
   };
 }
 
+/** What a teacher begins with and says, and what its pupil makes of that, for one small batch. */
+function taught(): Record<string, string> {
+  const { images } = discs();
+  const described = { ...images, classWeights: [0.8, 1.3] as const };
+  const teacher = teacherBackbone(residualBackbone());
+  const first = new TeacherNetwork(teacher).first(7);
+  const spec = { kind: "pupil", teacher, network: Float32Array.from(first.flatMap((part) => [...part])) } as const;
+  const { layout, first: firstOf } = learnerOf(spec);
+  const network = new Float32Array(layout.size);
+  new Optimizer(network, firstOf(7), 0.02, layout);
+  const exchange = new Float32Array(exchangeSize(layout));
+  new Replica(described, spec).gradients(network, drawBatch(described, Int32Array.of(1, 2), 5), exchange);
+  const answers = new Replica(described, { kind: "teacher", backbone: teacher });
+  return {
+    teaching: TEACHING.id,
+    pupil: PUPIL.id,
+    first: digestOf(...first),
+    answers: digestOf(answers.predict(spec.network, Int32Array.of(0, 1), "plain")),
+    gradients: digestOf(exchange),
+  };
+}
+
 describe("a model's id", () => {
+  it("stands for what a teacher says and what a pupil makes of it", async () => {
+    await useBackend("wasm");
+    expectPinned(
+      taught(),
+      { teaching: "", pupil: "", first: "", answers: "", gradients: "" },
+      "A teacher or its pupil computes something else, so a model of the same id would be another. Where a parameter of " +
+        "runtime/train/teacher/network.ts or distillation.ts says so the id has changed by itself; else raise its version. " +
+        "Then pin what comes out.",
+    );
+  }, 120_000);
+
   it("stands for what training computes", async () => {
     await useBackend("wasm");
     expectPinned(
