@@ -1,4 +1,5 @@
 import { InvalidArgumentError, Option } from "commander";
+import type { z } from "zod";
 import { parseLabels } from "../intake";
 import { LOOPBACK } from "../platform/port";
 import { PREVALENCE_FORM, parsePrevalence } from "../platform/prevalence";
@@ -56,3 +57,11 @@ export const add = () =>
   new Option("--add", "put these scans to others that are in the workspace: one model learns from all of them");
 
 export const DEFAULT_PORT = 8080;
+
+/** A model that is named, or what may stand for one. */
+export const modelOption = (flags: string, what: string, schema: z.ZodType<string | undefined>) =>
+  new Option(flags, what).argParser((text) => {
+    const { data, error } = schema.safeParse(text);
+    if (data === undefined) throw new InvalidArgumentError(`"${text}" ${error?.issues[0]?.message}.`);
+    return data;
+  });

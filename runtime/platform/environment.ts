@@ -29,6 +29,23 @@ export const gcsEndpoint = z
   .optional()
   .describe("Root URL of a test server that stands in for Google Cloud Storage; not set in production.");
 
+/** Ids of models are made of these. */
+const MODEL_ID = /^[a-z0-9][a-z0-9-]{5,62}$/;
+
+/** The model that a process is bound to. */
+export const pinnedModel = z
+  .string()
+  .regex(MODEL_ID, "must be the id of a model")
+  .optional()
+  .describe("Model that this process answers with, whatever `current.json` says: a canary's revision has it.");
+
+/** The model that is asked beside the one that answers. */
+export const shadowModel = z
+  .string()
+  .regex(MODEL_ID, "must be the id of a model, or current")
+  .optional()
+  .describe("Model that is asked beside the one that answers, for comparison alone: its id, or `current`.");
+
 /** For which retraining a machine trains, and on which of its scans. */
 export const trainingOrder = z
   .string()

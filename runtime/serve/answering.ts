@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import type { FastifyBaseLogger } from "fastify";
 import { leafOfRow, newSalt } from "../audit";
 import { peakInOriginal } from "../explain";
-import type { ImageLimits } from "../imaging";
+import { type ImageLimits, RejectedImage } from "../imaging";
 import { DISCLAIMER, type Identities } from "../intake";
 import { assumedPrevalence, type ScoredScan, type Verdict } from "../model";
 import type { Logger } from "../platform/logging";
@@ -19,6 +19,7 @@ import { priceOf, type Queue } from "./queue";
 import type { FileReaders } from "./reading/file-readers";
 import type { HistoryItem, Prediction } from "./schemas";
 import { explanationOfMap, type Scorer } from "./scoring";
+import type { Shadow } from "./shadow";
 import { studyOf } from "./studies";
 
 export interface AnsweringDependencies {
@@ -40,6 +41,10 @@ export interface AnsweringDependencies {
   readonly prevalence: number | undefined;
   /** Seconds from the end of the upload: an answer is given within them or not at all. */
   readonly deadlineSeconds: number;
+  /** Whether this process is bound to its model, and does not follow the current one. */
+  readonly pinned: boolean;
+  /** Asks a second model for what was answered. */
+  readonly shadow: Shadow | undefined;
 }
 
 /** Who asks, under which name. */
@@ -62,31 +67,41 @@ export async function answerFor(
   bytes: Buffer,
   gone: AbortSignal,
 ): Promise<Prediction> {
-  const { slot, queue, readers, limits, metrics, deadlineSeconds } = dependencies;
+  const { slot, queue, readers, limits, metrics, deadlineSeconds, shadow } = dependencies;
   const end = metrics.seconds.startTimer();
   const begun = performance.now();
   const late = new AbortController();
   const timer = setTimeout(() => late.abort(tooLate(deadlineSeconds, queue.wait)), deadlineSeconds * 1000);
   const signal = AbortSignal.any([gone, late.signal]);
+  let work: Work | undefined;
+  let compare: (model: string) => void = () => undefined;
   try {
     const price = priceOf(await readers.outline(bytes, limits, signal));
+    compare = (model) =>
+      shadow?.offer({ ...asked, bytes, large: price.large, model, scored: work?.scored, milliseconds: work?.scoring });
     const prediction = await queue.admit(price, signal, async (lane) => {
-      const work = await lane(() =>
-        slot.use(async (scorer, verdict) => ({
-          scorer,
-          verdict,
-          scored: await scorer.score(bytes, { limits, signal, png: true }),
-        })),
+      work = await lane(() =>
+        slot.use(async (scorer, verdict) => {
+          const turn = performance.now();
+          const scored = await scorer.score(bytes, { limits, signal, png: true });
+          return { scorer, verdict, scored, begun, scoring: Math.round(performance.now() - turn) };
+        }),
       );
       if (!work) throw noModel(slot);
       signal.throwIfAborted();
-      return keep(dependencies, asked, bytes, { ...work, begun }, signal);
+      return keep(dependencies, asked, bytes, work, signal);
     });
     // The last of it was written in the moment in which it became too late.
     signal.throwIfAborted();
     metrics.predictions.inc({ model: prediction.model, decision: prediction.decision });
     end();
+    compare(prediction.model);
     return prediction;
+  } catch (error) {
+    // Of what a model refuses, another may think otherwise.
+    const refusing = error instanceof RejectedImage && error.code === "not-a-brain-scan" && slot.current?.metadata.id;
+    if (refusing) compare(refusing);
+    throw error;
   } finally {
     clearTimeout(timer);
   }
@@ -98,6 +113,8 @@ interface Work {
   readonly scored: ScoredScan;
   /** When the upload had ended, by `performance.now()`. */
   readonly begun: number;
+  /** Decoding and answering alone, milliseconds. */
+  readonly scoring: number;
 }
 
 async function keep(
@@ -107,7 +124,7 @@ async function keep(
   { scorer, verdict, scored, begun }: Work,
   signal: AbortSignal,
 ): Promise<Prediction> {
-  const { answers, pictures, history, accessions, warehouse, audit, log, limits, prevalence } = dependencies;
+  const { answers, pictures, history, accessions, warehouse, audit, log, limits, prevalence, pinned } = dependencies;
   const { metadata } = scorer;
   const { id, geometry, probability, label, decision, map, features } = scored;
   const at = new Date();
@@ -128,6 +145,7 @@ async function keep(
     who,
     milliseconds: Math.round(performance.now() - begun),
     salt: newSalt(),
+    ...(pinned ? { served_as: "pinned" as const } : {}),
   };
   const prediction = predictionOf(scorer, scored, pages, {
     request,
@@ -137,6 +155,7 @@ async function keep(
     keptUntil: answers.keptUntil(at),
     leaf: leafOfRow("predictions", row),
     study,
+    pinned,
     fileSha256: createHash("sha256").update(bytes).digest("hex"),
   });
   const kept = {
@@ -159,6 +178,7 @@ async function keep(
     model: metadata.id,
     recipe: metadata.recipe,
     result: decision,
+    ...(pinned ? { servedAs: "pinned" } : {}),
   });
   await answers.keep(kept, at);
   await Promise.all([
@@ -224,6 +244,8 @@ interface Given {
   readonly study: Pick<KeptStudy, "study" | "series" | "instance"> | undefined;
   /** Of the answer's row in the audit log; undefined of an answer that an earlier program gave. */
   readonly leaf: string | undefined;
+  /** Whether the process was bound to the model. */
+  readonly pinned: boolean;
 }
 
 /** Objects of DICOM belong to a study: where none is known, there are none. */
@@ -234,7 +256,7 @@ export function predictionOf(
   { metadata, digest }: Pick<Scorer, "metadata" | "digest">,
   scored: Omit<ScoredScan, "format" | "pixels" | "features">,
   pages: readonly KeptPage[],
-  { request, verdict, at, keptUntil, prevalence, fileSha256, study, leaf }: Given,
+  { request, verdict, at, keptUntil, prevalence, fileSha256, study, leaf, pinned }: Given,
 ): Prediction {
   const { id, image, geometry, probability, label, decision, map } = scored;
   const sizes = new Map(pages.map((page) => [page.page, page]));
@@ -246,6 +268,7 @@ export function predictionOf(
     id,
     verdict,
     model: metadata.id,
+    ...(pinned ? { pinned } : {}),
     recipe: metadata.recipe,
     probability,
     label,
@@ -292,9 +315,9 @@ export function predictionOf(
   };
 }
 
-type Fact = Exclude<keyof HistoryItem, "request" | "answered_at" | "study">;
+type Fact = Exclude<keyof HistoryItem, "request" | "answered_at" | "study" | "pinned">;
 /** Of a scan that says no study, none; nor of answers of before it was written down. */
-type Facts = Record<Fact, string> & { readonly study?: string };
+type Facts = Record<Fact, string> & { readonly study?: string; readonly pinned?: "yes" };
 
 /** What the history says of an answer, as texts. */
 function factsOf(prediction: Prediction, who: string): Facts {
@@ -311,12 +334,13 @@ function factsOf(prediction: Prediction, who: string): Facts {
     who,
     kept: receipt.kept_until,
     ...(study ? { study: study.study } : {}),
+    ...(prediction.pinned ? { pinned: "yes" as const } : {}),
   };
 }
 
 /** The same read again. */
 export function historyItem(request: string, at: Date, facts: Readonly<Record<string, string>>): HistoryItem {
-  const { id, model, label, decision, who, kept, probability, threshold, page, pages, study } = facts as Facts;
+  const { id, model, label, decision, who, kept, probability, threshold, page, pages, study, pinned } = facts as Facts;
   return {
     request,
     id,
@@ -331,5 +355,6 @@ export function historyItem(request: string, at: Date, facts: Readonly<Record<st
     who,
     ...(study === undefined ? {} : { study }),
     kept: Date.parse(kept) > Date.now(),
+    ...(pinned ? { pinned: true } : {}),
   };
 }

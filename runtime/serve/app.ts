@@ -8,6 +8,7 @@ import type { CreatableStore, ReadableStore } from "../platform/stores";
 import type { Warehouse } from "../platform/warehouse";
 import type { PointerStore } from "../registry";
 import { Bodies } from "./bodies";
+import { followCurrent, pinnedTo } from "./choice";
 import { Connections } from "./connections";
 import { SERVE_DEFAULTS } from "./contract";
 import { Audit, type Authentication, identify, type KeyTimes, NO_AUTHENTICATION, secureHeaders } from "./identity";
@@ -50,6 +51,7 @@ import { similarRoutes } from "./routes/similar";
 import { studyRoutes } from "./routes/studies";
 import { worklistRoutes } from "./routes/worklist";
 import { LANES } from "./scoring";
+import { Shadow } from "./shadow";
 import { visitorRoutes } from "./visitor";
 import { webRoutes } from "./web";
 
@@ -98,10 +100,16 @@ export interface ServerDependencies {
   readonly answerSeconds?: number;
   /** How often `current.json` is looked at. @default 3 */
   readonly refreshSeconds?: number;
+  /** The model that answers, whatever `current.json` says. @default whichever is current */
+  readonly pinned?: string | undefined;
+  /** The model that is asked beside it, or `current`. @default none */
+  readonly shadow?: string | undefined;
 }
 
 /** For head and body of a request together, seconds, however steadily it comes. */
 const WHOLE_REQUEST_SECONDS = 120;
+/** Of the model that is asked beside the one that answers. */
+const SHADOW_THREADS = 1;
 /** Pictures that may wait to be drawn. */
 const DRAWINGS = 64;
 /** Requests with DICOM instances that may be stored or wait for it; a quarter of them with several. */
@@ -136,7 +144,14 @@ export async function buildServer(dependencies: ServerDependencies): Promise<Fas
   const answerSeconds = dependencies.answerSeconds ?? 60;
   const deadlineSeconds = dependencies.deadlineSeconds ?? SERVE_DEFAULTS.deadlineSeconds;
   const shelf = new KnownShelf(warehouse, reports, log);
-  const slot = new ModelSlot(models, log, (model) => shelf.prepare(model));
+  const pinned = dependencies.pinned !== undefined;
+  const chosen = (model: string | undefined) =>
+    model === undefined || model === "current" ? followCurrent(models) : pinnedTo(reports, model);
+  const slot = new ModelSlot(models, log, chosen(dependencies.pinned), (model) => shelf.prepare(model));
+  const beside =
+    dependencies.shadow === undefined
+      ? undefined
+      : new ModelSlot(models, log, chosen(dependencies.shadow), undefined, SHADOW_THREADS);
   const places = dependencies.queueLimit ?? SERVE_DEFAULTS.queueLimit;
   const queue = new Queue({ places, lanes: LANES, patience: deadlineSeconds });
   const drawing = new Queue({ places: DRAWINGS, lanes: LANES, patience: deadlineSeconds });
@@ -144,7 +159,7 @@ export async function buildServer(dependencies: ServerDependencies): Promise<Fas
   const pictures = new Pictures(LANES);
   const readers = dependencies.readers ?? new FileReaders({ threads: LANES });
   const bodies = new Bodies({ memory: 4 * (maxBodyBytes + MULTIPART_OVERHEAD), senderSeconds });
-  const metrics = createMetrics(slot, queue, storing, bodies);
+  const metrics = createMetrics(slot, queue, storing, bodies, () => shadow?.counts);
   const refusals = new Refusals(warehouse, log);
   const refused = (problem: Problem) => {
     metrics.refusals.inc({ code: problem.code });
@@ -176,6 +191,10 @@ export async function buildServer(dependencies: ServerDependencies): Promise<Fas
   answerUnusual(app.server);
   const refuseTheRest = refuseOtherMethods(app);
 
+  const audit = new Audit(warehouse, log);
+  const shadow: Shadow | undefined =
+    beside && new Shadow({ slot: beside, queue, warehouse, audit, log, limits, deadlineSeconds });
+
   let retired = false;
   let closing = false;
   app.decorate("retire", () => {
@@ -186,7 +205,7 @@ export async function buildServer(dependencies: ServerDependencies): Promise<Fas
     bodies.stop(STOP_SENDER_SECONDS);
     connections.close(STOP_SECONDS);
     // Before the warehouse is closed; what cannot be added by then is not waited for.
-    await withDeadline(STOP_COUNTS, refusals.end(), stopping).catch(() => undefined);
+    await withDeadline(STOP_COUNTS, Promise.all([refusals.end(), shadow?.end()]), stopping).catch(() => undefined);
   });
 
   app.addHook("onRequest", async (request, reply) => {
@@ -202,7 +221,6 @@ export async function buildServer(dependencies: ServerDependencies): Promise<Fas
     keyTimes: dependencies.keyTimes,
   });
   app.addHook("onRequest", async (request) => checkUrl(request));
-  const audit = new Audit(warehouse, log);
   app.decorate("audit", audit);
   app.addHook("onSend", async (request, reply) => {
     reply.header("x-request-id", request.id);
@@ -246,6 +264,8 @@ export async function buildServer(dependencies: ServerDependencies): Promise<Fas
     prevalence: dependencies.prevalence,
     deadlineSeconds,
     refused,
+    pinned,
+    shadow,
   };
   await app.register(healthRoutes, { slot, metrics, isStopping: () => retired });
   await app.register(webRoutes);
@@ -263,14 +283,16 @@ export async function buildServer(dependencies: ServerDependencies): Promise<Fas
     const stored = { landing, reports, identities, readers, bodies, connections, storing, metrics, log };
     await app.register(dicomWebRoutes, { ...stored, maxBodyBytes, deadlineSeconds });
   }
-  await app.register(modelRoutes, { slot, models, pointer, reports, keys });
+  await app.register(modelRoutes, { slot, pinned, shadow, models, pointer, reports, keys });
   await app.register(monitoringRoutes, { slot, models, reports, warehouse });
   refuseTheRest();
 
   app.addHook("onClose", async () => {
-    await Promise.all([slot.close(), pictures.close(), readers.close()]);
+    await Promise.all([slot.close(), beside?.close(), pictures.close(), readers.close()]);
     await shelf.close();
   });
-  await slot.start(dependencies.refreshSeconds ?? 3);
+  const refreshSeconds = dependencies.refreshSeconds ?? 3;
+  await slot.start(refreshSeconds);
+  await beside?.start(refreshSeconds);
   return app;
 }

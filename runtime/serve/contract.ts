@@ -1,6 +1,13 @@
 import { z } from "zod";
 import { defineContract } from "../platform/contract";
-import { gcsEndpoint, logLevel, pseudonymKey, wholeNumberVariable } from "../platform/environment";
+import {
+  gcsEndpoint,
+  logLevel,
+  pinnedModel,
+  pseudonymKey,
+  shadowModel,
+  wholeNumberVariable,
+} from "../platform/environment";
 import { PREVALENCE_FORM, parsePrevalence } from "../platform/prevalence";
 import { identityVariables } from "./identity/settings";
 
@@ -90,6 +97,8 @@ export const serveContract = defineContract({
       1_000_000,
       1200,
     ),
+    PINNED_MODEL: pinnedModel,
+    SHADOW_MODEL: shadowModel,
     LOG_LEVEL: logLevel,
     GCS_API_ENDPOINT: gcsEndpoint,
   }),
@@ -119,7 +128,7 @@ export const serveContract = defineContract({
   writes: [],
   // The pointer to the model that is served: an administrator moves it.
   replaces: { models: ["current.json"] },
-  appends: ["predictions", "feedback", "audit", "refusals"],
+  appends: ["predictions", "shadows", "feedback", "audit", "refusals"],
   health: { startup: "/readyz", liveness: "/healthz" },
   resources: { memoryGiB: 2, cpu: 1, timeoutSeconds: 60 },
 });

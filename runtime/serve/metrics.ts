@@ -2,9 +2,16 @@ import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom
 import type { Bodies } from "./bodies";
 import type { ModelSlot } from "./model-slot";
 import type { Queue } from "./queue";
+import type { ShadowCounts } from "./shadow";
 
 /** What `/metrics` tells. Each server has its own registry, so that several can live in one process. */
-export function createMetrics(slot: ModelSlot, queue: Queue, storing: Queue, bodies: Bodies) {
+export function createMetrics(
+  slot: ModelSlot,
+  queue: Queue,
+  storing: Queue,
+  bodies: Bodies,
+  shadow: () => ShadowCounts | undefined,
+) {
   const registry = new Registry();
   const registers = [registry];
   collectDefaultMetrics({ register: registry });
@@ -59,6 +66,15 @@ export function createMetrics(slot: ModelSlot, queue: Queue, storing: Queue, bod
     collect() {
       this.inc(slot.failures - counted);
       counted = slot.failures;
+    },
+  });
+  new Gauge({
+    name: "serve_shadow_scans",
+    help: "Scans that a second model was to look at since the start, by what became of them",
+    labelNames: ["outcome"],
+    registers,
+    collect() {
+      for (const [outcome, scans] of Object.entries(shadow() ?? {})) this.set({ outcome }, scans);
     },
   });
   return {

@@ -1,7 +1,7 @@
 import { UnusableModelError, type Verdict } from "../model";
 import type { Logger } from "../platform/logging";
 import { ObjectStoreError, type ReadableStore } from "../platform/stores";
-import { type CurrentModel, currentModel } from "../registry";
+import type { Choice, Chosen } from "./choice";
 import { Problem } from "./problem";
 import { loadScorer, type Scorer } from "./scoring";
 
@@ -17,7 +17,7 @@ interface Loaded {
 }
 
 /**
- * Holds the current model. When another one is promoted it is loaded, verified and warmed beside the
+ * Holds the model that is chosen: the current one, mostly. When another one is promoted it is loaded, verified and warmed beside the
  * old one and takes its place in one step; the old one is freed once its last prediction is done. A model that cannot be
  * used never takes the place of one that can.
  */
@@ -35,11 +35,17 @@ export class ModelSlot {
   /** Promotions that could not be served. */
   failures = 0;
 
-  /** @param onLoaded is told of a model that answers from now on */
+  /**
+   * @param choose says which model is to be held
+   * @param onLoaded is told of a model that answers from now on
+   * @param threads scans that it answers for at a time. Default: as many as a server does
+   */
   constructor(
     private readonly models: ReadableStore,
     private readonly log: Logger,
+    private readonly choose: Choice,
     private readonly onLoaded: (model: string) => void = () => {},
+    private readonly threads?: number,
   ) {}
 
   get current(): Scorer | undefined {
@@ -103,7 +109,7 @@ export class ModelSlot {
   private async load(): Promise<void> {
     let generation: number | undefined;
     try {
-      const current = await currentModel(this.models);
+      const current = await this.choose();
       if (!current) {
         this.problem = "No model has been promoted yet. Train one first: npm run train, or npm run demo.";
         return;
@@ -131,8 +137,8 @@ export class ModelSlot {
     }
   }
 
-  private async swap({ model: id, verdict }: CurrentModel): Promise<void> {
-    const scorer = await loadScorer(this.models, id);
+  private async swap({ model: id, verdict }: Chosen): Promise<void> {
+    const scorer = await loadScorer(this.models, id, this.threads);
     if (this.closed) {
       await scorer.dispose();
       return;

@@ -189,6 +189,7 @@ function againstNow(kept: KeptAnswer, scorer: Scorer, scored: readonly Scored[],
     fileSha256: receipt.file_sha256,
     study: kept.study,
     leaf: receipt.leaf,
+    pinned: kept.prediction.pinned ?? false,
   });
   const { map, geometry } = now;
   const { rows, columns } = map;

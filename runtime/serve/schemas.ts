@@ -165,6 +165,10 @@ const prevalenceSchema = z.object({
     .nullable()
     .describe("The answer restated for the share of Cancer that the hospital states; null: it states none"),
 });
+const pinnedSchema = z
+  .boolean()
+  .optional()
+  .describe("True: by a process that is bound to this model, as a canary's is, whichever model is current");
 
 /** The answer to `POST /v1/predictions`. */
 export const predictionSchema = named(
@@ -174,6 +178,7 @@ export const predictionSchema = named(
     id: hex64.describe("The same image under the same model has the same id; paths take it"),
     verdict: verdictAnswerSchema.describe("Whether the model is fit for use: read it before the rest"),
     model: z.string(),
+    pinned: pinnedSchema,
     recipe: z.string(),
     probability: share.describe("Of Cancer: that of the most suspicious page"),
     label: labelSchema,
@@ -293,6 +298,7 @@ export const historyItemSchema = named(
     who: z.string().describe("Who asked"),
     study: pseudonym.optional(),
     kept: z.boolean().describe("Whether its days are not over, so that it can be opened"),
+    pinned: pinnedSchema,
   }),
 );
 export type HistoryItem = z.infer<typeof historyItemSchema>;
@@ -431,6 +437,17 @@ export const modelSchema = named(
     guard: z.boolean().describe("Whether it refuses what is no brain scan"),
     parameters: z.int(),
     synthetic: z.boolean(),
+    pinned: z.boolean().describe("Whether this process is bound to it, whichever model is current"),
+    shadow: z
+      .object({
+        model: z.string().nullable().describe("Null while it cannot be used"),
+        problem: z.string().nullable().describe("Why not"),
+        compared: z.int(),
+        dropped: z.int().describe("Not looked at, because answers go first"),
+        failed: z.int(),
+      })
+      .nullable()
+      .describe("The model that is asked beside it for comparison, and what became of scans since this process began"),
     disclaimer: z.string(),
   }),
 );

@@ -79,6 +79,10 @@ export async function serveWorkspace(options: {
   readonly keepDays?: number;
   /** Share of Cancer among the scans that are sent. @default not stated */
   readonly prevalence?: number;
+  /** The model that answers. @default whichever is current */
+  readonly pinned?: string | undefined;
+  /** The model that is asked beside it, or `current`. @default none */
+  readonly shadow?: string | undefined;
 }): Promise<RunningServer> {
   const own = typeof options.workspace === "string";
   const workspace = typeof options.workspace === "string" ? await openWorkspace(options.workspace) : options.workspace;
@@ -97,6 +101,8 @@ export async function serveWorkspace(options: {
     identities: lateIdentities(process.env.PSEUDONYM_KEY ?? LOCAL_PSEUDONYM_KEY),
     log,
     keepDays,
+    pinned: options.pinned,
+    shadow: options.shadow,
     ...callers,
     ...(options.prevalence === undefined ? {} : { prevalence: options.prevalence }),
     ...(options.refreshSeconds === undefined ? {} : { refreshSeconds: options.refreshSeconds }),
@@ -158,6 +164,8 @@ export async function main(): Promise<void> {
     deadlineSeconds: env.DEADLINE_SECONDS,
     keepDays: env.KEEP_DAYS,
     ...(env.PREVALENCE === undefined ? {} : { prevalence: env.PREVALENCE }),
+    pinned: env.PINNED_MODEL,
+    shadow: env.SHADOW_MODEL,
     authentication,
     requestsPerMinute: env.RATE_LIMIT,
   });

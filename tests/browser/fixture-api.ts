@@ -403,6 +403,8 @@ const modelOf = (id: string, { verdict }: FixtureState): Model => ({
   guard: false,
   parameters: 391,
   synthetic: true,
+  pinned: false,
+  shadow: null,
   disclaimer: DISCLAIMER,
 });
 

@@ -1,8 +1,9 @@
 import { Command } from "commander";
-import { requireAll } from "../../platform/config";
+import { ConfigurationError, requireAll } from "../../platform/config";
+import { pinnedModel, shadowModel } from "../../platform/environment";
 import { requireFreePort } from "../../platform/port";
 import { EXIT, requireWorkspace } from "../command-line";
-import { DEFAULT_PORT, host, keepDays, out, port, prevalence, seed } from "../options";
+import { DEFAULT_PORT, host, keepDays, modelOption, out, port, prevalence, seed } from "../options";
 
 interface ServeFlags {
   readonly out: string;
@@ -10,6 +11,8 @@ interface ServeFlags {
   readonly host: string;
   readonly keepDays?: number;
   readonly prevalence?: number;
+  readonly pin?: string;
+  readonly shadow?: string;
 }
 
 export function serveCommand(): Command {
@@ -21,13 +24,33 @@ export function serveCommand(): Command {
     .addOption(host())
     .addOption(keepDays())
     .addOption(prevalence())
-    .action(async ({ out, port: at = DEFAULT_PORT, host, keepDays, prevalence }: ServeFlags) => {
+    .addOption(
+      modelOption(
+        "--pin <model>",
+        "answer with this model, whichever is current: what a canary's revision does",
+        pinnedModel,
+      ).env("PINNED_MODEL"),
+    )
+    .addOption(
+      modelOption(
+        "--shadow <model>",
+        "ask this model (or current) beside the one that answers, after each answer, to compare the two: nobody is told what it says",
+        shadowModel,
+      ).env("SHADOW_MODEL"),
+    )
+    .action(async ({ out, port: at = DEFAULT_PORT, host, pin, shadow, ...rest }: ServeFlags) => {
       await requireAll(
         () => requireWorkspace(out),
         () => requireCallers(host),
         () => requireFreePort(at, host),
+        () => requireTwo(pin, shadow),
       );
-      await serveUntilStopped(out, at, host, { keepDays, prevalence });
+      const named = [pin, shadow].filter((model) => model !== undefined && model !== "current");
+      if (named.length > 0) {
+        const { inWorkspace, requireModels } = await import("../models.js");
+        await inWorkspace(out, ({ buckets }) => requireModels(buckets.models, ...(named as string[])));
+      }
+      await serveUntilStopped(out, at, host, { ...rest, pinned: pin, shadow });
     });
 }
 
@@ -40,11 +63,28 @@ export async function requireCallers(host: string): Promise<void> {
 /** Half a second is long for who polls on this machine, and short for who waits for the prompt. */
 const DRAIN_SECONDS = 0.5;
 
+/** @throws {ConfigurationError} if what answers would be compared with itself */
+function requireTwo(pin: string | undefined, shadow: string | undefined): void {
+  if (shadow === undefined || (shadow === "current" ? pin !== undefined : shadow !== pin)) return;
+  throw new ConfigurationError("The command", [
+    `--shadow ${shadow} is the model that answers: name another, or pin the one that answers with --pin.`,
+  ]);
+}
+
 export async function serveUntilStopped(
   directory: string,
   at: number,
   host: string,
-  { keepDays, prevalence }: { readonly keepDays?: number | undefined; readonly prevalence?: number | undefined } = {},
+  {
+    keepDays,
+    prevalence,
+    ...bound
+  }: {
+    readonly keepDays?: number | undefined;
+    readonly prevalence?: number | undefined;
+    readonly pinned?: string | undefined;
+    readonly shadow?: string | undefined;
+  } = {},
 ): Promise<void> {
   const { localCallers, serveWorkspace } = await import("../../serve/index.js");
   const server = await serveWorkspace({
@@ -52,6 +92,7 @@ export async function serveUntilStopped(
     port: at,
     host,
     callers: localCallers(host),
+    ...bound,
     ...(keepDays === undefined ? {} : { keepDays }),
     ...(prevalence === undefined ? {} : { prevalence }),
   });

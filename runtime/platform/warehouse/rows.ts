@@ -6,7 +6,7 @@ export function encodeRows<T extends TableName>(table: T, rows: readonly Row<T>[
 }
 
 /**
- * The row with its table's columns in their order and nothing else. A salt that it does not have is no column of it.
+ * The row with its table's columns in their order and nothing else. A salt and what is rare, where it does not have them, are no column of it.
  * @throws {TypeError} if a value is missing or of another type
  */
 export function inOrder<T extends TableName>(table: T, row: Row<T>): Row<T> {
@@ -14,7 +14,7 @@ export function inOrder<T extends TableName>(table: T, row: Row<T>): Row<T> {
   return Object.fromEntries(
     columnsOf(table).flatMap((column) => {
       const value = values[column.name] ?? null;
-      if (value === null && column.salt) return [];
+      if (value === null && (column.salt || column.rare)) return [];
       const problem = problemOf(column, value);
       if (problem) throw new TypeError(`A row of ${table} ${problem}.`);
       return [[column.name, value]];

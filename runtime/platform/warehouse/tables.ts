@@ -16,6 +16,8 @@ export interface Column {
   readonly pseudonym?: true;
   /** Drawn by chance when the row was made, and nothing of its subject: rows that differ in it alone are equal. */
   readonly salt?: true;
+  /** Says something of few rows: of the others it is left out. */
+  readonly rare?: true;
   /** Once written here, now elsewhere. Kept so that no table is made anew, readable by SQL, and not part of a row. */
   readonly superseded?: true;
 }
@@ -39,6 +41,8 @@ const salt = () =>
     description: "32 hex digits drawn by chance, by which the audit log's leaf of the row is hashed",
     salt: true,
   }) as const;
+const rare = <const N extends string>(name: N, description: string) =>
+  ({ name, type: "STRING", mode: "NULLABLE", description, rare: true }) as const;
 const superseded = <const N extends string, const T extends ColumnType>(name: N, type: T, description: string) =>
   ({ name, type, mode: "NULLABLE", description, superseded: true }) as const;
 
@@ -122,6 +126,32 @@ export const PREDICTIONS = [
     "From the end of the upload until the answer was ready to be written down; null where nobody waited for it",
   ),
   salt(),
+  rare(
+    "served_as",
+    "pinned: by a process that is bound to the model, as a canary's revision is; null: by one that follows the current model",
+  ),
+] as const satisfies readonly Column[];
+
+/**
+ * One row for every scan that a second model looked at beside the one that answered: the answer is the first one's alone, and
+ * nobody was told the second's. Key: `request`.
+ */
+export const SHADOWS = [
+  required(
+    "request",
+    "STRING",
+    "The request that was answered, as in predictions; of a refused scan the request alone",
+  ),
+  nullable("sha256", "STRING", "SHA-256 of the decoded pixels; null where both refused the scan, or one failed"),
+  required("model", "STRING", "Model that answered"),
+  required("shadow", "STRING", "Model beside it"),
+  required("decision", "STRING", "Cancer, Non-Cancer, Uncertain or Rejected: what was answered"),
+  required("shadow_decision", "STRING", "The same of the model beside; Failed where it gave nothing within the time"),
+  nullable("probability", "FLOAT64", "Of Cancer, as it was answered; null where the scan was refused"),
+  nullable("shadow_probability", "FLOAT64", "Of Cancer, by the model beside"),
+  nullable("milliseconds", "INT64", "Decoding and answering alone, without waiting, of the model that answered"),
+  nullable("shadow_milliseconds", "INT64", "The same of the model beside"),
+  clock("compared_at", "When"),
 ] as const satisfies readonly Column[];
 
 /**
@@ -140,6 +170,7 @@ export const AUDIT = [
   nullable("result", "STRING", "What came of it, such as the decision"),
   clock("recorded_at", "When"),
   salt(),
+  rare("served_as", "pinned or shadow, of an answer that no process gave which follows the current model"),
 ] as const satisfies readonly Column[];
 
 /**
@@ -254,6 +285,7 @@ export const TABLES = {
   images: IMAGES,
   assignments: ASSIGNMENTS,
   predictions: PREDICTIONS,
+  shadows: SHADOWS,
   audit: AUDIT,
   refusals: REFUSALS,
   feedback: FEEDBACK,
@@ -313,6 +345,13 @@ export const LAYOUTS: Readonly<Record<TableName, TableLayout>> = {
     clusterBy: ["model", "decision", "id"],
     requirePartitionFilter: true,
     repair: AUDIT_TRAIL,
+  },
+  shadows: {
+    description: "One row for every scan that a second model looked at beside the one that answered",
+    partition: { by: "compared_at", granularity: "MONTH" },
+    clusterBy: ["shadow", "model"],
+    requirePartitionFilter: false,
+    repair: "Restore it from a backup or an earlier generation, or delete it: a canary then begins to compare anew.",
   },
   audit: {
     description: "One row for everything that a caller of serve did or saw",
@@ -379,7 +418,10 @@ export const LAYOUTS: Readonly<Record<TableName, TableLayout>> = {
 
 type Value<T extends ColumnType> = T extends "INT64" | "FLOAT64" ? number : T extends "BOOL" ? boolean : string;
 type RowOf<C extends Column> = {
-  [K in Exclude<C, { readonly superseded: true } | { readonly salt: true }> as K["name"]]: K["mode"] extends "REPEATED"
+  [K in Exclude<
+    C,
+    { readonly superseded: true } | { readonly salt: true } | { readonly rare: true }
+  > as K["name"]]: K["mode"] extends "REPEATED"
     ? readonly Value<K["type"]>[]
     : K["mode"] extends "REQUIRED"
       ? Value<K["type"]>
@@ -387,6 +429,8 @@ type RowOf<C extends Column> = {
 } & {
   /** Rows that an earlier version wrote have none. */
   [K in Extract<C, { readonly salt: true }> as K["name"]]?: string;
+} & {
+  [K in Extract<C, { readonly rare: true }> as K["name"]]?: string | null;
 };
 export type Row<T extends TableName> = RowOf<(typeof TABLES)[T][number]>;
 export type ImageRow = Row<"images">;

@@ -13,6 +13,7 @@ declare module "fastify" {
 /** What callers do that is written down. */
 export type AuditAction =
   | "predict"
+  | "shadow"
   | "store"
   | "view-original"
   | "view-overlay"
@@ -43,6 +44,8 @@ export interface AuditEntry extends Caller {
   readonly recipe?: string | null;
   /** What came of it, such as the decision: nothing that a person typed. @default null */
   readonly result?: string | null;
+  /** Of an answer that no process gave which follows the current model. */
+  readonly servedAs?: "pinned" | "shadow";
 }
 
 /** Writes down who did what, before he has the answer. */
@@ -59,8 +62,9 @@ export class Audit {
    */
   async record(entry: AuditEntry): Promise<void> {
     const { request, action, who, role, subject = null, sha256 = null } = entry;
-    const { model = null, recipe = null, result = null } = entry;
-    const told = { request, action, who, role, subject, sha256, model, recipe, result };
+    const { model = null, recipe = null, result = null, servedAs } = entry;
+    const as = servedAs ? { served_as: servedAs } : {};
+    const told = { request, action, who, role, subject, sha256, model, recipe, result, ...as };
     try {
       await writeAct(this.warehouse, told);
     } catch (error) {

@@ -19,9 +19,12 @@ import {
   type Promotion,
   promotionSchema,
 } from "../schemas";
+import type { Shadow } from "../shadow";
 
 export interface ModelDependencies {
   readonly slot: ModelSlot;
+  readonly pinned: boolean;
+  readonly shadow: Shadow | undefined;
   readonly models: ReadableStore;
   /** The same bucket where this process may move the pointer to the current model; without it nobody can by HTTP. */
   readonly pointer: PointerStore | undefined;
@@ -34,7 +37,7 @@ const ACT = { role: "admin" } as const;
 
 /** Which model answers, which there are, and the change from one to another by the change plan's rule. */
 export async function modelRoutes(app: FastifyInstance, dependencies: ModelDependencies): Promise<void> {
-  const { slot, models, reports, keys } = dependencies;
+  const { slot, models, reports, keys, pinned, shadow } = dependencies;
   const api = app.withTypeProvider<ZodTypeProvider>();
   const shelf = new Models(models, reports);
   const unknown = (id: string) => notFound(`There is no model ${id}. GET /v1/models lists those there are.`);
@@ -55,6 +58,8 @@ export async function modelRoutes(app: FastifyInstance, dependencies: ModelDepen
         guard: guard !== undefined,
         parameters,
         synthetic,
+        pinned,
+        shadow: shadow ? { model: shadow.model ?? null, problem: shadow.problem ?? null, ...shadow.counts } : null,
         disclaimer: DISCLAIMER,
       };
     },
