@@ -161,7 +161,7 @@ export async function requireModels(models: ReadableStore, ...ids: readonly stri
   );
 }
 
-async function onShelves<T>(
+export async function onShelves<T>(
   place: ModelPlace,
   work: (shelves: ModelShelves, warehouse: Warehouse | undefined) => Promise<T>,
 ): Promise<T> {

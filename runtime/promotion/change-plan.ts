@@ -39,6 +39,22 @@ const planSchema = z.strictObject({
      */
     collections: z.strictObject({ margin: probability, confidence: z.number().min(0.5).lt(1) }),
   }),
+  /** How a model that the comparison lets through comes to answer everybody: by shares, each shown to do no harm. */
+  canary: z.strictObject({
+    /** Percent of requests that it answers, step by step, before it answers all. The first is the most to begin with. */
+    shares: z
+      .array(z.int().min(1).max(99))
+      .min(1)
+      .refine((shares) => shares.every((share, i) => share > (shares[i - 1] ?? 0)), "each is more than the one before"),
+    /** Of each thing that is said of it, however often one looks. */
+    confidence: z.number().min(0.5).lt(1),
+    /** Share of scans on which it decides as the stable model does: at least `least`. */
+    agreement: z.strictObject({ least: share }),
+    /** Share of requests on which the server fails: at most that of the stable model and `margin`. */
+    errors: z.strictObject({ margin: probability }),
+    /** At most a `share` of its answers takes longer than `times` what 95 of 100 of the stable model's take. */
+    latency: z.strictObject({ times: z.number().min(1), share: probability }),
+  }),
   /** Roles that are told of a change. */
   told: z.array(z.enum(["viewer", "clinician", "admin"])).min(1),
 });
@@ -55,7 +71,8 @@ export type Clause =
   | "comparison.budget"
   | "comparison.collections"
   | "comparison.reference"
-  | "comparison.superiority";
+  | "comparison.superiority"
+  | `canary.${Exclude<keyof ChangePlan["canary"], "confidence"> | "labels"}`;
 
 /**
  * A change plan.

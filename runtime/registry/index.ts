@@ -1,3 +1,4 @@
+export { type Canary, currentCanary, isOpen, type SeenCanary, setCanary } from "./canary";
 export {
   type CurrentModel,
   currentModel,

@@ -74,8 +74,8 @@ export async function rollBackModel({ pointer, reports }: ModelShelves, who?: st
   return { current: outcome.model, previous: outcome.previous, reason: outcome.reason };
 }
 
-/** What cannot be served is not made the current model. */
-async function tryOut(models: ReadableStore, id: string): Promise<void> {
+/** @throws {NotMoved} `unusable-model`, if it cannot be served */
+export async function tryOut(models: ReadableStore, id: string): Promise<void> {
   try {
     await (await loadScorer(models, id, 1)).dispose();
   } catch (error) {

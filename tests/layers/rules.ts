@@ -42,9 +42,11 @@ const RUNTIME: Readonly<Record<string, readonly string[]>> = {
   train: ["promotion", "tensorflow", "backbone"],
   features: ["registry", "evaluate", "backbone"],
   forget: ["registry", "audit"],
+  // What promotes is given to it by the command line.
+  canary: ["promotion"],
   // Its steps preprocess and train are given to it by the command line, or done elsewhere in the cloud.
   retrain: ["promotion", "audit"],
-  cli: [...CAPABILITIES, "gateway", "forget", "retrain"],
+  cli: [...CAPABILITIES, "gateway", "forget", "retrain", "canary"],
 };
 
 const PAIRED = ["ingest", "preprocess", "train", "serve"];

@@ -7,8 +7,9 @@ import type { Backend } from "../../tensorflow";
 import { EXIT, requireWorkspace } from "../command-line";
 import type { ModelPlace } from "../models";
 import { backend, out } from "../options";
+import { canaryCommand } from "./canary";
 
-interface PlaceFlags {
+export interface PlaceFlags {
   readonly out: string;
   readonly models?: string;
   readonly reports?: string;
@@ -108,6 +109,7 @@ export function modelsCommand(): Command {
       if (flags.json) return print({ id, card: text });
       process.stdout.write(text);
     });
+  models.addCommand(canaryCommand());
   models
     .command("convert")
     .description("add model.onnx and its measured parity to a model that an earlier program trained")
@@ -123,7 +125,7 @@ export function modelsCommand(): Command {
 }
 
 /** A command that takes a workspace, or the buckets of a hospital as its processes are told of them. */
-function anywhere(command: Command): Command {
+export function anywhere(command: Command): Command {
   return command
     .addOption(out())
     .addOption(bucket("--models <uri>", "models", "MODELS_BUCKET"))
@@ -142,7 +144,7 @@ const bucket = (flags: string, what: string, variable: string) =>
   });
 
 /** @throws {ConfigurationError} if it is none, or half of one, or two */
-function placeOf({ out, models, reports, warehouse }: PlaceFlags, command: Command): ModelPlace {
+export function placeOf({ out, models, reports, warehouse }: PlaceFlags, command: Command): ModelPlace {
   const given = (name: string) => command.getOptionValueSource(name) === "cli";
   if (given("out") && (given("models") || given("reports")))
     throw new ConfigurationError("The place of the models", [
@@ -184,4 +186,4 @@ async function move(
   }
 }
 
-const print = (value: unknown) => void process.stdout.write(`${JSON.stringify(value, null, 2)}\n`);
+export const print = (value: unknown) => void process.stdout.write(`${JSON.stringify(value, null, 2)}\n`);

@@ -15,6 +15,8 @@ export { type Dialect, DUCKDB, type Question } from "./question";
 export {
   ANSWERS_BY_REQUEST,
   ANSWERS_OF_ACCESSIONS,
+  CANARY_PAIRS,
+  CANARY_TIMES,
   CURRENT_ASSIGNMENTS,
   CURRENT_FEATURES,
   CURRENT_FIT,

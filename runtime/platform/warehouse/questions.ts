@@ -544,3 +544,59 @@ QUALIFY revision = MAX(revision) OVER (PARTITION BY ${day})
 ORDER BY ${day}, name, COALESCE(part, '')`;
   },
 );
+
+/** When a canary, or its present share, began. */
+const canarySpan = z.strictObject({ candidate: z.string(), stable: z.string(), since: z.iso.datetime() });
+const milliseconds = z.int().nullable();
+
+/**
+ * Every scan that both models of a canary looked at, whichever of the two answered, in the order in which they were
+ * compared, with the group of the picture where it is curated. Answers that were refused are among them. `since`: a time,
+ * ISO 8601 in UTC.
+ */
+export const CANARY_PAIRS = question(
+  "pairs of a canary",
+  ["shadows", ...DATASET],
+  canarySpan,
+  z.object({
+    ...{ request: z.string(), sha256: text, group: text },
+    ...{ candidate_decision: z.string(), candidate_probability: z.number().nullable() },
+    ...{ stable_decision: z.string(), stable_probability: z.number().nullable() },
+    ...{ candidate_milliseconds: milliseconds, stable_milliseconds: milliseconds, candidate_answered: z.boolean() },
+  }),
+  (dialect) => {
+    const { column, parameter, table } = dialect;
+    const [candidate, stable] = [parameter("candidate"), parameter("stable")];
+    const of = (
+      name: string,
+    ) => `CASE WHEN compared.shadow = ${candidate} THEN compared.shadow_${name} ELSE compared.${name} END AS candidate_${name},
+  CASE WHEN compared.shadow = ${candidate} THEN compared.${name} ELSE compared.shadow_${name} END AS stable_${name}`;
+    return `SELECT compared.request, compared.sha256, images.${column("group")},
+  ${["decision", "probability", "milliseconds"].map(of).join(",\n  ")},
+  compared.model = ${candidate} AS candidate_answered
+FROM ${table("shadows")} AS compared
+LEFT JOIN (
+  SELECT *
+  FROM ${as(currentImages(dialect), "curated")}
+  WHERE TRUE
+  QUALIFY ROW_NUMBER() OVER (PARTITION BY sha256 ORDER BY ingested_at, id) = 1
+) AS images ON images.sha256 = compared.sha256
+WHERE compared.compared_at >= CAST(${parameter("since")} AS TIMESTAMP)
+  AND ((compared.model = ${candidate} AND compared.shadow = ${stable})
+    OR (compared.model = ${stable} AND compared.shadow = ${candidate}))
+ORDER BY compared.compared_at, compared.request`;
+  },
+);
+
+/** How long each answer of the two models of a canary took for whoever asked, in milliseconds, since a time. */
+export const CANARY_TIMES = question(
+  "times of a canary",
+  ["predictions"],
+  canarySpan,
+  z.object({ model: z.string(), milliseconds: z.int() }),
+  ({ parameter, table }) => `SELECT model, milliseconds
+FROM ${table("predictions", `predicted_at >= CAST(${parameter("since")} AS TIMESTAMP)`)} AS answers
+WHERE milliseconds IS NOT NULL
+  AND ((model = ${parameter("candidate")} AND served_as = 'pinned') OR (model = ${parameter("stable")} AND served_as IS NULL))
+ORDER BY predicted_at, request`,
+);

@@ -1,0 +1,121 @@
+import { randomUUID } from "node:crypto";
+import { writeAct } from "../audit";
+import {
+  abortCanary,
+  advanceCanary,
+  type CanaryContext,
+  CanaryRefused,
+  type CanaryStep,
+  canaryStatus,
+  type Promoting,
+  startCanary,
+} from "../canary";
+import { readEvaluation } from "../evaluate";
+import { CloudRunShares, runEndpointsOf } from "../platform/cloud-run";
+import { changePlan, contenderOf, previewPromotion } from "../promotion";
+import { currentModel } from "../registry";
+import { type ModelShelves, NotMoved, promoteModel, tryOut } from "../serve";
+import { byHand, type ModelPlace, onShelves, requireModels } from "./models";
+
+/** Where a canary is: its models, and the Cloud Run service whose requests it shares, if any. */
+export interface CanaryPlace {
+  readonly place: ModelPlace;
+  readonly service: string | undefined;
+}
+
+/** @throws {CanaryRefused} with the reason; {ConfigurationError} if there is no such model */
+export function start(at: CanaryPlace, model: string, share: number | undefined): Promise<CanaryStep> {
+  return written(at, "canary-start", async (context) => {
+    await requireModels(context.models, model);
+    return startCanary(context, model, share);
+  });
+}
+
+/** Undefined where there never was one. */
+export async function status(at: CanaryPlace): Promise<CanaryStep | undefined> {
+  return inContext(at, (context) => canaryStatus(context));
+}
+
+/** @throws {CanaryRefused} with the reason */
+export function advance(at: CanaryPlace, options: { readonly finish: boolean }): Promise<CanaryStep> {
+  return written(at, options.finish ? "canary-finish" : "canary-advance", (context) => advanceCanary(context, options));
+}
+
+/** @throws {CanaryRefused} where there is none */
+export function abort(at: CanaryPlace, reason: string): Promise<CanaryStep> {
+  return written(at, "canary-abort", (context) => abortCanary(context, reason));
+}
+
+/** Does a step, and writes down what came of it: nothing where nothing did. */
+function written(
+  at: CanaryPlace,
+  action: string,
+  work: (context: CanaryContext) => Promise<CanaryStep>,
+): Promise<CanaryStep> {
+  return inContext(at, async (context, write) => {
+    const step = await work(context);
+    const { state, share, candidate } = step.canary;
+    if (step.judgement?.outcome !== "hold") await write(action, candidate, state === "running" ? `${share} %` : state);
+    return step;
+  });
+}
+
+type Write = (action: string, subject: string, result: string) => Promise<void>;
+
+function inContext<T>(
+  { place, service }: CanaryPlace,
+  work: (context: CanaryContext, write: Write) => Promise<T>,
+): Promise<T> {
+  return onShelves(place, (shelves, warehouse) => {
+    if (!warehouse)
+      throw new CanaryRefused(
+        "no-canary",
+        "A canary is judged by the hospital's tables: name them with --warehouse (or WAREHOUSE).",
+      );
+    const write: Write = async (action, subject, result) => {
+      await writeAct(warehouse, byHand({ request: randomUUID(), action, subject, result }));
+    };
+    const context = {
+      ...{ models: shelves.pointer, warehouse, plan: changePlan() },
+      promoting: promotingOn(shelves, write),
+      shares: service === undefined ? undefined : new CloudRunShares(service, runEndpointsOf(process.env)),
+    };
+    return work(context, write);
+  });
+}
+
+function promotingOn(shelves: ModelShelves, write: Write): Promoting {
+  const { pointer, reports } = shelves;
+  return {
+    tryOut: (model) => tryOut(pointer, model),
+    preview: async (model) => {
+      const stable = (await currentModel(pointer))?.model ?? "";
+      const evaluated = async (id: string) => {
+        const evaluation = await readEvaluation(reports, id);
+        if (evaluation) return contenderOf(reports, evaluation);
+        throw new NotMoved("not-evaluated", `No evaluation of ${id} is stored, so the rule cannot compare it.`);
+      };
+      const [challenger, champion] = await Promise.all([evaluated(model), evaluated(stable)]);
+      const { promoted, reason, clause } = await previewPromotion({
+        models: pointer,
+        challenger,
+        champion,
+        asker: "person",
+      }).catch((error: unknown) => {
+        throw error instanceof RangeError ? new NotMoved("not-comparable", error.message, { cause: error }) : error;
+      });
+      return { promotes: promoted, reason, clause };
+    },
+    promote: async (model) => {
+      await write("promote", model, "asked");
+      try {
+        const { current, reason } = await promoteModel(shelves, model);
+        await write("promote", model, current);
+        return { promoted: true, reason };
+      } catch (error) {
+        if (!(error instanceof NotMoved)) throw error;
+        return { promoted: false, reason: error.message };
+      }
+    },
+  };
+}

@@ -1,0 +1,226 @@
+import { createServer, type IncomingMessage, request, type Server, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+
+export const SERVICE = "projects/a-project/locations/europe-west4/services/st-anna-serve";
+const SHORT = "st-anna-serve";
+
+interface Revision {
+  readonly name: string;
+  readonly env: Readonly<Record<string, string>>;
+  /** Where it answers; undefined where nothing is started. */
+  readonly url: string | undefined;
+  readonly stop: (() => Promise<void>) | undefined;
+}
+
+interface Target {
+  readonly type: string;
+  readonly revision?: string;
+  readonly percent?: number;
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: whatever a client writes
+type Json = any;
+
+/** Starts what a revision runs. @throws what keeps it from becoming ready */
+export type StartRevision = (
+  env: Readonly<Record<string, string>>,
+) => Promise<{ url: string; stop: () => Promise<void> }>;
+
+/**
+ * Cloud Run's Admin API v2 and Cloud Monitoring over HTTP, as far as a canary needs them, and the front door of the one service
+ * that there is: it shares requests among revisions as `traffic` says. LATEST is the newest revision that is ready; a change is
+ * an operation that is done later; a write with an old etag is refused.
+ */
+export class RunServer {
+  private server!: Server;
+  url = "";
+  readonly revisions = new Map<string, Revision>();
+  /** Requests by revision and class of status, as Cloud Monitoring counts them. */
+  readonly counts = new Map<string, Record<string, number>>();
+  readonly writes: { readonly mask: string; readonly traffic: Target[] | undefined }[] = [];
+  service: Json;
+  private made = 0;
+  private drawn = 0;
+  private readonly operations = new Map<string, { polls: number; error?: string; finish: () => void }>();
+  /** Refuses the next write with this status. */
+  refuse: number | undefined;
+  /** Between a write and the end of its operation. */
+  pollsUntilDone = 2;
+
+  constructor(private readonly startRevision?: StartRevision) {}
+
+  async start(env: Readonly<Record<string, string>> = {}): Promise<void> {
+    this.service = {
+      name: SERVICE,
+      etag: '"1"',
+      template: { serviceAccount: "a@b.c", timeout: "60s", containers: [{ image: "an/image", env: envList(env) }] },
+      traffic: [{ type: "TRAFFIC_TARGET_ALLOCATION_TYPE_LATEST", percent: 100 }],
+    };
+    await this.revise();
+    this.service.latestReadyRevision = this.service.latestCreatedRevision;
+    this.server = createServer((incoming, answer) => void this.handle(incoming, answer));
+    await new Promise<void>((resolve) => this.server.listen(0, "127.0.0.1", resolve));
+    this.url = `http://127.0.0.1:${(this.server.address() as AddressInfo).port}`;
+  }
+
+  async stop(): Promise<void> {
+    this.server.closeAllConnections();
+    await new Promise((resolve) => this.server.close(resolve));
+    for (const { stop } of this.revisions.values()) await stop?.();
+  }
+
+  count(revision: string, code: string, requests: number): void {
+    const counted = this.counts.get(revision) ?? {};
+    counted[code] = (counted[code] ?? 0) + requests;
+    this.counts.set(revision, counted);
+  }
+
+  /** Percent by revision, LATEST by what it is now. */
+  get shares(): Readonly<Record<string, number>> {
+    const shares: Record<string, number> = {};
+    for (const { type, revision, percent = 0 } of this.service.traffic as Target[]) {
+      const name = type.endsWith("LATEST") ? last(this.service.latestReadyRevision) : String(revision);
+      if (percent > 0) shares[name] = (shares[name] ?? 0) + percent;
+    }
+    return shares;
+  }
+
+  get pinned(): string[] {
+    return [...this.revisions.values()].flatMap(({ name, env }) => (env.PINNED_MODEL ? [name] : []));
+  }
+
+  private async handle(incoming: IncomingMessage, answer: ServerResponse): Promise<void> {
+    const { pathname, searchParams } = new URL(incoming.url ?? "/", this.url);
+    if (!/^\/v[23]\/projects\//.test(pathname)) return this.forward(incoming, answer);
+    const chunks: Buffer[] = [];
+    for await (const chunk of incoming) chunks.push(chunk as Buffer);
+    const body = chunks.length > 0 ? JSON.parse(Buffer.concat(chunks).toString()) : undefined;
+    const [status, said] = await this.api(String(incoming.method), pathname, searchParams, body);
+    answer.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(said));
+  }
+
+  private async api(method: string, path: string, query: URLSearchParams, body: Json): Promise<[number, Json]> {
+    const refused = (code: number, message: string): [number, Json] => [code, { error: { code, message } }];
+    if (path === `/v2/${SERVICE}` && method === "GET") {
+      // What was begun goes on, whether or not somebody asks for the operation.
+      for (const [name, operation] of this.operations) if (operation.polls > 0) this.poll(name, operation);
+      const reconciling = [...this.operations.values()].some(({ polls }) => polls > 0);
+      return [200, { ...this.service, ...(reconciling ? { reconciling } : {}) }];
+    }
+    if (path === "/v3/projects/a-project/timeSeries") return [200, this.timeSeries(query)];
+    const [, revision] = new RegExp(`^/v2/${SERVICE}/revisions/(.+)$`).exec(path) ?? [];
+    if (revision) return this.revisions.has(revision) ? [200, { name: path.slice(4) }] : refused(404, "Not found.");
+    const operation = this.operations.get(path.slice("/v2/".length));
+    if (operation) return [200, this.poll(path.slice("/v2/".length), operation)];
+    if (path !== `/v2/${SERVICE}` || method !== "PATCH") return refused(404, `${method} ${path} is nothing.`);
+    if (this.refuse) return refused(this.refuse, "The test says so.");
+    if (body.etag !== this.service.etag) return refused(409, "The etag is an old one.");
+    const mask = query.get("updateMask") ?? "";
+    const problem = this.problemOf(mask.split(","), body);
+    if (problem) return refused(400, problem);
+    this.writes.push({ mask, traffic: body.traffic });
+    return [200, await this.change(mask.split(","), body)];
+  }
+
+  private problemOf(mask: readonly string[], { template, traffic }: Json): string | undefined {
+    const name = template?.revision;
+    if (mask.includes("template") && name !== undefined) {
+      if (!name.startsWith(`${SHORT}-`) || name.length > 63) return `${name} must begin with the service's name.`;
+      if (this.revisions.has(name)) return `There is a revision ${name}.`;
+    }
+    if (!mask.includes("traffic")) return undefined;
+    const sum = traffic.reduce((total: number, { percent = 0 }: Target) => total + percent, 0);
+    if (sum !== 100) return `The traffic sums up to ${sum}.`;
+    const unknown = traffic.find(({ revision }: Target) => revision !== undefined && !this.revisions.has(revision));
+    return unknown && `There is no revision ${unknown.revision}.`;
+  }
+
+  private async change(mask: readonly string[], body: Json): Promise<Json> {
+    if (mask.includes("traffic")) this.service.traffic = body.traffic;
+    let error: string | undefined;
+    let ready: string | undefined;
+    if (mask.includes("template") && JSON.stringify(body.template) !== JSON.stringify(this.service.template)) {
+      this.service.template = body.template;
+      try {
+        await this.revise();
+        ready = this.service.latestCreatedRevision;
+      } catch (failure) {
+        error = (failure as Error).message;
+      }
+    }
+    this.service.etag = `"${Number(JSON.parse(this.service.etag)) + 1}"`;
+    const name = `projects/a-project/locations/europe-west4/operations/${++this.made}`;
+    const finish = () => {
+      const order = [...this.revisions.keys()];
+      const isNewer = (name: string) =>
+        order.indexOf(last(name)) > order.indexOf(last(this.service.latestReadyRevision));
+      if (ready && isNewer(ready)) this.service.latestReadyRevision = ready;
+    };
+    this.operations.set(name, { polls: this.pollsUntilDone, finish, ...(error ? { error } : {}) });
+    return { name, done: false };
+  }
+
+  private poll(name: string, operation: { polls: number; error?: string; finish: () => void }): Json {
+    if (--operation.polls > 0) return { name, done: false };
+    operation.finish();
+    return { name, done: true, ...(operation.error ? { error: { message: operation.error } } : { response: {} }) };
+  }
+
+  /** A revision of the template as it is. */
+  private async revise(): Promise<void> {
+    const { template } = this.service;
+    const name = template.revision ?? `${SHORT}-${String(this.revisions.size + 1).padStart(5, "0")}-xyz`;
+    const env = Object.fromEntries(
+      (template.containers[0].env ?? []).map(({ name: key, value }: { name: string; value: string }) => [key, value]),
+    );
+    const running = await this.startRevision?.(env);
+    this.revisions.set(name, { name, env, url: running?.url, stop: running?.stop });
+    this.service.latestCreatedRevision = `${SERVICE}/revisions/${name}`;
+  }
+
+  /** Every hundredth draws of one hundred: shares hold exactly. */
+  private draw(): Revision | undefined {
+    let place = (this.drawn++ * 37) % 100;
+    for (const [name, percent] of Object.entries(this.shares)) {
+      if (place < percent) return this.revisions.get(name);
+      place -= percent;
+    }
+    return undefined;
+  }
+
+  private forward(incoming: IncomingMessage, answer: ServerResponse): void {
+    const revision = this.draw();
+    if (!revision?.url) {
+      answer.writeHead(503).end("No revision has the request.");
+      return;
+    }
+    const { method, headers } = incoming;
+    const passed = request(`${revision.url}${incoming.url}`, { method, headers }, (reply) => {
+      this.count(revision.name, `${String(reply.statusCode).charAt(0)}xx`, 1);
+      answer.writeHead(reply.statusCode ?? 502, { ...reply.headers, "x-revision": revision.name });
+      reply.pipe(answer);
+    });
+    passed.on("error", () => {
+      this.count(revision.name, "5xx", 1);
+      answer.writeHead(502).end();
+    });
+    incoming.pipe(passed);
+  }
+
+  private timeSeries(query: URLSearchParams): Json {
+    if (!query.get("filter")?.includes(`service_name="${SHORT}"`)) return {};
+    return {
+      timeSeries: [...this.counts].flatMap(([revision_name, codes]) =>
+        Object.entries(codes).map(([response_code_class, requests]) => ({
+          metric: { labels: { response_code_class } },
+          resource: { labels: { revision_name } },
+          points: [{ value: { int64Value: String(requests) } }],
+        })),
+      ),
+    };
+  }
+}
+
+const envList = (env: Readonly<Record<string, string>>) =>
+  Object.entries(env).map(([name, value]) => ({ name, value }));
+const last = (name: string) => name.slice(name.lastIndexOf("/") + 1);
