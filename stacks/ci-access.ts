@@ -5,7 +5,7 @@ import { ServiceAccountIamMember } from "@cdktf/provider-google/lib/service-acco
 import { Construct } from "constructs";
 import type { ITerraformDependable } from "../constructs/core/cdktf";
 import { Identity } from "../constructs/core/identity";
-import { projectRole, RETRAINER_ROLE, STARTER_ROLE } from "../constructs/core/naming";
+import { projectRole, RELEASE_WATCHER_ROLE, RETRAINER_ROLE, STARTER_ROLE } from "../constructs/core/naming";
 import { acknowledge } from "../constructs/policy";
 import type { SecureBucket } from "../constructs/storage";
 import { CI_DEPLOYER, type Platform } from "./platform-config";
@@ -61,6 +61,7 @@ export const GRANTABLE_PROJECT_ROLES = [
 /** The same with the roles that the project has of its own. */
 export const grantable = (project: string, roles: readonly string[] = GRANTABLE_PROJECT_ROLES): readonly string[] => [
   ...roles,
+  projectRole({ project }, RELEASE_WATCHER_ROLE),
   projectRole({ project }, RETRAINER_ROLE),
   projectRole({ project }, STARTER_ROLE),
 ];

@@ -180,6 +180,8 @@ export interface Hospital
     readonly keepDays: number;
     /** Share of Cancer among the scans that are sent, where it is stated. */
     readonly prevalence: number | undefined;
+    /** Who may try models out on a share of the requests. */
+    readonly releasers: readonly string[];
     readonly callers: NamedCallers;
     /** How people reach the page; without it, there is no load balancer. */
     readonly publicAccess: PublicAccess | undefined;
@@ -279,6 +281,7 @@ function withDefaults(line: Line, context: HospitalContext): Hospital {
       maxInstances: fill(serveLine, tier, line.serve).maxInstances,
       keepDays: fill(serveLine, tier, line.serve).keepDays,
       prevalence: line.serve?.prevalence,
+      releasers: fill(serveLine, tier, line.serve).releasers,
       callers: namedCallers(line.serve),
       publicAccess: publicAccess(line.serve),
     },
@@ -319,7 +322,7 @@ function usableKeys(line: unknown): Partial<Line> {
 
 /** Rules over more than one key of a line, those within a construct's part among them. */
 function crossFieldProblems(who: string, line: Partial<Line>, { extraRegions }: HospitalContext): string[] {
-  const problems = serveProblems(line.serve ?? {}).map((problem) => `${who}: ${problem}`);
+  const problems = serveProblems(line.serve ?? {}, line.tier).map((problem) => `${who}: ${problem}`);
   const noRegion = line.region && regionProblem("region", line.region, extraRegions);
   if (noRegion) problems.push(`${who}: ${noRegion}`);
   if (line.tier === "prod" && line.removal === "destroy" && !line.allowDestroys)

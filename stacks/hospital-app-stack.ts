@@ -2,7 +2,7 @@ import type { Construct } from "constructs";
 import { Audit } from "../constructs/audit";
 import { Annotations, TerraformOutput } from "../constructs/core/cdktf";
 import { ContainerImage } from "../constructs/core/container-image";
-import { bucketName } from "../constructs/core/naming";
+import { bucketName, datasetId } from "../constructs/core/naming";
 import { bundleRuntime } from "../constructs/core/runtime-bundle";
 import { Deliver, receiverOf } from "../constructs/deliver";
 import { Features } from "../constructs/features";
@@ -286,6 +286,27 @@ export class HospitalAppStack extends BaseStack {
         "Retrains: measures a new model and the current one on the same scans, and promotes it or not",
       );
     if (serve) output("serve_uri", serve.service.uri, SERVE_URI);
+    if (serve?.release) {
+      const { identity } = serve.release;
+      output(
+        "release_account",
+        identity.email,
+        "The account as which npm run models -- canary gives a model its share",
+      );
+      output(
+        "release_environment",
+        {
+          ...{
+            MODELS_BUCKET: `gs://${bucketName(hospital, "models")}`,
+            REPORTS_BUCKET: `gs://${bucketName(hospital, "reports")}`,
+          },
+          WAREHOUSE: `bigquery://${project}/${datasetId(hospital)}`,
+          WAREHOUSE_READER: identity.reader.email,
+          CLOUD_RUN_SERVICE: serve.service.id,
+        },
+        "Variables by which npm run models -- canary knows the hospital",
+      );
+    }
     if (serve?.loadBalancer) {
       output("serve_url", `https://${hospital.serve.publicAccess?.domain}`, "What people open");
       output("serve_address", serve.loadBalancer.address.address, "What the address record of serve.domain has to be");

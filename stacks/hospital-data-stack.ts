@@ -17,6 +17,7 @@ import {
   Organisation,
   organisationServices,
 } from "../constructs/security";
+import { releaserRoles } from "../constructs/serve";
 import { allowLogSink, HospitalBuckets } from "../constructs/storage";
 import { Warehouse } from "../constructs/warehouse";
 import { BaseStack, hospitalSettings, keyChoice } from "./base-stack";
@@ -88,6 +89,7 @@ export class HospitalDataStack extends BaseStack {
         erasers,
         dependsOn: services,
       });
+    if (hospital.serve.releasers.length > 0) releaserRoles(this, project, services);
     if (tier !== "ephemeral" && platform.repository)
       new DeliveryAccess(this, "delivery", { hospital, platform, dependsOn: services });
     if (tier === "ephemeral" && hospital.analysts.length > 0)

@@ -163,6 +163,7 @@ function everyOverride(): HospitalLine {
       viewers: ["group:radiology@example.org"],
       clinicians: ["domain:radiology.example.org"],
       admins: ["user:head@radiology.example.org"],
+      releasers: ["group:ml-operations@example.org"],
       keepDays: 3650,
       allowedRanges: ["10.0.0.0/8"],
     },

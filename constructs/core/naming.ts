@@ -87,6 +87,10 @@ export const STARTER_ROLE = "brainTumorStarter";
 /** The role of a project by which the workflow of a retraining makes machines. */
 export const RETRAINER_ROLE = "brainTumorRetrainer";
 
+/** The roles of a project by which a canary is given its share, and by which it is looked at. */
+export const RELEASER_ROLE = "brainTumorReleaser";
+export const RELEASE_WATCHER_ROLE = "brainTumorReleaseWatcher";
+
 /** A role of the hospital's own project in full. */
 export const projectRole = (hospital: Pick<HospitalRef, "project">, role: string): string =>
   `projects/${hospital.project}/roles/${role}`;

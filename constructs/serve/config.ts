@@ -1,7 +1,8 @@
 import { z } from "zod";
 import { PREVALENCE, PREVALENCE_FORM } from "../../runtime/platform/prevalence";
-import { linePart } from "../core/hospital-line";
+import { linePart, type Tier } from "../core/hospital-line";
 import { parseRange } from "../core/ip-range";
+import { MEMBERS } from "../core/members";
 import type { NamedCallers } from "./callers";
 import type { PublicAccess } from "./serve";
 
@@ -41,6 +42,7 @@ export const serveLine = linePart({
     viewers: VIEWERS.optional(),
     clinicians: WITH_MORE_RIGHTS.optional(),
     admins: WITH_MORE_RIGHTS.optional(),
+    releasers: MEMBERS.optional(),
     allowedRanges: z
       .array(
         z.string().refine(isSourceRange).describe("a range such as 198.51.100.0/24, starting at its first address"),
@@ -61,6 +63,8 @@ export const serveLine = linePart({
     clinicians:
       "Who may also send scans and say whether an answer was right. No groups: a token says who somebody is, not of which groups.",
     admins: "Who may also promote a model and roll back. No groups either.",
+    releasers:
+      "Who may act as the identity that tries a model out on a share of the requests (`npm run models -- canary`): nothing runs as it. Without any there is no such identity. In tiers prod and test.",
     allowedRanges: "From where requests may come at all. Only with `domain`; without it from everywhere, signed in.",
     keepDays:
       "Days that the pixels and the map of an answer are kept, by which it can be shown and given again; then they are deleted.",
@@ -68,19 +72,26 @@ export const serveLine = linePart({
       "Share of Cancer among the scans that are sent. Answers are restated for it beside what the model says, and decided as before.",
   },
   defaults: {
-    prod: { maxInstances: 10, keepDays: 30 },
-    test: { maxInstances: 3, keepDays: 30 },
-    ephemeral: { maxInstances: 2, keepDays: 1 },
+    prod: { maxInstances: 10, keepDays: 30, releasers: [] },
+    test: { maxInstances: 3, keepDays: 30, releasers: [] },
+    ephemeral: { maxInstances: 2, keepDays: 1, releasers: [] },
   },
 });
 
 type ServeLine = Partial<z.output<typeof serveLine.schema>>;
 
 /** Rules over several values of the part, as ends of sentences that begin with the hospital. */
-export function serveProblems(serve: ServeLine): string[] {
-  if (serve.domain !== undefined) return [];
+export function serveProblems(serve: ServeLine, tier: Tier | undefined): string[] {
+  const shared =
+    tier === "ephemeral" && (serve.releasers ?? []).length > 0
+      ? [
+          '"serve.releasers" is given in tier ephemeral; allowed: in tiers prod and test, as an environment shares a project whose roles belong to none.',
+        ]
+      : [];
+  if (serve.domain !== undefined) return shared;
   const groups = (serve.viewers ?? []).filter((viewer) => viewer.startsWith("group:"));
   return [
+    ...shared,
     ...(serve.allowedRanges
       ? ['"serve.allowedRanges" is given without "serve.domain"; allowed: with the domain that people open.']
       : []),

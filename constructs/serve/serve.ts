@@ -16,6 +16,7 @@ import { authRoles, everybodyIn, type NamedCallers } from "./callers";
 import { LoadBalancer, type LoadBalancerProps } from "./load-balancer";
 import { type ServeObjectives, serveMonitoring } from "./monitoring";
 import { grantInvoke, grantProxy, grantServe, grantThroughProxy, idOf } from "./permissions";
+import { Release } from "./release";
 
 /** https://cloud.google.com/run/docs/securing/ingress */
 export type ServiceIngress = "INGRESS_TRAFFIC_INTERNAL_ONLY" | "INGRESS_TRAFFIC_INTERNAL_LOAD_BALANCER";
@@ -41,6 +42,11 @@ export interface ServeProps {
    * @default nobody
    */
   readonly callers?: NamedCallers;
+  /**
+   * IAM members who may act as the identity that tries models out.
+   * @default nobody: there is no such identity
+   */
+  readonly releasers?: readonly string[];
   /** The limit on what a flood of requests can cost. */
   readonly maxInstances: number;
   /**
@@ -85,6 +91,8 @@ export class Serve extends Construct {
   readonly identity: Identity;
   readonly service: CloudRunV2Service;
   readonly loadBalancer: LoadBalancer | undefined;
+  /** Undefined where nobody may act as it. */
+  readonly release: Release | undefined;
   readonly monitoring: MonitoringContribution;
   private callers: NamedCallers;
 
@@ -153,12 +161,21 @@ export class Serve extends Construct {
         ],
       },
       traffic: [{ type: "TRAFFIC_TARGET_ALLOCATION_TYPE_LATEST", percent: 100 }],
+      // From then on a canary has its share until it is ended, whatever is deployed meanwhile: see release.ts.
+      lifecycle: { ignoreChanges: ["traffic"] },
       dependsOn: [...keys.data.ready],
     });
     runsAs(this.service, this.identity);
 
     if (this.loadBalancer) grantProxy(this, hospital, this.service);
     for (const member of everybodyIn(this.callers)) this.admit(this, idOf(member), member);
+    const { releasers = [] } = props;
+    if (releasers.length > 0)
+      this.release = new Release(this, "release", {
+        ...{ hospital, image, places, releasers },
+        service: this.service,
+        runner: this.identity,
+      });
     this.monitoring = serveMonitoring(hospital, publicAccess?.domain, props.objectives);
   }
 

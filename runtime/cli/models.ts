@@ -49,6 +49,8 @@ interface ModelBuckets {
   readonly reports: string;
   /** Where what is done is written down, as the processes are told: `bigquery://PROJECT/DATASET`. @default nowhere */
   readonly warehouse?: string | undefined;
+  /** Account as which BigQuery is asked. @default this process's own */
+  readonly reader?: string | undefined;
 }
 
 export async function listModels(place: ModelPlace): Promise<readonly ListedModel[]> {
@@ -170,7 +172,13 @@ export async function onShelves<T>(
       work({ pointer: models, reports }, warehouse),
     );
   const [pointer, reports] = await Promise.all([openStore(place.models), openStore(place.reports)]);
-  const warehouse = place.warehouse === undefined ? undefined : await openWarehouse(place.warehouse);
+  const warehouse =
+    place.warehouse === undefined
+      ? undefined
+      : await openWarehouse(place.warehouse, {
+          reader: place.reader,
+          endpoints: { rest: process.env.BIGQUERY_API_ENDPOINT, storage: process.env.BIGQUERY_STORAGE_ENDPOINT },
+        });
   try {
     return await work({ pointer, reports }, warehouse);
   } finally {

@@ -14,6 +14,7 @@ export interface PlaceFlags {
   readonly models?: string;
   readonly reports?: string;
   readonly warehouse?: string;
+  readonly warehouseReader?: string;
 }
 
 interface Flags extends PlaceFlags {
@@ -133,6 +134,11 @@ export function anywhere(command: Command): Command {
     .addOption(
       new Option("--warehouse <uri>", "the hospital's tables, in which what is done is written down").env("WAREHOUSE"),
     )
+    .addOption(
+      new Option("--warehouse-reader <account>", "as whom they are asked, in place of who runs this").env(
+        "WAREHOUSE_READER",
+      ),
+    )
     .option("--json", "for a machine");
 }
 
@@ -144,7 +150,10 @@ const bucket = (flags: string, what: string, variable: string) =>
   });
 
 /** @throws {ConfigurationError} if it is none, or half of one, or two */
-export function placeOf({ out, models, reports, warehouse }: PlaceFlags, command: Command): ModelPlace {
+export function placeOf(
+  { out, models, reports, warehouse, warehouseReader }: PlaceFlags,
+  command: Command,
+): ModelPlace {
   const given = (name: string) => command.getOptionValueSource(name) === "cli";
   if (given("out") && (given("models") || given("reports")))
     throw new ConfigurationError("The place of the models", [
@@ -154,7 +163,7 @@ export function placeOf({ out, models, reports, warehouse }: PlaceFlags, command
     requireWorkspace(out);
     return out;
   }
-  if (models !== undefined && reports !== undefined) return { models, reports, warehouse };
+  if (models !== undefined && reports !== undefined) return { models, reports, warehouse, reader: warehouseReader };
   const missing = models === undefined ? "--models (or MODELS_BUCKET)" : "--reports (or REPORTS_BUCKET)";
   throw new ConfigurationError("The place of the models", [
     `${missing} is missing: models and their evaluations lie in two buckets.`,
