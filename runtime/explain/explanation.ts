@@ -24,8 +24,22 @@ export interface Explanation {
  * @param geometry where the image lies in the square; without it, all of the square counts as image
  */
 export function explanationOf(coarse: Answer["map"], geometry?: Geometry): Explanation {
+  const signed = upsample(coarse, RECIPE.side);
+  // By number: an iterator of this many values is an object a value.
+  let strongest = 0;
+  for (let i = 0; i < signed.length; i++) strongest = Math.max(strongest, signed[i] as number);
+  const map = new Float32Array(signed.length);
+  if (strongest > 0) for (let i = 0; i < map.length; i++) map[i] = Math.max(0, signed[i] as number) / strongest;
+  return { map, coarse, peak: peakIn(signed, geometry) };
+}
+
+/** The strongest place alone: see {@link Explanation.peak}. */
+export function peakOf(coarse: Answer["map"], geometry: Geometry): Explanation["peak"] {
+  return peakIn(upsample(coarse, RECIPE.side), geometry);
+}
+
+function peakIn(signed: Float32Array, geometry?: Geometry): Explanation["peak"] {
   const side = RECIPE.side;
-  const signed = upsample(coarse, side);
   const padLeft = geometry?.padLeft ?? 0;
   const padTop = geometry?.padTop ?? 0;
   let highest = Number.NEGATIVE_INFINITY;
@@ -40,12 +54,7 @@ export function explanationOf(coarse: Answer["map"], geometry?: Geometry): Expla
       peakY = y + 0.5;
     }
   }
-  // By number: an iterator of this many values is an object a value.
-  let strongest = 0;
-  for (let i = 0; i < signed.length; i++) strongest = Math.max(strongest, signed[i] as number);
-  const map = new Float32Array(signed.length);
-  if (strongest > 0) for (let i = 0; i < map.length; i++) map[i] = Math.max(0, signed[i] as number) / strongest;
-  return { map, coarse, peak: { x: peakX, y: peakY } };
+  return { x: peakX, y: peakY };
 }
 
 /** Bilinear, with cell centres at half positions, so that a cell's maximum stays over the cell. */
@@ -72,8 +81,24 @@ function upsample(
   return result;
 }
 
+interface Places {
+  readonly before: Int32Array;
+  readonly after: Int32Array;
+  readonly share: Float64Array;
+}
+
+/** By count and side: the product's models have one grid. */
+const known = new Map<string, Places>();
+
 /** Between which two of `count` cells each of `side` places lies, and how far from the first to the second. */
-function placesOf(count: number, side: number) {
+function placesOf(count: number, side: number): Places {
+  const key = `${count} ${side}`;
+  const places = known.get(key) ?? findPlaces(count, side);
+  known.set(key, places);
+  return places;
+}
+
+function findPlaces(count: number, side: number): Places {
   const place = (i: number) => Math.min(count - 1, Math.max(0, ((i + 0.5) * count) / side - 0.5));
   const places = Float64Array.from({ length: side }, (_, i) => place(i));
   const before = Int32Array.from(places, Math.floor);

@@ -1,4 +1,4 @@
-export { type Explanation, explanationOf } from "./explanation";
+export { type Explanation, explanationOf, peakOf } from "./explanation";
 export { type ExplainFolderOptions, type ExplainReport, explainFolder } from "./folder";
 export { type MaskFinder, maskFinder } from "./masks";
 export { paintOverlay, peakInOriginal, type RenderOptions, renderOriginal, renderOverlay, SHOWN_SIDE } from "./overlay";

@@ -76,11 +76,11 @@ export async function paintOverlay(
 
 /** The strongest place in whole pixels of the original: 0 <= x < width, 0 <= y < height. */
 export function peakInOriginal(
-  explanation: Explanation,
+  { peak }: Pick<Explanation, "peak">,
   geometry: Geometry,
   image: { readonly width: number; readonly height: number },
 ): { x: number; y: number } {
-  const { x, y } = toOriginal(geometry, explanation.peak.x, explanation.peak.y);
+  const { x, y } = toOriginal(geometry, peak.x, peak.y);
   return {
     x: Math.min(image.width - 1, Math.max(0, Math.floor(x))),
     y: Math.min(image.height - 1, Math.max(0, Math.floor(y))),

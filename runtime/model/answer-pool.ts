@@ -7,8 +7,8 @@ import { leave, newClaim } from "./claim";
 import type { ScoreFileOptions } from "./classifier";
 import type { ViewedAnswer } from "./engine";
 import { type EngineGate, newEngineGate, shut } from "./engine-gate";
-import type { ScoredScan } from "./score";
-import type { AnswerTask, Outcome, PoolSetup, PortableScan, ScoreTask, WorkerSetup } from "./worker-protocol";
+import type { EncodedScan, ScoredScan } from "./score";
+import type { AnswerTask, Outcome, PoolSetup, Portable, ScoreTask, WorkerSetup } from "./worker-protocol";
 
 export interface PoolOptions {
   /** Worker threads, each with an onnxruntime session of one thread. @default one a core */
@@ -70,10 +70,23 @@ export class AnswerPool {
    * @throws {NoNumberError}
    * @throws the signal's reason
    */
-  async score(bytes: Uint8Array, { limits, signal, png = false }: ScoreFileOptions = {}): Promise<ScoredScan> {
+  async score(bytes: Uint8Array, options?: ScoreFileOptions): Promise<ScoredScan> {
+    return this.scored<ScoredScan>("score", bytes, options);
+  }
+
+  /** The same with the page as PNG in place of its pixels. @throws the same */
+  async encode(bytes: Uint8Array, options?: ScoreFileOptions): Promise<EncodedScan> {
+    return this.scored<EncodedScan>("encode", bytes, options);
+  }
+
+  private async scored<T extends ScoredScan | EncodedScan>(
+    name: "score" | "encode",
+    bytes: Uint8Array,
+    { limits, signal }: ScoreFileOptions = {},
+  ): Promise<Omit<T, "rejectedPages"> & Pick<ScoredScan, "rejectedPages">> {
     // Of its own: posting a part of a buffer would copy the whole, and handing it over would take the caller's away.
-    const task: ScoreTask = { bytes: new Uint8Array(bytes), limits, png, claim: newClaim() };
-    const scan = await this.run<PortableScan>("score", task, signal, [task.bytes.buffer as ArrayBuffer]);
+    const task: ScoreTask = { bytes: new Uint8Array(bytes), limits, claim: newClaim() };
+    const scan = await this.run<Portable<T>>(name, task, signal, [task.bytes.buffer as ArrayBuffer]);
     const rejectedPages = scan.rejectedPages.map(({ page, code, message }) => ({
       page,
       reason: new RejectedImage(code, message),

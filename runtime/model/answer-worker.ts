@@ -5,8 +5,8 @@ import { type Answer, answerOf } from "./answer";
 import { Abandoned, checkClaim } from "./claim";
 import { Engine, type ViewedAnswer } from "./engine";
 import { inside } from "./engine-gate";
-import { type ScoredScan, scoreScan } from "./score";
-import type { AnswerTask, Outcome, PortableScan, ScoreTask, WorkerSetup } from "./worker-protocol";
+import { type EncodedScan, type ScoredScan, scoreScan } from "./score";
+import type { AnswerTask, Outcome, Portable, ScoreTask, WorkerSetup } from "./worker-protocol";
 
 /** One thread of an {@link AnswerPool}: an onnxruntime session of its own, and all that is done with one file. */
 
@@ -31,30 +31,46 @@ export async function answer({ grey, claim }: AnswerTask): Promise<Outcome<Viewe
   });
 }
 
-export async function score({ bytes, limits, png, claim }: ScoreTask): Promise<Outcome<PortableScan>> {
+export async function score(task: ScoreTask): Promise<Outcome<Portable<ScoredScan>>> {
   return outcome(async () => {
-    checkClaim(claim);
-    if (!model) throw new Error("This pool was started without a model.");
-    const { metadata } = model;
-    const scan = await scoreScan(
-      Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength),
-      {
-        metadata,
-        guard,
-        answer: async (images): Promise<readonly Answer[]> => {
-          const answers: Answer[] = [];
-          for (const image of images) answers.push(answerOf(await answered(oneChannel(image)), metadata));
-          return answers;
-        },
-      },
-      {
-        ...(limits ? { limits } : {}),
-        pause: async () => checkClaim(claim),
-      },
-    );
-    const picture = png && scan.slices.length === 1 ? { png: await encodePng(scan.image, { quick: true }) } : {};
-    return portable({ ...scan, ...picture });
+    const scan = await scored(task);
+    const { image } = scan;
+    const { pixels } = image;
+    // Without the buffer that the page's pixels may be a view on: all of it would be copied.
+    const own = pixels.byteLength === pixels.buffer.byteLength ? pixels : pixels.slice();
+    return portable<ScoredScan>({ ...scan, image: { ...image, pixels: own } as ScoredScan["image"] });
   });
+}
+
+export async function encode(task: ScoreTask): Promise<Outcome<Portable<EncodedScan>>> {
+  return outcome(async () => {
+    const { image, pixels: _pixels, ...scan } = await scored(task);
+    const { width, height, depth } = image;
+    const picture = scan.slices.length === 1 ? { png: await encodePng(image, { quick: true }) } : {};
+    return portable<EncodedScan>({ ...scan, ...picture, image: { width, height, depth } });
+  });
+}
+
+async function scored({ bytes, limits, claim }: ScoreTask): Promise<ScoredScan> {
+  checkClaim(claim);
+  if (!model) throw new Error("This pool was started without a model.");
+  const { metadata } = model;
+  return scoreScan(
+    Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength),
+    {
+      metadata,
+      guard,
+      answer: async (images): Promise<readonly Answer[]> => {
+        const answers: Answer[] = [];
+        for (const image of images) answers.push(answerOf(await answered(oneChannel(image)), metadata));
+        return answers;
+      },
+    },
+    {
+      ...(limits ? { limits } : {}),
+      pause: async () => checkClaim(claim),
+    },
+  );
 }
 
 async function answered(grey: Uint8Array): Promise<ViewedAnswer> {
@@ -79,13 +95,9 @@ async function outcome<T>(work: () => Promise<T>): Promise<Outcome<T>> {
   }
 }
 
-/** Without the buffer that the page's pixels may be a view on: all of it would be copied. */
-function portable(scan: ScoredScan): PortableScan {
-  const { pixels } = scan.image;
-  const own = pixels.byteLength === pixels.buffer.byteLength ? pixels : pixels.slice();
+function portable<T extends ScoredScan | EncodedScan>(scan: T): Portable<T> {
   return {
     ...scan,
-    image: { ...scan.image, pixels: own } as ScoredScan["image"],
     rejectedPages: scan.rejectedPages.map(({ page, reason: { code, message } }) => ({ page, code, message })),
   };
 }

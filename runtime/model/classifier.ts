@@ -2,7 +2,7 @@ import type { InputGuard } from "../guard";
 import type { ImageLimits } from "../imaging";
 import type { Answer } from "./answer";
 import type { ModelMetadata } from "./metadata";
-import type { ScoredScan } from "./score";
+import type { EncodedScan, ScoredScan } from "./score";
 
 /** A loaded, verified model. It answers in worker threads: nothing of it blocks the event loop. */
 export interface Classifier {
@@ -28,6 +28,8 @@ export interface Classifier {
    * @throws {UnusableModelError} if the network gives no number
    */
   score(bytes: Uint8Array, options?: ScoreFileOptions): Promise<ScoredScan>;
+  /** The same with the page as PNG in place of its pixels, which would be copied from thread to thread. */
+  encode(bytes: Uint8Array, options?: ScoreFileOptions): Promise<EncodedScan>;
   /** Ends the threads. What is under way is rejected. */
   dispose(): Promise<void>;
 }
@@ -36,6 +38,4 @@ export interface ScoreFileOptions {
   readonly limits?: Partial<ImageLimits>;
   /** Once it is aborted, the call rejects at once; a file whose turn has come is left after the page that is worked on. */
   readonly signal?: AbortSignal;
-  /** Whether a scan of one page is given as PNG too. @default false */
-  readonly png?: boolean;
 }

@@ -50,7 +50,7 @@ export {
   assumedPrevalence,
   restate,
 } from "./prevalence";
-export { type ScoredScan, type ScoreOptions, scanId, scoreScan } from "./score";
+export { type EncodedScan, type ScoredScan, type ScoreOptions, scanId, scoreScan } from "./score";
 export { type FileResult, scoreFolder } from "./score-folder";
 export { chooseBand, keptBy, type UncertainBand } from "./selective";
 export { SIGNATURE } from "./signature";

@@ -135,6 +135,8 @@ class PooledClassifier implements Classifier {
 
   readonly score: Classifier["score"] = (bytes, options) => this.ask(() => this.pool.score(bytes, options));
 
+  readonly encode: Classifier["encode"] = (bytes, options) => this.ask(() => this.pool.encode(bytes, options));
+
   readonly dispose: Classifier["dispose"] = () => {
     this.disposed ??= this.pool.close();
     return this.disposed;

@@ -31,8 +31,6 @@ export interface ScoredScan {
   readonly rejectedPages: readonly { readonly page: number; readonly reason: RejectedImage }[];
   /** The most suspicious page, its SHA-256 and what the recipe made of it. */
   readonly image: GreyImage;
-  /** The page as a PNG of its size and depth: where it was asked for, and no other page was answered for. */
-  readonly png?: Uint8Array;
   /** What the file's bytes are. */
   readonly format: ImageFormat;
   readonly sha256: string;
@@ -43,6 +41,13 @@ export interface ScoredScan {
   readonly features: Float32Array;
   /** Every page that was answered for, in the file's order. */
   readonly slices: readonly { readonly page: number; readonly probability: number; readonly sha256: string }[];
+}
+
+/** The same for who keeps the page: as PNG, and without its pixels. */
+export interface EncodedScan extends Omit<ScoredScan, "image" | "pixels"> {
+  readonly image: Pick<GreyImage, "width" | "height" | "depth">;
+  /** The page as a PNG of its size and depth, where no other page was answered for. */
+  readonly png?: Uint8Array;
 }
 
 export interface ScoreOptions {

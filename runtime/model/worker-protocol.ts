@@ -3,7 +3,7 @@ import type { ImageLimits, RejectionCode } from "../imaging";
 import type { Claim } from "./claim";
 import type { EngineGate } from "./engine-gate";
 import type { ModelMetadata } from "./metadata";
-import type { ScoredScan } from "./score";
+import type { EncodedScan, ScoredScan } from "./score";
 import type { Views } from "./views";
 
 /** The network that a pool answers with. */
@@ -31,12 +31,11 @@ export interface AnswerTask {
 export interface ScoreTask {
   readonly bytes: Uint8Array;
   readonly limits: Partial<ImageLimits> | undefined;
-  readonly png: boolean;
   readonly claim: Claim;
 }
 
-/** A {@link ScoredScan} without classes, which do not pass between threads. */
-export type PortableScan = Omit<ScoredScan, "rejectedPages"> & {
+/** A {@link ScoredScan} or {@link EncodedScan} without classes, which do not pass between threads. */
+export type Portable<T extends ScoredScan | EncodedScan> = Omit<T, "rejectedPages"> & {
   readonly rejectedPages: readonly { readonly page: number; readonly code: RejectionCode; readonly message: string }[];
 };
 

@@ -1,10 +1,10 @@
 import { createHash } from "node:crypto";
 import type { FastifyBaseLogger } from "fastify";
 import { leafOfRow, newSalt } from "../audit";
-import { peakInOriginal } from "../explain";
+import { peakInOriginal, peakOf } from "../explain";
 import { type ImageLimits, RejectedImage } from "../imaging";
 import { DISCLAIMER, type Identities } from "../intake";
-import { assumedPrevalence, type ScoredScan, type Verdict } from "../model";
+import { assumedPrevalence, type EncodedScan, type Verdict } from "../model";
 import type { Logger } from "../platform/logging";
 import type { Warehouse } from "../platform/warehouse";
 import type { Audit, Caller } from "./identity";
@@ -18,7 +18,7 @@ import { tooLate } from "./problem";
 import { priceOf, type Queue } from "./queue";
 import type { FileReaders } from "./reading/file-readers";
 import type { HistoryItem, Prediction } from "./schemas";
-import { explanationOfMap, type Scorer } from "./scoring";
+import type { Scorer } from "./scoring";
 import type { Shadow } from "./shadow";
 import { studyOf } from "./studies";
 
@@ -83,7 +83,7 @@ export async function answerFor(
       work = await lane(() =>
         slot.use(async (scorer, verdict) => {
           const turn = performance.now();
-          const scored = await scorer.score(bytes, { limits, signal, png: true });
+          const scored = await scorer.encode(bytes, { limits, signal });
           return { scorer, verdict, scored, begun, scoring: Math.round(performance.now() - turn) };
         }),
       );
@@ -110,7 +110,7 @@ export async function answerFor(
 interface Work {
   readonly scorer: Scorer;
   readonly verdict: Verdict;
-  readonly scored: ScoredScan;
+  readonly scored: EncodedScan;
   /** When the upload had ended, by `performance.now()`. */
   readonly begun: number;
   /** Decoding and answering alone, milliseconds. */
@@ -204,7 +204,7 @@ async function keep(
 /** An answer is given without its study where the key of pseudonyms cannot be had: what needs one then says so. */
 async function studyNamed(
   { readers, identities, log }: Pick<AnsweringDependencies, "readers" | "identities" | "log">,
-  { format, page }: ScoredScan,
+  { format, page }: EncodedScan,
   bytes: Buffer,
   request: string,
   signal: AbortSignal,
@@ -222,7 +222,7 @@ async function studyNamed(
 
 /** A page comes with its answer; a scan of several is decoded a second time. */
 async function* pagesOf(
-  { page, image: { width, height, depth }, png, slices }: ScoredScan,
+  { page, image: { width, height, depth }, png, slices }: EncodedScan,
   bytes: Buffer,
   { pictures, limits, signal }: Pick<AnsweringDependencies, "pictures" | "limits"> & { readonly signal: AbortSignal },
 ): AsyncGenerator<EncodedPage> {
@@ -254,7 +254,7 @@ const REPORTS = { always: ["fhir", "hl7"], ofStudies: ["sr", "sc"] } as const;
 /** The answer as it is given, kept, and composed again when it is replayed. */
 export function predictionOf(
   { metadata, digest }: Pick<Scorer, "metadata" | "digest">,
-  scored: Omit<ScoredScan, "format" | "pixels" | "features">,
+  scored: Omit<EncodedScan, "format" | "features" | "png">,
   pages: readonly KeptPage[],
   { request, verdict, at, keptUntil, prevalence, fileSha256, study, leaf, pinned }: Given,
 ): Prediction {
@@ -288,7 +288,7 @@ export function predictionOf(
     })),
     width: image.width,
     height: image.height,
-    peak: peakInOriginal(explanationOfMap(map, geometry), geometry, image),
+    peak: peakInOriginal({ peak: peakOf(map, geometry) }, geometry, image),
     synthetic: metadata.synthetic,
     slices: scored.slices.map(({ page, probability: of, sha256 }) => {
       const { width = 0, height = 0, depth = 8 } = sizes.get(page) ?? {};

@@ -12,7 +12,7 @@ import type { ReadableStore } from "../platform/stores";
 export const LANES = Math.max(2, availableParallelism());
 
 /** A loaded, verified and warm model. */
-export interface Scorer extends Pick<Classifier, "metadata" | "score" | "dispose"> {
+export interface Scorer extends Pick<Classifier, "metadata" | "score" | "encode" | "dispose"> {
   /** SHA-256 of `metadata.json`, which holds the hashes of the other files: names the model's bytes. */
   readonly digest: string;
 }
@@ -32,6 +32,7 @@ export async function loadScorer(models: ReadableStore, id: string, threads = LA
       metadata: classifier.metadata,
       digest,
       score: (bytes, options) => classifier.score(bytes, options),
+      encode: (bytes, options) => classifier.encode(bytes, options),
       dispose: () => classifier.dispose(),
     };
   } catch (error) {

@@ -1,5 +1,6 @@
 import { isIPv6 } from "node:net";
 import { setTimeout } from "node:timers/promises";
+import { setFlagsFromString } from "node:v8";
 import type { FastifyInstance } from "fastify";
 import { z } from "zod";
 import { LOCAL_PSEUDONYM_KEY } from "../intake";
@@ -117,7 +118,14 @@ export async function serveWorkspace(options: {
   return running;
 }
 
+/**
+ * Lets V8's heap grow by so many per cent between two collections of all of it. V8 itself goes for a tenth where little is
+ * allocated a second: then it walks all that is loaded, 30 MiB, every 25 answers, and requests stand still meanwhile.
+ */
+const HEAP_GROWTH = 200;
+
 async function listen(app: FastifyInstance, port: number, host: string): Promise<RunningServer> {
+  setFlagsFromString(`--heap-growing-percent=${HEAP_GROWTH}`);
   try {
     await app.listen({ port, host });
   } catch (error) {

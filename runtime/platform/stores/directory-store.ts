@@ -16,6 +16,7 @@ import {
   rmSync,
   type Stats,
   statSync,
+  unlinkSync,
   utimesSync,
   writeFileSync,
 } from "node:fs";
@@ -78,6 +79,8 @@ export class DirectoryStore implements ObjectStore {
   private readonly work: string;
   /** Work directories of this process that nothing is using. */
   private readonly idle: string[] = [];
+  /** One object is asked for several times in a row. */
+  private asked: { readonly name: string; readonly history: string } | undefined;
   /** Records never change once published. */
   private readonly records = new Map<string, Generation>();
 
@@ -168,7 +171,8 @@ export class DirectoryStore implements ObjectStore {
         updated: new Date().toISOString(),
         modified: written.mtimeMs,
       });
-      this.show(task, name);
+      // Nobody can have shown a later one than the first yet, or whoever did looks again.
+      this.show(task, name, record.generation === 1 ? record : undefined);
       return info(record);
     } finally {
       this.end(task);
@@ -315,8 +319,11 @@ export class DirectoryStore implements ObjectStore {
   }
 
   private history(name: string): string {
-    const hash = createHash("sha256").update(name).digest("hex");
-    return join(this.versions, hash.slice(0, 2), hash);
+    if (this.asked?.name !== name) {
+      const hash = createHash("sha256").update(name).digest("hex");
+      this.asked = { name, history: join(this.versions, hash.slice(0, 2), hash) };
+    }
+    return this.asked.history;
   }
 
   private data(record: Generation): string {
@@ -358,7 +365,8 @@ export class DirectoryStore implements ObjectStore {
   /** Real path of the folder of a visible file, made if need be. */
   private makeParent(name: string): string {
     const parent = dirname(this.visible(name));
-    makeFolders(parent);
+    // Mostly it is there: to be told so by an error costs more than the question.
+    if (!existsSync(parent)) makeFolders(parent);
     return realpathSync.native(parent);
   }
 
@@ -544,17 +552,19 @@ export class DirectoryStore implements ObjectStore {
     }
   }
 
-  /** Makes the visible file what the highest generation says, and looks again: another process may have published. */
-  private show(task: string, name: string): void {
-    for (;;) {
-      const highest = this.highest(name);
-      const record = this.record(name, highest);
-      if (!record) return;
+  /**
+   * Makes the visible file what the highest generation says, and looks again: another process may have published.
+   * @param first what is the highest one as far as is known
+   */
+  private show(task: string, name: string, first?: Generation): void {
+    for (let record = first ?? this.record(name, this.highest(name)); record; ) {
       if (record.deleted) {
         rmSync(this.visible(name), { force: true });
         this.removeEmptyParents(name);
       } else this.place(task, record);
-      if (this.highest(name) === highest) return;
+      const highest = this.highest(name);
+      if (highest === record.generation) return;
+      record = this.record(name, highest);
     }
   }
 
@@ -564,13 +574,13 @@ export class DirectoryStore implements ObjectStore {
     const link = join(task, "link");
     for (let attempt = 0; ; attempt++) {
       try {
-        removeIfThere(link);
         linkSync(data, link);
         renameSync(link, visible);
         return;
       } catch (error) {
         const code = codeOf(error);
-        if (code === "ENOENT" && attempt < 10) {
+        if (code === "EEXIST" && attempt < 10) removeIfThere(link);
+        else if (code === "ENOENT" && attempt < 10) {
           // The folder was emptied and removed by a concurrent deletion.
           this.makeParent(record.name);
         } else if (["EXDEV", "EPERM", "ENOTSUP", "EOPNOTSUPP", "EMLINK", "ENOSYS"].includes(code)) {
@@ -732,7 +742,9 @@ function readEntries(path: string) {
 
 /** Mostly there is nothing: looking costs a fraction of what removing does that finds it out. */
 function removeIfThere(path: string): void {
-  if (lstatSync(path, { throwIfNoEntry: false })) rmSync(path, { recursive: true, force: true });
+  const there = lstatSync(path, { throwIfNoEntry: false });
+  if (there?.isDirectory()) rmSync(path, { recursive: true, force: true });
+  else if (there) unlinkSync(path);
 }
 
 function removeEmptyFolders(path: string): void {

@@ -157,8 +157,13 @@ export class Answers {
   }
 
   private async readIfKept(name: string | undefined): Promise<KeptAnswer | undefined> {
-    if (name === undefined || !timeOfName(name) || !(await this.store.stat(name))) return undefined;
-    const answer = readAnswer(name, await this.store.read(name));
+    if (name === undefined || !timeOfName(name)) return undefined;
+    const bytes = await this.store.read(name).catch((error: unknown) => {
+      if (!(error instanceof ObjectNotFoundError)) throw error;
+      return undefined;
+    });
+    if (!bytes) return undefined;
+    const answer = readAnswer(name, bytes);
     return Date.parse(answer.prediction.receipt.kept_until) > Date.now() ? answer : undefined;
   }
 
