@@ -12,7 +12,7 @@ import {
 } from "../canary";
 import { readEvaluation } from "../evaluate";
 import { CloudRunShares, runEndpointsOf } from "../platform/cloud-run";
-import { changePlan, contenderOf, previewPromotion } from "../promotion";
+import { changePlan, contenderOf, previewPromotion, readReference } from "../promotion";
 import { currentModel } from "../registry";
 import { type ModelShelves, NotMoved, promoteModel, tryOut } from "../serve";
 import { byHand, type ModelPlace, onShelves, requireModels } from "./models";
@@ -100,6 +100,7 @@ function promotingOn(shelves: ModelShelves, write: Write): Promoting {
         models: pointer,
         challenger,
         champion,
+        reference: await readReference(reports),
         asker: "person",
       }).catch((error: unknown) => {
         throw error instanceof RangeError ? new NotMoved("not-comparable", error.message, { cause: error }) : error;

@@ -30,18 +30,19 @@ describe("an evaluation by what images are", () => {
     image(4, { collection: "A", sequence: "T1", scanner: "GE 1.5T" }),
     image(5, { collection: "B", probability: 0.8, refused: true }),
   ];
-  const evaluation = evaluated(test);
 
-  it("tells what is found by size of the lesion, refused ones as missed, and whether the maps point", () => {
+  it("tells what is found by size of the lesion, refused ones as missed, and whether the maps point", async () => {
+    const evaluation = await evaluated(test);
     expect(evaluation.lesions?.bins).toMatchObject([
       { from: 0, to: 0.01, images: 2, refused: 0, sensitivity: { value: 0.5 }, pointing: { value: 0 }, chance: 0.1 },
       { from: 0.08, to: 1, images: 2, refused: 1, sensitivity: { value: 0.5 }, pointing: { value: 1 } },
     ]);
     expect(evaluation.lesions?.all).toMatchObject({ images: 4, sensitivity: { value: 0.5 }, pointing: { value: 0.5 } });
-    expect(evaluated(test.slice(4)).lesions).toBeNull();
+    expect((await evaluated(test.slice(4))).lesions).toBeNull();
   });
 
-  it("has a row for each collection, sequence and scanner, with what is refused, referred and calibrated", () => {
+  it("has a row for each collection, sequence and scanner, with what is refused, referred and calibrated", async () => {
+    const evaluation = await evaluated(test);
     const [a, b] = evaluation.collections;
     expect(a).toMatchObject({ name: "A", n: 3, headline: { sensitivity: { value: 0.5 }, refused: 0 } });
     // As the model answers 1 of 1 is found; the guard refuses one of two.
@@ -58,7 +59,7 @@ describe("an evaluation by what images are", () => {
     expect(evaluation.views).toEqual([]);
   });
 
-  it("keeps a collection of which the guard refuses all", () => {
+  it("keeps a collection of which the guard refuses all", async () => {
     const refused = { cancer: true, refused: true, called: false, lesionArea: 0.03 };
     const answered = test.slice(0, 2);
     const guarded = [
@@ -70,7 +71,7 @@ describe("an evaluation by what images are", () => {
         called: true,
       })),
     ];
-    const { collections, lesions, headline } = evaluated(answered, { guarded });
+    const { collections, lesions, headline } = await evaluated(answered, { guarded });
     expect(collections.map(({ name, n }) => [name, n])).toEqual([
       ["A", 2],
       ["C", 0],
@@ -84,9 +85,9 @@ describe("an evaluation by what images are", () => {
     expect(headline).toMatchObject({ sensitivity: { value: 2 / 3 }, tumours: 3, refused: 1 });
   });
 
-  it("a model without a guard has one sensitivity", () => {
+  it("a model without a guard has one sensitivity", async () => {
     const { guard: _, ...plain } = METADATA;
-    const { headline, test: measured, collections } = evaluated(test, { metadata: plain });
+    const { headline, test: measured, collections } = await evaluated(test, { metadata: plain });
     expect(headline).toEqual({
       ...{ sensitivity: measured.recall, withoutGuard: measured.recall },
       tumours: 4,
@@ -95,19 +96,19 @@ describe("an evaluation by what images are", () => {
     expect(collections[0]?.guard).toBeNull();
   });
 
-  it("tells accuracy where a given share is referred, which a band does not hold", () => {
+  it("tells accuracy where a given share is referred, which a band does not hold", async () => {
     // Of twenty the three nearest to the threshold are wrong.
     const images = Array.from({ length: 20 }, (_, i) =>
       image(i, i < 3 ? { label: "Cancer", probability: 0.45 } : { probability: 0.05 + 0.01 * i }),
     );
-    const { quota, test: measured } = evaluated(images);
+    const { quota, test: measured } = await evaluated(images);
     expect(quota).toMatchObject({ referred: 0.15, accuracyKept: { value: 1 } });
     expect(measured.accuracy.value).toBeCloseTo(0.85, 6);
   });
 });
 
 describe("studies", () => {
-  it("have a calibration and a verdict of their own", () => {
+  it("have a calibration and a verdict of their own", async () => {
     const random = uniform(4);
     const images = (prefix: string, studies: number) =>
       Array.from({ length: studies * 6 }, (_, i): ScoredImage => {
@@ -121,7 +122,7 @@ describe("studies", () => {
           ...{ study: `${prefix}${study}`, probability },
         });
       });
-    const { study } = evaluated(images("t", 60), { validation: images("v", 60) });
+    const { study } = await evaluated(images("t", 60), { validation: images("v", 60) });
     if (!("rule" in study)) throw new Error(study.reason);
     const { before, after } = study.calibration;
     expect(study.test).toMatchObject({ n: 60, cancer: 30 });

@@ -74,7 +74,7 @@ async function answer(): Promise<StudyAnswer> {
     ...{ recipe: "r-1", synthetic: false, verdict, disclaimer: "Not for diagnostic use.", threshold: 0.4 },
     uncertain: null,
     whole: { probability: 0.75, decision: "Cancer", threshold: 0.5, rule: "A study is answered by a rule.", verdict },
-    ...{ pictures: picturesKey(slices), slices, peak: { x: 3, y: 5 } },
+    ...{ pictures: picturesKey(slices), slices, peak: { x: 3, y: 5 }, overlay: null },
   };
   const reports = await openStore(join(folder, "reports"));
   await reports.create(studyObject(study, 1), JSON.stringify(made));
