@@ -54,8 +54,9 @@ function written(
 ): Promise<CanaryStep> {
   return inContext(at, async (context, write) => {
     const step = await work(context);
-    const { state, share, candidate } = step.canary;
-    if (step.judgement?.outcome !== "hold") await write(action, candidate, state === "running" ? `${share} %` : state);
+    const { state, mode, share, candidate } = step.canary;
+    const result = state === "running" && mode === "traffic" ? `${share} %` : state;
+    if (step.judgement?.outcome !== "hold") await write(action, candidate, result);
     return step;
   });
 }

@@ -3,7 +3,14 @@ import { DISCLAIMER } from "../intake";
 import { type ExaminedModel, examineModel, modelFilesInStore, readTrainingCurve } from "../model";
 import type { ReadableStore } from "../platform/stores";
 import { ChangedReferenceError, contenderOf, modelCard, previewPromotion, readReference } from "../promotion";
-import { type CurrentModel, currentModel, type PublishedModel, publishedModels } from "../registry";
+import {
+  type CurrentModel,
+  currentCanary,
+  currentModel,
+  type PublishedModel,
+  publishedModels,
+  type SeenCanary,
+} from "../registry";
 import {
   type Comparison,
   type EvaluationAnswer,
@@ -48,6 +55,7 @@ export class Models {
             promoted_at: new Date(current.promotedAt).toISOString(),
           }
         : null,
+      canary: canaryOf(await currentCanary(this.models)),
     };
   }
 
@@ -165,6 +173,12 @@ export class Models {
     const stored = evaluationSchema.safeParse(await readEvaluation(this.reports, id));
     return stored.success ? stored.data : null;
   }
+}
+
+function canaryOf(seen: SeenCanary | undefined): ModelList["canary"] {
+  if (!seen) return null;
+  const { candidate, stable, mode, state, share, startedAt, reason } = seen;
+  return { candidate, stable, mode, state, share, started_at: startedAt, reason };
 }
 
 function difference(a: MetricValue | null, b: MetricValue | null): number | null {

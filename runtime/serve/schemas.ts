@@ -483,6 +483,18 @@ export const modelListSchema = named(
     current: z
       .object({ model: z.string(), previous: z.string().nullable(), reason: z.string(), promoted_at: time })
       .nullable(),
+    canary: z
+      .object({
+        candidate: z.string(),
+        stable: z.string().describe("What it is compared with"),
+        mode: z.enum(["shadow", "traffic"]).describe("Asked beside the stable model, or on a share of the requests"),
+        state: z.enum(["starting", "running", "promoted", "rolled-back", "aborted"]),
+        share: z.int().describe("Percent of the requests that it was given"),
+        started_at: time,
+        reason: z.string(),
+      })
+      .nullable()
+      .describe("The model that is tried out, or was last"),
   }),
 );
 export type ModelList = z.infer<typeof modelListSchema>;

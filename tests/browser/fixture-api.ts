@@ -226,6 +226,7 @@ export function fixtureApi(): { readonly app: FastifyInstance; readonly state: F
         reason: "The test says so.",
         promoted_at: "2026-11-27T07:00:00Z",
       },
+      canary: null,
     }),
   );
   app.get<{ Querystring: { a: string; b: string } }>("/v1/models/compare", async ({ query }): Promise<Comparison> => {

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { Command, InvalidArgumentError, Option } from "commander";
+import { type Command, InvalidArgumentError, Option } from "commander";
 import type { CanaryStep } from "../../canary";
 import { RUN_SERVICE } from "../../platform/cloud-run";
 import type { CanaryPlace } from "../canary";
@@ -16,11 +16,13 @@ interface AdvanceFlags extends Flags {
   readonly every: number;
 }
 
-/** `models canary start | status | advance | finish | abort` */
-export function canaryCommand(): Command {
-  const canary = new Command("canary").description(
-    "try a model out beside the current one: on a share of a Cloud Run service's requests (--service), else as a shadow that answers nobody",
-  );
+/** Adds `models canary start | status | advance | finish | abort`. */
+export function addCanary(models: Command): void {
+  const canary = models
+    .command("canary")
+    .description(
+      "try a model out beside the current one: on a share of a Cloud Run service's requests (--service), else as a shadow that answers nobody",
+    );
   shared(canary.command("start"))
     .description(
       "begin: the model answers a share of the requests, if the change plan would let it take over; as a shadow it is asked by serve --shadow",
@@ -75,7 +77,6 @@ export function canaryCommand(): Command {
       const { abort } = await import("../canary.js");
       await tell(flags, () => abort(placeIn(flags, command), flags.reason));
     });
-  return canary;
 }
 
 const shared = (command: Command) =>

@@ -7,7 +7,7 @@ import type { Backend } from "../../tensorflow";
 import { EXIT, requireWorkspace } from "../command-line";
 import type { ModelPlace } from "../models";
 import { backend, out } from "../options";
-import { canaryCommand } from "./canary";
+import { addCanary } from "./canary";
 
 export interface PlaceFlags {
   readonly out: string;
@@ -110,7 +110,7 @@ export function modelsCommand(): Command {
       if (flags.json) return print({ id, card: text });
       process.stdout.write(text);
     });
-  models.addCommand(canaryCommand());
+  addCanary(models);
   models
     .command("convert")
     .description("add model.onnx and its measured parity to a model that an earlier program trained")

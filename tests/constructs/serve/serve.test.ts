@@ -20,6 +20,14 @@ const OPEN: HospitalLine = {
     allowedRanges: ["198.51.100.0/24"],
   },
 };
+const RELEASER = "group:ml-operations@example.org";
+const RELEASED: HospitalLine = {
+  ...PROD,
+  name: "st-berta",
+  project: "mri-st-berta",
+  projectNumber: "918273645502",
+  serve: { releasers: [RELEASER] },
+};
 const CI: HospitalLine = {
   ...TEST,
   name: "run-1",
@@ -27,7 +35,7 @@ const CI: HospitalLine = {
   project: "mri-ci",
   projectNumber: "918273645501",
 };
-const { stacks } = synthesize([PROD, OPEN, CI]);
+const { stacks } = synthesize([PROD, OPEN, RELEASED, CI]);
 const closed = stackOf(stacks, "st-anna-app");
 const open = stackOf(stacks, "sandbox-app");
 const one = (stack: typeof open, type: string, path = ""): Resource => {
@@ -289,5 +297,66 @@ describe("public access", () => {
     const [check] = open.resources("google_monitoring_uptime_check_config") as [Resource];
     expect(JSON.stringify(check.config)).toContain("mri.example.org");
     expect(closed.resources("google_monitoring_uptime_check_config")).toEqual([]);
+  });
+});
+
+describe("who tries models out", () => {
+  const app = stackOf(stacks, "st-berta-app");
+  const own = app.resources().filter(({ path }) => path.includes("/serve/release/"));
+  const roles = (type: string, what: (config: Json) => unknown = () => "") =>
+    own
+      .filter((resource) => resource.type === type)
+      .map(({ config }) => `${what(config)} ${config.role}`)
+      .sort();
+
+  test("changes that one service alone, by a role that deletes and invokes nothing", () => {
+    expect(roles("google_cloud_run_v2_service_iam_member")).toEqual([
+      " projects/mri-st-berta/roles/brainTumorReleaser",
+    ]);
+    expect(roles("google_project_iam_member").map((role) => role.trim())).toEqual([
+      "projects/mri-st-berta/roles/brainTumorReleaseWatcher",
+      "roles/bigquery.jobUser",
+      "roles/datacatalog.categoryFineGrainedReader",
+    ]);
+    const made = stackOf(stacks, "st-berta-data")
+      .resources("google_project_iam_custom_role")
+      .map(({ config }) => [config.role_id, config.permissions]);
+    expect(Object.fromEntries(made)).toMatchObject({
+      brainTumorReleaser: ["run.revisions.get", "run.services.get", "run.services.update"],
+      brainTumorReleaseWatcher: ["monitoring.timeSeries.list", "run.operations.get"],
+    });
+  });
+
+  test("moves two pointers, adds what is written down of it, and changes nothing else of models and rows", () => {
+    const written = own
+      .filter(
+        ({ type, config }) => type === "google_storage_bucket_iam_member" && !/objectViewer/.test(String(config.role)),
+      )
+      .map(({ config }) => String((config.condition as Json).expression));
+    expect(written.join(" ")).toMatch(/objects\/canaries\//);
+    expect(written.join(" ")).toMatch(/objects\/canary\.json/);
+    const rows = own
+      .filter(({ type, config }) => type === "google_bigquery_table_iam_member" && /Appender/.test(String(config.role)))
+      .map(({ config }) => config.table_id);
+    expect(rows).toEqual(["audit"]);
+  });
+
+  test("is whoever is named, and nothing runs as it; without a name there is no such identity", () => {
+    expect(own.filter(({ config }) => config.member === RELEASER).map(({ config }) => config.role)).toEqual([
+      "roles/iam.serviceAccountTokenCreator",
+    ]);
+    expect(closed.resources().filter(({ path }) => path.includes("/release/"))).toEqual([]);
+    expect(
+      stackOf(stacks, "st-anna-data")
+        .resources("google_project_iam_custom_role")
+        .map(({ config }) => config.role_id),
+    ).not.toContain("brainTumorReleaser");
+    expect(() => synthesize([{ ...CI, serve: { releasers: [RELEASER] } }])).toThrow(
+      /"serve\.releasers" is given in tier ephemeral/,
+    );
+  });
+
+  test("the shares of the requests are nobody's who deploys", () => {
+    expect(service.config.lifecycle).toMatchObject({ ignore_changes: ["traffic"] });
   });
 });

@@ -18,6 +18,10 @@ export const run = resourceService({
       complete: completeService,
     },
     {
+      // Nobody writes one: there are those that services are made of, and none is kept here.
+      collection: "projects/*/locations/*/services/*/revisions",
+    },
+    {
       collection: "projects/*/locations/*/jobs",
       id: ({ query }) => query.get("jobId"),
       complete: completeJob,

@@ -8,6 +8,8 @@ import {
   ANSWERS_OF_ACCESSIONS,
   type AssignmentRow,
   BigQueryWarehouse,
+  CANARY_PAIRS,
+  CANARY_TIMES,
   CURRENT_ASSIGNMENTS,
   CURRENT_FEATURES,
   CURRENT_FIT,
@@ -617,6 +619,73 @@ describe("what monitoring asks", () => {
       ],
     });
     expect(await ask(MONITORED_DAYS, { model: "m", from: "2026-05-01", to: "2026-05-03" })).toEqual(kept);
+  });
+});
+
+describe("what a canary is judged by", () => {
+  const span = { candidate: "new", stable: "old", since: "2026-05-02T12:00:00.000Z" };
+  const at = (time: string) => `2026-05-02T${time}.000Z`;
+
+  test("every scan that both models looked at since it began, whichever answered", async () => {
+    const compared = (request: string, more: Partial<Row<"shadows">> = {}): Row<"shadows"> => ({
+      ...{ request, sha256: "a", model: "old", shadow: "new", decision: "Cancer", shadow_decision: "Uncertain" },
+      ...{ probability: 0.75, shadow_probability: 0.5, milliseconds: 20, shadow_milliseconds: 30 },
+      ...{ compared_at: at("13:00:00"), ...more },
+    });
+    const image = imageRow("i", { sha256: "a", source: "Cancer/a" });
+    const { ask } = await both({
+      images: [image, imageRow("j", { sha256: "a", source: "Cancer/b" })],
+      assignments: [assignmentRow(image, { group: "g", split: "test" })],
+      shadows: [
+        compared("r2", { model: "new", shadow: "old", sha256: "unknown", compared_at: at("14:00:00") }),
+        compared("r1"),
+        compared("r3", {
+          sha256: null,
+          shadow_decision: "Failed",
+          shadow_probability: null,
+          shadow_milliseconds: null,
+          compared_at: at("15:00:00"),
+        }),
+        compared("before", { compared_at: at("11:59:59") }),
+        compared("other", { shadow: "third" }),
+      ],
+    });
+    const pair = { candidate_decision: "Uncertain", candidate_probability: 0.5, candidate_milliseconds: 30 };
+    const its = { stable_decision: "Cancer", stable_probability: 0.75, stable_milliseconds: 20 };
+    expect(await ask(CANARY_PAIRS, span)).toEqual([
+      { request: "r1", sha256: "a", group: "g", ...pair, ...its, candidate_answered: false },
+      {
+        ...{ request: "r2", sha256: "unknown", group: null, candidate_answered: true },
+        ...{ candidate_decision: "Cancer", candidate_probability: 0.75, candidate_milliseconds: 20 },
+        ...{ stable_decision: "Uncertain", stable_probability: 0.5, stable_milliseconds: 30 },
+      },
+      {
+        ...{ request: "r3", sha256: null, group: null, candidate_answered: false },
+        ...{ candidate_decision: "Failed", candidate_probability: null, candidate_milliseconds: null, ...its },
+      },
+    ]);
+  });
+
+  test("how long the answers of both took since its share began, each by who gave it", async () => {
+    const answer = (request: string, model: string, more: Partial<Row<"predictions">> = {}): Row<"predictions"> => ({
+      ...{ request, id: request, model, recipe: "r", probability: 0.5, label: "Cancer", decision: "Cancer" },
+      ...{ threshold: 0.5, sha256: "a", predicted_at: at("13:00:00"), who: "local", milliseconds: 7, ...more },
+    });
+    const { ask } = await both({
+      predictions: [
+        answer("r1", "old"),
+        answer("r2", "new", { served_as: "pinned", milliseconds: 9, predicted_at: at("14:00:00") }),
+        // Not by the canary, and not by who follows the current model.
+        answer("r3", "new"),
+        answer("r4", "old", { served_as: "pinned" }),
+        answer("scored", "old", { milliseconds: null }),
+        answer("before", "old", { predicted_at: at("11:00:00") }),
+      ],
+    });
+    expect(await ask(CANARY_TIMES, span)).toEqual([
+      { model: "old", milliseconds: 7 },
+      { model: "new", milliseconds: 9 },
+    ]);
   });
 });
 

@@ -1,0 +1,105 @@
+import { execFile } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { openWorkspace, type Workspace } from "../../../runtime/platform/workspace";
+import { storeEvaluation } from "../../support/evaluation";
+import { RunServer, SERVICE } from "../../support/run-server";
+import { promote, storeModel } from "../../support/served-model";
+import { drawn } from "../promotion/drawn";
+
+const ROOT = resolve(__dirname, "../../..");
+const [STABLE, BETTER, EQUAL] = ["cnn-stable", "cnn-better", "cnn-equal"];
+const FIT = { fit: true, sentence: "Fit for research.", reasons: [] };
+
+let folder: string;
+let workspace: Workspace;
+const run = new RunServer();
+
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), "canary-cli-"));
+  workspace = await openWorkspace(join(folder, "workspace"));
+  const [its = [], equal = [], better = []] = drawn([0.85, 0.85, 0.95], 1);
+  for (const [id, scans] of [
+    [STABLE, its],
+    [EQUAL, equal],
+    [BETTER, better],
+  ] as const) {
+    await storeModel(workspace, id);
+    await storeEvaluation(workspace.buckets.reports, id, 0.9, FIT);
+    await workspace.buckets.reports.write(`evaluation/${id}/scans.json`, JSON.stringify(scans));
+  }
+  await promote(workspace, STABLE, { verdict: FIT });
+  await run.start();
+});
+
+afterAll(async () => {
+  await run.stop();
+  await workspace.close();
+  rmSync(folder, { recursive: true });
+});
+
+/** What the build emitted, as a process of its own. */
+function canary(...options: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
+  const args = ["dist/runtime/cli/main.js", "models", "canary", ...options, "--out", workspace.directory];
+  const env = { ...process.env, CLOUD_RUN_API_ENDPOINT: run.url, MONITORING_API_ENDPOINT: run.url };
+  return new Promise((done) =>
+    execFile(process.execPath, args, { cwd: ROOT, env }, (error, stdout, stderr) =>
+      done({ code: Number(error?.code ?? 0), stdout, stderr }),
+    ),
+  );
+}
+
+const acts = async () =>
+  (await workspace.warehouse.rows("audit")).map(({ row }) => `${row.action} ${row.subject}: ${row.result}`);
+
+test("a canary by commands: refused by the plan's clause, started, looked at and taken back, each with its exit code", async () => {
+  expect(await canary("status")).toMatchObject({ code: 0, stdout: "No model was ever tried out here.\n" });
+  const refused = await canary("start", EQUAL, "--service", SERVICE, "--json");
+  expect([refused.code, JSON.parse(refused.stdout)]).toMatchObject([
+    1,
+    { code: "outside-plan", clause: "comparison.superiority", reason: expect.stringContaining("answers nobody") },
+  ]);
+  const tooMuch = await canary("start", BETTER, "--share", "60", "--service", SERVICE);
+  expect(tooMuch).toMatchObject({ code: 1, stderr: expect.stringContaining("(canary.shares)") });
+  expect(await canary("start", "cnn-nowhere", "--service", SERVICE)).toMatchObject({
+    ...{ code: 2, stderr: expect.stringContaining("There is no model cnn-nowhere") },
+  });
+  expect(await canary("start", BETTER, "--service", "st-anna-serve")).toMatchObject({ code: 2 });
+  expect(run.writes).toEqual([]);
+
+  const started = await canary("start", BETTER, "--share", "5", "--service", SERVICE);
+  expect(started).toMatchObject({ code: 0, stdout: expect.stringContaining("on 5 % of the requests") });
+  const [revision = ""] = run.pinned;
+  expect(run.shares[revision]).toBe(5);
+  const status = await canary("status", "--service", SERVICE, "--json");
+  expect(JSON.parse(status.stdout)).toMatchObject({
+    canary: { candidate: BETTER, share: 5 },
+    given: 5,
+    judgement: { outcome: "hold" },
+  });
+  const waits = await canary("advance", "--service", SERVICE);
+  expect(waits).toMatchObject({ code: 0, stdout: expect.stringMatching(/open: .* more scans would show it/) });
+  const finish = await canary("finish", "--service", SERVICE, "--json");
+  expect([finish.code, JSON.parse(finish.stdout)]).toMatchObject([1, { code: "not-held", clause: "canary.agreement" }]);
+  run.count(revision, "2xx", 20);
+  run.count(revision, "5xx", 20);
+  const back = await canary("advance", "--service", SERVICE);
+  expect(back).toMatchObject({ code: 1, stdout: expect.stringContaining("(canary.errors)") });
+  expect(Object.keys(run.shares)).not.toContain(revision);
+  expect(await canary("abort", "--service", SERVICE)).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining("No model is being tried out"),
+  });
+  expect(await acts()).toEqual([`canary-start ${BETTER}: 5 %`, `canary-advance ${BETTER}: rolled-back`]);
+}, 600_000);
+
+test("as a shadow it says how it is asked, and is aborted with a person's reason", async () => {
+  const started = await canary("start", EQUAL);
+  expect(started).toMatchObject({ code: 0, stdout: expect.stringContaining(`npm run serve -- --shadow ${EQUAL}`) });
+  expect(await canary("abort", "--reason", "Enough.")).toMatchObject({
+    code: 0,
+    stdout: expect.stringContaining("Enough."),
+  });
+  expect((await acts()).slice(-2).sort()).toEqual([`canary-abort ${EQUAL}: aborted`, `canary-start ${EQUAL}: running`]);
+}, 600_000);
