@@ -61,11 +61,17 @@ async function main(): Promise<void> {
     .exitOverride()
     .configureHelp({ showGlobalOptions: true });
   for (const make of COMMANDS) {
-    const command = make().copyInheritedSettings(program);
-    for (const part of command.commands) part.copyInheritedSettings(command);
+    const command = make();
+    inherit(program, command);
     program.addCommand(command);
   }
   await program.parseAsync();
+}
+
+/** Down to the parts of parts: who leaves by itself knows none of our exit codes. */
+function inherit(from: Command, command: Command): void {
+  command.copyInheritedSettings(from);
+  for (const part of command.commands) inherit(command, part);
 }
 
 main().catch((error: unknown) => {

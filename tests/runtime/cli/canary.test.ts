@@ -50,8 +50,12 @@ function canary(...options: string[]): Promise<{ code: number; stdout: string; s
   );
 }
 
-const acts = async () =>
-  (await workspace.warehouse.rows("audit")).map(({ row }) => `${row.action} ${row.subject}: ${row.result}`);
+/** What was written down, in the order in which it was. */
+async function acts(): Promise<string[]> {
+  const rows = (await workspace.warehouse.rows("audit")).map(({ row }) => row);
+  rows.sort((a, b) => a.recorded_at.localeCompare(b.recorded_at));
+  return rows.map(({ action, subject, result }) => `${action} ${subject}: ${result}`);
+}
 
 test("a canary by commands: refused by the plan's clause, started, looked at and taken back, each with its exit code", async () => {
   expect(await canary("status")).toMatchObject({ code: 0, stdout: "No model was ever tried out here.\n" });
@@ -101,5 +105,5 @@ test("as a shadow it says how it is asked, and is aborted with a person's reason
     code: 0,
     stdout: expect.stringContaining("Enough."),
   });
-  expect((await acts()).slice(-2).sort()).toEqual([`canary-abort ${EQUAL}: aborted`, `canary-start ${EQUAL}: running`]);
+  expect((await acts()).slice(-2)).toEqual([`canary-start ${EQUAL}: running`, `canary-abort ${EQUAL}: aborted`]);
 }, 600_000);

@@ -132,6 +132,15 @@ async function prepare(): Promise<void> {
     return toldRow("model-one", `2026-05-0${i + 1}`, "alarm", more);
   });
   await workspace.warehouse.append("monitoring", "alarms", alarms);
+  // A model beside looked at both.
+  for (const { row } of await workspace.warehouse.rows("predictions")) {
+    const { request, sha256, probability, decision } = row;
+    const beside = { shadow: "model-two", shadow_decision: decision, shadow_probability: probability };
+    const times = { milliseconds: 1, shadow_milliseconds: 1, compared_at: new Date().toISOString() };
+    await workspace.warehouse.append("shadows", request, [
+      { request, sha256, model: "model-one", decision, probability, ...beside, ...times },
+    ]);
+  }
   // What has landed since, and is not ingested.
   await landing.create("Unlabelled/doe-late.dcm", writeMr(64, 48, [[0x0010_0020, "LO", PATIENT]]));
   await landing.create("Unlabelled/other-late.dcm", writeMr(64, 48, [[0x0010_0020, "LO", "MRN-9"]]));
@@ -239,6 +248,7 @@ test(
       // That something was erased is an act too, which the log of acts takes in.
     ).toEqual(["erase", "predict", "view-overlay"]);
     expect(await workspace.warehouse.rows("predictions")).toHaveLength(1);
+    expect(await workspace.warehouse.rows("shadows")).toHaveLength(1);
     expect(await workspace.warehouse.rows("feedback")).toEqual([]);
     expect(await workspace.warehouse.rows("features_pca")).toHaveLength(7);
     expect(await workspace.warehouse.rows("features_deep")).toHaveLength(8);
