@@ -14,7 +14,7 @@ import { readEvaluation } from "../evaluate";
 import { CloudRunShares, runEndpointsOf } from "../platform/cloud-run";
 import { changePlan, contenderOf, previewPromotion, readReference } from "../promotion";
 import { currentModel } from "../registry";
-import { type ModelShelves, NotMoved, promoteModel, tryOut } from "../serve";
+import { type ModelShelves, NotMoved, notComparable, promoteModel, tryOut } from "../serve";
 import { byHand, type ModelPlace, onShelves, requireModels } from "./models";
 
 /** Where a canary is: its models, and the Cloud Run service whose requests it shares, if any. */
@@ -101,11 +101,9 @@ function promotingOn(shelves: ModelShelves, write: Write): Promoting {
         models: pointer,
         challenger,
         champion,
-        reference: await readReference(reports),
+        reference: await readReference(reports).catch(notComparable),
         asker: "person",
-      }).catch((error: unknown) => {
-        throw error instanceof RangeError ? new NotMoved("not-comparable", error.message, { cause: error }) : error;
-      });
+      }).catch(notComparable);
       return { promotes: promoted, reason, clause };
     },
     promote: async (model) => {

@@ -12,7 +12,7 @@ export {
 } from "./delivery";
 export { type FeedbackTaken, type FeedbackTaking, takeFeedback } from "./feedback-file";
 export { Models } from "./models";
-export { type ModelShelves, NotMoved, promoteModel, rollBackModel, tryOut } from "./moves";
+export { type ModelShelves, NotMoved, notComparable, promoteModel, rollBackModel, tryOut } from "./moves";
 export { NoRequest, NothingToReplay, type Replay, replay } from "./replay";
 export type { Comparison, Prediction, Promotion } from "./schemas";
 export { type Callers, localCallers, type RunningServer, serveWorkspace } from "./server";

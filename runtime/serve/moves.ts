@@ -28,6 +28,12 @@ export interface ModelShelves {
   readonly reports: ReadableStore;
 }
 
+/** A rejection that says why two models cannot be compared, as a refusal. */
+export const notComparable = (error: unknown): never => {
+  const isKnown = error instanceof RangeError || error instanceof ChangedReferenceError;
+  throw isKnown ? new NotMoved("not-comparable", error.message, { cause: error }) : error;
+};
+
 /**
  * Makes a model the current one, if it can be used and the change plan's rule says so by the stored evaluations.
  *
@@ -38,10 +44,6 @@ export async function promoteModel({ pointer, reports }: ModelShelves, id: strin
   if (!evaluation)
     throw new NotMoved("not-evaluated", `No evaluation of ${id} is stored, so the rule cannot compare it.`);
   await tryOut(pointer, id);
-  const notComparable = (error: unknown) => {
-    const isKnown = error instanceof RangeError || error instanceof ChangedReferenceError;
-    throw isKnown ? new NotMoved("not-comparable", error.message, { cause: error }) : error;
-  };
   const { promoted, current, reason, clause } = await considerPromotion({
     models: pointer,
     challenger: await contenderOf(reports, evaluation),
