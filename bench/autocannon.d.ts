@@ -21,6 +21,8 @@ declare module "autocannon" {
     readonly amount: number;
     /** Seconds that an answer may take. */
     readonly timeout: number;
+    /** Errors after which it stops. */
+    readonly bailout: number;
     readonly requests: readonly Step<Context>[];
   }
   interface Result {

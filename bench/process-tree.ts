@@ -1,4 +1,4 @@
-import { spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import { ConfigurationError } from "../runtime/platform/config";
 
@@ -18,30 +18,47 @@ export interface TreeOptions {
   readonly cores?: readonly number[];
   /** The kind a process counts for, by its command line. */
   readonly kindOf?: (commandLine: readonly string[]) => string;
+  /** Seconds after which it is ended, because it hangs. @default it may take any time */
+  readonly patience?: number;
 }
 
 const INTERVAL_MS = 500;
+/** For what a process wrote before its end to be read: a process that it left behind may hold its output open for ever. */
+const OUTPUT_MS = 5000;
 /** Of /proc/<pid>/stat; the same on every Linux that Node runs on. */
 const TICKS_A_SECOND = 100;
 const STDERR_KEPT = 4000;
 
 /**
+ * Resolves once a process has ended and its output was read. To be called in the turn in which it was started.
+ *
+ * @returns what it ended with; null for a signal
+ * @throws if it could not be started
+ */
+export function endOf(child: ChildProcess): Promise<number | null> {
+  return new Promise((settle, fail) => {
+    child.once("error", fail);
+    child.once("close", settle);
+    child.once("exit", (code) => {
+      setTimeout(() => settle(code), OUTPUT_MS).unref();
+    });
+  });
+}
+
+/**
  * Runs a command to its end and watches it and every process below it through /proc. Processes that live for less than
  * half a second can be missed, and the last half second of the others.
- * @throws with the end of what it said, if it fails
+ * @throws with the end of what it said, if it fails or takes too long
  */
 export async function measureTree(
   command: string,
   args: readonly string[],
-  { env, cores, kindOf = () => "all" }: TreeOptions = {},
+  { env, cores, kindOf = () => "all", patience }: TreeOptions = {},
 ): Promise<TreeMeasurement> {
   const [file, ...rest] = cores ? ["taskset", "-c", cores.join(","), command, ...args] : [command, ...args];
   const start = performance.now();
   const child = spawn(file as string, rest, { stdio: ["ignore", "pipe", "pipe"], ...(env ? { env } : {}) });
-  const ended = new Promise<number | null>((settle, fail) => {
-    child.once("error", fail);
-    child.once("close", settle);
-  });
+  const ended = endOf(child);
   let [stdout, stderr] = ["", ""];
   child.stdout.setEncoding("utf8").on("data", (text: string) => {
     stdout += text;
@@ -54,13 +71,22 @@ export async function measureTree(
   for (const signal of signals) process.once(signal, stop);
   const tree = new ProcessTree(child.pid ?? -1, kindOf);
   const timer = setInterval(() => tree.look(), INTERVAL_MS);
+  let late = false;
+  const deadline =
+    patience &&
+    setTimeout(() => {
+      late = true;
+      child.kill("SIGKILL");
+    }, patience * 1000);
   try {
     const code = await ended;
     const seconds = (performance.now() - start) / 1000;
+    if (late) throw new Error(`"${file} ${rest.join(" ")}" did not end within ${patience} s.\n${stderr.trim()}`);
     if (code !== 0) throw new Error(`"${file} ${rest.join(" ")}" ended with ${code ?? "a signal"}:\n${stderr.trim()}`);
     return { seconds, cpuSeconds: tree.cpuSeconds, peakMiB: tree.peakMiB, stdout };
   } finally {
     clearInterval(timer);
+    clearTimeout(deadline);
     for (const signal of signals) process.removeListener(signal, stop);
   }
 }
@@ -69,6 +95,10 @@ export async function measureTree(
 export class ProcessTree {
   /** Of every process that was ever seen below the first one: one whose parent has ended still belongs. */
   private readonly ticks = new Map<number, number>();
+  /** Of processes that have ended, and whose number another one has now. */
+  private before = 0;
+  /** When the process of a number was started. */
+  private readonly starts = new Map<number, string>();
   private readonly kinds = new Map<number, string>();
   readonly peakMiB: Record<string, number> = {};
 
@@ -79,7 +109,7 @@ export class ProcessTree {
 
   /** Of all that was seen up to the last {@link look}. */
   get cpuSeconds(): number {
-    return [...this.ticks.values()].reduce((sum, ticks) => sum + ticks, 0) / TICKS_A_SECOND;
+    return [...this.ticks.values()].reduce((sum, ticks) => sum + ticks, this.before) / TICKS_A_SECOND;
   }
 
   /** What the living processes hold in MiB; a page that several share counts once (proc(5), `Pss`). */
@@ -97,6 +127,7 @@ export class ProcessTree {
       if (!stat) continue;
       // proc(5): after the name, which may hold anything, come state, parent and so on; 14 and 15 are the times.
       const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+      this.notice(pid, String(fields[19]));
       parents.set(pid, Number(fields[1]));
       ticks.set(pid, Number(fields[11]) + Number(fields[12]));
     }
@@ -111,9 +142,22 @@ export class ProcessTree {
     for (const [kind, peak] of Object.entries(now)) this.peakMiB[kind] = Math.max(peak, this.peakMiB[kind] ?? 0);
   }
 
+  /** The system gives the number of a process that has ended to another one. */
+  private notice(pid: number, start: string): void {
+    if (this.starts.get(pid) === start) return;
+    this.starts.set(pid, start);
+    this.before += this.ticks.get(pid) ?? 0;
+    this.ticks.delete(pid);
+    this.kinds.delete(pid);
+  }
+
   private belongs(pid: number, parents: ReadonlyMap<number, number>): boolean {
-    for (let at: number | undefined = pid; at !== undefined && at > 1; at = parents.get(at))
+    // Processes are read one after the other: where numbers change hands meanwhile, two can name each other as parent.
+    const seen = new Set<number>();
+    for (let at: number | undefined = pid; at !== undefined && at > 1 && !seen.has(at); at = parents.get(at)) {
       if (at === this.root || this.ticks.has(at)) return true;
+      seen.add(at);
+    }
     return false;
   }
 

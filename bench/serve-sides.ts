@@ -8,7 +8,7 @@ import { openWorkspace } from "../runtime/platform/workspace";
 import { currentModel } from "../runtime/registry";
 import { STAGES } from "../runtime/train/architecture";
 import { EPSILON } from "../runtime/train/gradients/batch-norm";
-import { ProcessTree } from "./process-tree";
+import { endOf, ProcessTree } from "./process-tree";
 import { CLI, PEERS, ROOT } from "./runs";
 
 /** Those of bench/peers/serving_engines.py. */
@@ -19,6 +19,7 @@ export type Side = (typeof SIDES)[number];
 const PYTHON = join(ROOT, ".parts", "serving-peers", "bin", "python");
 const START_SECONDS = 180;
 const STOP_SECONDS = 20;
+const LOOK_SECONDS = 5;
 const SAID_KEPT = 4000;
 
 /** What all sides answer with. */
@@ -132,16 +133,14 @@ class Server {
     for (const stream of [this.child.stdout, this.child.stderr])
       stream?.setEncoding("utf8").on("data", (text: string) => this.hear(text));
     process.once("SIGINT", this.interrupt).once("SIGTERM", this.interrupt);
-    this.ended = new Promise((resolve) => {
-      this.child.once("error", (error) => {
-        this.problem = error.message;
-        resolve();
-      });
-      this.child.once("close", (code) => {
+    this.ended = endOf(this.child).then(
+      (code) => {
         this.problem ??= `it ended with ${code ?? "a signal"}`;
-        resolve();
-      });
-    });
+      },
+      (error: Error) => {
+        this.problem = error.message;
+      },
+    );
   }
 
   get url(): string {
@@ -154,7 +153,8 @@ class Server {
     for (const late = performance.now() + START_SECONDS * 1000; performance.now() < late; await setTimeout(100)) {
       if (this.problem !== undefined) break;
       if (this.address === undefined) continue;
-      const answer = await fetch(new URL("/readyz", this.address)).catch(() => undefined);
+      const signal = AbortSignal.timeout(LOOK_SECONDS * 1000);
+      const answer = await fetch(new URL("/readyz", this.address), { signal }).catch(() => undefined);
       if (answer?.status === 200) return;
     }
     const problem = this.problem ?? `it was not ready within ${START_SECONDS} seconds`;

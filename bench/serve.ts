@@ -44,6 +44,12 @@ const MOST_SCANS = 4096;
 const OVERLOAD = 10;
 const RECOVERY_MS = 2000;
 const SAMPLE_MS = 1000;
+/** Seconds for one answer, above every deadline of a server; of the answers before a side is warm. */
+const ANSWER_SECONDS = 60;
+const WARM_UP_SECONDS = 60;
+/** Times as long as is expected that a load may take, and this beside it, seconds, before it counts as hanging. */
+const SLOWER = 10;
+const LONGEST_START_AND_END = 120;
 
 export interface ServeBenchOptions {
   readonly parts: readonly Part[];
@@ -148,6 +154,9 @@ export async function benchServe(given: BenchOptions): Promise<void> {
   }
 }
 
+const ask = (path: string, url: string, init: RequestInit = {}) =>
+  fetch(new URL(path, url), { ...init, signal: AbortSignal.timeout(ANSWER_SECONDS * 1000) });
+
 /** That of a workspace, or one that is trained for this, briefly. */
 async function provideModel(
   { workspace, data }: BenchOptions,
@@ -204,7 +213,7 @@ class ServeBench {
         const problem = side !== "ours" && agreement && disagreement(side, agreement);
         if (problem) throw new Error(problem);
         const { connections, answersPerSecond, cpuMsPerAnswer } = await this.best(servers, true);
-        const half = await this.load(servers, true, { rate: answersPerSecond / 2, seconds: this.options.seconds });
+        const half = await this.load(servers, true, { rate: answersPerSecond / 2, seconds: this.options.seconds }, {});
         const { memoryMiB } = servers;
         const measured = { side, connections, answersPerSecond, cpuMsPerAnswer, half, memoryMiB };
         sides.push({ ...measured, ...(agreement ? { agreement } : {}) });
@@ -224,7 +233,12 @@ class ServeBench {
       const samples = [servers.memoryMiB];
       const timer = setInterval(() => samples.push(servers.memoryMiB), SAMPLE_MS);
       const answers = Math.ceil((answersPerSecond * this.options.longSeconds) / connections);
-      const load = await this.load(servers, true, { connections, answers }).finally(() => clearInterval(timer));
+      const load = await this.load(
+        servers,
+        true,
+        { connections, answers },
+        { seconds: this.options.longSeconds },
+      ).finally(() => clearInterval(timer));
       return { seconds: load.seconds, answers: load.answers, ...memoryOf(samples) };
     });
   }
@@ -235,7 +249,7 @@ class ServeBench {
       say("overload");
       const best = await this.best(servers, false);
       const how = { rate: OVERLOAD * best.answersPerSecond, seconds: this.options.seconds };
-      const load = await this.load(servers, false, how, "may fail");
+      const load = await this.load(servers, false, how, { mayFail: true });
       await setTimeout(RECOVERY_MS);
       const after = await this.closed(servers, false, best.connections, best.answersPerSecond);
       return {
@@ -267,15 +281,15 @@ class ServeBench {
     for (let i = 0; i < COMPARED_SCANS; i++) {
       const url = urls[i % urls.length] as string;
       const scan = readFileSync(join(folder, `${i}.png`));
-      const given = await fetch(new URL("/v1/predictions", url), { method: "POST", body: scan });
+      const given = await ask("/v1/predictions", url, { method: "POST", body: scan });
       const text = await given.text();
       if (given.status !== 200) throw new Error(`${side} gave no answer for scan ${i}: ${given.status} ${text}`);
       const { probability, overlay, map } = answerSchema.parse(JSON.parse(text));
-      const drawn = await fetch(new URL(overlay, url));
+      const drawn = await ask(overlay, url);
       await drawn.arrayBuffer();
       if (drawn.headers.get("content-type") !== "image/png")
         throw new Error(`${side} gave no overlay for scan ${i}: ${drawn.status}`);
-      const { values } = mapSchema.parse(await (await fetch(new URL(map.path, url))).json());
+      const { values } = mapSchema.parse(await (await ask(map.path, url)).json());
       answers.push({ probability, map: values });
     }
     this.used = Math.max(this.used, COMPARED_SCANS);
@@ -285,7 +299,7 @@ class ServeBench {
   /** The most answers a second that are got out of a side, once it is warm. */
   private async best(servers: Servers, overlay: boolean): Promise<Loaded> {
     const warmUp = { connections: CORES, answers: WARM_UP_ANSWERS };
-    const { answers, seconds } = await this.load(servers, overlay, warmUp);
+    const { answers, seconds } = await this.load(servers, overlay, warmUp, { seconds: WARM_UP_SECONDS });
     let best: Loaded | undefined;
     for (const connections of CONNECTIONS) {
       const loaded = await this.closed(servers, overlay, connections, best?.answersPerSecond ?? answers / seconds);
@@ -296,9 +310,9 @@ class ServeBench {
 
   /** @param expected answers a second, from which follows how many take as long as is wanted */
   private async closed(servers: Servers, overlay: boolean, connections: number, expected: number): Promise<Loaded> {
-    const answers = Math.ceil((expected * this.options.seconds) / connections);
+    const answers = Math.max(1, Math.ceil((expected * this.options.seconds) / connections));
     const before = servers.cpuSeconds;
-    const load = await this.load(servers, overlay, { connections, answers });
+    const load = await this.load(servers, overlay, { connections, answers }, {});
     return {
       load,
       connections,
@@ -307,18 +321,20 @@ class ServeBench {
     };
   }
 
+  /** @param expected how long it should take, seconds, and whether the server may send somebody away */
   private async load(
     { urls }: Servers,
     overlay: boolean,
     how: LoadPlan["how"],
-    failures: "may fail" | "none" = "none",
+    { seconds = this.options.seconds, mayFail = false }: { readonly seconds?: number; readonly mayFail?: boolean },
   ): Promise<LoadMeasurement> {
     const plan: LoadPlan = { urls, scans: { ...this.scans, from: this.used }, overlay, how };
     const args = [join(__dirname, "load-once.js"), JSON.stringify(plan)];
-    const { stdout } = await measureTree(process.execPath, args, { cores: this.loadCores });
+    const patience = SLOWER * seconds + LONGEST_START_AND_END;
+    const { stdout } = await measureTree(process.execPath, args, { cores: this.loadCores, patience });
     const load = loadSchema.parse(JSON.parse(stdout));
     this.used = (this.used + load.answers + load.refused + load.failed) % this.scans.count;
-    if (failures === "none" && (load.failed > 0 || load.refused > 0))
+    if (!mayFail && (load.failed > 0 || load.refused > 0))
       throw new Error(
         `Of ${load.answers + load.refused + load.failed} requests ${load.refused} were sent away and ${load.failed} failed. ${load.failure ?? ""}`,
       );

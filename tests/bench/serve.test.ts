@@ -8,6 +8,7 @@ import { join, resolve } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import sharp from "sharp";
 import { type LoadMeasurement, type LoadPlan, LoadRecord, latenciesOf, loadSchema, quantile } from "../../bench/load";
+import { measureTree, ProcessTree } from "../../bench/process-tree";
 import { serveBenchOptions } from "../../bench/serve";
 import {
   agreementOf,
@@ -112,12 +113,54 @@ describe("a peer is compared only where it answers as ours does", () => {
   });
 });
 
+describe("a command that is watched", () => {
+  const node = (script: string, options = {}) => measureTree(process.execPath, ["-e", script], options);
+
+  test("has ended when it has, also where what it left behind holds its output open", async () => {
+    const left = `require("node:child_process").spawn("sleep", ["60"], { stdio: "inherit", detached: true })`;
+    const { stdout } = await node(`const child = ${left}; console.log(child.pid); process.exit()`);
+    // Still there: it was not waited for.
+    expect(process.kill(Number(stdout))).toBe(true);
+  });
+
+  test("is ended when it takes too long", async () => {
+    await expect(node("setInterval(() => {}, 1000)", { patience: 1 })).rejects.toThrow(/did not end within 1 s\./);
+  });
+
+  test("that cannot be started, or fails, is an error that says why", async () => {
+    await expect(measureTree("/nowhere/at-all", [])).rejects.toThrow(/ENOENT/);
+    await expect(node("console.error('too bad'); process.exit(3)")).rejects.toThrow(/ended with 3:\ntoo bad/);
+  });
+
+  test("is looked at to an end where two processes name each other as parent", () => {
+    const tree = new ProcessTree(process.pid);
+    const belongs = (parents: readonly (readonly [number, number])[]) =>
+      (tree as unknown as { belongs(pid: number, parents: Map<number, number>): boolean }).belongs(
+        50,
+        new Map(parents),
+      );
+    expect(
+      belongs([
+        [50, 51],
+        [51, 50],
+      ]),
+    ).toBe(false);
+    expect(
+      belongs([
+        [50, 51],
+        [51, process.pid],
+      ]),
+    ).toBe(true);
+  });
+});
+
 describe("load", () => {
   let folder: string;
   let server: Server;
   let answered: number;
   let asked: string[];
   let busy: boolean;
+  let broken: boolean;
   let bodies: Set<string>;
 
   beforeAll(async () => {
@@ -126,7 +169,7 @@ describe("load", () => {
   });
   afterAll(() => rmSync(folder, { recursive: true }));
   beforeEach(async () => {
-    [asked, busy, bodies, answered] = [[], false, new Set(), 0];
+    [asked, busy, broken, bodies, answered] = [[], false, false, new Set(), 0];
     server = createServer(async (request, response) => {
       asked.push(`${request.method} ${request.url}`);
       const parts: Buffer[] = [];
@@ -134,6 +177,8 @@ describe("load", () => {
       if (request.method === "GET") return response.setHeader("content-type", "image/png").end(Buffer.alloc(9, 0xff));
       bodies.add(Buffer.concat(parts).toString("base64"));
       await setTimeout(20);
+      if (broken)
+        return response.writeHead(200, { "content-length": 1000 }).write("{", () => request.socket.resetAndDestroy());
       return response.writeHead(busy ? 503 : 200).end(JSON.stringify({ overlay: `/overlay-${++answered}` }));
     }).listen(0, "127.0.0.1");
     await once(server, "listening");
@@ -172,6 +217,12 @@ describe("load", () => {
     expect(answers).toBe(0);
     expect(refused).toBeGreaterThanOrEqual(2);
     expect(count("GET")).toBe(0);
+  });
+
+  test("of connections that break within an answer ends, and says so", async () => {
+    broken = true;
+    expect(await put({ connections: 2, answers: 500 })).toMatchObject({ answers: 0, failed: expect.any(Number) });
+    expect(count("POST")).toBeLessThan(1000);
   });
 
   test("scans all have other pixels, and one size", async () => {
