@@ -22,8 +22,6 @@ export function fading({ left, top, width, height, page }: Foreground): (x: numb
   return (x, y) => {
     const u = across(x) ** 2;
     const v = down(y) ** 2;
-    // Most places: no root is needed.
-    if (u * u + v * v <= FULL ** 4) return 1;
     const t = Math.min(1, Math.max(0, (1 - Math.sqrt(Math.sqrt(u * u + v * v))) / (1 - FULL)));
     return t * t * (3 - 2 * t);
   };
