@@ -27,9 +27,11 @@ export function examineInstance(bytes: Buffer): ExaminedInstance {
     return nameless(FAILURE.noStorageInstance);
   if (malformedUids.has("instanceUid")) return nameless(FAILURE.invalidInstance);
   const instance = { sopClass, uid: instanceUid };
+  const reason = whyRefused(bytes);
+  // Of a file that cannot be read on, what is missing may stand there.
   if (studyUid === undefined || seriesUid === undefined || malformedUids.size > 0)
-    return { instance, of: undefined, reason: FAILURE.noStorageInstance, sha256 };
-  return { instance, of: { studyUid, seriesUid }, reason: whyRefused(bytes), sha256 };
+    return { instance, of: undefined, reason: reason ?? FAILURE.noStorageInstance, sha256 };
+  return { instance, of: { studyUid, seriesUid }, reason, sha256 };
 }
 
 /** Why ingest would refuse all of a file; undefined where it would look at its pixels. */
