@@ -41,6 +41,8 @@ export interface ScoredImage {
   readonly label: Label;
   /** Images of one patient, and near-duplicates, share it. */
   readonly group: string;
+  /** Of the decoded pixels, where that is known. */
+  readonly sha256?: string | undefined;
   /** Where it was collected; results are also given for each. */
   readonly collection?: string | undefined;
   /** Of the tumour; results are also given for each. */

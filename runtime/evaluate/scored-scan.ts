@@ -12,6 +12,10 @@ const scanSchema = z.object({
   label: z.enum(["Cancer", "Non-Cancer"]),
   /** Of Cancer, 0 to 1; null where the model refused the scan. */
   probability: z.number().min(0).max(1).nullable(),
+  /** What it would have answered had it refused none; as {@link probability} where it did not. */
+  given: z.number().min(0).max(1).optional(),
+  /** Of the decoded pixels; absent where an earlier program evaluated. */
+  sha256: z.string().optional(),
 });
 /** A labelled scan with a model's answer: what two models are compared by, scan by scan. */
 export type ScoredScan = Readonly<z.infer<typeof scanSchema>>;
@@ -28,9 +32,9 @@ export async function writeScans(
   test: readonly ScoredImage[],
 ): Promise<void> {
   const scans = test.map(
-    ({ path, group, collection = "", label, probability, refused }): ScoredScan => ({
-      ...{ id: path, group, collection, label },
-      probability: refused ? null : probability,
+    ({ path, group, collection = "", label, probability, refused, sha256 }): ScoredScan => ({
+      ...{ id: path, group, collection, label, sha256 },
+      ...{ probability: refused ? null : probability, given: probability },
     }),
   );
   await reports.write(nameOf(model), JSON.stringify(scans), { contentType: "application/json" });

@@ -85,6 +85,7 @@ export class TestBench {
         ...(await this.sets),
         reports,
         seed,
+        signal: this.context.signal,
         provenance: { data: `${processed.uri}/${RECIPE.id}/` },
         training: await readTrainingCurve(files),
       });
@@ -97,6 +98,7 @@ export class TestBench {
     const load = async (split: Split) => {
       const rows: (EvaluationRow & FeatureKeys)[] = [];
       for await (const { label, ...image } of readShards(this.context.workspace, { split })) {
+        this.context.signal.throwIfAborted();
         if (label !== null) rows.push({ ...image, label, ...this.facts.get(image.id) });
       }
       return rows;
@@ -115,6 +117,7 @@ export class TestBench {
       split: "train",
       channels: 1,
     })) {
+      this.context.signal.throwIfAborted();
       if (label === null || random() >= share) continue;
       const header = this.facts.get(id)?.header;
       images.push({ id, sha256, label: label === "Cancer" ? 1 : 0, group, grey: pixels, header });

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { oneChannel, replicate } from "../imaging";
 import type { Label } from "../intake";
 import type { Answer, Classifier } from "../model";
@@ -17,6 +18,8 @@ export interface EvaluationRow {
   readonly source: string;
   readonly label: Label;
   readonly group: string;
+  /** Of the decoded pixels, where that is known. */
+  readonly sha256?: string | undefined;
   /** Recipe output: 128 x 128 x 3 uint8, HWC. */
   readonly pixels: Uint8Array;
   /** Share of lesion in each of the 128 x 128 pixels, 0 to 255; null or absent where no mask is known. */
@@ -111,20 +114,26 @@ export async function evaluateTestSplit(options: {
   readonly provenance: WriteInput["provenance"];
   /** How the model's training went, where that is known. */
   readonly training?: TrainingCurve | undefined;
+  /** Stops it between two parts; nothing is stored then that is not whole. */
+  readonly signal?: AbortSignal | undefined;
 }): Promise<{ readonly evaluation: Evaluation; readonly skipped: boolean }> {
-  const { classifier, reports, seed, learn } = options;
+  const { classifier, reports, seed, learn, signal } = options;
   const { metadata } = classifier;
   const dataset = setsHash(options);
   const features = learn?.stored.ids ?? [];
   const earlier = await earlierEvaluation(reports, metadata.id, dataset, seed, features);
   if (earlier) return { evaluation: earlier, skipped: true };
 
-  const test = await scoreRows(classifier, options.test);
-  const validation = await scoreRows(classifier, options.validation ?? []);
-  const images = learn && (await withFeatures(classifier, learn));
-  const baselines = images ? await baselinesOf(metadata.id, { ...learn, images }, { test, validation }, seed) : [];
+  const test = await scoreRows(classifier, options.test, signal);
+  const validation = await scoreRows(classifier, options.validation ?? [], signal);
+  const images = learn && (await withFeatures(classifier, learn, signal));
+  const baselines = images
+    ? await baselinesOf(metadata.id, { ...learn, images }, { test, validation }, seed, signal)
+    : [];
+  await pause(signal);
   const scored = { metadata, dataset, test, validation, learn: images, seed };
   const evaluation = await evaluateScored({ ...scored, baselines, features });
+  await pause(signal);
   await writeScans(reports, metadata.id, test);
   const rows = new Map(options.test.map((row) => [row.source, row]));
   await writeOutputs({
@@ -183,25 +192,57 @@ function describe({
 /** With what the model saw in it, as numbers. */
 type Featured<T> = T & { readonly features: ArrayLike<number> };
 
-async function scoreRows(classifier: Classifier, rows: readonly EvaluationRow[]): Promise<Featured<ScoredImage>[]> {
-  const answers = await classifier.answer(rows.map((row) => row.pixels));
+/** Images that are answered between two looks whether to stop. */
+const AT_ONCE = 256;
+
+async function scoreRows(
+  classifier: Classifier,
+  rows: readonly EvaluationRow[],
+  signal: AbortSignal | undefined,
+): Promise<Featured<ScoredImage>[]> {
+  const answers = await answersTo(
+    classifier,
+    rows.map((row) => row.pixels),
+    signal,
+  );
   return rows.map((row, i) => {
     const { probability, features, map } = answers[i] as Answer;
     const refused = classifier.guard?.judge(row.pixels).refused;
     const lesion =
       row.label === "Cancer" && row.mask ? lesionOf({ pixels: row.pixels, mask: row.mask }, map) : undefined;
-    return { ...describe(row), probability, features, plain: plainImage(row), refused, lesion };
+    return { ...describe(row), sha256: row.sha256, probability, features, plain: plainImage(row), refused, lesion };
   });
+}
+
+async function answersTo(
+  classifier: Classifier,
+  pictures: readonly Uint8Array[],
+  signal: AbortSignal | undefined,
+): Promise<Answer[]> {
+  const answers: Answer[] = [];
+  for (let at = 0; at < pictures.length; at += AT_ONCE) {
+    signal?.throwIfAborted();
+    answers.push(...(await classifier.answer(pictures.slice(at, at + AT_ONCE))));
+  }
+  return answers;
+}
+
+/** What is computed without a pause lets nobody be heard: between two parts whoever wants to stop is. */
+async function pause(signal: AbortSignal | undefined): Promise<void> {
+  await nextTurn();
+  signal?.throwIfAborted();
 }
 
 /** The training images with the model's own features: those that are stored, and for the others its answers. */
 async function withFeatures(
   classifier: Classifier,
   { images, stored }: Learning,
+  signal: AbortSignal | undefined,
 ): Promise<Featured<Learning["images"][number]>[]> {
   const seen = await stored.of(classifier.metadata.id);
   const unseen = images.filter(({ sha256 }) => !seen.has(sha256));
-  const answers = await classifier.answer(unseen.map(({ grey }) => replicate(grey)));
+  const pictures = unseen.map(({ grey }) => replicate(grey));
+  const answers = await answersTo(classifier, pictures, signal);
   const found = new Map(unseen.map(({ sha256 }, i) => [sha256, (answers[i] as Answer).features]));
   return images.map((image) => ({ ...image, features: seen.get(image.sha256) ?? found.get(image.sha256) ?? [] }));
 }
@@ -212,6 +253,7 @@ async function baselinesOf(
   { images, keys, stored }: Learning & { readonly images: readonly Featured<unknown>[] },
   { test, validation }: Readonly<Record<"test" | "validation", readonly Featured<ScoredImage>[]>>,
   seed: number,
+  signal: AbortSignal | undefined,
 ): Promise<ClassicalResult[]> {
   const rows = (of: readonly Featured<unknown>[]) => of.map(({ features }) => Float64Array.from(features));
   const own: FeatureSet = {
@@ -226,7 +268,12 @@ async function baselinesOf(
   const learn = { labels: images.map(({ label }) => label), groups: images.map(({ group }) => group) };
   const splits = { learn, validation: labels(validation), test: labels(test) };
   const sets = [own, ...(await stored.sets({ learn: images, ...keys }))];
-  return sets.flatMap((set) => featureBaselines(set, splits, seed));
+  const results: ClassicalResult[] = [];
+  for (const set of sets) {
+    await pause(signal);
+    results.push(...featureBaselines(set, splits, seed));
+  }
+  return results;
 }
 
 function plainImage({ label, group, pixels, header }: EvaluationRow): PlainImage {

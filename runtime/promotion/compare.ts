@@ -95,13 +95,25 @@ export interface ReferenceComparison extends PairedResult {
   readonly collections: readonly CollectionResult[];
 }
 
+/** Whether a scan is of the reference set: the same picture with the same label. @throws {RangeError} where its picture is not known */
+export function inReference(scans: Reference["scans"]): (scan: Pick<ScoredScan, "id" | "sha256" | "label">) => boolean {
+  const labels = new Map(scans.map(({ sha256, label }) => [sha256, label]));
+  return ({ id, sha256, label }) => {
+    if (sha256 === undefined)
+      throw new RangeError(
+        `Of which picture the answer for ${id} is was not stored: an earlier program evaluated it. npm run train evaluates a model that is there anew.`,
+      );
+    return labels.get(sha256) === label;
+  };
+}
+
 /**
  * Compares two models on those scans of the test set that are of the frozen reference set: the challenger *regressed* there
  * unless the hypothesis that its AUC is lower by the plan's margin is refuted at a level that is counted, as often as one
  * compares against the set, or in one of its collections as in those of the test set. Where nothing can be tested, the
  * difference itself decides, and where there is none, nothing.
  *
- * @throws {RangeError} as {@link comparePaired}
+ * @throws {RangeError} as {@link comparePaired}, or if it is not known of which pictures the answers are
  */
 export function compareOnReference(
   champion: readonly ScoredScan[],
@@ -110,8 +122,8 @@ export function compareOnReference(
   { leastGroups, collections: bound }: Pick<ChangePlan["comparison"], "leastGroups" | "collections">,
   { number, level }: Pick<Counted, "number" | "level">,
 ): ReferenceComparison {
-  const labels = new Map(scans.map(({ id, label }) => [id, label]));
-  const pairs = paired(champion, challenger).filter(({ id, label }) => labels.get(id) === label);
+  const isFrozen = inReference(scans);
+  const pairs = paired(champion, challenger).filter(isFrozen);
   const { tested, result } = resultOf(pairs, leastGroups);
   const p = tested ? pOfAtMost(-bound.margin, tested) : null;
   const collections = collectionsOf(pairs, leastGroups, bound);

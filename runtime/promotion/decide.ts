@@ -6,6 +6,7 @@ import {
   compareOnReference,
   comparePaired,
   describeResult,
+  inReference,
   type PairedComparison,
   pText,
   type ReferenceComparison,
@@ -153,8 +154,7 @@ async function onReference(
   pair: Pick<Counted, "champion" | "challenger" | "testSet">,
   { models, plan, reference, count, conclude }: DecideContext,
 ): Promise<ReferenceComparison | "spent" | undefined> {
-  const ids = new Set(reference?.scans.map(({ id }) => id));
-  if (!reference || !challenger.some(({ id }) => ids.has(id))) return undefined;
+  if (!reference || !challenger.some(inReference(reference.scans))) return undefined;
   const ledger = Ledger.ofReference(models, reference.digest, plan);
   const counted = await count(ledger, pair);
   if (!counted || counted.level === 0) return "spent";

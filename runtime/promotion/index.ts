@@ -3,6 +3,7 @@ export { type ChangePlan, type Clause, changePlan, readChangePlan } from "./chan
 export {
   comparePaired,
   describeResult,
+  inReference,
   type PairedComparison,
   type PairedResult,
   pText,

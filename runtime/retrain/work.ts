@@ -10,20 +10,26 @@ import {
   learnFromFeedback,
   NOT_LEARNT,
   type NotLearnt,
-  type ProcessedImage,
   readShardRows,
-  readShards,
   type ShardRow,
 } from "../dataset";
-import { type EvaluateContext, type Measured, measure, type ScoredImage, TestBench } from "../evaluate";
+import {
+  type EvaluateContext,
+  type Evaluation,
+  type Measured,
+  measure,
+  readScans,
+  type ScoredImage,
+  TestBench,
+} from "../evaluate";
 import type { Label } from "../intake";
-import { loadClassifier, modelFilesInStore, readMetadata } from "../model";
+import { modelFilesInStore, readMetadata } from "../model";
 import type { Metric } from "../platform/metric";
 import type { ObjectStore, ReadableStore } from "../platform/stores";
-import { IMAGE_FACTS } from "../platform/warehouse";
 import {
   considerPromotion,
   contenderOf,
+  inReference,
   type Reference,
   type ReferenceScan,
   readReference,
@@ -301,10 +307,10 @@ export const modelOf = (run: OwnedRun): string => trainedSchema.parse(run.of("tr
 
 /** Measures the new model on the untouched test split, with its report, and on the frozen reference set. */
 export async function evaluate(context: RetrainContext, run: OwnedRun): Promise<z.infer<typeof evaluatedSchema>> {
-  const model = modelOf(run);
   const bench = await TestBench.open(context);
-  const { fit, sentence } = (await bench.evaluate(model)).evaluation.verdict;
-  return { ...(await onSets(context, run, model)), verdict: { fit, sentence } };
+  const { evaluation } = await bench.evaluate(modelOf(run));
+  const { fit, sentence } = evaluation.verdict;
+  return { ...(await onSets(context, run, evaluation)), verdict: { fit, sentence } };
 }
 
 /** Measures the current model on the same scans, whichever is current now. */
@@ -312,60 +318,43 @@ export async function compare(context: RetrainContext, run: OwnedRun): Promise<z
   const current = await currentModel(context.workspace.buckets.models);
   if (!current || current.model === modelOf(run)) return { champion: null };
   try {
-    return { champion: await onSets(context, run, current.model) };
+    const bench = await TestBench.open(context);
+    return { champion: await onSets(context, run, (await bench.evaluate(current.model)).evaluation) };
   } catch (error) {
     context.signal.throwIfAborted();
+    if (error instanceof SnapshotGoneError) throw error;
     context.log.warn(`The current model ${current.model} cannot be measured: ${(error as Error).message}`);
     return { champion: null };
   }
 }
 
-async function onSets({ workspace, seed, signal }: RetrainContext, run: OwnedRun, model: string): Promise<OnSets> {
+/** An evaluation in short, and the same of its answers for the frozen reference set. */
+async function onSets({ workspace, seed }: RetrainContext, run: OwnedRun, evaluation: Evaluation): Promise<OnSets> {
+  const { reports, models } = workspace.buckets;
   const { digest } = snapshotSchema.parse(run.of("snapshot")?.result);
-  const reference = await readReference(workspace.buckets.reports);
+  const reference = await readReference(reports);
   const expected = preprocessedSchema.parse(run.of("preprocess")?.result).reference;
   if ((reference?.digest ?? null) !== expected)
     throw new SnapshotGoneError(`The reference set of run ${run.run} (snapshot ${digest}) is another one now.`);
-  const classifier = await loadClassifier(modelFilesInStore(workspace.buckets.models, model));
-  try {
-    const collections = new Map(
-      (await workspace.warehouse.ask(IMAGE_FACTS, {})).map((row) => [row.id, row.collection]),
-    );
-    const frozen = new Map(reference?.scans.map((scan) => [scan.id, scan]));
-    const test: ScoredImage[] = [];
-    const held: ScoredImage[] = [];
-    const add = async (images: readonly ProcessedImage[]) => {
-      signal.throwIfAborted();
-      const answers = await classifier.answer(images.map(({ pixels }) => pixels));
-      images.forEach(({ id, label, group, sha256 }, i) => {
-        const probability = answers[i]?.probability;
-        if (label === null || probability === undefined) throw new Error(`Model ${model} gave no answer.`);
-        const collection = collections.get(id) ?? undefined;
-        const scored = { path: id, label, group, probability, ...(collection ? { collection } : {}) };
-        test.push(scored);
-        const registered = frozen.get(id);
-        if (registered?.sha256 === sha256 && registered.label === label) held.push(scored);
-      });
-    };
-    let together: ProcessedImage[] = [];
-    for await (const image of readShards(workspace, { split: "test" })) {
-      if (image.label !== null) together.push(image);
-      if (together.length < AT_ONCE) continue;
-      await add(together);
-      together = [];
-    }
-    if (together.length > 0) await add(together);
-    const { threshold } = classifier.metadata;
-    const measured = (images: readonly ScoredImage[]) =>
-      images.length > 0 ? short(measure(images, threshold, seed)) : null;
-    return { model, test: measured(test), reference: measured(held), gone: (reference?.registered ?? 0) - held.length };
-  } finally {
-    await classifier.dispose();
-  }
+  const { model, test } = evaluation;
+  const scans = (await readScans(reports, model)) ?? [];
+  const held = reference ? scans.filter(inReference(reference.scans)) : [];
+  // As the test set is measured: what the guard says of a scan is reported beside.
+  const images = held.map(
+    ({ id: path, given, probability, ...scan }): ScoredImage => ({
+      ...scan,
+      path,
+      probability: given ?? probability ?? 0,
+    }),
+  );
+  const { threshold } = await readMetadata(modelFilesInStore(models, model));
+  return {
+    model,
+    test: test.n > 0 ? short(test) : null,
+    reference: images.length > 0 ? short(measure(images, threshold, seed)) : null,
+    gone: (reference?.registered ?? 0) - held.length,
+  };
 }
-
-/** Images that the threads answer side by side. */
-const AT_ONCE = 256;
 
 const short = ({ n, groups, auc, accuracy, recall, specificity }: Measured) => ({
   ...{ n, groups, auc, accuracy, recall, specificity },
@@ -402,7 +391,17 @@ export async function record({ workspace }: RetrainContext, run: OwnedRun): Prom
 }
 
 /** Ends a run that cannot be ended as it was begun. */
-export function giveUp({ workspace }: Pick<RetrainContext, "workspace">, run: OwnedRun, reason: string) {
+export function giveUp(
+  {
+    workspace,
+  }: {
+    readonly workspace: Pick<RetrainContext["workspace"], "warehouse"> & {
+      readonly buckets: Pick<RetrainContext["workspace"]["buckets"], "reports">;
+    };
+  },
+  run: OwnedRun,
+  reason: string,
+) {
   return written(workspace.warehouse, run, { outcome: "given-up", model: null, reason });
 }
 

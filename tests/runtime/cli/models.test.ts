@@ -393,6 +393,7 @@ describe("models -- compare, promote, rollback", () => {
     expect(models(["card", FIRST, "--out", place]).stdout).toMatch(
       new RegExp(`Until .*, when ${BETTER} took its place`),
     );
+    await reports.delete(`evaluation/${WORSE}/model-card.md`);
     expect(models(["card", WORSE, "--out", place])).toMatchObject({
       status: 2,
       stderr: expect.stringContaining("has no card"),

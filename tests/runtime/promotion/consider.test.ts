@@ -279,7 +279,10 @@ describe("the frozen reference set", () => {
     const later = (scans: readonly ScoredScan[]) =>
       scans.flatMap((scan) => [
         ...(isFrozen(scan) ? [scan] : []),
-        ...["x", "y"].map((name) => ({ ...scan, id: `${name}-${scan.id}`, group: `${name}-${scan.group}` })),
+        ...["x", "y"].map((name) => {
+          const id = `${name}-${scan.id}`;
+          return { ...scan, id, sha256: id, group: `${name}-${scan.group}` };
+        }),
       ]);
     const againstLater = (model: string, scans: readonly ScoredScan[]) =>
       consider(withScans(model, later(scans), "b"), async () => withScans("old", later(its), "b"), { plan, reference });

@@ -44,7 +44,7 @@ export function drawn(aucs: readonly number[], ...seed: readonly number[]): read
     return aucs.map((_, m): ScoredScan => {
       const score = mix(SHARED, hard, mix(WITHIN, own[m] as number, noise()));
       const at = score + (group.label === "Cancer" ? (apart[m] as number) : 0);
-      return { id: `scan-${i}`, ...group, probability: sigmoid(at - 1) };
+      return { id: `scan-${i}`, sha256: `scan-${i}`, ...group, probability: sigmoid(at - 1) };
     });
   });
   return aucs.map((_, m) => scans.map((answers) => answers[m] as ScoredScan));
