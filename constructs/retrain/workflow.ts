@@ -71,6 +71,7 @@ const unless = (condition: string, next: string): Step => ({ switch: [{ conditio
 export function workflowSource(): WorkflowSource {
   return {
     main: main(),
+    give_up: giveUp(),
     ask: ask(),
     keep: keep(),
     preprocess_on_cluster: onCluster(),
@@ -96,7 +97,21 @@ function main(): Subworkflow {
   return {
     params: ["args"],
     steps: [
-      { begin: { call: "ask", args: { body: { action: "begin", owner: OWNER, trigger } }, result: "begun" } },
+      { asked: { assign: [{ trigger }] } },
+      {
+        whether_to_end: where(
+          expression('trigger == "give-up"'),
+          { end_it: { call: "give_up", args: {}, result: "ended" } },
+          { say_so: { return: expression("ended") } },
+        ),
+      },
+      {
+        begin: {
+          call: "ask",
+          args: { body: { action: "begin", owner: OWNER, trigger: expression("trigger") } },
+          result: "begun",
+        },
+      },
       { whether: { switch: [{ condition: expression("not begun.begun"), return: expression("begun") }] } },
       {
         hold: {
@@ -113,6 +128,32 @@ function main(): Subworkflow {
     ],
   };
 }
+
+/**
+ * Ends the run that is not over, whoever works on it, and deletes the machine that trains for it. Whoever worked has noticed
+ * after a little: a machine that it was about to start is there by then.
+ */
+function giveUp(): Subworkflow {
+  const places = { name: expression("name"), zones: expression("zones"), held: expression("ended") };
+  const machine = { name: expression("name"), zone: expression("zone") };
+  return {
+    steps: [
+      { end: { call: "ask", args: { body: { action: "give-up", owner: OWNER } }, result: "ended" } },
+      { nothing: where(expression("not ended.ended"), { leave: { return: expression("ended") } }) },
+      { rest: SLEEP },
+      { names: { assign: namesOf("ended.run") } },
+      { find: { call: "find_machine", args: places, result: "zone" } },
+      { found: where(expression('zone != "none"'), { remove: { call: "delete_machine", args: machine } }) },
+      { give: { return: expression("ended") } },
+    ],
+  };
+}
+
+/** The name of a run's machine, and where it may be. */
+const namesOf = (run: string) => [
+  { name: expression(`${variable("MACHINE_PREFIX")} + ${run}`) },
+  { zones: expression(`text.split(${variable("ZONES")}, ",")`) },
+];
 
 /** Each step: what others do for it, unless it is done, and then the function, which writes it down. */
 const workSteps = (): Steps =>
@@ -203,14 +244,7 @@ function onMachine(): Subworkflow {
   return {
     params: ["held", "order"],
     steps: [
-      {
-        names: {
-          assign: [
-            { name: expression(`${variable("MACHINE_PREFIX")} + held.run`) },
-            { zones: expression(`text.split(${variable("ZONES")}, ",")`) },
-          ],
-        },
-      },
+      { names: { assign: namesOf("held.run") } },
       { find: { call: "find_machine", args: places, result: "zone" } },
       { found: unless(expression('zone != "none"'), "wait") },
       { start: { call: "start_machine", args: { ...places, order: expression("order") }, result: "zone" } },

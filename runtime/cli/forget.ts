@@ -1,4 +1,5 @@
-import { resolve } from "node:path";
+import { readdir } from "node:fs/promises";
+import { join, resolve } from "node:path";
 import { FORGOTTEN } from "../audit";
 import {
   type Forgotten,
@@ -15,6 +16,7 @@ import {
 import { LOCAL_PSEUDONYM_KEY, openIdentities } from "../intake";
 import { occupying } from "../platform/occupancy";
 import { openWorkspace } from "../platform/workspace";
+import { isOver, readRun, runNames, snapshotIds, workedOnUntil } from "../retrain";
 import { interruptible } from "./command-line";
 
 /**
@@ -38,20 +40,65 @@ export async function runForget(
       const found = await find(workspace, wanted, identities);
       const mark = await markOf(wanted, identities);
       const before = await earlier(workspace, mark);
+      // Looked for first: what a run has written down of it goes too.
+      const retraining = await retrainingWith(workspace, directory, found.ids);
       const asked = { wanted, identities, mark, dry: !yes, now: new Date(), signal };
       const done = await forget(workspace, found, asked);
       const isKnown = [done.objects, done.rows].some((counts) => Object.keys(counts).length > 0);
       if (!isKnown && before.length === 0) throw nothingOf(given);
       const name = "source" in wanted && wanted !== given ? wanted.source : undefined;
-      if (json) return `${JSON.stringify({ yes, ...(name ? { name } : {}), ...done, models: found.models, before })}\n`;
+      if (json)
+        return `${JSON.stringify({ yes, ...(name ? { name } : {}), ...done, models: found.models, retraining: retraining ?? null, before })}\n`;
       const renamed = name ? `It is called ${name} below landing, by which the same command finds it too.\n` : "";
-      return renamed + told(found, done, yes, before) + (typeof place === "string" ? "" : ofAHospital(place));
+      return (
+        renamed +
+        told(found, done, yes, before) +
+        (retraining ? toldOfRetraining(retraining, directory) : "") +
+        (typeof place === "string" ? "" : ofAHospital(place))
+      );
     };
     return await (yes && directory !== undefined ? occupying(directory, "forget", true, work) : work());
   } finally {
     interruption.release();
     await workspace.close();
   }
+}
+
+/** A retraining that is not over and learns from what is forgotten. */
+interface UnfinishedRetraining {
+  readonly run: string;
+  /** ISO 8601: until when somebody works on it, unless that is renewed; null where nobody does. */
+  readonly until: string | null;
+  /** Files with what its training has learnt so far, on this machine. */
+  readonly checkpoints: readonly string[];
+}
+
+async function retrainingWith(
+  { buckets: { reports } }: Place,
+  workspace: string | undefined,
+  ids: ReadonlySet<string>,
+): Promise<UnfinishedRetraining | undefined> {
+  const [run] = await runNames(reports);
+  if (run === undefined || ids.size === 0) return undefined;
+  const known = await readRun(reports, run);
+  // Before its snapshot it knows of no scan.
+  if (isOver(known) || !known.steps.has("snapshot")) return undefined;
+  if (!(await snapshotIds(reports, run)).some((id) => ids.has(id))) return undefined;
+  const directory = join(workspace ?? "", ".checkpoints");
+  const files = workspace === undefined ? [] : await readdir(directory, { recursive: true }).catch(() => []);
+  const checkpoints = files.filter((name) => name.endsWith(".checkpoint")).map((name) => join(directory, name));
+  return { run, until: (await workedOnUntil(reports)) ?? null, checkpoints: checkpoints.sort() };
+}
+
+function toldOfRetraining({ run, until, checkpoints }: UnfinishedRetraining, directory: string | undefined): string {
+  const state = until === null ? "is unfinished" : `is at work (until ${until}, unless that is renewed)`;
+  const how =
+    directory === undefined
+      ? `gcloud workflows run NAME-retrain --location REGION --data '{"trigger":"give-up"}', which also deletes its training machine with what that has learnt.`
+      : `${until === null ? "" : "stop it with Ctrl-C, then "}npm run retrain -- --out ${directory} --give-up.`;
+  const files =
+    checkpoints.length > 0 ? `What it has learnt so far lies in ${checkpoints.join(", ")}: delete that too.\n` : "";
+  return `The retraining ${run} ${state}, and has it among the scans that it learns from. End it: ${how}\n${files}`;
 }
 
 /** What Google keeps all the same, and what was not reached. */

@@ -3,7 +3,7 @@ import { ingestStep } from "../ingest";
 import type { StepContext } from "../platform/step";
 import type { ReadableStore } from "../platform/stores";
 import { preprocessStep } from "../preprocess";
-import { currentModel } from "../registry";
+import { currentModel, progressWrittenDown, readProgress, type StepProgress } from "../registry";
 import {
   type Begin,
   checkTriggers,
@@ -102,7 +102,9 @@ const preprocessHere =
   (context: StepContext): StepWork =>
   async (retraining, run) => {
     await requireSnapshot(retraining, run);
-    await preprocessStep({ ...context, signal: retraining.signal });
+    const { reports } = context.workspace.buckets;
+    const progress = progressWrittenDown(context.progress, reports, run.run, "preprocess");
+    await preprocessStep({ ...context, progress, signal: retraining.signal });
     return OWN_WORK.preprocess(retraining, run);
   };
 
@@ -144,6 +146,8 @@ export interface RetrainStatus {
   readonly begin: Begin;
   readonly done: readonly { readonly name: RetrainStepName; readonly seconds: number; readonly at: string }[];
   readonly next: RetrainStepName | null;
+  /** How far the next step was when that was last written down; null where it was not. */
+  readonly within: StepProgress | null;
   readonly outcome: ReturnType<typeof outcomeOf> | null;
   /** ISO 8601: until when somebody works on it, unless that is renewed; null where nobody does. */
   readonly until: string | null;
@@ -162,7 +166,9 @@ export function retrainStatus(out: string): Promise<RetrainStatus | undefined> {
     });
     const next = RETRAIN_STEPS.find(({ name: step }) => !known.steps.has(step))?.name ?? null;
     const current = (await currentModel(models))?.model ?? null;
-    return { run: name, begin: known.begin, done, next, outcome: outcomeOf(known) ?? null, until, current };
+    const told = await readProgress(reports, name);
+    const within = told && told.step === next ? told : null;
+    return { run: name, begin: known.begin, done, next, within, outcome: outcomeOf(known) ?? null, until, current };
   });
 }
 

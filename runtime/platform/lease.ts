@@ -29,6 +29,8 @@ export interface LeaseOptions {
   readonly lastsMs: number;
   /** Who has it, where that is more than one process. @default this process */
   readonly owner?: string;
+  /** Whether it is taken from whoever has it, who then notices that it is lost. @default false */
+  readonly takeOver?: boolean;
 }
 
 /** Another has the lease now. What this one still writes does not count. */
@@ -76,7 +78,8 @@ export class Lease {
     const seen = await store.stat(name);
     const held = seen && (await heldBy(store, seen));
     // An owner that asks again has given up what it asked for before.
-    if (held && (options.owner === undefined || held.owner !== options.owner)) return { until: held.until };
+    if (held && !options.takeOver && (options.owner === undefined || held.owner !== options.owner))
+      return { until: held.until };
     const { lastsMs, owner } = options;
     const self = { host: hostname(), pid: process.pid, start: startOfProcess(process.pid) };
     const nobody = { host: null, pid: 0, start: "" };

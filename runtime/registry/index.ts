@@ -14,8 +14,11 @@ export { isPublished, publishModel } from "./publish";
 export {
   orderedScans,
   orderTraining,
+  progressWrittenDown,
   RETRAINING,
   RUN_NAME,
+  readProgress,
+  type StepProgress,
   tellTrained,
   trainedBy,
 } from "./retraining";

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { z } from "zod";
-import { type CreatableStore, type ReadableStore, tryToCreate } from "../platform/stores";
+import type { Progress } from "../platform/progress";
+import { type CreatableStore, type ObjectStore, type ReadableStore, tryToCreate } from "../platform/stores";
 
 /*
  * Where a retraining and the machine that trains for it meet: in the bucket of reports, below the run. The machine is told
@@ -43,4 +44,70 @@ export async function tellTrained(store: CreatableStore, order: string, model: s
 export async function trainedBy(store: ReadableStore, order: string): Promise<string | undefined> {
   if (!(await store.stat(trainedOf(order)))) return undefined;
   return trainedSchema.parse(await read(store, trainedOf(order))).model;
+}
+
+const progressSchema = z.object({
+  step: z.string(),
+  done: z.number(),
+  total: z.number(),
+  /** A short remark, such as the loss of an epoch. */
+  note: z.string().optional(),
+  /** ISO 8601. */
+  at: z.string(),
+});
+/** How far a step is. */
+export type StepProgress = z.infer<typeof progressSchema>;
+
+const progressOf = (run: string) => `${RETRAINING}${run}/progress.json`;
+/** Between two times that it is written down. */
+const TOLD_EVERY_MS = 10_000;
+
+/**
+ * Progress that is also written down for whoever asks how far a run is. Where it cannot be written down, nothing happens.
+ *
+ * @param order the run, or RUN/DIGEST
+ */
+export function progressWrittenDown(
+  progress: Progress,
+  store: Pick<ObjectStore, "write">,
+  order: string,
+  step: string,
+): Progress {
+  const [run = ""] = order.split("/");
+  let [done, total, told] = [0, 0, 0];
+  let note: string | undefined;
+  let writing: Promise<unknown> | undefined;
+  const tell = () => {
+    const now = Date.now();
+    if (writing || now - told < TOLD_EVERY_MS) return;
+    told = now;
+    const content: StepProgress = { step, done, total, ...(note ? { note } : {}), at: new Date(now).toISOString() };
+    writing = store
+      .write(progressOf(run), JSON.stringify(content), { contentType: "application/json" })
+      .catch(() => undefined)
+      .finally(() => {
+        writing = undefined;
+      });
+  };
+  return {
+    start(expected, before = 0) {
+      [total, done, note] = [expected, before, undefined];
+      progress.start(expected, before);
+      tell();
+    },
+    advance(count = 1, remark) {
+      done += count;
+      note = remark ?? note;
+      progress.advance(count, remark);
+      tell();
+    },
+    finish: () => progress.finish(),
+    say: (sentence) => progress.say(sentence),
+  };
+}
+
+/** How far a run was when that was last written down; undefined where it was not, or cannot be read. */
+export async function readProgress(store: ReadableStore, run: string): Promise<StepProgress | undefined> {
+  if (!(await store.stat(progressOf(run)))) return undefined;
+  return progressSchema.safeParse(await read(store, progressOf(run)).catch(() => undefined)).data;
 }

@@ -6,7 +6,7 @@ import { messageForLogs } from "../platform/names-in-logs";
 import { openStores, openTables } from "../platform/open-stores";
 import { silentProgress } from "../platform/progress";
 import { RETRAIN_STEPS, type RetrainStepName, retrainContract, TRIGGERS } from "./contract";
-import { doStep, OWN_WORK } from "./runner";
+import { doStep, giveUpRun, OWN_WORK } from "./runner";
 import { OwnedRun } from "./state";
 import { awaitIngested } from "./take-in";
 import { checkTriggers } from "./triggers";
@@ -37,6 +37,8 @@ const requestSchema = z.discriminatedUnion("action", [
   /** Keeps the lease while others work. */
   z.strictObject({ action: z.literal("renew"), ...held }),
   z.strictObject({ action: z.literal("end"), ...held }),
+  /** Ends the run that is not over, whoever works on it. */
+  z.strictObject({ action: z.literal("give-up"), owner }),
 ]);
 type Request = z.infer<typeof requestSchema>;
 
@@ -80,6 +82,10 @@ async function answer(asked: Request): Promise<unknown> {
   const { reports } = stores;
   try {
     if (asked.action === "begin") return await begin(asked, stores, warehouse);
+    if (asked.action === "give-up") {
+      const run = await giveUpRun({ workspace: { warehouse, buckets: stores } }, "A person gave it up.", asked.owner);
+      return run === undefined ? { ended: false, reason: "There is no run to give up." } : { ended: true, run };
+    }
     const { run: name, owner, token } = asked;
     const run = await OwnedRun.continued(reports, name, owner, token);
     if (asked.action === "end") {

@@ -26,5 +26,6 @@ export {
   type RetrainContext,
   requireSnapshot,
   SnapshotGoneError,
+  snapshotIds,
   type Taught,
 } from "./work";

@@ -141,13 +141,19 @@ export function reportOf(run: OwnedRun, skipped: ReadonlySet<RetrainStepName>): 
   };
 }
 
-/** Ends the run that is not over, and says of what it was; undefined where there is none. @throws {RetrainingBusyError} */
+/**
+ * Ends the run that is not over, and says which it was; undefined where there is none.
+ *
+ * @param by where given, who ends it though somebody works on it, who then stops at his next safe point
+ * @throws {RetrainingBusyError} where somebody works on it
+ */
 export async function giveUpRun(
-  context: Pick<work.RetrainContext, "workspace">,
+  context: Parameters<typeof work.giveUp>[0],
   reason: string,
+  by?: string,
 ): Promise<string | undefined> {
   const { reports } = context.workspace.buckets;
-  const lease = await OwnedRun.lease(reports);
+  const lease = await OwnedRun.lease(reports, by, by !== undefined);
   if ("until" in lease) throw new RetrainingBusyError(lease);
   try {
     const unfinished = await OwnedRun.unfinished(reports);

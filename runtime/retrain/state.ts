@@ -137,9 +137,9 @@ export class OwnedRun {
 
   private resumed = false;
 
-  /** The right to retrain, or until when another has it. */
-  static lease(reports: ObjectStore, owner?: string): Promise<Lease | LeaseTaken> {
-    return Lease.take(reports, LEASE, { lastsMs: LEASE_MS, ...(owner === undefined ? {} : { owner }) });
+  /** The right to retrain, or until when another has it. @param takeOver whether it is taken from him all the same */
+  static lease(reports: ObjectStore, owner?: string, takeOver = false): Promise<Lease | LeaseTaken> {
+    return Lease.take(reports, LEASE, { lastsMs: LEASE_MS, takeOver, ...(owner === undefined ? {} : { owner }) });
   }
 
   /** The newest run that is not over; undefined where there is none. */

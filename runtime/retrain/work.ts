@@ -35,7 +35,7 @@ import {
   readReference,
   registerReference,
 } from "../promotion";
-import { currentModel, orderTraining, type PointerStore, trainedBy } from "../registry";
+import { currentModel, orderTraining, type PointerStore, RETRAINING, trainedBy } from "../registry";
 import type { Outcome, OwnedRun } from "./state";
 
 /** What may be learnt from feedback, and how what lands because of it is taken in. */
@@ -150,7 +150,8 @@ export const recordedSchema = z.object({
 });
 export type Recorded = z.infer<typeof recordedSchema>;
 
-const scansNamed = (digest: string) => `snapshot-${digest.slice(0, 32)}.json`;
+const SNAPSHOT = "snapshot-";
+const scansNamed = (digest: string) => `${SNAPSHOT}${digest.slice(0, 32)}.json`;
 const digestOf = (scans: readonly SnapshotScan[]) =>
   createHash("sha256")
     .update(scans.map(({ id, sha256, generation, label }) => `${id} ${sha256} ${generation} ${label}`).join("\n"))
@@ -203,6 +204,18 @@ function labelled(images: readonly CurrentImage[]): SnapshotScan[] {
 }
 
 const isLabel = (label: string | null): label is Label => LABELLED.safeParse(label).success;
+
+/** ids of the scans that a run wrote down, as far as they have not been forgotten. */
+export async function snapshotIds(reports: ReadableStore, run: string): Promise<readonly string[]> {
+  const ids: string[] = [];
+  for await (const { name } of reports.listAll(`${RETRAINING}${run}/${SNAPSHOT}`)) {
+    const { data } = z
+      .array(snapshotScanSchema.pick({ id: true }))
+      .safeParse(JSON.parse((await reports.read(name)).toString("utf8")));
+    ids.push(...(data ?? []).map(({ id }) => id));
+  }
+  return ids;
+}
 
 /** The scans of the snapshot. @throws {SnapshotGoneError} if what was written down was changed */
 async function snapshotScans(run: OwnedRun): Promise<readonly SnapshotScan[]> {

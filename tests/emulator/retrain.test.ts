@@ -9,10 +9,12 @@ import { WORKFLOW_VARIABLES, workflowProblems, workflowSource, workflowText } fr
 import type { StepContext } from "../../runtime/platform/step";
 import { preprocessStep } from "../../runtime/preprocess";
 import { currentModel } from "../../runtime/registry";
+import { outcomeOf, readRun, runNames, workedOnUntil } from "../../runtime/retrain";
 import { RETRAIN_STEPS, type RetrainStepName } from "../../runtime/retrain/contract";
 import { useBackend } from "../../runtime/tensorflow";
 import { trainForRetraining } from "../../runtime/train";
 import { prepareSlices } from "../runtime/train/slices";
+import { until } from "../support/served-model";
 
 /*
  * The generated workflow, run by an emulator that no one here wrote, with the real function behind it. What Google would be
@@ -35,6 +37,8 @@ const google = {
   exhausted: new Set(["zone-a"]),
   /** Whether machines end before they have trained. */
   broken: false,
+  /** Whether they train on and on. */
+  endless: false,
 };
 /** Steps whose function fails. */
 const failing = new Set<RetrainStepName>();
@@ -51,7 +55,7 @@ beforeAll(async () => {
       { name: `Non-Cancer/n${i}.png`, patient: 2 * i + 1, split },
     ]),
   ]);
-  for (const bucket of ["processed", "models", "reports"])
+  for (const bucket of ["landing", "curated", "processed", "models", "reports"])
     process.env[`${bucket.toUpperCase()}_BUCKET`] = pathToFileURL(join(folder, "workspace", bucket)).href;
   process.env.WAREHOUSE = pathToFileURL(join(folder, "workspace", "warehouse")).href;
   // It reads its environment when it is loaded.
@@ -115,6 +119,7 @@ async function ofGoogle(
     if (google.exhausted.has(zone)) return send(200, { name: "exhausted" });
     google.machines.set(`${zone}/${body.name}`, "RUNNING");
     const order = body.metadata?.items[1]?.value as string;
+    if (google.endless) return send(200, { name: "started" });
     const trained = google.broken
       ? Promise.resolve()
       : trainForRetraining(scans, order, { backend: "wasm", epochs: 1 });
@@ -194,4 +199,22 @@ test("runs the steps in their order, goes on after a failure at each with the sa
   // Zone after zone, and the cluster as often as its step was not done.
   const count = (what: string) => google.asked.filter((one) => one.startsWith(what)).length;
   expect([count("POST t:instantiate"), count("POST instances"), count("DELETE")]).toEqual([2, 6, 3]);
+});
+
+test("gives up a run that another execution works on: that one leaves, its machine is deleted, and the lease is free", async () => {
+  const reports = scans.workspace.buckets.reports;
+  const before = await currentModel(scans.workspace.buckets.models);
+  expect(JSON.parse((await execute("nothing", { trigger: "give-up" })).said)).toMatchObject({ ended: false });
+  google.endless = true;
+  const working = execute("works", { trigger: "person" });
+  await until(async () => google.machines.size, Boolean);
+  const given = await execute("gives-up", { trigger: "give-up" });
+  const [run] = await runNames(reports);
+  expect([given.code, JSON.parse(given.said)]).toEqual([0, { ended: true, run }]);
+  const left = await working;
+  expect([left.code, left.said]).toEqual([1, expect.stringContaining("409")]);
+  expect(google.machines.size).toBe(0);
+  expect(outcomeOf(await readRun(reports, run as string))).toBe("given-up");
+  expect(await workedOnUntil(reports)).toBeUndefined();
+  expect(await currentModel(scans.workspace.buckets.models)).toEqual(before);
 });

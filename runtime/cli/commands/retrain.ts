@@ -173,7 +173,7 @@ function feedbackSentences({
 
 function statusSentences(found: RetrainStatus | undefined): string[] {
   if (!found) return ["Nothing has been retrained here yet."];
-  const { run, begin, done, next, outcome, until } = found;
+  const { run, begin, done, next, within, outcome, until } = found;
   const worked =
     until === null ? "nobody works on it" : `somebody works on it (until ${until}, unless that is renewed)`;
   const state =
@@ -183,6 +183,9 @@ function statusSentences(found: RetrainStatus | undefined): string[] {
   return [
     `Run ${run} began at ${begin.at}: ${begin.reason}`,
     ...done.map(({ name, seconds, at }) => `  ${name}: done at ${at}, in ${seconds.toFixed(1)} s`),
+    ...(within
+      ? [`  ${within.step}: ${within.done} of ${within.total}${within.note ? ` (${within.note})` : ""} at ${within.at}`]
+      : []),
     state,
   ];
 }
