@@ -1,17 +1,20 @@
-import { cpSync, mkdtempSync, rmSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { runForget } from "../../../runtime/cli/forget";
+import { giveUpWorkspace, retrainStatus } from "../../../runtime/cli/retrain";
 import { currentImages, readShardRows } from "../../../runtime/dataset";
 import { ingestStep } from "../../../runtime/ingest";
 import { LEARNT_FOLDERS } from "../../../runtime/intake";
 import { diskError } from "../../../runtime/platform/disk";
 import { LeaseLostError } from "../../../runtime/platform/lease";
+import { silentProgress } from "../../../runtime/platform/progress";
 import type { StepContext } from "../../../runtime/platform/step";
 import { CURRENT_ASSIGNMENTS } from "../../../runtime/platform/warehouse";
 import { openWorkspace } from "../../../runtime/platform/workspace";
 import { preprocessStep } from "../../../runtime/preprocess";
 import { registerReference } from "../../../runtime/promotion";
-import { currentModel, orderedScans, RETRAINING } from "../../../runtime/registry";
+import { currentModel, orderedScans, progressWrittenDown, RETRAINING, readProgress } from "../../../runtime/registry";
 import {
   type Begin,
   checkTriggers,
@@ -34,7 +37,7 @@ import { awaitIngested } from "../../../runtime/retrain/take-in";
 import { useBackend } from "../../../runtime/tensorflow";
 import { BRIGHT_SPOT } from "../../support/bright-spot";
 import { headPng } from "../../support/head";
-import { promote, storeModel } from "../../support/served-model";
+import { promote, storeModel, until } from "../../support/served-model";
 import { prepareSlices } from "../train/slices";
 
 let root: string;
@@ -219,6 +222,29 @@ test("tells a training machine what it is to learn from by a name that its conte
   await retrain(context, options({ train }));
   expect(order).toMatch(/^\d{8}-\d{6}-[0-9a-f]{6}\/[0-9a-f]{32}$/);
   expect((await orderedScans(reports(), order)).size).toBe(6);
+});
+
+test("an unfinished run is told of with how far its step is, and named to who forgets a scan of it", async () => {
+  const { directory } = context.workspace;
+  const train: typeof OWN_WORK.train = async (_, { run }) => {
+    const progress = progressWrittenDown(silentProgress, reports(), `${run}/digest`, "train");
+    progress.start(10, 3);
+    await until(() => readProgress(reports(), run), Boolean);
+    throw new Error("killed");
+  };
+  await expect(retrain(context, options({ train }))).rejects.toThrow("killed");
+  const { run } = await newest();
+  expect(await retrainStatus(directory)).toMatchObject({ run, next: "train", within: { done: 3, total: 10 } });
+  const checkpoints = join(directory, ".checkpoints", "model-one");
+  mkdirSync(checkpoints, { recursive: true });
+  writeFileSync(join(checkpoints, "model-one.checkpoint"), "");
+  const forgetting = () => runForget(directory, { source: "Cancer/c0.png" }, { yes: false, json: false });
+  const said = await forgetting();
+  expect(said).toContain(`The retraining ${run} is unfinished, and has it among the scans that it learns from.`);
+  expect(said).toContain(`npm run retrain -- --out ${directory} --give-up.`);
+  expect(said).toMatch(/What it has learnt so far lies in .*model-one\.checkpoint: delete that too\./);
+  expect(await giveUpWorkspace(directory)).toBe(run);
+  expect(await forgetting()).not.toContain("The retraining");
 });
 
 describe("feedback", () => {
