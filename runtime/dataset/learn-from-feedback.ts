@@ -8,6 +8,7 @@ import {
   pixelSha256,
 } from "../imaging";
 import { type LearntFacts, learntObject, readLearnt } from "../intake";
+import { DAY_MS } from "../platform/day";
 import { type CreatableStore, type ReadableStore, tryToCreate } from "../platform/stores";
 import {
   CURRENT_ASSIGNMENTS,
@@ -71,7 +72,6 @@ export interface Learning extends Omit<Agreement, "agreed"> {
 export const LABEL_WITHDRAWN = "label-withdrawn";
 const WITHDRAWN =
   "It landed because people agreed on its label, and they no longer do, or the hospital no longer learns from feedback.";
-const DAY = 86_400_000;
 
 /** The labels that count now. @param samePerson as {@link agreedLabels} takes it */
 export async function labelsOfFeedback(
@@ -83,7 +83,7 @@ export async function labelsOfFeedback(
 }
 
 /** Clocks differ: after all that was said. */
-const tomorrow = (now: Date) => new Date(now.getTime() + 2 * DAY).toISOString().slice(0, 10);
+const tomorrow = (now: Date) => new Date(now.getTime() + 2 * DAY_MS).toISOString().slice(0, 10);
 
 /**
  * Lands the pictures on whose label people agree below the folder of that label, once, so that ingest takes them in as it

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { type DicomHeader, isDicom, readDicomHeader } from "../imaging";
+import { DAY_MS } from "../platform/day";
 import type { Identities } from "./identities";
 import type { ManifestEntry } from "./manifest";
 import { type DicomPlace, namesOfLanded, placeOf } from "./scan-names";
@@ -82,5 +83,5 @@ export function scannerOf({
 }
 
 function daysEarlier(date: string, days: number): string {
-  return new Date(Date.parse(`${date}T00:00:00Z`) - days * 86_400_000).toISOString().slice(0, 10);
+  return new Date(Date.parse(`${date}T00:00:00Z`) - days * DAY_MS).toISOString().slice(0, 10);
 }

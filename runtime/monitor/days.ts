@@ -1,10 +1,10 @@
-const DAY = 86_400_000;
+import { DAY_MS } from "../platform/day";
 
 /** YYYY-MM-DD in UTC. */
 export const dayOf = (at: Date): string => at.toISOString().slice(0, 10);
 
 /** The day so many days later. */
-export const laterDay = (day: string, days: number): string => dayOf(new Date(Date.parse(day) + days * DAY));
+export const laterDay = (day: string, days: number): string => dayOf(new Date(Date.parse(day) + days * DAY_MS));
 
 /** Every day from the first to the last, both included. */
 export function daysBetween(first: string, last: string): readonly string[] {

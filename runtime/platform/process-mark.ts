@@ -1,9 +1,9 @@
 import { createHash } from "node:crypto";
 import { statSync } from "node:fs";
 import { hostname } from "node:os";
+import { DAY_MS } from "./day";
 import { isRunning, startOfProcess } from "./running";
 
-const DAY_MS = 86_400_000;
 const HOST = createHash("sha256").update(hostname()).digest("hex").slice(0, 8);
 /** This process, told apart from a later one with the same number (containers count from 1). */
 export const PROCESS = `${HOST}-${process.pid}-${startOfProcess(process.pid)}`;

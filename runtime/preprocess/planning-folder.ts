@@ -1,11 +1,12 @@
 import { createReadStream } from "node:fs";
 import { copyFile } from "node:fs/promises";
 import type { Pictures } from "../dataset";
+import { DAY_MS } from "../platform/day";
 import type { ObjectStore } from "../platform/stores";
 
 const ROOT = "planning/";
 /** A folder that no run has touched for as long is what a killed one left. */
-const STALE_MS = 24 * 3600 * 1000;
+const STALE_MS = DAY_MS;
 
 /**
  * What the processes of one run leave each other while they plan, below `planning/` in the processed bucket: nothing of it

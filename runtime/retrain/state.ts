@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { z } from "zod";
+import { DAY_MS } from "../platform/day";
 import { Lease, type LeaseTaken } from "../platform/lease";
 import { type ObjectStore, type ReadableStore, tryToCreate } from "../platform/stores";
 import { RETRAINING, RUN_NAME } from "../registry";
@@ -70,8 +71,6 @@ export const outcomeOf = ({ steps }: Pick<KnownRun, "steps">): Outcome | undefin
 const at = (run: string, name: string) => `${RETRAINING}${run}/${name}`;
 const json = (value: unknown) => `${JSON.stringify(value, null, 2)}\n`;
 const AS_JSON = { contentType: "application/json" };
-
-const DAY_MS = 86_400_000;
 
 /** Runs, the newest first. */
 export async function runNames(reports: ReadableStore): Promise<string[]> {

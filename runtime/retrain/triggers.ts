@@ -1,5 +1,6 @@
 import { currentImages, type LearningOptions, labelsOfFeedback } from "../dataset";
 import { LABELS } from "../intake";
+import { DAY_MS } from "../platform/day";
 import type { ReadableStore } from "../platform/stores";
 import { MONITORED_DAYS, type Warehouse } from "../platform/warehouse";
 import { currentModel } from "../registry";
@@ -28,8 +29,6 @@ export interface TriggerContext {
   readonly models: ReadableStore;
   readonly reports: ReadableStore;
 }
-
-const DAY_MS = 86_400_000;
 
 /**
  * Which triggers would start a retraining now. Each counts from when the last one began, or before the first one from when

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { type Act, writeAct } from "../audit";
 import type { BadLine, FeedbackLine, FeedbackTable, Identities } from "../intake";
+import { DAY_MS } from "../platform/day";
 import type { Progress } from "../platform/progress";
 import { ANSWERS_BY_REQUEST, ANSWERS_OF_ACCESSIONS, type Warehouse } from "../platform/warehouse";
 import { Accessions, type AnswerOfStudy, saidOfStudy } from "./kept/accessions";
@@ -39,7 +40,6 @@ export interface FeedbackTaken {
 const AT_ONCE = 500;
 /** Chains that are written side by side. */
 const SIDE_BY_SIDE = 8;
-const DAY = 86_400_000;
 
 interface Wanted extends Said {
   readonly line: number;
@@ -193,4 +193,4 @@ function* portions(names: readonly string[]): Generator<string> {
 }
 
 /** Clocks differ: later than any answer. */
-const before = () => new Date(Date.now() + 2 * DAY).toISOString().slice(0, 10);
+const before = () => new Date(Date.now() + 2 * DAY_MS).toISOString().slice(0, 10);

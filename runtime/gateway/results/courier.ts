@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import type { ColourPicture } from "../../exchange";
 import { decodeColourPng } from "../../imaging";
+import { DAY_MS } from "../../platform/day";
 import { withDeadline } from "../../platform/deadline";
 import type { Logger } from "../../platform/logging";
 import { ObjectNotFoundError, type ReadableStore } from "../../platform/stores";
@@ -26,7 +27,6 @@ export interface CourierOptions {
 }
 
 const HOUR_MS = 3_600_000;
-const DAY_MS = 24 * HOUR_MS;
 /** Studies are looked for so long after their last slice has landed, and the seldomer the older they are. */
 const LOOKED_FOR_MS = 30 * DAY_MS;
 const SELDOMER = 20;

@@ -1,4 +1,4 @@
-const MILLISECONDS_OF_DAY = 86_400_000;
+import { DAY_MS } from "../../platform/day";
 
 /** `YYYYMMDD`, or `YYYY.MM.DD` as before 1993. */
 const DATE = /^(\d{4})(\.?)(\d{2})\2(\d{2})$/;
@@ -25,6 +25,6 @@ function dayBefore(date: string, days: number): string | undefined {
   const iso = `${date.slice(0, 4)}-${date.slice(4, 6)}-${date.slice(6)}`;
   const time = Date.parse(`${iso}T00:00:00Z`);
   if (Number.isNaN(time) || new Date(time).toISOString().slice(0, 10) !== iso) return undefined;
-  const shifted = new Date(time - days * MILLISECONDS_OF_DAY).toISOString();
+  const shifted = new Date(time - days * DAY_MS).toISOString();
   return /^\d{4}-/.test(shifted) ? shifted.slice(0, 10).replaceAll("-", "") : undefined;
 }

@@ -2,6 +2,7 @@ import { z } from "zod";
 import { ANSWERS, keptAnswerName, keptPageName } from "../../dataset";
 import { framePlaceSchema, type Geometry, type StoredFramePlace } from "../../imaging";
 import type { ScoredScan } from "../../model";
+import { DAY_MS } from "../../platform/day";
 import { timeOfName } from "../../platform/newest-first";
 import { ObjectNotFoundError, tryToCreate } from "../../platform/stores";
 import { type Prediction, predictionSchema } from "../schemas";
@@ -92,8 +93,6 @@ const keptSchema = z.object({
     .optional(),
 });
 
-const DAY = 86_400_000;
-
 /**
  * What is kept of answers, below `answers/<id>/` of the bucket of reports: `<time>-<request>.json` an answer, and
  * `pages-<day>/<sha256>.png` a page, once a day however often it is sent.
@@ -107,7 +106,7 @@ export class Answers {
 
   /** Until when everything of an answer is there, whoever else removes what is so many days old. */
   keptUntil(at: Date): Date {
-    return new Date(startOfDay(at) + this.days * DAY);
+    return new Date(startOfDay(at) + this.days * DAY_MS);
   }
 
   /**

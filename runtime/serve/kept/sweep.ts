@@ -1,11 +1,11 @@
 import { ANSWERS } from "../../dataset";
+import { DAY_MS } from "../../platform/day";
 import type { Logger } from "../../platform/logging";
 import type { DirectoryStore } from "../../platform/stores";
 import { KEY_DAYS, KEYS } from "./idempotency";
 
 /** Where an earlier version kept pictures of scans, for ever. */
 const EARLIER = "overlays/";
-const DAY = 86_400_000;
 const HOUR = 3_600_000;
 /** Objects that one round erases: the rest is the next one's. */
 const MOST_A_ROUND = 1000;
@@ -26,7 +26,7 @@ export async function sweepOnce(reports: DirectoryStore, days: number, now = Dat
     for await (const { name, updated } of reports.listAll(prefix)) {
       // Requests are answered between two objects.
       await new Promise(setImmediate);
-      if (now - Date.parse(updated) < kept * DAY) continue;
+      if (now - Date.parse(updated) < kept * DAY_MS) continue;
       if (erased === MOST_A_ROUND) return erased;
       if (await reports.erase(name)) erased++;
     }

@@ -1,5 +1,6 @@
 import type { FastifyBaseLogger } from "fastify";
 import { agreedLabels } from "../../dataset";
+import { DAY_MS } from "../../platform/day";
 import type { Logger } from "../../platform/logging";
 import { MONITORED_DAYS, type Warehouse } from "../../platform/warehouse";
 import type { Agreement } from "../../similar";
@@ -13,7 +14,6 @@ import type { Entry, TimeIndex } from "./time-index";
 const LOOKED_AT = 1000;
 /** Days that an alarm of monitoring counts. */
 const ALARM_DAYS = 30;
-const DAY = 86_400_000;
 /** Answers that are compared with known scans for one list; what was compared before is known. */
 const COMPARED = 24;
 /** Comparisons that are remembered. */
@@ -107,7 +107,7 @@ export class WorkFinder {
     const { warehouse, log } = this.dependencies;
     const found = new Map<string, NonNullable<Candidate["alarm"]>>();
     const dayOf = (at: number) => new Date(at).toISOString().slice(0, 10);
-    const [from, to] = [dayOf(now.getTime() - ALARM_DAYS * DAY), dayOf(now.getTime() + DAY)];
+    const [from, to] = [dayOf(now.getTime() - ALARM_DAYS * DAY_MS), dayOf(now.getTime() + DAY_MS)];
     try {
       for (const model of new Set(answers.map(({ item }) => item.model)))
         for (const { name, part, day, detail } of await warehouse.ask(MONITORED_DAYS, { model, from, to }))

@@ -2,6 +2,7 @@ import type { Duplex } from "node:stream";
 import type { BigQuery } from "@google-cloud/bigquery";
 import type { BigQueryWriteClient } from "@google-cloud/bigquery-storage/build/src/v1";
 import type { AuthClient, GoogleAuth } from "google-auth-library";
+import { DAY_MS } from "../../day";
 import type { StreamType } from "./table-writer";
 import type { DatasetAddress } from "./uri";
 
@@ -128,6 +129,6 @@ function asNeeded(auth: GoogleAuth, client: AuthClient): AuthClient {
 function anyone(): AuthClient {
   const { OAuth2Client } = require("google-auth-library") as typeof import("google-auth-library");
   const client = new OAuth2Client();
-  client.setCredentials({ access_token: "test", expiry_date: Date.now() + 365 * 24 * 3600 * 1000 });
+  client.setCredentials({ access_token: "test", expiry_date: Date.now() + 365 * DAY_MS });
   return client;
 }
