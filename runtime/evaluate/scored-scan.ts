@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { ReadableStore, ReplaceableStore } from "../platform/stores";
+import { type ReadableStore, type ReplaceableStore, readJson } from "../platform/stores";
 import type { ScoredImage } from "./evaluation";
 
 const scanSchema = z.object({
@@ -43,5 +43,5 @@ export async function writeScans(
 /** A model's answers for the test split; undefined where an earlier program evaluated it, or none did. */
 export async function readScans(reports: ReadableStore, model: string): Promise<readonly ScoredScan[] | undefined> {
   if (!(await reports.stat(nameOf(model)))) return undefined;
-  return z.array(scanSchema).parse(JSON.parse((await reports.read(nameOf(model))).toString("utf8")));
+  return z.array(scanSchema).parse(await readJson(reports, nameOf(model)));
 }

@@ -2,7 +2,7 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { oneChannel, replicate } from "../imaging";
 import type { Label } from "../intake";
 import type { Answer, Classifier } from "../model";
-import type { ReadableStore, ReplaceableStore } from "../platform/stores";
+import { type ReadableStore, type ReplaceableStore, readJson } from "../platform/stores";
 import type { TrainingCurve } from "../platform/training-curve";
 import type { ClassicalResult, Header, PlainImage } from "./classical";
 import { EVALUATION_VERSION, type Evaluation, evaluateScored, type ScoredImage } from "./evaluation";
@@ -48,7 +48,7 @@ export interface Learning {
 export async function readEvaluation(reports: ReadableStore, model: string): Promise<Evaluation | undefined> {
   const name = `${evaluationPrefix(model)}evaluation.json`;
   if (!(await reports.stat(name))) return undefined;
-  return JSON.parse((await reports.read(name)).toString("utf8")) as Evaluation;
+  return (await readJson(reports, name)) as Evaluation;
 }
 
 /** What the change plan's rule compares of an evaluation. */

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { z } from "zod";
 import { RECIPE } from "../imaging";
-import { type CreatableStore, type ReadableStore, tryToCreate } from "../platform/stores";
+import { type CreatableStore, type ReadableStore, readJson, tryToCreate } from "../platform/stores";
 import { decodeNpz, encodeNpz, type NumericArray } from "./npy";
 
 /** Values of one channel. The recipe's three are equal: the other two would add nothing but a factor. */
@@ -127,9 +127,7 @@ export async function loadPca(models: ReadableStore, id: string): Promise<Pca> {
   const folder = folderOf(id);
   const where = `${models.uri}/${folder}`;
   try {
-    const metadata = metadataSchema.parse(
-      JSON.parse((await models.read(`${folder}/${METADATA_FILE}`)).toString("utf8")),
-    );
+    const metadata = metadataSchema.parse(await readJson(models, `${folder}/${METADATA_FILE}`));
     const content = await models.read(`${folder}/${metadata.arrays.file}`);
     if (createHash("sha256").update(content).digest("hex") !== metadata.arrays.sha256)
       throw new Error(`${metadata.arrays.file} is not what ${METADATA_FILE} describes.`);

@@ -13,7 +13,7 @@ import {
   parseManifest,
   readLearnt,
 } from "../intake";
-import { ObjectNotFoundError } from "../platform/stores";
+import { ObjectNotFoundError, readJson } from "../platform/stores";
 import type { ImageRow } from "../platform/warehouse";
 import type { Place } from "./hospital";
 
@@ -168,7 +168,7 @@ async function modelsOf({ buckets: { models }, warehouse }: Place, ids: Readonly
   const found: string[] = [];
   for await (const { name, updated } of models.listAll()) {
     if (!/^(?:[^/]+\/metadata|teachers\/[^/]+\/teacher)\.json$/.test(name)) continue;
-    const { id, recipe } = JSON.parse((await models.read(name)).toString("utf8")) as { id: string; recipe: string };
+    const { id, recipe } = (await readJson(models, name)) as { id: string; recipe: string };
     const from = first.get(recipe);
     if (from !== undefined && Date.parse(updated) >= from) found.push(id);
   }

@@ -1,7 +1,7 @@
 import { FORGOTTEN, LOG_FOLDER, leafOfRow, SEALED_TABLE_NAMES, writeErasure } from "../audit";
 import { ShardFiles, shardName } from "../dataset";
 import { type Identities, MANIFEST, withoutRows } from "../intake";
-import { type ErasableStore, erasable, ObjectNotFoundError } from "../platform/stores";
+import { type ErasableStore, erasable, ObjectNotFoundError, readJson } from "../platform/stores";
 import type { TableName, Values } from "../platform/warehouse";
 import type { Found, Wanted } from "./find";
 import type { Place } from "./hospital";
@@ -124,9 +124,7 @@ class Forgetting {
       if (pictures.has(file.replace(/\.png$/, ""))) this.answers.add(id);
       // A scan that was sent to the service alone has no row of images: what was kept says whose it is.
       if (name.endsWith(".json") && this.found.pseudonym !== undefined) {
-        const { study, prediction } = JSON.parse(
-          (await this.workspace.buckets.reports.read(name)).toString("utf8"),
-        ) as {
+        const { study, prediction } = (await readJson(this.workspace.buckets.reports, name)) as {
           readonly study?: { readonly patient?: string | null };
           readonly prediction?: { readonly request?: string };
         };
@@ -152,8 +150,7 @@ class Forgetting {
     const reports = this.store("reports");
     const begun: string[] = [];
     for await (const { name } of reports.listAll(`${FORGOTTEN}${mark}/`))
-      if (name.endsWith(RESOURCES))
-        begun.push(...(JSON.parse((await reports.read(name)).toString("utf8")) as string[]));
+      if (name.endsWith(RESOURCES)) begun.push(...((await readJson(reports, name)) as string[]));
     const fresh = found.filter((one) => !begun.includes(one));
     if (fresh.length > 0)
       await reports.create(`${FORGOTTEN}${mark}/${now.getTime()}${RESOURCES}`, `${JSON.stringify(fresh)}\n`, {

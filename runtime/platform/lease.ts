@@ -8,6 +8,7 @@ import {
   type ObjectStore,
   PreconditionFailedError,
   type ReadableStore,
+  readJson,
 } from "./stores";
 
 const holderSchema = z.object({
@@ -186,7 +187,7 @@ async function heldBy(store: ReadableStore, { name, updated }: ObjectInfo) {
 /** Undefined where it was given back meanwhile, or is of an earlier version: the generation decides whether anybody has it now. */
 async function readHolder(store: ReadableStore, name: string): Promise<Holder | undefined> {
   try {
-    const { data } = holderSchema.safeParse(JSON.parse((await store.read(name)).toString("utf8")));
+    const { data } = holderSchema.safeParse(await readJson(store, name));
     return data;
   } catch (error) {
     if (error instanceof ObjectNotFoundError || error instanceof SyntaxError) return undefined;

@@ -2,7 +2,7 @@ import { createReadStream } from "node:fs";
 import { copyFile } from "node:fs/promises";
 import type { Pictures } from "../dataset";
 import { DAY_MS } from "../platform/day";
-import type { ObjectStore } from "../platform/stores";
+import { type ObjectStore, readJson } from "../platform/stores";
 
 const ROOT = "planning/";
 /** A folder that no run has touched for as long is what a killed one left. */
@@ -45,9 +45,7 @@ export class PlanningFolder {
   /** Hashes by image id, some at a time. */
   async *hashes(): AsyncGenerator<ReadonlyMap<string, string>> {
     for await (const { name } of this.store.listAll(this.name("hashes/")))
-      yield new Map(
-        Object.entries(JSON.parse((await this.store.read(name)).toString("utf8")) as Record<string, string>),
-      );
+      yield new Map(Object.entries((await readJson(this.store, name)) as Record<string, string>));
   }
 
   /** Stores pictures, so that each search finds them. */

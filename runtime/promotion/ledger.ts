@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { type CreatableStore, PreconditionFailedError, type ReadableStore } from "../platform/stores";
+import { type CreatableStore, PreconditionFailedError, type ReadableStore, readJson } from "../platform/stores";
 import type { ChangePlan } from "./change-plan";
 import type { PairedComparison, ReferenceComparison } from "./compare";
 import { type GroupSketch, newShare, sketchOf } from "./group-sketch";
@@ -123,9 +123,9 @@ export class Ledger {
     if (this.folder === undefined) return [];
     const entries: LedgerEntry[] = [];
     for (let number = 1; ; number++) {
-      const counted = await readJson(this.store, this.nameOf(number), countedSchema);
+      const counted = await readChecked(this.store, this.nameOf(number), countedSchema);
       if (counted === undefined) return entries;
-      entries.push({ counted, result: await readJson(this.store, this.nameOf(number, ".result"), resultSchema) });
+      entries.push({ counted, result: await readChecked(this.store, this.nameOf(number, ".result"), resultSchema) });
     }
   }
 
@@ -204,7 +204,7 @@ async function folderOf(
 ): Promise<string | undefined> {
   let fullest: { folder: string; counted: number } | undefined;
   for (const folder of folders ?? (await foldersIn(store))) {
-    const set = await readJson(store, `${folder}${SET}`, setSchema);
+    const set = await readChecked(store, `${folder}${SET}`, setSchema);
     if (set === undefined || newShare(sketch, set) > plan.comparison.renewal) continue;
     const counted = (await Ledger.below(store, folder, plan).entries()).length;
     // Of several the one with the most: whoever adds an empty one wins nothing.
@@ -230,10 +230,10 @@ async function foldersIn(store: ReadableStore): Promise<string[]> {
   return [...folders];
 }
 
-async function readJson<T>(store: ReadableStore, name: string, schema: z.ZodType<T>): Promise<T | undefined> {
+async function readChecked<T>(store: ReadableStore, name: string, schema: z.ZodType<T>): Promise<T | undefined> {
   if (!(await store.stat(name))) return undefined;
   try {
-    return schema.parse(JSON.parse((await store.read(name)).toString("utf8")));
+    return schema.parse(await readJson(store, name));
   } catch (error) {
     throw new Error(
       `${store.uri}/${name} is not what counts a comparison: it was damaged, or another wrote it. Put its first generation back, or take it away if nobody compared anything.`,

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { type CreatableStore, PreconditionFailedError, type ReadableStore } from "../platform/stores";
+import { type CreatableStore, PreconditionFailedError, type ReadableStore, readJson } from "../platform/stores";
 
 /** Below it an object for each model that ever became the current one, the oldest first. */
 export const HISTORY_FOLDER = "history/";
@@ -35,6 +35,6 @@ export async function recordMove(models: CreatableStore, { model, previous, reas
 export async function recordedMoves(models: ReadableStore): Promise<readonly Move[]> {
   const moves: Move[] = [];
   for await (const { name } of models.listAll(HISTORY_FOLDER))
-    moves.push(moveSchema.parse(JSON.parse((await models.read(name)).toString("utf8"))));
+    moves.push(moveSchema.parse(await readJson(models, name)));
   return moves;
 }

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { z } from "zod";
 import type { Progress } from "../platform/progress";
-import { type CreatableStore, type ObjectStore, type ReadableStore, tryToCreate } from "../platform/stores";
+import { type CreatableStore, type ObjectStore, type ReadableStore, readJson, tryToCreate } from "../platform/stores";
 
 /*
  * Where a retraining and the machine that trains for it meet: in the bucket of reports, below the run. The machine is told
@@ -19,8 +19,6 @@ const trainedSchema = z.object({ model: z.string() });
 
 const scansOf = (order: string) => `${RETRAINING}${order}-scans.json`;
 const trainedOf = (order: string) => `${RETRAINING}${order}-trained.json`;
-const read = async (store: ReadableStore, name: string): Promise<unknown> =>
-  JSON.parse((await store.read(name)).toString("utf8"));
 
 /** Writes down which scans a run may train on. @returns the order */
 export async function orderTraining(store: CreatableStore, run: string, ids: readonly string[]): Promise<string> {
@@ -32,7 +30,7 @@ export async function orderTraining(store: CreatableStore, run: string, ids: rea
 
 /** ids of the scans that may be trained on. @throws {ObjectNotFoundError} if there is no such order */
 export async function orderedScans(store: ReadableStore, order: string): Promise<ReadonlySet<string>> {
-  return new Set(scansSchema.parse(await read(store, scansOf(order))).ids);
+  return new Set(scansSchema.parse(await readJson(store, scansOf(order))).ids);
 }
 
 /** Writes down which model was trained by an order. What is there already stays. */
@@ -43,7 +41,7 @@ export async function tellTrained(store: CreatableStore, order: string, model: s
 /** The id of the model that was trained by an order; undefined where it is not done. */
 export async function trainedBy(store: ReadableStore, order: string): Promise<string | undefined> {
   if (!(await store.stat(trainedOf(order)))) return undefined;
-  return trainedSchema.parse(await read(store, trainedOf(order))).model;
+  return trainedSchema.parse(await readJson(store, trainedOf(order))).model;
 }
 
 const progressSchema = z.object({

@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { z } from "zod";
 import { DAY_MS } from "../platform/day";
 import { Lease, type LeaseTaken } from "../platform/lease";
-import { type ObjectStore, type ReadableStore, tryToCreate } from "../platform/stores";
+import { type ObjectStore, type ReadableStore, readJson, tryToCreate } from "../platform/stores";
 import { RETRAINING, RUN_NAME } from "../registry";
 
 import { LEASE_SECONDS, RETRAIN_STEPS, type RetrainStepName, TRIGGERS } from "./contract";
@@ -88,7 +88,7 @@ export async function runNames(reports: ReadableStore): Promise<string[]> {
 export async function readRun(reports: ReadableStore, run: string): Promise<KnownRun> {
   const parsed = async <T>(name: string, schema: z.ZodType<T>) => {
     try {
-      return schema.parse(JSON.parse((await reports.read(at(run, name))).toString("utf8")));
+      return schema.parse(await readJson(reports, at(run, name)));
     } catch (error) {
       throw new Error(`${reports.uri}/${at(run, name)} is damaged: put its first generation back, or take it away.`, {
         cause: error,
@@ -205,7 +205,7 @@ export class OwnedRun {
   /** An object that was kept; undefined where there is none. */
   async kept(name: string): Promise<unknown> {
     if (!(await this.reports.stat(at(this.run, name)))) return undefined;
-    return JSON.parse((await this.reports.read(at(this.run, name))).toString("utf8"));
+    return readJson(this.reports, at(this.run, name));
   }
 }
 

@@ -6,4 +6,5 @@ export { creatableOnly, readableOnly } from "./narrow-store";
 export { checkObjectName, compareNames } from "./object-name";
 export * from "./object-store";
 export { openStore } from "./open-store";
+export { readJson } from "./read-json";
 export { tryToCreate } from "./try-to-create";

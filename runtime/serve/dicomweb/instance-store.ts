@@ -1,7 +1,7 @@
 import { dicomObject, type ReplacementNames } from "../../intake";
 import { DiskError } from "../../platform/disk";
 import type { Logger } from "../../platform/logging";
-import { type CreatableStore, type ReadableStore, tryToCreate } from "../../platform/stores";
+import { type CreatableStore, type ReadableStore, readJson, tryToCreate } from "../../platform/stores";
 import type { ExaminedInstance } from "./examine";
 import { FAILURE, type FailureReason, type Outcome } from "./outcome";
 
@@ -79,7 +79,7 @@ export class InstanceStore {
 
   private async remembered(record: string): Promise<string | undefined> {
     if (!(await this.reports.stat(record))) return undefined;
-    return (JSON.parse((await this.reports.read(record)).toString("utf8")) as { sha256: string }).sha256;
+    return ((await readJson(this.reports, record)) as { sha256: string }).sha256;
   }
 
   private async inTurn<T>(name: string, work: () => Promise<T>): Promise<T> {

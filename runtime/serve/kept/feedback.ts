@@ -1,7 +1,7 @@
 import { createHash, randomUUID } from "node:crypto";
 import { newSalt } from "../../audit";
 import { newestFirst } from "../../platform/newest-first";
-import { tryToCreate } from "../../platform/stores";
+import { readJson, tryToCreate } from "../../platform/stores";
 import type { Warehouse } from "../../platform/warehouse";
 import type { Feedback, FeedbackGiven, Prediction } from "../schemas";
 import { type KeptStore, TimeIndex } from "./time-index";
@@ -168,7 +168,7 @@ export class FeedbackBook {
   }
 
   private async read(name: string): Promise<Feedback> {
-    return JSON.parse((await this.store.read(name)).toString("utf8")) as Feedback;
+    return (await readJson(this.store, name)) as Feedback;
   }
 }
 

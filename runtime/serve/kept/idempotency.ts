@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { tryToCreate } from "../../platform/stores";
+import { readJson, tryToCreate } from "../../platform/stores";
 import { Problem } from "../problem";
 import type { KeptStore } from "./time-index";
 
@@ -103,7 +103,7 @@ export class Idempotency {
 
   private async read<T>(name: string): Promise<T | undefined> {
     if (!(await this.store.stat(name))) return undefined;
-    return JSON.parse((await this.store.read(name)).toString("utf8")) as T;
+    return (await readJson(this.store, name)) as T;
   }
 }
 
