@@ -1,9 +1,9 @@
-"""Principal components by scikit-learn on one machine: the measure for the speed and the result of spark/pca.py.
+"""Principal components by scikit-learn on one machine: the measure for the speed and the result of our own.
 
 Reads the shards of a workspace, takes one channel of the training images and fits StandardScaler and PCA with each of
-two solvers. Compares the first components with those that are stored. Prints one line of JSON: `images`, and for each
-solver `seconds` (standardising, fitting and the scores of all images; not the reading) and `angle`, the largest
-principal angle between the two subspaces in degrees.
+two solvers. Compares the first components with each fit that is stored. Prints one line of JSON: `images`, and for each
+solver `seconds` and `cpuSeconds` (standardising, fitting and the scores of all images; not the reading) and `angles`:
+by the method of a stored fit, the largest principal angle between the two subspaces in degrees.
 """
 
 from __future__ import annotations
@@ -40,13 +40,13 @@ def read_shards(processed: Path) -> tuple[Floats, npt.NDArray[np.bool_]]:
     return np.stack(pixels).astype(np.float32), np.array(training)
 
 
-def stored_components(artifacts: Path) -> Floats:
-    """Give the components that are stored below a folder, a row each. Raises FileNotFoundError if there are none."""
+def stored_components(artifacts: Path) -> dict[str, Floats]:
+    """Give the components stored below a folder, a row each, by method. Raises FileNotFoundError if there are none."""
     files = sorted(artifacts.glob("pca-*/arrays-*.npz"))
     if not files:
         raise FileNotFoundError(f"No principal components are stored in {artifacts}.")
-    components: Floats = np.load(files[0])["components"]
-    return components
+    methods = [json.loads((file.parent / "metadata.json").read_text())["method"]["name"] for file in files]
+    return {method: np.load(file)["components"] for method, file in zip(methods, files, strict=True)}
 
 
 def main() -> None:
@@ -59,18 +59,22 @@ def main() -> None:
     options = arguments.parse_args()
     pixels, training = read_shards(options.processed)
     reference = stored_components(options.artifacts)
-    compared = min(COMPARED, len(reference))
+    compared = min(COMPARED, *(len(components) for components in reference.values()))
     fits = []
     for solver in SOLVERS:
-        start = time.perf_counter()
+        start, cpu_start = time.perf_counter(), time.process_time()
         scaler = StandardScaler().fit(pixels[training])
         standardised = scaler.transform(pixels[training])
         components = min(options.components, *(side - 1 for side in standardised.shape))
         pca = PCA(components, svd_solver=solver, random_state=options.seed).fit(standardised)
         pca.transform(scaler.transform(pixels))
-        seconds = time.perf_counter() - start
-        angle = subspace_angles(pca.components_[:compared].T.astype(np.float64), reference[:compared].T).max()
-        fits.append({"solver": solver, "seconds": seconds, "angle": float(np.degrees(angle))})
+        seconds, cpu_seconds = time.perf_counter() - start, time.process_time() - cpu_start
+        found = pca.components_[:compared].T.astype(np.float64)
+        angles = {
+            method: float(np.degrees(subspace_angles(found, components[:compared].T).max()))
+            for method, components in reference.items()
+        }
+        fits.append({"solver": solver, "seconds": seconds, "cpuSeconds": cpu_seconds, "angles": angles})
     print(json.dumps({"images": int(training.sum()), "fits": fits}))
 
 
