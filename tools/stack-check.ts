@@ -194,6 +194,9 @@ export function madeByOthers(stacks: readonly SynthesizedStack[]): string[] {
       (ring) => `kms/projects/${ring.project}/locations/${ring.location}/keyRings/${ring.name}`,
     ),
     ...resources("google_storage_bucket").map(({ name }) => `storage/b/${name}`),
+    ...resources("google_secret_manager_secret").map(
+      ({ project, secret_id: secret }) => `secretmanager/projects/${project}/secrets/${secret}`,
+    ),
     ...resources("google_artifact_registry_repository").map(
       (it) => `artifactregistry/projects/${it.project}/locations/${it.location}/repositories/${it.repository_id}`,
     ),
@@ -210,6 +213,10 @@ export function madeByOthers(stacks: readonly SynthesizedStack[]): string[] {
       ([name]) => `accesscontextmanager/${name}`,
     ),
     ...resources("google_storage_bucket_iam_member").map(({ bucket }) => `storage/b/${bucket}`),
+    // What people keep of a receiver of answers.
+    ...resources("google_secret_manager_secret_iam_member").map(
+      ({ project, secret_id: secret }) => `secretmanager/projects/${project}/secrets/${secret}`,
+    ),
     ...resources("google_artifact_registry_repository_iam_member").map(
       (it) => `artifactregistry/projects/${it.project}/locations/${it.location}/repositories/${it.repository}`,
     ),
