@@ -111,7 +111,7 @@ export const functions = resourceService({
   name: "cloudfunctions",
   endpoints: { CLOUDFUNCTIONS2: "v2" },
   operation: doneOperation,
-  maps: ["environmentVariables", "secretEnvironmentVariables"],
+  maps: ["environmentVariables"],
   kinds: [
     {
       collection: "projects/*/locations/*/functions",
