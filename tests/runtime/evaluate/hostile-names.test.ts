@@ -103,10 +103,13 @@ test("the id and the configuration of a model from elsewhere are text too", asyn
   const classifier = await loadClassifier(model);
   try {
     const evaluation = JSON.parse(await readFile(join(folder, "evaluation", "evaluation.json"), "utf8"));
-    const foreign = { ...classifier.metadata, id: EVIL, recipe: EVIL_TOO, configuration: { note: "a `b` ``c`` | d" } };
+    const teacher = { id: EVIL, backbone: EVIL_TOO, sha256: "`a` | b", licence: EVIL, source: EVIL_TOO };
+    const named = { id: EVIL, recipe: EVIL_TOO, configuration: { note: "a `b` ``c`` | d" }, teacher };
+    const foreign = { ...classifier.metadata, ...named };
     const card = renderModelCard(foreign as typeof classifier.metadata, evaluation, "a folder");
     expectHarmless(card);
     expect(card.split("\n")[0]).toMatch(/^# Model A\\\|B /);
+    expect(card).toMatch(/^- A pupil of A\\\|B .* The teacher answers nobody\.$/m);
     expect(card).toContain('``` {"note":"a `b` ``c`` | d"} ```');
   } finally {
     classifier.dispose();

@@ -96,7 +96,13 @@ describe("a model's id", () => {
     await useBackend("wasm");
     expectPinned(
       taught(),
-      { teaching: "", pupil: "", first: "", answers: "", gradients: "" },
+      {
+        teaching: "f1-2517fcbe0e",
+        pupil: "d1-449c7baca3",
+        first: "44cdc05f91ddbb2a",
+        answers: "a6fda231350f4347",
+        gradients: "eb71d8a3f08afe8f",
+      },
       "A teacher or its pupil computes something else, so a model of the same id would be another. Where a parameter of " +
         "runtime/train/teacher/network.ts or distillation.ts says so the id has changed by itself; else raise its version. " +
         "Then pin what comes out.",
