@@ -1,14 +1,14 @@
 """What anybody would pick instead: EfficientNet-Lite0 with ImageNet weights, fine-tuned in PyTorch on a workspace.
 
-Reads the shards of a workspace and trains on the training split as tutorials do: grey recipe pixels at 144 x 144, AdamW
-of 1e-3 on one cycle, epochs of flips, turns, zoom and gamma. It answers with the mean log odds of two views, a picture and
-its mirror image, and its threshold is the one of the best accuracy on the validation split. It refuses nothing, is taught
-by no mask, and has no calibration.
+Reads the shards of a workspace and trains on the training split as tutorials do: grey recipe pixels at 144 x 144,
+AdamW of 1e-3 on one cycle, epochs of flips, turns, zoom and gamma. It answers with the mean log odds of two views, a
+picture and its mirror image, and its threshold is the one of the best accuracy on the validation split. It refuses
+nothing, is taught by no mask, and has no calibration.
 
 Prints one line of JSON: `images` (to train on), `parameters`, `threshold`, `epochs` with `seconds` and `cpuSeconds` of
-training alone and `auc` of the validation split, and `results`: for the test split, for each source of it where a manifest
-names sources, and for each further workspace as a whole, `images`, `cancer`, `auc`, `sensitivity`, `specificity` and
-`accuracy`; null where a class is missing.
+training alone and `auc` of the validation split, and `results`: for the test split, for each source of it where a
+manifest names sources, and for each further workspace as a whole, `images`, `cancer`, `auc`, `sensitivity`,
+`specificity` and `accuracy`; null where a class is missing.
 """
 
 from __future__ import annotations
