@@ -107,5 +107,5 @@ export function progressWrittenDown(
 /** How far a run was when that was last written down; undefined where it was not, or cannot be read. */
 export async function readProgress(store: ReadableStore, run: string): Promise<StepProgress | undefined> {
   if (!(await store.stat(progressOf(run)))) return undefined;
-  return progressSchema.safeParse(await read(store, progressOf(run)).catch(() => undefined)).data;
+  return progressSchema.safeParse(await readJson(store, progressOf(run)).catch(() => undefined)).data;
 }
