@@ -153,13 +153,17 @@ test("files that are read for ever, through both doors, hold up no plain predict
       head(HOSTILE.length, types).replace("/v1/predictions", index === 1 ? "/dicomweb/studies" : "/v1/predictions"),
       HOSTILE,
     );
-  for (let i = 0; i < 3; i++) expect((await predict(scan, at)).status).toBe(200);
-  // They are being read all the while, or wait for it.
-  const answered = Promise.race(clients.map((client) => client.answer()));
-  expect(await Promise.race([answered, setImmediate("none")])).toBe("none");
-  for (const client of clients) client.hangUp();
-  await readers.close();
-  await server.close();
+  try {
+    for (let i = 0; i < 3; i++) expect((await predict(scan, at)).status).toBe(200);
+    // They are being read all the while, or wait for it: nothing of them has come as far as the queue, which needs their outline.
+    expect(await (await fetch(`${at}/metrics`)).text()).toMatch(/^serve_requests_in_progress 0$/m);
+    const answered = Promise.race(clients.map((client) => client.answer()));
+    expect(await Promise.race([answered, setImmediate("none")])).toBe("none");
+  } finally {
+    for (const client of clients) client.hangUp();
+    await readers.close();
+    await server.close();
+  }
 });
 
 test("a file that takes too long, and one that breaks its reader, are refused; the next gets another thread", async () => {
