@@ -1,4 +1,4 @@
-import { spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -34,7 +34,14 @@ beforeAll(async () => {
   root = mkdtempSync(join(tmpdir(), "native-teacher-"));
   await useBackend("tfjs-node");
 });
-afterAll(() => rmSync(root, { recursive: true }));
+const started: ChildProcess[] = [];
+afterAll(async () => {
+  // Where a test ran out of time, what it started still writes.
+  const living = started.filter(({ exitCode, signalCode }) => exitCode === null && signalCode === null);
+  for (const child of living) child.kill("SIGKILL");
+  await Promise.all(living.map((child) => once(child, "close")));
+  rmSync(root, { recursive: true });
+});
 
 describe("a backbone on native TensorFlow", () => {
   it("gives onnxruntime's features", async () => {
@@ -126,6 +133,7 @@ describe("a teacher's training", () => {
       const child = spawn(process.execPath, [MAIN, "train", "--out", out, ...flags], {
         stdio: ["ignore", "pipe", "pipe"],
       });
+      started.push(child);
       const said: string[] = [];
       for (const stream of [child.stdout, child.stderr]) stream.on("data", (data) => said.push(String(data)));
       return { child, said, ended: once(child, "close") as Promise<[number | null, string | null]> };
