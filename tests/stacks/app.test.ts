@@ -99,6 +99,7 @@ describe("the stacks", () => {
       "google_bigquery_table.predictions",
       "google_bigquery_table.quarantine_reasons",
       "google_bigquery_table.refusals",
+      "google_bigquery_table.shadows",
       "google_kms_crypto_key.audit",
       "google_kms_crypto_key.data",
       "google_kms_crypto_key.pseudonym",

@@ -275,8 +275,8 @@ describe("costly files", () => {
     ]);
     expect([plain.status, unknown.status, pages.status]).toEqual([200, 415, 422]);
     expect(await long).toMatchObject({ status: 200, answer: { pages: SLICES, label: "Non-Cancer" } });
+    // Which of the others is first nobody can say: the many pages are counted in a thread that starts with them.
     expect(order.at(-1)).toBe("volume");
-    expect(order.at(-2)).toBe("plain");
   }, 60_000);
 
   test("long scans fill their own places only, and say so", async () => {
