@@ -55,6 +55,15 @@ export function latenciesOf(milliseconds: readonly number[]): Latencies {
   return { p50: quantile(sorted, 0.5), p99: quantile(sorted, 0.99), longest: sorted.at(-1) as number };
 }
 
+/** Undefined of a body that broke off: it is no JSON. */
+function overlayIn(body: string): string | undefined {
+  try {
+    return (JSON.parse(body) as { overlay: string }).overlay;
+  } catch {
+    return undefined;
+  }
+}
+
 /** Counts what came of requests. */
 export class LoadRecord {
   private readonly counts = { answers: 0, refused: 0, failed: 0 };
@@ -69,9 +78,13 @@ export class LoadRecord {
     if (status === 503) this.counts.refused++;
     else if (status !== 200) this.fail(`POST gave ${status}: ${body.slice(0, 300)}`);
     else {
-      this.counts.answers++;
-      if (milliseconds !== undefined) this.milliseconds.answered.push(milliseconds);
-      return (JSON.parse(body) as { overlay: string }).overlay;
+      const overlay = overlayIn(body);
+      if (overlay === undefined) this.fail(`An answer was cut off: ${body.slice(0, 300)}`);
+      else {
+        this.counts.answers++;
+        if (milliseconds !== undefined) this.milliseconds.answered.push(milliseconds);
+      }
+      return overlay;
     }
     return undefined;
   }

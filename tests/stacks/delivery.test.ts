@@ -107,7 +107,7 @@ describe("the rights of the two identities", () => {
       .map(({ config }) => config.project);
     const may = grantable(String(project), DEPLOY_GRANTS);
     expect(may.filter((role) => !DEPLOY_GRANTS.includes(role))).toEqual([
-      ...["Retrainer", "Starter"].map((name) => `projects/${project}/roles/brainTumor${name}`),
+      ...["ReleaseWatcher", "Retrainer", "Starter"].map((name) => `projects/${project}/roles/brainTumor${name}`),
     ]);
     expect(handed.filter((role) => !may.includes(role))).toEqual(["roles/storage.objectViewer"]);
     expect(DEPLOY_GRANTS.filter((role) => /storage|bigquery\.data|owner|editor|admin/i.test(role))).toEqual([]);
