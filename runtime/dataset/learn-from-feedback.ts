@@ -90,7 +90,8 @@ const tomorrow = (now: Date) => new Date(now.getTime() + 2 * DAY_MS).toISOString
  * takes all scans; and takes those out of the data set on which they no longer agree, by a row of `images`. Nothing is
  * overwritten or deleted. Done again, or by two at once, it does nothing that is done.
  *
- * The split of no scan is changed: a picture of a group that is held out, or that is near one, does not land.
+ * The split of no scan is changed: a picture of a group that is held out, or that is near one, does not land. What has landed
+ * and was taken in has a group and a split like any scan, and stays, whichever that is.
  */
 export async function learnFromFeedback(stores: LearningStores, options: LearningOptions): Promise<Learning> {
   const { consent, samePerson, now, signal } = options;
@@ -150,6 +151,7 @@ async function pictureOf(
   { sha256, label }: AgreedLabel,
   answers: readonly Answer[],
 ): Promise<Picture | NotLearnt> {
+  const object = learntObject(label, sha256);
   const images = known.ofPicture(sha256);
   const labelled = images.filter((image) => image.label !== null && !readLearnt(image.source));
   if (labelled.length > 0) return labelled.every((image) => image.label === label) ? "labelled" : "contradicts";
@@ -160,7 +162,7 @@ async function pictureOf(
     if ("reason" in png) return png.reason === "curated-missing" ? "gone" : "damaged";
     const { patient, study, series, instance, accession, collection } = original;
     const facts = withoutNulls({ patient, study, series, instance, accession, collection });
-    return admitted(known, { sha256, png, facts });
+    return admitted(known, { sha256, png, facts }, object);
   }
   for (const { id, request, predicted_at } of answers) {
     const at = new Date(predicted_at);
@@ -168,7 +170,7 @@ async function pictureOf(
     if (!(await reports.stat(name))) continue;
     const kept = keptAnswerName(id, request, at);
     const facts = (await reports.stat(kept)) ? studyOf(await reports.read(kept)) : {};
-    return admitted(known, { sha256, png: await reports.read(name), facts });
+    return admitted(known, { sha256, png: await reports.read(name), facts }, object);
   }
   // What landed before stays, though nothing else is kept of it.
   const [before] = images;
@@ -176,16 +178,19 @@ async function pictureOf(
   const png = await readCuratedObject(curated, curatedName(sha256));
   if ("reason" in png) return png.reason === "curated-missing" ? "gone" : "damaged";
   const { patient, study, series } = before;
-  return admitted(known, { sha256, png, facts: withoutNulls({ patient, study, series }) });
+  return admitted(known, { sha256, png, facts: withoutNulls({ patient, study, series }) }, object);
 }
 
-/** Where its group is known, that decides; else what it would be grouped with. */
+/** Where its group is known, that decides; else what it would be grouped with. @param object as which it lands, or has landed */
 async function admitted(
   known: KnownImages,
   { sha256, png, facts }: Picture & { readonly sha256: string },
+  object: string,
 ): Promise<Picture | NotLearnt> {
   const image = await decodeCurated(png).catch(() => undefined);
   if (!image || pixelSha256(image) !== sha256) return "damaged";
+  // Its own split, which it was given since, does not speak against it.
+  if (known.hasLanded(object)) return { png, facts };
   const kin = known.kinOf(sha256, perceptualHash(image), facts);
   if (kin.some(({ split }) => split !== "train")) return "held-out";
   if (new Set(kin.map(({ group }) => group)).size > 1) return "joins";
@@ -222,6 +227,8 @@ class KnownImages {
   private constructor(
     private readonly images: readonly CurrentImage[],
     private readonly hashed: readonly (Kin & { readonly phash: string })[],
+    /** Objects that landed by feedback and were taken in, withdrawn ones among them. */
+    private readonly landed: ReadonlySet<string>,
   ) {
     for (const image of images) {
       const same = this.pictures.get(image.sha256);
@@ -237,7 +244,13 @@ class KnownImages {
     const hashed = assignments.flatMap(({ group, split, hash, phash }) =>
       hash === PERCEPTUAL_HASH.id && phash !== null ? [{ group, split, phash }] : [],
     );
-    return new KnownImages(images, hashed);
+    const landed = await warehouse.ask(LANDED_FEEDBACK, {});
+    const takenIn = landed.filter(({ status, reason }) => status === "curated" || reason === LABEL_WITHDRAWN);
+    return new KnownImages(images, hashed, new Set(takenIn.map(({ source }) => source)));
+  }
+
+  hasLanded(object: string): boolean {
+    return this.landed.has(object);
   }
 
   ofPicture(sha256: string): readonly CurrentImage[] {

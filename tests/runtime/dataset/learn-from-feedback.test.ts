@@ -13,11 +13,13 @@ import {
   labelsOfFeedback,
   learnFromFeedback,
   readShardRows,
+  splitOfNewGroup,
 } from "../../../runtime/dataset";
 import { find } from "../../../runtime/forget";
 import { decodeScan, encodePng, pixelSha256 } from "../../../runtime/imaging";
 import { ingestStep } from "../../../runtime/ingest";
 import { openIdentities } from "../../../runtime/intake";
+import { drawPhantom } from "../../../runtime/phantom";
 import { newestFirst } from "../../../runtime/platform/newest-first";
 import type { StepContext } from "../../../runtime/platform/step";
 import { CURRENT_ASSIGNMENTS, type Row } from "../../../runtime/platform/warehouse";
@@ -242,6 +244,45 @@ test("a scan that was sent to the service alone lands from what is kept of its a
     expect(found.objects).toContain(`${label}/feedback/${picture[source]}.png`);
   expect(found.shared).toBe(0);
 });
+
+test("a scan whose own group is one that is tested on stays where it landed, and never trains", async () => {
+  const { pixels, name } = await ofTestGroup();
+  const { sha256, answer } = await sent(pixels);
+  for (const who of [ANN, BEA]) await say(answer, who, "Cancer");
+  expect(await learn()).toMatchObject({ landed: [name] });
+  expect((await trained()).get(sha256)).toMatchObject({ label: "Cancer", split: "test" });
+  for (let run = 2; run <= 3; run++) {
+    const { counting, left, ...moved } = await learn();
+    expect(moved).toMatchObject({ landed: [], withdrawn: [], restored: [] });
+    expect([counting.includes(name), left.map((one) => one.sha256).includes(sha256)]).toEqual([true, false]);
+    expect((await trained()).get(sha256)).toMatchObject({ label: "Cancer", split: "test" });
+  }
+  // Taken back and said again, it comes back.
+  expect(await learn(false)).toMatchObject({ withdrawn: expect.arrayContaining([name]) });
+  expect(await learn()).toMatchObject({ restored: expect.arrayContaining([name]) });
+  // The other label would be new in a group that is tested on.
+  for (const who of [ANN, BEA]) await say(answer, who, "Non-Cancer");
+  const { landed, withdrawn, left } = await learn();
+  expect([landed, withdrawn]).toEqual([[], [name]]);
+  expect(left).toContainEqual({ sha256, label: "Non-Cancer", reason: "held-out" });
+});
+
+/** A picture that is nobody's kin, and whose group falls to the test split once it has landed as Cancer. */
+async function ofTestGroup(): Promise<{ readonly pixels: Buffer; readonly name: string }> {
+  for (let patient = 200; ; patient++) {
+    const { pixels } = drawPhantom({ seed: 11, patient, slice: 0.5, size: 64, lesion: true });
+    const scan = await sharp(pixels, { raw: { width: 64, height: 64, channels: 1 } })
+      .png()
+      .toBuffer();
+    const page = (await decodeScan(scan, {}).next()).value;
+    if (!page || !("image" in page)) throw new Error("It is no scan.");
+    const name = `Cancer/feedback/${pixelSha256(page.image)}.png`;
+    // As ingest names what lands.
+    const bytes = sha256Of(await encodePng(page.image));
+    if (splitOfNewGroup(sha256Of(`1 ${bytes} ${name}`)) === "test") return { pixels: scan, name };
+  }
+}
+const sha256Of = (content: string | Buffer) => createHash("sha256").update(content).digest("hex");
 
 test("what lies in the folder of a label is not labelled by feedback", async () => {
   const [same, other] = [picture["Cancer/a.png"] as string, picture["Non-Cancer/b.png"] as string];
