@@ -5,7 +5,7 @@ import type { ReadableStore } from "../platform/stores";
 import { MONITORED_DAYS, type Warehouse } from "../platform/warehouse";
 import { currentModel } from "../registry";
 import type { Trigger } from "./contract";
-import { outcomeOf, readRun, runNames } from "./state";
+import { type KnownRun, outcomeOf, readRun, runNames } from "./state";
 
 export interface TriggerRules {
   /** Days after the last retraining; 0: never. */
@@ -32,7 +32,8 @@ export interface TriggerContext {
 
 /**
  * Which triggers would start a retraining now. Each counts from when the last one began, or before the first one from when
- * the current model was promoted.
+ * the current model was promoted; new labelled scans count from when its snapshot was taken, for what feedback landed in its
+ * first step was learnt from.
  */
 export async function checkTriggers(
   { warehouse, models, reports }: TriggerContext,
@@ -40,7 +41,8 @@ export async function checkTriggers(
   now: Date,
 ): Promise<readonly TriggerState[]> {
   const current = await currentModel(models);
-  const since = (await lastBegin(reports)) ?? current?.promotedAt;
+  const last = await lastRun(reports);
+  const since = last?.begin.at ?? current?.promotedAt;
   if (since === undefined) {
     const reason = "There is no model yet, so nothing is retrained: npm run train makes the first one.";
     return (["schedule", "labels", "alarm"] as const).map((trigger) => ({ trigger, fires: false, reason }));
@@ -53,7 +55,8 @@ export async function checkTriggers(
     reason: everyDays === 0 ? "It is switched off." : `${days} of ${everyDays} days have passed since ${day}.`,
   };
   const isLabelled = (label: string | null) => LABELS.some((one) => one === label);
-  const isNew = (at: string) => Date.parse(at) > Date.parse(since);
+  const known = last?.steps.get("snapshot")?.at ?? since;
+  const isNew = (at: string) => Date.parse(at) > Date.parse(known);
   const scans = (await currentImages(warehouse)).filter(({ label }) => isLabelled(label));
   const pictures = new Set(scans.map(({ sha256 }) => sha256));
   const { agreed } = feedback.consent ? await labelsOfFeedback(warehouse, now, feedback.samePerson) : { agreed: [] };
@@ -92,12 +95,12 @@ async function alarmState(
     : { trigger: "alarm", fires: false, reason: `No watch over ${model ?? "a model"} has rung since ${from}.` };
 }
 
-/** When the last retraining that came to an end, and was not given up, began: ISO 8601. */
-async function lastBegin(reports: ReadableStore): Promise<string | undefined> {
+/** The last retraining that came to an end and was not given up. */
+async function lastRun(reports: ReadableStore): Promise<KnownRun | undefined> {
   for (const run of await runNames(reports)) {
     const known = await readRun(reports, run);
     const outcome = outcomeOf(known);
-    if (outcome !== undefined && outcome !== "given-up") return known.begin.at;
+    if (outcome !== undefined && outcome !== "given-up") return known;
   }
   return undefined;
 }

@@ -311,6 +311,8 @@ describe("feedback", () => {
     expect(first.trained.filter((row) => row.sha256 === sha256)).toMatchObject([{ label: "Cancer", split: "train" }]);
     expect(first.trained).toHaveLength(7);
     expect(await splits()).toEqual(expect.arrayContaining(before));
+    // What was learnt from is no reason to begin again.
+    expect(await fresh(true)).toMatch("0 of 1 ");
     expect((await learnt(true)).feedback).toMatchObject({ counting: 1, landed: 0 });
     const last = await learnt(false);
     expect(last.feedback).toMatchObject({ agreed: 0, counting: 0, withdrawn: 1 });
