@@ -28,7 +28,7 @@ import {
   workedOnUntil,
 } from "../retrain";
 import { type Backend, useBackend } from "../tensorflow";
-import { type TeacherOptions, trainForRetraining } from "../train";
+import { type TeacherOptions, trainableTeacher, trainForRetraining } from "../train";
 import { runStep, type StepOptions } from "./command-line";
 import { inWorkspace } from "./models";
 
@@ -53,10 +53,17 @@ export async function retrainWorkspace(options: RetrainCommandOptions): Promise<
     const [state] = (await checkWorkspace(out, rules)).filter((one) => one.trigger === trigger);
     return { begun: false, reason: `The trigger ${trigger} does not fire: ${state?.reason ?? ""}` };
   }
+  const newest = await newestRun(out);
+  const begins = !newest || isOver(newest);
+  // A run keeps what it began with: what cannot be used is refused before.
+  const teacher =
+    begins && options.teacher
+      ? await trainableTeacher(options.teacher, await useBackend(options.backend))
+      : options.teacher;
   let report: RetrainReport | undefined;
   await runStep("retrain", options, async (context) => {
     const { seed } = context;
-    const { epochs, backend, teacher } = options;
+    const { epochs, backend } = options;
     const feedback: FeedbackRules = {
       ...rules.feedback,
       // Ingest takes in whatever has landed, as it does where landing wakes it.
@@ -123,12 +130,16 @@ const trainHere =
     return OWN_WORK.train(retraining, run);
   };
 
+async function newestRun(out: string): Promise<KnownRun | undefined> {
+  return inWorkspace(out, async ({ buckets: { reports } }) => {
+    const [name] = await runNames(reports);
+    return name === undefined ? undefined : readRun(reports, name);
+  });
+}
+
 /** Why a run begins or goes on; undefined where the trigger does not fire and no run waits for its end. */
 async function firing(out: string, trigger: Trigger, rules: TriggerRules): Promise<string | undefined> {
-  const [newest] = await inWorkspace(out, async ({ buckets: { reports } }) => {
-    const [name] = await runNames(reports);
-    return name === undefined ? [] : [await readRun(reports, name)];
-  });
+  const newest = await newestRun(out);
   if (newest && !isOver(newest)) return newest.begin.reason;
   return (await checkWorkspace(out, rules)).find((state) => state.trigger === trigger && state.fires)?.reason;
 }

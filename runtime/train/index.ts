@@ -1,4 +1,4 @@
 export { trainContract } from "./contract";
 export { type RunStep, type TrainingRun, trainEvaluatePromote, trainForRetraining } from "./run";
 export { type TrainOptions, type TrainOutcome, trainStep } from "./step";
-export type { TeacherOptions } from "./teacher/prepare";
+export { type TeacherOptions, trainableTeacher } from "./teacher/prepare";

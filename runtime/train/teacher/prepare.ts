@@ -58,11 +58,34 @@ export async function chooseTeacher(
     if (stored) return { id: teacherId(its), backbone, made, source: its, stored };
   }
   if (backend === "wasm")
-    throw new ConfigurationError(`The teacher from ${backboneUri(given)}`, [
-      "it is not trained yet, and that takes native TensorFlow: the WebAssembly backend cannot differentiate a depthwise convolution. Run npm run setup:tensorflow, or train without --teacher.",
-    ]);
+    throw untrainable(
+      backboneUri(given),
+      "train without --teacher; a retraining keeps what it began with, and npm run retrain -- --give-up ends it",
+    );
   return { id: teacherId(source), backbone, made, source, stored: undefined };
 }
+
+/**
+ * A teacher that can be trained here on whatever scans there will be, its backbone looked at, under a URI that holds from
+ * anywhere.
+ *
+ * @throws {ConfigurationError} with every problem as a sentence
+ */
+export async function trainableTeacher(
+  { backbone, ...how }: TeacherOptions,
+  backend: Backend,
+): Promise<TeacherOptions> {
+  const uri = backboneUri(backbone);
+  madeOf(uri, await loadBackbone(uri));
+  if (backend === "wasm") throw untrainable(uri, "train without --teacher");
+  return { ...how, backbone: uri };
+}
+
+/** @param instead what can be done without native TensorFlow, as the end of a sentence */
+const untrainable = (uri: string, instead: string): ConfigurationError =>
+  new ConfigurationError(`The teacher from ${uri}`, [
+    `it is not trained yet, and that takes native TensorFlow: the WebAssembly backend cannot differentiate a depthwise convolution. Run npm run setup:tensorflow, or ${instead}.`,
+  ]);
 
 function madeOf(given: string, backbone: Backbone): TeacherBackbone {
   try {

@@ -2,7 +2,7 @@ import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { runForget } from "../../../runtime/cli/forget";
-import { giveUpWorkspace, retrainStatus } from "../../../runtime/cli/retrain";
+import { giveUpWorkspace, retrainStatus, retrainWorkspace } from "../../../runtime/cli/retrain";
 import { currentImages, readShardRows } from "../../../runtime/dataset";
 import { ingestStep } from "../../../runtime/ingest";
 import { LEARNT_FOLDERS } from "../../../runtime/intake";
@@ -38,6 +38,7 @@ import { useBackend } from "../../../runtime/tensorflow";
 import { BRIGHT_SPOT } from "../../support/bright-spot";
 import { headPng } from "../../support/head";
 import { promote, storeModel, until } from "../../support/served-model";
+import { writeResidual } from "../../support/tiny-teacher";
 import { prepareSlices } from "../train/slices";
 
 let root: string;
@@ -222,6 +223,18 @@ test("tells a training machine what it is to learn from by a name that its conte
   await retrain(context, options({ train }));
   expect(order).toMatch(/^\d{8}-\d{6}-[0-9a-f]{6}\/[0-9a-f]{32}$/);
   expect((await orderedScans(reports(), order)).size).toBe(6);
+});
+
+test("a teacher that cannot be used is refused before a run begins with it", async () => {
+  const { directory } = context.workspace;
+  const ask = (backbone: string) =>
+    retrainWorkspace({ out: directory, trigger: "person", rules: RULES, backend: "wasm", teacher: { backbone } });
+  await expect(ask(join(root, "nowhere"))).rejects.toThrow(/backbone file:\/\/.*nowhere.*there is no backbone\.json/s);
+  await expect(ask(writeResidual(join(root, "unknown"), { operator: "Sigmoid" }))).rejects.toThrow(/cannot teach/);
+  await expect(ask(writeResidual(join(root, "residual")))).rejects.toThrow(
+    /takes native TensorFlow.*or train without --teacher\./s,
+  );
+  expect(await runNames(reports())).toEqual([]);
 });
 
 test("an unfinished run is told of with how far its step is, and named to who forgets a scan of it", async () => {
