@@ -121,7 +121,9 @@ const trainHere =
     await requireSnapshot(retraining, run);
     const { seed, epochs, backend: wanted, teacher } = run.begin;
     const backend = await useBackend(wanted as Backend | undefined);
-    const { notes = [] } = await trainForRetraining({ ...context, seed, signal: retraining.signal }, orderOf(run), {
+    const progress = progressWrittenDown(context.progress, context.workspace.buckets.reports, run.run, "train");
+    const its = { ...context, progress, seed, signal: retraining.signal };
+    const { notes = [] } = await trainForRetraining(its, orderOf(run), {
       backend,
       ...(epochs === undefined ? {} : { epochs }),
       ...(teacher ? { teacher } : {}),

@@ -63,15 +63,14 @@ const TOLD_EVERY_MS = 10_000;
 /**
  * Progress that is also written down for whoever asks how far a run is. Where it cannot be written down, nothing happens.
  *
- * @param order the run, or RUN/DIGEST
+ * @param store where the object may be replaced: what works in the cloud may not, and does not tell
  */
 export function progressWrittenDown(
   progress: Progress,
   store: Pick<ObjectStore, "write">,
-  order: string,
+  run: string,
   step: string,
 ): Progress {
-  const [run = ""] = order.split("/");
   let [done, total, told] = [0, 0, 0];
   let note: string | undefined;
   let writing: Promise<unknown> | undefined;

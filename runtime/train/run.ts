@@ -2,7 +2,7 @@ import { type Evaluation, summaryOf, TestBench } from "../evaluate";
 import type { StoresOf } from "../platform/open-stores";
 import type { ContextWith, StepOutcome } from "../platform/step";
 import { considerPromotion, contenderOf, type Promotion, readReference } from "../promotion";
-import { orderedScans, progressWrittenDown, tellTrained } from "../registry";
+import { orderedScans, tellTrained } from "../registry";
 import type { trainContract } from "./contract";
 import { type TrainOptions, type TrainOutcome, trainStep } from "./step";
 
@@ -45,8 +45,7 @@ export async function trainForRetraining(
   options: TrainOptions,
 ): Promise<TrainOutcome> {
   const { reports } = context.workspace.buckets;
-  const progress = progressWrittenDown(context.progress, reports, order, "train");
-  const outcome = await trainStep({ ...context, progress }, { ...options, only: await orderedScans(reports, order) });
+  const outcome = await trainStep(context, { ...options, only: await orderedScans(reports, order) });
   await tellTrained(reports, order, outcome.metadata.id);
   return outcome;
 }

@@ -240,7 +240,7 @@ test("a teacher that cannot be used is refused before a run begins with it", asy
 test("an unfinished run is told of with how far its step is, and named to who forgets a scan of it", async () => {
   const { directory } = context.workspace;
   const train: typeof OWN_WORK.train = async (_, { run }) => {
-    const progress = progressWrittenDown(silentProgress, reports(), `${run}/digest`, "train");
+    const progress = progressWrittenDown(silentProgress, reports(), run, "train");
     progress.start(10, 3);
     await until(() => readProgress(reports(), run), Boolean);
     throw new Error("killed");
