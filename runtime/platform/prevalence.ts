@@ -6,7 +6,7 @@ export const PREVALENCE_FORM = `a share from ${PREVALENCE.least} to ${PREVALENCE
 
 /** @returns undefined for what is no share within the bounds, written as a decimal number */
 export function parsePrevalence(text: string): number | undefined {
-  if (!/^0?\.[0-9]{1,9}$/.test(text)) return undefined;
+  if (!/^0?\.[0-9]{1,20}$/.test(text)) return undefined;
   const share = Number(text);
   return share >= PREVALENCE.least && share <= PREVALENCE.most ? share : undefined;
 }

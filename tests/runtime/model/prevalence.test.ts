@@ -1,5 +1,5 @@
 import { assumedPrevalence, costThreshold, decisionOf, fitDecision, labelOf, restate } from "../../../runtime/model";
-import { parsePrevalence } from "../../../runtime/platform/prevalence";
+import { PREVALENCE, parsePrevalence } from "../../../runtime/platform/prevalence";
 import { uniform } from "../../../runtime/platform/random";
 
 const labelsOf = (cancer: number, well: number) =>
@@ -49,6 +49,13 @@ describe("restating a probability for another prevalence", () => {
   });
 
   it.each(["0.05", ".05", "0.001", "0.999"])("takes %s", (text) => expect(parsePrevalence(text)).toBe(Number(text)));
+  it("takes whatever share a hospital's line may state, as the stacks write it", () => {
+    const random = uniform(5);
+    const { least, most } = PREVALENCE;
+    const shares = Array.from({ length: 500 }, () => least + (most - least) * random() ** 3);
+    for (const share of [1 / 3, 0.1 + 0.2, least, most, ...shares])
+      expect([share, parsePrevalence(String(share))]).toEqual([share, share]);
+  });
   it.each(["0", "1", "1.0", "-0.1", "0.0001", "0.9999", "5", "5%", "NaN", "", "1e-2", "0,05"])("refuses %j", (text) =>
     expect(parsePrevalence(text)).toBeUndefined(),
   );
