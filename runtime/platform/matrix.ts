@@ -60,6 +60,8 @@ function sessionOf(precision: "float32" | "float64", { left = false, right = fal
   if (known) return known;
   const opening = open(precision, left, right);
   sessions.set(key, opening);
+  // What failed once, for want of memory say, is tried again.
+  opening.catch(() => sessions.delete(key));
   return opening;
 }
 

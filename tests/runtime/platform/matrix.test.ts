@@ -1,3 +1,4 @@
+import { InferenceSession } from "onnxruntime-node";
 import { type Matrix, multiply, type Values } from "../../../runtime/platform/matrix";
 import { uniform } from "../../../runtime/platform/random";
 
@@ -15,6 +16,16 @@ function turned<V extends Values>({ rows, columns, values }: Matrix<V>): Matrix<
     for (let k = 0; k < columns; k++) other[k * rows + i] = values[i * columns + k] as number;
   return { rows: columns, columns: rows, values: other };
 }
+
+// First: what is open already is not opened again.
+it("that could not be computed once can be the next time", async () => {
+  const one = drawn(2, 3, (n) => new Float64Array(n));
+  const create = jest.spyOn(InferenceSession, "create").mockRejectedValueOnce(new Error("no memory"));
+  await expect(multiply(one, turned(one))).rejects.toThrow("no memory");
+  expect((await multiply(one, turned(one))).rows).toBe(2);
+  expect(create).toHaveBeenCalledTimes(2);
+  create.mockRestore();
+});
 
 describe.each([
   ["single", (length: number) => new Float32Array(length), 1e-6],
