@@ -2,6 +2,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "no
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { z } from "zod";
+import { RECIPE } from "../runtime/imaging";
 import { print } from "../tools/command";
 import { type Column, table } from "../tools/table";
 import { machineName, say } from "./command-line";
@@ -73,7 +74,13 @@ export async function benchEfficientNet(options: BenchOptions): Promise<void> {
     }
 
     const manifest = options.data && join(resolve(options.data), "manifest.csv");
-    const script = [join(PEERS, "efficientnet_lite0.py"), "--processed", join(workspace, "processed"), "--seed", seed];
+    const script = [
+      join(PEERS, "efficientnet_lite0.py"),
+      "--processed",
+      join(workspace, "processed", RECIPE.id),
+      "--seed",
+      seed,
+    ];
     const named = manifest && existsSync(manifest) ? ["--manifest", manifest] : [];
     say("fine-tuning the peer: ten epochs of the whole training split");
     const threads = { ...process.env, OMP_NUM_THREADS: String(CORES) };

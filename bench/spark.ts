@@ -2,6 +2,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "n
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { z } from "zod";
+import { RECIPE } from "../runtime/imaging";
 import { ConfigurationError } from "../runtime/platform/config";
 import { print } from "../tools/command";
 import { type Column, table } from "../tools/table";
@@ -287,7 +288,7 @@ async function measurePca(
     const fitted = fittedImages(join(out, "models", "features"));
     return own.map((one) => ({ ...one, images: fitted }));
   }
-  const args = ["--processed", join(out, "processed"), "--artifacts", join(out, "models", "features")];
+  const args = ["--processed", join(out, "processed", RECIPE.id), "--artifacts", join(out, "models", "features")];
   const peer = await runPython(
     "sklearn_pca.py",
     [...args, "--components", String(COMPONENTS), "--seed", "0"],

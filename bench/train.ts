@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { z } from "zod";
+import { RECIPE } from "../runtime/imaging";
 import { STAGES } from "../runtime/train/architecture";
 import { EPSILON } from "../runtime/train/gradients/batch-norm";
 import { print } from "../tools/command";
@@ -100,7 +101,7 @@ async function measureAccuracy(
       `${side}: ${done.length} epochs in ${seconds.toFixed(0)} s, ${((images * done.length) / seconds).toFixed(0)} images/s`,
     );
   };
-  const peer = [PYTHON, join(PEERS, "keras_tutorial_cnn.py"), "--processed", join(workspace, "processed")];
+  const peer = [PYTHON, join(PEERS, "keras_tutorial_cnn.py"), "--processed", join(workspace, "processed", RECIPE.id)];
   results.peer = await answer(
     trainingSchema,
     [...peer, "--epochs", String(PEER_EPOCHS), "--seed", String(seed)],

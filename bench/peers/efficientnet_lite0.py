@@ -62,7 +62,7 @@ def read_images(processed: Path, split: str | None) -> Images:
     labels: list[float] = []
     sources: list[str] = []
     columns = ["pixels", "label", "height", "width", "channels", "source"]
-    for file in sorted(processed.glob("*/part-*.parquet")):
+    for file in sorted(processed.glob("part-*.parquet")):
         table = pq.read_table(file, columns=columns, filters=[("split", "=", split)] if split else None)
         for row in table.to_pylist():
             if row["label"] is None:
@@ -72,7 +72,8 @@ def read_images(processed: Path, split: str | None) -> Images:
             labels.append(float(row["label"] == "Cancer"))
             sources.append(str(row["source"]))
     if not pixels:
-        raise SystemExit(f"There is no labelled image{f' of the split {split}' if split else ''} in {processed}.")
+        missing = f"There is no labelled image{f' of the split {split}' if split else ''} in {processed}"
+        raise SystemExit(f"{missing}: name the folder of one recipe.")
     return Images(np.stack(pixels), np.array(labels), sources)
 
 
@@ -184,9 +185,9 @@ def fine_tune(network: Any, train: Images, validation: Images, epochs: int, seed
 def main() -> None:
     """Fine-tune, measure, print."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--processed", type=Path, required=True, help="processed/ of a workspace")
+    parser.add_argument("--processed", type=Path, required=True, help="a workspace's shards: its processed/RECIPE")
     parser.add_argument("--manifest", type=Path, help="manifest.csv of its input folder: results for each source too")
-    parser.add_argument("--elsewhere", type=Path, action="append", default=[], help="processed/ of another workspace")
+    parser.add_argument("--elsewhere", type=Path, action="append", default=[], help="the same of another workspace")
     parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=2)

@@ -30,7 +30,7 @@ def read_split(processed: Path, split: str) -> tuple[Floats, Floats]:
     """Give the labelled images of a split, n x 128 x 128 x 3 in [0, 1], and their labels, 1 for Cancer, n x 1."""
     pixels: list[npt.NDArray[np.uint8]] = []
     labels: list[float] = []
-    for file in sorted(processed.glob("*/part-*.parquet")):
+    for file in sorted(processed.glob("part-*.parquet")):
         columns = ["pixels", "label", "height", "width", "channels"]
         table = pq.read_table(file, columns=columns, filters=[("split", "=", split)])
         for row in table.to_pylist():
@@ -40,7 +40,8 @@ def read_split(processed: Path, split: str) -> tuple[Floats, Floats]:
             pixels.append(np.frombuffer(row["pixels"], np.uint8).reshape(shape))
             labels.append(float(row["label"] == "Cancer"))
     if not pixels:
-        raise ValueError(f"There is no labelled image of the split {split} in {processed}.")
+        missing = f"There is no labelled image of the split {split} in {processed}"
+        raise ValueError(f"{missing}: name the folder of one recipe.")
     return np.stack(pixels).astype(np.float32) / 255, np.array(labels, np.float32)[:, None]
 
 
@@ -68,7 +69,7 @@ def area_under_curve(labels: Floats, scores: Floats) -> float:
 def main() -> None:
     """Train, and measure after each epoch."""
     arguments = argparse.ArgumentParser(description="The tutorials' CNN in Keras.")
-    arguments.add_argument("--processed", required=True, type=Path, help="folder of the shards, by recipe")
+    arguments.add_argument("--processed", required=True, type=Path, help="folder of the shards of one recipe")
     arguments.add_argument("--epochs", type=int, default=10)
     arguments.add_argument("--seed", type=int, default=0)
     options = arguments.parse_args()

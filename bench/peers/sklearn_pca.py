@@ -32,11 +32,13 @@ def read_shards(processed: Path) -> tuple[Floats, npt.NDArray[np.bool_]]:
     """Give one channel of every image, 0 to 255, a row each (float32), and which rows are of the training split."""
     pixels: list[npt.NDArray[np.uint8]] = []
     training: list[bool] = []
-    for file in sorted(processed.glob("*/part-*.parquet")):
+    for file in sorted(processed.glob("part-*.parquet")):
         table = pq.read_table(file, columns=["pixels", "split", "channels"])
         for content, split, channels in zip(*(column.to_pylist() for column in table.columns), strict=True):
             pixels.append(np.frombuffer(content, np.uint8)[::channels])
             training.append(split == "train")
+    if not pixels:
+        raise SystemExit(f"There is no image in {processed}: name the folder of one recipe.")
     return np.stack(pixels).astype(np.float32), np.array(training)
 
 
@@ -52,7 +54,7 @@ def stored_components(artifacts: Path) -> dict[str, Floats]:
 def main() -> None:
     """Fit with both solvers and compare."""
     arguments = argparse.ArgumentParser(description="Principal components by scikit-learn.")
-    arguments.add_argument("--processed", required=True, type=Path, help="folder of the shards, by recipe")
+    arguments.add_argument("--processed", required=True, type=Path, help="folder of the shards of one recipe")
     arguments.add_argument("--artifacts", required=True, type=Path, help="folder of the stored components")
     arguments.add_argument("--components", type=int, default=64)
     arguments.add_argument("--seed", type=int, default=0)
