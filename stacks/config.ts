@@ -346,7 +346,7 @@ function crossFieldProblems(who: string, line: Partial<Line>, { extraRegions }: 
     ...deliveryProblems(line.delivery ?? {}, line.tier, line.network ?? {}).map((problem) => `${who}: ${problem}`),
   );
   problems.push(...networkProblems(line.network ?? {}, [NODE_TAG]).map((problem) => `${who}: ${problem}`));
-  problems.push(...trainProblems(line.train ?? {}, line.tier, line.region).map((problem) => `${who}: ${problem}`));
+  problems.push(...trainProblems(line.train ?? {}, trainedIn(line)).map((problem) => `${who}: ${problem}`));
   for (const key of ["kmsKey", "pseudonymKey", "auditKey"] as const) {
     const location = keyLocation(line[key] ?? "");
     if (location && line.region && location !== line.region)
@@ -355,6 +355,12 @@ function crossFieldProblems(who: string, line: Partial<Line>, { extraRegions }: 
       );
   }
   return problems;
+}
+
+/** Where a hospital trains, as far as its line says. */
+function trainedIn({ tier, region, name, project }: Partial<Line>) {
+  const models = name && project && `${project}-${name}-models`;
+  return { ...(tier ? { tier } : {}), ...(region ? { region } : {}), ...(models ? { models } : {}) };
 }
 
 /** Bucket names are made of project, hospital and purpose: each can be right and the whole too long. */

@@ -140,7 +140,7 @@ export class HospitalAppStack extends BaseStack {
     const monitor = new Monitor(this, "monitor", { ...onCluster, hospital, gapDays: schedule.gapDays });
     new Features(this, "features", onCluster);
 
-    const { gpu, spot } = hospital.train;
+    const { gpu, spot, teacher, epochs } = hospital.train;
     if (!gpu) Annotations.of(this).addWarning(noTraining(hospital));
     const trainImage = gpu && this.image("train", images);
     if (trainImage)
@@ -153,7 +153,11 @@ export class HospitalAppStack extends BaseStack {
         gpu,
         spot,
         image: trainImage,
-        bindings: { LOG_LEVEL: logLevel },
+        bindings: {
+          LOG_LEVEL: logLevel,
+          ...(teacher === undefined ? {} : { TEACHER: teacher }),
+          ...(epochs === undefined ? {} : { EPOCHS: String(epochs) }),
+        },
       });
 
     const { enabled, everyDays, newScans, onAlarm, learnFromFeedback, samePerson } = hospital.retraining;

@@ -27,12 +27,21 @@ export const trainLine = linePart({
       .refine((list) => new Set(list).size === list.length)
       .optional()
       .describe("a list of zones of the hospital's region such as europe-west4-a, each once"),
+    teacher: z
+      .string()
+      .regex(/^gs:\/\/[a-z0-9][a-z0-9-]+[a-z0-9](\/[\w.-]+)+$/)
+      .optional()
+      .describe("a folder of the hospital's bucket of models: gs://PROJECT-NAME-models/FOLDER"),
+    epochs: z.int().min(1).max(99_999).optional().describe("a whole number from 1 to 99999"),
   }),
   purpose: {
     gpu: "The accelerator of the training machine. The project needs quota for it in the region. Without it nvidia-tesla-t4 in a region that has no nvidia-l4; in one that has neither, training is left out, and a synth says so.",
     spot: "A Spot machine: about a third of the price, and taken away when Google needs it; training then goes on later. A machine with one nvidia-h100-80gb is had in no other way.",
     zones:
       "Where the machine may be started: the output `train_zones`. Without it the region's zones that have the GPU, by a dated list; with it nobody looks into that list.",
+    teacher:
+      "Where a pretrained network and its backbone.json lie, which learns first and teaches the model (docs/commands.md). Without it the model learns of labels and masks alone.",
+    epochs: "Times that every training image is seen. Without it the trainer's own number.",
   },
   defaults: {
     prod: { gpu: DEFAULT_GPU, spot: false },
@@ -50,11 +59,25 @@ export interface Training {
   readonly spot: boolean;
   /** Zones that have the GPU; undefined in a region that is not listed. */
   readonly zones: readonly string[] | undefined;
+  /** Folder of the network that teaches. */
+  readonly teacher: string | undefined;
+  readonly epochs: number | undefined;
 }
 
-/** Rules over several values of the part, as ends of sentences that begin with the hospital. */
-export function trainProblems({ gpu, spot, zones }: TrainLine, tier?: Tier, region?: string): string[] {
+/**
+ * Rules over several values of the part, as ends of sentences that begin with the hospital.
+ *
+ * @param models the hospital's bucket of models
+ */
+export function trainProblems(
+  { gpu, spot, zones, teacher }: TrainLine,
+  { tier, region, models }: { readonly tier?: Tier; readonly region?: string; readonly models?: string },
+): string[] {
   const problems: string[] = [];
+  if (teacher && models && !teacher.startsWith(`gs://${models}/`))
+    problems.push(
+      `"train.teacher" is "${teacher}", which the training machine may not read; allowed: a folder of the hospital's own bucket of models, gs://${models}/FOLDER.`,
+    );
   const strange = region && zones?.find((zone) => !zone.startsWith(`${region}-`));
   if (strange)
     problems.push(
@@ -75,7 +98,8 @@ export function trainProblems({ gpu, spot, zones }: TrainLine, tier?: Tier, regi
 export function training(line: TrainLine, spot: boolean, region: string): Training {
   const has = (one: Gpu) => zonesWith(region, one)?.length !== 0;
   const chosen = line.gpu ?? (line.zones ? DEFAULT_GPU : BY_DEFAULT.find(has));
-  return { gpu: chosen, spot, zones: line.zones ?? (chosen && zonesWith(region, chosen)) };
+  const { teacher, epochs } = line;
+  return { gpu: chosen, spot, zones: line.zones ?? (chosen && zonesWith(region, chosen)), teacher, epochs };
 }
 
 /** Why a hospital has no training, and what can be done: sentences. */

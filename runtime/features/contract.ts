@@ -19,7 +19,7 @@ export const featuresContract = defineContract({
       .min(1)
       .optional()
       .describe(
-        "Folder of a pretrained network and its backbone.json, in the bucket of models; without it deep has nothing to do.",
+        "Where a pretrained network and its backbone.json lie: gs://BUCKET/FOLDER, in the hospital's bucket of models; without it deep has nothing to do.",
       ),
   }),
   reads: ["processed", "models", "images", "assignments", "features_pca", "pca_fits", "features_deep"],

@@ -27,7 +27,7 @@ export const trainContract = defineContract({
       .string()
       .optional()
       .describe(
-        "Folder of a pretrained network and its backbone.json, in the bucket of models, which learns first and teaches the model; without it the model learns of labels and masks alone.",
+        "Where a pretrained network and its backbone.json lie: gs://BUCKET/FOLDER, in the hospital's bucket of models, which learns first and teaches the model; without it the model learns of labels and masks alone.",
       ),
     RETRAINING: trainingOrder,
     SCRATCH_DIRECTORY: z

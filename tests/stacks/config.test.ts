@@ -88,6 +88,8 @@ describe("a hospital's line", () => {
     ["train.gpu", { train: { gpu: "nvidia-tesla-v100" } }, "nvidia-tesla-t4"],
     ["train.zones.0", { train: { zones: ["europe-west4"] } }, "europe-west4-a"],
     ["train.spot", { train: { spot: "yes" } }, "true or false"],
+    ["train.teacher", { train: { teacher: "backbones/efficientnet-lite0" } }, "gs://PROJECT-NAME-models/FOLDER"],
+    ["train.epochs", { train: { epochs: 0 } }, "1 to 99999"],
     ["serve.domain", { serve: { domain: "https://mri.example.org" } }, "without https://"],
     ["serve.viewers.0", { serve: { domain: "mri.example.org", viewers: ["allUsers"] } }, "group:ADDRESS"],
     ["objectives.availability", { objectives: { availability: 0.99 } }, "from 95 to 99.99"],
@@ -300,6 +302,18 @@ describe("a region and its GPUs", () => {
     expect(problemsOf([{ ...line, train: { ...line.train, zones: ["europe-west4-a"] } }])).toEqual([
       expect.stringContaining('"europe-west4-a", which lies outside europe-west9'),
     ]);
+  });
+
+  test("a teacher lies in the hospital's own bucket of models, which is what the training machine may read", () => {
+    const own = `gs://${PROD.project}-${PROD.name}-models/backbones/b`;
+    expect(problemsOf([{ ...PROD, train: { teacher: own } }])).toEqual([]);
+    expect(parseHospitals([{ ...PROD, train: { teacher: own } }])[0]?.train.teacher).toBe(own);
+    for (const bucket of ["another-bucket", `${PROD.project}-${PROD.name}-curated`])
+      expect(problemsOf([{ ...PROD, train: { teacher: `gs://${bucket}/b` } }])).toEqual([
+        expect.stringContaining(
+          `allowed: a folder of the hospital's own bucket of models, ${own.slice(0, -11)}FOLDER.`,
+        ),
+      ]);
   });
 
   test("one H100 is had as a Spot machine alone", () => {

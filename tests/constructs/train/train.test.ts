@@ -8,7 +8,9 @@ import { trainContract } from "../../../runtime/train/contract";
 import { type Json, PROD, PUSHED, type Resource, ref, stackOf, synthesize, TEST } from "../../stacks/synthesize";
 import { type MetadataServer, startMetadataServer } from "../../support/metadata-server";
 
-const { stacks } = synthesize([PROD, { ...TEST, train: { gpu: "nvidia-tesla-t4", spot: true } }]);
+const TEACHER = `gs://${TEST.project}-${TEST.name}-models/backbones/efficientnet-lite0`;
+const TAUGHT = { ...TEST, train: { gpu: "nvidia-tesla-t4", spot: true, teacher: TEACHER, epochs: 40 } } as const;
+const { stacks } = synthesize([PROD, TAUGHT]);
 const app = stackOf(stacks, "st-anna-app");
 const [template] = app.resources("google_compute_instance_template") as [Resource];
 const key = "projects/mri-st-anna/locations/europe-west4/keyRings/brain-tumor-st-anna/cryptoKeys/data";
@@ -51,6 +53,13 @@ describe("the machine's template", () => {
       preemptible: false,
       provisioning_model: "STANDARD",
     });
+  });
+
+  test("tells the job of a teacher and of epochs where the line does, and of neither elsewhere", () => {
+    const [other] = stackOf(stacks, "sandbox-app").resources("google_compute_instance_template") as [Resource];
+    const environmentOf = ({ config }: Resource) => String((config.metadata as Json)["job-environment"]).split("\n");
+    expect(environmentOf(other)).toEqual(expect.arrayContaining([`TEACHER=${TEACHER}`, "EPOCHS=40"]));
+    expect(environmentOf(template).join("\n")).not.toMatch(/TEACHER|EPOCHS/);
   });
 
   test("is Spot and has another GPU where the line says so", () => {
