@@ -135,10 +135,11 @@ export function deliveryProblems(line: DeliveryLine, tier: Tier | undefined, net
     problems.push(
       '"delivery" is given with "network.shared"; allowed: without it, as the network\'s own administrators decide what leaves. npm run deliver delivers from any machine that they let out.',
     );
-  if (network.egress?.some(({ name }) => name === OUTLET))
-    problems.push(
-      `"network.egress" has the name "${OUTLET}", which is that of the way to "delivery.to"; allowed: another name.`,
-    );
+  for (const { name } of network.egress ?? [])
+    if (name === OUTLET || name.startsWith(`${OUTLET}-`))
+      problems.push(
+        `"network.egress" has the name "${name}", which is one of the way to "delivery.to"; allowed: another name.`,
+      );
   const { cidr = deliveryLine.defaults.prod.cidr } = line;
   const subnet = network.cidr ?? DEFAULT_CIDR;
   if (overlaps(parseRange(cidr), parseRange(subnet)))

@@ -25,29 +25,26 @@ const ANYWHERE = "0.0.0.0/0";
 /** The last rule before the implied ones, which are not logged. */
 const LAST = 65534;
 const ALLOW = 1000;
+/** Before {@link ALLOW}, by which rules for the whole network count for what is bound as well. */
+const BOUND = { allow: 900, deny: 950 } as const;
+/** By this name what is denied is counted. */
+export const NAME_OF_DENIAL = "deny-egress";
 
-/** A rule that lets what carries some tags, or whatever has none of its own, reach ranges outside, and is logged. */
-export function allowEgress(
+interface AllowedEgress {
+  readonly hospital: HospitalRef;
+  readonly network: ComputeNetwork;
+  readonly name: string;
+  readonly description: string;
+  readonly ports: readonly number[];
+  readonly destinations: readonly string[];
+}
+
+/** A rule that lets what carries some tags, or every machine of the network, reach ranges outside, and is logged. */
+function allowEgress(
   scope: Construct,
   id: string,
-  {
-    hospital,
-    network,
-    name,
-    description,
-    ports,
-    destinations,
-    tags,
-  }: {
-    readonly hospital: HospitalRef;
-    readonly network: ComputeNetwork;
-    readonly name: string;
-    readonly description: string;
-    readonly ports: readonly number[];
-    readonly destinations: readonly string[];
-    /** @default every machine of the network */
-    readonly tags?: readonly string[];
-  },
+  { hospital, network, name, description, ports, destinations }: AllowedEgress,
+  bound?: { readonly tags: readonly string[] },
 ): ComputeFirewall {
   return new ComputeFirewall(scope, id, {
     project: hospital.project,
@@ -56,11 +53,51 @@ export function allowEgress(
     logConfig: { metadata: "INCLUDE_ALL_METADATA" },
     description,
     direction: "EGRESS",
-    priority: ALLOW,
+    priority: bound ? BOUND.allow : ALLOW,
     allow: [{ protocol: "tcp", ports: ports.map(String) }],
     destinationRanges: [...destinations],
-    ...(tags ? { targetTags: [...tags] } : {}),
+    ...(bound ? { targetTags: [...bound.tags] } : {}),
   });
+}
+
+/**
+ * Lets what carries some tags reach ranges outside and Google's APIs, and nothing else, whatever the network lets all of
+ * its machines reach. Google's own rules of a connector, by which it hears of what a function sends, come before (100).
+ */
+export function bindEgress(
+  scope: Construct,
+  props: AllowedEgress & { readonly tags: readonly string[] },
+): readonly ITerraformDependable[] {
+  const { hospital, network, name, tags } = props;
+  const allows = [
+    allowEgress(scope, "allow", props, { tags }),
+    allowEgress(
+      scope,
+      `allow-${GOOGLE_APIS.name}`,
+      {
+        ...{ hospital, network, name: `${name}-${GOOGLE_APIS.name}` },
+        description: `Google's APIs by their restricted addresses, for ${name}`,
+        ...{ ports: [443], destinations: [GOOGLE_APIS.cidr] },
+      },
+      { tags },
+    ),
+  ];
+  const denial = new ComputeFirewall(scope, "deny", {
+    project: hospital.project,
+    // What it denies is counted with what the network's own rule denies, whose name is a part of this one.
+    name: resourceName(hospital, `${NAME_OF_DENIAL}-${name}`),
+    network: network.id,
+    logConfig: { metadata: "INCLUDE_ALL_METADATA" },
+    description: `Nothing else leaves by ${name}, whatever machines of the network may reach`,
+    direction: "EGRESS",
+    priority: BOUND.deny,
+    deny: [{ protocol: "all" }],
+    destinationRanges: [ANYWHERE],
+    targetTags: [...tags],
+    // Alone it would hold up what is allowed.
+    dependsOn: allows,
+  });
+  return [...allows, denial];
 }
 
 /** Everything is denied, in and out, and logged; what is allowed is listed here. */
@@ -74,7 +111,7 @@ export class FirewallRules extends Construct {
   ) {
     super(scope, id);
     this.all = [
-      this.rule("deny-egress", {
+      this.rule(NAME_OF_DENIAL, {
         description: "Nothing leaves that no other rule allows",
         direction: "EGRESS",
         priority: LAST,

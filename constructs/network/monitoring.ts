@@ -1,10 +1,11 @@
 import { logMetricType, type MonitoringContribution } from "../core/monitoring";
 import { type HospitalRef, resourceName } from "../core/naming";
+import { NAME_OF_DENIAL } from "./firewall-rules";
 
 /** What matters about the network: machines that try to leave it. */
 export function networkMonitoring(hospital: HospitalRef): MonitoringContribution {
   const name = "network-egress-denied";
-  const rule = resourceName(hospital, "deny-egress");
+  const rule = resourceName(hospital, NAME_OF_DENIAL);
   const filter = `metric.type="${logMetricType(hospital, name)}" resource.type="gce_subnetwork"`;
   return {
     logMetrics: [

@@ -4,7 +4,7 @@ import { VpcAccessConnector } from "@cdktf/provider-google/lib/vpc-access-connec
 import { Construct } from "constructs";
 import type { ITerraformDependable } from "../core/cdktf";
 import { type HospitalRef, resourceName } from "../core/naming";
-import { allowEgress } from "./firewall-rules";
+import { bindEgress } from "./firewall-rules";
 import { addNat, FLOW_LOGS, INTERNET_GATEWAY, type Network } from "./network";
 
 export interface OutletProps {
@@ -22,7 +22,8 @@ export interface OutletProps {
 
 /**
  * The way by which one function leaves: all that it sends goes into the network, which lets it reach some addresses outside
- * Google and Google's APIs, and nothing else. Rules and routes are bound to it: no machine of the network gets a way out.
+ * Google and Google's APIs, and nothing else, neither what the hospital's line lets machines reach nor these machines. Rules
+ * and routes are bound to it: no machine of the network gets a way out.
  */
 export class Outlet extends Construct {
   /** What a function names. */
@@ -57,7 +58,7 @@ export class Outlet extends Construct {
     });
     // https://cloud.google.com/vpc/docs/configure-serverless-vpc-access: Google gives its machines this tag.
     const tags = [`vpc-connector-${region}-${name}`];
-    const rule = allowEgress(this, "allow", {
+    const rules = bindEgress(this, {
       hospital,
       network: vpc,
       name,
@@ -79,6 +80,6 @@ export class Outlet extends Construct {
         }),
     );
     const nat = addNat(this, { hospital, network: vpc, subnet, name });
-    this.ready = [...network.ready, subnet, rule, ...routes, nat];
+    this.ready = [...network.ready, subnet, ...rules, ...routes, nat];
   }
 }

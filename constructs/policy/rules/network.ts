@@ -41,6 +41,14 @@ const CONNECTOR_TAG = /\bvpc-connector\b/;
 const tagsOf = (type: string, config: Json): readonly string[] =>
   type === "google_compute_route" ? strings(config.tags) : FIREWALL.test(type) ? strings(config.target_tags) : [];
 
+/** The tag that Google gives a connector alone. */
+const connectorTag = ({ region, name }: Json) => `vpc-connector-${region}-${name}`;
+
+/** https://cloud.google.com/firewall/docs/firewalls#priority_order_for_firewall_rules */
+const DEFAULT_PRIORITY = 1000;
+const LAST_PRIORITY = 65_535;
+const priorityOf = ({ priority }: Json) => (typeof priority === "number" ? priority : DEFAULT_PRIORITY);
+
 const MAX_SHOWN = 4;
 const shown = (ranges: readonly string[]) =>
   `${ranges.slice(0, MAX_SHOWN).join(", ")}${ranges.length > MAX_SHOWN ? ` and ${ranges.length - MAX_SHOWN} more` : ""}`;
@@ -163,9 +171,7 @@ export const networkRules = [
     check: ({ resources }) => {
       const tagged = resources.filter(({ type, config }) => CONNECTOR_TAG.test(tagsOf(type, config).join(" ")));
       const names = new Set(
-        resources.flatMap(({ type, config }) =>
-          type === "google_vpc_access_connector" ? [`vpc-connector-${config.region}-${config.name}`] : [],
-        ),
+        resources.flatMap(({ type, config }) => (type === "google_vpc_access_connector" ? [connectorTag(config)] : [])),
       );
       return [
         // Google gives every connector the short tag, whoever made it.
@@ -179,15 +185,46 @@ export const networkRules = [
           .filter(
             ({ type, config }) =>
               type === "google_vpc_access_connector" &&
-              !tagged.some((one) =>
-                tagsOf(one.type, one.config).includes(`vpc-connector-${config.region}-${config.name}`),
-              ),
+              !tagged.some((one) => tagsOf(one.type, one.config).includes(connectorTag(config))),
           )
           .map(({ address }) => ({
             address,
             problem: "no firewall rule is for it alone: what it reaches, every machine of the network reaches",
           })),
       ];
+    },
+  } satisfies Rule,
+  {
+    id: "connector-egress-bound",
+    severity: "high",
+    title: "What all machines of a network may reach is not open to a serverless connector in it.",
+    checkov: [],
+    cis: [],
+    remedy:
+      "Deny all protocols to 0.0.0.0/0 for the tag vpc-connector-REGION-NAME, at a priority before every rule that allows egress and has no target; what the connector may reach is allowed for its tag, before that.",
+    check: ({ resources }) => {
+      // Rules of policies are none of these: networks here ask them after the classic ones.
+      const egress = resources.flatMap(({ type, config }) =>
+        type === "google_compute_firewall" && config.direction === "EGRESS"
+          ? [{ ...firewallRule(type, config), tags: strings(config.target_tags), priority: priorityOf(config), config }]
+          : [],
+      );
+      const forAll = egress.filter(
+        ({ allows, tags, config }) =>
+          allows && tags.length === 0 && strings(config.target_service_accounts).length === 0,
+      );
+      // Of two rules of one priority the one that denies counts.
+      const first = Math.min(LAST_PRIORITY, ...forAll.map(({ priority }) => priority));
+      return resources.flatMap(({ address, type, config }) => {
+        if (type !== "google_vpc_access_connector") return [];
+        const denied = egress.filter(
+          ({ denies, everything, tags, priority }) =>
+            denies && everything && priority <= first && tags.includes(connectorTag(config)),
+        );
+        return coverEverything(denied.flatMap(({ destinations }) => destinations))
+          ? []
+          : [{ address, problem: "it reaches what every machine of the network may" }];
+      });
     },
   } satisfies Rule,
   resourceRule(

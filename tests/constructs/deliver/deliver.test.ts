@@ -1,3 +1,4 @@
+import { overlaps, parseRange } from "../../../constructs/core/ip-range";
 import { evaluatePolicy, openFindings, stackDocument } from "../../../constructs/policy";
 import { type HospitalLine, parseHospitals } from "../../../stacks/config";
 import { diffGolden, goldenStack } from "../../../tools/golden";
@@ -57,11 +58,10 @@ test("the receiver's addresses are open to the function alone, on its ports, and
       target_tags: [TAG],
     }),
   ]);
-  // Nothing but this differs from a network that has no way out.
-  expect(allowed).toHaveLength(
-    configs("google_compute_firewall", stackOf(without, "st-anna-app")).filter(
-      ({ direction, allow }) => direction === "EGRESS" && allow,
-    ).length + 1,
+  // Nothing but this, and Google's APIs for the function, differs from a network that has no way out.
+  const others = configs("google_compute_firewall", stackOf(without, "st-anna-app"));
+  expect(allowed.filter(({ target_tags }) => JSON.stringify(target_tags) !== JSON.stringify([TAG]))).toEqual(
+    others.filter(({ direction, allow }) => direction === "EGRESS" && allow),
   );
   const routes = configs("google_compute_route").filter(({ dest_range }) => dest_range !== "199.36.153.4/30");
   expect(routes.map(({ dest_range, tags }) => [dest_range, tags])).toEqual(DELIVERY.addresses.map((to) => [to, [TAG]]));
@@ -73,6 +73,53 @@ test("the receiver's addresses are open to the function alone, on its ports, and
   const waits = JSON.stringify(deliver().depends_on);
   for (const type of ["firewall", "route", "router_nat", "subnetwork"])
     expect(waits).toContain(`google_compute_${type}.deliver_outlet`);
+});
+
+test("what machines may reach is none of the function's: each packet of it meets what is bound to it first", () => {
+  const egress = [{ name: "pacs", cidr: "192.0.2.0/28", ports: [443, 11112] }];
+  const both = stackOf(synthesize([{ ...PROD, delivery: DELIVERY, network: { egress } }]).stacks, "st-anna-app");
+  // As Google reads them: by priority, and of one priority what denies first; untagged rules are everybody's.
+  const rules = configs("google_compute_firewall", both)
+    .filter(({ direction }) => direction === "EGRESS")
+    .sort((a, b) => Number(a.priority) - Number(b.priority) || Number("allow" in a) - Number("allow" in b));
+  const isAllowed = (tags: string[], address: string, port: number) => {
+    const rule = rules.find(
+      ({ target_tags, destination_ranges, ...rest }) =>
+        ((target_tags as string[] | undefined) ?? tags).some((tag) => tags.includes(tag)) &&
+        (destination_ranges as string[]).some((range) => overlaps(parseRange(range), parseRange(`${address}/32`))) &&
+        ("deny" in rest ||
+          (rest.allow as Json[]).some(({ ports }) => (ports as string[] | undefined)?.includes(`${port}`) ?? true)),
+    );
+    return rule !== undefined && "allow" in rule;
+  };
+  const reached = (tags: string[]) =>
+    [
+      ...DELIVERY.addresses.map((range) => [range.split("/")[0] as string, 8443] as const),
+      ["199.36.153.4", 443],
+      ["192.0.2.1", 443],
+      ["192.0.2.1", 11112],
+      ["10.10.0.2", 443],
+      ["93.184.216.34", 443],
+      ["203.0.113.7", 22],
+      ["199.36.153.4", 80],
+    ].filter(([address, port]) => isAllowed(tags, String(address), Number(port)));
+  expect(reached([TAG, "vpc-connector"])).toEqual([
+    ["203.0.113.7", 8443],
+    ["198.51.100.16", 8443],
+    ["199.36.153.4", 443],
+  ]);
+  expect(reached(["none"])).toEqual([
+    ["199.36.153.4", 443],
+    ["192.0.2.1", 443],
+    ["192.0.2.1", 11112],
+  ]);
+  // What is denied is counted with the rest: one filter finds both names.
+  const named = rules.filter(({ name }) => String(name).includes("st-anna-deny-egress"));
+  expect(named.map(({ name, priority }) => [name, priority])).toEqual([
+    ["st-anna-deny-egress-deliver-out", 950],
+    ["st-anna-deny-egress", 65534],
+  ]);
+  expect(openFindings(evaluatePolicy(stackDocument("app", both.json))).map(({ rule }) => rule.id)).toEqual([]);
 });
 
 test("secrets stand nowhere: the function names versions, and may read these secrets one by one", () => {
@@ -143,6 +190,11 @@ test.each<[HospitalLine["delivery"], Partial<HospitalLine>, RegExp]>([
     DELIVERY,
     { network: { egress: [{ name: "deliver-out", cidr: "203.0.113.0/28", ports: [443] }] } },
     /has the name "deliver-out"/,
+  ],
+  [
+    DELIVERY,
+    { network: { egress: [{ name: "deliver-out-1", cidr: "203.0.113.0/28", ports: [443] }] } },
+    /has the name "deliver-out-1"/,
   ],
 ])("%#: what is wrong with the line is said in a sentence", (delivery, more, sentence) => {
   expect(() => parseHospitals([{ ...PROD, ...more, delivery }])).toThrow(sentence);

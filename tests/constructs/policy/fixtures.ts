@@ -454,6 +454,23 @@ export const FIXTURES: Readonly<Record<string, Fixture>> = {
       ["google_compute_route", { tags: ["vpc-connector-europe-west4-other"] }],
     ],
   },
+  "connector-egress-bound": {
+    passes: [
+      ["google_vpc_access_connector", { name: "c", region: "europe-west4" }],
+      [
+        FIREWALL,
+        {
+          direction: "EGRESS",
+          priority: 950,
+          deny: [{ protocol: "all" }],
+          destination_ranges: ["0.0.0.0/0"],
+          target_tags: ["vpc-connector-europe-west4-c"],
+        },
+      ],
+      [FIREWALL, { direction: "EGRESS", allow: [{ protocol: "tcp" }], destination_ranges: ["203.0.113.0/28"] }],
+    ],
+    fails: [["google_vpc_access_connector", { name: "c", region: "europe-west4" }]],
+  },
   "own-network": {
     passes: [
       [TEMPLATE, { network_interface: [{ subnetwork: ref("google_compute_subnetwork.s.self_link") }] }],

@@ -42,6 +42,31 @@ describe("the rule pack", () => {
     expect(rule.check(stackDocument("stack", {}))).toEqual([]);
   });
 
+  const TAGGED = { target_tags: ["vpc-connector-europe-west4-c"] };
+  const DENIED = { direction: "EGRESS", deny: [{ protocol: "all" }], destination_ranges: ["0.0.0.0/0"], ...TAGGED };
+  const ALLOWED = { direction: "EGRESS", allow: [{ protocol: "tcp" }], destination_ranges: ["203.0.113.0/28"] };
+  test.each<[count: number, what: string, ...rules: Record<string, unknown>[]]>([
+    [0, "denied at one priority with what is allowed to all", ALLOWED, DENIED],
+    [
+      0,
+      "denied in halves",
+      { ...DENIED, destination_ranges: ["0.0.0.0/1"] },
+      { ...DENIED, destination_ranges: ["128.0.0.0/1"] },
+    ],
+    [0, "denied after what others alone may", { ...ALLOWED, priority: 100, target_tags: ["preprocess"] }, DENIED],
+    [0, "denied after what it may itself", { ...ALLOWED, priority: 900, ...TAGGED }, DENIED],
+    [1, "denied in one half", { ...DENIED, destination_ranges: ["0.0.0.0/1"] }],
+    [1, "denied after what is allowed to all", ALLOWED, { ...DENIED, priority: 1001 }],
+    [1, "denied to all, and to it no sooner", ALLOWED, { ...DENIED, target_tags: [], priority: 65534 }],
+    [1, "another that is denied", ALLOWED, { ...DENIED, target_tags: ["vpc-connector-europe-west1-c"] }],
+    [1, "one protocol that is denied", ALLOWED, { ...DENIED, deny: [{ protocol: "tcp" }] }],
+    [1, "a denial that is switched off", ALLOWED, { ...DENIED, disabled: true }],
+  ])("finds %i of a connector with %s", (count, _, ...rules) => {
+    const connector = ["google_vpc_access_connector", { name: "c", region: "europe-west4" }] as const;
+    const stack: Resources = [connector, ...rules.map((rule) => ["google_compute_firewall", rule] as const)];
+    expect(find(stack, "connector-egress-bound")).toHaveLength(count);
+  });
+
   test("says what it mirrors by numbers of the right form, and what to do in a sentence", () => {
     for (const { id, checkov, cis, remedy, title } of RULES) {
       expect(id).toMatch(/^[a-z][a-z-]+$/);
