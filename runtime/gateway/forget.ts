@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { readDicomHeader } from "../imaging";
+import { patientIdOf, readDicomHeader } from "../imaging";
 import { ConfigurationError } from "../platform/config";
 import { syncFolder } from "./fsync";
 import { Mapping, type MappingRecord } from "./mapping";
@@ -31,7 +31,7 @@ const FORGOTTEN = "forgotten";
  * Takes everything of a patient or an instance out of the folder of a gateway that is stopped. What it is found by, the
  * mapping, goes last: whoever is stopped and begins anew finds the rest.
  *
- * @throws {ConfigurationError} where a gateway works in the folder, or it is none of a gateway
+ * @throws {ConfigurationError} where a gateway works in the folder, it is none of a gateway, or the patient's id stands for nobody
  */
 export async function forgetAtHome(
   folder: string,
@@ -40,6 +40,11 @@ export async function forgetAtHome(
 ): Promise<ForgottenAtHome> {
   if (!["spool", "mapping"].every((name) => existsSync(join(folder, name))))
     throw new ConfigurationError("The folder", [`${folder} is none of a gateway: name that of its --spool.`]);
+  // As what is compared is: of several values the first one counts.
+  if ("patient" in wanted && patientIdOf(idOf(wanted.patient)) === undefined)
+    throw new ConfigurationError("The patient", [
+      `"${wanted.patient}" stands for nobody, and strangers share it: name what is meant by --source.`,
+    ]);
   const lock = await SpoolLock.take(folder);
   try {
     const mapping = await Mapping.open(join(folder, "mapping"));

@@ -131,6 +131,28 @@ test("one instance goes by its name below landing, and the rest of its study sta
   expect(existsSync(join(folder, "results", "seen", `${study}.json`))).toBe(false);
 });
 
+test.each(["ANONYMOUS", " anonymous ", "0000", "UNKNOWN", "ANONYMOUS\\1"])(
+  "of %s, whom strangers share, nothing is forgotten",
+  async (patient) => {
+    const mapping = await Mapping.open(join(folder, "mapping"));
+    for (const [i, id] of ["ANONYMOUS", "0000", "UNKNOWN"].entries()) {
+      await record(
+        mapping,
+        fileOf(i, [
+          [0x0010_0020, "LO", id],
+          [0x0020_000d, "UI", `1.2.826.0.1.3680043.9.7.${i}`],
+        ]),
+      );
+    }
+    const before = everything();
+    for (const dry of [true, false])
+      await expect(forgetAtHome(folder, { patient }, { dry, now: new Date(0) })).rejects.toThrow(
+        /stands for nobody, and strangers share it: name what is meant by --source/,
+      );
+    expect(everything()).toEqual(before);
+  },
+);
+
 test("where a gateway works nothing is touched; nor in a folder that is none of one", async () => {
   await fill();
   const lock = await SpoolLock.take(folder);
