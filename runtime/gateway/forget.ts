@@ -29,7 +29,8 @@ const FORGOTTEN = "forgotten";
 
 /**
  * Takes everything of a patient or an instance out of the folder of a gateway that is stopped. What it is found by, the
- * mapping, goes last: whoever is stopped and begins anew finds the rest.
+ * mapping, goes last: whoever is stopped and begins anew finds the rest. Of a study of which other
+ * instances stay the answers go too, as they tell of what is forgotten, and what was told of is not told again.
  *
  * @throws {ConfigurationError} where a gateway works in the folder, it is none of a gateway, or the patient's id stands for nobody
  */
@@ -52,16 +53,20 @@ export async function forgetAtHome(
     const files = await spooled(folder, wanted, meant);
     const outbox = await Outbox.open(join(folder, "results"));
     const studies = new Set(meant.map(({ study }) => study));
+    const ownOf = (study: string) => meant.filter((record) => record.study === study);
     const results: string[] = [];
-    for (const study of studies) results.push(...(await outbox.of(study)));
+    const staying: string[] = [];
+    for (const study of studies) {
+      const stays = (await mapping.atHome(study)).records.size > ownOf(study).length;
+      if (stays) staying.push(study);
+      results.push(...(stays ? await outbox.answersOf(study) : await outbox.of(study)));
+    }
     const forgotten = { instances: meant.length, files: files.own.length, results: results.length };
     const isNothing = Object.values(forgotten).every((count) => count === 0);
     if (!dry && !isNothing) {
+      for (const study of staying) await outbox.lookAgain(study);
       for (const path of [...files.own, ...results]) await rm(path, { force: true });
-      for (const study of studies) {
-        const own = meant.filter((record) => record.study === study);
-        await mapping.forget(study, new Set(own.map(({ instance }) => instance)));
-      }
+      for (const study of studies) await mapping.forget(study, new Set(ownOf(study).map(({ instance }) => instance)));
       await leaveMark(folder, now, forgotten);
     }
     return { ...forgotten, unknown: files.unknown };

@@ -79,13 +79,38 @@ export class Outbox {
     return { jobs: jobs.sort((a, b) => a.since - b.since || (nameOf(a) < nameOf(b) ? -1 : 1)), damaged };
   }
 
-  /** Paths of everything that is kept of a study's answers. */
-  async of(study: string): Promise<readonly string[]> {
+  /** Paths of a study's answers, those on their way before those handed on. */
+  async answersOf(study: string): Promise<readonly string[]> {
     const found: string[] = [];
-    for (const folder of [QUEUE, SENT, DEAD, SEEN])
-      for (const name of await readdir(join(this.folder, folder)))
-        if (name.startsWith(`${study}-`) || name === `${study}${ENDING}`) found.push(join(this.folder, folder, name));
+    for (const folder of [QUEUE, SENT, DEAD])
+      for (const name of await this.named(folder, study)) found.push(join(this.folder, folder, name));
     return found;
+  }
+
+  /** Paths of everything that is kept of a study. */
+  async of(study: string): Promise<readonly string[]> {
+    const seen = join(this.folder, SEEN, `${study}${ENDING}`);
+    return [...(await this.answersOf(study)), ...((await readIfThere(seen)) === undefined ? [] : [seen])];
+  }
+
+  /**
+   * Before the answers of a study go that stays: all revisions are looked at again, as their numbers begin anew where the
+   * cloud forgets too, and none is handed on of slices of which one was sent or given up.
+   */
+  async lookAgain(study: string): Promise<void> {
+    const picturesIn = async (folder: string) =>
+      (await this.named(folder, study)).map((name) => name.slice(study.length + 1, name.lastIndexOf("-")));
+    const ended = [...(await picturesIn(SENT)), ...(await picturesIn(DEAD))];
+    const waiting = new Set(await picturesIn(QUEUE));
+    const { pictures } = await this.seen(study);
+    await this.see(study, {
+      revision: 0,
+      pictures: [...new Set([...pictures.filter((one) => !waiting.has(one)), ...ended])],
+    });
+  }
+
+  private async named(folder: string, study: string): Promise<readonly string[]> {
+    return (await readdir(join(this.folder, folder))).filter((name) => name.startsWith(`${study}-`));
   }
 
   /** Writes down that an attempt failed. */

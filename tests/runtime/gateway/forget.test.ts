@@ -76,7 +76,10 @@ async function fill(): Promise<{ own: string[]; study: string; other: string; ob
   for (const study of [first.study, other]) {
     writeFileSync(join(folder, "results", "sent", `${study}-${"0".repeat(32)}-${"1".repeat(16)}.json`), "{}");
     writeFileSync(join(folder, "results", "dead", `${study}-${"2".repeat(32)}-${"1".repeat(16)}.reason`), "{}");
-    writeFileSync(join(folder, "results", "seen", `${study}.json`), "{}");
+    writeFileSync(
+      join(folder, "results", "seen", `${study}.json`),
+      JSON.stringify({ revision: 3, pictures: ["3".repeat(32)] }),
+    );
   }
   return {
     own: [PLANTED.id, PLANTED.name, first.study],
@@ -128,7 +131,12 @@ test("one instance goes by its name below landing, and the rest of its study sta
   expect(told).toMatch(/^Forgotten at home:\n {2}instances of the mapping: 1\n/);
   const left = (await (await Mapping.open(join(folder, "mapping"))).atHome(study)).records;
   expect([...left.keys()]).toEqual([objects[1]?.split("/").at(-1)?.replace(".dcm", "")]);
-  expect(existsSync(join(folder, "results", "seen", `${study}.json`))).toBe(false);
+  expect(existsSync(join(folder, "results", "sent", `${study}-${"0".repeat(32)}-${"1".repeat(16)}.json`))).toBe(false);
+  const seen = () => JSON.parse(readFileSync(join(folder, "results", "seen", `${study}.json`), "utf8"));
+  expect(seen()).toEqual({ revision: 0, pictures: ["3", "0", "2"].map((digit) => digit.repeat(32)) });
+  // With the study's last one nothing of it is left.
+  await runForgetAtHome(folder, { source: objects[1] as string }, { yes: true, json: false });
+  expect(everything().has(`results/seen/${study}.json`)).toBe(false);
 });
 
 test.each(["ANONYMOUS", " anonymous ", "0000", "UNKNOWN", "ANONYMOUS\\1"])(

@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { pino } from "pino";
-import { destinationOf, type Gateway, startGateway } from "../../../runtime/gateway";
+import { destinationOf, forgetAtHome, type Gateway, startGateway } from "../../../runtime/gateway";
 import { Mapping } from "../../../runtime/gateway/mapping";
 import { Courier } from "../../../runtime/gateway/results/courier";
 import { Outbox } from "../../../runtime/gateway/results/outbox";
@@ -494,6 +494,67 @@ test("killed between a receiver's having it and its being noted, the same messag
   expect(ris.messages).toHaveLength(3);
   expect(new Set(ris.messages).size).toBe(1);
   expectNoNames();
+});
+
+describe("of a study of which one instance was forgotten", () => {
+  const seen = () => JSON.parse(readFileSync(home("results", "seen", `${study}.json`), "utf8"));
+  const cloudForgets = () => rmSync(join(folder, "out", "reports"), { recursive: true });
+  /** The less suspicious of the two. */
+  const forget = () => {
+    const { series, instance } = records[1] as Record<string, unknown>;
+    const source = `Unlabelled/gateway/${study}/${series}/${instance}.dcm`;
+    return forgetAtHome(home(), { source }, { dry: false, now: new Date(0) });
+  };
+
+  test("nothing is handed on twice", async () => {
+    const [ris, fhir] = [await mllp(() => "AA"), await web(() => 422)];
+    const to = [`mllp://127.0.0.1:${ris.port}`, `fhir+http://127.0.0.1:${fhir.port}/fhir`];
+    await answer(1, 2);
+    await start(to);
+    await until(() => files("sent").length === 1 && files("dead").length === 1);
+    await stopAll();
+    // Answer, refused answer and reason; how far it was looked at is no answer.
+    expect(await forget()).toMatchObject({ instances: 1, results: 3 });
+    expect([files("queue"), files("sent"), readdirSync(home("results", "dead"))]).toEqual([[], [], []]);
+    expect(seen().revision).toBe(0);
+    await start(to);
+    await until(() => seen().revision === 1);
+    await answer(2, 2, { model: "m-2" });
+    await until(() => seen().revision === 2);
+    expect([files("queue"), files("sent"), files("dead")]).toEqual([[], [], []]);
+    expect([ris.messages.length, fhir.bodies.length]).toEqual([1, 1]);
+  });
+
+  test("what the cloud answers anew is handed on, though its revisions begin anew", async () => {
+    const ris = await mllp(() => "AA");
+    const to = [`mllp://127.0.0.1:${ris.port}`];
+    await answer(1, 2);
+    await start(to);
+    await until(() => files("sent").length === 1);
+    await stopAll();
+    await forget();
+    cloudForgets();
+    const { pictures } = await answer(1, 1);
+    await start(to);
+    await until(() => files("sent").length === 1);
+    expect(files("sent")[0]).toContain(pictures);
+    expect(ris.messages).toHaveLength(2);
+  });
+
+  test("what waited and nobody has is handed on once it is answered again", async () => {
+    const away = await freePort();
+    const { pictures } = await answer(1, 2);
+    await start([`mllp://127.0.0.1:${away}`]);
+    await until(() => files("seen").length === 1);
+    await stopAll();
+    expect(seen()).toEqual({ revision: 1, pictures: [pictures] });
+    await forget();
+    expect([seen(), files("queue")]).toEqual([{ revision: 0, pictures: [] }, []]);
+    const ris = await mllp(() => "AA");
+    await start([`mllp://127.0.0.1:${ris.port}`]);
+    await until(() => files("sent").length === 1);
+    expect(ris.messages).toHaveLength(1);
+  });
 });
 
 test("what lies below studies/ and is no answer is passed over; one of an instance that is not at home is given up", async () => {
