@@ -126,7 +126,14 @@ export class Courier {
     const { outbox, destinations, unfit, incompleteHours, log } = this.options;
     const seen = await outbox.seen(study);
     const { answer, revision } = await this.newest(study, seen.revision);
-    if (revision === seen.revision) return revision > 0;
+    if (revision === seen.revision) {
+      if (revision === 0) return false;
+      // What was looked at is gone where the cloud forgot of it: its numbers begin anew.
+      if ((await this.read(studyObject(study, revision))) !== undefined) return true;
+      await outbox.see(study, { revision: 0, pictures: seen.pictures });
+      log.info({ study, revision }, "the answers of a study are gone; they are looked at from the first");
+      return false;
+    }
     const answered = new Set(answer?.slices.map(({ instance }) => instance));
     const complete = [...home.landed.keys()].every((instance) => answered.has(instance));
     // A further answer will come, or the time.

@@ -541,6 +541,24 @@ describe("of a study of which one instance was forgotten", () => {
     expect(ris.messages).toHaveLength(2);
   });
 
+  test("nor does it matter which forgets first, and whether the gateway looked between", async () => {
+    const ris = await mllp(() => "AA");
+    const to = [`mllp://127.0.0.1:${ris.port}`];
+    await answer(1, 2);
+    await start(to);
+    await until(() => files("sent").length === 1);
+    await stopAll();
+    await forget();
+    await start(to);
+    await until(() => seen().revision === 1);
+    cloudForgets();
+    await until(() => seen().revision === 0);
+    await answer(1, 1);
+    await until(() => files("sent").length === 1);
+    await stopAll();
+    expect(ris.messages).toHaveLength(2);
+  });
+
   test("what waited and nobody has is handed on once it is answered again", async () => {
     const away = await freePort();
     const { pictures } = await answer(1, 2);
