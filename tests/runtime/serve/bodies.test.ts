@@ -1,4 +1,6 @@
-import type { IncomingMessage } from "node:http";
+import { once } from "node:events";
+import { createServer, type IncomingMessage } from "node:http";
+import { type AddressInfo, connect } from "node:net";
 import { PassThrough } from "node:stream";
 import { Bodies } from "../../../runtime/serve/bodies";
 import { Problem } from "../../../runtime/serve/problem";
@@ -104,4 +106,26 @@ test("a sender that stalls is refused, one that goes on steadily is not; a stop 
   bodies.stop(0.05);
   expect(await steady.outcome).toBe("stopping");
   expect(bodies.bytes).toBe(0);
+});
+
+test("a sender is not held to have stalled by a server that was itself held up", async () => {
+  const bodies = new Bodies({ memory: 32 * MEBIBYTE, senderSeconds: 0.2 });
+  const sent = Buffer.alloc(MEBIBYTE, 7);
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const client = connect((server.address() as AddressInfo).port, "127.0.0.1");
+  const request = once(server, "request") as Promise<[IncomingMessage]>;
+  client.write(`POST / HTTP/1.1\r\nhost: x\r\ncontent-length: ${sent.length}\r\n\r\n`);
+  const [message] = await request;
+  const received = receive(bodies, message).then(
+    (body) => (body.equals(sent) ? "whole" : "another"),
+    (problem: Problem) => problem.code,
+  );
+  // What it sends lies in this machine's memory, and nobody reads it.
+  client.write(sent);
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 500);
+  const outcome = await received;
+  client.destroy();
+  server.close();
+  expect(outcome).toBe("whole");
 });
