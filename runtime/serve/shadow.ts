@@ -85,7 +85,8 @@ export class Shadow {
       this.counts.dropped++;
       return;
     }
-    this.waiting.push(answered);
+    // A copy: the bytes may be a view of a request's whole body, which would be kept as long as they wait.
+    this.waiting.push({ ...answered, bytes: Buffer.from(answered.bytes) });
     this.bytes += answered.bytes.length;
     this.working ??= this.work().finally(() => {
       this.working = undefined;
