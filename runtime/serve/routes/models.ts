@@ -2,7 +2,7 @@ import type { FastifyInstance, FastifyRequest } from "fastify";
 import type { ZodTypeProvider } from "fastify-type-provider-zod";
 import { DISCLAIMER } from "../../intake";
 import type { ReadableStore } from "../../platform/stores";
-import type { PointerStore } from "../../registry";
+import { currentModel, type PointerStore } from "../../registry";
 import type { Idempotency } from "../kept/idempotency";
 import { type ModelSlot, noModel } from "../model-slot";
 import { Models } from "../models";
@@ -143,10 +143,10 @@ export async function modelRoutes(app: FastifyInstance, dependencies: ModelDepen
       response: responses({ 200: promotionSchema }, 409, 422),
     },
     handler: (request, reply) =>
-      replyOnce(keys, request, reply, "rollback", [], () =>
-        move(request, "rollback", slot.current?.metadata.id ?? "", (shelves) =>
-          rollBackModel(shelves, request.caller.who),
-        ),
-      ),
+      replyOnce(keys, request, reply, "rollback", [], async () => {
+        // Not what this process answers with: it may be bound to another.
+        const subject = (await currentModel(models))?.model ?? "";
+        return move(request, "rollback", subject, (shelves) => rollBackModel(shelves, request.caller.who));
+      }),
   });
 }

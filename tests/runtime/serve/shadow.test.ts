@@ -49,6 +49,14 @@ const ask = async (app: App, payload = scan) => {
   expect(response.statusCode).toBe(200);
   return response.json<Prediction>();
 };
+const rolledBack = async (app: App) => {
+  const response = await app.inject({ method: "POST", url: "/v1/models/rollback" });
+  return {
+    request: String(response.headers["x-request-id"]),
+    status: response.statusCode,
+    current: response.json().current,
+  };
+};
 const tellsOf = async (app: App) => (await app.inject("/v1/model")).json();
 const compared = async (request: string) => (await workspace.warehouse.batch("shadows", request))?.[0];
 
@@ -71,6 +79,19 @@ describe("a pinned model", () => {
     await new Promise((resolve) => setTimeout(resolve, 200));
     expect(await tellsOf(app)).toMatchObject({ id: TWO, pinned: true });
     expect((await app.inject("/readyz")).json()).toMatchObject({ model: TWO });
+  });
+
+  test("is none of what a rollback takes back: that is written down of the model that was current", async () => {
+    await promote(workspace, TWO);
+    const app = await server({ pinned: ONE });
+    const { request, ...moved } = await rolledBack(app);
+    expect(moved).toMatchObject({ status: 200, current: ONE });
+    const acts = (await workspace.warehouse.rows("audit")).map(({ row }) => row);
+    const its = acts.filter((row) => row.request === request && row.action === "rollback");
+    expect(its.map(({ subject, result }) => `${subject}: ${result}`).sort()).toEqual([
+      `${TWO}: asked`,
+      `${TWO}: ${ONE}`,
+    ]);
   });
 
   test("an answer of the current model says nothing of it", async () => {
@@ -186,7 +207,7 @@ describe("answers go first", () => {
 
   function shadowWith(
     queue: { size: number; lanes: number },
-    score: () => Promise<never> = () => new Promise(() => {}),
+    score: (bytes: Buffer) => Promise<never> = () => new Promise(() => {}),
   ) {
     const scorer = { metadata: { id: TWO, recipe: "r1" }, score };
     const rows: unknown[] = [];
@@ -210,6 +231,22 @@ describe("answers go first", () => {
     shadow.offer(answered("bytes", { bytes: Buffer.alloc(1001) }));
     expect(shadow.counts.dropped).toBe(5);
     await shadow.end();
+  });
+
+  test("what waits is a copy, and keeps no request's whole body", async () => {
+    const body = Buffer.alloc(1_000_000, 7);
+    let asked: Buffer | undefined;
+    const { shadow } = shadowWith({ size: 0, lanes: 2 }, async (bytes) => {
+      asked = bytes;
+      throw new Error("It was asked.");
+    });
+    shadow.offer(answered("of a body", { bytes: body.subarray(500, 600) }));
+    await until(
+      async () => shadow.counts.failed,
+      (failed) => failed === 1,
+    );
+    expect(asked).toEqual(Buffer.alloc(100, 7));
+    expect(asked?.buffer).not.toBe(body.buffer);
   });
 
   test("while no thread is free nothing begins, and what has waited for an answer's time is dropped", async () => {
