@@ -27,6 +27,7 @@ interface Template {
   readonly revision?: string;
   readonly containers: readonly {
     readonly env?: readonly { readonly name: string; readonly value?: string }[];
+    readonly resources?: { readonly cpuIdle?: boolean; readonly [more: string]: unknown };
     readonly [more: string]: unknown;
   }[];
   readonly [more: string]: unknown;
@@ -41,6 +42,11 @@ interface Service {
   /** Whether a change is being carried out. */
   readonly reconciling?: boolean;
   readonly etag: string;
+}
+
+interface Revision {
+  /** The one of type `Ready` says whether it was ever ready: succeeded and failed are final. */
+  readonly conditions?: readonly { readonly type: string; readonly state?: string; readonly message?: string }[];
 }
 
 interface Operation {
@@ -122,15 +128,15 @@ export class CloudRunShares {
 
   /**
    * Makes a revision like the one that is deployed with more of an environment, to which no request goes yet, and leaves
-   * the service's template as it was: what deploys sees no difference. Killed in between and called again it goes on. Nobody's
-   * requests go elsewhere meanwhile: until all is ready they are held at the revision that has them.
+   * the service's template as it was: what deploys sees no difference. Killed in between and called again it goes on with
+   * the revision that it made, once that is ready. Nobody's requests go elsewhere meanwhile: until all is ready they are held at the revision that has them.
    *
    * @throws {CloudRunError} if the revision does not become ready; the template is as it was then too
    */
   async makeRevision(revision: string, environment: Readonly<Record<string, string>>): Promise<void> {
     const service = await this.read();
     const { template } = service;
-    if (!(await this.hasRevision(revision))) {
+    if (!(await this.findRevision(revision))) {
       if (isPinned(template))
         throw new CloudRunError(
           `The template of ${this.service} has ${PIN} already: a canary was being started. Abort it first: npm run models -- canary abort.`,
@@ -152,6 +158,7 @@ export class CloudRunShares {
       return;
     }
     await this.restoreTemplate();
+    await this.requireReady(revision);
   }
 
   /** Gives a revision a share of the requests; all others go to what is deployed. @param percent 1 to 99 */
@@ -238,12 +245,27 @@ export class CloudRunShares {
     await this.change({ template: rest }, etag);
   }
 
-  private async hasRevision(revision: string): Promise<boolean> {
+  /** Waits for what a process that was killed has made. Of a revision that failed Cloud Run keeps the name. */
+  private async requireReady(revision: string): Promise<void> {
+    for (let left = OPERATION_SECONDS * 1000; ; left -= this.pollMilliseconds) {
+      const { conditions = [] } = (await this.findRevision(revision)) ?? {};
+      const ready = conditions.find(({ type }) => type === "Ready");
+      if (ready?.state === "CONDITION_SUCCEEDED") return;
+      if (ready?.state === "CONDITION_FAILED" || left <= 0) {
+        await this.reset();
+        throw new CloudRunError(
+          `The canary's revision ${revision} did not become ready, and has no requests${ready?.message ? ` (${ready.message})` : ""}: abort it and start again (npm run models -- canary abort).`,
+        );
+      }
+      await sleep(this.pollMilliseconds);
+    }
+  }
+
+  private async findRevision(revision: string): Promise<Revision | undefined> {
     try {
-      await this.send("GET", this.url(`${this.service}/revisions/${revision}`));
-      return true;
+      return await this.send<Revision>("GET", this.url(`${this.service}/revisions/${revision}`));
     } catch (error) {
-      if (error instanceof CloudRunError && error.status === 404) return false;
+      if (error instanceof CloudRunError && error.status === 404) return undefined;
       throw error;
     }
   }
@@ -315,19 +337,27 @@ const MEANT: Readonly<Record<number, string>> = {
 
 const isPinned = ({ containers: [first] }: Template) => first?.env?.some(({ name }) => name === PIN) ?? false;
 
+/** Says of a canary's template that what is deployed has a processor during requests alone. */
+const CPU_WAS_IDLE = "CPU_WAS_IDLE";
 /** Variables of a canary, which no template has that is deployed. */
-const CANARYS = [PIN, "SHADOW_MODEL"];
+const CANARYS = [PIN, "SHADOW_MODEL", CPU_WAS_IDLE];
 
 function withoutEnvironment(template: Template): Template {
   const [first, ...others] = template.containers;
   if (!first) return template;
   const env = (first.env ?? []).filter(({ name }) => !CANARYS.includes(name));
-  return { ...template, containers: [{ ...first, env }, ...others] };
+  const wasIdle = (first.env ?? []).some(({ name }) => name === CPU_WAS_IDLE);
+  const resources = wasIdle ? { resources: { ...first.resources, cpuIdle: true } } : {};
+  return { ...template, containers: [{ ...first, env, ...resources }, ...others] };
 }
 
 function withEnvironment(template: Template, environment: Readonly<Record<string, string>>): Template {
   const { containers, ...rest } = withoutEnvironment(template);
   const [first, ...others] = containers;
-  const more = Object.entries(environment).map(([name, value]) => ({ name, value }));
-  return { ...rest, containers: [{ ...first, env: [...(first?.env ?? []), ...more] }, ...others] };
+  const isIdle = first?.resources?.cpuIdle === true;
+  const more = Object.entries({ ...environment, ...(isIdle ? { [CPU_WAS_IDLE]: "true" } : {}) });
+  const env = [...(first?.env ?? []), ...more.map(([name, value]) => ({ name, value }))];
+  // The model beside is asked after the answer was given: then an instance has a processor only if it always has one.
+  const resources = isIdle ? { resources: { ...first.resources, cpuIdle: false } } : {};
+  return { ...rest, containers: [{ ...first, env, ...resources }, ...others] };
 }

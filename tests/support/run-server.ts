@@ -7,6 +7,11 @@ const SHORT = "st-anna-serve";
 interface Revision {
   readonly name: string;
   readonly env: Readonly<Record<string, string>>;
+  /** Whether its instances have a processor during requests alone. */
+  readonly cpuIdle: boolean;
+  /** State of its condition `Ready`, and why it failed. */
+  ready: "CONDITION_RECONCILING" | "CONDITION_SUCCEEDED" | "CONDITION_FAILED";
+  message?: string;
   /** Where it answers; undefined where nothing is started. */
   readonly url: string | undefined;
   readonly stop: (() => Promise<void>) | undefined;
@@ -29,7 +34,8 @@ export type StartRevision = (
 /**
  * Cloud Run's Admin API v2 and Cloud Monitoring over HTTP, as far as a canary needs them, and the front door of the one service
  * that there is: it shares requests among revisions as `traffic` says. LATEST is the newest revision that is ready; a change is
- * an operation that is done later; a write with an old etag is refused.
+ * an operation that is done later; a write with an old etag is refused. A revision that does not become ready is kept, and
+ * so is its name.
  */
 export class RunServer {
   private server!: Server;
@@ -53,10 +59,14 @@ export class RunServer {
     this.service = {
       name: SERVICE,
       etag: '"1"',
-      template: { serviceAccount: "a@b.c", timeout: "60s", containers: [{ image: "an/image", env: envList(env) }] },
+      template: {
+        serviceAccount: "a@b.c",
+        timeout: "60s",
+        containers: [{ image: "an/image", env: envList(env), resources: RESOURCES }],
+      },
       traffic: [{ type: "TRAFFIC_TARGET_ALLOCATION_TYPE_LATEST", percent: 100 }],
     };
-    await this.revise();
+    (await this.revise()).ready = "CONDITION_SUCCEEDED";
     this.service.latestReadyRevision = this.service.latestCreatedRevision;
     this.server = createServer((incoming, answer) => void this.handle(incoming, answer));
     await new Promise<void>((resolve) => this.server.listen(0, "127.0.0.1", resolve));
@@ -102,14 +112,19 @@ export class RunServer {
   private async api(method: string, path: string, query: URLSearchParams, body: Json): Promise<[number, Json]> {
     const refused = (code: number, message: string): [number, Json] => [code, { error: { code, message } }];
     if (path === `/v2/${SERVICE}` && method === "GET") {
-      // What was begun goes on, whether or not somebody asks for the operation.
-      for (const [name, operation] of this.operations) if (operation.polls > 0) this.poll(name, operation);
+      this.goOn();
       const reconciling = [...this.operations.values()].some(({ polls }) => polls > 0);
       return [200, { ...this.service, ...(reconciling ? { reconciling } : {}) }];
     }
     if (path === "/v3/projects/a-project/timeSeries") return [200, this.timeSeries(query)];
     const [, revision] = new RegExp(`^/v2/${SERVICE}/revisions/(.+)$`).exec(path) ?? [];
-    if (revision) return this.revisions.has(revision) ? [200, { name: path.slice(4) }] : refused(404, "Not found.");
+    if (revision) {
+      this.goOn();
+      const found = this.revisions.get(revision);
+      if (!found) return refused(404, "Not found.");
+      const { ready: state, message } = found;
+      return [200, { name: path.slice(4), conditions: [{ type: "Ready", state, ...(message ? { message } : {}) }] }];
+    }
     const operation = this.operations.get(path.slice("/v2/".length));
     if (operation) return [200, this.poll(path.slice("/v2/".length), operation)];
     if (path !== `/v2/${SERVICE}` || method !== "PATCH") return refused(404, `${method} ${path} is nothing.`);
@@ -137,27 +152,28 @@ export class RunServer {
 
   private async change(mask: readonly string[], body: Json): Promise<Json> {
     if (mask.includes("traffic")) this.service.traffic = body.traffic;
-    let error: string | undefined;
-    let ready: string | undefined;
+    let made: Revision | undefined;
     if (mask.includes("template") && JSON.stringify(body.template) !== JSON.stringify(this.service.template)) {
       this.service.template = body.template;
-      try {
-        await this.revise();
-        ready = this.service.latestCreatedRevision;
-      } catch (failure) {
-        error = (failure as Error).message;
-      }
+      made = await this.revise();
     }
     this.service.etag = `"${Number(JSON.parse(this.service.etag)) + 1}"`;
     const name = `projects/a-project/locations/europe-west4/operations/${++this.made}`;
     const finish = () => {
+      if (made?.ready !== "CONDITION_RECONCILING") return;
+      made.ready = "CONDITION_SUCCEEDED";
       const order = [...this.revisions.keys()];
-      const isNewer = (name: string) =>
-        order.indexOf(last(name)) > order.indexOf(last(this.service.latestReadyRevision));
-      if (ready && isNewer(ready)) this.service.latestReadyRevision = ready;
+      if (order.indexOf(made.name) > order.indexOf(last(this.service.latestReadyRevision)))
+        this.service.latestReadyRevision = `${SERVICE}/revisions/${made.name}`;
     };
+    const error = made?.message;
     this.operations.set(name, { polls: this.pollsUntilDone, finish, ...(error ? { error } : {}) });
     return { name, done: false };
+  }
+
+  /** What was begun goes on, whether or not somebody asks for the operation. */
+  private goOn(): void {
+    for (const [name, operation] of this.operations) if (operation.polls > 0) this.poll(name, operation);
   }
 
   private poll(name: string, operation: { polls: number; error?: string; finish: () => void }): Json {
@@ -166,16 +182,24 @@ export class RunServer {
     return { name, done: true, ...(operation.error ? { error: { message: operation.error } } : { response: {} }) };
   }
 
-  /** A revision of the template as it is. */
-  private async revise(): Promise<void> {
+  /** A revision of the template as it is, with the reason where it will not become ready. */
+  private async revise(): Promise<Revision> {
     const { template } = this.service;
+    const [{ resources }] = template.containers;
     const name = template.revision ?? `${SHORT}-${String(this.revisions.size + 1).padStart(5, "0")}-xyz`;
     const env = Object.fromEntries(
       (template.containers[0].env ?? []).map(({ name: key, value }: { name: string; value: string }) => [key, value]),
     );
-    const running = await this.startRevision?.(env);
-    this.revisions.set(name, { name, env, url: running?.url, stop: running?.stop });
+    const started = await this.startRevision?.(env).catch((failure: Error) => failure);
+    const [running, failure] = started instanceof Error ? [undefined, started] : [started, undefined];
+    const revision: Revision = {
+      ...{ name, env, cpuIdle: resources?.cpuIdle === true, url: running?.url, stop: running?.stop },
+      ready: failure ? "CONDITION_FAILED" : "CONDITION_RECONCILING",
+      ...(failure ? { message: failure.message } : {}),
+    };
+    this.revisions.set(name, revision);
     this.service.latestCreatedRevision = `${SERVICE}/revisions/${name}`;
+    return revision;
   }
 
   /** Every hundredth draws of one hundred: shares hold exactly. */
@@ -221,6 +245,8 @@ export class RunServer {
   }
 }
 
+/** As a hospital's service has them. */
+const RESOURCES = { limits: { cpu: "1", memory: "2Gi" }, cpuIdle: true, startupCpuBoost: true };
 const envList = (env: Readonly<Record<string, string>>) =>
   Object.entries(env).map(([name, value]) => ({ name, value }));
 const last = (name: string) => name.slice(name.lastIndexOf("/") + 1);

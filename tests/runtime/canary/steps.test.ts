@@ -122,8 +122,10 @@ describe("a canary on a share of the requests", () => {
     expect(canary).toMatchObject({ mode: "traffic", state: "running", share: FIRST, stable: STABLE });
     expect(given).toBe(FIRST);
     const revision = String(canary.revision);
-    expect(run.revisions.get(revision)?.env).toEqual({
-      ...{ LOG_LEVEL: "info", PINNED_MODEL: CANDIDATE, SHADOW_MODEL: "current" },
+    expect(run.revisions.get(revision)).toMatchObject({
+      env: { LOG_LEVEL: "info", PINNED_MODEL: CANDIDATE, SHADOW_MODEL: "current" },
+      // The stable model is asked after the answer: with a processor during requests alone it would never have its turn.
+      cpuIdle: false,
     });
     // What Terraform compares with is as it was.
     expect(JSON.stringify(run.service.template)).toBe(before);
@@ -135,7 +137,7 @@ describe("a canary on a share of the requests", () => {
     // A deploy meanwhile takes the rest, and not the canary's share.
     run.revisions.set("st-anna-serve-00009-new", {
       name: "st-anna-serve-00009-new",
-      env: {},
+      ...{ env: {}, cpuIdle: true, ready: "CONDITION_SUCCEEDED" },
       url: undefined,
       stop: undefined,
     });
@@ -215,20 +217,24 @@ describe("a canary on a share of the requests", () => {
   });
 
   test("whose revision does not become ready has no request, and leaves the template as it was", async () => {
-    const broken = new RunServer(async (env) => {
+    await run.stop();
+    run = new RunServer(async (env) => {
       if (env.PINNED_MODEL) throw new Error("The revision is not ready: /readyz says 503.");
       return { url: "http://127.0.0.1:9", stop: async () => undefined };
     });
-    await broken.start();
-    const before = JSON.stringify(broken.service.template);
-    const its = new CloudRunShares(SERVICE, { run: broken.url, monitoring: broken.url }, 5);
-    await expect(startCanary(context({ shares: its }), CANDIDATE)).rejects.toThrow(/\/readyz says 503/);
-    expect(JSON.stringify(broken.service.template)).toBe(before);
-    expect(broken.service.traffic).toEqual([{ type: "TRAFFIC_TARGET_ALLOCATION_TYPE_LATEST", percent: 100 }]);
-    expect(await abortCanary(context({ shares: its }), "It does not start.")).toMatchObject({
+    await run.start();
+    const before = JSON.stringify(run.service.template);
+    await expect(startCanary(context(), CANDIDATE)).rejects.toThrow(/\/readyz says 503/);
+    expect(JSON.stringify(run.service.template)).toBe(before);
+    expect(run.service.traffic).toEqual([{ type: "TRAFFIC_TARGET_ALLOCATION_TYPE_LATEST", percent: 100 }]);
+    // Started again it has none either: Cloud Run keeps the revision, and says of it that it failed.
+    await expect(startCanary(context(), CANDIDATE)).rejects.toThrow(/\/readyz says 503.*abort it and start again/);
+    expect(JSON.stringify(run.service.template)).toBe(before);
+    expect(run.service.traffic).toEqual([{ type: "TRAFFIC_TARGET_ALLOCATION_TYPE_LATEST", percent: 100 }]);
+    expect(await currentCanary(workspace.buckets.models)).toMatchObject({ state: "starting" });
+    expect(await abortCanary(context(), "It does not start.")).toMatchObject({
       canary: { state: "aborted" },
     });
-    await broken.stop();
   });
 
   test("that was killed at any write goes on when it is started again, and has one revision", async () => {
@@ -250,7 +256,9 @@ describe("a canary on a share of the requests", () => {
       expect(canary.state).toBe("running");
       expect(await canaryShare()).toBe(FIRST);
       expect(run.pinned).toHaveLength(made + 1);
-      expect(run.service.template.containers[0].env).toEqual([{ name: "LOG_LEVEL", value: "info" }]);
+      expect(run.service.template.containers[0]).toMatchObject({
+        ...{ env: [{ name: "LOG_LEVEL", value: "info" }], resources: { cpuIdle: true } },
+      });
       await abortCanary(context(), "Again.");
     }
   });
