@@ -3,7 +3,7 @@ import type { Canary } from "../registry";
 import type { CanaryPair, Evidence } from "./judge";
 import type { CanaryContext } from "./steps";
 
-/** What is known of a canary now: pairs since it began, times and requests since its present share. */
+/** What is known of a canary now: pairs since it began, times, answers and failures since its present share. */
 export async function gather(
   { warehouse, shares, now = () => new Date() }: CanaryContext,
   canary: Canary,
@@ -19,7 +19,7 @@ export async function gather(
     const [label, ...others] = labels.get(row.request) ?? [];
     return {
       request: row.request,
-      group: row.group ?? row.sha256 ?? row.request,
+      group: row.group ?? row.sha256 ?? NO_PICTURE,
       label: others.length === 0 && (label === "Cancer" || label === "Non-Cancer") ? label : undefined,
       candidate: { decision: row.candidate_decision, probability: row.candidate_probability },
       stable: { decision: row.stable_decision, probability: row.stable_probability },
@@ -35,17 +35,22 @@ export async function gather(
       requests: { candidate: { all: pairs.length, failed }, stable: { all: pairs.length, failed: 0 } },
     };
   }
-  const [times, requests] = await Promise.all([
+  const [times, failures] = await Promise.all([
     warehouse.ask(CANARY_TIMES, { candidate, stable, since: shareSince }),
-    shares.requests(revision, new Date(shareSince), now()),
+    shares.failures(revision, new Date(shareSince), now()),
   ]);
   const of = (model: string) => times.filter((one) => one.model === model).map(({ milliseconds }) => milliseconds);
+  const withAnswers = (model: string, failed: number) => ({ all: of(model).length + failed, failed });
   return {
     pairs,
     times: { candidate: of(candidate), stable: of(stable) },
-    requests: { candidate: requests.its, stable: requests.others },
+    // Whoever looks at a page asks too: what Cloud Run counts as requests are scans for the smaller part.
+    requests: { candidate: withAnswers(candidate, failures.its), stable: withAnswers(stable, failures.others) },
   };
 }
+
+/** Of a picture that both models refuse no hash is known: nothing tells it from the next. */
+const NO_PICTURE = "no-picture";
 
 /** The day after, since a question tells of what was before one. */
 const laterThan = (now: Date) => new Date(now.getTime() + 24 * 3600 * 1000).toISOString().slice(0, 10);

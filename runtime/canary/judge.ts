@@ -12,7 +12,7 @@ import { missingUntilBelow, sideOf } from "./share";
 /** One scan that both models looked at. */
 export interface CanaryPair {
   readonly request: string;
-  /** What belongs together: slices of a patient, near-duplicates. */
+  /** What belongs together: slices of a patient, near-duplicates, the same scan sent again. */
   readonly group: string;
   /** What people hold it for; undefined where nobody said, or they contradict each other. */
   readonly label: ScoredScan["label"] | undefined;
@@ -27,7 +27,7 @@ interface Looked {
   readonly probability: number | null;
 }
 
-/** Requests, and those of them on which the server failed (5xx). */
+/** What was answered or failed, and what of it failed: with 5xx, or as a shadow. What is only read is none of it. */
 export interface Requests {
   readonly all: number;
   readonly failed: number;
@@ -48,7 +48,7 @@ export interface Finding {
   readonly clause: Clause;
   /** `held` and `broken` are shown; `open`: neither is. */
   readonly state: "held" | "broken" | "open";
-  /** Scans, answers or requests that are missing, if all goes on as it does: an estimate. Null where nobody can say. */
+  /** Scans or answers that are missing, if all goes on as it does: an estimate. Null where nobody can say. */
   readonly missing: number | null;
   readonly sentence: string;
 }
@@ -121,10 +121,14 @@ function bounded(
 }
 
 function agreement(pairs: readonly CanaryPair[], { canary }: Pick<ChangePlan, "canary">): Finding {
-  // What failed is counted among the errors.
-  const decided = pairs.filter(
-    ({ candidate, stable }) => candidate.decision !== "Failed" && stable.decision !== "Failed",
-  );
+  // What failed is counted among the errors. Of what belongs together the first counts alone: a scan that is sent again,
+  // or a patient's next slice, is no further evidence.
+  const groups = new Set<string>();
+  const decided = pairs.filter(({ group, candidate, stable }) => {
+    if (candidate.decision === "Failed" || stable.decision === "Failed" || groups.has(group)) return false;
+    groups.add(group);
+    return true;
+  });
   const count = decided.filter(({ candidate, stable }) => candidate.decision !== stable.decision).length;
   return bounded(
     "canary.agreement",
@@ -144,8 +148,8 @@ function errors({ candidate, stable }: Evidence["requests"], { canary }: Pick<Ch
       confidence: canary.confidence,
     },
     {
-      what: `Requests on which the candidate failed (the stable model: ${stable.failed} of ${stable.all})`,
-      unit: "requests",
+      what: `Answers that the candidate failed to give (the stable model: ${stable.failed} of ${stable.all})`,
+      unit: "answers",
     },
   );
 }

@@ -20,12 +20,8 @@ export interface Shares {
   makeRevision(revision: string, environment: Readonly<Record<string, string>>): Promise<void>;
   give(revision: string, percent: number): Promise<void>;
   reset(): Promise<void>;
-  requests(revision: string, since: Date, now: Date): Promise<Readonly<Record<"its" | "others", Requests>>>;
-}
-
-interface Requests {
-  readonly all: number;
-  readonly failed: number;
+  /** Requests on which a revision, and all others, failed (5xx) since a time. */
+  failures(revision: string, since: Date, now: Date): Promise<Readonly<Record<"its" | "others", number>>>;
 }
 
 /** What promotion says of a model: by the plan's rule, nothing but that. */
@@ -82,7 +78,8 @@ const contextOf = ({ plan = changePlan(), now = () => new Date(), ...rest }: Can
 
 /**
  * Begins to try a model out beside the current one: with `shares` on a share of the requests, else as a shadow. A model
- * answers patients only if the change plan would let it take over. The same start again goes on where one was killed.
+ * answers patients only if the change plan would let it take over. The same start again goes on where one was killed: with
+ * the share that it was begun with, while the model is current that it was begun beside.
  *
  * @param share percent; default: the plan's first
  * @throws {CanaryRefused}
@@ -99,15 +96,26 @@ export async function startCanary(context: CanaryContext, candidate: string, sha
   const stable = (await currentModel(models))?.model;
   if (stable === undefined)
     throw new CanaryRefused("no-canary", "No model is current, so there is none to compare with: promote one.");
+  if (resumed && resumed.stable !== stable)
+    throw new CanaryRefused(
+      "current-moved",
+      `The current model is ${stable} now, and ${candidate} was begun beside ${resumed.stable}: abort the canary and start it again.`,
+    );
   if (stable === candidate)
     throw new CanaryRefused("current-moved", `${candidate} is the current model: there is nothing to try out.`);
   const [most = 0] = plan.canary.shares;
-  const percent = shares ? (share ?? most) : 0;
+  const percent = shares ? (share ?? resumed?.share ?? most) : 0;
   if (shares && percent > most)
     throw new CanaryRefused(
       "outside-plan",
       `A canary begins with ${most} % of the requests at most, and not with ${percent} % (canary.shares).`,
       "canary.shares",
+    );
+  if (resumed) requireMode(resumed, shares);
+  if (resumed && percent !== resumed.share)
+    throw new CanaryRefused(
+      "canary-open",
+      `${candidate} was begun with ${resumed.share} % of the requests, and not with ${percent} %: start it again with that, or abort it first.`,
     );
   await promoting.tryOut(candidate);
   if (shares) {
@@ -133,7 +141,6 @@ export async function startCanary(context: CanaryContext, candidate: string, sha
       plan: plan.version,
     },
   };
-  requireMode(begun, shares);
   const starting = resumed ?? (await set(models, begun, seen));
   const { revision } = starting;
   if (shares && revision !== null) {

@@ -50,7 +50,7 @@ const planSchema = z.strictObject({
     confidence: z.number().min(0.5).lt(1),
     /** Share of scans on which it decides as the stable model does: at least `least`. */
     agreement: z.strictObject({ least: share }),
-    /** Share of requests on which the server fails: at most that of the stable model and `margin`. */
+    /** Share of answers that the server fails to give: at most that of the stable model and `margin`. */
     errors: z.strictObject({ margin: probability }),
     /** At most a `share` of its answers takes longer than `times` what 95 of 100 of the stable model's take. */
     latency: z.strictObject({ times: z.number().min(1), share: probability }),

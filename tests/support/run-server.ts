@@ -232,10 +232,12 @@ export class RunServer {
   }
 
   private timeSeries(query: URLSearchParams): Json {
-    if (!query.get("filter")?.includes(`service_name="${SHORT}"`)) return {};
+    const filter = query.get("filter") ?? "";
+    if (!filter.includes(`service_name="${SHORT}"`)) return {};
+    const [, wanted] = /response_code_class="(\dxx)"/.exec(filter) ?? [];
     return {
       timeSeries: [...this.counts].flatMap(([revision_name, codes]) =>
-        Object.entries(codes).map(([response_code_class, requests]) => ({
+        classesOf(codes, wanted).map(([response_code_class, requests]) => ({
           metric: { labels: { response_code_class } },
           resource: { labels: { revision_name } },
           points: [{ value: { int64Value: String(requests) } }],
@@ -245,6 +247,8 @@ export class RunServer {
   }
 }
 
+const classesOf = (codes: Readonly<Record<string, number>>, wanted: string | undefined) =>
+  Object.entries(codes).filter(([code]) => wanted === undefined || code === wanted);
 /** As a hospital's service has them. */
 const RESOURCES = { limits: { cpu: "1", memory: "2Gi" }, cpuIdle: true, startupCpuBoost: true };
 const envList = (env: Readonly<Record<string, string>>) =>

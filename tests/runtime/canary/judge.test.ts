@@ -24,7 +24,7 @@ describe("a share against its bound", () => {
   }
 
   test.each([0.05, 0.1, 0.2])(
-    "at the bound %d is shown to lie on neither side, though one looks 2,000 times",
+    "at the bound %d is shown to lie on neither side, though one looks 1,000 times",
     (bound) => {
       // 5 % are allowed; 300 runs leave a standard error of 1.3 %.
       expect(everShown("above", bound, bound, 1000, 300)).toBeLessThan(0.09);
@@ -113,6 +113,18 @@ describe("the plan's judgement of a canary", () => {
     expect(judged.outcome).toBe("rollback");
     expect(judged.findings.filter(({ state }) => state === "broken")).toMatchObject([{ clause }]);
     expect(judged.reason).toContain(`(${clause})`);
+  });
+
+  test("of what belongs together only the first shows how the models agree", () => {
+    const disagree = { stable: { decision: "Non-Cancer", probability: 0.1 } };
+    const failed = { candidate: { decision: "Failed", probability: null } };
+    const again = many(200, (i) => pair(i, { group: "one", ...(i === 0 ? failed : i === 1 ? {} : disagree) }));
+    const judged = judge({ ...HARMLESS, pairs: again }, plan, 0);
+    expect(of("canary.agreement", judged)).toMatchObject({
+      ...{ state: "open", sentence: expect.stringContaining("otherwise: 0 of 1 ") },
+    });
+    const others = judge({ ...HARMLESS, pairs: [...HARMLESS.pairs, ...again] }, plan, 0);
+    expect(of("canary.agreement", others)).toMatchObject({ state: "held" });
   });
 
   test("errors that the stable model has too are no fault of the candidate's", () => {

@@ -35,14 +35,15 @@ const plan = {
 
 let folder: string;
 let workspace: Workspace;
-let scan: Buffer;
+/** Others each time: the same one again shows nothing more. */
+let scans: readonly Buffer[];
 
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), "canary-load-"));
   workspace = await openWorkspace(join(folder, "workspace"));
   for (const id of [STABLE, CANDIDATE]) await storeModel(workspace, id);
   await promote(workspace, STABLE);
-  scan = await headPng(160, 160, { x: 80, y: 70, radius: 16 });
+  scans = await Promise.all(Array.from({ length: 40 }, (_, i) => headPng(160, 160, { x: 60 + i, y: 70, radius: 16 })));
 });
 
 afterEach(async () => {
@@ -71,8 +72,10 @@ interface Reply {
 function load(url: string) {
   const replies: Reply[] = [];
   let on = true;
+  let next = 0;
   const post = (agent: Agent) =>
     new Promise<Reply>((resolve) => {
+      const scan = scans[next++ % scans.length] as Buffer;
       const failed = (status: number) => resolve({ status, model: "", pinned: false, revision: "" });
       const sent = request(`${url}/v1/predictions`, {
         ...{ method: "POST", agent, headers: { "content-length": scan.length } },
