@@ -13,7 +13,7 @@ import {
 import { readEvaluation } from "../evaluate";
 import { CloudRunShares, runEndpointsOf } from "../platform/cloud-run";
 import { changePlan, contenderOf, previewPromotion, readReference } from "../promotion";
-import { currentModel } from "../registry";
+import { currentCanary, currentModel } from "../registry";
 import { type ModelShelves, NotMoved, notComparable, promoteModel, tryOut } from "../serve";
 import { byHand, type ModelPlace, onShelves, requireModels } from "./models";
 
@@ -25,10 +25,11 @@ export interface CanaryPlace {
 
 /** @throws {CanaryRefused} with the reason; {ConfigurationError} if there is no such model */
 export function start(at: CanaryPlace, model: string, share: number | undefined): Promise<CanaryStep> {
-  return written(at, "canary-start", async (context) => {
-    await requireModels(context.models, model);
-    return startCanary(context, model, share);
-  });
+  const named = async ({ models }: CanaryContext) => {
+    await requireModels(models, model);
+    return model;
+  };
+  return written(at, "canary-start", named, (context) => startCanary(context, model, share));
 }
 
 /** Undefined where there never was one. */
@@ -38,30 +39,43 @@ export async function status(at: CanaryPlace): Promise<CanaryStep | undefined> {
 
 /** @throws {CanaryRefused} with the reason */
 export function advance(at: CanaryPlace, options: { readonly finish: boolean }): Promise<CanaryStep> {
-  return written(at, options.finish ? "canary-finish" : "canary-advance", (context) => advanceCanary(context, options));
+  const action = options.finish ? "canary-finish" : "canary-advance";
+  return written(at, action, triedOut, (context) => advanceCanary(context, options));
 }
 
 /** @throws {CanaryRefused} where there is none */
 export function abort(at: CanaryPlace, reason: string): Promise<CanaryStep> {
-  return written(at, "canary-abort", (context) => abortCanary(context, reason));
+  return written(at, "canary-abort", triedOut, (context) => abortCanary(context, reason));
 }
 
-/** Does a step, and writes down what came of it: nothing where nothing did. */
+/** The model that is tried out, or was last; null where none ever was. */
+const triedOut = async ({ models }: CanaryContext) => (await currentCanary(models))?.candidate ?? null;
+
+/**
+ * Does a step: written down before anything is changed, and what came of it afterwards. A step that waits may have put a
+ * share right, and one that fails may have moved requests before it did.
+ */
 function written(
   at: CanaryPlace,
   action: string,
+  subjectOf: (context: CanaryContext) => Promise<string | null>,
   work: (context: CanaryContext) => Promise<CanaryStep>,
 ): Promise<CanaryStep> {
   return inContext(at, async (context, write) => {
-    const step = await work(context);
+    const subject = await subjectOf(context);
+    await write(action, subject, "asked");
+    const step = await work(context).catch(async (error: unknown) => {
+      // Why it failed is more than that this cannot be written down either: that it was asked for is there.
+      await write(action, subject, error instanceof CanaryRefused ? error.code : "failed").catch(() => undefined);
+      throw error;
+    });
     const { state, mode, share, candidate } = step.canary;
-    const result = state === "running" && mode === "traffic" ? `${share} %` : state;
-    if (step.judgement?.outcome !== "hold") await write(action, candidate, result);
+    await write(action, candidate, state === "running" && mode === "traffic" ? `${share} %` : state);
     return step;
   });
 }
 
-type Write = (action: string, subject: string, result: string) => Promise<void>;
+type Write = (action: string, subject: string | null, result: string) => Promise<void>;
 
 function inContext<T>(
   { place, service }: CanaryPlace,
@@ -73,8 +87,9 @@ function inContext<T>(
         "no-canary",
         "A canary is judged by the hospital's tables: name them with --warehouse (or WAREHOUSE).",
       );
+    const request = randomUUID();
     const write: Write = async (action, subject, result) => {
-      await writeAct(warehouse, byHand({ request: randomUUID(), action, subject, result }));
+      await writeAct(warehouse, byHand({ request, action, subject, result }));
     };
     const context = {
       ...{ models: shelves.pointer, warehouse, plan: changePlan() },

@@ -1,11 +1,11 @@
-import { execFile } from "node:child_process";
+import { type ChildProcess, execFile } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { openWorkspace, type Workspace } from "../../../runtime/platform/workspace";
 import { storeEvaluation } from "../../support/evaluation";
 import { RunServer, SERVICE } from "../../support/run-server";
-import { promote, storeModel } from "../../support/served-model";
+import { promote, storeModel, until } from "../../support/served-model";
 import { drawn } from "../promotion/drawn";
 
 const ROOT = resolve(__dirname, "../../..");
@@ -39,16 +39,30 @@ afterAll(async () => {
   rmSync(folder, { recursive: true });
 });
 
+interface Ended {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
 /** What the build emitted, as a process of its own. */
-function canary(...options: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
+function canaryProcess(...options: string[]): { readonly child: ChildProcess; readonly done: Promise<Ended> } {
   const args = ["dist/runtime/cli/main.js", "models", "canary", ...options, "--out", workspace.directory];
   const env = { ...process.env, CLOUD_RUN_API_ENDPOINT: run.url, MONITORING_API_ENDPOINT: run.url };
-  return new Promise((done) =>
-    execFile(process.execPath, args, { cwd: ROOT, env }, (error, stdout, stderr) =>
-      done({ code: Number(error?.code ?? 0), stdout, stderr }),
-    ),
+  let end: (ended: Ended) => void = () => undefined;
+  const done = new Promise<Ended>((resolve) => {
+    end = resolve;
+  });
+  const child = execFile(process.execPath, args, { cwd: ROOT, env }, (error, stdout, stderr) =>
+    end({ code: Number(error?.code ?? 0), stdout, stderr }),
   );
+  return { child, done };
 }
+
+const canary = (...options: string[]) => canaryProcess(...options).done;
+
+/** Written down before and after. */
+const acted = (what: string, result: string) => [`${what}: asked`, `${what}: ${result}`];
 
 /** What was written down, in the order in which it was. */
 async function acts(): Promise<string[]> {
@@ -95,7 +109,15 @@ test("a canary by commands: refused by the plan's clause, started, looked at and
     code: 1,
     stderr: expect.stringContaining("No model is being tried out"),
   });
-  expect(await acts()).toEqual([`canary-start ${BETTER}: 5 %`, `canary-advance ${BETTER}: rolled-back`]);
+  expect(await acts()).toEqual([
+    ...acted(`canary-start ${EQUAL}`, "outside-plan"),
+    ...acted(`canary-start ${BETTER}`, "outside-plan"),
+    ...acted(`canary-start ${BETTER}`, "5 %"),
+    ...acted(`canary-advance ${BETTER}`, "5 %"),
+    ...acted(`canary-finish ${BETTER}`, "not-held"),
+    ...acted(`canary-advance ${BETTER}`, "rolled-back"),
+    ...acted(`canary-abort ${BETTER}`, "no-canary"),
+  ]);
 }, 600_000);
 
 test("as a shadow it says how it is asked, and is aborted with a person's reason", async () => {
@@ -105,5 +127,38 @@ test("as a shadow it says how it is asked, and is aborted with a person's reason
     code: 0,
     stdout: expect.stringContaining("Enough."),
   });
-  expect((await acts()).slice(-2)).toEqual([`canary-start ${EQUAL}: running`, `canary-abort ${EQUAL}: aborted`]);
+  expect((await acts()).slice(-4)).toEqual([
+    ...acted(`canary-start ${EQUAL}`, "running"),
+    ...acted(`canary-abort ${EQUAL}`, "aborted"),
+  ]);
+}, 600_000);
+
+test("that it was asked for is written down before anything moves, and what came of it where it failed half way, or put a share right", async () => {
+  const before = (await acts()).length;
+  const { length } = run.writes;
+  run.pollsUntilDone = Number.POSITIVE_INFINITY;
+  const { child, done } = canaryProcess("start", BETTER, "--service", SERVICE);
+  await until(
+    async () => run.writes.length,
+    (writes) => writes > length,
+  );
+  child.kill("SIGKILL");
+  await done;
+  expect((await acts()).slice(before)).toEqual([`canary-start ${BETTER}: asked`]);
+  run.pollsUntilDone = 2;
+  expect(await canary("abort", "--service", SERVICE)).toMatchObject({ code: 0 });
+
+  run.refuse = 403;
+  expect(await canary("start", BETTER, "--service", SERVICE)).toMatchObject({ code: 1 });
+  run.refuse = undefined;
+  expect(await canary("start", BETTER, "--service", SERVICE)).toMatchObject({ code: 0 });
+  run.service.traffic = [{ type: "TRAFFIC_TARGET_ALLOCATION_TYPE_LATEST", percent: 100 }];
+  expect(await canary("advance", "--service", SERVICE)).toMatchObject({ code: 0 });
+  expect(run.shares[String(run.pinned.at(-1))]).toBe(10);
+  expect((await acts()).slice(before + 1)).toEqual([
+    ...acted(`canary-abort ${BETTER}`, "aborted"),
+    ...acted(`canary-start ${BETTER}`, "failed"),
+    ...acted(`canary-start ${BETTER}`, "10 %"),
+    ...acted(`canary-advance ${BETTER}`, "10 %"),
+  ]);
 }, 600_000);
