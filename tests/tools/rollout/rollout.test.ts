@@ -42,7 +42,9 @@ const applied = (all: Hospitals) =>
 
 describe("a plan", () => {
   test("of every hospital is made by one init at a time, by no more plans at once than were asked for, and changes nothing", async () => {
-    const all = hospitals(["a1", "b1", "c1"].map((name) => ({ name, data: thing({ planMeets: 2 }) })));
+    const all = hospitals(
+      ["a1", "b1", "c1"].map((name) => ({ name, data: thing({ planMeets: 2 }), app: thing({ planMeets: 2 }) })),
+    );
     expect(await rollout(all.plan("--parallel", "2"))).toBe(0);
     const most = (command: string) => {
       let [running, peak] = [0, 0];
