@@ -2,6 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import type { CanaryStep } from "../../canary";
 import { RUN_SERVICE } from "../../platform/cloud-run";
+import { ConfigurationError } from "../../platform/config";
 import type { CanaryPlace } from "../canary";
 import { EXIT, interruptible, wholeNumber } from "../command-line";
 import { anywhere, type PlaceFlags, placeOf, print } from "./models";
@@ -34,6 +35,10 @@ export function addCanary(models: Command): void {
       wholeNumber(1),
     )
     .action(async (id: string, flags: Flags & { readonly share?: number }, command: Command) => {
+      if (flags.share !== undefined && flags.service === undefined)
+        throw new ConfigurationError("The command", [
+          "--share is one of a Cloud Run service's requests: name the service with --service, or leave --share out to have a shadow.",
+        ]);
       const { start } = await import("../canary.js");
       await tell(flags, () => start(placeIn(flags, command), id, flags.share));
     });

@@ -84,6 +84,9 @@ test("a canary by commands: refused by the plan's clause, started, looked at and
     ...{ code: 2, stderr: expect.stringContaining("There is no model cnn-nowhere") },
   });
   expect(await canary("start", BETTER, "--service", "st-anna-serve")).toMatchObject({ code: 2 });
+  expect(await canary("start", BETTER, "--share", "5")).toMatchObject({
+    ...{ code: 2, stderr: expect.stringContaining("name the service with --service") },
+  });
   expect(run.writes).toEqual([]);
 
   const started = await canary("start", BETTER, "--share", "5", "--service", SERVICE);
