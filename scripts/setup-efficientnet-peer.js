@@ -3,7 +3,7 @@
  * with PyTorch, EfficientNet-Lite0 and its ImageNet weights (bench/peers/requirements-efficientnet.txt). Prints what it did
  * in a line; exits 1 with a sentence if Python is missing. An installation that was interrupted is made again.
  */
-const { PythonEnvironment, withLock } = require("./parts");
+const { PythonEnvironment, tellOfPart, withLock } = require("./parts");
 
 /** The pinned PyTorch has wheels for these. */
 const PYTHON_MINORS = [11, 12, 13, 10];
@@ -25,9 +25,4 @@ function install() {
   return `${what}, installed`;
 }
 
-try {
-  console.log(`EfficientNet peer: ${withLock("efficientnet-peer", install)}`);
-} catch (error) {
-  console.error(`EfficientNet peer: ${error.message}`);
-  process.exitCode = 1;
-}
+tellOfPart("EfficientNet peer", () => withLock("efficientnet-peer", install));

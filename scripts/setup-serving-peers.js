@@ -3,7 +3,7 @@
  * packages of bench/peers/requirements-serving.txt. Prints what it did in a line; exits 1 with a sentence if Python is
  * missing. An installation that was interrupted is made again.
  */
-const { PythonEnvironment, withLock } = require("./parts");
+const { PythonEnvironment, tellOfPart, withLock } = require("./parts");
 
 /** The pinned TensorFlow, onnxruntime and OpenCV all have wheels for these. */
 const PYTHON_MINORS = [11, 12, 13];
@@ -25,9 +25,4 @@ function install() {
   return `${what}, installed`;
 }
 
-try {
-  console.log(`Serving peers: ${withLock("serving-peers", install)}`);
-} catch (error) {
-  console.error(`Serving peers: ${error.message}`);
-  process.exitCode = 1;
-}
+tellOfPart("Serving peers", () => withLock("serving-peers", install));

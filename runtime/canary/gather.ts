@@ -1,3 +1,4 @@
+import { DAY_MS } from "../platform/day";
 import { CANARY_PAIRS, CANARY_TIMES, STANDING_FEEDBACK } from "../platform/warehouse";
 import type { Canary } from "../registry";
 import type { CanaryPair, Evidence } from "./judge";
@@ -53,4 +54,4 @@ export async function gather(
 const NO_PICTURE = "no-picture";
 
 /** The day after, since a question tells of what was before one. */
-const laterThan = (now: Date) => new Date(now.getTime() + 24 * 3600 * 1000).toISOString().slice(0, 10);
+const laterThan = (now: Date) => new Date(now.getTime() + DAY_MS).toISOString().slice(0, 10);

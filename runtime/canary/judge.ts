@@ -80,10 +80,8 @@ export function judge(
   plan: Pick<ChangePlan, "canary" | "comparison">,
   looks: number,
 ): Judgement {
-  const { findings, labelled } = {
-    findings: [agreement(pairs, plan), errors(requests, plan), latency(times, plan)],
-    labelled: labelledPairs(pairs),
-  };
+  const findings = [agreement(pairs, plan), errors(requests, plan), latency(times, plan)];
+  const labelled = labelledPairs(pairs);
   const all = [...findings, labels(labelled, plan, looks)];
   const broken = all.filter(({ state }) => state === "broken");
   const open = findings.filter(({ state }) => state === "open");

@@ -81,9 +81,9 @@ async function answer(): Promise<StudyAnswer> {
   return made;
 }
 
-test("storescu sends a study, and storescp, which is away at first and killed once, receives its answer under the hospital's names", async () => {
-  const port = await freePort();
-  gateway = await startGateway({
+/** A gateway that hands answers on to an archive at a port. */
+async function handingOnTo(port: number) {
+  return startGateway({
     ...{ aet: "GATEWAY", host: "127.0.0.1", port: 0, tls: undefined, callers: [], addresses: [] },
     folder: home(),
     store: await openStore(join(folder, "landing")),
@@ -97,6 +97,11 @@ test("storescu sends a study, and storescp, which is away at first and killed on
     log: pino({ level: "silent" }),
     limits: { reserveBytes: 1 },
   });
+}
+
+test("storescu sends a study, and storescp, which is away at first and killed once, receives its answer under the hospital's names", async () => {
+  const port = await freePort();
+  gateway = await handingOnTo(port);
   const files = [1, 2, 3].map((number) => writeInstance(folder, number).file);
   await send(gateway.port, files);
   await until(() => readdirSync(home("spool", "waiting")).length === 0);
@@ -132,20 +137,7 @@ test("storescp that refuses every association gets nothing, and the answer waits
   const child = spawn("storescp", ["--refuse", "-od", stored, String(port)], { stdio: "ignore" });
   children.push(child);
   await once(child, "spawn");
-  gateway = await startGateway({
-    ...{ aet: "GATEWAY", host: "127.0.0.1", port: 0, tls: undefined, callers: [], addresses: [] },
-    folder: home(),
-    store: await openStore(join(folder, "landing")),
-    key: "local:test",
-    results: {
-      reports: await openStore(join(folder, "reports")),
-      destinations: [destinationOf(`dicom://ARCHIVE@127.0.0.1:${port}`, { aet: "GATEWAY", tls: {} })],
-      unfit: false,
-      lookSeconds: 1,
-    },
-    log: pino({ level: "silent" }),
-    limits: { reserveBytes: 1 },
-  });
+  gateway = await handingOnTo(port);
   await send(gateway.port, [writeInstance(folder, 1).file]);
   await until(() => readdirSync(home("spool", "waiting")).length === 0);
   await answer();
