@@ -40,6 +40,7 @@ export function questionOf({ title, sql }: Analysis): Question<Record<string, ne
   return {
     name: title,
     tables: [...tables],
+    foreign: true,
     parameters: z.strictObject({}),
     row: z.record(z.string(), z.unknown()),
     sql: (dialect) => {

@@ -1,4 +1,6 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import {
@@ -256,6 +258,14 @@ test.each(analyses.map((analysis, i) => ({ ...analysis, due: DUE[i] })))(
   },
 );
 
+test("BigQuery is asked by the person, not by a process with other rights", async () => {
+  const cloud = new BigQueryWarehouse(server.uri("hospital"), { endpoints: server.endpoints });
+  await expect(cloud.ask(questionOf({ title: "own", sql: "SELECT 1 AS n" }), {})).rejects.toThrow(
+    /"own" is SQL from outside: a person asks BigQuery it themselves/,
+  );
+  await cloud.close();
+});
+
 describe("npm run analytics", () => {
   let said: string;
   beforeEach(() => {
@@ -301,5 +311,93 @@ describe("npm run analytics", () => {
     expect(await analytics(["--out", out(), "--file", own])).toBe(1);
     expect(said).toMatch(/nothing/);
     expect(await analytics([])).toBe(2);
+  });
+
+  describe("SQL from outside", () => {
+    const SECRET = "known to its owner alone";
+    const asks = async (sql: string) => {
+      said = "";
+      const own = join(folder, "own.sql");
+      writeFileSync(own, sql);
+      const code = await analytics(["--out", out(), "--file", own]);
+      return { code, said };
+    };
+    let secret: string;
+    let outside: string;
+    let requests: number;
+    const neighbour = createServer((_, response) => {
+      requests++;
+      response.end("a,b\n1,2\n");
+    });
+    let url: string;
+
+    beforeAll(async () => {
+      outside = join(folder, "outside");
+      secret = join(folder, "secret.csv");
+      writeFileSync(secret, `a\n${SECRET}\n`);
+      await new Promise<void>((listening) => neighbour.listen(0, "127.0.0.1", listening));
+      url = `http://127.0.0.1:${(neighbour.address() as AddressInfo).port}/x.csv`;
+    });
+    afterAll(() => new Promise((closed) => neighbour.close(closed)));
+    beforeEach(() => {
+      requests = 0;
+    });
+
+    /** SECRET, OUTSIDE and URL stand for what is not there yet. */
+    test.each([
+      ["reads a file as CSV", "SELECT * FROM read_csv('SECRET')", 1],
+      ["reads a file as text", "SELECT content FROM read_text('SECRET')", 1],
+      ["reads a file's bytes", "SELECT * FROM read_blob('SECRET')", 1],
+      ["reads a file by its name alone", "SELECT * FROM 'SECRET'", 1],
+      ["reads a file within a text that is a query", "SELECT * FROM query('SELECT * FROM read_text(''SECRET'')')", 1],
+      ["reads a file in a subquery", "SELECT (SELECT content FROM read_text('SECRET')) FROM `DATASET.audit`", 1],
+      ["looks into a file", "SELECT * FROM sniff_csv('SECRET')", 1],
+      ["lists a folder", "SELECT * FROM glob('/*')", 1],
+      ["climbs out of what it may read", "SELECT * FROM read_text('/tmp/../SECRET')", 1],
+      ["reads the rows of a table that it does not name", "SELECT * FROM read_text('WORKSPACE/warehouse/audit/*')", 1],
+      ["asks a server", "SELECT * FROM read_csv('URL')", 1],
+      ["writes a file", "COPY (SELECT 1) TO 'OUTSIDE'", 1],
+      ["writes a table", "COPY `DATASET.audit` TO 'OUTSIDE' (FORMAT parquet)", 1],
+      ["writes all tables", "EXPORT DATABASE 'OUTSIDE'", 1],
+      ["runs a file", "IMPORT DATABASE 'OUTSIDE'", 1],
+      ["attaches a database", "ATTACH 'OUTSIDE' AS other", 2],
+      ["installs an extension", "INSTALL httpfs", 2],
+      ["loads an extension", "LOAD httpfs", 2],
+      ["keeps a secret", "CREATE PERSISTENT SECRET s (TYPE s3, KEY_ID 'a', SECRET 'b')", 1],
+      ["writes a log", "CALL enable_logging(storage = 'file', storage_path = 'OUTSIDE')", 2],
+      ["writes a profile", "PRAGMA profiling_output = 'OUTSIDE'", 2],
+      ["unlocks the engine", "SET enable_external_access = true", 2],
+      ["moves what it may read", "SET allowed_paths = ['SECRET']", 2],
+      ["changes what it asks", "DROP VIEW `DATASET.audit`", 2],
+      ["hides behind a question", "SELECT 1; COPY (SELECT 1) TO 'OUTSIDE'", 2],
+      ["unlocks before a question", "RESET enable_external_access; SELECT * FROM read_text('SECRET')", 2],
+      ["says nothing", "-- a comment", 2],
+    ])("that %s is refused", async (_, sql, code) => {
+      const before = readdirSync(folder);
+      const attack = sql
+        .replaceAll("SECRET", sql.includes("TYPE s3") ? "SECRET" : secret)
+        .replaceAll("OUTSIDE", outside)
+        .replaceAll("WORKSPACE", out())
+        .replaceAll("URL", url);
+      const answer = await asks(attack);
+      expect(answer).toMatchObject({ code });
+      expect(answer.said).not.toContain(SECRET);
+      expect(answer.said).not.toContain("b@hospital.org");
+      expect(requests).toBe(0);
+      expect(readdirSync(folder).filter((name) => name !== "own.sql")).toEqual(
+        before.filter((name) => name !== "own.sql"),
+      );
+    });
+
+    test("what is refused is said in words; a question in all of DuckDB's SQL is answered", async () => {
+      expect((await asks("SELECT 1; SELECT 2")).said).toMatch(/it is 2 statements; ask one SELECT at a time/);
+      expect((await asks("DROP VIEW `DATASET.audit`")).said).toMatch(/it is DROP; a question is one SELECT/);
+      expect((await asks("SELECT * FROM read_text('/etc/hostname')")).said).toMatch(/disabled by configuration/);
+      const { code, said: answer } = await asks(
+        "-- of my own\nWITH theirs AS (SELECT * FROM `DATASET.audit`)\nSELECT who, regexp_extract(who, '^[a-z]+') AS name FROM theirs ORDER BY 1 DESC LIMIT 1; -- done\n",
+      );
+      expect({ code, answer }).toMatchObject({ code: 0, answer: expect.stringMatching(/b@hospital\.org +b\n/) });
+      expect(await workspace.warehouse.ask(questionOf({ title: "a", sql: "SELECT 1 AS n" }), {})).toEqual([{ n: 1 }]);
+    });
   });
 });

@@ -1,5 +1,6 @@
 import { dirname } from "node:path";
 import type { DuckDBConnection, DuckDBInstance } from "@duckdb/node-api";
+import { ConfigurationError } from "../config";
 import { onDisk } from "../disk";
 import { DUCKDB } from "./question";
 import { type Column, TABLES, type TableName } from "./tables";
@@ -39,7 +40,7 @@ export class DuckDb {
     const select =
       file === undefined
         ? `${columns.map((column) => `CAST(NULL AS ${typeOf(column)}) AS ${DUCKDB.column(column.name)}`).join(", ")} WHERE false`
-        : `* FROM read_json('${file.replaceAll("'", "''")}', format = 'newline_delimited', columns = {${columns
+        : `* FROM read_json(${quoted(file)}, format = 'newline_delimited', columns = {${columns
             .map((column) => `"${column.name}": '${typeOf(column)}'`)
             .join(", ")}})`;
     await this.connection.run(`CREATE OR REPLACE VIEW ${DUCKDB.table(table)} AS SELECT ${select}`);
@@ -57,10 +58,41 @@ export class DuckDb {
     return Number(result.getRows()[0]?.[0]);
   }
 
+  /**
+   * From now on it reads these files and its own folder, and nothing else of this machine or of a network; it writes nowhere
+   * but into that folder, loads no extension, and SQL cannot take that back.
+   */
+  async confine(files: readonly string[]): Promise<void> {
+    await this.connection.run(`SET allowed_paths = [${files.map(quoted).join(", ")}]`);
+    await this.connection.run("SET enable_external_access = false");
+    await this.connection.run("SET lock_configuration = true");
+  }
+
+  /**
+   * Only to be asked once {@link confine} has been: DuckDB opens files while it parses some statements.
+   * @throws {ConfigurationError} where SQL is anything but one SELECT
+   */
+  async mustSelect(sql: string): Promise<void> {
+    const { StatementType } = await import("@duckdb/node-api");
+    const refuse = (problem: string) => new ConfigurationError("The SQL", [problem]);
+    // Of text without a statement DuckDB's binding says nothing that a person understands.
+    if (sql.replace(/--.*|\/\*[\s\S]*?\*\//g, "").trim() === "") throw refuse("there is no statement in it.");
+    const statements = await this.connection.extractStatements(sql);
+    if (statements.count !== 1) throw refuse(`it is ${statements.count} statements; ask one SELECT at a time.`);
+    const statement = await statements.prepare(0);
+    try {
+      const { statementType } = statement;
+      if (statementType !== StatementType.SELECT)
+        throw refuse(`it is ${StatementType[statementType]}; a question is one SELECT, and changes nothing.`);
+    } finally {
+      statement.destroySync();
+    }
+  }
+
   /** Writes what a query gives to a Parquet file. */
   async extract(sql: string, parameters: Readonly<Record<string, string | number>>, file: string): Promise<void> {
     const values = Object.fromEntries(Object.entries(parameters).map(([name, value]) => [name, bindable(value)]));
-    const target = `'${file.replaceAll("'", "''")}' (FORMAT parquet, COMPRESSION zstd)`;
+    const target = `${quoted(file)} (FORMAT parquet, COMPRESSION zstd)`;
     await onDisk(file, () => this.connection.run(`COPY (${sql}) TO ${target}`, values));
   }
 
@@ -80,6 +112,8 @@ export class DuckDb {
     this.instance.closeSync();
   }
 }
+
+const quoted = (text: string) => `'${text.replaceAll("'", "''")}'`;
 
 const typeOf = ({ type, mode }: Column) => `${TYPES[type]}${mode === "REPEATED" ? "[]" : ""}`;
 
@@ -105,10 +139,9 @@ export async function parquetOfLines(
 ): Promise<void> {
   const database = await DuckDb.open(dirname(file));
   const types = Object.entries(columns).map(([name, type]) => `"${name}": '${type}'`);
-  const source = `'${lines.replaceAll("'", "''")}'`;
   try {
     await database.extract(
-      `SELECT * FROM read_json(${source}, format = 'newline_delimited', columns = {${types.join(", ")}})`,
+      `SELECT * FROM read_json(${quoted(lines)}, format = 'newline_delimited', columns = {${types.join(", ")}})`,
       {},
       file,
     );

@@ -108,18 +108,33 @@ export class ObjectStoreWarehouse implements Warehouse {
 
   private async answer<P, R>(question: Question<P, R>, parameters: P): Promise<readonly R[]> {
     const values = question.parameters.parse(parameters) as Record<string, string | number>;
-    this.database ??= DuckDb.open();
-    const database = await this.database;
     const folder = await mkdtemp(join(tmpdir(), `warehouse-${process.pid}-`));
+    const sql = question.sql(DUCKDB);
+    // What is confined stays so, to the files of one question: others have another engine.
+    const database = question.foreign ? await DuckDb.open(folder) : await this.shared();
     try {
-      for (const table of question.tables) await database.view(table, await this.copy(table, folder));
+      const files: string[] = [];
+      for (const table of question.tables) {
+        const file = await this.copy(table, folder);
+        await database.view(table, file);
+        if (file !== undefined) files.push(file);
+      }
+      if (question.foreign) {
+        await database.confine(files);
+        await database.mustSelect(sql);
+      }
       const rows: R[] = [];
-      for await (const some of database.query(question.sql(DUCKDB), values))
-        for (const row of some) rows.push(question.row.parse(row));
+      for await (const some of database.query(sql, values)) for (const row of some) rows.push(question.row.parse(row));
       return rows;
     } finally {
+      if (question.foreign) database.close();
       await rm(folder, { recursive: true, force: true });
     }
+  }
+
+  private shared(): Promise<DuckDb> {
+    this.database ??= DuckDb.open();
+    return this.database;
   }
 
   async extract<P, R>(question: Question<P, R>, parameters: P, file: string): Promise<void> {

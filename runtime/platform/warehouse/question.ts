@@ -29,4 +29,10 @@ export interface Question<P, R> {
   readonly parameters: z.ZodType<P>;
   readonly row: z.ZodType<R>;
   readonly sql: (dialect: Dialect) => string;
+  /**
+   * Whether its SQL comes from outside this code. It is then asked over files alone, where it can do nothing but read its
+   * tables: in BigQuery a person asks such a question as themselves, with their own rights.
+   * @default false
+   */
+  readonly foreign?: boolean;
 }

@@ -46,6 +46,7 @@ export interface Warehouse {
   /**
    * Answers a question over the tables as they are now; see {@link file://./questions.ts}.
    * @throws {DamagedRowsError}
+   * @throws {ConfigurationError} where the SQL of a foreign question is anything but one SELECT
    */
   ask<P, R>(question: Question<P, R>, parameters: P): Promise<readonly R[]>;
 

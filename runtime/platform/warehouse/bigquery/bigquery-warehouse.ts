@@ -173,6 +173,8 @@ export class BigQueryWarehouse implements Warehouse {
   }
 
   async ask<P, R>(question: Question<P, R>, parameters: P): Promise<readonly R[]> {
+    if (question.foreign)
+      throw new TypeError(`"${question.name}" is SQL from outside: a person asks BigQuery it themselves.`);
     const values = question.parameters.parse(parameters) as Readonly<Record<string, string | number>>;
     const rows = await this.query(
       `The question "${question.name}" could not be answered`,
