@@ -14,8 +14,12 @@ import type { Entry, TimeIndex } from "./time-index";
 const LOOKED_AT = 1000;
 /** Days that an alarm of monitoring counts. */
 const ALARM_DAYS = 30;
-/** Answers that are compared with known scans for one list; what was compared before is known. */
+/** Answers that are compared with known scans for one list; what was compared not long ago is known. */
 const COMPARED = 24;
+/** Milliseconds after which an answer is compared again: labels and known scans come and change. */
+const FRESH = 60 * 60_000;
+/** The same where it could not be compared. */
+const FRESH_FAILURE = 60_000;
 /** Comparisons that are remembered. */
 const REMEMBERED = 5000;
 /** Answers whose feedback is read at a time. */
@@ -25,17 +29,26 @@ export interface WorkDependencies {
   readonly history: TimeIndex;
   readonly feedback: FeedbackBook;
   readonly warehouse: Pick<Warehouse, "ask">;
-  /** What people hold the scans for that are most like an answer's; undefined where they cannot be compared. */
+  /**
+   * What people hold the scans for that are most like an answer's; undefined where there is nothing to compare it by.
+   * @throws where it cannot be compared just now
+   */
   readonly neighboursOf: (id: string) => Promise<Agreement | undefined>;
   readonly log: Logger | FastifyBaseLogger;
+}
+
+interface Compared {
+  readonly neighbours: Agreement | undefined;
+  /** From when on it is compared again, milliseconds. */
+  readonly until: number;
 }
 
 export type Work = Candidate & { readonly item: HistoryItem };
 
 /** The newest answers that can still be opened, one a picture, with what speaks for looking at each. */
 export class WorkFinder {
-  /** By request. */
-  private readonly compared = new Map<string, Agreement | undefined>();
+  /** By request, the one that was compared longest ago first. */
+  private readonly compared = new Map<string, Compared>();
 
   constructor(private readonly dependencies: WorkDependencies) {}
 
@@ -50,28 +63,48 @@ export class WorkFinder {
       if (item.kept && !newest.has(picture)) newest.set(picture, { entry, item });
     }
     const [said, alarms] = await Promise.all([this.said(entries), this.alarms([...newest.values()], now)]);
-    let left = COMPARED;
-    const work: Work[] = [];
-    for (const [picture, { item }] of newest) {
+    const unsaid = [...newest].flatMap(([picture, { item }]) => (said.has(picture) ? [] : [item]));
+    await this.compare(unsaid, now.getTime());
+    const work = [...newest].map(([picture, { item }]): Work => {
       const { request, label, decision, probability, threshold, answered_at: answeredAt } = item;
-      const of = said.get(picture) ?? "nothing";
-      const isNew = !this.compared.has(request);
-      if (of === "nothing" && isNew && left > 0) {
-        left--;
-        this.remember(request, await this.dependencies.neighboursOf(item.id));
-      }
-      work.push({
-        ...{ item, label, decision, probability, threshold, answeredAt, said: of },
-        ...{ alarm: alarms.get(request), neighbours: this.compared.get(request) },
-      });
-    }
+      return {
+        ...{ item, label, decision, probability, threshold, answeredAt, said: said.get(picture) ?? "nothing" },
+        ...{ alarm: alarms.get(request), neighbours: this.compared.get(request)?.neighbours },
+      };
+    });
     return { work, complete: next === null };
   }
 
-  private remember(request: string, neighbours: Agreement | undefined): void {
+  /** Those that never were compared first, then those longest ago: none that fails again and again keeps another out. */
+  private async compare(items: readonly HistoryItem[], now: number): Promise<void> {
+    const rank = new Map([...this.compared.keys()].map((request, at) => [request, at]));
+    const due = items
+      .filter(({ request }) => (this.compared.get(request)?.until ?? 0) <= now)
+      .sort((a, b) => (rank.get(a.request) ?? -1) - (rank.get(b.request) ?? -1))
+      .slice(0, COMPARED);
+    const failures: unknown[] = [];
+    for (const { id, request } of due)
+      try {
+        this.remember(request, { neighbours: await this.dependencies.neighboursOf(id), until: now + FRESH });
+      } catch (error) {
+        failures.push(error);
+        // What was known of it is better than nothing.
+        const { neighbours } = this.compared.get(request) ?? {};
+        this.remember(request, { neighbours, until: now + FRESH_FAILURE });
+      }
+    // Whoever opens such an answer hears why; the list is as good without.
+    if (failures.length > 0)
+      this.dependencies.log.warn(
+        { err: failures[0], answers: failures.length },
+        "Answers of the worklist could not be compared with known scans; they are tried again",
+      );
+  }
+
+  private remember(request: string, compared: Compared): void {
+    this.compared.delete(request);
+    this.compared.set(request, compared);
     const [oldest] = this.compared.keys();
-    if (this.compared.size >= REMEMBERED && oldest !== undefined) this.compared.delete(oldest);
-    this.compared.set(request, neighbours);
+    if (this.compared.size > REMEMBERED && oldest !== undefined) this.compared.delete(oldest);
   }
 
   /** By picture, whatever model answered. */

@@ -20,16 +20,11 @@ export async function worklistRoutes(
   const finder = new WorkFinder({
     ...{ history, feedback, warehouse, log: app.log },
     neighboursOf: async (id) => {
-      try {
-        const answer = await answers.newest(id);
-        if (!answer?.features) return undefined;
-        const { neighbours } = await shelf.of(answer.prediction.model);
-        const { scans } = await compareAnswer(dependencies, answer, neighbours, new AbortController().signal);
-        return agreementOf(scans, neighbours);
-      } catch {
-        // Whoever opens the answer hears why; the list is as good without.
-        return undefined;
-      }
+      const answer = await answers.newest(id);
+      if (!answer?.features) return undefined;
+      const { neighbours } = await shelf.of(answer.prediction.model);
+      const { scans } = await compareAnswer(dependencies, answer, neighbours, new AbortController().signal);
+      return agreementOf(scans, neighbours);
     },
   });
   app.withTypeProvider<ZodTypeProvider>().get("/v1/worklist", {
