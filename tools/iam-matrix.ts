@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { repositoryRoot } from "../constructs/core/repository";
 import { asRecord } from "../stacks/sentences";
 import { EXIT, ifMain, print, runTool, tool } from "./command";
-import { markdownTable } from "./markdown";
+import { markdownTable, marks, writtenBetween } from "./markdown";
 import type { Json, SynthesizedStack } from "./synthesized";
 import { withTierStacks } from "./tiers";
 
@@ -104,19 +104,9 @@ export function iamMatrix(stacks: readonly SynthesizedStack[]): string {
     .join("\n\n");
 }
 
-const START = "<!-- iam-matrix: written by npm run docs:iam -->";
-const END = "<!-- /iam-matrix -->";
-
-/**
- * Puts the matrix between its marks in a document.
- * @throws if the marks are not there.
- */
-export function withMatrix(document: string, matrix: string): string {
-  const from = document.indexOf(START);
-  const to = document.indexOf(END);
-  if (from < 0 || to < from) throw new Error(`The document has no lines "${START}" and "${END}".`);
-  return `${document.slice(0, from + START.length)}\n\n${matrix}\n\n${document.slice(to)}`;
-}
+/** Puts the matrix into a document. @throws if it has no marks for it */
+export const withMatrix = (document: string, matrix: string): string =>
+  writtenBetween(document, marks("iam-matrix", "npm run docs:iam"), matrix);
 
 export const SECURITY_DOCUMENT = join(repositoryRoot(), "docs", "security.md");
 

@@ -12,3 +12,26 @@ export function markdownTable(titles: readonly string[], rows: readonly (readonl
 }
 
 const LONGEST_PADDED = 100;
+
+/** The lines of a document between which a command writes. */
+export interface Marks {
+  readonly start: string;
+  readonly end: string;
+}
+
+/** @param command such as `npm run docs:iam` */
+export const marks = (name: string, command: string): Marks => ({
+  start: `<!-- ${name}: written by ${command} -->`,
+  end: `<!-- /${name} -->`,
+});
+
+/**
+ * Puts text between its marks in a document.
+ * @throws if the marks are not there.
+ */
+export function writtenBetween(document: string, { start, end }: Marks, text: string): string {
+  const from = document.indexOf(start);
+  const to = document.indexOf(end);
+  if (from < 0 || to < from) throw new Error(`The document has no lines "${start}" and "${end}".`);
+  return `${document.slice(0, from + start.length)}\n\n${text}\n\n${document.slice(to)}`;
+}

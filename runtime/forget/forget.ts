@@ -2,7 +2,7 @@ import { FORGOTTEN, LOG_FOLDER, leafOfRow, SEALED_TABLE_NAMES, writeErasure } fr
 import { ShardFiles, shardName } from "../dataset";
 import { type Identities, MANIFEST, withoutRows } from "../intake";
 import { type ErasableStore, erasable, ObjectNotFoundError, readJson } from "../platform/stores";
-import type { TableName, Values } from "../platform/warehouse";
+import { LAYOUTS, type Named, TABLE_NAMES, type TableName, type Values } from "../platform/warehouse";
 import type { Found, Wanted } from "./find";
 import type { Place } from "./hospital";
 import { Mentions } from "./mentions";
@@ -23,6 +23,9 @@ const OF_ANSWERS = /^(accessions|answers|history|feedback[^/]*|idempotency|dicom
 
 /** Resources of a FHIR store that go: the ids that it gave them, which say nothing. */
 const RESOURCES = "-fhir.json";
+
+/** By their rows the rest is found: they go after it, in this order. */
+const LEADING: readonly TableName[] = ["predictions", "images"];
 
 type SealedRow = Parameters<typeof leafOfRow>[1];
 type Line = Readonly<Record<string, unknown>>;
@@ -74,7 +77,7 @@ class Forgetting {
   }
 
   async run(): Promise<Forgotten> {
-    const { ids, pictures, objects, pseudonym } = this.found;
+    const { ids, pictures, objects } = this.found;
     await this.findAnswers();
     await this.stores();
     await this.shards();
@@ -88,16 +91,8 @@ class Forgetting {
       ...[...ids].map((id) => `masks/${id}.png`),
     ]);
     await this.ownUp();
-    await this.remove("features_deep", { sha256: pictures });
-    await this.remove("input_statistics", { sha256: pictures });
-    await this.withoutNames();
-    await this.remove("features_pca", { id: ids });
-    await this.remove("feedback", this.answered());
-    await this.withoutLinks();
-    // What refused scans one by one has no row of predictions: the picture says whose it is.
-    await this.remove("shadows", { request: this.requests, sha256: pictures });
-    await this.remove("predictions", this.answered());
-    await this.remove("assignments", { id: ids });
+    for (const table of TABLE_NAMES) if (!LEADING.includes(table)) await this.without(table);
+    await this.without("predictions");
     await this.manifest();
     await this.named("landing", objects);
     const isNothing = [this.objects, this.rows].every((counts) => Object.keys(counts).length === 0) && ids.size === 0;
@@ -107,7 +102,7 @@ class Forgetting {
       for (const bucket of ["processed", "curated", "quarantine", "reports", "warehouse"] as const)
         await this.store(bucket).forgetNoncurrent();
     await this.tombstone();
-    await this.remove("images", { id: ids, ...(pseudonym === undefined ? {} : { patient: new Set([pseudonym]) }) });
+    await this.without("images");
     return { objects: this.objects, rows: this.rows, reports: this.reports };
   }
 
@@ -178,8 +173,24 @@ class Forgetting {
     );
   }
 
-  private answered(): Values {
-    return { request: this.requests, id: this.answers };
+  /** Takes of a table what its definition says. */
+  private async without(table: TableName): Promise<void> {
+    const { of } = LAYOUTS[table];
+    if (of === null) return;
+    if (of !== "in part") this.counted(table, await this.tables.remove(table, this.rowsOf(of), this.options.dry));
+    else if (table === "audit") await this.withoutLinks();
+    else if (table === "monitoring") await this.withoutNames();
+    else throw new Error(`What of the rows of ${table} goes when somebody is forgotten, nobody has said.`);
+  }
+
+  /** What each column has where a row is of what goes. */
+  private rowsOf(of: Readonly<Record<string, Named>>): Values {
+    const { ids, pictures, pseudonym } = this.found;
+    const named: Readonly<Record<Named, ReadonlySet<string>>> = {
+      ...{ image: ids, picture: pictures, request: this.requests, answer: this.answers },
+      patient: new Set(pseudonym === undefined ? [] : [pseudonym]),
+    };
+    return Object.fromEntries(Object.entries(of).map(([column, what]) => [column, named[what]]));
   }
 
   /**
@@ -190,15 +201,18 @@ class Forgetting {
     if (this.options.dry) return;
     const leaves: string[] = [];
     const kept: string[] = [];
-    for (const table of SEALED_TABLE_NAMES)
+    for (const table of SEALED_TABLE_NAMES) {
+      const { of } = LAYOUTS[table];
+      const meant = of === null || of === "in part" ? this.linked() : this.rowsOf(of);
       for (const { row } of await this.workspace.warehouse.rows(table)) {
         const line = row as unknown as Line;
-        if (!isMeant(line, table === "audit" ? this.linked() : this.answered())) continue;
+        if (!isMeant(line, meant)) continue;
         leaves.push(leafOfRow(table, row as SealedRow));
         // What stays of an act has lost what withoutLinks empties.
         if (table === "audit")
           kept.push(leafOfRow(table, { ...row, subject: null, sha256: null, salt: null } as unknown as SealedRow));
       }
+    }
     if (leaves.length === 0) return;
     const { mark, now } = this.options;
     await writeErasure(
@@ -294,10 +308,6 @@ class Forgetting {
     }
     if (!OF_ANSWERS.test(name)) this.reports.push(`${store.bucket}/${name}`);
     await this.erase(store, name);
-  }
-
-  private async remove(table: TableName, where: Values): Promise<void> {
-    this.counted(table, await this.tables.remove(table, where, this.options.dry));
   }
 
   private counted(table: TableName, count: number): void {

@@ -3,6 +3,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { ConfigurationError } from "../../runtime/platform/config";
+import { TABLE_NAMES, VIEWS } from "../../runtime/platform/warehouse";
 import { buildApp } from "../../stacks/app";
 import { synth } from "../../stacks/command";
 import type { HospitalLine } from "../../stacks/config";
@@ -83,23 +84,7 @@ describe("the stacks", () => {
         .sort();
     expect(addresses(prodData)).toEqual([
       "google_bigquery_dataset.warehouse",
-      "google_bigquery_table.assignments",
-      "google_bigquery_table.audit",
-      "google_bigquery_table.current_features_pca",
-      "google_bigquery_table.current_images",
-      "google_bigquery_table.daily_predictions",
-      "google_bigquery_table.features_deep",
-      "google_bigquery_table.features_pca",
-      "google_bigquery_table.feedback",
-      "google_bigquery_table.images",
-      "google_bigquery_table.input_statistics",
-      "google_bigquery_table.label_counts",
-      "google_bigquery_table.monitoring",
-      "google_bigquery_table.pca_fits",
-      "google_bigquery_table.predictions",
-      "google_bigquery_table.quarantine_reasons",
-      "google_bigquery_table.refusals",
-      "google_bigquery_table.shadows",
+      ...[...TABLE_NAMES, ...VIEWS.map(({ name }) => name)].map((name) => `google_bigquery_table.${name}`).sort(),
       "google_kms_crypto_key.audit",
       "google_kms_crypto_key.data",
       "google_kms_crypto_key.pseudonym",

@@ -55,6 +55,7 @@ export {
   type InputStatisticsRow,
   LAYOUTS,
   type MonitoringRow,
+  type Named,
   type PredictionRow,
   type Row,
   TABLE_NAMES,

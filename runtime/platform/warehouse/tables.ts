@@ -313,7 +313,15 @@ export interface TableLayout {
   readonly requirePartitionFilter: boolean;
   /** What a person can do about rows that cannot be read: a sentence. */
   readonly repair: string;
+  /**
+   * Whose a row is, by what its columns name: when that is to be forgotten, the row goes. "in part": something of the row
+   * stays, and runtime/forget knows what. Null: no row is anybody's.
+   */
+  readonly of: Readonly<Record<string, Named>> | "in part" | null;
 }
+
+/** What can be forgotten, as columns name it: a row of images, pixels by their SHA-256, a request, an answer, a pseudonym. */
+export type Named = "image" | "picture" | "request" | "answer" | "patient";
 
 const AUDIT_TRAIL =
   "Restore it from a backup or an earlier generation: it is part of the audit trail, and nothing writes it anew.";
@@ -328,6 +336,7 @@ export const LAYOUTS: Readonly<Record<TableName, TableLayout>> = {
     requirePartitionFilter: false,
     repair:
       "Restore it from a backup or an earlier generation, or delete it and run npm run ingest again, which writes it anew.",
+    of: { id: "image", patient: "patient" },
   },
   assignments: {
     description: "Group and split of every image: a row each time they change, of which the highest revision counts",
@@ -338,6 +347,7 @@ export const LAYOUTS: Readonly<Record<TableName, TableLayout>> = {
     repair:
       "Restore it from a backup or an earlier generation. Only where there is none, delete it and run npm run preprocess " +
       "again: images in it may change their group and split then, so train again before comparing models.",
+    of: { id: "image" },
   },
   predictions: {
     description: "One row for every answer that serve gave: the audit trail",
@@ -345,6 +355,7 @@ export const LAYOUTS: Readonly<Record<TableName, TableLayout>> = {
     clusterBy: ["model", "decision", "id"],
     requirePartitionFilter: true,
     repair: AUDIT_TRAIL,
+    of: { request: "request", id: "answer" },
   },
   shadows: {
     description: "One row for every scan that a second model looked at beside the one that answered",
@@ -352,6 +363,8 @@ export const LAYOUTS: Readonly<Record<TableName, TableLayout>> = {
     clusterBy: ["shadow", "model"],
     requirePartitionFilter: false,
     repair: "Restore it from a backup or an earlier generation, or delete it: a canary then begins to compare anew.",
+    // What refused scans one by one has no row of predictions: the picture says whose it is.
+    of: { request: "request", sha256: "picture" },
   },
   audit: {
     description: "One row for everything that a caller of serve did or saw",
@@ -359,6 +372,7 @@ export const LAYOUTS: Readonly<Record<TableName, TableLayout>> = {
     clusterBy: ["who", "action", "subject"],
     requirePartitionFilter: true,
     repair: AUDIT_TRAIL,
+    of: "in part",
   },
   refusals: {
     description: "How many requests for a prediction serve refused or failed on, by day and code",
@@ -366,6 +380,7 @@ export const LAYOUTS: Readonly<Record<TableName, TableLayout>> = {
     clusterBy: ["day", "code"],
     requirePartitionFilter: false,
     repair: "Restore it from a backup or an earlier generation: what was refused is counted once.",
+    of: null,
   },
   feedback: {
     description: "What people hold a scan for, beside what the model said: a person's newest row on an answer counts",
@@ -374,6 +389,7 @@ export const LAYOUTS: Readonly<Record<TableName, TableLayout>> = {
     // What was said of an answer may come weeks after it.
     requirePartitionFilter: false,
     repair: "Restore it from a backup or an earlier generation: what people said is written once.",
+    of: { request: "request", id: "answer" },
   },
   features_pca: {
     description: "One row for every processed image: its scores on the principal components of the training images",
@@ -381,6 +397,7 @@ export const LAYOUTS: Readonly<Record<TableName, TableLayout>> = {
     clusterBy: ["batch", "id"],
     requirePartitionFilter: false,
     repair: "Delete it and run npm run features again, which writes it anew.",
+    of: { id: "image" },
   },
   pca_fits: {
     description: "Which fit of principal components is the current one: of a recipe the highest revision",
@@ -388,6 +405,7 @@ export const LAYOUTS: Readonly<Record<TableName, TableLayout>> = {
     clusterBy: ["recipe"],
     requirePartitionFilter: false,
     repair: "Delete it and run npm run features again, which writes it anew.",
+    of: null,
   },
   features_deep: {
     description: "One row for a picture, a pixel recipe and a network: what the network sees in the picture",
@@ -398,6 +416,7 @@ export const LAYOUTS: Readonly<Record<TableName, TableLayout>> = {
     repair:
       "Delete it and run npm run spark -- score (the model's own features) or npm run features (another network's) again, " +
       "which writes it anew.",
+    of: { sha256: "picture" },
   },
   input_statistics: {
     description: "One row for a picture and a pixel recipe: brightness, contrast, noise and the like, for monitoring",
@@ -406,6 +425,7 @@ export const LAYOUTS: Readonly<Record<TableName, TableLayout>> = {
     // A stream is watched from its first day.
     requirePartitionFilter: false,
     repair: "Delete it and run npm run monitor again, which writes it anew.",
+    of: { sha256: "picture" },
   },
   monitoring: {
     description: "What monitoring says of a day and a model: a row a number, of which the highest revision counts",
@@ -413,6 +433,7 @@ export const LAYOUTS: Readonly<Record<TableName, TableLayout>> = {
     clusterBy: ["model", "day", "name"],
     requirePartitionFilter: false,
     repair: "Delete it and run npm run monitor again, which writes it anew.",
+    of: "in part",
   },
 };
 

@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { type Column, LAYOUTS, TABLE_NAMES, TABLES, tableResource, VIEWS } from "../../../runtime/platform/warehouse";
+import { TABLES_DOCUMENT, withTables } from "../../../tools/table-list";
 import { type Json, PROD, ref, stackOf, synthesize, TEST } from "../../stacks/synthesize";
 
 const ROOT = resolve(__dirname, "../../..");
@@ -209,4 +210,9 @@ test("a table is written down once: no other source of the warehouse lists them 
       .map((file) => `${folder}/${file}`),
   );
   expect(lists).toEqual(["runtime/platform/warehouse/tables.ts"]);
+});
+
+test("the README lists the tables as they are defined: npm run docs:tables", () => {
+  const document = readFileSync(TABLES_DOCUMENT, "utf8");
+  expect(document).toBe(withTables(document));
 });

@@ -5,11 +5,14 @@ import { messageForLogs } from "../../../../runtime/platform/names-in-logs";
 import { DirectoryStore, GcsStore, type ObjectStore } from "../../../../runtime/platform/stores";
 import { creatableOnly } from "../../../../runtime/platform/stores/narrow-store";
 import {
+  type Column,
   DATASET_COUNTS,
   DamagedRowsError,
   type ImageRow,
+  LAYOUTS,
   ObjectStoreWarehouse,
   PLANNED_IMAGES,
+  TABLE_NAMES,
   TABLES,
 } from "../../../../runtime/platform/warehouse";
 import { type GcsServer, startGcsServer } from "../../../support/gcs-server";
@@ -127,6 +130,24 @@ test("bytes that a machine's death changed under a directory store are named too
 test("every table says what can be done about rows that cannot be read", () => {
   for (const table of Object.keys(TABLES) as (keyof typeof TABLES)[])
     expect(new DamagedRowsError(table, "x", "it is empty").message).toMatch(/^The rows of .*\. (Restore|Delete) /);
+});
+
+test("every table says whose its rows are by texts that it has; one that names a scan or a person is somebody's", () => {
+  const naming = ["sha256", "request", "patient", "accession", "subject"];
+  for (const table of TABLE_NAMES) {
+    const { of } = LAYOUTS[table];
+    const columns: readonly Column[] = TABLES[table];
+    if (of === null) {
+      const found = columns.filter(({ name, pseudonym }) => pseudonym || naming.includes(name)).map(({ name }) => name);
+      expect([table, found]).toEqual([table, []]);
+    } else if (of !== "in part") {
+      const texts = columns
+        .filter(({ type, mode }) => type === "STRING" && mode !== "REPEATED")
+        .map(({ name }) => name);
+      expect([table, texts]).toEqual([table, expect.arrayContaining(Object.keys(of))]);
+      expect(Object.keys(of).length).toBeGreaterThan(0);
+    }
+  }
 });
 
 test("a log says which rows cannot be read and what to do, without the place of the store", () => {
