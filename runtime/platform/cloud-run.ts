@@ -69,7 +69,13 @@ export class CloudRunError extends Error {
 const LATEST: TrafficTarget = { type: "TRAFFIC_TARGET_ALLOCATION_TYPE_LATEST", percent: 100 };
 const MARK = /^[0-9a-f]{8}$/;
 /** Whose presence says that a template is a canary's. */
-const PIN = "PINNED_MODEL";
+export const PIN = "PINNED_MODEL";
+
+/** Whether a revision of a service is a canary's. @param service its last name */
+export function isCanaryRevision(service: string, revision: string): boolean {
+  return revision.startsWith(`${service}-c`) && MARK.test(revision.slice(service.length + 2));
+}
+
 /** A revision has four minutes to begin; longer than that nothing is waited for. */
 const OPERATION_SECONDS = 600;
 
@@ -223,7 +229,7 @@ export class CloudRunShares {
   }
 
   private isCanary(revision: string): boolean {
-    return revision.startsWith(`${this.short}-c`) && MARK.test(revision.slice(this.short.length + 2));
+    return isCanaryRevision(this.short, revision);
   }
 
   /** Takes a canary's environment out of the template again, if it is there. */

@@ -1,6 +1,6 @@
 import { z } from "zod";
-import { PreconditionFailedError, type ReadableStore, tryToCreate } from "../platform/stores";
-import type { PointerStore } from "./current";
+import { PreconditionFailedError, tryToCreate } from "../platform/stores";
+import type { PointerReader, PointerStore } from "./current";
 
 /** What is said of the canary now; below the folder, each thing that was said of one. */
 export const CANARY = "canary.json";
@@ -39,7 +39,7 @@ export type SeenCanary = Canary & { readonly generation: number };
 export const isOpen = ({ state }: Pick<Canary, "state">): boolean => state === "starting" || state === "running";
 
 /** The canary that there is, or was last; undefined before the first. */
-export async function currentCanary(models: ReadableStore): Promise<SeenCanary | undefined> {
+export async function currentCanary(models: PointerReader): Promise<SeenCanary | undefined> {
   const info = await models.stat(CANARY);
   if (!info) return undefined;
   const content = await models.read(CANARY, { generation: info.generation });

@@ -10,6 +10,11 @@ import { type Move, moveSchema, recordedMoves, recordMove } from "./history";
 
 /** The bucket of models for who may move the pointer, and put down that it moved. */
 export type PointerStore = ReadableStore & ReplaceableStore & CreatableStore;
+/** The same for who only looks where it points: a {@link ReadableStore} is one. */
+export interface PointerReader {
+  stat(name: string): Promise<{ readonly generation: number } | undefined>;
+  read(name: string, options: { readonly generation: number }): Promise<Buffer>;
+}
 
 const CURRENT = "current.json";
 
@@ -23,7 +28,7 @@ export type CurrentModel = z.infer<typeof currentSchema>;
 export type SeenModel = CurrentModel & { readonly generation: number };
 
 /** Which model is served, with the generation of the pointer; undefined before the first promotion. */
-export async function currentModel(models: ReadableStore): Promise<SeenModel | undefined> {
+export async function currentModel(models: PointerReader): Promise<SeenModel | undefined> {
   const info = await models.stat(CURRENT);
   if (!info) return undefined;
   const content = await models.read(CURRENT, { generation: info.generation });

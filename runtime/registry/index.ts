@@ -3,6 +3,7 @@ export {
   type CurrentModel,
   currentModel,
   historyOf,
+  type PointerReader,
   type PointerStore,
   type SeenModel,
   setCurrent,

@@ -130,6 +130,11 @@ export const EXCEPTIONS: readonly Exception[] = [
     reason:
       "Alerts are made of what the step says, in its words and with its rates: names and sentences, nothing that runs.",
   },
+  {
+    from: "tools/doctor/canary.ts",
+    to: "runtime/registry",
+    reason: "What is written down of a canary has one home: it reads the record that the commands keep.",
+  },
   { from: "tools/doctor/probe.ts", to: "runtime/phantom", reason: PROBE },
   { from: "tools/doctor/probe.ts", to: "runtime/ingest", reason: PROBE },
   {

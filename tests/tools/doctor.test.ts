@@ -98,6 +98,13 @@ function google(own: Readonly<Record<string, unknown>> = {}, takenAway: (grant: 
         ] as const,
     ),
     [/^gcloud storage buckets describe/, () => ({ versioning_enabled: true, public_access_prevention: "enforced" })],
+    // Nobody tries a model out: see doctor-canary.test.ts.
+    [
+      /^gcloud storage objects describe gs:\/\/example-prod-prod-models\/(?:canary|current)\.json /,
+      () => {
+        throw new Error("ERROR: (gcloud.storage.objects.describe) gs://b/o not found: 404.");
+      },
+    ],
     [/^gcloud storage objects describe/, () => ({ name: "prod-data/default.tfstate" })],
     [/^gcloud kms keys versions describe/, () => ({ state: "ENABLED" })],
     [/^gcloud kms keys describe \S+\/data /, () => ({ purpose: "ENCRYPT_DECRYPT", primary: { state: "ENABLED" } })],
@@ -211,6 +218,7 @@ describe("npm run doctor", () => {
         "image train",
         "function prod-ingest",
         "service prod-serve",
+        "canary",
         "dns",
         "certificate",
         "page",

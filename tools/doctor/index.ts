@@ -9,6 +9,7 @@ import { EXIT, ifMain, print, runTool, tool } from "../command";
 import { type Runner, runCommand } from "../gcloud";
 import { withStacks } from "../synthesize";
 import { findTarget } from "../targets";
+import { canary } from "./canary";
 import { type Check, type Finding, failed, type Subject, skipped } from "./checkup";
 import { Declared } from "./declared";
 import { grants } from "./grants";
@@ -128,6 +129,7 @@ function checks(
     grants,
     images,
     services,
+    canary,
     dns: dns(network),
     certificate,
     page: page(network),

@@ -1,6 +1,7 @@
 import { IMAGES } from "../../stacks/images";
 import { asRecord } from "../../stacks/sentences";
 import { askFor, type Check, deploy, failed, ok, skipped } from "./checkup";
+import { type Service, whereOf } from "./run-service";
 
 const PINNED = /[a-z0-9][\w./-]*@sha256:[0-9a-f]{64}/g;
 
@@ -38,32 +39,20 @@ export const images: Check = ({ declared, run }) => {
   ];
 };
 
-interface Service {
-  readonly spec?: { readonly template?: { readonly spec?: { readonly containers?: readonly { image?: string }[] } } };
-  readonly status?: {
-    readonly conditions?: readonly { readonly type?: string; readonly status?: string; readonly message?: string }[];
-  };
-}
-
 /** Whether what answers requests and events runs, and runs what is declared. */
 export const services: Check = ({ hospital, declared, dry, run }) => {
   if (dry) return [];
-  const where = ({ name, location, project }: Record<string, unknown>) => [
-    String(name),
-    `--region=${location}`,
-    `--project=${project}`,
-  ];
   const again = deploy(hospital, "app");
   const functions = declared.ofType("google_cloudfunctions2_function").map((config) => {
     const check = `function ${config.name}`;
-    const found = askFor<{ state?: string }>(run, ["gcloud", "functions", "describe", ...where(config), "--v2"]);
+    const found = askFor<{ state?: string }>(run, ["gcloud", "functions", "describe", ...whereOf(config), "--v2"]);
     if (!found) return failed(check, "It is not there.", again);
     return found.state === "ACTIVE" ? ok(check, "It is active.") : failed(check, `It is ${found.state}.`, again);
   });
   const runs = declared.ofType("google_cloud_run_v2_service").map((config) => {
     const check = `service ${config.name}`;
     const wanted = asRecord((asRecord(config.template).containers as unknown[] | undefined)?.[0]).image;
-    const found = askFor<Service>(run, ["gcloud", "run", "services", "describe", ...where(config)]);
+    const found = askFor<Service>(run, ["gcloud", "run", "services", "describe", ...whereOf(config)]);
     if (!found) return failed(check, "It is not there.", again);
     const image = found.spec?.template?.spec?.containers?.[0]?.image;
     if (image !== wanted) return failed(check, `It runs ${image}; the stacks say ${wanted}.`, again);
