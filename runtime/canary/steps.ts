@@ -3,9 +3,13 @@ import type { Warehouse } from "../platform/warehouse";
 import { type ChangePlan, type Clause, changePlan } from "../promotion";
 import {
   type Canary,
+  type CanaryLook,
+  type CanaryNext,
   currentCanary,
   currentModel,
   isOpen,
+  nextOfCanary,
+  noteLook,
   type PointerStore,
   type SeenCanary,
   setCanary,
@@ -72,6 +76,10 @@ export interface CanaryStep {
   /** Percent of the requests that Cloud Run gives it; null as a shadow, or where nobody was asked. */
   readonly given: number | null;
   readonly judgement: Judgement | null;
+  /** Whether something else is so now: the model, its share, or what Cloud Run gives it. */
+  readonly changed: boolean;
+  /** What is to be done; null where it is over. */
+  readonly next: CanaryNext | null;
 }
 
 const contextOf = ({ plan = changePlan(), now = () => new Date(), ...rest }: CanaryContext) => ({ ...rest, plan, now });
@@ -139,6 +147,7 @@ export async function startCanary(context: CanaryContext, candidate: string, sha
       labelled: 0,
       reason: `${candidate} is tried out beside ${stable}.`,
       plan: plan.version,
+      look: null,
     },
   };
   const starting = resumed ?? (await set(models, begun, seen));
@@ -149,18 +158,22 @@ export async function startCanary(context: CanaryContext, candidate: string, sha
   }
   const shareSince = now().toISOString();
   const canary = await set(models, { ...bare(starting), state: "running", shareSince }, starting);
-  return { canary, given: shares ? canary.share : null, judgement: null };
+  const next = nextOfCanary(canary, stable) ?? null;
+  return { canary: bare(canary), given: shares ? canary.share : null, judgement: null, changed: true, next };
 }
 
 /** What there is, what Cloud Run gives it, and what the plan says of it now. Nothing is changed. */
 export async function canaryStatus(context: CanaryContext): Promise<CanaryStep | undefined> {
-  const { models, shares } = contextOf(context);
+  const { models, shares, now } = contextOf(context);
   const canary = await currentCanary(models);
   if (!canary) return undefined;
   const given = shares && canary.revision !== null ? await shares.shareOf(canary.revision) : null;
   const judgement =
-    canary.state === "running" && (shares || canary.mode === "shadow") ? await look(context, canary) : null;
-  return { canary, given, judgement };
+    canary.state === "running" && (shares || canary.mode === "shadow") ? await judged(context, canary) : null;
+  const current = (await currentModel(models))?.model;
+  const look = judgement ? lookOf(judgement, now()) : canary.look;
+  const next = nextOfCanary({ ...canary, look }, current) ?? null;
+  return { canary: bare(canary), given, judgement, changed: false, next };
 }
 
 /**
@@ -189,30 +202,36 @@ export async function advanceCanary(context: CanaryContext, { finish = false } =
       "current-moved",
       `The current model is ${current} now, and ${seen.candidate} was compared with ${seen.stable}: abort the canary and start it again.`,
     );
-  if (shares && seen.revision !== null && (await shares.shareOf(seen.revision)) !== seen.share)
-    await shares.give(seen.revision, seen.share);
-  const judgement = await look(context, seen);
-  const looked = {
+  const amiss = shares && seen.revision !== null && (await shares.shareOf(seen.revision)) !== seen.share;
+  if (amiss) await shares.give(seen.revision, seen.share);
+  const judgement = await judged(context, seen);
+  const { outcome, reason, findings } = judgement;
+  const looked: Looked = {
     looks: judgement.labelled > seen.labelled ? seen.looks + 1 : seen.looks,
     labelled: judgement.labelled,
+    look: lookOf(judgement, now()),
   };
-  const { outcome, reason } = judgement;
   if (outcome === "rollback")
-    return end(context, seen, "rolled-back", `${seen.candidate} is taken back. ${reason}`, judgement);
+    return end(context, seen, "rolled-back", `${seen.candidate} is taken back. ${reason}`, judgement, looked);
   const given = shares ? seen.share : null;
   if (outcome === "hold") {
-    const [open] = judgement.findings.filter(({ state }) => state === "open");
+    const [open] = findings.filter(({ state }) => state === "open");
     if (finish)
       throw new CanaryRefused("not-held", `${seen.candidate} is not shown to do no harm. ${reason}`, open?.clause);
-    const canary = looked.looks === seen.looks ? seen : await set(models, { ...bare(seen), ...looked, reason }, seen);
-    return { canary: bare(canary), given, judgement };
+    const canary =
+      looked.looks === seen.looks
+        ? await noteLook(models, seen, looked)
+        : await set(models, { ...bare(seen), ...looked, reason }, seen);
+    const next = nextOfCanary(canary, current) ?? null;
+    return { canary: bare(canary), given, judgement, changed: amiss === true, next };
   }
-  const next = shares && !finish ? plan.canary.shares.find((share) => share > seen.share) : undefined;
-  if (next === undefined) return promote(context, seen, judgement);
-  const moved = { ...bare(seen), ...looked, share: next, shareSince: now().toISOString(), reason, plan: plan.version };
+  const more = shares && !finish ? plan.canary.shares.find((share) => share > seen.share) : undefined;
+  if (more === undefined) return promote(context, seen, judgement, looked);
+  const moved = { ...bare(seen), ...looked, share: more, shareSince: now().toISOString(), reason, plan: plan.version };
   const canary = await set(models, moved, seen);
-  if (shares && canary.revision !== null) await shares.give(canary.revision, next);
-  return { canary: bare(canary), given: next, judgement };
+  if (shares && canary.revision !== null) await shares.give(canary.revision, more);
+  const next = nextOfCanary(canary, current) ?? null;
+  return { canary: bare(canary), given: more, judgement, changed: true, next };
 }
 
 /**
@@ -230,21 +249,36 @@ export async function abortCanary(context: CanaryContext, reason: string): Promi
   return end(context, seen, "aborted", reason, null);
 }
 
-async function look(context: CanaryContext, canary: Canary): Promise<Judgement> {
+async function judged(context: CanaryContext, canary: Canary): Promise<Judgement> {
   const { plan } = contextOf(context);
   return judge(await gather(context, canary), plan, canary.looks);
 }
 
-async function promote(context: CanaryContext, seen: SeenCanary, judgement: Judgement): Promise<CanaryStep> {
+/** What a look adds to what is said of a canary. */
+type Looked = Pick<Canary, "looks" | "labelled" | "look">;
+
+const lookOf = ({ outcome, findings }: Judgement, at: Date): CanaryLook => ({
+  at: at.toISOString(),
+  outcome,
+  findings: [...findings],
+});
+
+async function promote(
+  context: CanaryContext,
+  seen: SeenCanary,
+  judgement: Judgement,
+  looked: Looked,
+): Promise<CanaryStep> {
   const { promoted, reason } = await context.promoting.promote(seen.candidate);
   return promoted
-    ? end(context, seen, "promoted", `${reason} ${judgement.reason}`, judgement)
+    ? end(context, seen, "promoted", `${reason} ${judgement.reason}`, judgement, looked)
     : end(
         context,
         seen,
         "rolled-back",
         `${seen.candidate} is shown to do no harm, and is not promoted: ${reason}`,
         judgement,
+        looked,
       );
 }
 
@@ -255,10 +289,11 @@ async function end(
   state: "promoted" | "rolled-back" | "aborted",
   reason: string,
   judgement: Judgement | null,
+  looked: Partial<Looked> = {},
 ): Promise<CanaryStep> {
   await context.shares?.reset();
-  const canary = await set(context.models, { ...bare(seen), state, share: 0, reason }, seen);
-  return { canary: bare(canary), given: context.shares ? 0 : null, judgement };
+  const canary = await set(context.models, { ...bare(seen), ...looked, state, share: 0, reason }, seen);
+  return { canary: bare(canary), given: context.shares ? 0 : null, judgement, changed: true, next: null };
 }
 
 async function openCanary(models: PointerStore): Promise<SeenCanary> {

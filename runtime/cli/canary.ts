@@ -21,6 +21,8 @@ import { byHand, type ModelPlace, onShelves, requireModels } from "./models";
 export interface CanaryPlace {
   readonly place: ModelPlace;
   readonly service: string | undefined;
+  /** Ends waiting for Cloud Run. */
+  readonly signal?: AbortSignal;
 }
 
 /** @throws {CanaryRefused} with the reason; {ConfigurationError} if there is no such model */
@@ -43,6 +45,25 @@ export function advance(at: CanaryPlace, options: { readonly finish: boolean }):
   return written(at, action, triedOut, (context) => advanceCanary(context, options));
 }
 
+/**
+ * Advances again and again until it is promoted or taken back. What was asked for is written down once, and each change;
+ * looks that change nothing are not.
+ *
+ * @param pause waits between two looks, and is told of the one before; where it, or a wait for Cloud Run, is ended by the
+ *   place's signal, that is what is written down at the end
+ * @throws {CanaryRefused} with the reason
+ */
+export function advanceUntilOver(at: CanaryPlace, pause: (step: CanaryStep) => Promise<void>): Promise<CanaryStep> {
+  return written(at, "canary-advance", triedOut, async (context, changed) => {
+    for (;;) {
+      const step = await advanceCanary(context);
+      if (step.canary.state !== "running") return step;
+      if (step.changed) await changed(step);
+      await pause(step);
+    }
+  });
+}
+
 /** @throws {CanaryRefused} where there is none */
 export function abort(at: CanaryPlace, reason: string): Promise<CanaryStep> {
   return written(at, "canary-abort", triedOut, (context) => abortCanary(context, reason));
@@ -59,26 +80,32 @@ function written(
   at: CanaryPlace,
   action: string,
   subjectOf: (context: CanaryContext) => Promise<string | null>,
-  work: (context: CanaryContext) => Promise<CanaryStep>,
+  work: (context: CanaryContext, changed: (step: CanaryStep) => Promise<void>) => Promise<CanaryStep>,
 ): Promise<CanaryStep> {
   return inContext(at, async (context, write) => {
     const subject = await subjectOf(context);
     await write(action, subject, "asked");
-    const step = await work(context).catch(async (error: unknown) => {
+    const came = ({ canary: { state, mode, share, candidate } }: CanaryStep) =>
+      write(action, candidate, state === "running" && mode === "traffic" ? `${share} %` : state);
+    const step = await work(context, came).catch(async (error: unknown) => {
       // Why it failed is more than that this cannot be written down either: that it was asked for is there.
-      await write(action, subject, error instanceof CanaryRefused ? error.code : "failed").catch(() => undefined);
+      await write(action, subject, resultOf(error)).catch(() => undefined);
       throw error;
     });
-    const { state, mode, share, candidate } = step.canary;
-    await write(action, candidate, state === "running" && mode === "traffic" ? `${share} %` : state);
+    await came(step);
     return step;
   });
+}
+
+function resultOf(error: unknown): string {
+  if (error instanceof CanaryRefused) return error.code;
+  return error instanceof Error && error.name === "AbortError" ? "interrupted" : "failed";
 }
 
 type Write = (action: string, subject: string | null, result: string) => Promise<void>;
 
 function inContext<T>(
-  { place, service }: CanaryPlace,
+  { place, service, signal }: CanaryPlace,
   work: (context: CanaryContext, write: Write) => Promise<T>,
 ): Promise<T> {
   return onShelves(place, (shelves, warehouse) => {
@@ -94,7 +121,8 @@ function inContext<T>(
     const context = {
       ...{ models: shelves.pointer, warehouse, plan: changePlan() },
       promoting: promotingOn(shelves, write),
-      shares: service === undefined ? undefined : new CloudRunShares(service, runEndpointsOf(process.env)),
+      shares:
+        service === undefined ? undefined : new CloudRunShares(service, runEndpointsOf(process.env), undefined, signal),
     };
     return work(context, write);
   });

@@ -100,12 +100,14 @@ export class CloudRunShares {
   /**
    * @param service `projects/P/locations/L/services/S`
    * @param pollMilliseconds how often it is looked whether a change is done
+   * @param signal ends what only reads and waits: what was asked of Cloud Run goes on by itself, and the next call meets it
    * @throws {RangeError} if it is none
    */
   constructor(
     private readonly service: string,
     private readonly endpoints: RunEndpoints = {},
     private readonly pollMilliseconds = 1000,
+    private readonly signal?: AbortSignal,
   ) {
     const [, project = "", , short = ""] = RUN_SERVICE.exec(service) ?? [];
     if (short === "")
@@ -224,7 +226,7 @@ export class CloudRunShares {
         throw new CloudRunError(
           `${this.service} has no ready revision after ${ready}, which is a canary's: what is deployed must become ready first. Nobody's requests were moved.`,
         );
-      await sleep(this.pollMilliseconds);
+      await this.pause();
     }
   }
 
@@ -252,7 +254,7 @@ export class CloudRunShares {
           `The canary's revision ${revision} did not become ready, and has no requests${ready?.message ? ` (${ready.message})` : ""}: abort it and start again (npm run models -- canary abort).`,
         );
       }
-      await sleep(this.pollMilliseconds);
+      await this.pause();
     }
   }
 
@@ -279,10 +281,14 @@ export class CloudRunShares {
     while (!operation.done) {
       if (performance.now() > end)
         throw new CloudRunError(`${this.service} was not changed within ${OPERATION_SECONDS} s: ${operation.name}.`);
-      await sleep(this.pollMilliseconds);
+      await this.pause();
       operation = await this.send("GET", this.url(operation.name));
     }
     if (operation.error) throw new CloudRunError(`${this.service} was not changed: ${operation.error.message}`);
+  }
+
+  private async pause(): Promise<void> {
+    await sleep(this.pollMilliseconds, undefined, this.signal ? { signal: this.signal } : {});
   }
 
   private url(name: string): string {
@@ -290,12 +296,15 @@ export class CloudRunShares {
   }
 
   private async send<T>(method: "GET" | "PATCH", url: string, body?: unknown): Promise<T> {
+    const late = AbortSignal.timeout(60_000);
     const response = await fetch(url, {
       method,
       headers: { ...(await this.credentials()), "content-type": "application/json" },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-      signal: AbortSignal.timeout(60_000),
+      // A change that is cut off is one of which nobody knows.
+      signal: this.signal && method === "GET" ? AbortSignal.any([this.signal, late]) : late,
     }).catch((error: Error) => {
+      if (method === "GET") this.signal?.throwIfAborted();
       const { cause } = error as { readonly cause?: { readonly message?: string } };
       throw new CloudRunError(`${new URL(url).origin} cannot be reached: ${cause?.message ?? error.message}.`);
     });

@@ -7,6 +7,26 @@ export const CANARY = "canary.json";
 export const CANARIES_FOLDER = "canaries/";
 
 const time = z.iso.datetime();
+
+/** What the change plan's test said when somebody had the canary advanced. */
+const lookSchema = z.object({
+  at: time,
+  /** `hold`: not yet. */
+  outcome: z.enum(["advance", "hold", "rollback"]),
+  findings: z.array(
+    z.object({
+      /** Of the change plan. */
+      clause: z.string(),
+      /** `held` and `broken` are shown; `open`: neither is. */
+      state: z.enum(["held", "broken", "open"]),
+      /** Scans or answers until it is shown, about; null where nobody can say. */
+      missing: z.int().nullable(),
+      sentence: z.string(),
+    }),
+  ),
+});
+export type CanaryLook = Readonly<z.infer<typeof lookSchema>>;
+
 const canarySchema = z.object({
   /** What is tried out, and what it is compared with: the model that was current when it began. */
   candidate: z.string(),
@@ -29,6 +49,8 @@ const canarySchema = z.object({
   reason: z.string(),
   /** Version of the change plan. */
   plan: z.int(),
+  /** The last one; null where nobody looked, as an earlier program never wrote down. */
+  look: lookSchema.nullable().default(null),
 });
 
 /** A model that is tried out beside the current one. */
@@ -58,13 +80,35 @@ export async function setCanary(
   seen: SeenCanary | undefined,
 ): Promise<SeenCanary | undefined> {
   if (seen) await record(models, seen);
+  const said = await replace(models, next, seen);
+  if (said) await record(models, said);
+  return said;
+}
+
+/**
+ * Says what the last look at a canary came to, where nothing else is said of it: that is put down with what is said next,
+ * and of a hundred looks that change nothing the last. Where another process said something meanwhile, that stays.
+ */
+export async function noteLook(
+  models: PointerStore,
+  seen: SeenCanary,
+  looked: Pick<Canary, "look">,
+): Promise<SeenCanary> {
+  const { generation: _, ...canary } = seen;
+  return (await replace(models, { ...canary, look: looked.look }, seen)) ?? seen;
+}
+
+async function replace(
+  models: PointerStore,
+  next: Canary,
+  seen: SeenCanary | undefined,
+): Promise<SeenCanary | undefined> {
   const said = canarySchema.parse(next);
   try {
     const { generation } = await models.write(CANARY, jsonOf(said), {
       ifGenerationMatch: seen?.generation ?? 0,
       ...JSON_TYPE,
     });
-    await record(models, { ...said, generation });
     return { ...said, generation };
   } catch (error) {
     if (error instanceof PreconditionFailedError) return undefined;

@@ -1,4 +1,13 @@
-export { type Canary, currentCanary, isOpen, type SeenCanary, setCanary } from "./canary";
+export {
+  type Canary,
+  type CanaryLook,
+  currentCanary,
+  isOpen,
+  noteLook,
+  type SeenCanary,
+  setCanary,
+} from "./canary";
+export { type CanaryNext, nextOfCanary } from "./canary-next";
 export {
   type CurrentModel,
   currentModel,

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { abortCanary, type CanaryContext, type Shares, startCanary } from "../../runtime/canary";
+import { abortCanary, advanceCanary, type CanaryContext, type Shares, startCanary } from "../../runtime/canary";
 import type { ObjectStore } from "../../runtime/platform/stores";
 import { openWorkspace, type Workspace } from "../../runtime/platform/workspace";
 import { currentModel, setCurrent } from "../../runtime/registry";
@@ -20,7 +20,14 @@ const SERVICE = "prod-serve";
 const [hospital] = parseHospitals(TIER_HOSPITALS) as [Hospital];
 const config = { name: SERVICE, location: "europe-west4", project: hospital.project };
 const declared = new Declared(
-  [{ name: "prod-app", json: { resource: { google_cloud_run_v2_service: { serve: config } } } }],
+  [
+    {
+      name: "prod-app",
+      folder: "",
+      dependencies: [],
+      json: { resource: { google_cloud_run_v2_service: { serve: config } } },
+    },
+  ],
   hospital,
 );
 const [HOUR, DAY] = [3_600_000, 86_400_000];
@@ -133,7 +140,7 @@ test("where none is tried out it says so, before a deploy and without a service 
   expect(await said()).toBe("");
 });
 
-test("one that somebody looks after is no fault; a share that stands for a week is", async () => {
+test("one that was begun lately is no fault; one at which nobody has looked for a week is", async () => {
   ago(7 * DAY - HOUR);
   await startCanary(context(), CANDIDATE);
   expect(await said()).toMatch(
@@ -144,14 +151,24 @@ test("one that somebody looks after is no fault; a share that stands for a week 
   ago(9 * DAY + HOUR);
   await startCanary(context(), CANDIDATE);
   expect(await said()).toMatch(
-    /^canary failed: model-candidate has 10 % of the requests for 9 days, and nobody advanced it .* canary status .* canary advance .* canary abort/,
+    /^canary failed: model-candidate has 10 % of the requests since .*, and for 9 days nobody has looked at .* canary status .* canary advance .* canary abort/,
   );
+});
+
+test("a share that stands for long is no fault while somebody looks", async () => {
+  ago(30 * DAY);
+  await startCanary(context(), CANDIDATE);
+  ago(HOUR);
+  expect((await advanceCanary(context())).changed).toBe(false);
+  expect(await said()).toMatch(/^canary ok: model-candidate is tried out/);
 });
 
 test("a shadow that nobody looks at is found too", async () => {
   ago(8 * DAY);
   await startCanary(context("shadow"), CANDIDATE);
-  expect(await said()).toMatch(/^canary failed: model-candidate is asked beside it as a shadow for 8 days/);
+  expect(await said()).toMatch(
+    /^canary failed: model-candidate is asked beside model-stable as a shadow since .* for 8 days/,
+  );
 });
 
 test("a record without its revision, and one whose share is another in truth", async () => {

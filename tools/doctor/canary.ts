@@ -6,7 +6,7 @@ import type { Runner } from "../gcloud";
 import { askFor, type Check, type Finding, failed, ok } from "./checkup";
 import { type Service, whereOf } from "./run-service";
 
-/** A model that answers patients on trial for longer is one that nobody looks at. */
+/** A model on trial at which nobody has looked for longer is one that was left. */
 const STALE_DAYS = 7;
 /** A start waits for two revisions, ten minutes each at most. */
 const START_MS = 3_600_000;
@@ -74,7 +74,7 @@ function faultOf(seen: Seen, now: number): readonly [says: string, todo: string]
       return [`No model is being tried out by what is written down, and a canary's revision answers: ${whose}.`, ABORT];
     return pinned ? [`${left}.`, ABORT] : undefined;
   }
-  const { candidate, stable, mode, state, share, revision, startedAt, shareSince } = record;
+  const { candidate, stable, mode, state, share, revision, startedAt, shareSince, look } = record;
   if (state === "starting") {
     if (now - Date.parse(startedAt) < START_MS) return undefined;
     const again = `${CANARY} start ${candidate} goes on with it, ${ABORT} takes it back.`;
@@ -103,11 +103,12 @@ function faultOf(seen: Seen, now: number): readonly [says: string, todo: string]
     if (given !== share)
       return [`${candidate} has ${share} % of the requests by what is written down, and ${given} % in truth.`, ADVANCE];
   }
-  const days = Math.floor((now - Date.parse(shareSince)) / DAY_MS);
+  const lookedAt = look && look.at > shareSince ? look.at : shareSince;
+  const days = Math.floor((now - Date.parse(lookedAt)) / DAY_MS);
   if (days < STALE_DAYS) return undefined;
-  const place = mode === "shadow" ? "is asked beside it as a shadow" : `has ${share} % of the requests`;
+  const place = mode === "shadow" ? `is asked beside ${stable} as a shadow` : `has ${share} % of the requests`;
   return [
-    `${candidate} ${place} for ${days} days, and nobody advanced it or took it back.`,
+    `${candidate} ${place} since ${shareSince}, and for ${days} days nobody has looked at what it does.`,
     `${CANARY} status says what is missing, ${CANARY} advance does what the change plan says, ${ABORT} takes it back.`,
   ];
 }

@@ -55,16 +55,21 @@ export function addCanary(models: Command): void {
     .option("--wait", "go on until it is promoted or taken back")
     .addOption(new Option("--every <seconds>", "with --wait: how often").argParser(wholeNumber(1)).default(300))
     .action(async (flags: AdvanceFlags, command: Command) => {
-      const { advance } = await import("../canary.js");
-      const step = () => advance(placeIn(flags, command), { finish: false });
+      const { advance, advanceUntilOver } = await import("../canary.js");
+      const place = placeIn(flags, command);
       if (!flags.wait) {
-        await tell(flags, step);
+        await tell(flags, () => advance(place, { finish: false }));
         return;
       }
       const interruption = interruptible();
+      const { signal } = interruption;
       try {
-        while ((await tell(flags, step)) === "running")
-          await sleep(flags.every * 1000, undefined, { signal: interruption.signal });
+        await tell(flags, () =>
+          advanceUntilOver({ ...place, signal }, async (step) => {
+            show(flags, step);
+            await sleep(flags.every * 1000, undefined, { signal });
+          }),
+        );
       } finally {
         interruption.release();
       }
@@ -99,8 +104,9 @@ const placeIn = (flags: Flags, command: Command): CanaryPlace => ({
   service: flags.service,
 });
 
-/** Does a step and says what came of it: exit 1 where it was refused, or the model was taken back. @returns its state */
-async function tell({ json }: Flags, work: () => Promise<CanaryStep | undefined>): Promise<string | undefined> {
+/** Does a step and says what came of it: exit 1 where it was refused, or the model was taken back. */
+async function tell(flags: Flags, work: () => Promise<CanaryStep | undefined>): Promise<void> {
+  const { json } = flags;
   const [{ CanaryRefused }, { NotMoved }, { CloudRunError }] = await Promise.all([
     import("../../canary/index.js"),
     import("../../serve/index.js"),
@@ -108,10 +114,8 @@ async function tell({ json }: Flags, work: () => Promise<CanaryStep | undefined>
   ]);
   try {
     const step = await work();
-    if (json) print(step ?? null);
-    else process.stdout.write(step ? described(step) : "No model was ever tried out here.\n");
+    show(flags, step);
     if (step?.canary.state === "rolled-back") process.exitCode = EXIT.failed;
-    return step?.canary.state;
   } catch (error) {
     if (error instanceof CloudRunError) {
       if (json) print({ code: "cloud-run", reason: error.message });
@@ -122,15 +126,19 @@ async function tell({ json }: Flags, work: () => Promise<CanaryStep | undefined>
       else process.stderr.write(`${message}\n`);
     } else throw error;
     process.exitCode = EXIT.failed;
-    return undefined;
   }
 }
 
-function described({ canary, given, judgement }: CanaryStep): string {
+function show({ json }: Flags, step: CanaryStep | undefined): void {
+  if (json) print(step ?? null);
+  else process.stdout.write(step ? described(step) : "No model was ever tried out here.\n");
+}
+
+function described({ canary, given, judgement, next }: CanaryStep): string {
   const { candidate, stable, state, mode, share, startedAt, reason } = canary;
   const place = mode === "shadow" ? "asked beside it" : `on ${share} % of the requests`;
   const states: Readonly<Record<typeof state, string>> = {
-    starting: `${candidate} is being started beside ${stable}: start it again if that was ended, or abort it.`,
+    starting: `${candidate} is being started beside ${stable}.`,
     running: `${candidate} is tried out beside ${stable}, ${place}, since ${startedAt}.`,
     promoted: `${candidate} was promoted.`,
     "rolled-back": `${candidate} was taken back.`,
@@ -143,5 +151,6 @@ function described({ canary, given, judgement }: CanaryStep): string {
     for (const { state: found, sentence } of judgement.findings) lines.push(`${found}: ${sentence}`);
   else lines.push(reason);
   if (state === "running" && mode === "shadow") lines.push(`It is asked by: npm run serve -- --shadow ${candidate}`);
+  if (next) lines.push(`Next: ${next.sentence} ${next.commands.join(", ")}`);
   return `${lines.join("\n")}\n`;
 }

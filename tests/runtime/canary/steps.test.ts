@@ -189,8 +189,8 @@ describe("a canary on a share of the requests", () => {
     expect(run.service.traffic).toEqual([{ type: "TRAFFIC_TARGET_ALLOCATION_TYPE_LATEST", percent: 100 }]);
     const told: string[] = [];
     for await (const { name } of workspace.buckets.models.listAll("canaries/")) told.push(name);
-    // starting, running, the second share, promoted
-    expect(told).toHaveLength(4);
+    // starting, running, looked at, the second share, looked at, promoted
+    expect(told).toHaveLength(6);
   });
 
   test("that fails or is slow is taken back, by the clause's name", async () => {
@@ -382,6 +382,41 @@ describe("a canary as a shadow", () => {
     await look(150);
     await startCanary(shadow(), CANDIDATE);
     expect(await canaryStatus(shadow())).toMatchObject({ judgement: { outcome: "hold" } });
+  });
+
+  test("keeps what the last look said, and puts it down once something comes of it: not each look", async () => {
+    const { models } = workspace.buckets;
+    const put = async () => {
+      const said = [];
+      for await (const { name } of models.listAll("canaries/")) said.push(JSON.parse(String(await models.read(name))));
+      return said;
+    };
+    await startCanary(shadow(), CANDIDATE);
+    const before = (await put()).length;
+    await look(5);
+    const first = await advanceCanary(shadow());
+    expect(first).toMatchObject({ changed: false, canary: { look: { outcome: "hold" } } });
+    expect(first.next).toMatchObject({ sentence: expect.stringMatching(/^Wait for more scans/) });
+    await look(5);
+    const { canary } = await advanceCanary(shadow());
+    expect(canary.look?.at).not.toBe(first.canary.look?.at);
+    expect(canary.look?.findings).toContainEqual(
+      expect.objectContaining({
+        clause: "canary.agreement",
+        state: "open",
+        sentence: expect.stringContaining("of 10"),
+      }),
+    );
+    expect(await put()).toHaveLength(before);
+    await look(150);
+    // A look of which nothing is kept says as much.
+    expect((await canaryStatus(shadow()))?.next?.sentence).toMatch(/is shown: go on/);
+    const ended = await advanceCanary(shadow());
+    expect(ended).toMatchObject({ changed: true, next: null, canary: { look: { outcome: "advance" } } });
+    expect((await put()).slice(before).map(({ state, look: kept }) => [state, kept.outcome])).toEqual([
+      ["running", "hold"],
+      ["promoted", "advance"],
+    ]);
   });
 
   test("that the rule does not promote is taken back, with the reason", async () => {

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { openWorkspace, type Workspace } from "../../../runtime/platform/workspace";
+import { currentCanary } from "../../../runtime/registry";
 import { storeEvaluation } from "../../support/evaluation";
 import { RunServer, SERVICE } from "../../support/run-server";
 import { promote, storeModel, until } from "../../support/served-model";
@@ -164,4 +165,44 @@ test("that it was asked for is written down before anything moves, and what came
     ...acted(`canary-start ${BETTER}`, "10 %"),
     ...acted(`canary-advance ${BETTER}`, "10 %"),
   ]);
+}, 600_000);
+
+test("advance --wait writes down once what was asked, and each change, however often it looks; interrupted it ends in the midst of a change", async () => {
+  expect(await canary("abort", "--service", SERVICE)).toMatchObject({ code: 0 });
+  expect(await canary("start", BETTER, "--service", SERVICE)).toMatchObject({ code: 0 });
+  const before = (await acts()).length;
+  const looked = async () => (await currentCanary(workspace.buckets.models))?.look?.at ?? "";
+  const { child, done } = canaryProcess("advance", "--wait", "--every", "1", "--service", SERVICE);
+  const looks = new Set<string>();
+  await until(
+    async () => looks.add(await looked()),
+    () => looks.size > 3,
+  );
+  expect((await acts()).slice(before)).toEqual([`canary-advance ${BETTER}: asked`]);
+  // Somebody takes the share away: it is put right by the next look, which is a change.
+  const { length } = run.writes;
+  run.service.traffic = [{ type: "TRAFFIC_TARGET_ALLOCATION_TYPE_LATEST", percent: 100 }];
+  await until(
+    async () => (await acts()).length,
+    (rows) => rows > before + 1,
+  );
+  expect(run.writes.length).toBe(length + 1);
+  // A change that Cloud Run never ends is waited for no longer than somebody wants.
+  run.pollsUntilDone = Number.POSITIVE_INFINITY;
+  run.service.traffic = [{ type: "TRAFFIC_TARGET_ALLOCATION_TYPE_LATEST", percent: 100 }];
+  await until(
+    async () => run.writes.length,
+    (writes) => writes > length + 1,
+  );
+  child.kill("SIGINT");
+  expect(await done).toMatchObject({ code: 130, stdout: expect.stringContaining("open: ") });
+  run.pollsUntilDone = 2;
+  expect((await acts()).slice(before)).toEqual([
+    `canary-advance ${BETTER}: asked`,
+    `canary-advance ${BETTER}: 10 %`,
+    `canary-advance ${BETTER}: interrupted`,
+  ]);
+  const status = await canary("status", "--service", SERVICE);
+  expect(status.stdout).toContain("Next: Wait for more scans");
+  expect(await canary("abort", "--service", SERVICE)).toMatchObject({ code: 0 });
 }, 600_000);
