@@ -7,6 +7,7 @@ import {
   type CurrentModel,
   currentCanary,
   currentModel,
+  nextOfCanary,
   type PublishedModel,
   publishedModels,
   type SeenCanary,
@@ -55,7 +56,7 @@ export class Models {
             promoted_at: new Date(current.promotedAt).toISOString(),
           }
         : null,
-      canary: canaryOf(await currentCanary(this.models)),
+      canary: canaryOf(await currentCanary(this.models), current?.model),
     };
   }
 
@@ -175,10 +176,15 @@ export class Models {
   }
 }
 
-function canaryOf(seen: SeenCanary | undefined): ModelList["canary"] {
+function canaryOf(seen: SeenCanary | undefined, current: string | undefined): ModelList["canary"] {
   if (!seen) return null;
-  const { candidate, stable, mode, state, share, startedAt, reason } = seen;
-  return { candidate, stable, mode, state, share, started_at: startedAt, reason };
+  const { candidate, stable, mode, state, share, startedAt, shareSince, reason, look } = seen;
+  const next = nextOfCanary(seen, current);
+  return {
+    ...{ candidate, stable, mode, state, share, started_at: startedAt, share_since: shareSince, reason },
+    judged: look,
+    next: next ? { sentence: next.sentence, commands: [...next.commands] } : null,
+  };
 }
 
 function difference(a: MetricValue | null, b: MetricValue | null): number | null {

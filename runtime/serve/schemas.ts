@@ -491,7 +491,27 @@ export const modelListSchema = named(
         state: z.enum(["starting", "running", "promoted", "rolled-back", "aborted"]),
         share: z.int().describe("Percent of the requests that it was given"),
         started_at: time,
+        share_since: time.describe("When the present share began"),
         reason: z.string(),
+        judged: z
+          .object({
+            at: time,
+            outcome: z.enum(["advance", "hold", "rollback"]).describe("hold: not yet"),
+            findings: z.array(
+              z.object({
+                clause: z.string().describe("Of the change plan"),
+                state: z.enum(["held", "broken", "open"]).describe("held and broken are shown; open: neither is"),
+                missing: z.int().nullable().describe("Scans or answers until it is shown; null: nobody can say"),
+                sentence: z.string(),
+              }),
+            ),
+          })
+          .nullable()
+          .describe("What the plan's test said when somebody had it advanced last; null: nobody has"),
+        next: z
+          .object({ sentence: z.string(), commands: z.array(z.string()) })
+          .nullable()
+          .describe("What is to be done, and the commands that do it; null: it is over"),
       })
       .nullable()
       .describe("The model that is tried out, or was last"),

@@ -413,9 +413,49 @@ test("admins promote and roll back after a question; others see no button, and a
   state.role = "viewer";
   const other = await Visitor.open(browser, url);
   await other.go("#/models");
-  await other.page.locator(".page table").waitFor();
+  await other.page.getByRole("table", { name: "Models, the newest first" }).waitFor();
   expect(await other.page.getByRole("button", { name: /Roll back|Promote/ }).count()).toBe(0);
   await other.close();
+});
+
+test("a model on trial is shown with its share, what the test says so far and the commands that go on with it; one that is over with its end", async () => {
+  await visitor.go("#/models");
+  const trial = visitor.page.getByRole("region", { name: "On trial" });
+  await trial.waitFor();
+  expect(await trial.textContent()).toMatch(
+    /bright-spot-0002 answers 10 % of the requests beside bright-spot-0001 since 2026-11-2\d \d\d:\d\d;/,
+  );
+  const findings = trial.getByRole("table", { name: /^What the change plan's test said at 2026-11-/ });
+  expect(await findings.locator("tbody tr").allTextContents()).toEqual([
+    expect.stringMatching(/^canary\.agreementnot shown yetScans that the two models/),
+    expect.stringMatching(/^canary\.errorsheld.*<b>shown<\/b>/),
+  ]);
+  const next = trial.getByRole("note", { name: "What to do next" });
+  expect(await next.textContent()).toMatch(/^Wait for more scans/);
+  expect(await next.locator("code").allTextContents()).toEqual([
+    "npm run models -- canary advance",
+    "npm run models -- canary abort",
+  ]);
+  expect(await visitor.page.locator("tr", { hasText: "bright-spot-0002" }).last().textContent()).toContain("on trial");
+  // Keys reach what it names.
+  await visitor.tabTo("section a[href='#/models/bright-spot-0002']");
+
+  const running = state.canary;
+  if (!running) throw new Error("The fixture has none on trial.");
+  state.canary = { ...running, state: "rolled-back", share: 0, next: null, reason: "It is taken back. It is slow." };
+  await visitor.go("#/history");
+  await visitor.go("#/models");
+  const over = visitor.page.getByRole("region", { name: "Tried out last" });
+  await over.waitFor();
+  expect(await over.textContent()).toMatch(/taken back by the change plan\.It is taken back\. It is slow\./);
+  expect(await over.getByRole("note").count()).toBe(0);
+  expect(await visitor.page.locator("tr .tag", { hasText: "on trial" }).count()).toBe(0);
+  expect(await visitor.axe()).toEqual([]);
+  state.canary = null;
+  await visitor.go("#/history");
+  await visitor.go("#/models");
+  await visitor.page.locator(".page table").waitFor();
+  expect(await visitor.page.getByRole("region", { name: /trial|Tried/ }).count()).toBe(0);
 });
 
 test("the history of a day is that of the visitor's day, the last day included", async () => {

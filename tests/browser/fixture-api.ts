@@ -63,7 +63,31 @@ export interface FixtureState {
   readonly refusals: Problem[];
   /** What the question for similar scans gets in place of them. */
   similarProblem: Problem | undefined;
+  canary: ModelList["canary"];
 }
+
+/** The second model, on a tenth of the requests. */
+const ON_TRIAL: NonNullable<ModelList["canary"]> = {
+  ...{ candidate: "bright-spot-0002", stable: "bright-spot-0001", mode: "traffic", state: "running", share: 10 },
+  ...{ started_at: "2026-11-27T08:00:00.000Z", share_since: "2026-11-27T08:20:00.000Z", reason: "It is tried out." },
+  judged: {
+    ...{ at: "2026-11-28T08:00:00.000Z", outcome: "hold" },
+    findings: [
+      {
+        ...{ clause: "canary.agreement", state: "open", missing: 212 },
+        sentence: "Scans that the two models decide otherwise: 1 of 40 (2.5 %), at most 5.0 % allowed: not shown yet.",
+      },
+      {
+        ...{ clause: "canary.errors", state: "held", missing: 0 },
+        sentence: "Answers that the candidate failed to give: 0 of 900, and it is <b>shown</b> to be less.",
+      },
+    ],
+  },
+  next: {
+    sentence: "Wait for more scans, then look again: it goes on by itself with --wait.",
+    commands: ["npm run models -- canary advance", "npm run models -- canary abort"],
+  },
+};
 
 /**
  * Routes of the API by `runtime/serve/schemas.ts`, without a model: it calls Cancer what has a bright spot. Pixels,
@@ -75,6 +99,7 @@ export function fixtureApi(): { readonly app: FastifyInstance; readonly state: F
     role: "admin",
     refusals: [],
     similarProblem: undefined,
+    canary: ON_TRIAL,
   };
   const app = Fastify({ bodyLimit: 2 ** 26 });
   app.removeAllContentTypeParsers();
@@ -226,7 +251,7 @@ export function fixtureApi(): { readonly app: FastifyInstance; readonly state: F
         reason: "The test says so.",
         promoted_at: "2026-11-27T07:00:00Z",
       },
-      canary: null,
+      canary: state.canary,
     }),
   );
   app.get<{ Querystring: { a: string; b: string } }>("/v1/models/compare", async ({ query }): Promise<Comparison> => {

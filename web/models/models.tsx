@@ -9,6 +9,7 @@ import { Confirmed } from "../ui/confirmed";
 import { Loaded } from "../ui/loaded";
 import { localTime, three, whole } from "../ui/numbers";
 import { Table } from "../ui/table";
+import { CanarySection } from "./canary";
 import { ComparisonPage } from "./comparison";
 import { ModelPage } from "./model";
 
@@ -29,7 +30,7 @@ function ModelsPage() {
 }
 
 function ModelsFound({ list, role, onChange }: { list: ModelList; role: string | undefined; onChange(): void }) {
-  const { items, current } = list;
+  const { items, current, canary } = list;
   return (
     <div class="page">
       <h1 tabIndex={-1}>Models</h1>
@@ -54,7 +55,8 @@ function ModelsFound({ list, role, onChange }: { list: ModelList; role: string |
       ) : (
         <p class="note">No model answers. Train one with npm run train, or promote one below.</p>
       )}
-      <ModelTable items={items} />
+      {canary ? <CanarySection canary={canary} /> : null}
+      <ModelTable items={items} tried={canary?.next ? canary.candidate : undefined} />
       {items.length > 1 ? <Compare items={items} /> : null}
     </div>
   );
@@ -63,7 +65,8 @@ function ModelsFound({ list, role, onChange }: { list: ModelList; role: string |
 /** Where the server does not say who asks, it alone decides. */
 export const mayDecide = (role: string | undefined): boolean => role === undefined || role === "admin";
 
-function ModelTable({ items }: { items: readonly ModelItem[] }) {
+/** @param tried the model that is tried out beside the current one */
+function ModelTable({ items, tried }: { items: readonly ModelItem[]; tried: string | undefined }) {
   return (
     <Table
       caption="Models, the newest first"
@@ -85,6 +88,7 @@ function ModelTable({ items }: { items: readonly ModelItem[] }) {
             </a>
             {item.current ? <span class="tag">current</span> : null}
             {item.previous ? <span class="tag">previous</span> : null}
+            {item.id === tried ? <span class="tag">on trial</span> : null}
             {item.usable ? null : <p class="reason">{item.problem}</p>}
           </th>
           <td class={item.verdict?.fit ? "tone-clear" : "tone-unsure"}>{verdictWord(item)}</td>

@@ -10,6 +10,7 @@ import { decodeCurated, encodePng, pixelSha256 } from "../../../runtime/imaging"
 import { creatableOnly, DirectoryStore, readableOnly } from "../../../runtime/platform/stores";
 import type { PredictionRow } from "../../../runtime/platform/warehouse";
 import { openWorkspace, type Workspace } from "../../../runtime/platform/workspace";
+import { type Canary, noteLook, type SeenCanary, setCanary } from "../../../runtime/registry";
 import { buildServer, NothingToReplay, replay } from "../../../runtime/serve";
 import { serveContract } from "../../../runtime/serve/contract";
 import { sweepOnce } from "../../../runtime/serve/kept/sweep";
@@ -889,6 +890,30 @@ describe("models", () => {
     expect(by.get(BRIGHT_SPOT.id)).toMatchObject({ current: true, usable: true, test: { auc: 0.8, n: 40 } });
     expect(by.get("model-recipe")).toMatchObject({ usable: false, problem: expect.stringMatching(/recipe/) });
     expect(by.get("model-unmeasured")).toMatchObject({ test: null, verdict: null, current: false });
+  });
+
+  test("one that is tried out is told of: since when, what the test said last, and what to do", async () => {
+    const { models } = workspace.buckets;
+    const at = "2026-11-27T08:00:00.000Z";
+    const begun: Canary = {
+      ...{ candidate: "model-better", stable: BRIGHT_SPOT.id, mode: "traffic", state: "running", share: 10 },
+      ...{ revision: "st-anna-serve-c0123abcd", startedAt: at, shareSince: "2026-11-27T09:00:00.000Z" },
+      ...{ looks: 0, labelled: 0, reason: "It is tried out.", plan: 1, look: null },
+    };
+    const canary = async () => (await ask<ModelList>("/v1/models")).body.canary;
+    expect(await canary()).toBeNull();
+    const running = await setCanary(models, begun, undefined);
+    expect(await canary()).toEqual({
+      ...{ candidate: "model-better", stable: BRIGHT_SPOT.id, mode: "traffic", state: "running", share: 10 },
+      ...{ started_at: at, share_since: "2026-11-27T09:00:00.000Z", reason: "It is tried out.", judged: null },
+      next: { sentence: expect.stringMatching(/^Nobody has looked/), commands: ["npm run models -- canary advance"] },
+    });
+    const finding = { clause: "canary.errors", state: "open", missing: 12, sentence: "Not shown yet." } as const;
+    const look = { at: "2026-11-28T08:00:00.000Z", outcome: "hold", findings: [finding] } as const;
+    const looked = await noteLook(models, running as SeenCanary, { look: { ...look, findings: [finding] } });
+    expect(await canary()).toMatchObject({ judged: look, next: { sentence: expect.stringMatching(/^Wait/) } });
+    await setCanary(models, { ...begun, state: "aborted", share: 0, reason: "Enough." }, looked);
+    expect(await canary()).toMatchObject({ state: "aborted", reason: "Enough.", next: null });
   });
 
   test("one is shown with card, evaluation and training curve; one that is not there is 404", async () => {
