@@ -1,4 +1,11 @@
-import type { MonitoringContribution, Objective, Series } from "../core/monitoring";
+import { failedAnswersFilter, failedAnswersMetric } from "../../runtime/platform/cloud-run";
+import {
+  type LogMetric,
+  logMetricType,
+  type MonitoringContribution,
+  type Objective,
+  type Series,
+} from "../core/monitoring";
 import { type HospitalRef, resourceName } from "../core/naming";
 import type { ObjectivesOf } from "../observability";
 
@@ -28,8 +35,14 @@ export function serveMonitoring(
     periodSeconds: 300,
     reducer: "REDUCE_MAX",
   });
+  // By it a canary is judged, too: see runtime/canary.
+  const failedAnswers: LogMetric = {
+    name: failedAnswersMetric("serve"),
+    description: "Requests for an answer that ended in 5xx, by revision",
+    filter: failedAnswersFilter(service),
+  };
   return {
-    logMetrics: [],
+    logMetrics: [failedAnswers],
     alerts: [
       {
         name: "serve-errors",
@@ -57,6 +70,19 @@ export function serveMonitoring(
         title: "Serve: requests",
         unit: "1/s",
         series: [{ ...requests(), groupBy: ["metric.label.response_code_class"] }],
+      },
+      {
+        title: "Serve: answers that failed, by revision",
+        unit: "1",
+        series: [
+          {
+            filter: `metric.type="${logMetricType(hospital, failedAnswers.name)}" AND resource.type="cloud_run_revision"`,
+            aligner: "ALIGN_DELTA",
+            periodSeconds: 300,
+            reducer: "REDUCE_SUM",
+            groupBy: ["resource.label.revision_name"],
+          },
+        ],
       },
       {
         title: "Serve: time of an answer",

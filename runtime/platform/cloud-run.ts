@@ -79,6 +79,16 @@ export function isCanaryRevision(service: string, revision: string): boolean {
 /** A revision has four minutes to begin; longer than that nothing is waited for. */
 const OPERATION_SECONDS = 600;
 
+/** A metric of a service that counts requests for an answer that ended in 5xx, by revision. */
+export const failedAnswersMetric = (service: string) => `${service}-failed-answers`;
+
+/**
+ * What of Cloud Run's log of requests {@link failedAnswersMetric} counts. What Cloud Run counts itself tells nothing of what
+ * was asked for: pages and pictures that failed would be among it, and no answer is compared with them.
+ */
+export const failedAnswersFilter = (service: string) =>
+  `resource.type="cloud_run_revision" AND resource.labels.service_name="${service}" AND log_id("run.googleapis.com/requests") AND httpRequest.requestMethod="POST" AND httpRequest.requestUrl=~"^https?://[^/]+/v1/predictions(/batch)?([?]|$)" AND httpRequest.status>=500`;
+
 const revisionIn = (name: string) => name.slice(name.lastIndexOf("/") + 1);
 const toRevision = (revision: string, percent: number): TrafficTarget => ({
   type: "TRAFFIC_TARGET_ALLOCATION_TYPE_REVISION",
@@ -179,13 +189,13 @@ export class CloudRunShares {
   }
 
   /**
-   * How many requests a revision, and all others, answered with 5xx since a time. Of how many it was, Cloud Run counts nothing
-   * of use: whoever reads asks more often than scans are sent.
+   * How many requests for an answer a revision, and all others, failed (5xx) since a time: {@link failedAnswersMetric}, which a
+   * deploy makes.
    */
   async failures(revision: string, since: Date, now: Date): Promise<Readonly<Record<"its" | "others", number>>> {
     const seconds = Math.max(60, Math.ceil((now.getTime() - since.getTime()) / 1000));
     const query = new URLSearchParams({
-      filter: `metric.type="run.googleapis.com/request_count" AND resource.type="cloud_run_revision" AND resource.labels.service_name="${this.short}" AND metric.labels.response_code_class="5xx"`,
+      filter: `metric.type="logging.googleapis.com/user/${failedAnswersMetric(this.short)}" AND resource.type="cloud_run_revision" AND resource.labels.service_name="${this.short}"`,
       "interval.startTime": new Date(now.getTime() - seconds * 1000).toISOString(),
       "interval.endTime": now.toISOString(),
       "aggregation.alignmentPeriod": `${seconds}s`,
@@ -201,7 +211,14 @@ export class CloudRunShares {
       const { timeSeries = [], nextPageToken } = await this.send<{
         readonly timeSeries?: readonly TimeSeries[];
         readonly nextPageToken?: string;
-      }>("GET", url);
+      }>("GET", url).catch((error: unknown) => {
+        if (error instanceof CloudRunError && error.status === 404)
+          throw new CloudRunError(
+            `${this.project} has no metric ${failedAnswersMetric(this.short)}, so nothing is known of answers that failed: deploy the app stack.`,
+            404,
+          );
+        throw error;
+      });
       for (const { resource, points = [] } of timeSeries) {
         const sum = points.reduce((total, { value }) => total + Number(value.int64Value ?? 0), 0);
         counts[resource.labels.revision_name === revision ? "its" : "others"] += sum;

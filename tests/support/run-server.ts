@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, request, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import { failedAnswersFilter } from "../../runtime/platform/cloud-run";
 
 export const SERVICE = "projects/a-project/locations/europe-west4/services/st-anna-serve";
 const SHORT = "st-anna-serve";
@@ -16,6 +17,20 @@ interface Revision {
   readonly url: string | undefined;
   readonly stop: (() => Promise<void>) | undefined;
 }
+
+/** An entry of Cloud Run's log of requests. */
+export interface LoggedRequest {
+  readonly method: string;
+  readonly url: string;
+  readonly status: number;
+}
+
+/** A request for an answer, as Cloud Run's log has it. */
+export const asked = (status: number): LoggedRequest => ({
+  method: "POST",
+  url: "https://serve.example.org/v1/predictions",
+  status,
+});
 
 interface Target {
   readonly type: string;
@@ -41,8 +56,10 @@ export class RunServer {
   private server!: Server;
   url = "";
   readonly revisions = new Map<string, Revision>();
-  /** Requests by revision and class of status, as Cloud Monitoring counts them. */
-  readonly counts = new Map<string, Record<string, number>>();
+  /** Requests as Cloud Run's log has them, of each revision. */
+  private readonly log = new Map<string, LoggedRequest[]>();
+  /** The log metric that a deploy makes; without it Cloud Monitoring knows none of its name. */
+  deployed = true;
   readonly writes: { readonly mask: string; readonly traffic: Target[] | undefined }[] = [];
   service: Json;
   private made = 0;
@@ -79,10 +96,9 @@ export class RunServer {
     for (const { stop } of this.revisions.values()) await stop?.();
   }
 
-  count(revision: string, code: string, requests: number): void {
-    const counted = this.counts.get(revision) ?? {};
-    counted[code] = (counted[code] ?? 0) + requests;
-    this.counts.set(revision, counted);
+  /** Puts so many requests into the log. */
+  count(revision: string, request: LoggedRequest, requests: number): void {
+    this.log.set(revision, [...(this.log.get(revision) ?? []), ...Array<LoggedRequest>(requests).fill(request)]);
   }
 
   /** Percent by revision, LATEST by what it is now. */
@@ -116,7 +132,8 @@ export class RunServer {
       const reconciling = [...this.operations.values()].some(({ polls }) => polls > 0);
       return [200, { ...this.service, ...(reconciling ? { reconciling } : {}) }];
     }
-    if (path === "/v3/projects/a-project/timeSeries") return [200, this.timeSeries(query)];
+    if (path === "/v3/projects/a-project/timeSeries")
+      return this.deployed ? [200, this.timeSeries(query)] : refused(404, "Cannot find metric(s) that match type.");
     const [, revision] = new RegExp(`^/v2/${SERVICE}/revisions/(.+)$`).exec(path) ?? [];
     if (revision) {
       this.goOn();
@@ -219,36 +236,43 @@ export class RunServer {
       return;
     }
     const { method, headers } = incoming;
+    const logged = { method: String(method), url: `https://serve.example.org${incoming.url}` };
     const passed = request(`${revision.url}${incoming.url}`, { method, headers }, (reply) => {
-      this.count(revision.name, `${String(reply.statusCode).charAt(0)}xx`, 1);
+      this.count(revision.name, { ...logged, status: reply.statusCode ?? 502 }, 1);
       answer.writeHead(reply.statusCode ?? 502, { ...reply.headers, "x-revision": revision.name });
       reply.pipe(answer);
     });
     passed.on("error", () => {
-      this.count(revision.name, "5xx", 1);
+      this.count(revision.name, { ...logged, status: 502 }, 1);
       answer.writeHead(502).end();
     });
     incoming.pipe(passed);
   }
 
+  /** What the log metric counts, by its own filter. */
   private timeSeries(query: URLSearchParams): Json {
     const filter = query.get("filter") ?? "";
-    if (!filter.includes(`service_name="${SHORT}"`)) return {};
-    const [, wanted] = /response_code_class="(\dxx)"/.exec(filter) ?? [];
+    const metric = `metric.type="logging.googleapis.com/user/${SHORT}-failed-answers"`;
+    if (!filter.includes(metric) || !filter.includes(`service_name="${SHORT}"`)) return {};
+    const counts = failedAnswersFilter(SHORT);
     return {
-      timeSeries: [...this.counts].flatMap(([revision_name, codes]) =>
-        classesOf(codes, wanted).map(([response_code_class, requests]) => ({
-          metric: { labels: { response_code_class } },
-          resource: { labels: { revision_name } },
-          points: [{ value: { int64Value: String(requests) } }],
-        })),
-      ),
+      timeSeries: [...this.log].flatMap(([revision_name, requests]) => {
+        const counted = requests.filter((request) => isCounted(counts, request)).length;
+        const points = [{ value: { int64Value: String(counted) } }];
+        return counted > 0 ? [{ resource: { labels: { revision_name } }, points }] : [];
+      }),
     };
   }
 }
 
-const classesOf = (codes: Readonly<Record<string, number>>, wanted: string | undefined) =>
-  Object.entries(codes).filter(([code]) => wanted === undefined || code === wanted);
+/** Whether a filter of Cloud Logging takes an entry of the log of requests, as far as it is about the request. */
+function isCounted(filter: string, { method, url, status }: LoggedRequest): boolean {
+  const [, wanted] = /httpRequest\.requestMethod="(\w+)"/.exec(filter) ?? [];
+  const [, pattern = "^$"] = /httpRequest\.requestUrl=~"([^"]+)"/.exec(filter) ?? [];
+  const [, least = "0"] = /httpRequest\.status>=(\d+)/.exec(filter) ?? [];
+  return (wanted ?? method) === method && new RegExp(pattern).test(url) && status >= Number(least);
+}
+
 /** As a hospital's service has them. */
 const RESOURCES = { limits: { cpu: "1", memory: "2Gi" }, cpuIdle: true, startupCpuBoost: true };
 const envList = (env: Readonly<Record<string, string>>) =>

@@ -5,6 +5,7 @@ import { GoogleProvider } from "@cdktf/provider-google/lib/provider";
 import { App, TerraformStack } from "../../../constructs/core/cdktf";
 import type { Indicator, MonitoringContribution } from "../../../constructs/core/monitoring";
 import { dashboardJson, Observability, type ObservabilityProps } from "../../../constructs/observability";
+import { failedAnswersFilter, failedAnswersMetric } from "../../../runtime/platform/cloud-run";
 import { parseHospitals } from "../../../stacks/config";
 import { type Json, NOTHING_PUSHED, PROD, ref, SynthesizedStack, stackOf, synthesize } from "../../stacks/synthesize";
 
@@ -287,6 +288,14 @@ describe("a hospital", () => {
     );
     expect(inQueries.length).toBeGreaterThan(2);
     expect([...new Set([...inFilters, ...inQueries])].sort()).toEqual([...metrics].sort());
+  });
+
+  test("counts the failures of each service by the name and the filter by which a canary asks for them", () => {
+    const services = app.resources("google_cloud_run_v2_service").map(({ config }) => String(config.name));
+    expect(services).toEqual(["st-anna-serve"]);
+    const counted = app.resources("google_logging_metric").map(({ config: { name, filter } }) => [name, filter]);
+    for (const service of services)
+      expect(counted).toContainEqual([failedAnswersMetric(service), failedAnswersFilter(service)]);
   });
 
   test("has no policy that Cloud Monitoring refuses while a metric of the same apply is not known to it", () => {

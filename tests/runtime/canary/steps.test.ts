@@ -13,7 +13,7 @@ import { CloudRunShares } from "../../../runtime/platform/cloud-run";
 import { openWorkspace, type Workspace } from "../../../runtime/platform/workspace";
 import { changePlan } from "../../../runtime/promotion";
 import { currentCanary, currentModel, setCurrent } from "../../../runtime/registry";
-import { RunServer, SERVICE } from "../../support/run-server";
+import { asked, type LoggedRequest, RunServer, SERVICE } from "../../support/run-server";
 import { promote } from "../../support/served-model";
 
 const [STABLE, CANDIDATE] = ["model-stable", "model-candidate"];
@@ -125,6 +125,9 @@ async function answer(scans: number, milliseconds = 50): Promise<void> {
   }
 }
 
+/** Somebody reads a page. */
+const read = (status: number): LoggedRequest => ({ ...asked(status), method: "GET" });
+
 const revisionOf = async () => String((await currentCanary(workspace.buckets.models))?.revision);
 const canaryShare = async () => run.shares[await revisionOf()] ?? 0;
 
@@ -197,8 +200,8 @@ describe("a canary on a share of the requests", () => {
     await startCanary(context(), CANDIDATE);
     // Whoever looks at answers reads a hundred times for each: that hides no failure.
     await answer(40);
-    run.count(await revisionOf(), "2xx", 10_000);
-    run.count(await revisionOf(), "5xx", 40);
+    run.count(await revisionOf(), read(200), 10_000);
+    run.count(await revisionOf(), asked(503), 40);
     const { canary } = await advanceCanary(context());
     expect(canary).toMatchObject({
       state: "rolled-back",
@@ -213,6 +216,40 @@ describe("a canary on a share of the requests", () => {
       ...{ state: "rolled-back", reason: expect.stringContaining("(canary.latency)") },
     });
     expect((await currentModel(workspace.buckets.models))?.model).toBe(STABLE);
+  });
+
+  test("is not taken back for what failed and was no request for an answer", async () => {
+    await startCanary(context(), CANDIDATE);
+    await answer(40);
+    const revision = await revisionOf();
+    for (const url of ["/v1/predictions", "/v1/predictions?limit=50", "/v1/predictions/abc/overlay", "/"])
+      run.count(revision, { ...read(500), url: `https://serve.example.org${url}` }, 100);
+    const feedback = "https://serve.example.org/v1/predictions/abc/feedback";
+    run.count(revision, { ...asked(503), url: feedback }, 100);
+    run.count(revision, asked(429), 100);
+    expect(await advanceCanary(context())).toMatchObject({
+      canary: { state: "running" },
+      judgement: {
+        outcome: "hold",
+        findings: expect.arrayContaining([
+          expect.objectContaining({ clause: "canary.errors", sentence: expect.stringContaining(": 0 of 40 ") }),
+        ]),
+      },
+    });
+    run.count(revision, { ...asked(500), url: "https://serve.example.org/v1/predictions/batch?wait=1" }, 20);
+    run.count(revision, { ...asked(504), url: "http://serve.internal/v1/predictions" }, 20);
+    expect((await advanceCanary(context())).canary).toMatchObject({
+      ...{ state: "rolled-back", reason: expect.stringMatching(/: 40 of 80 .*\(canary\.errors\)/) },
+    });
+  });
+
+  test("is judged by nobody before a deploy has made what counts its failures", async () => {
+    await startCanary(context(), CANDIDATE);
+    run.deployed = false;
+    await expect(advanceCanary(context())).rejects.toThrow(
+      /a-project has no metric st-anna-serve-failed-answers, .* deploy the app stack/,
+    );
+    expect((await currentCanary(workspace.buckets.models))?.state).toBe("running");
   });
 
   test("answers nobody where it could not take over, and begins with no more than the plan says", async () => {

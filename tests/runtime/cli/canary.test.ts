@@ -5,7 +5,7 @@ import { join, resolve } from "node:path";
 import { openWorkspace, type Workspace } from "../../../runtime/platform/workspace";
 import { currentCanary } from "../../../runtime/registry";
 import { storeEvaluation } from "../../support/evaluation";
-import { RunServer, SERVICE } from "../../support/run-server";
+import { asked, RunServer, SERVICE } from "../../support/run-server";
 import { promote, storeModel, until } from "../../support/served-model";
 import { drawn } from "../promotion/drawn";
 
@@ -104,8 +104,8 @@ test("a canary by commands: refused by the plan's clause, started, looked at and
   expect(waits).toMatchObject({ code: 0, stdout: expect.stringMatching(/open: .* more scans would show it/) });
   const finish = await canary("finish", "--service", SERVICE, "--json");
   expect([finish.code, JSON.parse(finish.stdout)]).toMatchObject([1, { code: "not-held", clause: "canary.agreement" }]);
-  run.count(revision, "2xx", 2000);
-  run.count(revision, "5xx", 20);
+  run.count(revision, asked(200), 2000);
+  run.count(revision, asked(503), 20);
   const back = await canary("advance", "--service", SERVICE);
   expect(back).toMatchObject({ code: 1, stdout: expect.stringContaining("(canary.errors)") });
   expect(Object.keys(run.shares)).not.toContain(revision);
