@@ -1,5 +1,3 @@
-import { currentImages } from "../dataset";
-import type { Label } from "../intake";
 import { logOddsOf, modelFilesInStore, readMetadata } from "../model";
 import type { Progress } from "../platform/progress";
 import { mixSeed } from "../platform/random";
@@ -18,6 +16,7 @@ import { currentModel } from "../registry";
 import { daysBetween, laterDay } from "./days";
 import { calibrationGap } from "./estimate";
 import { FeatureSpread } from "./feature-spread";
+import { isHeldOut, isLabel, type OwnScan, ownScans } from "./held-out";
 import { measured } from "./measured";
 import { type ConfirmedAnswer, type DayRow, type LiveAnswer, type MonitoredLife, rowsOfDay } from "./report";
 import { type Signal, signalsOf } from "./signals";
@@ -72,16 +71,15 @@ export async function monitorDays(
     throw new NothingToMonitorError("There is no model here yet. Run npm run train on this workspace first.");
   const { model, promotedAt } = current;
   const { threshold, recipe } = await readMetadata(modelFilesInStore(buckets.models, model));
-  const own = new Map<string, { readonly label: Label; readonly group: string; readonly split: string }>();
+  const own = new Map<string, OwnScan>();
   const origins = new Origins();
-  for (const { sha256, label, group, split, ingested_at, id, ...made } of await currentImages(warehouse)) {
-    if (!isLabel(label) || split === null || ingested_at > promotedAt) continue;
-    own.set(sha256, { label, group: group ?? id, split });
-    if (split === "train") origins.add(made);
+  for (const scan of await ownScans(warehouse, promotedAt)) {
+    own.set(scan.sha256, scan);
+    if (scan.split === "train") origins.add(scan);
   }
   const before = laterDay(to, 1);
   const answered = await warehouse.ask(MODEL_ANSWERS, { model, before });
-  const held = answered.filter(({ sha256 }) => ["validation", "test"].includes(own.get(sha256)?.split ?? ""));
+  const held = answered.filter(({ sha256 }) => isHeldOut(own.get(sha256)?.split));
   const live = answered.filter(({ sha256 }) => !own.has(sha256));
   const statistics = await measured(
     new Set([...held, ...live].map(({ sha256 }) => sha256)),
@@ -106,7 +104,7 @@ export async function monitorDays(
   const known = new Set<string>();
   const reference = held
     .filter(({ sha256 }) => !known.has(sha256) && known.add(sha256))
-    .map((answer) => ({ ...watchedOf(answer), label: (own.get(answer.sha256) as { label: Label }).label }));
+    .map((answer) => ({ ...watchedOf(answer), label: (own.get(answer.sha256) as OwnScan).label }));
   if (reference.length === 0)
     throw new NothingToMonitorError(
       `The answers of ${model} for the validation and test scans are not stored, so there is nothing to compare with. ` +
@@ -172,8 +170,6 @@ class Origins {
 
 const nameOf = ({ scanner, sequence, view }: Origin) =>
   [scanner, sequence, view].every((fact) => fact === null) ? null : JSON.stringify([scanner, sequence, view]);
-
-const isLabel = (label: string | null): label is Label => label === "Cancer" || label === "Non-Cancer";
 
 const spreadOf = (rows: readonly (readonly number[])[]) => (rows.length > 0 ? FeatureSpread.of(rows) : undefined);
 

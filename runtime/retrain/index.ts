@@ -17,7 +17,7 @@ export {
   type StepWork,
 } from "./runner";
 export { type Begin, isOver, type KnownRun, OwnedRun, outcomeOf, readRun, runNames, workedOnUntil } from "./state";
-export { checkTriggers, type TriggerRules, type TriggerState } from "./triggers";
+export { checkTriggers, type TriggerFacts, type TriggerRules, type TriggerState, triggersOf } from "./triggers";
 export {
   type FeedbackRules,
   modelOf,

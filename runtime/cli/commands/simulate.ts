@@ -2,6 +2,7 @@ import { Command, InvalidArgumentError, Option } from "commander";
 import { DISCLAIMER } from "../../intake";
 import { ConfigurationError } from "../../platform/config";
 import { createProgress } from "../../platform/progress";
+import { RETRAIN_DEFAULTS } from "../../retrain/contract";
 import { interruptible, requireWorkspace, wholeNumber } from "../command-line";
 import { out } from "../options";
 
@@ -14,13 +15,18 @@ interface Flags {
   readonly null?: true;
   readonly drift?: string;
   readonly feedback: number;
+  readonly challenger?: readonly string[];
+  readonly everyDays: number;
+  readonly newScans: number;
   readonly json?: true;
 }
 
-/** `simulate --out DIR --days 90 [--scans-per-day N] [--seeds N] [--null] [--drift KIND@DAY] [--feedback SHARE] [--json]` */
+/** `simulate --out DIR --days 90 [--scans-per-day N] [--seeds N] [--null] [--drift KIND@DAY] [--feedback SHARE] [--challenger ID]... [--json]` */
 export function simulateCommand(): Command {
   return new Command("simulate")
-    .description("let the current model live through days of scans, and show when each alarm of the monitoring rings")
+    .description(
+      "let the current model live through days of scans, and show when each alarm of the monitoring rings; with --challenger also what starts a retraining, and whether what it promoted was right",
+    )
     .addOption(out())
     .option("--days <n>", "days of a life", wholeNumber(1), 90)
     .option("--scans-per-day <n>", "scans that come each day", wholeNumber(1), 40)
@@ -34,11 +40,38 @@ export function simulateCommand(): Command {
       ).conflicts("null"),
     )
     .option("--feedback <share>", "share of the answers whose label somebody confirms, 0 to 1", share, 0)
+    .addOption(
+      new Option(
+        "--challenger <id>",
+        "a model of the workspace that a retraining brings; may be given again: they come in turns",
+      ).argParser((id: string, before: readonly string[] = []) => [...before, id]),
+    )
+    .option(
+      "--every-days <n>",
+      "days after which the schedule retrains; 0: never",
+      wholeNumber(),
+      RETRAIN_DEFAULTS.everyDays,
+    )
+    .option(
+      "--new-scans <n>",
+      "new labelled scans after which labels retrain; 0: never",
+      wholeNumber(),
+      RETRAIN_DEFAULTS.newScans,
+    )
     .option("--json", "for a machine")
     .action(run);
 }
 
-async function run({ out, json, drift: text, null: _null, ...flags }: Flags): Promise<void> {
+async function run({
+  out,
+  json,
+  drift: text,
+  null: _null,
+  challenger: challengers,
+  everyDays,
+  newScans,
+  ...flags
+}: Flags): Promise<void> {
   const { parseDrift, describeSimulation, simulate } = await import("../../monitor/index.js");
   const drift = text === undefined ? undefined : parsed(() => parseDrift(text));
   if (drift && drift.day >= flags.days)
@@ -54,9 +87,13 @@ async function run({ out, json, drift: text, null: _null, ...flags }: Flags): Pr
   const workspace = await openWorkspace(out);
   const interruption = interruptible();
   try {
+    const { simulatedRetraining } = await import("../simulated-retraining.js");
+    const rules = { everyDays, newScans };
+    const retraining = challengers && (await simulatedRetraining(workspace, challengers, rules));
     const simulation = await simulate(workspace, {
       ...flags,
       ...(drift ? { drift } : {}),
+      ...(retraining ? { retraining } : {}),
       progress: createProgress("simulate"),
       signal: interruption.signal,
     });

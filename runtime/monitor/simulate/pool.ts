@@ -1,20 +1,24 @@
 import { curatedName, currentImages, readCuratedObject } from "../../dataset";
 import { auc } from "../../evaluate";
 import { applyRecipeGrey, decodeCurated, replicate } from "../../imaging";
+import { asSplit, type Label, type Split } from "../../intake";
 import type { Classifier } from "../../model";
 import type { Progress } from "../../platform/progress";
 import { mixSeed } from "../../platform/random";
 import type { CreatableStore, ReadableStore } from "../../platform/stores";
 import { ObjectNotFoundError, PreconditionFailedError } from "../../platform/stores";
 import type { Warehouse } from "../../platform/warehouse";
+import { isHeldOut, isLabel } from "../held-out";
 import { type PictureStatistic, pictureStatistics } from "../picture-statistics";
 import { drifted, type PictureDrift, STRENGTHS } from "./drifts";
 
 /** A scan of the pool with all that the real code says of it. */
 export interface PoolScan {
   readonly sha256: string;
-  readonly label: "Cancer" | "Non-Cancer";
+  readonly label: Label;
   readonly group: string;
+  readonly split: Split;
+  readonly collection: string | null;
   readonly subtype: string | null;
   readonly view: string | null;
   readonly refused: boolean;
@@ -44,7 +48,7 @@ interface Work {
 }
 
 /** Grows when a stored pool would come out otherwise. */
-const VERSION = 1;
+const VERSION = 2;
 /** Scans over which a strength is looked for. */
 const SEARCHED = 240;
 /** Most scans of a pool. */
@@ -62,25 +66,30 @@ export function aucOf(scans: readonly PoolScan[]): number {
   return "value" in value && value.value !== null ? value.value : Number.NaN;
 }
 
+/** A scan before the real code says anything of it. */
+type Picture = Omit<PoolScan, "refused" | "probability" | "statistics" | "features">;
+
 /** Held-out labelled scans of a workspace (validation and test split), put through the real code and stored. */
 export class Pools {
   private constructor(
     private readonly place: PoolPlace,
-    private readonly pictures: readonly Omit<PoolScan, "refused" | "probability" | "statistics" | "features">[],
+    private readonly pictures: readonly Picture[],
+    private readonly learnt: readonly Picture[],
     private readonly work: Work,
   ) {}
 
   static async open(place: PoolPlace, work: Work): Promise<Pools> {
-    const seen = new Map<string, Pools["pictures"][number]>();
+    const seen = new Map<string, Picture>();
     for (const row of await currentImages(place.warehouse)) {
-      const { sha256, label, group, split, subtype, view } = row;
-      if ((split !== "validation" && split !== "test") || seen.has(sha256)) continue;
-      if (label !== "Cancer" && label !== "Non-Cancer") continue;
-      seen.set(sha256, { sha256, label, group: group ?? row.id, subtype, view });
+      const { sha256, label, group, collection, subtype, view } = row;
+      const split = asSplit(row.split);
+      if (!split || !isLabel(label) || seen.has(sha256)) continue;
+      seen.set(sha256, { sha256, label, group: group ?? row.id, split, collection: collection ?? null, subtype, view });
     }
     // By their hashes: as if drawn by chance, and the same each time.
-    const pictures = [...seen.values()].sort((a, b) => (a.sha256 < b.sha256 ? -1 : 1)).slice(0, MOST);
-    return new Pools(place, pictures, work);
+    const pictures = [...seen.values()].sort((a, b) => (a.sha256 < b.sha256 ? -1 : 1));
+    const some = (held: boolean) => pictures.filter(({ split }) => isHeldOut(split) === held).slice(0, MOST);
+    return new Pools(place, some(true), some(false), work);
   }
 
   get size(): number {
@@ -90,6 +99,16 @@ export class Pools {
   /** The scans as they landed. */
   plain(): Promise<Pool> {
     return this.of("none", 0, this.pictures);
+  }
+
+  /** Training scans, as they landed. */
+  training(): Promise<Pool> {
+    return this.of("none", 0, this.learnt);
+  }
+
+  /** The scans with a change. @param strength that another model's {@link costing} has found */
+  changed({ drift, strength }: Pick<Pool, "drift" | "strength">): Promise<Pool> {
+    return this.of(drift, strength, this.pictures);
   }
 
   /**
@@ -111,7 +130,7 @@ export class Pools {
     throw new Error("There is always a greatest strength.");
   }
 
-  private async of(drift: Pool["drift"], strength: number, pictures: Pools["pictures"]): Promise<Pool> {
+  private async of(drift: Pool["drift"], strength: number, pictures: readonly Picture[]): Promise<Pool> {
     const { reports } = this.place;
     const { id } = this.work.classifier.metadata;
     const seed = mixSeed(VERSION, ...pictures.map(({ sha256 }) => Number.parseInt(sha256.slice(0, 8), 16)));
@@ -131,10 +150,12 @@ export class Pools {
     return pool;
   }
 
-  private async answered(drift: Pool["drift"], strength: number, pictures: Pools["pictures"]): Promise<PoolScan[]> {
-    const { progress, signal } = this.work;
+  private async answered(drift: Pool["drift"], strength: number, pictures: readonly Picture[]): Promise<PoolScan[]> {
+    const { classifier, progress, signal } = this.work;
     const scans: PoolScan[] = [];
-    progress.say(drift === "none" ? "the model answers for the scans" : `${drift}, strength ${strength}`);
+    progress.say(
+      drift === "none" ? `${classifier.metadata.id} answers for the scans` : `${drift}, strength ${strength}`,
+    );
     progress.start(pictures.length);
     try {
       for (let start = 0; start < pictures.length; start += READS) {
@@ -150,11 +171,7 @@ export class Pools {
     return scans;
   }
 
-  private async answer(
-    picture: Pools["pictures"][number],
-    drift: Pool["drift"],
-    strength: number,
-  ): Promise<PoolScan | undefined> {
+  private async answer(picture: Picture, drift: Pool["drift"], strength: number): Promise<PoolScan | undefined> {
     const { classifier, signal } = this.work;
     const bytes = await readCuratedObject(this.place.curated, curatedName(picture.sha256));
     if ("reason" in bytes) return undefined;

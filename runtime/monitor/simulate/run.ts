@@ -8,9 +8,10 @@ import { FeatureSpread } from "../feature-spread";
 import { PATIENCE, WATCHES, type WatchName } from "../watches";
 import type { PictureDrift } from "./drifts";
 import type { Drift } from "./kinds";
-import { type Change, type Life, live, movedStatistics, Population } from "./life";
-import { Pools } from "./pool";
+import { type Change, type Life, type LifeModel, live, type ModelPool, movedStatistics, Population } from "./life";
+import { type Pool, Pools } from "./pool";
 import { quantile, type Rate, rateOf } from "./rates";
+import type { Retraining } from "./retraining";
 import { livesOf } from "./words";
 
 /** What a drift is to cost of the area under the ROC curve: its strength is chosen by that. */
@@ -33,6 +34,8 @@ export interface SimulateOptions {
   readonly drift?: Drift;
   /** Share of answered scans whose label somebody confirms. */
   readonly feedback: number;
+  /** @default nothing is retrained, whatever rings */
+  readonly retraining?: Retraining;
   readonly progress: Progress;
   readonly signal: AbortSignal;
 }
@@ -56,7 +59,26 @@ export interface Simulation {
   readonly drift: DriftFound | null;
   /** Lives in which the true accuracy before the change lay in the interval of its estimate, and those with an estimate. */
   readonly estimate: { readonly within: number; readonly of: number };
-  readonly first: Pick<Life, "alarms" | "before" | "after">;
+  readonly retraining: RetrainingFound | null;
+  readonly first: Pick<Life, "alarms" | "before" | "after" | "retrainings">;
+}
+
+/** What retraining came to, over all lives. */
+export interface RetrainingFound {
+  readonly challengers: readonly string[];
+  readonly started: number;
+  /** By what started them. */
+  readonly byTrigger: Readonly<Record<string, number>>;
+  /** `right` and `wrong` by the scans that came after; the others had too few after them to say. */
+  readonly promoted: { readonly count: number; readonly right: number; readonly wrong: number };
+  /** `missed`: the challenger was better on the scans that came after, which was not shown. */
+  readonly kept: { readonly count: number; readonly right: number; readonly missed: number };
+  /** By which clause of the change plan the champion stayed. */
+  readonly clauses: Readonly<Record<string, number>>;
+  /** Days from the change to the first promotion after it, of half of the lives; null: never, or nothing changes. */
+  readonly untilPromoted: number | null;
+  /** Mean over the lives of {@link Life.served}; null where no scan was answered. */
+  readonly accuracy: Life["served"];
 }
 
 export interface DriftFound extends Drift {
@@ -83,64 +105,116 @@ export async function simulate(
   workspace: Pick<Workspace, "warehouse" | "buckets">,
   options: SimulateOptions,
 ): Promise<Simulation> {
-  const { curated, models, reports } = workspace.buckets;
-  const { progress, signal, drift } = options;
-  const current = await currentModel(models);
+  const { models: store } = workspace.buckets;
+  const { progress, signal, drift, retraining } = options;
+  const current = await currentModel(store);
   if (!current) throw new Error("There is no model here yet. Run npm run train on this workspace first.");
   const { model } = current;
-  const classifier = await loadClassifier(modelFilesInStore(models, model));
-  try {
-    const { warehouse } = workspace;
-    const spread = await spreadOf(warehouse, model, classifier.metadata.recipe);
-    const pools = await Pools.open({ curated, reports, warehouse }, { classifier, progress, signal });
-    const plain = await pools.plain();
-    checkPool(plain.scans);
-    const population = new Population(plain.scans, spread);
-    const pictures = isPictures(drift?.kind) ? await pools.costing(drift.kind, COST) : undefined;
-    const after = pictures && new Population(pictures.scans, spread);
-    const change = drift && { ...changeOf(drift, after), day: drift.day };
-    const { threshold } = classifier.metadata;
-    const { days, scansPerDay, seeds, seed, feedback } = options;
-    const lives: Life[] = [];
-    progress.say(livesOf(seeds, days));
-    progress.start(seeds);
-    for (let i = 0; i < seeds; i++) {
-      signal.throwIfAborted();
+  const first = await answersOf(workspace, model, options);
+  const { drifted: changed } = first;
+  checkPool(first.plain.scans);
+  const others: AnsweredModel[] = [];
+  for (const id of retraining?.challengers ?? []) others.push(await answersOf(workspace, id, options, first));
+  const answered = [first, ...others] as const;
+  const population = populationOf(answered, ({ plain }) => plain);
+  const after = changed && populationOf(answered, ({ drifted }) => drifted);
+  const change = drift && { ...changeOf(drift, after), day: drift.day };
+  const { days, scansPerDay, seeds, seed, feedback } = options;
+  const lives: Life[] = [];
+  progress.say(livesOf(seeds, days));
+  progress.start(seeds);
+  for (let i = 0; i < seeds; i++) {
+    signal.throwIfAborted();
+    const promotions = await retraining?.hospital(model);
+    try {
       lives.push(
-        live({
-          ...{ days, scansPerDay, seed: seed + i, plain: population, feedback, threshold },
+        await live({
+          ...{ days, scansPerDay, seed: seed + i, plain: population, feedback, models: answered },
           ...(change ? { change } : {}),
+          ...(retraining && promotions
+            ? { retraining: { due: retraining.due, promotions, testScans: testGroups(first.plain) } }
+            : {}),
         }),
       );
-      progress.advance();
-      // Ctrl-C is heard between two lives.
-      await new Promise((resolve) => setImmediate(resolve));
+    } finally {
+      await promotions?.close();
     }
-    progress.finish();
-    const [first] = lives;
-    if (!first) throw new Error("There is at least one life.");
-    const quiet = drift ? Math.min(days, drift.day) : days;
-    const moved = after && movedStatistics(population, after);
-    return {
-      model,
-      ...{ lives: seeds, days, scansPerDay, feedback },
-      pool: { scans: plain.scans.length, groups: population.groups },
-      falseAlarms: falseAlarms(lives, quiet),
-      drift: drift
-        ? {
-            ...drift,
-            ...found(lives, drift.day, moved),
-            strength: pictures?.strength ?? null,
-            aucLost: pictures?.cost ?? null,
-          }
-        : null,
-      estimate: estimateWithin(lives),
-      first: { alarms: first.alarms, before: first.before, after: first.after },
-    };
+    progress.advance();
+    // Ctrl-C is heard between two lives.
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  progress.finish();
+  const [example] = lives;
+  if (!example) throw new Error("There is at least one life.");
+  const quiet = drift ? Math.min(days, drift.day) : days;
+  const moved = after && movedStatistics(population, after);
+  return {
+    model,
+    ...{ lives: seeds, days, scansPerDay, feedback },
+    pool: { scans: first.plain.scans.length, groups: population.groups },
+    falseAlarms: falseAlarms(lives, quiet),
+    drift: drift
+      ? {
+          ...drift,
+          ...found(lives, drift.day, moved),
+          strength: changed?.strength ?? null,
+          aucLost: changed?.cost ?? null,
+        }
+      : null,
+    estimate: estimateWithin(lives),
+    retraining: retraining ? { challengers: retraining.challengers, ...retrained(lives, drift?.day) } : null,
+    first: { alarms: example.alarms, before: example.before, after: example.after, retrainings: example.retrainings },
+  };
+}
+
+/** What a model says of the pool, as it landed and with the change that happens to it. */
+interface AnsweredModel extends LifeModel {
+  readonly spread: FeatureSpread;
+  readonly plain: Pool;
+  readonly drifted: (Pool & { readonly cost: number }) | undefined;
+}
+
+/** @param champion whose loss decides how strong a change is; default: this model's own */
+async function answersOf(
+  { buckets: { curated, models, reports }, warehouse }: Pick<Workspace, "warehouse" | "buckets">,
+  id: string,
+  { drift, progress, signal }: SimulateOptions,
+  champion?: AnsweredModel,
+): Promise<AnsweredModel> {
+  const classifier = await loadClassifier(modelFilesInStore(models, id));
+  try {
+    const { threshold, recipe } = classifier.metadata;
+    const pools = await Pools.open({ curated, reports, warehouse }, { classifier, progress, signal });
+    const spread = FeatureSpread.of(await trainingFeatures(warehouse, id, recipe, champion ? pools : undefined));
+    const plain = await pools.plain();
+    const drifted = isPictures(drift?.kind) ? await changedPool(pools, drift.kind, champion) : undefined;
+    return { id, threshold, spread, plain, drifted };
   } finally {
     await classifier.dispose();
   }
 }
+
+async function changedPool(
+  pools: Pools,
+  drift: PictureDrift,
+  champion: AnsweredModel | undefined,
+): Promise<AnsweredModel["drifted"]> {
+  if (!champion?.drifted) return pools.costing(drift, COST);
+  const { cost } = champion.drifted;
+  return { ...(await pools.changed(champion.drifted)), cost };
+}
+
+/** Pictures as several models see them. */
+function populationOf(
+  [first, ...others]: readonly [AnsweredModel, ...AnsweredModel[]],
+  of: (model: AnsweredModel) => Pool | undefined,
+): Population {
+  const poolOf = (model: AnsweredModel): ModelPool => ({ scans: of(model)?.scans ?? [], spread: model.spread });
+  return new Population([poolOf(first), ...others.map(poolOf)]);
+}
+
+const testGroups = ({ scans }: Pool): number =>
+  new Set(scans.filter(({ split }) => split === "test").map(({ group }) => group)).size;
 
 const isPictures = (kind: string | undefined): kind is PictureDrift =>
   kind !== undefined && kind !== "prevalence" && kind !== "accuracy";
@@ -151,17 +225,23 @@ function changeOf({ kind, to }: Drift, population: Population | undefined): Chan
   return { kind: "pictures", population, share: to };
 }
 
-/** Where the features of the training scans lie. */
-async function spreadOf(warehouse: Warehouse, model: string, recipe: string): Promise<FeatureSpread> {
+/** @param pools answer where nothing is stored, as of a model that has never served; default: that is an error */
+async function trainingFeatures(
+  warehouse: Warehouse,
+  model: string,
+  recipe: string,
+  pools: Pools | undefined,
+): Promise<readonly (readonly number[])[]> {
   const images = await currentImages(warehouse);
   const train = new Set(images.filter(({ split }) => split === "train").map(({ sha256 }) => sha256));
   const rows = await warehouse.ask(DEEP_FEATURES, { recipe, backbone: model });
-  const features = rows.filter(({ sha256 }) => train.has(sha256)).map((row) => row.features);
-  if (features.length === 0)
-    throw new Error(
-      `What ${model} sees in its training scans is not stored here. Run npm run score on this workspace first.`,
-    );
-  return FeatureSpread.of(features);
+  const stored = rows.filter(({ sha256 }) => train.has(sha256)).map((row) => row.features);
+  if (stored.length > 0) return stored;
+  const answered = pools ? (await pools.training()).scans.map(({ features }) => features) : [];
+  if (answered.length > 0) return answered;
+  throw new Error(
+    `What ${model} sees in its training scans is not stored here. Run npm run score on this workspace first.`,
+  );
 }
 
 function checkPool(scans: readonly { readonly label: string; readonly refused: boolean }[]): void {
@@ -230,4 +310,35 @@ function estimateWithin(lives: readonly Life[]): Simulation["estimate"] {
     ({ true: right, estimated }) => estimated.value !== null && right >= estimated.low && right <= estimated.high,
   );
   return { within: within.length, of: told.length };
+}
+
+function retrained(lives: readonly Life[], changed: number | undefined): Omit<RetrainingFound, "challengers"> {
+  const all = lives.flatMap(({ retrainings }) => retrainings);
+  const tally = (names: readonly string[]) => {
+    const counts: Record<string, number> = {};
+    for (const name of names) counts[name] = (counts[name] ?? 0) + 1;
+    return counts;
+  };
+  const [promoted, kept] = [all.filter((one) => one.promoted), all.filter((one) => !one.promoted)];
+  const of = (some: typeof all, worth: string) => some.filter((one) => one.worth === worth).length;
+  const untilPromoted = lives.map(({ retrainings }) => {
+    const first = retrainings.find((one) => one.promoted && changed !== undefined && one.day >= changed);
+    return first && changed !== undefined ? first.day - changed : null;
+  });
+  const mean = (shares: readonly (number | null)[]) => {
+    const told = shares.filter((share) => share !== null);
+    return told.length > 0 ? told.reduce((sum, share) => sum + share, 0) / told.length : null;
+  };
+  return {
+    started: all.length,
+    byTrigger: tally(all.map(({ trigger }) => trigger)),
+    promoted: { count: promoted.length, right: of(promoted, "right"), wrong: of(promoted, "wrong") },
+    kept: { count: kept.length, right: of(kept, "right"), missed: of(kept, "missed") },
+    clauses: tally(kept.map(({ clause }) => clause ?? "another reason")),
+    untilPromoted: quantile(untilPromoted, 0.5),
+    accuracy: {
+      accuracy: mean(lives.map(({ served }) => served.accuracy)),
+      without: mean(lives.map(({ served }) => served.without)),
+    },
+  };
 }

@@ -35,7 +35,7 @@ describe("a life", () => {
         sha256: `${i}`,
         label: cancer ? "Cancer" : "Non-Cancer",
         group: `g${i >> 1}`,
-        ...{ subtype: null, view: null, refused: i % 40 === 0 },
+        ...{ split: "test", collection: null, subtype: null, view: null, refused: i % 40 === 0 },
         probability: 1 / (1 + Math.exp((cancer ? -2.5 : 2.5) + 1.5 * draw())),
         statistics: {
           ...{ brightness: draw(), contrast: draw(), noise: draw() + noise, sharpness: draw() },
@@ -44,28 +44,26 @@ describe("a life", () => {
         features: features(),
       };
     });
-    return new Population(scans, spread);
+    return new Population([{ scans, spread }]);
   }
 
   const [plain, noisy] = [population(0), population(1)];
-  const usual = { days: 40, scansPerDay: 40, plain, threshold: 0.5, feedback: 0.2 };
+  const usual = { days: 40, scansPerDay: 40, plain, models: [{ id: "m", threshold: 0.5 }], feedback: 0.2 };
 
-  test("is the same for the same seed, and another for another", () => {
-    const first = live({ ...usual, seed: 1 });
-    expect(live({ ...usual, seed: 1 })).toEqual(first);
-    expect(live({ ...usual, seed: 2 }).levels).not.toEqual(first.levels);
+  test("is the same for the same seed, and another for another", async () => {
+    const first = await live({ ...usual, seed: 1 });
+    expect(await live({ ...usual, seed: 1 })).toEqual(first);
+    expect((await live({ ...usual, seed: 2 })).levels).not.toEqual(first.levels);
     expect(first.after).toBeNull();
     expect(first.refused).toBeGreaterThan(0);
   });
 
-  test("finds scans that come otherwise, and names them", () => {
+  test("finds scans that come otherwise, and names them", async () => {
     const change = { kind: "pictures", population: noisy, share: 0.5, day: 20 } as const;
-    const found = [1, 2, 3, 4, 5].map((seed) => {
-      const { alarms, namedRightly } = live({ ...usual, seed, change });
+    for (const seed of [1, 2, 3, 4, 5]) {
+      const { alarms, namedRightly } = await live({ ...usual, seed, change });
       const at = alarms.findIndex(({ day, watch }) => day >= 20 && watch === "input");
-      return { alarm: alarms[at], rightly: namedRightly[at] };
-    });
-    for (const { alarm, rightly } of found) {
+      const [alarm, rightly] = [alarms[at], namedRightly[at]];
       expect(alarm?.day).toBeLessThan(30);
       expect(alarm?.drivers[0]).toMatchObject({ statistic: "noise" });
       // Half of the scans are otherwise; those it names are so more often.
@@ -73,9 +71,9 @@ describe("a life", () => {
     }
   });
 
-  test("makes the model right as often as it is told to", () => {
+  test("makes the model right as often as it is told to", async () => {
     const change = { kind: "accuracy", to: 0.7, day: 10 } as const;
-    const { before, after, alarms } = live({ ...usual, seed: 5, change, scansPerDay: 200 });
+    const { before, after, alarms } = await live({ ...usual, seed: 5, change, scansPerDay: 200 });
     expect(before.true).toBeCloseTo(plain.accuracy(0.5), 1);
     expect(Math.abs((after?.true ?? 0) - 0.7)).toBeLessThan(0.02);
     expect(alarms.some(({ watch }) => watch === "feedback")).toBe(true);
