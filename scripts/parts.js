@@ -185,16 +185,17 @@ class PythonEnvironment {
  * @param name its folder in .parts
  * @param minors of the Python 3 that its packages run on
  * @param what a person knows it by
+ * @param pipOptions more of pip's options
  * @returns {string} what was done
  */
-function bringPython(name, minors, what) {
+function bringPython(name, minors, what, pipOptions = []) {
   const environment = new PythonEnvironment(name, minors, { base: [`scripts/requirements-${name}.txt`] });
   return withLock(name, () => {
     const [version] = environment.pins("base");
     if (environment.has("base")) return `${version}, already there`;
-    environment.install("base", (python) =>
-      console.error(`${what}: installing it for Python ${python} into .parts/${name}; that takes half a minute.`),
-    );
+    const begin = (python) =>
+      console.error(`${what}: installing it for Python ${python} into .parts/${name}; that takes half a minute.`);
+    environment.install("base", begin, pipOptions);
     return `${version}, installed`;
   });
 }

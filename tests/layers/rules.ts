@@ -112,17 +112,22 @@ export const EXCEPTIONS: readonly Exception[] = [
     reason:
       "What an alarm means and what to do has one home; serve shows what monitoring stored, and computes none of it.",
   })),
-  {
-    from: "runtime/cli/commands/retrain.ts",
+  ...["retrain", "simulate"].map((command) => ({
+    from: `runtime/cli/commands/${command}.ts`,
     to: "runtime/retrain/contract",
     reason: "What the options may say: the room's index loads what measures models.",
-  },
+  })),
   { from: "runtime/cli/", to: "runtime/tensorflow/backend-names", reason: NAMES_ALONE },
   { from: "runtime/train/", to: "runtime/tensorflow/backend-names", reason: NAMES_ALONE },
   {
     from: "tools/verify-exchange.ts",
     to: "runtime/exchange",
     reason: "It has what this writes judged by others, and concerns nothing that is deployed.",
+  },
+  {
+    from: "tools/verify-estimate.ts",
+    to: "runtime/monitor",
+    reason: "It has what this estimates judged by another, and concerns nothing that is deployed.",
   },
   {
     from: "constructs/monitor/",
