@@ -1,9 +1,10 @@
 """NannyML's estimate of accuracy without labels (CBPE) of the cases on stdin, as JSON on stdout.
 
 For `npm run verify:estimate`. A case: `{"threshold": t, "reference": {"probabilities": [...], "labels": [0, 1, ...]},
-"probabilities": [...]}`; labels are 1 for Cancer, and the model says 1 from the threshold on. The answer, an object a case
-in their order: `given` is the estimate with the probabilities as they are, `own` the one with NannyML's own decision of
-whether they have to be calibrated anew, `recalibrated` whether it decided so, `error` one standard error, its sampling error.
+"probabilities": [...]}`; labels are 1 for Cancer, and the model says 1 from the threshold on. The answer has an object
+a case, in their order: `given` is the estimate with the probabilities as they are, `own` the one with NannyML's own
+decision of whether they have to be calibrated anew, `recalibrated` what it decided, `error` its sampling error, which
+is one standard error.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { simulatedRetraining } from "../../../runtime/cli/simulated-retraining";
 import type { GreyImage } from "../../../runtime/imaging";
 import { describeSimulation, type SimulateOptions, simulate } from "../../../runtime/monitor";
 import { FeatureSpread } from "../../../runtime/monitor/feature-spread";
@@ -132,8 +133,46 @@ test("the real model answers once, each drift before the recipe, and a second ru
   said.length = 0;
   expect(await simulate(workspace, options)).toEqual(found);
   expect(said).toEqual(["2 lives of 12 days"]);
+  // Another model, which has never served, is asked for the same scans with the same change, and for what it sees in training scans.
+  const challengers = ["bright-spot-0002"];
+  await storeModel(workspace, "bright-spot-0002");
+  const retraining = await simulatedRetraining(workspace, challengers, { everyDays: 0, newScans: 15 });
+  said.length = 0;
+  const again = await simulate(workspace, { ...options, retraining });
+  expect(said.filter((sentence) => /answers/.test(sentence))).toEqual(
+    ["scans", "scans"].map((what) => `bright-spot-0002 answers for the ${what}`),
+  );
+  expect(said.filter((sentence) => /strength/.test(sentence))).toHaveLength(1);
+  // It is the same network: it is not shown to be better, which is right.
+  expect({ ...again, retraining: null, first: null }).toEqual({ ...found, first: null });
+  const { started, byTrigger, kept, promoted, clauses, accuracy } = again.retraining ?? fail();
+  expect(Object.keys(byTrigger).sort()).toEqual(["alarm", "labels"]);
+  expect(kept).toMatchObject({ count: started, missed: 0 });
+  // Nothing comes after one of the last day, so nothing says what that was worth.
+  expect(kept.right).toBeGreaterThanOrEqual(started - options.seeds);
+  expect({ promoted, clauses }).toEqual({
+    promoted: { count: 0, right: 0, wrong: 0 },
+    clauses: { "comparison.superiority": started },
+  });
+  expect(accuracy.accuracy).toBe(accuracy.without);
+  const { retrainings } = again.first;
+  for (const { day, after, test: set } of retrainings) {
+    expect(after.scans).toBe((options.days - 1 - day) * options.scansPerDay);
+    expect(after.challenger).toEqual(after.champion);
+    expect(set.scans - set.came).toBe(34);
+  }
+  const sentences = describeSimulation(again);
+  expect(sentences).toContain(`Retrainings: ${started} (`);
+  expect(sentences).toMatch(
+    /day 4: retrained \(alarm\): bright-spot-0002 against bright-spot-0001 on \d+ test scans, \d of them from these days: not promoted\./,
+  );
+  expect(sentences).toMatch(/On 210 scans that came after: bright-spot-0002 AUC .*; bright-spot-0001 AUC .*: right\./);
   await workspace.close();
 });
+
+function fail(): never {
+  throw new Error("There is none.");
+}
 
 test("one is one, and some are some", () => {
   expect(livesOf(1, 20)).toBe("1 life of 20 days");
