@@ -1,4 +1,4 @@
-export { isText, type Region, TextFinder } from "./burned-in";
+export { type Blanked, type Box, blankText, type FoundText, paintedOver, TextFinder } from "./burned-in";
 export { DESCRIPTOR } from "./descriptor";
 export { type FittedGuard, fitGuard, GUARD_FIT, type GuardScan } from "./fit";
 export {

@@ -9,11 +9,13 @@ import {
   tryToCreate,
 } from "../platform/stores";
 import { DifferentRowsError, type ImageRow } from "../platform/warehouse";
+import { blankedFact } from "./burned-in-text";
 import type { IngestContext } from "./context";
 import { batchName, type Examined, type ExaminedPage, PageReader } from "./examine";
 import { curateMask } from "./lesion-mask";
 
 type ExaminedScan = Extract<Examined, { kind: "scan" }>;
+type CuratedPage = Exclude<ExaminedPage["result"], { readonly reason: unknown }>;
 
 /** Rows that a commit wrote. */
 export interface Committed {
@@ -131,7 +133,8 @@ async function rowOf(
     return { ...common, ...nothing, status: "quarantined", reason, message };
   }
   const { width, height, sha256, phash } = result;
-  const first = await storeCurated(context, page, result.png, again);
+  const first = await storeCurated(context, page, result, again);
+  const blanked = blankedFact(result.blanked);
   const problem = facts.mask === undefined ? facts.maskProblem : await storeMask(context, scan, page, facts.mask);
   if (problem !== undefined) {
     const sentence = `The lesion mask of ${page.source} is left out: ${problem}`;
@@ -141,23 +144,23 @@ async function rowOf(
   const duplicate_of = first === page.id ? null : first;
   const { id: hash, recipe } = PERCEPTUAL_HASH;
   const made = { width, height, sha256, phash, hash, recipe, duplicate_of };
-  return { ...common, ...made, status: "curated", reason: null, message: null };
+  return { ...common, ...made, status: "curated", reason: null, message: null, ...(blanked ? { blanked } : {}) };
 }
 
 /** Stores a page unless its pixels are stored already. Returns the id of the first image with these pixels. */
 async function storeCurated(
   context: IngestContext,
   page: ExaminedPage,
-  png: Buffer | undefined,
+  { sha256, png, blanked }: CuratedPage,
   again: PageReader,
 ): Promise<string> {
   const { curated } = context;
-  const name = `images/${(page.result as { sha256: string }).sha256}.png`;
+  const name = `images/${sha256}.png`;
   for (;;) {
     const stored = await curated.stat(name);
     if (stored) return stored.metadata.id ?? page.id;
     try {
-      await curated.create(name, png ?? (await again.encode(page.page)), {
+      await curated.create(name, png ?? (await again.encode(page.page, blanked)), {
         contentType: "image/png",
         metadata: { id: page.id },
       });

@@ -2,6 +2,10 @@ import { z } from "zod";
 import { defineContract } from "../platform/contract";
 import { gcsEndpoint, logLevel, pseudonymKey, wholeNumberVariable } from "../platform/environment";
 
+/** What becomes of files with text in their pixels, of DICOM or of every format: kept back, or painted over. */
+export const TEXT_CHOICES = ["quarantine", "quarantine-all", "blank", "blank-all", "allow"] as const;
+export type TextChoice = (typeof TEXT_CHOICES)[number];
+
 /** What the ingest function needs; see {@link RuntimeContract}. */
 export const ingestContract = defineContract({
   name: "ingest",
@@ -16,10 +20,10 @@ export const ingestContract = defineContract({
     MAX_PIXELS: wholeNumberVariable("Largest page that is decoded, pixels", 1, 1e9, 50_000_000),
     MAX_PAGES: wholeNumberVariable("Most pages of one file", 1, 1e6, 1000),
     BURNED_IN_TEXT: z
-      .enum(["quarantine", "quarantine-all", "allow"])
+      .enum(TEXT_CHOICES)
       .default("quarantine")
       .describe(
-        "What becomes of files in whose pixels there seems to be text: quarantine keeps back DICOM (the default), quarantine-all every format.",
+        "What becomes of files in whose pixels there seems to be text: quarantine keeps back DICOM (the default), quarantine-all every format; blank and blank-all paint it over; allow does not look.",
       ),
     LOG_LEVEL: logLevel,
     GCS_API_ENDPOINT: gcsEndpoint,

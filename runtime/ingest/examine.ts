@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import sharp from "sharp";
+import { type Box, paintedOver } from "../guard";
 import {
   decodeScan,
   encodePng,
@@ -31,7 +32,7 @@ import {
 } from "../intake";
 import { referenceOf } from "../platform/names-in-logs";
 import { ChecksumMismatchError, checkObjectName, InvalidObjectNameError, type ObjectInfo } from "../platform/stores";
-import { BurnedInTextError } from "./burned-in-text";
+import { BurnedInTextError, type FileTextCheck } from "./burned-in-text";
 import type { IngestContext, LookingContext } from "./context";
 import type { LandingEvent } from "./event";
 
@@ -78,6 +79,8 @@ export interface ExaminedPage {
         readonly height: number;
         readonly sha256: string;
         readonly phash: string;
+        /** Where the picture was painted over, because there was text; pixels. */
+        readonly blanked: readonly Box[];
         /** The curated file; undefined where none is made, or keeping all pages of the file would take too much memory. */
         readonly png: Buffer | undefined;
       };
@@ -135,7 +138,11 @@ export async function examine(context: LookingContext, event: LandingEvent): Pro
   const obstacle = read.obstacle ?? conflict;
   if (obstacle || read.bytes === undefined) return refuse(obstacle ?? tooLarge(object.size, context.limits));
   try {
-    return { ...scan, ...(await decodePages(context, read.bytes, read.sha256, { source, identity })) };
+    const fromDicom = readLearnt(event.name) !== undefined && facts.instance !== undefined;
+    return {
+      ...scan,
+      ...(await decodePages(context, { bytes: read.bytes, sha256: read.sha256, source, identity, fromDicom })),
+    };
   } catch (error) {
     return refuse(reasonOf(error));
   }
@@ -191,14 +198,24 @@ async function callOf(
   return isDicomObject(name, place, sha256) ? asItIs : { source: dicomObject(name, place), landed };
 }
 
+/** A file that is to be decoded. */
+interface ReadableScan {
+  readonly bytes: Buffer;
+  /** Of the bytes. */
+  readonly sha256: string;
+  readonly source: string;
+  readonly identity: string;
+  /** Whether it is a picture that was taken out of a DICOM file earlier. */
+  readonly fromDicom: boolean;
+}
+
 async function decodePages(
   context: LookingContext,
-  bytes: Buffer,
-  bytesSha256: string,
-  { source: name, identity }: { readonly source: string; readonly identity: string },
+  { bytes, sha256: bytesSha256, source: name, identity, fromDicom }: ReadableScan,
 ) {
   const pages: ExaminedPage[] = [];
   let format: ImageFormat | undefined;
+  let text: FileTextCheck | undefined;
   let kept = 0;
   for await (const decoded of decodeScan(bytes, context.limits)) {
     format = decoded.format;
@@ -209,10 +226,9 @@ async function decodePages(
       pages.push({ ...place, result: { reason: reasonOf(decoded.rejected) } });
       continue;
     }
-    const { image } = decoded;
     // Text in one frame keeps back all: nothing has been curated yet.
-    if (pages.length === 0) context.text?.checkFile(bytes, format);
-    await context.text?.checkPage(image, decoded);
+    text ??= context.text?.open(bytes, { format, fromDicom });
+    const { image, blanked } = (await text?.take(decoded.image, decoded)) ?? { image: decoded.image, blanked: [] };
     const png = context.keepsPages ? await encodePng(image) : undefined;
     const room = png && (kept + png.length <= context.bytesKept || pages.length === 0);
     if (room) kept += png.length;
@@ -223,10 +239,12 @@ async function decodePages(
         height: image.height,
         sha256: pixelSha256(image),
         phash: perceptualHash(image),
+        blanked,
         png: room ? png : undefined,
       },
     });
   }
+  text?.end();
   return { format, pages };
 }
 
@@ -242,13 +260,13 @@ export class PageReader {
     private readonly object: ObjectInfo,
   ) {}
 
-  /** The curated file of a page. */
-  async encode(page: number): Promise<Buffer> {
+  /** The curated file of a page. @param blanked where it is painted over */
+  async encode(page: number, blanked: readonly Box[]): Promise<Buffer> {
     this.pages ??= decodeScan(await readBytes(this.context, this.object), this.context.limits);
     for (;;) {
       const { value, done } = await this.pages.next();
       if (done) throw new Error(`Page ${page} of ${this.object.name} could be decoded before and now cannot.`);
-      if (value.page === page && "image" in value) return encodePng(value.image);
+      if (value.page === page && "image" in value) return encodePng(paintedOver(value.image, blanked));
     }
   }
 

@@ -3,7 +3,9 @@ import { dirname, join } from "node:path";
 import { InferenceSession, Tensor } from "onnxruntime-node";
 import sharp from "sharp";
 import type { GreyImage } from "../../imaging";
-import { planesOf, type Region, regionsOf, shownBytes, tilesOf } from "./regions";
+import { boxOf, planesOf, type Region, regionsOf, shownBytes, tilesOf } from "./regions";
+import { isLine, isPiece } from "./rule";
+import type { FoundText } from "./text-finder";
 
 /** Above it, a pixel looks like text. */
 const LEVEL = 0.5;
@@ -26,22 +28,29 @@ export class TextDetector {
     return new TextDetector(session);
   }
 
-  /** Where a picture looks like text. */
-  async regions(image: GreyImage): Promise<Region[]> {
+  /** What looks like text in a picture, by the rules of lines and of pieces. */
+  async find(image: GreyImage): Promise<FoundText[]> {
     const bytes = shownBytes(image);
+    const found: FoundText[] = [];
+    for (const scale of scalesOf(image))
+      for (const region of await this.regions(bytes, image, scale))
+        if (isLine(region) || isPiece(region)) found.push({ box: boxOf(region, image, scale), isLine: isLine(region) });
+    return found;
+  }
+
+  /** Where a picture looks like text; pixels of the picture at that scale. */
+  private async regions(bytes: Uint8Array, image: GreyImage, scale: number): Promise<Region[]> {
+    const [width, height] = [Math.round(image.width * scale), Math.round(image.height * scale)];
+    const raw = { width: image.width, height: image.height, channels: 1 as const };
+    const resized = await sharp(bytes, { raw })
+      .resize(width, height, { kernel: "linear", fit: "fill" })
+      .extractChannel(0)
+      .raw()
+      .toBuffer();
     const found: Region[] = [];
-    for (const scale of scalesOf(image)) {
-      const [width, height] = [Math.round(image.width * scale), Math.round(image.height * scale)];
-      const raw = { width: image.width, height: image.height, channels: 1 as const };
-      const resized = await sharp(bytes, { raw })
-        .resize(width, height, { kernel: "linear", fit: "fill" })
-        .extractChannel(0)
-        .raw()
-        .toBuffer();
-      for (const tile of tilesOf(width, height)) {
-        const planes = planesOf(resized, width, tile);
-        found.push(...regionsOf(await this.map(planes), planes.width, tile, LEVEL));
-      }
+    for (const tile of tilesOf(width, height)) {
+      const planes = planesOf(resized, width, tile);
+      found.push(...regionsOf(await this.map(planes), planes.width, tile, LEVEL));
     }
     return found;
   }

@@ -1,3 +1,3 @@
-export type { Region } from "./regions";
-export { isText } from "./rule";
-export { TextFinder } from "./text-finder";
+export { type Blanked, blankText, paintedOver } from "./blank";
+export type { Box } from "./regions";
+export { type FoundText, TextFinder } from "./text-finder";

@@ -1,22 +1,34 @@
 import type { GreyImage } from "../../imaging";
 
-/** What belongs together of the places that look like text, in pixels of the picture as the network is shown it. */
-export interface Region {
+/** Pixels of a picture. */
+export interface Box {
   readonly left: number;
   readonly top: number;
   readonly width: number;
   readonly height: number;
+}
+
+/** What belongs together of the places that look like text, in pixels of the picture as the network is shown it. */
+export interface Region extends Box {
   /** How many of them look like text. */
   readonly pixels: number;
 }
 
-/** A part of a picture as the network takes it. */
-export interface Tile {
-  readonly left: number;
-  readonly top: number;
-  readonly width: number;
-  readonly height: number;
+/** Pixels at the network's scale by which a box is larger than its region, beside once its thickness: the network marks the middle of letters. */
+const MARGIN = 4;
+
+/** What a region stands for, in pixels of the picture that was scaled; margins included. */
+export function boxOf(region: Region, { width, height }: Pick<GreyImage, "width" | "height">, scale: number): Box {
+  const margin = MARGIN + Math.min(region.width, region.height);
+  const left = Math.max(0, Math.floor((region.left - margin) / scale));
+  const top = Math.max(0, Math.floor((region.top - margin) / scale));
+  const right = Math.min(width, Math.ceil((region.left + region.width + margin) / scale));
+  const bottom = Math.min(height, Math.ceil((region.top + region.height + margin) / scale));
+  return { left, top, width: right - left, height: bottom - top };
 }
+
+/** A part of a picture as the network takes it. */
+export type Tile = Box;
 
 /** Sides of a network's input are multiples of it. */
 export const STRIDE = 32;

@@ -1,6 +1,6 @@
 import type { GreyImage } from "../../imaging";
 import { TextDetector } from "./detector";
-import type { Region } from "./regions";
+import type { FoundText } from "./text-finder";
 
 /** One thread of a {@link TextFinder}: an onnxruntime session of its own. */
 
@@ -8,6 +8,6 @@ const detector = TextDetector.open();
 // Whoever asks hears of it; nobody may ask.
 detector.catch(() => undefined);
 
-export default async function regions(image: GreyImage): Promise<Region[]> {
-  return (await detector).regions(image);
+export default async function find(image: GreyImage): Promise<FoundText[]> {
+  return (await detector).find(image);
 }

@@ -90,6 +90,10 @@ export const IMAGES = [
   nullable("body_part", "STRING", "Body part that was scanned, of a closed list"),
   nullable("scanner", "STRING", "Manufacturer, model and field strength, of closed lists"),
   nullable("acquired_on", "STRING", "Day of the scan, YYYY-MM-DD, shifted by an offset of the patient's own"),
+  rare(
+    "blanked",
+    "Where the picture was painted over because text was found there: left,top,width,height in pixels, a blank between two",
+  ),
 ] as const satisfies readonly Column[];
 
 /**
