@@ -102,11 +102,10 @@ async function measure({ data, list, known, blank, match = "", side, plain, each
       if (!value) throw new Error("There are no slices.");
       return { ...value, image: await enlarged(value.image, Number(side)) };
     };
-    const isFound = async (image: GreyImage) => (await finder.find(image)).some(({ isLine }) => isLine);
     const without: Plain[] = [];
     for (let i = 0; i < Number(plain); i++, progress.advance()) {
       const { path, sha256, image } = await nextSlice();
-      without.push({ path, holdsText: holdText.has(sha256), isKept: await isFound(image) });
+      without.push({ path, holdsText: holdText.has(sha256), isKept: await finder.holdsLine(image) });
     }
     const rows: Row[] = [];
     const left: (number | undefined)[] = [];
@@ -117,7 +116,7 @@ async function measure({ data, list, known, blank, match = "", side, plain, each
           let count = 0;
           for (let i = 0; i < Number(each); i++, progress.advance()) {
             const { image, ink } = await withText((await nextSlice()).image, { place, size, step, random });
-            if (!(await isFound(image))) continue;
+            if (!(await finder.holdsLine(image))) continue;
             count++;
             if (!blank) continue;
             const blanked = await blankText(image, (picture) => finder.find(picture), false);

@@ -9,6 +9,7 @@ import { AddressList } from "./addresses";
 import { listenForDimse, type Service, type Tls } from "./dimse";
 import { Forwarder } from "./forwarder";
 import { Mapping } from "./mapping";
+import type { PixelTextChoice } from "./pixel-text";
 import { PrepareThread } from "./prepare-thread";
 import { Courier, type Destination, Outbox } from "./results";
 import { Spool } from "./spool";
@@ -31,6 +32,8 @@ export interface GatewayOptions {
   readonly store: CreatableStore & Pick<ReadableStore, "stat">;
   /** See `openIdentities`. */
   readonly key: string;
+  /** What stays at home for text in its pixels. @default what says so */
+  readonly pixelText?: PixelTextChoice;
   /** Where answers come from and go to. @default none are fetched */
   readonly results?: ResultsOptions | undefined;
   readonly log: Logger;
@@ -87,7 +90,7 @@ export interface Gateway {
  * @throws {ConfigurationError} where another gateway works in the folder; what listening throws
  */
 export async function startGateway(options: GatewayOptions): Promise<Gateway> {
-  const { folder, store, key, log } = options;
+  const { folder, store, key, pixelText = "refuse", log } = options;
   const limits = { ...DEFAULT_GATEWAY_LIMITS, ...options.limits };
   await makeFolder(folder);
   // As it is made, or was by an earlier version, others could list what lies in it.
@@ -96,7 +99,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   try {
     const spool = await Spool.open(join(folder, "spool"), limits);
     const mapping = await Mapping.open(join(folder, "mapping"));
-    const thread = new PrepareThread(key);
+    const thread = new PrepareThread({ key, pixelText });
     const forwarder = new Forwarder({ spool, mapping, store, log, prepare: (path) => thread.prepare(path) });
     spool.onWaiting = () => forwarder.wake();
     spool.onTrouble = (err) => log.error({ err }, "an instance could not be taken");

@@ -9,4 +9,5 @@ export {
   type ResultsOptions,
   startGateway,
 } from "./gateway";
+export type { PixelTextChoice } from "./pixel-text";
 export { type Destination, destinationOf } from "./results";

@@ -1,8 +1,15 @@
 import { Worker } from "node:worker_threads";
 import { AnsweringThread, ThreadError } from "../platform/thread";
 import { workerFile } from "../platform/worker-file";
+import type { PixelTextChoice } from "./pixel-text";
 import { type Prepared, RefusedInstance } from "./prepare";
 import type { Refusal } from "./spool";
+
+export interface PrepareSettings {
+  /** See `openIdentities`. */
+  readonly key: string;
+  readonly pixelText: PixelTextChoice;
+}
 
 export interface PrepareQuestion {
   readonly path: string;
@@ -21,10 +28,9 @@ const SECONDS = 180;
 export class PrepareThread {
   private readonly thread: AnsweringThread<PrepareQuestion, PrepareAnswer>;
 
-  /** @param key see `openIdentities` */
-  constructor(key: string) {
+  constructor(settings: PrepareSettings) {
     this.thread = new AnsweringThread(
-      () => new Worker(workerFile(__dirname, "prepare-worker"), { workerData: { key } }),
+      () => new Worker(workerFile(__dirname, "prepare-worker"), { workerData: settings }),
     );
   }
 

@@ -3,19 +3,22 @@ import { parentPort, workerData } from "node:worker_threads";
 import { type Identities, openIdentities } from "../intake";
 import { withDeadline } from "../platform/deadline";
 import { messageForLogs } from "../platform/names-in-logs";
+import { PixelText } from "./pixel-text";
 import { prepare, RefusedInstance } from "./prepare";
-import type { PrepareAnswer, PrepareQuestion } from "./prepare-thread";
+import type { PrepareAnswer, PrepareQuestion, PrepareSettings } from "./prepare-thread";
 
 /** For one name: a key in a cloud that does not answer is no fault of the file. */
 const KEY_MS = 60_000;
 
 /** The thread of {@link PrepareThread}: a file at a time. */
 
+const settings = workerData as PrepareSettings;
+const pixelText = new PixelText(settings.pixelText);
 let identities: Promise<Identities> | undefined;
 
 /** Opened with the first file; a key that could not be asked is asked again with the next. */
 function opened(): Promise<Identities> {
-  identities ??= openIdentities((workerData as { readonly key: string }).key);
+  identities ??= openIdentities(settings.key);
   identities.catch(() => {
     identities = undefined;
   });
@@ -33,7 +36,7 @@ const inTime: Identities = {
 
 async function answer({ path }: PrepareQuestion): Promise<PrepareAnswer> {
   try {
-    return { kind: "prepared", prepared: await prepare(await readFile(path), inTime) };
+    return { kind: "prepared", prepared: await prepare(await readFile(path), inTime, pixelText) };
   } catch (error) {
     if (error instanceof RefusedInstance) return { kind: "refused", refusal: error.refusal };
     return { kind: "failed", message: messageForLogs(error) };

@@ -12,6 +12,7 @@ import { dicomObject, GATEWAY_FOLDER, type Identities, placeOf } from "../intake
 import { crc32cOf } from "../platform/stores";
 import { dataSetOf } from "./file-meta";
 import type { MappingRecord } from "./mapping";
+import type { PixelText } from "./pixel-text";
 import type { Refusal } from "./spool";
 
 /** What is asked of a scan later stays: when it was made, by its patient's own calendar, and what it shows. */
@@ -43,7 +44,7 @@ export class RefusedInstance extends Error {
  *
  * @throws {RefusedInstance} where that cannot be done; anything else concerns the key, and not the file
  */
-export async function prepare(file: Buffer, identities: Identities): Promise<Prepared> {
+export async function prepare(file: Buffer, identities: Identities, pixelText: PixelText): Promise<Prepared> {
   const header = readDicomHeader(file);
   const { studyUid, seriesUid, instanceUid } = header;
   if (studyUid === undefined || seriesUid === undefined || instanceUid === undefined)
@@ -58,16 +59,12 @@ export async function prepare(file: Buffer, identities: Identities): Promise<Pre
       message:
         "The study, series or instance UID of the file is none: numbers with dots between them, 64 characters at most.",
     });
-  if (header.burnedIn)
-    throw new RefusedInstance({
-      code: "burned-in-text",
-      message:
-        "The file says that it has text burned into its pixels, which stays there. Send the MR images themselves.",
-    });
+  const text = await orRefuse(() => pixelText.refusalOf(file, header.burnedIn === true));
+  if (text) throw new RefusedInstance(text);
   const names = await identities.of(header.patientId);
   const sha256 = createHash("sha256").update(dataSetOf(file)).digest("hex");
   const place = placeOf(header, sha256, names);
-  const bytes = orRefuse(() => deidentify(file, names, OPTIONS));
+  const bytes = await orRefuse(() => deidentify(file, names, OPTIONS));
   const { frames, places } = framesOf(file);
   return {
     bytes,
@@ -96,9 +93,9 @@ function framesOf(file: Buffer): ReturnType<typeof readFramePlaces> {
 }
 
 /** Whatever goes wrong within concerns this file alone: it may not hold up the others, and may not leave. */
-function orRefuse<T>(work: () => T): T {
+async function orRefuse<T>(work: () => T | Promise<T>): Promise<T> {
   try {
-    return work();
+    return await work();
   } catch (cause) {
     const refusal =
       cause instanceof RejectedImage

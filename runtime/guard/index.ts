@@ -1,4 +1,4 @@
-export { type Blanked, type Box, blankText, type FoundText, paintedOver, TextFinder } from "./burned-in";
+export { type Blanked, type Box, blankText, type FoundText, isLookedAt, paintedOver, TextFinder } from "./burned-in";
 export { DESCRIPTOR } from "./descriptor";
 export { type FittedGuard, fitGuard, GUARD_FIT, type GuardScan } from "./fit";
 export {

@@ -1,4 +1,4 @@
-import { type Box, blankText, TextFinder } from "../guard";
+import { type Box, blankText, isLookedAt, TextFinder } from "../guard";
 import { type DecodedPage, type GreyImage, type ImageFormat, readDicomHeader } from "../imaging";
 import type { TextChoice } from "./contract";
 
@@ -15,14 +15,6 @@ export class BurnedInTextError extends Error {
 
 /** Secondary captures, of one frame and of several (DICOM PS3.4, table B.5-1). */
 const SECONDARY_CAPTURE = /^1\.2\.840\.10008\.5\.1\.4\.1\.1\.7(\.[1-4])?$/;
-
-/** Frames of a file that are looked at: the first, the last, and some between, evenly. Scanners write into all or none. */
-const MOST_FRAMES = 24;
-
-export function isLookedAt(page: number, pages: number): boolean {
-  const share = (of: number) => Math.floor((of * (MOST_FRAMES - 1)) / pages);
-  return page === 1 || page === pages || pages <= MOST_FRAMES || share(page - 1) !== share(page - 2);
-}
 
 /** A picture as it is taken. */
 export interface TakenPicture {
@@ -93,7 +85,7 @@ class KeepingBack implements FileTextCheck {
   constructor(private readonly finder: TextFinder) {}
 
   async take(image: GreyImage, { page, pages }: Pick<DecodedPage, "page" | "pages">): Promise<TakenPicture> {
-    if (isLookedAt(page, pages) && (await this.finder.find(image)).some(({ isLine }) => isLine))
+    if (isLookedAt(page, pages) && (await this.finder.holdsLine(image)))
       throw new BurnedInTextError("what looks like text was found in its pixels");
     return { image, blanked: [] };
   }

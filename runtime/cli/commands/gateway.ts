@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { Command, InvalidArgumentError } from "commander";
-import type { Destination, GatewayLimits, ResultsOptions, Tls } from "../../gateway";
+import { Command, InvalidArgumentError, Option } from "commander";
+import type { Destination, GatewayLimits, PixelTextChoice, ResultsOptions, Tls } from "../../gateway";
 import { ConfigurationError } from "../../platform/config";
 import { LOOPBACK, portProblem } from "../../platform/port";
 import { bucketUri, EXIT, portNumber, wholeNumber } from "../command-line";
@@ -18,6 +18,7 @@ interface GatewayFlags {
   readonly tlsCert?: string;
   readonly tlsKey?: string;
   readonly tlsCa?: string;
+  readonly burnedInText: PixelTextChoice;
   readonly maxSize?: number;
   readonly maxAssociations?: number;
   readonly maxAssociationsPerAddress?: number;
@@ -54,6 +55,14 @@ export function gatewayCommand(): Command {
     .option("--tls-cert <file>", "certificate (PEM): senders have to use TLS then")
     .option("--tls-key <file>", "its key (PEM)")
     .option("--tls-ca <file>", "who signs senders' certificates (PEM); without it they need none")
+    .addOption(
+      new Option(
+        "--burned-in-text <what>",
+        "text in pixels: refuse what says so, look for it too, or send it to an ingest that paints it over",
+      )
+        .choices(["refuse", "look", "send"] satisfies PixelTextChoice[])
+        .default("refuse"),
+    )
     .option("--max-size <mib>", "largest instance, MiB (256)", wholeNumber(1))
     .option("--max-associations <n>", "associations at the same time (16)", wholeNumber(1))
     .option("--max-associations-per-address <n>", "of them, of one address (8)", wholeNumber(1))
@@ -107,6 +116,7 @@ async function runGateway(flags: GatewayFlags): Promise<void> {
     folder,
     store: await openStore(landing),
     key,
+    pixelText: flags.burnedInText,
     results: results && { ...results.options, reports: await openStore(results.reports) },
     log: createLogger("gateway"),
     limits: { ...DEFAULT_GATEWAY_LIMITS, ...given },

@@ -19,6 +19,11 @@ export interface FoundText {
 export class TextFinder {
   private pool: Piscina<GreyImage, FoundText[]> | undefined;
 
+  /** Whether a picture holds a line of what looks like text. */
+  async holdsLine(image: GreyImage): Promise<boolean> {
+    return (await this.find(image)).some(({ isLine }) => isLine);
+  }
+
   find(image: GreyImage): Promise<FoundText[]> {
     this.pool ??= new Piscina<GreyImage, FoundText[]>({
       filename: workerFile(__dirname, "text-worker"),

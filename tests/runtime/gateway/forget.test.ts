@@ -14,6 +14,7 @@ import { runForgetAtHome } from "../../../runtime/cli/forget-at-home";
 import { forgetAtHome } from "../../../runtime/gateway";
 import { fileMetaInformation } from "../../../runtime/gateway/file-meta";
 import { Mapping } from "../../../runtime/gateway/mapping";
+import { PixelText } from "../../../runtime/gateway/pixel-text";
 import { prepare } from "../../../runtime/gateway/prepare";
 import { Spool } from "../../../runtime/gateway/spool";
 import { SpoolLock } from "../../../runtime/gateway/spool-lock";
@@ -52,7 +53,7 @@ const put = (where: string, name: string, bytes: Buffer) => writeFileSync(join(f
 
 /** Records an instance as the gateway does, and says that it has landed. */
 async function record(mapping: Mapping, file: Buffer): Promise<{ study: string; object: string }> {
-  const prepared = await prepare(file, identities);
+  const prepared = await prepare(file, identities, new PixelText("refuse"));
   await mapping.add({ ...prepared.record, recorded: new Date().toISOString() });
   await mapping.landed(prepared.record.study, prepared.record.instance, prepared.object);
   return { study: prepared.record.study, object: prepared.object };

@@ -16,9 +16,10 @@ import { pino } from "pino";
 import { type Gateway, type GatewayOptions, startGateway } from "../../../runtime/gateway";
 import { fileMetaInformation } from "../../../runtime/gateway/file-meta";
 import { type ObjectInfo, openStore } from "../../../runtime/platform/stores";
+import { writeText } from "../../support/letters";
 import { stopProcess } from "../../support/processes";
 import { pydicomPython, pydicomTestFiles, runPydicom } from "../../support/pydicom";
-import type { Elements } from "../imaging/dicom/dicom-writer";
+import { bytesOfSlice, drawSlice, type Elements } from "../imaging/dicom/dicom-writer";
 import { PLANTED, writeInstance } from "./instances";
 
 let folder: string;
@@ -238,6 +239,45 @@ test.each<[string, string, Elements]>([
   await start();
   await until(() => spooled("waiting").length === 0);
   expect(spooled("refused")).toEqual([kept, reason]);
+});
+
+describe("text in pixels", () => {
+  const SIDE = 256;
+  /** A slice, plain or with a name in its pixels. */
+  const slice = (number: number, text: string, more: Elements = []) => {
+    const pixels = drawSlice(SIDE, SIDE);
+    writeText(pixels, SIDE, text, { left: 8, top: 8, dot: 2, value: 4095 });
+    const ofSize: Elements = [
+      [0x0028_0010, "US", [SIDE]],
+      [0x0028_0011, "US", [SIDE]],
+      [0x7fe0_0010, "OW", bytesOfSlice(pixels)],
+    ];
+    return writeInstance(folder, number, [...ofSize, ...more]).file;
+  };
+  const codes = () =>
+    spooled("refused")
+      .filter((name) => name.endsWith(".json"))
+      .map((name) => (JSON.parse(readFileSync(home("spool", "refused", name), "utf8")) as { code: string }).code);
+
+  test("is looked for at home where that is asked for: a name never leaves, nor what cannot be looked at", async () => {
+    const { port } = await start({ pixelText: "look" });
+    const denied = slice(2, "DOE JANE 1950", [[0x0028_0301, "CS", "NO"]]);
+    const unreadable = writeInstance(folder, 3, [], "1.2.840.10008.1.2.4.90").file;
+    expect((await send(port, [slice(1, ""), denied, unreadable])).at(-1)).toBe("done");
+    await until(() => spooled("waiting").length === 0);
+    expect(await landed()).toHaveLength(1);
+    expect(codes()).toHaveLength(2);
+    expect(codes()).toContain("burned-in-text");
+  });
+
+  test("leaves where ingest is to paint it over, also of what says so", async () => {
+    const { port } = await start({ pixelText: "send" });
+    const said = slice(1, "DOE JANE 1950", [[0x0028_0301, "CS", "YES"]]);
+    expect((await send(port, [said])).at(-1)).toBe("done");
+    await until(() => spooled("waiting").length === 0);
+    expect(await landed()).toHaveLength(1);
+    expect(codes()).toEqual([]);
+  });
 });
 
 describe("a death, or a failure, between any two steps", () => {

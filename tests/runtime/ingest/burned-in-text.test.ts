@@ -1,9 +1,9 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { TextFinder } from "../../../runtime/guard";
+import { isLookedAt, TextFinder } from "../../../runtime/guard";
 import { decodeCurated, decodeScan, encodePng, type GreyImage, pixelSha256 } from "../../../runtime/imaging";
-import { BurnedInTextCheck, isLookedAt } from "../../../runtime/ingest/burned-in-text";
+import { BurnedInTextCheck } from "../../../runtime/ingest/burned-in-text";
 import { ingestContract } from "../../../runtime/ingest/contract";
 import type { ImageRow } from "../../../runtime/platform/warehouse";
 import { openWorkspace, type Workspace } from "../../../runtime/platform/workspace";
