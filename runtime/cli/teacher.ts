@@ -8,8 +8,9 @@ import { wholeNumber } from "./command-line";
 const BROUGHT = join(".parts", "backbones", "efficientnet-lite0");
 
 export interface TeacherFlags {
-  readonly teacher?: string | true;
-  readonly teacherEpochs?: number;
+  readonly teacher?: string | true | undefined;
+  readonly teacherEpochs?: number | undefined;
+  readonly serveTeacher?: true | undefined;
 }
 
 export const teacher = () =>
@@ -23,24 +24,34 @@ export const teacherEpochs = () =>
     "times that the teacher sees every training image; 10 by default, more where there are few",
   ).argParser(wholeNumber(1));
 
+export const serveTeacher = () =>
+  new Option(
+    "--serve-teacher",
+    "make the teacher itself the model, in place of the compact network that it teaches: several times the processor time of every answer",
+  );
+
 /**
- * What --teacher and --teacher-epochs say.
+ * What --teacher, --teacher-epochs and --serve-teacher say.
  *
  * @throws {ConfigurationError} where no backbone is named and none was brought
  */
-export function taughtBy(
-  backbone: string | true | undefined,
-  epochs: number | undefined,
-): { readonly teacher?: { readonly backbone: string; readonly epochs?: number } } {
+export function taughtBy({ teacher: backbone, teacherEpochs: epochs, serveTeacher: itself }: TeacherFlags): {
+  readonly teacher?: { readonly backbone: string; readonly epochs?: number; readonly serves?: "teacher" };
+} {
   if (backbone === undefined) {
-    if (epochs === undefined) return {};
-    throw new ConfigurationError("--teacher-epochs", ["there is no --teacher beside it: nothing else has a teacher."]);
+    const [alone] = [...(epochs === undefined ? [] : ["--teacher-epochs"]), ...(itself ? ["--serve-teacher"] : [])];
+    if (alone === undefined) return {};
+    throw new ConfigurationError(alone, ["there is no --teacher beside it: nothing else has a teacher."]);
   }
   if (backbone === true && !existsSync(join(BROUGHT, "backbone.json")))
     throw new ConfigurationError("--teacher", [
       `no backbone is named, and there is none in ${BROUGHT}. Run npm run setup:backbone, or name the folder of a backbone.json: --teacher URI.`,
     ]);
   return {
-    teacher: { backbone: backbone === true ? BROUGHT : backbone, ...(epochs === undefined ? {} : { epochs }) },
+    teacher: {
+      backbone: backbone === true ? BROUGHT : backbone,
+      ...(epochs === undefined ? {} : { epochs }),
+      ...(itself ? { serves: "teacher" as const } : {}),
+    },
   };
 }

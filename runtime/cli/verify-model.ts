@@ -5,7 +5,8 @@ import { openInput } from "../intake";
 import { checkRecipe, type MeasuredParity, modelFilesInDirectory, readMetadata, readOnnx } from "../model";
 import { createProgress, type Progress } from "../platform/progress";
 import { openWorkspace } from "../platform/workspace";
-import { type Backend, type Compared, type Difference, measureParity, readNetwork, useBackend } from "../tensorflow";
+import { type Backend, type Compared, type Difference, measureParity, useBackend } from "../tensorflow";
+import { readTrained } from "../train";
 
 /** Where the scans are: the test split of a workspace, or a folder of files. */
 export type Scans = { readonly workspace: string } | { readonly data: string };
@@ -42,11 +43,11 @@ export async function verifyModel({
   checkRecipe(files, metadata);
   const { onnx } = await readOnnx(files, metadata);
   const judge = await useBackend(backend);
-  const network = await readNetwork(files, metadata);
+  const network = await readTrained(files, metadata);
   const progress = createProgress("verify");
   try {
     const found = "workspace" in scans ? testScans(scans.workspace, progress) : scansIn(scans.data, progress);
-    const measured = await measureParity({ network, onnx, metadata }, found, {
+    const measured = await measureParity({ network, onnx, views: metadata.views }, found, {
       signal,
       onEach: ({ name }, difference) => onEach(name, difference),
     });

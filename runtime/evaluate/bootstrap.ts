@@ -162,6 +162,37 @@ export function aucInterval(
 }
 
 /**
+ * The AUC of other answers for the same images less that of `scores`, with a 95 % percentile interval from resampling
+ * groups: both are resampled alike, so what is hard for both does not count.
+ *
+ * @param others probabilities of the same images, in their order
+ * @returns undefined where a class or a second group is missing
+ */
+export function aucDifference(
+  { labels, groups, probabilities }: Scores,
+  others: Float64Array,
+  options: { readonly seed: number },
+): { readonly value: number; readonly low: number; readonly high: number } | undefined {
+  const [its, theirs] = [probabilities, others].map((answers) => {
+    const scores = { labels, groups, probabilities: answers };
+    const order = ascending(answers);
+    return (weights?: Float64Array) => auc(scores, order, weights).value;
+  }) as [(weights?: Float64Array) => number | null, (weights?: Float64Array) => number | null];
+  const difference = (weights?: Float64Array) => {
+    const [one, other] = [its(weights), theirs(weights)];
+    return one === null || other === null ? null : other - one;
+  };
+  const value = difference();
+  const sorted = Float64Array.from(resampleGroups(groups, options.seed, RESAMPLES, difference)).sort();
+  if (value === null || sorted.length === 0) return undefined;
+  return {
+    value,
+    low: Math.min(value, quantile(sorted, TAIL)),
+    high: Math.max(value, quantile(sorted, 1 - TAIL)),
+  };
+}
+
+/**
  * A share of the images that a test holds for, with its interval over groups, exact where it is 0 or 1; null with a reason
  * where there is no image.
  */

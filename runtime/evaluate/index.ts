@@ -1,3 +1,4 @@
+export { aucDifference } from "./bootstrap";
 export {
   type Evaluation,
   evaluateScored,

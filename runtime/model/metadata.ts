@@ -1,6 +1,16 @@
 import { z } from "zod";
 import { engineSchema } from "./parity";
 
+/** The teacher in `teachers/<id>`, and the network of others that this was made of. */
+const teacherSchema = z.object({
+  id: z.string(),
+  /** Name and the beginning of the SHA-256, as rows of features have them. */
+  backbone: z.string(),
+  sha256: z.string(),
+  licence: z.string(),
+  source: z.string().optional(),
+});
+
 /** `metadata.json` beside a model's weights. */
 export const modelMetadataSchema = z.object({
   /** Names the model: hash of the training set, the configuration with its seed, the backend, and `madeBy`. */
@@ -93,17 +103,23 @@ export const modelMetadataSchema = z.object({
   configuration: z.record(z.string(), z.unknown()),
   /** Ids of the ways in which the program trained it and made its decisions and its guard; absent in older models. */
   madeBy: z.record(z.string(), z.string()).optional(),
-  /** Whose pupil it is: the teacher in `teachers/<id>`, and the network of others that this was made of. Absent: nobody's. */
-  teacher: z
-    .object({
-      id: z.string(),
-      /** Name and the beginning of the SHA-256, as rows of features have them. */
-      backbone: z.string(),
-      sha256: z.string(),
-      licence: z.string(),
-      source: z.string().optional(),
+  /** Whose pupil it is. Absent: nobody's. */
+  teacher: teacherSchema
+    .extend({
+      /**
+       * AUC of both on the validation images before calibration, and the teacher's less the model's with its 95 % interval
+       * over resampled groups. Absent where a class was missing, and in older models.
+       */
+      beside: z
+        .object({
+          ...{ images: z.number().int(), groups: z.number().int(), own: z.number(), teacher: z.number() },
+          difference: z.object({ value: z.number(), low: z.number(), high: z.number() }),
+        })
+        .optional(),
     })
     .optional(),
+  /** The teacher that it is itself, in place of the compact network. Absent: it is the compact network. */
+  fineTuned: teacherSchema.optional(),
   /** True when it was trained on drawn phantoms only. */
   synthetic: z.boolean(),
   /** SHA-256 of each of the model's other files. */

@@ -23,7 +23,14 @@ const beginSchema = z.object({
   /** Of training, where they were given. */
   epochs: z.number().int().positive().optional(),
   backend: z.string().optional(),
-  teacher: z.object({ backbone: z.string(), epochs: z.number().int().positive().optional() }).optional(),
+  teacher: z
+    .object({
+      backbone: z.string(),
+      epochs: z.number().int().positive().optional(),
+      /** Absent: the pupil. */
+      serves: z.enum(["pupil", "teacher"]).optional(),
+    })
+    .optional(),
   /** ISO 8601. */
   at: z.string(),
 });

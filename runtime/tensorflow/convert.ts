@@ -18,6 +18,7 @@ import { useBackend } from "./backend";
 import type { Backend } from "./backend-names";
 import { readNetwork } from "./network";
 import { makeEngine, ParityError } from "./save";
+import { layersNetwork } from "./trained-network";
 
 /**
  * What a model needs to answer that an earlier program trained: `model.onnx`, and `engine.json` with its parity, measured
@@ -51,7 +52,7 @@ export async function convertModel(
       );
     }
     progress.start(rows.filter((row) => row.split === split).length);
-    const { onnx, engine } = await makeEngine(network, metadata, backend, {
+    const { onnx, engine } = await makeEngine(layersNetwork(network, metadata), metadata.views, backend, {
       split,
       images: labelled(workspace, split),
       onEach: () => progress.advance(),

@@ -116,18 +116,20 @@ function applyLayer(layer: LayersModel["layers"][number], inputs: tf.Tensor[]): 
   return tf.sub(layer.apply(tf.add(input, shift)) as tf.Tensor, shift);
 }
 
-/** Maximum over the places; equal ones share its gradient. */
-const sharedMaximum = tf.customGrad((values: tf.Tensor | tf.GradSaveFunc, save?: tf.Tensor | tf.GradSaveFunc) => {
-  const x = values as tf.Tensor4D;
-  const most = tf.max(x, [1, 2], true);
-  (save as tf.GradSaveFunc)([x, most]);
-  return {
-    value: tf.squeeze(most, [1, 2]),
-    gradFunc: (dy: tf.Tensor, saved: tf.Tensor[]) => {
-      const [seen, highest] = saved as [tf.Tensor, tf.Tensor];
-      const at = tf.cast(tf.equal(seen, highest), "float32");
-      const [n, channels] = dy.shape as [number, number];
-      return tf.mul(tf.div(at, tf.sum(at, [1, 2], true)), tf.reshape(dy, [n, 1, 1, channels]));
-    },
-  };
-});
+/** Maximum over the places of [n, rows, columns, channels]; equal ones share its gradient. */
+export const sharedMaximum = tf.customGrad(
+  (values: tf.Tensor | tf.GradSaveFunc, save?: tf.Tensor | tf.GradSaveFunc) => {
+    const x = values as tf.Tensor4D;
+    const most = tf.max(x, [1, 2], true);
+    (save as tf.GradSaveFunc)([x, most]);
+    return {
+      value: tf.squeeze(most, [1, 2]),
+      gradFunc: (dy: tf.Tensor, saved: tf.Tensor[]) => {
+        const [seen, highest] = saved as [tf.Tensor, tf.Tensor];
+        const at = tf.cast(tf.equal(seen, highest), "float32");
+        const [n, channels] = dy.shape as [number, number];
+        return tf.mul(tf.div(at, tf.sum(at, [1, 2], true)), tf.reshape(dy, [n, 1, 1, channels]));
+      },
+    };
+  },
+);

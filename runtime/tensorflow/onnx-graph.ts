@@ -30,9 +30,21 @@ export class OnnxGraph {
 
   /** @returns its name */
   weights(name: string, dims: readonly number[], values: ArrayLike<number>): string {
-    const bytes = Buffer.alloc(values.length * 4);
-    for (let i = 0; i < values.length; i++) bytes.writeFloatLE(values[i] as number, i * 4);
-    return this.initializer(name, dims, onnx.TensorProto.DataType.FLOAT, bytes);
+    return this.initializer(name, dims, onnx.TensorProto.DataType.FLOAT, floatsOf(values));
+  }
+
+  /**
+   * Numbers that no training decides: a node and no weights, so that whoever draws other weights leaves them as they are.
+   *
+   * @returns its name
+   */
+  constant(name: string, dims: readonly number[], values: ArrayLike<number>): string {
+    const t = { dims: [...dims], dataType: onnx.TensorProto.DataType.FLOAT, rawData: floatsOf(values) };
+    this.nodes.push({
+      ...{ opType: "Constant", name, output: [name] },
+      attribute: [{ name: "value", type: onnx.AttributeProto.AttributeType.TENSOR, t }],
+    });
+    return name;
   }
 
   /** @returns the name of a list of whole numbers */
@@ -63,6 +75,12 @@ export class OnnxGraph {
     this.initializers.push({ name, dims: [...dims], dataType, rawData });
     return name;
   }
+}
+
+function floatsOf(values: ArrayLike<number>): Buffer {
+  const bytes = Buffer.alloc(values.length * 4);
+  for (let i = 0; i < values.length; i++) bytes.writeFloatLE(values[i] as number, i * 4);
+  return bytes;
 }
 
 type Shapes = Readonly<Record<string, readonly number[]>>;

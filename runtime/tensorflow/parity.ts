@@ -1,6 +1,5 @@
-import type { LayersModel } from "@tensorflow/tfjs-layers";
-import { AnswerPool, type ModelMetadata, type Parity, type PoolOptions } from "../model";
-import { judge } from "./judge";
+import { AnswerPool, type Parity, type PoolOptions, type Views } from "../model";
+import type { TrainedNetwork } from "./trained-network";
 
 /** One image of a comparison. */
 export interface Compared {
@@ -19,11 +18,11 @@ export async function measureParity<I extends Compared>(
   {
     network,
     onnx,
-    metadata,
+    views,
   }: {
-    readonly network: LayersModel;
+    readonly network: Pick<TrainedNetwork, "judge">;
     readonly onnx: Uint8Array;
-    readonly metadata: Pick<ModelMetadata, "views" | "gradCamLayer">;
+    readonly views: Views | undefined;
   },
   images: AsyncIterable<I> | Iterable<I>,
   {
@@ -35,13 +34,13 @@ export async function measureParity<I extends Compared>(
     readonly onEach?: (image: I, difference: Difference) => void;
   } = {},
 ): Promise<Difference & Pick<Parity, "images">> {
-  const pool = await AnswerPool.start({ onnx, views: metadata.views }, { threads: 1, ...options });
+  const pool = await AnswerPool.start({ onnx, views }, { threads: 1, ...options });
   let worst = { images: 0, logits: 0, maps: 0, strongest: 0 };
   try {
     for await (const image of images) {
       signal?.throwIfAborted();
       const answered = pool.answer(image.pixels, signal);
-      const [mine, theirs] = await Promise.all([answered, judge(network, metadata, image.pixels)]);
+      const [mine, theirs] = await Promise.all([answered, network.judge(image.pixels)]);
       const difference: Difference = {
         logits: largestDifference(mine.logits, theirs.logits),
         maps: largestDifference(mine.map.values, theirs.map.values),

@@ -1,4 +1,3 @@
-import type { LayersModel } from "@tensorflow/tfjs-layers";
 import { DESCRIPTOR, type FittedGuard, serializeGuard } from "../guard";
 import {
   GUARD_FILE,
@@ -11,9 +10,8 @@ import {
   TOPOLOGY_FILE,
   WEIGHTS_FILE,
 } from "../model";
-import { EXPORT, exportNetwork } from "./export";
-import { serializeNetwork } from "./network";
 import { type Compared, measureParity } from "./parity";
+import type { TrainedNetwork } from "./trained-network";
 
 /** What is known of a model before it is written. */
 export type ModelDescription = Omit<ModelMetadata, "files" | "guard" | "engine">;
@@ -24,6 +22,8 @@ export interface ParityImages {
   readonly images: AsyncIterable<Compared> | Iterable<Compared>;
   readonly onEach?: () => void;
   readonly signal?: AbortSignal | undefined;
+  /** On which TensorFlow.js answers for them. @default the one on which it was trained */
+  readonly backend?: string;
 }
 
 /** `model.onnx` does not say what the trained network says: it must not answer anybody. */
@@ -41,18 +41,18 @@ export class ParityError extends Error {
  * @throws {ParityError}
  */
 export async function makeEngine(
-  network: LayersModel,
-  metadata: Pick<ModelMetadata, "views" | "gradCamLayer">,
+  network: TrainedNetwork,
+  views: ModelMetadata["views"],
   backend: string,
   { split, images, onEach, signal }: ParityImages,
 ): Promise<{ readonly onnx: Buffer; readonly engine: NonNullable<ModelMetadata["engine"]> }> {
-  const onnx = exportNetwork(network, metadata.gradCamLayer);
-  const measured = await measureParity({ network, onnx, metadata }, images, { signal, ...(onEach ? { onEach } : {}) });
+  const onnx = network.onnx();
+  const measured = await measureParity({ network, onnx, views }, images, { signal, ...(onEach ? { onEach } : {}) });
   if (measured.images === 0) throw new ParityError("There is no image on which its answers could be compared.");
   const parity: Parity = { split, ...measured, backend };
   const problem = parityProblem(parity);
   if (problem) throw new ParityError(problem);
-  return { onnx, engine: { export: EXPORT.id, parity } };
+  return { onnx, engine: { export: network.export, parity } };
 }
 
 /**
@@ -62,13 +62,18 @@ export async function makeEngine(
  * @throws {ParityError}
  */
 export async function modelFileContents(
-  network: LayersModel,
+  network: TrainedNetwork,
   description: ModelDescription,
   parityImages: ParityImages,
   guard?: FittedGuard,
 ): Promise<ReadonlyMap<string, Buffer>> {
-  const { onnx, engine } = await makeEngine(network, description, description.backend, parityImages);
-  const { topology, weights } = await serializeNetwork(network);
+  const { onnx, engine } = await makeEngine(
+    network,
+    description.views,
+    parityImages.backend ?? description.backend,
+    parityImages,
+  );
+  const { topology, weights } = await network.serialize();
   const files = new Map([
     [TOPOLOGY_FILE, topology],
     [WEIGHTS_FILE, weights],

@@ -29,6 +29,12 @@ export const trainContract = defineContract({
       .describe(
         "Where a pretrained network and its backbone.json lie: gs://BUCKET/FOLDER, in the hospital's bucket of models, which learns first and teaches the model; without it the model learns of labels and masks alone.",
       ),
+    SERVES: z
+      .enum(["pupil", "teacher"])
+      .default("pupil")
+      .describe(
+        "Which becomes the model where TEACHER is given: the compact network that the teacher teaches, or the teacher itself, for several times the processor time of every answer.",
+      ),
     RETRAINING: trainingOrder,
     SCRATCH_DIRECTORY: z
       .string()

@@ -16,6 +16,7 @@ import { OPTIMIZER } from "./optimizer";
 import { PLANTING } from "./planting";
 import { PREDICTED } from "./replica";
 import { THREADS } from "./replica-pool";
+import { SERVED } from "./teacher/export";
 import { TEACHER } from "./teacher/network";
 import { CHECKED_AS } from "./trainer";
 
@@ -43,6 +44,8 @@ export const TRAINING = { id: identityOf("t", RULES), ...RULES } as const;
 /** How a backbone becomes a teacher, and how a pupil learns of it; beside {@link TRAINING}, which both go by. */
 export const TEACHING = { id: identityOf("f", TEACHER), ...TEACHER } as const;
 export const PUPIL = { id: identityOf("d", DISTILLATION), ...DISTILLATION } as const;
+/** How a teacher is served itself. */
+export const SERVING = { id: identityOf("s", SERVED), ...SERVED } as const;
 
 /** What a model is made of beside the program. */
 export interface ModelSource {
@@ -84,6 +87,9 @@ export const MADE_BY_TEACHING = {
 } as const;
 export const MADE_BY_PUPIL = { ...MADE_BY, distillation: PUPIL.id } as const;
 
+/** The same of a teacher that is a model itself. */
+export const MADE_BY_SERVING = { ...MADE_BY, teaching: TEACHING.id, serving: SERVING.id } as const;
+
 /** Names a model by all that decides its weights, its decisions and its guard: what has the same id is the same model. */
 export function modelId(
   { dataset, synthetic, configuration, backend, teacher }: ModelSource,
@@ -91,6 +97,20 @@ export function modelId(
 ): string {
   // Without a teacher the name is what it was before there were any.
   return `cnn-${digestOf({ madeBy, dataset, synthetic, configuration, backend, ...(teacher ? { teacher } : {}) })}`;
+}
+
+/**
+ * Names a teacher as a model, by all that decides its weights, its decisions and its guard.
+ *
+ * @param source the teacher's own
+ * @param backend on which it answered for the validation images
+ */
+export function servedId(
+  source: TeacherSource,
+  backend: Backend,
+  madeBy: Readonly<Record<string, string>> = MADE_BY_SERVING,
+): string {
+  return `tuned-${digestOf({ madeBy, teacher: source, backend })}`;
 }
 
 /** Names a teacher by all that decides its weights. */

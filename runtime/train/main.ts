@@ -1,5 +1,5 @@
 import { mkdir } from "node:fs/promises";
-import { parseEnv } from "../platform/config";
+import { ConfigurationError, parseEnv } from "../platform/config";
 import { reportJobFailure, runJob } from "../platform/job";
 import { openStores, openTables } from "../platform/open-stores";
 import { createProgress } from "../platform/progress";
@@ -13,6 +13,8 @@ import { trainEvaluatePromote, trainForRetraining } from "./run";
  */
 export async function main(env: NodeJS.ProcessEnv = process.env): Promise<void> {
   const settings = parseEnv(trainContract.env, env);
+  if (settings.SERVES === "teacher" && settings.TEACHER === undefined)
+    throw new ConfigurationError("SERVES", ["it is teacher, and TEACHER names none: name one, or leave SERVES out."]);
   const backend = await useBackend(settings.BACKEND);
   await runJob("train", async ({ log, signal }) => {
     const buckets = await openStores(trainContract, settings);
@@ -24,7 +26,7 @@ export async function main(env: NodeJS.ProcessEnv = process.env): Promise<void> 
       const options = {
         backend,
         ...(settings.EPOCHS === undefined ? {} : { epochs: settings.EPOCHS }),
-        ...(settings.TEACHER === undefined ? {} : { teacher: { backbone: settings.TEACHER } }),
+        ...(settings.TEACHER === undefined ? {} : { teacher: { backbone: settings.TEACHER, serves: settings.SERVES } }),
       };
       if (settings.RETRAINING !== undefined) {
         const { metadata, notes = [] } = await trainForRetraining(context, settings.RETRAINING, options);

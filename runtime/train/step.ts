@@ -1,5 +1,4 @@
 import { join } from "node:path";
-import { auc } from "../evaluate";
 import { RECIPE, replicate } from "../imaging";
 import {
   describeCalibration,
@@ -7,6 +6,7 @@ import {
   fitDecision,
   type ModelMetadata,
   modelFilesInStore,
+  ONNX_FILE,
   readEngine,
   readMetadata,
   TRAINING_FILE,
@@ -17,19 +17,21 @@ import type { ContextWith, StepCounts } from "../platform/step";
 import { tryToCreate } from "../platform/stores";
 import { LABELLED_IMAGES, UNASSIGNED_IMAGES } from "../platform/warehouse";
 import { isPublished, publishModel } from "../registry";
-import { BACKENDS, type Backend, modelFileContents } from "../tensorflow";
+import { BACKENDS, type Backend, layersNetwork, modelFileContents, type TrainedNetwork } from "../tensorflow";
 import { GRAD_CAM_LAYER, VIEWS } from "./architecture";
 import { checkpointsIn } from "./checkpoints";
 import { trainingConfiguration } from "./configuration";
 import type { trainContract } from "./contract";
 import { describeTrainingData, loadTrainingSet } from "./data";
-import { MADE_BY, MADE_BY_PUPIL, type ModelSource, modelId } from "./identity";
+import { MADE_BY, MADE_BY_PUPIL, MADE_BY_SERVING, type ModelSource, modelId, servedId } from "./identity";
 import { fitInputGuard } from "./input-guard";
 import type { Layout } from "./layout";
 import { learnerOf } from "./learner";
-import { chooseTeacher, type TeacherOptions, trainedTeacher } from "./teacher/prepare";
-import type { TeacherRecord } from "./teacher/store";
-import { type PupilSpec, type TrainingSet, trainNetwork } from "./trainer";
+import { besidePupil, describeBeside, describePrice } from "./teacher/beside";
+import { type ChosenTeacher, chooseTeacher, type TeacherOptions, trainedTeacher } from "./teacher/prepare";
+import { EXPLAINED, servedTeacher } from "./teacher/served";
+import type { Teacher, TeacherRecord } from "./teacher/store";
+import { answersOf, type PupilSpec, type TrainingResult, type TrainingSet, trainNetwork } from "./trainer";
 
 /** Where unfinished runs lie in a workspace's folder. */
 const CHECKPOINTS = ".checkpoints";
@@ -41,7 +43,7 @@ export interface TrainOptions {
   readonly epochs?: number;
   /** See {@link TrainingConfiguration}. */
   readonly patience?: number;
-  /** Whose pupil the model becomes; see docs/model-evaluation.md. @default nobody's */
+  /** Whose pupil the model becomes, or what it is itself; see docs/model-evaluation.md. @default nobody's pupil */
   readonly teacher?: TeacherOptions;
   /** Ids of the images that may take part. @default every labelled one */
   readonly only?: ReadonlySet<string>;
@@ -76,74 +78,146 @@ export async function trainStep(context: TrainContext, options: TrainOptions): P
     ...{ dataset: digest, synthetic, configuration, backend },
     ...(chosen ? { teacher: { id: chosen.id, unlabelled: unlabelled.digest } } : {}),
   };
-  const id = modelId(source);
+  const itself = options.teacher?.serves === "teacher" ? chosen : undefined;
+  const id = itself ? servedId(itself.source, backend) : modelId(source);
   if (await isPublished(models, id)) {
     const files = modelFilesInStore(models, id);
     const metadata = await readMetadata(files);
     // One that an earlier program trained answers nobody before it is converted.
     await readEngine(files, metadata);
+    if (metadata.teacher) notes.push(`${describeBeside(metadata.teacher)}.`);
     return { metadata, items: 0, skipped: counts.train, rejected: 0, notes };
   }
 
-  const data = await loadTrainingSet(workspace, options.only, chosen !== undefined);
+  const data = await loadTrainingSet(workspace, options.only, chosen !== undefined && !itself);
   const directory = join(workspace.directory, CHECKPOINTS);
   const teacher = chosen && (await trainedTeacher(chosen, data, models, { ...context, directory }));
-  const learner: PupilSpec =
-    chosen && teacher ? { kind: "pupil", teacher: chosen.made, network: teacher.network } : { kind: "compact" };
-  const { layout } = learnerOf(learner);
-  await reportOtherBackends(context, source, layout);
-  const checkpoints = checkpointsIn(directory, id, layout);
-  const result = await trainNetwork(data, configuration, backend, { ...context, checkpoints }, learner);
+  const made =
+    itself && teacher
+      ? await teacherItself(itself, teacher, data, backend)
+      : await trainCompact(context, data, { id, source, taught: chosen && teacher && { chosen, teacher } });
+  const { network } = made;
   const labels = Uint8Array.from(data.validation, (row) => data.images.labels[row] as number);
   if (data.validation.length === 0) {
     notes.push("there is no validation image, so the threshold is 0.5. Add scans of more patients.");
   }
-  const network = result.network;
   const groups = Array.from(data.validation, (row) => data.groups[row] as string);
-  const { calibration, ...decision } = fitDecision(result.validation, labels, groups);
-  if (teacher) notes.push(describePupil(teacher.record, labels, result.validation));
+  const { calibration, ...decision } = fitDecision(made.validation, labels, groups);
+  const beside =
+    teacher && !itself && chosen
+      ? besidePupil(
+          { labels, groups, own: made.validation, seed },
+          await answersOf(teacherSpec(chosen), teacher.network, data, backend),
+        )
+      : undefined;
   if (labels.length > 0 && !calibration.applied) notes.push(describeCalibration(calibration));
   const guard = synthetic ? undefined : await fitInputGuard(context, options.only);
   const description = {
     id,
     recipe: RECIPE.id,
-    parameters: network.countParams(),
+    parameters: network.parameters,
     views: VIEWS,
     ...decision,
     calibration,
-    gradCamLayer: GRAD_CAM_LAYER,
-    backend,
+    gradCamLayer: itself ? EXPLAINED : GRAD_CAM_LAYER,
+    backend: itself ? itself.source.backend : backend,
     seed,
     dataset: digest,
     counts,
-    epochs: result.epoch,
-    configuration: { ...configuration },
-    madeBy: teacher ? MADE_BY_PUPIL : MADE_BY,
-    ...(teacher ? { teacher: describeTeacher(teacher.record) } : {}),
+    epochs: made.epoch,
+    configuration: { ...(itself ? itself.source.configuration : configuration) },
+    madeBy: itself ? MADE_BY_SERVING : teacher ? MADE_BY_PUPIL : MADE_BY,
+    ...(teacher && !itself ? { teacher: { ...describeTeacher(teacher.record), ...(beside ? { beside } : {}) } } : {}),
+    ...(teacher && itself ? { fineTuned: describeTeacher(teacher.record) } : {}),
     synthetic,
   };
-  const files = await modelFileContents(network, description, parityImages(data, context), guard);
+  const compared = { ...parityImages(data, context), backend };
+  const files = await modelFileContents(network, description, compared, guard);
   context.progress.finish();
   network.dispose();
-  const curve = Buffer.from(`${JSON.stringify({ chosen: result.epoch, epochs: result.curve }, null, 2)}\n`);
+  const curve = Buffer.from(`${JSON.stringify({ chosen: made.epoch, epochs: made.curve }, null, 2)}\n`);
   await tryToCreate(models, `${id}/${TRAINING_FILE}`, curve, { contentType: "application/json" });
   await publishModel(models, id, files);
-  await checkpoints.clear();
-  if (result.resumedFrom > 0) notes.push(`went on after epoch ${result.resumedFrom} of an earlier run.`);
-  if (result.epoch < configuration.epochs) {
+  await made.clear();
+  if (made.resumedFrom > 0 && !itself) notes.push(`went on after epoch ${made.resumedFrom} of an earlier run.`);
+  if (!itself && made.epoch < configuration.epochs) {
     notes.push(
-      `stopped after epoch ${result.curve.length}: validation AUC was highest after epoch ${result.epoch}, whose weights the model has.`,
+      `stopped after epoch ${made.curve.length}: validation AUC was highest after epoch ${made.epoch}, whose weights the model has.`,
     );
   }
-  const epochs = result.curve.length - result.resumedFrom;
+  const epochs = made.curve.length - made.resumedFrom;
   const metadata = await readMetadata(modelFilesInStore(models, id));
   if (metadata.engine) notes.push(`${describeParity(metadata.engine.parity)}.`);
+  if (metadata.teacher && chosen && teacher) {
+    const price = await describePrice(chosen, teacher.network, { metadata, onnx: files.get(ONNX_FILE) as Buffer });
+    notes.push(`${describeBeside(metadata.teacher)}. ${price}`);
+  }
+  if (metadata.fineTuned)
+    notes.push(`it is ${metadata.fineTuned.id} itself, ${network.parameters.toLocaleString("en-US")} parameters.`);
   return {
     metadata,
     items: counts.train * epochs,
-    skipped: counts.train * result.resumedFrom,
+    skipped: counts.train * made.resumedFrom,
     rejected: 0,
     notes,
+  };
+}
+
+/** A network that can be published, and how it came about. */
+interface Made extends Omit<TrainingResult, "network"> {
+  readonly network: TrainedNetwork;
+  /** Takes away what is not needed once the model is published. */
+  clear(): Promise<void>;
+}
+
+const teacherSpec = ({ made }: ChosenTeacher) => ({ kind: "teacher", backbone: made }) as const;
+
+/** A teacher as what is published; none of its epochs count as new where it was there before. */
+async function teacherItself(
+  chosen: ChosenTeacher,
+  { record, network }: Teacher,
+  data: TrainingSet,
+  backend: Backend,
+): Promise<Made> {
+  const curve = record.curve as TrainingResult["curve"];
+  return {
+    network: servedTeacher(chosen.made, network),
+    validation: await answersOf(teacherSpec(chosen), network, data, backend),
+    curve,
+    epoch: curve.length,
+    resumedFrom: chosen.stored ? curve.length : 0,
+    // The teacher's own were cleared when it was stored.
+    clear: async () => {},
+  };
+}
+
+/** The compact network, which learns of a teacher too where there is one; goes on where an earlier run was interrupted. */
+async function trainCompact(
+  context: TrainContext,
+  data: TrainingSet,
+  {
+    id,
+    source,
+    taught,
+  }: {
+    readonly id: string;
+    readonly source: ModelSource;
+    readonly taught: { readonly chosen: ChosenTeacher; readonly teacher: Teacher } | undefined;
+  },
+): Promise<Made> {
+  const learner: PupilSpec = taught
+    ? { kind: "pupil", teacher: taught.chosen.made, network: taught.teacher.network }
+    : { kind: "compact" };
+  const { layout } = learnerOf(learner);
+  await reportOtherBackends(context, source, layout);
+  const checkpoints = checkpointsIn(join(context.workspace.directory, CHECKPOINTS), id, layout);
+  const { configuration, backend } = source;
+  const tools = { ...context, checkpoints };
+  const { network, ...result } = await trainNetwork(data, configuration, backend, tools, learner);
+  return {
+    ...result,
+    network: layersNetwork(network, { views: VIEWS, gradCamLayer: GRAD_CAM_LAYER }),
+    clear: () => checkpoints.clear(),
   };
 }
 
@@ -182,7 +256,7 @@ async function reportOtherBackends(
   }
 }
 
-/** Whose pupil a model is, as its metadata tell. */
+/** Whose pupil a model is, or what it is itself, as its metadata tell. */
 const describeTeacher = ({ id, backbone }: TeacherRecord): NonNullable<ModelMetadata["teacher"]> => ({
   id,
   backbone: backbone.id,
@@ -190,16 +264,6 @@ const describeTeacher = ({ id, backbone }: TeacherRecord): NonNullable<ModelMeta
   licence: backbone.licence,
   ...(backbone.source === undefined ? {} : { source: backbone.source }),
 });
-
-/** How pupil and teacher compare where both are shown the same: on validation, ahead of the calibration. */
-function describePupil({ id, validation }: TeacherRecord, labels: Uint8Array, answers: Float32Array): string {
-  const own = auc({ labels, probabilities: Float64Array.from(answers), groups: Array.from(labels, String) }).value;
-  const compared =
-    validation && own !== null
-      ? `: on validation (${validation.images} images) its AUC is ${own.toFixed(4)}, the teacher's ${validation.auc.toFixed(4)}`
-      : "";
-  return `a pupil of ${id}${compared}.`;
-}
 
 /** A sentence where scans were ingested that the shards do not have yet. */
 async function unprocessed({ workspace }: TrainContext): Promise<string[]> {

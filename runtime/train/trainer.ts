@@ -130,6 +130,21 @@ export async function learn(
   }
 }
 
+/** Probability of Cancer of each validation row by a network that has learnt, in all views. @param network flat */
+export async function answersOf(
+  spec: LearnerSpec,
+  network: Float32Array,
+  { images, validation }: TrainingSet,
+  backend: Backend,
+): Promise<Float32Array> {
+  const pool = await createReplicaPool({ ...images, classWeights: [1, 1] }, backend, spec);
+  try {
+    return await pool.predict(network, validation, VIEWS);
+  } finally {
+    await pool.close();
+  }
+}
+
 export class TrainingInterrupted extends Error {
   constructor(epoch: number) {
     super(`Training was interrupted in epoch ${epoch + 1}. Start it again: it goes on from the last finished epoch.`);

@@ -4,7 +4,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import * as tfl from "@tensorflow/tfjs-layers";
 import type { FittedGuard } from "../../runtime/guard";
 import { applyRecipe, RECIPE } from "../../runtime/imaging";
-import { type ModelDescription, modelFileContents, useBackend } from "../../runtime/tensorflow";
+import { layersNetwork, type ModelDescription, modelFileContents, useBackend } from "../../runtime/tensorflow";
 import { BRIGHT_SPOT } from "./bright-spot";
 import { headPixels } from "./head";
 
@@ -66,7 +66,12 @@ export function modelContents(
 ): Promise<ReadonlyMap<string, Buffer>> {
   const pixels = new Uint8Array(headPixels(160, 160, { x: 90, y: 70, radius: 16 }));
   const head = applyRecipe({ width: 160, height: 160, depth: 8, pixels });
-  return modelFileContents(network, description, { split: "validation", images: [head] }, guard);
+  return modelFileContents(
+    layersNetwork(network, description),
+    description,
+    { split: "validation", images: [head] },
+    guard,
+  );
 }
 
 /** Writes a model into a directory. */

@@ -15,13 +15,23 @@ export interface Written {
   readonly operator?: string;
   /** A last layer behind the mean, as classifiers have it. */
   readonly dense?: boolean;
+  /** @default 12 */
+  readonly features?: number;
+  /** A normalisation that stands behind no convolution. */
+  readonly normalSum?: boolean;
 }
 
 /**
  * A backbone with everything that a real one has, in little: strided and depthwise convolutions, one of them padded on one
  * side, normalisations, ReLU and ReLU6, a residual sum, max pooling, the mean over places.
  */
-export function residualNetwork({ oldClip = false, operator = "Relu", dense = false }: Written = {}): Buffer {
+export function residualNetwork({
+  oldClip = false,
+  operator = "Relu",
+  dense = false,
+  features = FEATURES,
+  normalSum = false,
+}: Written = {}): Buffer {
   const { INT, INTS, FLOAT } = onnx.AttributeProto.AttributeType;
   const gaussian = normal(uniform(mixSeed(4, 2)));
   const random = uniform(mixSeed(4, 3));
@@ -81,14 +91,15 @@ export function residualNetwork({ oldClip = false, operator = "Relu", dense = fa
   const alone = { kernel: 3, pads: [1, 1, 1, 1], groups: 12 };
   const depthwise = six(normalised(convolution(expanded, "depthwise", [12, 12], alone), 12));
   map = add("Add", [normalised(convolution(depthwise, "project", [12, 6]), 6), map], "sum");
+  if (normalSum) map = normalised(map, 6);
   // The padding that TensorFlow's SAME would not give here.
   const strided = { kernel: 5, stride: 2, pads: [1, 1, 2, 2], groups: 6 };
   map = six(normalised(convolution(map, "strided", [6, 6], strided), 6));
-  map = add("Relu", [normalised(convolution(map, "head", [6, FEATURES]), FEATURES)], "last");
+  map = add("Relu", [normalised(convolution(map, "head", [6, features]), features)], "last");
   map = add("Flatten", [add("GlobalAveragePool", [map], "mean")], "flat", { axis: 1 });
   if (dense) {
-    const kernel = put("dense.weight", [FEATURES, FEATURES], () => gaussian() * 0.3);
-    map = add("Gemm", [map, kernel, put("dense.bias", [FEATURES], gaussian)], "dense", { transB: 1 });
+    const kernel = put("dense.weight", [features, features], () => gaussian() * 0.3);
+    map = add("Gemm", [map, kernel, put("dense.bias", [features], gaussian)], "dense", { transB: 1 });
   }
   const { FLOAT: floats } = onnx.TensorProto.DataType;
   const value = (name: string, sides: number[]) => ({
@@ -106,13 +117,13 @@ export function residualNetwork({ oldClip = false, operator = "Relu", dense = fa
     graph: {
       ...{ name: "residual", node, initializer },
       input: [value("pixels", [3, SIZE, SIZE])],
-      output: [value(map, [FEATURES])],
+      output: [value(map, [features])],
     },
   });
   return Buffer.from(onnx.ModelProto.encode(model).finish());
 }
 
-export function residualManifest(network: Buffer, tensor = "flat"): BackboneManifest {
+export function residualManifest(network: Buffer, tensor = "flat", length = FEATURES): BackboneManifest {
   return {
     name: "residual",
     network: "tiny.onnx",
@@ -123,13 +134,13 @@ export function residualManifest(network: Buffer, tensor = "flat"): BackboneMani
       ...{ name: "pixels", layout: "NCHW", size: SIZE, channels: "RGB" },
       ...{ scale: 255, mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] },
     },
-    features: { tensor, length: FEATURES },
+    features: { tensor, length },
   };
 }
 
 export function residualBackbone(written: Written = {}): Backbone {
   const onnxFile = residualNetwork(written);
-  const manifest = residualManifest(onnxFile, written.dense ? "dense" : "flat");
+  const manifest = residualManifest(onnxFile, written.dense ? "dense" : "flat", written.features);
   return { id: `residual-${manifest.sha256.slice(0, 12)}`, manifest, onnx: onnxFile, batch: 16 };
 }
 

@@ -7,7 +7,7 @@ import type { Backend } from "../../tensorflow";
 import { EXIT, requireWorkspace, wholeNumber } from "../command-line";
 import { backend, epochs, out, seed } from "../options";
 import type { Retrained, RetrainStatus } from "../retrain";
-import { type TeacherFlags, taughtBy, teacher, teacherEpochs } from "../teacher";
+import { serveTeacher, type TeacherFlags, taughtBy, teacher, teacherEpochs } from "../teacher";
 
 interface Flags extends TeacherFlags {
   readonly out: string;
@@ -37,6 +37,7 @@ export function retrainCommand(): Command {
     .addOption(backend())
     .addOption(teacher())
     .addOption(teacherEpochs())
+    .addOption(serveTeacher())
     .addOption(
       new Option("--trigger <who>", "who asks: a person always may, the others begin only what is due")
         .choices(TRIGGERS)
@@ -80,8 +81,8 @@ async function run({
   samePerson,
   ...flags
 }: Flags): Promise<void> {
-  const { teacher: backbone, teacherEpochs: seen, ...given } = flags;
-  const options = { ...given, ...taughtBy(backbone, seen) };
+  const { teacher: backbone, teacherEpochs: seen, serveTeacher: itself, ...given } = flags;
+  const options = { ...given, ...taughtBy({ teacher: backbone, teacherEpochs: seen, serveTeacher: itself }) };
   const asked = [check && "--check", status && "--status", giveUp && "--give-up"].filter(Boolean);
   if (asked.length > 1)
     throw new ConfigurationError("The command", [`${asked.join(" and ")} exclude each other: give one of them.`]);

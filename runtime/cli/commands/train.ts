@@ -2,7 +2,7 @@ import { Command } from "commander";
 import type { Backend } from "../../tensorflow";
 import { requireWorkspace, wholeNumber } from "../command-line";
 import { backend, epochs, out, seed } from "../options";
-import { type TeacherFlags, taughtBy, teacher, teacherEpochs } from "../teacher";
+import { serveTeacher, type TeacherFlags, taughtBy, teacher, teacherEpochs } from "../teacher";
 
 interface TrainFlags extends TeacherFlags {
   readonly out: string;
@@ -26,9 +26,10 @@ export function trainCommand(): Command {
     )
     .addOption(teacher())
     .addOption(teacherEpochs())
-    .action(async ({ teacher: backbone, teacherEpochs: seen, ...options }: TrainFlags) => {
+    .addOption(serveTeacher())
+    .action(async ({ teacher: backbone, teacherEpochs: seen, serveTeacher: itself, ...options }: TrainFlags) => {
       requireWorkspace(options.out);
-      const taught = taughtBy(backbone, seen);
+      const taught = taughtBy({ teacher: backbone, teacherEpochs: seen, serveTeacher: itself });
       const { readWorkspaceData } = await import("../workspace-data.js");
       await readWorkspaceData(options.out);
       const { printSummary, runTraining } = await import("../demo.js");

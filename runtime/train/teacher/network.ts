@@ -126,24 +126,40 @@ export class TeacherNetwork {
     return { ...this.head(weights.slice(this.heads), tensors), statistics: ordered };
   }
 
-  /** The network as it answers. @param network flat, in the layout's order */
-  answering(network: Float32Array): AnsweringTeacher {
+  /**
+   * The network as it answers, in numbers: the backbone without its normalisations, and the head's weights.
+   *
+   * @param network flat, in the layout's order
+   */
+  folded(network: Float32Array): { readonly backbone: FusedGraph; readonly head: readonly Float32Array[] } {
     const { weights, statistics } = this.layout.split(network);
     const values = this.places.map(({ list, at }) => (list === "weights" ? weights : statistics)[at] as Float32Array);
-    const folded = fold(this.backbone.graph, values);
+    return { backbone: fold(this.backbone.graph, values), head: weights.slice(this.heads) };
+  }
+
+  /** The network as it answers. @param network flat, in the layout's order */
+  answering(network: Float32Array): AnsweringTeacher {
+    const { backbone: folded, head: values } = this.folded(network);
     const kept = new Map<number, tf.Tensor>();
     const head = this.layout.parameters
       .slice(this.heads)
-      .map(({ shape }, i) => tf.keep(tf.tensor(weights[this.heads + i] as Float32Array, [...shape])));
+      .map(({ shape }, i) => tf.keep(tf.tensor(values[i] as Float32Array, [...shape])));
     const weight = (number: number) => {
       const { shape, values: own } = folded.weights[number] as (typeof folded.weights)[number];
       const there = kept.get(number) ?? tf.keep(tf.tensor(own, [...shape]));
       kept.set(number, there);
       return there;
     };
-    const answer = (x: tf.Tensor4D) => this.head(head, compute(folded, weight, this.shown(x), false).tensors);
+    const seen = (x: tf.Tensor4D) => compute(folded, weight, this.shown(x), false).tensors;
+    const answer = (x: tf.Tensor4D) => this.head(head, seen(x));
     return {
       answer,
+      look: (x, whole) => {
+        const tensors = seen(x);
+        return { whole: tensors.get(whole) as tf.Tensor4D, hidden: this.hidden(head, tensors) };
+      },
+      conclude: ({ whole, hidden }, maximum) =>
+        this.conclude(head, tf.mean(whole, [1, 2]), maximum(hidden), maximum(this.lesionMap(head, hidden))),
       predict: (x) => tf.tidy(() => tf.reshape(tf.sigmoid(answer(x as tf.Tensor4D).logits), [-1, 1])),
       dispose: () => tf.dispose([...kept.values(), ...head]),
     };
@@ -155,42 +171,58 @@ export class TeacherNetwork {
 
   private head(weights: readonly tf.Tensor[], tensors: ReadonlyMap<string, tf.Tensor>): Taught {
     const { maps, graph } = this.backbone;
-    const [fine, coarse, hiddenBias, lesionKernel, lesionBias, kernel, bias] = weights as [
-      tf.Tensor2D,
-      tf.Tensor2D,
-      tf.Tensor1D,
-      tf.Tensor2D,
-      tf.Tensor1D,
-      tf.Tensor2D,
-      tf.Tensor1D,
-    ];
+    const hidden = this.hidden(weights, tensors);
+    const map = this.lesionMap(weights, hidden);
+    const lesions = tf.reshape(resized(map, MAP_SIDE), [-1, MAP_SIDE, MAP_SIDE]) as tf.Tensor3D;
+    const peak = tf.max(tf.reshape(map, [-1, maps.fine.side ** 2]), 1, true);
+    const output = tensors.get(graph.output) as tf.Tensor;
+    const features = (output.rank === 4 ? tf.mean(output, [1, 2]) : output) as tf.Tensor2D;
+    return { logits: this.conclude(weights, features, tf.max(hidden, [1, 2]), peak), lesions, features };
+  }
+
+  /** What the lesion map is read from, [n, side, side, {@link TEACHER.hidden}]. */
+  private hidden(weights: readonly tf.Tensor[], tensors: ReadonlyMap<string, tf.Tensor>): tf.Tensor4D {
+    const { maps } = this.backbone;
+    const [fine, coarse, hiddenBias] = weights as [tf.Tensor2D, tf.Tensor2D, tf.Tensor1D];
     const seen = (map: MapTensor, filter: tf.Tensor2D) =>
       tf.reshape(
         tf.matMul(tf.reshape(tensors.get(map.tensor) as tf.Tensor, [-1, map.channels]) as tf.Tensor2D, filter),
         [-1, map.side, map.side, TEACHER.hidden],
       ) as tf.Tensor4D;
     const both = tf.add(seen(maps.fine, fine), resized(seen(maps.coarse, coarse), maps.fine.side));
-    const hidden = tf.relu(tf.add(both, hiddenBias)) as tf.Tensor4D;
-    const places = tf.reshape(hidden, [-1, TEACHER.hidden]) as tf.Tensor2D;
-    const map = tf.reshape(tf.add(tf.matMul(places, lesionKernel), lesionBias), [
-      -1,
-      maps.fine.side,
-      maps.fine.side,
-      1,
-    ]);
-    const lesions = tf.reshape(resized(map as tf.Tensor4D, MAP_SIDE), [-1, MAP_SIDE, MAP_SIDE]) as tf.Tensor3D;
-    const peak = tf.max(tf.reshape(map, [-1, maps.fine.side ** 2]), 1, true);
-    const output = tensors.get(graph.output) as tf.Tensor;
-    const features = (output.rank === 4 ? tf.mean(output, [1, 2]) : output) as tf.Tensor2D;
-    const evidence = tf.concat([features, tf.max(hidden, [1, 2]), peak], 1) as tf.Tensor2D;
-    const logits = tf.reshape(tf.add(tf.matMul(evidence, kernel), bias), [-1]) as tf.Tensor1D;
-    return { logits, lesions, features };
+    return tf.relu(tf.add(both, hiddenBias)) as tf.Tensor4D;
   }
+
+  /** Logits of a lesion at each place, [n, side, side, 1]. */
+  private lesionMap(weights: readonly tf.Tensor[], hidden: tf.Tensor4D): tf.Tensor4D {
+    const { side } = this.backbone.maps.fine;
+    const [lesionKernel, lesionBias] = weights.slice(3, 5) as [tf.Tensor2D, tf.Tensor1D];
+    const places = tf.reshape(hidden, [-1, TEACHER.hidden]) as tf.Tensor2D;
+    return tf.reshape(tf.add(tf.matMul(places, lesionKernel), lesionBias), [-1, side, side, 1]) as tf.Tensor4D;
+  }
+
+  private conclude(weights: readonly tf.Tensor[], features: tf.Tensor, maxima: tf.Tensor, peak: tf.Tensor) {
+    const [kernel, bias] = weights.slice(-2) as [tf.Tensor2D, tf.Tensor1D];
+    const evidence = tf.concat([features, maxima, peak], 1) as tf.Tensor2D;
+    return tf.reshape(tf.add(tf.matMul(evidence, kernel), bias), [-1]) as tf.Tensor1D;
+  }
+}
+
+/** What an answer is drawn from: it depends on the picture through these two maps alone. */
+export interface Evidence {
+  /** The map whose means are the features, [n, rows, columns, length]. */
+  readonly whole: tf.Tensor4D;
+  /** What the lesion map is read from, [n, side, side, channels]. */
+  readonly hidden: tf.Tensor4D;
 }
 
 export interface AnsweringTeacher {
   /** @param x [n, side, side, 3] in [0, 1]; call it within `tf.tidy` */
   answer(x: tf.Tensor4D): Taught;
+  /** @param whole the tensor whose means are the features */
+  look(x: tf.Tensor4D, whole: string): Evidence;
+  /** Logits, [n]. @param maximum over the places of [n, rows, columns, channels] */
+  conclude(evidence: Evidence, maximum: (map: tf.Tensor4D) => tf.Tensor): tf.Tensor1D;
   /** Probability of Cancer, [n, 1]. */
   predict(x: tf.Tensor): tf.Tensor;
   dispose(): void;
@@ -246,7 +278,7 @@ function runningOf({ operations }: BackboneGraph): ReadonlySet<number> {
  * @param x [n, from, from, channels]
  * @returns [n, side, side, channels]
  */
-function resized(x: tf.Tensor4D, side: number): tf.Tensor4D {
+export function resized(x: tf.Tensor4D, side: number): tf.Tensor4D {
   const [, from, , channels] = x.shape;
   if (from === side) return x;
   const matrix = tf.tensor2d(blendOf(from, side), [from, side]);
@@ -261,7 +293,7 @@ function resized(x: tf.Tensor4D, side: number): tf.Tensor4D {
 }
 
 /** [from, to]: of which cells each new cell is made. */
-function blendOf(from: number, to: number): Float32Array {
+export function blendOf(from: number, to: number): Float32Array {
   const blend = new Float32Array(from * to);
   for (let cell = 0; cell < to; cell++) {
     const at = Math.min(from - 1, Math.max(0, ((cell + 0.5) * from) / to - 0.5));

@@ -10,6 +10,7 @@ import { MADE_BY_TEACHING, type TeacherSource, teacherId } from "../identity";
 import { learnerOf } from "../learner";
 import { learn, type TrainingSet, type TrainingTools } from "../trainer";
 import { type TeacherBackbone, teacherBackbone } from "./network";
+import { unservable } from "./served";
 import { readTeacher, storeTeacher, type Teacher } from "./store";
 
 /** What a teacher is told beside what its pupil is. */
@@ -18,7 +19,12 @@ export interface TeacherOptions {
   readonly backbone: string;
   /** @default that of {@link teacherConfiguration} */
   readonly epochs?: number | undefined;
+  /** Which of the two becomes the model: the compact network that it teaches, or the teacher itself. @default the pupil */
+  readonly serves?: Served | undefined;
 }
+
+export const SERVES = ["pupil", "teacher"] as const;
+export type Served = (typeof SERVES)[number];
 
 /** A teacher that is known by name: trained before, or going to be. */
 export interface ChosenTeacher {
@@ -38,14 +44,14 @@ export interface ChosenTeacher {
  */
 export async function chooseTeacher(
   models: ReadableStore,
-  { backbone: given, epochs }: TeacherOptions,
+  { backbone: given, epochs, serves }: TeacherOptions,
   pupil: { readonly rows: number; readonly seed: number; readonly backend: Backend } & Pick<
     TeacherSource,
     "dataset" | "synthetic"
   >,
 ): Promise<ChosenTeacher> {
   const backbone = await loadBackbone(given);
-  const made = madeOf(given, backbone);
+  const made = madeOf(given, backbone, serves);
   const { seed, rows, backend, dataset, synthetic } = pupil;
   const configuration = teacherConfiguration(rows, { seed, ...(epochs === undefined ? {} : { epochs }) });
   const { sha256, input, features } = backbone.manifest;
@@ -76,7 +82,7 @@ export async function trainableTeacher(
   backend: Backend,
 ): Promise<TeacherOptions> {
   const uri = backboneUri(backbone);
-  madeOf(uri, await loadBackbone(uri));
+  madeOf(uri, await loadBackbone(uri), how.serves);
   if (backend === "wasm") throw untrainable(uri, "train without --teacher");
   return { ...how, backbone: uri };
 }
@@ -87,13 +93,18 @@ const untrainable = (uri: string, instead: string): ConfigurationError =>
     `it is not trained yet, and that takes native TensorFlow: the WebAssembly backend cannot differentiate a depthwise convolution. Run npm run setup:tensorflow, or ${instead}.`,
   ]);
 
-function madeOf(given: string, backbone: Backbone): TeacherBackbone {
+function madeOf(given: string, backbone: Backbone, serves: Served = "pupil"): TeacherBackbone {
+  const { network } = backbone.manifest;
+  let made: TeacherBackbone;
   try {
-    return teacherBackbone(backbone);
+    made = teacherBackbone(backbone);
   } catch (error) {
     if (!(error instanceof UnusableNetwork)) throw error;
-    throw unusable(backboneUri(given), [`${backbone.manifest.network} cannot teach: it ${error.message}`]);
+    throw unusable(backboneUri(given), [`${network} cannot teach: it ${error.message}`]);
   }
+  const problem = serves === "teacher" ? unservable(made, backbone.manifest) : undefined;
+  if (problem) throw unusable(backboneUri(given), [`${network} can teach and cannot be served itself: ${problem}`]);
+  return made;
 }
 
 /**

@@ -10,6 +10,7 @@ import {
   type Compared,
   exportNetwork,
   judge,
+  layersNetwork,
   measureParity,
   modelFileContents,
   UnexportableNetworkError,
@@ -44,7 +45,7 @@ const IMAGES = [head(0), head(3), noise(1), { pixels: new Uint8Array(RECIPE.side
 
 async function parityOf(network: tfl.LayersModel, gradCamLayer: string, views: Views) {
   const bytes = exportNetwork(network, gradCamLayer);
-  return measureParity({ network, onnx: bytes, metadata: { gradCamLayer, views } }, IMAGES);
+  return measureParity({ network: layersNetwork(network, { gradCamLayer, views }), onnx: bytes, views }, IMAGES);
 }
 
 const stage = (channels: number, kernel: number, stride: number, more: Partial<OddStage> = {}): OddStage => ({
@@ -118,7 +119,8 @@ describe("a network as ONNX says what TensorFlow.js says of it", () => {
     );
     const metadata = { gradCamLayer: "features", views: "plain" } as const;
     const bytes = exportNetwork(other as tfl.LayersModel, "features");
-    const parity = await measureParity({ network: network as tfl.LayersModel, onnx: bytes, metadata }, IMAGES);
+    const judging = layersNetwork(network as tfl.LayersModel, metadata);
+    const parity = await measureParity({ network: judging, onnx: bytes, views: "plain" }, IMAGES);
     expect(parityProblem({ ...parity, split: "test", backend: "wasm" })).toMatch(
       /log odds differ by up to .* maps differ/,
     );
@@ -131,7 +133,7 @@ describe("a model whose engine nobody could measure, or whose answers are others
   it("has no files, so that it is not published", async () => {
     const network = lopsidedNetwork();
     const contents = (images: readonly Compared[]) =>
-      modelFileContents(network, BRIGHT_SPOT, { split: "validation", images });
+      modelFileContents(layersNetwork(network, BRIGHT_SPOT), BRIGHT_SPOT, { split: "validation", images });
     await expect(contents([])).rejects.toThrow(/The model is not published. There is no image/);
     // No recipe gives unequal channels: what answers sees the first of them alone.
     const coloured = { pixels: head(2).pixels.map((value, i) => (i % RECIPE.channels === 0 ? value : 255)) };
