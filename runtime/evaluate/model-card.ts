@@ -1,4 +1,4 @@
-import { COST_OF_A_MISS, type ModelMetadata, type Views, viewsOf } from "../model";
+import { besideInWords, COST_OF_A_MISS, type ModelMetadata, type Views, viewsOf } from "../model";
 import type { Estimate, Metric } from "../platform/metric";
 import { calibrationInWords } from "./calibration-words";
 import type { Evaluation, Part } from "./evaluation";
@@ -6,11 +6,22 @@ import { sizeInWords } from "./lesions";
 import { codeSpan, escapeMarkdown } from "./markdown";
 import type { MetricName } from "./metrics";
 
-/** Whose pupil a model is: what others' network it owes something to, and by which licence. */
-function pupilInWords({ id, backbone, sha256, licence, source }: NonNullable<ModelMetadata["teacher"]>): string {
+/** What others' network it owes something to, and by which licence. */
+function backboneInWords({ backbone, sha256, licence, source }: NonNullable<ModelMetadata["fineTuned"]>): string {
   const from = source === undefined ? "" : `, ${escapeMarkdown(source)}`;
-  return `A pupil of ${escapeMarkdown(id)}, which was trained on the same training split, and was made of ${escapeMarkdown(backbone)} (SHA-256 ${codeSpan(sha256)}, ${escapeMarkdown(licence)}${from}). The teacher answers nobody.`;
+  return `${escapeMarkdown(backbone)} (SHA-256 ${codeSpan(sha256)}, ${escapeMarkdown(licence)}${from})`;
 }
+
+/** Whose pupil a model is. */
+function pupilInWords({ beside, ...teacher }: NonNullable<ModelMetadata["teacher"]>): string {
+  const words = beside ? besideInWords(beside) : "";
+  const compared = words && ` ${words[0]?.toUpperCase()}${words.slice(1)}.`;
+  return `A pupil of ${escapeMarkdown(teacher.id)}, which was trained on the same training split, and was made of ${backboneInWords(teacher)}.${compared} The teacher answers nobody.`;
+}
+
+/** Which teacher a model is. */
+const teacherInWords = (teacher: NonNullable<ModelMetadata["fineTuned"]>): string =>
+  `It is the teacher ${escapeMarkdown(teacher.id)} itself, and not the compact network: ${backboneInWords(teacher)}, fine-tuned on the training split, with a lesion map.`;
 
 const METRIC_NAMES: readonly (readonly [MetricName, string])[] = [
   ["auc", "AUC"],
@@ -51,6 +62,7 @@ export function renderModelCard(metadata: ModelMetadata, evaluation: Evaluation,
       `Input: ${escapeMarkdown(metadata.recipe)}, 128 x 128 grey. Trained with the ${escapeMarkdown(metadata.backend)} backend, seed ${metadata.seed}.`,
       `Data set ${escapeMarkdown(metadata.dataset.slice(0, 16))}: ${counts.train} images to learn from, ${counts.validation} to choose by, ${counts.test} kept for the test. Patients and near-duplicates never cross.`,
       ...(metadata.teacher ? [pupilInWords(metadata.teacher)] : []),
+      ...(metadata.fineTuned ? [teacherInWords(metadata.fineTuned)] : []),
       `Configuration: ${codeSpan(JSON.stringify(metadata.configuration))}.`,
     ]),
     "## For what, and for what not",

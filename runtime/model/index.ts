@@ -1,5 +1,6 @@
 export type { Answer } from "./answer";
 export { AnswerPool, type PoolOptions } from "./answer-pool";
+export { besideInWords, describeTeacher } from "./beside";
 export { type FittedCalibration, fitCalibration } from "./calibration";
 export { CALIBRATION_BINS, calibrationBin, ece } from "./calibration-error";
 export { type CalibrationCheck, describeCalibration } from "./choose-calibration";

@@ -108,12 +108,13 @@ export const modelMetadataSchema = z.object({
     .extend({
       /**
        * AUC of both on the validation images before calibration, and the teacher's less the model's with its 95 % interval
-       * over resampled groups. Absent where a class was missing, and in older models.
+       * over resampled groups: null where these are fewer than the change plan tests. Absent where a class was missing, and
+       * in older models.
        */
       beside: z
         .object({
           ...{ images: z.number().int(), groups: z.number().int(), own: z.number(), teacher: z.number() },
-          difference: z.object({ value: z.number(), low: z.number(), high: z.number() }),
+          difference: z.object({ value: z.number(), low: z.number(), high: z.number() }).nullable(),
         })
         .optional(),
     })

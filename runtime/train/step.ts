@@ -3,6 +3,7 @@ import { RECIPE, replicate } from "../imaging";
 import {
   describeCalibration,
   describeParity,
+  describeTeacher,
   fitDecision,
   type ModelMetadata,
   modelFilesInStore,
@@ -27,7 +28,7 @@ import { MADE_BY, MADE_BY_PUPIL, MADE_BY_SERVING, type ModelSource, modelId, ser
 import { fitInputGuard } from "./input-guard";
 import type { Layout } from "./layout";
 import { learnerOf } from "./learner";
-import { besidePupil, describeBeside, describePrice } from "./teacher/beside";
+import { besidePupil, describePrice } from "./teacher/beside";
 import { type ChosenTeacher, chooseTeacher, type TeacherOptions, trainedTeacher } from "./teacher/prepare";
 import { EXPLAINED, servedTeacher } from "./teacher/served";
 import type { Teacher, TeacherRecord } from "./teacher/store";
@@ -85,7 +86,7 @@ export async function trainStep(context: TrainContext, options: TrainOptions): P
     const metadata = await readMetadata(files);
     // One that an earlier program trained answers nobody before it is converted.
     await readEngine(files, metadata);
-    if (metadata.teacher) notes.push(`${describeBeside(metadata.teacher)}.`);
+    if (metadata.teacher) notes.push(`${describeTeacher(metadata.teacher)}.`);
     return { metadata, items: 0, skipped: counts.train, rejected: 0, notes };
   }
 
@@ -127,8 +128,8 @@ export async function trainStep(context: TrainContext, options: TrainOptions): P
     epochs: made.epoch,
     configuration: { ...(itself ? itself.source.configuration : configuration) },
     madeBy: itself ? MADE_BY_SERVING : teacher ? MADE_BY_PUPIL : MADE_BY,
-    ...(teacher && !itself ? { teacher: { ...describeTeacher(teacher.record), ...(beside ? { beside } : {}) } } : {}),
-    ...(teacher && itself ? { fineTuned: describeTeacher(teacher.record) } : {}),
+    ...(teacher && !itself ? { teacher: { ...teacherOf(teacher.record), ...(beside ? { beside } : {}) } } : {}),
+    ...(teacher && itself ? { fineTuned: teacherOf(teacher.record) } : {}),
     synthetic,
   };
   const compared = { ...parityImages(data, context), backend };
@@ -150,7 +151,7 @@ export async function trainStep(context: TrainContext, options: TrainOptions): P
   if (metadata.engine) notes.push(`${describeParity(metadata.engine.parity)}.`);
   if (metadata.teacher && chosen && teacher) {
     const price = await describePrice(chosen, teacher.network, { metadata, onnx: files.get(ONNX_FILE) as Buffer });
-    notes.push(`${describeBeside(metadata.teacher)}. ${price}`);
+    notes.push(`${describeTeacher(metadata.teacher)}. ${price}`);
   }
   if (metadata.fineTuned)
     notes.push(`it is ${metadata.fineTuned.id} itself, ${network.parameters.toLocaleString("en-US")} parameters.`);
@@ -257,7 +258,7 @@ async function reportOtherBackends(
 }
 
 /** Whose pupil a model is, or what it is itself, as its metadata tell. */
-const describeTeacher = ({ id, backbone }: TeacherRecord): NonNullable<ModelMetadata["teacher"]> => ({
+const teacherOf = ({ id, backbone }: TeacherRecord): NonNullable<ModelMetadata["teacher"]> => ({
   id,
   backbone: backbone.id,
   sha256: backbone.sha256,

@@ -1,6 +1,7 @@
 import { auc, aucDifference } from "../../evaluate";
 import { RECIPE } from "../../imaging";
 import { AnswerPool, type ModelMetadata, type Views } from "../../model";
+import { changePlan } from "../../promotion";
 import { learnerOf } from "../learner";
 import type { ChosenTeacher } from "./prepare";
 import { servedTeacher, unservable } from "./served";
@@ -19,30 +20,18 @@ interface Answered {
 /**
  * How pupil and teacher compare where both are shown the same: on validation, ahead of the calibration.
  *
- * @returns undefined where a class or a second group is missing
+ * @returns undefined where a class is missing
  */
 export function besidePupil({ labels, groups, own, seed }: Answered, taught: Float32Array): Pupil["beside"] {
   const [mine, its] = [own, taught].map((answers) => Float64Array.from(answers)) as [Float64Array, Float64Array];
   const scores = { labels, groups, probabilities: mine };
-  const difference = aucDifference(scores, its, { seed });
   const [first, second] = [auc(scores).value, auc({ ...scores, probabilities: its }).value];
-  if (!difference || first === null || second === null) return undefined;
-  return { images: labels.length, groups: new Set(groups).size, own: first, teacher: second, difference };
-}
-
-/** Whether a teacher alone is better than its pupil, as a sentence without its full stop. */
-export function describeBeside({ id, beside }: Pupil): string {
-  if (!beside) return `a pupil of ${id}`;
-  const { images, groups, own, teacher, difference } = beside;
-  const { value, low, high } = difference;
-  const interval = `${low.toFixed(4)} to ${high.toFixed(4)}`;
-  const verdict =
-    low > 0
-      ? "the teacher alone is better by more than chance allows"
-      : high < 0
-        ? "the pupil is better by more than chance allows"
-        : "neither is better by more than chance allows";
-  return `a pupil of ${id}: on validation (${images} images in ${groups} groups) its AUC is ${own.toFixed(4)}, the teacher's ${teacher.toFixed(4)}; ${verdict} (teacher less pupil ${value.toFixed(4)}, 95 % interval ${interval}, groups resampled)`;
+  if (first === null || second === null) return undefined;
+  const count = new Set(groups).size;
+  // Of few groups a resample knows little: that two of them agree is no interval.
+  const tested = count >= changePlan().comparison.leastGroups;
+  const difference = (tested && aucDifference(scores, its, { seed })) || null;
+  return { images: labels.length, groups: count, own: first, teacher: second, difference };
 }
 
 /** How a teacher itself is chosen, and at which price beside its pupil: a sentence. */

@@ -186,12 +186,20 @@ describe("training with a teacher on a workspace", () => {
   it("takes a teacher that was trained elsewhere, and publishes a model that says whose pupil it is", async () => {
     const { record } = await storedTeacher();
     const { metadata, notes } = await trainStep(prepared, { backend: "wasm", epochs: 1, teacher: teacher() });
-    expect(metadata.teacher).toEqual({
+    const { beside, ...its } = metadata.teacher ?? {};
+    expect(beside).toMatchObject({ images: 2, groups: 2, difference: null });
+    expect(its).toEqual({
       id: record.id,
       backbone: record.backbone.id,
       ...{ sha256: record.backbone.sha256, licence: "MIT", source: "drawn by chance" },
     });
-    expect(notes).toContainEqual(expect.stringMatching(new RegExp(`a pupil of ${record.id}.*the teacher's 0.7500`)));
+    expect(notes).toContainEqual(
+      expect.stringMatching(
+        new RegExp(
+          `a pupil of ${record.id}: .* 2 groups\\) its AUC is [\\d.]+, the teacher's [\\d.]+; so few groups cannot tell.*--serve-teacher .* in place of ${COMPACT.parameterCount.toLocaleString("en-US")}, [\\d.]+ times the processor time`,
+        ),
+      ),
+    );
     const files = modelFilesInStore(models(), metadata.id);
     expect((await readMetadata(files)).teacher).toEqual(metadata.teacher);
     expect(metadata.madeBy).toHaveProperty("distillation");
@@ -205,6 +213,7 @@ describe("training with a teacher on a workspace", () => {
     expect(alone.metadata.teacher).toBeUndefined();
     const again = await trainStep(prepared, { backend: "wasm", epochs: 1, teacher: teacher() });
     expect(again).toMatchObject({ items: 0, metadata: { id: metadata.id } });
+    expect(again.notes).toContainEqual(expect.stringContaining(`a pupil of ${record.id}: on validation`));
   }, 300_000);
 
   it("refuses a teacher whose weights are not those that were saved", async () => {
