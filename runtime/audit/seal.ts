@@ -140,6 +140,7 @@ class Sealer {
     checkpoint = await this.finish(checkpoint);
     if (this.archive) await this.catchUp(this.archive, known);
     const until = now();
+    if (!takeLate) requireAfter(checkpoint?.through, until);
     await sleep(waitMs, undefined, signal ? { signal } : {});
     const { found, unreadable } = await this.unsealed(checkpoint?.size ?? 0);
     const horizon = checkpoint?.through;
@@ -304,6 +305,15 @@ async function requireClock(log: ObjectStore): Promise<void> {
     throw new ConfigurationError("The clock", [
       `it is ${Math.round(ahead / 1000)} seconds ahead of that of ${log.uri}: a seal would make every row until then a late one. Set it.`,
     ]);
+}
+
+/** Of a clock that was ahead, or is behind, all new rows would be told of as late, and not why. */
+function requireAfter(through: string | undefined, now: Date): void {
+  if (through === undefined || now.getTime() >= Date.parse(through) - CLOCK_MS) return;
+  throw new ConfigurationError("The clock", [
+    `it says ${now.toISOString()}, and the last seal was through ${through}: it is behind now, or was ahead then. Set it. ` +
+      "If it was ahead then, npm run audit -- seal --late takes in what came since and writes down that it did; seals go on from the right time then.",
+  ]);
 }
 
 async function requireKey(log: Log, { name }: NoteKey): Promise<void> {

@@ -84,11 +84,13 @@ export class ObjectStoreWarehouse implements Warehouse {
   ): Promise<ReadonlyMap<string, readonly Row<T>[] | DamagedRowsError>> {
     const found = new Map<string, readonly Row<T>[] | DamagedRowsError>();
     for (const name of names) {
-      const rows = await this.batch(table, name).catch((error: unknown) => {
+      try {
+        const batch = await this.read(table, name, { complete: true });
+        if (batch) found.set(name, batch.rows);
+      } catch (error) {
         if (!(error instanceof DamagedRowsError)) throw error;
-        return error;
-      });
-      if (rows) found.set(name, rows);
+        found.set(name, error);
+      }
     }
     return found;
   }
@@ -212,9 +214,13 @@ export class ObjectStoreWarehouse implements Warehouse {
   }
 
   /** A batch whose rows are all right, or undefined. */
-  private async read<T extends TableName>(table: T, name: string): Promise<StoredBatch<T> | undefined> {
+  private async read<T extends TableName>(
+    table: T,
+    name: string,
+    options: { readonly complete?: boolean } = {},
+  ): Promise<StoredBatch<T> | undefined> {
     const content = await this.content(table, name);
-    return content && { content, rows: decodeRows(table, content, (what) => this.fail(table, name, what)) };
+    return content && { content, rows: decodeRows(table, content, (what) => this.fail(table, name, what), options) };
   }
 
   /** The bytes of a batch, or undefined. */

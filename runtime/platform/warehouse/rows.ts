@@ -1,4 +1,4 @@
-import { type Column, columnsOf, type Row, type TableName } from "./tables";
+import { type Column, columnsOf, type Row, TABLES, type TableName } from "./tables";
 
 /** A table's rows as an object's content: a JSON object a line. Equal rows are equal bytes. */
 export function encodeRows<T extends TableName>(table: T, rows: readonly Row<T>[]): string {
@@ -23,22 +23,33 @@ export function inOrder<T extends TableName>(table: T, row: Row<T>): Row<T> {
 }
 
 /**
- * The rows of an object's content. Columns that an earlier version did not know are null; those that no version knows are
- * left out.
+ * The rows of an object's content. Columns that an earlier version did not know are null; those that this version does not
+ * know are left out.
  *
  * @param fail is called with what is wrong, such as "line 3 is cut short"
+ * @param options `complete`: what would be left out is wrong too
  */
-export function decodeRows<T extends TableName>(table: T, content: Buffer, fail: (what: string) => never): Row<T>[] {
+export function decodeRows<T extends TableName>(
+  table: T,
+  content: Buffer,
+  fail: (what: string) => never,
+  options: { readonly complete?: boolean } = {},
+): Row<T>[] {
   const text = content.toString("utf8");
   if (text === "") return fail("it is empty");
   const lines = text.split("\n");
   // What is whole ends with a line feed: without it, something is missing.
   const rest = lines.pop();
-  const rows = lines.map((line, index) => decodeRow(table, line, (what) => fail(`line ${index + 1} ${what}`)));
+  const rows = lines.map((line, index) => decodeRow(table, line, (what) => fail(`line ${index + 1} ${what}`), options));
   return rest === "" ? rows : fail(`line ${lines.length + 1} is cut short`);
 }
 
-function decodeRow<T extends TableName>(table: T, line: string, fail: (what: string) => never): Row<T> {
+function decodeRow<T extends TableName>(
+  table: T,
+  line: string,
+  fail: (what: string) => never,
+  { complete = false }: { readonly complete?: boolean },
+): Row<T> {
   let value: unknown;
   try {
     value = JSON.parse(line);
@@ -46,12 +57,19 @@ function decodeRow<T extends TableName>(table: T, line: string, fail: (what: str
     return fail("is no JSON");
   }
   if (typeof value !== "object" || value === null || Array.isArray(value)) return fail("is no JSON object");
+  const known: readonly Column[] = TABLES[table];
+  const unknown = Object.entries(value).filter(([name, one]) => one !== null && !known.some((of) => of.name === name));
+  if (complete && unknown.length > 0) return fail(withUnknown(unknown.map(([name]) => name)));
   try {
     return inOrder(table, value as Row<T>);
   } catch (error) {
     return fail(`is damaged (${(error as Error).message.replace(/\.$/, "")})`);
   }
 }
+
+/** That a row has values which this version does not read, as the end of a sentence about it. */
+export const withUnknown = (columns: readonly string[]): string =>
+  `has ${columns.join(", ")}, of which this version does not know what it says`;
 
 /** What is wrong with a value for a column, as the end of a sentence about its row. */
 function problemOf({ name, type, mode }: Column, value: unknown): string | undefined {

@@ -32,8 +32,9 @@ export interface Warehouse {
   batch<T extends TableName>(table: T, name: string): Promise<readonly Row<T>[] | undefined>;
 
   /**
-   * Several batches by their names, those that are there: its rows, or what is wrong with one that cannot be read. Asked
-   * for many at once where a question costs by what it reads.
+   * Several batches by their names, those that are there: its rows, or what is wrong with one that cannot be read as a
+   * whole. A value in a column that this version does not know is wrong here too: whoever vouches for rows has to see all
+   * of them. Asked for many at once where a question costs by what it reads.
    */
   someBatches<T extends TableName>(
     table: T,

@@ -195,6 +195,18 @@ describe("verify finds and locates", () => {
     expect((await found(workspace)).map((sentence) => sentence.split(":")[0])).toEqual(["deleted 10", "late 9"]);
   });
 
+  test("what was written beside a sealed row, in a column that no leaf holds; an empty one says nothing", async () => {
+    const workspace = copy();
+    workspace.edit(workspace.rows("feedback/f1"), (text) => text.replace("{", '{"ward":null,'));
+    expect(await found(workspace)).toEqual([]);
+    workspace.edit(workspace.rows("predictions/p2"), (text) => text.replace("{", '{"ward":"7",'));
+    expect(await found(workspace)).toEqual([
+      expect.stringMatching(
+        /^unreadable 3: Leaf 3, row 1 of predictions\/p2: .*line 1 has ward, of which this version does not know/,
+      ),
+    ]);
+  });
+
   test("what says which row each leaf is of: missing, damaged, and changed by who does not have the key", async () => {
     const missing = copy();
     rmSync(missing.path("audit", "seals", "000000000000.jsonl"));
@@ -384,6 +396,36 @@ describe("verify finds and locates", () => {
 });
 
 describe("a seal", () => {
+  test("vouches for no row of which it does not know all, and for the others", async () => {
+    const workspace = copy();
+    await workspace.write({
+      "predictions/p6": [predictionRow("p6", at(3, 1))],
+      "predictions/p7": [predictionRow("p7", at(3, 2))],
+    });
+    workspace.edit(workspace.rows("predictions/p6"), (text) => text.replace("{", '{"of_a_later_version":1,'));
+    const { added, unreadable } = await workspace.seal("2026-11-27T20:00:00.000Z");
+    expect([added, unreadable]).toEqual([
+      1,
+      [expect.stringMatching(/p6\.jsonl cannot be read: line 1 has of_a_later_version/)],
+    ]);
+  });
+
+  test("says of a clock that was ahead what became of it, takes in what came since where it is told to, and goes on then", async () => {
+    const workspace = copy();
+    await workspace.write({ "predictions/p6": [predictionRow("p6", at(3, 1))] });
+    await workspace.seal("2027-11-27T20:00:00.000Z");
+    await workspace.write({ "predictions/p7": [predictionRow("p7", at(4, 1))] });
+    await expect(workspace.seal(at(4, 2))).rejects.toThrow(
+      /The clock cannot be used:\n.* it says 2026-11-28T10:02:00\.000Z, and the last seal was through 2027-11-27T20:00:00\.000Z: it is behind now, or was ahead then/,
+    );
+    expect(await workspace.seal(at(4, 2), { late: true })).toMatchObject({ added: 2, through: at(4, 2) });
+    await workspace.write({ "predictions/p8": [predictionRow("p8", at(4, 3))] });
+    expect(await workspace.seal(at(4, 4))).toMatchObject({ added: 1, late: [], through: at(4, 4) });
+    expect(await found(workspace)).toEqual([]);
+    // Some minutes are every clock's.
+    expect(await workspace.seal(new Date(Date.parse(at(4, 4)) - 60_000).toISOString())).toMatchObject({ added: 0 });
+  });
+
   test("takes nothing twice, and leaves what says a later time to the next", async () => {
     const workspace = copy();
     expect(await workspace.seal("2026-11-27T09:00:00.000Z")).toMatchObject({ added: 0, size: 9, late: [] });

@@ -3,9 +3,9 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { BigQuery } from "@google-cloud/bigquery";
 import { onDisk } from "../../disk";
 import { parquetOfLines } from "../duckdb";
-import { DifferentRowsError } from "../errors";
+import { DamagedRowsError, DifferentRowsError } from "../errors";
 import type { Question } from "../question";
-import { differenceOf, inOrder } from "../rows";
+import { differenceOf, inOrder, withUnknown } from "../rows";
 import { columnsOf, type Row, type TableName } from "../tables";
 import type { AppendOptions, Warehouse } from "../warehouse";
 import { type Endpoints, endpointsOf, restClient, WriteClient } from "./clients";
@@ -15,7 +15,7 @@ import { allColumns } from "./resources";
 import { RowEncoder } from "./row-encoder";
 import { NO_BOOK, type StreamBook, StreamFolder } from "./stream-book";
 import { TableWriter } from "./table-writer";
-import { Tables } from "./tables";
+import { type ApiColumn, Tables } from "./tables";
 import { type DatasetAddress, parseDataset } from "./uri";
 
 export interface BigQueryOptions {
@@ -142,20 +142,40 @@ export class BigQueryWarehouse implements Warehouse {
   async someBatches<T extends TableName>(
     table: T,
     names: readonly string[],
-  ): Promise<ReadonlyMap<string, readonly Row<T>[]>> {
+  ): Promise<ReadonlyMap<string, readonly Row<T>[] | DamagedRowsError>> {
+    const unknown = await this.unknownColumns(table);
+    const filled = unknown.map(({ name, mode }, at) =>
+      mode === "REPEATED" ? `ARRAY_LENGTH(\`${name}\`) > 0 AS filled_${at}` : `\`${name}\` IS NOT NULL AS filled_${at}`,
+    );
     const found = await this.query(
       `Batches of ${table} could not be read`,
-      `SELECT batch, ${selected(table)} FROM ${this.raw(table)} AND batch IN UNNEST(@names) ${FIRST_ATTEMPTS} ORDER BY batch, batch_row`,
+      `SELECT ${["batch", ...filled, selected(table)].join(", ")} FROM ${this.raw(table)} AND batch IN UNNEST(@names) ${FIRST_ATTEMPTS} ORDER BY batch, batch_row`,
       { names: [...names] },
       [table],
     );
-    const batches = new Map<string, Row<T>[]>();
+    const batches = new Map<string, Row<T>[] | DamagedRowsError>();
     for (const { batch, ...row } of found) {
-      const rows = batches.get(String(batch)) ?? [];
+      const name = String(batch);
+      const rows = batches.get(name) ?? [];
+      if (rows instanceof DamagedRowsError) continue;
+      const strange = unknown.filter((_, at) => row[`filled_${at}`] === true);
+      if (strange.length > 0) {
+        const what = `row ${rows.length + 1} of ${name} ${withUnknown(strange.map((column) => column.name))}`;
+        batches.set(name, new DamagedRowsError(table, `${this.name}.${table}`, what));
+        continue;
+      }
       rows.push(inOrder(table, row as Row<T>));
-      batches.set(String(batch), rows);
+      batches.set(name, rows);
     }
     return batches;
+  }
+
+  private async unknownColumns(table: TableName): Promise<readonly ApiColumn[]> {
+    try {
+      return await this.asReader().tables.unknownColumns(table);
+    } catch (error) {
+      throw explained(error, `The columns of ${table} could not be looked at`, this.name);
+    }
   }
 
   /** Rows that were loaded by hand belong to no batch: its name is empty. */

@@ -4,9 +4,21 @@ import type { TableName } from "../tables";
 import { explained } from "./errors";
 import { tableFields, tableResource } from "./resources";
 
+/** A column as the API gives it. */
+export interface ApiColumn {
+  readonly name: string;
+  readonly mode?: string;
+}
+
+function unknownAmong(table: TableName, columns: readonly ApiColumn[]): readonly ApiColumn[] {
+  const known = new Set(tableFields(table).map(({ name }) => name));
+  return columns.filter(({ name }) => !known.has(name));
+}
+
 /** Brings tables up to the one definition, by adding alone. */
 export class Tables {
   private readonly known = new Map<TableName, Promise<readonly string[]>>();
+  private readonly unknown = new Map<TableName, Promise<readonly ApiColumn[]>>();
 
   /** @param where `project.dataset` */
   constructor(
@@ -27,6 +39,14 @@ export class Tables {
     // What fails is tried again by the next who asks.
     made.catch(() => this.known.delete(table));
     return made;
+  }
+
+  /** Columns that this version does not know, once a process. */
+  unknownColumns(table: TableName): Promise<readonly ApiColumn[]> {
+    const found = this.unknown.get(table) ?? this.columns(table).then((there = []) => unknownAmong(table, there));
+    this.unknown.set(table, found);
+    found.catch(() => this.unknown.delete(table));
+    return found;
   }
 
   private async make(table: TableName): Promise<readonly string[]> {
@@ -59,10 +79,10 @@ export class Tables {
   }
 
   /** As the API gives them; undefined if there is no such table. */
-  private async columns(table: TableName): Promise<readonly { readonly name: string }[] | undefined> {
+  private async columns(table: TableName): Promise<readonly ApiColumn[] | undefined> {
     try {
       const [metadata] = await this.dataset.table(table).getMetadata();
-      const { fields = [] } = (metadata.schema ?? {}) as { readonly fields?: readonly { readonly name: string }[] };
+      const { fields = [] } = (metadata.schema ?? {}) as { readonly fields?: readonly ApiColumn[] };
       return fields;
     } catch (error) {
       if ((error as { readonly code?: unknown }).code === 404) return undefined;

@@ -7,6 +7,7 @@ import {
   BigQueryWarehouse,
   CURRENT_IMAGES,
   DATASET_COUNTS,
+  DamagedRowsError,
   type Row,
   TABLES,
   tableResource,
@@ -101,6 +102,32 @@ test("a server that is started anew, and knows no stream any more, loses and dou
   };
   await Promise.all(Array.from({ length: 4 }, work));
   expect(await stored("anew")).toEqual(names);
+  await warehouse.close();
+});
+
+test("who vouches for rows is told of values that this version does not know, of an empty column and a known row nothing", async () => {
+  const dataset = await server.createDataset("later");
+  const warehouse = new BigQueryWarehouse(server.uri("later"), { endpoints: server.endpoints });
+  const columns = [...TABLES.audit, { name: "batch", type: "STRING" }, { name: "attempt", type: "STRING" }];
+  const known = columns.map(({ name, type }) => `\`${name}\` ${type}`);
+  await server.query(
+    `CREATE TABLE \`${dataset}.audit\` (${known.join(", ")}, batch_row INT64, ward STRING, tags ARRAY<STRING>)`,
+  );
+  const row = (batch: string) => ({ ...act(batch), batch, batch_row: 0, attempt: "0" });
+  await server.insert(dataset, "audit", [row("a"), { ...row("b"), ward: "7" }, { ...row("c"), tags: ["x"] }]);
+  const found = await warehouse.someBatches("audit", ["a", "b", "c"]);
+  expect(found.get("a")).toMatchObject([{ request: "a" }]);
+  for (const [batch, column] of [
+    ["b", "ward"],
+    ["c", "tags"],
+  ] as const) {
+    expect(found.get(batch)).toBeInstanceOf(DamagedRowsError);
+    expect((found.get(batch) as DamagedRowsError).message).toMatch(
+      new RegExp(`row 1 of ${batch} has ${column}, of which this version does not know`),
+    );
+  }
+  // Others read on: what an earlier version does not know is no fault of a row.
+  expect(await warehouse.batch("audit", "b")).toMatchObject([{ request: "b" }]);
   await warehouse.close();
 });
 
