@@ -4,6 +4,7 @@ import { bucketNameProblem } from "../constructs/core/naming";
 import type { Removal } from "../constructs/core/removal";
 import { deliveryLine, deliveryProblems } from "../constructs/deliver";
 import { erasureLine, erasureProblems } from "../constructs/erasure";
+import { featuresLine, featuresProblems } from "../constructs/features";
 import { gatewayLine } from "../constructs/gateway";
 import { ingestLine } from "../constructs/ingest";
 import { networkLine, networkProblems } from "../constructs/network";
@@ -112,6 +113,7 @@ export const LINE_PARTS: readonly { readonly key?: string; readonly part: LinePa
   { key: "gateway", part: gatewayLine },
   { key: "ingest", part: ingestLine },
   { key: "preprocess", part: preprocessLine },
+  { key: "features", part: featuresLine },
   { key: "schedule", part: scheduleLine },
   { key: "train", part: trainLine },
   { key: "retraining", part: retrainLine },
@@ -140,6 +142,7 @@ const lineSchema = z.strictObject({
   gateway: gatewayLine.schema.default({}).describe(objectWith(gatewayLine)),
   ingest: ingestLine.schema.default({}).describe(objectWith(ingestLine)),
   preprocess: preprocessLine.schema.default({}).describe(objectWith(preprocessLine)),
+  features: featuresLine.schema.default({}).describe(objectWith(featuresLine)),
   schedule: scheduleLine.schema.default({}).describe(objectWith(scheduleLine)),
   train: trainLine.schema.default({}).describe(objectWith(trainLine)),
   retraining: retrainLine.schema.default({}).describe(objectWith(retrainLine)),
@@ -170,6 +173,7 @@ export interface Hospital
   readonly gateway: Filled<typeof gatewayLine>;
   readonly ingest: Filled<typeof ingestLine>;
   readonly preprocess: Filled<typeof preprocessLine>;
+  readonly features: Filled<typeof featuresLine>;
   readonly schedule: ScheduleOf;
   readonly train: Training;
   readonly retraining: Filled<typeof retrainLine>;
@@ -273,6 +277,7 @@ function withDefaults(line: Line, context: HospitalContext): Hospital {
     gateway: fill(gatewayLine, tier, line.gateway),
     ingest: fill(ingestLine, tier, line.ingest),
     preprocess: fill(preprocessLine, tier, line.preprocess),
+    features: fill(featuresLine, tier, line.features),
     schedule: fill(scheduleLine, tier, line.schedule),
     objectives: fill(objectivesLine, tier, line.objectives),
     train: training(line.train, fill(trainLine, tier, line.train).spot, line.region),
@@ -346,6 +351,7 @@ function crossFieldProblems(who: string, line: Partial<Line>, { extraRegions }: 
     ...deliveryProblems(line.delivery ?? {}, line.tier, line.network ?? {}).map((problem) => `${who}: ${problem}`),
   );
   problems.push(...networkProblems(line.network ?? {}, [NODE_TAG]).map((problem) => `${who}: ${problem}`));
+  problems.push(...featuresProblems(line.features ?? {}, modelsOf(line)).map((problem) => `${who}: ${problem}`));
   problems.push(...trainProblems(line.train ?? {}, trainedIn(line)).map((problem) => `${who}: ${problem}`));
   for (const key of ["kmsKey", "pseudonymKey", "auditKey"] as const) {
     const location = keyLocation(line[key] ?? "");
@@ -358,10 +364,14 @@ function crossFieldProblems(who: string, line: Partial<Line>, { extraRegions }: 
 }
 
 /** Where a hospital trains, as far as its line says. */
-function trainedIn({ tier, region, name, project }: Partial<Line>) {
-  const models = name && project && `${project}-${name}-models`;
+function trainedIn(line: Partial<Line>) {
+  const { tier, region } = line;
+  const models = modelsOf(line);
   return { ...(tier ? { tier } : {}), ...(region ? { region } : {}), ...(models ? { models } : {}) };
 }
+
+/** A hospital's bucket of models. */
+const modelsOf = ({ name, project }: Partial<Line>) => (name && project ? `${project}-${name}-models` : undefined);
 
 /** Bucket names are made of project, hospital and purpose: each can be right and the whole too long. */
 function bucketProblems(who: string, line: unknown): string[] {

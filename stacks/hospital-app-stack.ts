@@ -138,7 +138,11 @@ export class HospitalAppStack extends BaseStack {
       paused: hospital.tier === "ephemeral",
     });
     const monitor = new Monitor(this, "monitor", { ...onCluster, hospital, gapDays: schedule.gapDays });
-    new Features(this, "features", onCluster);
+    const { backbone } = hospital.features;
+    new Features(this, "features", {
+      ...onCluster,
+      bindings: { LOG_LEVEL: logLevel, ...(backbone === undefined ? {} : { BACKBONE: backbone }) },
+    });
 
     const { gpu, spot, teacher, epochs } = hospital.train;
     if (!gpu) Annotations.of(this).addWarning(noTraining(hospital));

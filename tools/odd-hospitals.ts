@@ -155,6 +155,7 @@ function everyOverride(): HospitalLine {
         "principal://iam.googleapis.com/projects/100000000001/locations/global/workloadIdentityPools/hospital/subject/gateway",
     },
     preprocess: { maxSpotWorkers: 200 },
+    features: { backbone: "gs://example-every-every-override-models/backbones/resnet-50" },
     schedule: { daily: "59 23 */7 1-12 0,6", sealing: "0 */12 * * 1-5", timeZone: "America/Argentina/Buenos_Aires" },
     train: { gpu: "nvidia-tesla-t4", spot: true, zones: ["southamerica-east1-c"] },
     serve: {

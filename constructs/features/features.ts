@@ -4,10 +4,22 @@ import { runOnCluster, type SparkCapabilityProps } from "../preprocess";
 
 export type FeaturesProps = SparkCapabilityProps<typeof featuresContract>;
 
-/** Principal components of all pixels, as a step of the preprocess workflow. */
+/**
+ * Principal components of all pixels, as a step of the preprocess workflow; where a backbone is named, what that network sees
+ * in every picture, as another.
+ */
 export class Features extends Construct {
   constructor(scope: Construct, id: string, props: FeaturesProps) {
     super(scope, id);
-    runOnCluster(this, featuresContract, props, ["preprocess"]);
+    const { BACKBONE, ...bindings } = props.bindings;
+    const environment = runOnCluster(this, featuresContract, { ...props, bindings }, ["preprocess"]);
+    if (BACKBONE !== undefined)
+      props.preprocess.workflow.addStep({
+        contract: featuresContract,
+        step: "deep",
+        environment: { ...environment, BACKBONE },
+        // Not because it needs them: beside both pca and score the drivers would take a larger master.
+        after: ["pca"],
+      });
   }
 }

@@ -1,1 +1,2 @@
+export { featuresLine, featuresProblems } from "./config";
 export { Features, type FeaturesProps } from "./features";

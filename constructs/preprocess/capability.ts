@@ -26,6 +26,7 @@ export interface SparkCapabilityProps<C extends RuntimeContract> {
  *
  * @param scope the capability's construct
  * @param after steps that have to have succeeded. Default: none.
+ * @returns what its processes are given
  * @throws if the contract has no driver
  */
 export function runOnCluster<C extends RuntimeContract>(
@@ -33,7 +34,7 @@ export function runOnCluster<C extends RuntimeContract>(
   contract: C,
   { buckets, warehouse, source, preprocess, bindings }: SparkCapabilityProps<C>,
   after: readonly string[] = [],
-): void {
+): Readonly<Record<string, string>> {
   const steps = Object.keys(contract.drivers ?? {});
   if (steps.length === 0) throw new Error(`The contract of ${contract.name} names no driver for Spark.`);
   const places = { buckets, warehouse };
@@ -49,4 +50,5 @@ export function runOnCluster<C extends RuntimeContract>(
   });
   preprocess.workflow.addRuntime(contract.name, `gs://${source.name}/${archive.name}`);
   for (const step of steps) preprocess.workflow.addStep({ contract, step, environment, after });
+  return environment;
 }

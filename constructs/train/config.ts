@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { linePart, type Tier } from "../core/hospital-line";
+import { MODELS_FOLDER, modelsFolderProblem } from "../core/models-folder";
 import { GPUS, type Gpu, REGIONS_AS_OF } from "../core/region-list";
 import { gpusOf, nearestWith, zonesWith } from "../core/regions";
 
@@ -27,11 +28,7 @@ export const trainLine = linePart({
       .refine((list) => new Set(list).size === list.length)
       .optional()
       .describe("a list of zones of the hospital's region such as europe-west4-a, each once"),
-    teacher: z
-      .string()
-      .regex(/^gs:\/\/[a-z0-9][a-z0-9-]+[a-z0-9](\/[\w.-]+)+$/)
-      .optional()
-      .describe("a folder of the hospital's bucket of models: gs://PROJECT-NAME-models/FOLDER"),
+    teacher: MODELS_FOLDER.optional(),
     epochs: z.int().min(1).max(99_999).optional().describe("a whole number from 1 to 99999"),
   }),
   purpose: {
@@ -74,10 +71,8 @@ export function trainProblems(
   { tier, region, models }: { readonly tier?: Tier; readonly region?: string; readonly models?: string },
 ): string[] {
   const problems: string[] = [];
-  if (teacher && models && !teacher.startsWith(`gs://${models}/`))
-    problems.push(
-      `"train.teacher" is "${teacher}", which the training machine may not read; allowed: a folder of the hospital's own bucket of models, gs://${models}/FOLDER.`,
-    );
+  const foreign = modelsFolderProblem("train.teacher", teacher, models, "the training machine");
+  if (foreign) problems.push(foreign);
   const strange = region && zones?.find((zone) => !zone.startsWith(`${region}-`));
   if (strange)
     problems.push(

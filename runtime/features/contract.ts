@@ -8,8 +8,8 @@ export const featuresContract = defineContract({
   entry: "runtime/features/main.ts",
   workers: ["runtime/features/backbone/extract-worker.ts"],
   drivers: { pca: "spark/pca.py" },
-  // In the workflow it would take a larger master of every hospital, and most name no network.
-  driversByHand: { deep: "spark/deep.py" },
+  // Most hospitals name no network.
+  driversOnRequest: { deep: "spark/deep.py" },
   target: "main",
   env: z.object({
     LOG_LEVEL: logLevel,

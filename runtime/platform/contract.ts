@@ -43,8 +43,8 @@ export interface RuntimeContract<Env extends z.ZodObject = z.ZodObject> {
   readonly dashboard?: boolean;
   /** PySpark drivers that distribute it, by step, from the repository's root. @default none */
   readonly drivers?: Readonly<Record<string, string>>;
-  /** The same of steps that no workflow runs by itself: somebody submits them when they are wanted. @default none */
-  readonly driversByHand?: Readonly<Record<string, string>>;
+  /** The same of steps that the workflow runs where a hospital's line asks for them. @default none */
+  readonly driversOnRequest?: Readonly<Record<string, string>>;
   /** Exported function or script that the platform calls. */
   readonly target: string;
   /** Every environment variable the process reads; those of its buckets and tables come from what it does with them. */

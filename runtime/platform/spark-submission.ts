@@ -34,7 +34,7 @@ export interface SparkSubmission {
  * @throws if the contract has no such step
  */
 export function sparkSubmission(contract: RuntimeContract, step: string, placement: SparkPlacement): SparkSubmission {
-  const driver = contract.drivers?.[step] ?? contract.driversByHand?.[step];
+  const driver = contract.drivers?.[step] ?? contract.driversOnRequest?.[step];
   if (driver === undefined) throw new Error(`The contract of ${contract.name} has no Spark step "${step}".`);
   const { environment, node, runtime } = placement;
   const pairs = Object.entries(environment).sort(([a], [b]) => (a < b ? -1 : 1));

@@ -64,13 +64,23 @@ export function own({ contract, hospital, resources }: Deployed): Resource[] {
     ({ path, type }) => path.startsWith(`${hospital.name}-app/${contract.name}/`) && type !== TEMPLATE,
   );
   const templates = resources.filter(({ type }) => type === TEMPLATE && contract.drivers !== undefined);
+  const drivers = driversOf(contract);
   const steps = templates.flatMap((template) =>
     jobs(template)
-      .filter(({ step_id }) => String(step_id) in (contract.drivers ?? {}))
+      .filter(({ step_id }) => String(step_id) in drivers)
       .map((job) => ({ ...template, config: { ...template.config, jobs: [job] } })),
   );
   return [...made, ...steps];
 }
+
+/** By step: what is compared is a hospital whose line asks for all that it may ask for. */
+export const driversOf = ({
+  drivers = {},
+  driversOnRequest = {},
+}: RuntimeContract): Readonly<Record<string, string>> => ({
+  ...drivers,
+  ...driversOnRequest,
+});
 
 const TEMPLATE = "google_dataproc_workflow_template";
 
@@ -268,7 +278,7 @@ function stepProblems(deployed: Deployed, bundle: string): string[] {
     const copied = String(object?.source).endsWith(`/${sha256.slice(0, 32)}/${path.replace("spark/", "")}`);
     return copied ? path : `${uri}, not of the repository`;
   };
-  return Object.entries(contract.drivers ?? {}).flatMap(([step, driver]) => {
+  return Object.entries(driversOf(contract)).flatMap(([step, driver]) => {
     const template = templates.find((found) => jobs(found)[0]?.step_id === step);
     if (!template) return [`The workflow has no step ${step}.`];
     const nodes =

@@ -13,6 +13,7 @@ import { type Json, PROD, PUSHED, type Resource, stackOf, synthesize, TEST } fro
 import {
   accessProblems,
   type Deployed,
+  driversOf,
   entryProblems,
   environmentProblems,
   hostOf,
@@ -88,7 +89,10 @@ const RECEIVER = {
   mtls: { certificate: "secrets/certificate/versions/1", key: "secrets/key/versions/1" },
   ca: "secrets/ca/versions/1",
 };
-const WITH_ALL = [PROD, TEST].map((line) => ({ ...line, pacs: "healthcare-api", delivery: RECEIVER }) as const);
+const WITH_ALL = [PROD, TEST].map((line) => {
+  const features = { backbone: `gs://${line.project}-${line.name}-models/backbones/b` };
+  return { ...line, pacs: "healthcare-api", delivery: RECEIVER, features } as const;
+});
 const stacks = synthesize(WITH_ALL).stacks;
 
 const deployed = (name: string, hospital = PROD): Deployed => ({
@@ -137,7 +141,7 @@ describe.each(NAMES)("%s", (name) => {
   test("has a contract of its folder's name, with an entry that exists", () => {
     const contract = contractOf(name);
     expect(contract.name).toBe(name);
-    const files = [contract.entry, ...(contract.workers ?? []), ...Object.values(contract.drivers ?? {})];
+    const files = [contract.entry, ...(contract.workers ?? []), ...Object.values(driversOf(contract))];
     for (const path of files) expect({ path, exists: existsSync(join(ROOT, path)) }).toEqual({ path, exists: true });
   });
 
@@ -497,7 +501,7 @@ describe.each(NAMES)("a change in %s on one side only is found:", (name) => {
       after = replaced(before, /"entry_point":"\w+"/, '"entry_point":"other"');
     else if (contract.drivers) after = replaced(before, new RegExp(`${name}/index\\.js`, "g"), `${name}/other.js`);
     else after = replaced(before, /@sha256:[0-9a-f]{64}/g, `@sha256:${"0".repeat(64)}`);
-    expect(entryProblems(after, bundle, images)).toHaveLength(Object.keys(contract.drivers ?? { it: "" }).length);
+    expect(entryProblems(after, bundle, images)).toHaveLength(Math.max(1, Object.keys(driversOf(contract)).length));
   });
 });
 
@@ -510,7 +514,7 @@ const templateOf = (resources: readonly Resource[]): Resource => {
 
 describe("the workflow template", () => {
   const onSpark = NAMES.filter((name) => contractOf(name).drivers !== undefined);
-  const stepsOf = (name: string) => Object.keys(contractOf(name).drivers ?? {});
+  const stepsOf = (name: string) => Object.keys(driversOf(contractOf(name)));
   const job = (resources: readonly Resource[], step: string) =>
     jobs(templateOf(resources)).find(({ step_id }) => step_id === step) as Json & { pyspark_job: Json };
 
@@ -518,6 +522,7 @@ describe("the workflow template", () => {
   const WAITS_FOR: Readonly<Record<string, readonly string[] | "nothing">> = {
     preprocess: "nothing",
     monitor: ["score"],
+    deep: ["pca"],
   };
 
   test("runs the drivers of all contracts and nothing else, the shards before what reads them", () => {
@@ -549,7 +554,11 @@ describe("the workflow template", () => {
           const { args, main_python_file_uri, python_file_uris } = job(before.resources, step).pyspark_job;
           // There the tables are asked as another account.
           const reader = (args as string[]).findIndex((value) => value.startsWith("WAREHOUSE_READER="));
-          const inCloud = (args as string[]).filter((_, index) => index !== reader && index !== reader - 1);
+          // On a machine the command names it.
+          const backbone = (args as string[]).findIndex((value) => value.startsWith("BACKBONE="));
+          expect(backbone >= 0).toBe(step === "deep");
+          const elsewhere = [reader, backbone].flatMap((index) => (index < 0 ? [] : [index - 1, index]));
+          const inCloud = (args as string[]).filter((_, index) => !elsewhere.includes(index));
           expect(local.arguments.map(form)).toEqual(inCloud.map(form));
           for (const [index, value] of inCloud.entries()) {
             if (value.startsWith("WAREHOUSE=")) {

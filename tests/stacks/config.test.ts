@@ -89,6 +89,7 @@ describe("a hospital's line", () => {
     ["train.zones.0", { train: { zones: ["europe-west4"] } }, "europe-west4-a"],
     ["train.spot", { train: { spot: "yes" } }, "true or false"],
     ["train.teacher", { train: { teacher: "backbones/efficientnet-lite0" } }, "gs://PROJECT-NAME-models/FOLDER"],
+    ["features.backbone", { features: { backbone: "/backbones/b" } }, "gs://PROJECT-NAME-models/FOLDER"],
     ["train.epochs", { train: { epochs: 0 } }, "1 to 99999"],
     ["serve.domain", { serve: { domain: "https://mri.example.org" } }, "without https://"],
     ["serve.viewers.0", { serve: { domain: "mri.example.org", viewers: ["allUsers"] } }, "group:ADDRESS"],
@@ -314,6 +315,16 @@ describe("a region and its GPUs", () => {
           `allowed: a folder of the hospital's own bucket of models, ${own.slice(0, -11)}FOLDER.`,
         ),
       ]);
+  });
+
+  test("a backbone lies in the hospital's own bucket of models, which is what the cluster may read", () => {
+    const own = `gs://${PROD.project}-${PROD.name}-models/backbones/b`;
+    expect(parseHospitals([{ ...PROD, features: { backbone: own } }])[0]?.features.backbone).toBe(own);
+    expect(problemsOf([{ ...PROD, features: { backbone: own.replace("-models", "-curated") } }])).toEqual([
+      expect.stringContaining(
+        '-curated/backbones/b", which the cluster may not read; allowed: a folder of the hospital',
+      ),
+    ]);
   });
 
   test("one H100 is had as a Spot machine alone", () => {

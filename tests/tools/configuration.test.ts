@@ -48,6 +48,7 @@ describe("docs/configuration.md", () => {
       "gateway",
       "ingest",
       "preprocess",
+      "features",
       "schedule",
       "train",
       "serve",
