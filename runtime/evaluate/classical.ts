@@ -3,6 +3,7 @@ import type { Metric } from "../platform/metric";
 import { mixSeed, shuffle, uniform } from "../platform/random";
 import { aucInterval } from "./bootstrap";
 import { logisticRegression, type Predictor, type Rows, randomizedPca } from "./linear";
+import { type Pause, unheard } from "./pause";
 
 /** What the file itself says, before a pixel is looked at. */
 export interface Header {
@@ -48,16 +49,14 @@ interface Recipe {
   /** Undefined where an image lacks what the model sees. */
   readonly features: (image: PlainImage) => Float64Array | undefined;
   /** Fits to rows and labels. */
-  readonly fit: (rows: Rows, labels: readonly number[], seed: number) => Predictor | Promise<Predictor>;
+  readonly fit: (rows: Rows, labels: readonly number[], seed: number, pause: Pause) => Promise<Predictor>;
 }
 
-const throughPca =
-  (learnFrom: (rows: Rows, labels: readonly number[]) => Predictor) =>
-  async (rows: Rows, labels: readonly number[], seed: number): Promise<Predictor> => {
-    const project = await randomizedPca(rows, COMPONENTS, seed);
-    const predict = learnFrom(rows.map(project), labels);
-    return (row) => predict(project(row));
-  };
+const throughPca: Recipe["fit"] = async (rows, labels, seed, pause) => {
+  const project = await randomizedPca(rows, COMPONENTS, seed);
+  const predict = await logisticRegression(rows.map(project), labels, { pause });
+  return (row) => predict(project(row));
+};
 
 /** What must not predict the label. Each sees one thing that has nothing to do with a tumour. */
 export const PROBES: readonly Recipe[] = [
@@ -65,31 +64,31 @@ export const PROBES: readonly Recipe[] = [
     name: "header",
     description: "Width, height, size and format of the file.",
     features: ({ header }) => header && headerFeatures(header),
-    fit: (rows, labels) => logisticRegression(rows, labels),
+    fit: (rows, labels, _seed, pause) => logisticRegression(rows, labels, { pause }),
   },
   {
     name: "border",
     description: `The outer ${BORDER} pixels of what the model sees.`,
     features: ({ grey }) => borderPixels(grey),
-    fit: throughPca((rows, labels) => logisticRegression(rows, labels)),
+    fit: throughPca,
   },
   {
     name: "histogram",
     description: `${GREY_BINS} grey levels of what the model sees, without their places.`,
     features: ({ grey }) => greyHistogram(grey),
-    fit: (rows, labels) => logisticRegression(rows, labels),
+    fit: (rows, labels, _seed, pause) => logisticRegression(rows, labels, { pause }),
   },
   {
     name: "border + histogram",
     description: "Both of the above.",
     features: ({ grey }) => Float64Array.from([...borderPixels(grey), ...greyHistogram(grey)]),
-    fit: async (rows, labels, seed) => {
+    fit: async (rows, labels, seed, pause) => {
       // The histogram would drown among thousands of border pixels.
       const bins = (row: Float64Array) => row.subarray(row.length - GREY_BINS);
       const border = (row: Float64Array) => row.subarray(0, row.length - GREY_BINS);
       const project = await randomizedPca(rows.map(border), COMPONENTS, seed);
       const join = (row: Float64Array) => Float64Array.from([...project(border(row)), ...bins(row)]);
-      const predict = logisticRegression(rows.map(join), labels);
+      const predict = await logisticRegression(rows.map(join), labels, { pause });
       return (row) => predict(join(row));
     },
   },
@@ -106,12 +105,13 @@ export async function classicalScores(
   set: readonly PlainImage[],
   learn: readonly PlainImage[] | undefined,
   seed: number,
+  pause: Pause = unheard,
 ): Promise<Float64Array | undefined> {
   const rows = set.map(recipe.features);
   if (rows.some((row) => row === undefined)) return undefined;
   const known = rows as Float64Array[];
   if (learn) {
-    const predict = await fitTo(recipe, draw(learn, seed), seed);
+    const predict = await fitTo(recipe, draw(learn, seed), seed, pause);
     return predict && Float64Array.from(known, predict);
   }
   const folds = foldsByGroup(set, seed);
@@ -124,6 +124,7 @@ export async function classicalScores(
         seed,
       ),
       seed,
+      pause,
     );
     if (!predict) return undefined;
     known.forEach((row, i) => {
@@ -153,7 +154,12 @@ export function classicalResult(
   };
 }
 
-async function fitTo(recipe: Recipe, images: readonly PlainImage[], seed: number): Promise<Predictor | undefined> {
+async function fitTo(
+  recipe: Recipe,
+  images: readonly PlainImage[],
+  seed: number,
+  pause: Pause,
+): Promise<Predictor | undefined> {
   const seen = images.flatMap((image) => {
     const row = recipe.features(image);
     return row ? [{ row, label: image.label }] : [];
@@ -164,6 +170,7 @@ async function fitTo(recipe: Recipe, images: readonly PlainImage[], seed: number
     seen.map(({ row }) => row),
     labels,
     seed,
+    pause,
   );
 }
 

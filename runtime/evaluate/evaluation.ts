@@ -30,6 +30,7 @@ import {
 } from "./metrics";
 import { type NeighbourReport, neighbourReport } from "./neighbours";
 import { type OperatingPoint, operatingPoints } from "./operating-points";
+import { type Pause, unheard } from "./pause";
 import { type Quota, type RiskPoint, referQuota, riskCoverage } from "./risk-coverage";
 import { auditShortcuts, type ShortcutAudit } from "./shortcuts";
 import { answeredStudies, ruleOf } from "./studies";
@@ -261,8 +262,10 @@ export async function evaluateScored(input: {
   readonly unlabelled?: number;
   /** Verdicts of the guard on labelled scans, those that it refused included. Default: those of `test`. */
   readonly guarded?: readonly GuardedScan[];
+  /** Awaited between its parts. */
+  readonly pause?: Pause;
 }): Promise<Evaluation> {
-  const { metadata, test, seed, learn } = input;
+  const { metadata, test, seed, learn, pause = unheard } = input;
   const { threshold } = metadata;
   const scores = toScores(test);
   const validation = input.validation && input.validation.length > 0 ? input.validation : undefined;
@@ -270,7 +273,8 @@ export async function evaluateScored(input: {
   const plain = plainImages(test);
   const measured = measure(test, threshold, seed);
   const guarded = metadata.guard && (input.guarded ?? guardedOf(test, threshold));
-  const by = (key: PartKey) => partsBy(key, { test, guarded, metadata, seed });
+  await pause();
+  const by = (key: PartKey) => partsBy(key, { test, guarded, metadata, seed, pause });
   return {
     version: EVALUATION_VERSION,
     verdict: verdictOf(measured, metadata),
@@ -285,11 +289,11 @@ export async function evaluateScored(input: {
     headline: headlineOf(measured, guarded, seed),
     test: { ...measured, ...(guarded ? { tumours: guardedTumours(guarded, seed) } : {}) },
     validation: validation ? measure(validation, threshold, seed) : null,
-    collections: by("collection"),
-    subtypes: by("subtype"),
-    views: by("view"),
-    sequences: by("sequence"),
-    scanners: by("scanner"),
+    collections: await by("collection"),
+    subtypes: await by("subtype"),
+    views: await by("view"),
+    sequences: await by("sequence"),
+    scanners: await by("scanner"),
     lesions: lesionReport(outlinedImages(test, guarded ?? [], threshold), seed),
     calibration: calibrationReport(metadata, scores, validation && toScores(validation)),
     operatingPoints: operatingPoints(scores, metadata, seed),
@@ -317,6 +321,7 @@ export async function evaluateScored(input: {
           learn,
           seed,
           test.map(({ collection }) => collection ?? undefined),
+          pause,
         )
       : null,
     study: input.validation ? studyReport(metadata, { test, validation: input.validation }, seed) : NO_VALIDATION,
@@ -353,39 +358,44 @@ function studyReport(
 }
 
 /** Rows by what manifest or header says, where it says more than one thing. */
-function partsBy(
+async function partsBy(
   key: PartKey,
   {
     test,
     guarded = [],
     metadata,
     seed,
+    pause,
   }: {
     readonly test: readonly ScoredImage[];
     readonly guarded: readonly GuardedScan[] | undefined;
     readonly metadata: ModelMetadata;
     readonly seed: number;
+    readonly pause: Pause;
   },
-): Part[] {
+): Promise<Part[]> {
   const { threshold, uncertain } = metadata;
   // Of a collection of which all is refused no image is measured, and it must not vanish.
   const names = [...new Set([...test, ...guarded].map((image) => image[key]).filter((name) => name !== undefined))];
   if (names.length < 2) return [];
-  return names.sort().map((name): Part => {
+  const parts: Part[] = [];
+  for (const name of names.sort()) {
+    await pause();
     const images = test.filter((image) => image[key] === name);
     const judged = metadata.guard && guarded.filter((scan) => scan[key] === name);
     const measured = measure(images, threshold, seed);
     const scores = toScores(images);
     const selective = uncertain && selectiveReport(scores, uncertain, threshold, seed);
-    return {
+    parts.push({
       name,
       ...measured,
       headline: headlineOf(measured, judged, seed),
       guard: judged ? guardReport(judged, seed) : null,
       referral: selective ? { referred: selective.referred, accuracyKept: selective.accuracyKept } : null,
       quota: referQuota(scores, threshold, seed),
-    };
-  });
+    });
+  }
+  return parts;
 }
 
 /** @param guarded undefined where the model has no guard */

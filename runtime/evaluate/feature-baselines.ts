@@ -1,11 +1,14 @@
 import { aucInterval } from "./bootstrap";
 import type { ClassicalResult } from "./classical";
-import { logisticRegression, nearestNeighbours, type Rows, standardizer } from "./linear";
+import { logisticRegression, nearestNeighbours, type Predictor, type Rows, standardizer } from "./linear";
 import { ascending, auc } from "./metrics";
+import { type Pause, unheard } from "./pause";
 
 /** Weights of the penalty and numbers of neighbours that validation chooses among; the first where it cannot. */
 const PENALTIES = [1e-2, 1e-3, 1e-1, 1] as const;
 const NEIGHBOURS = [5, 1, 15, 45] as const;
+/** Images whose neighbours are looked for between two pauses. */
+const AT_ONCE = 64;
 
 /** Images of one split, of which a feature set has a row each, in this order. */
 export interface SplitLabels {
@@ -26,12 +29,15 @@ export interface FeatureSet {
 /**
  * Logistic regression and nearest neighbours on features: standardised and fitted on training images, chosen on validation
  * images, measured on test images.
+ *
+ * @param pause awaited between its parts
  */
-export function featureBaselines(
+export async function featureBaselines(
   { name, description, rows }: FeatureSet,
   splits: Readonly<Record<"learn" | "validation" | "test", SplitLabels>>,
   seed: number,
-): ClassicalResult[] {
+  pause: Pause = unheard,
+): Promise<ClassicalResult[]> {
   const learnt = splits.learn.labels;
   const named = (model: string, chosen: string) => ({
     name: `${name} + ${model}`,
@@ -51,12 +57,14 @@ export function featureBaselines(
   const chosenOn = canChoose ? "chosen on validation images" : "validation images of both classes are missing";
 
   const penalties = canChoose ? PENALTIES : PENALTIES.slice(0, 1);
-  const models = penalties.map((penalty) => ({ penalty, predict: logisticRegression(seen, learnt, penalty) }));
+  const models: { readonly penalty: number; readonly predict: Predictor }[] = [];
+  for (const penalty of penalties)
+    models.push({ penalty, predict: await logisticRegression(seen, learnt, { penalty, pause }) });
   const regression = best(models, ({ predict }) => -logLoss(validation.map(predict), splits.validation.labels));
 
   const counts = canChoose ? NEIGHBOURS : NEIGHBOURS.slice(0, 1);
   const near = nearestNeighbours(seen, learnt, counts);
-  const shares = validation.map(near);
+  const shares = await inParts(validation, near, pause);
   const candidates = counts.map((count, at) => ({ count, at }));
   const neighbours = best(candidates, ({ at }) => {
     const found = Float64Array.from(shares, (row) => row[at] as number);
@@ -68,6 +76,7 @@ export function featureBaselines(
       { labels: Uint8Array.from(splits.test.labels), probabilities, groups: [...splits.test.groups] },
       { seed },
     );
+  const sharesOfTest = await inParts(test, near, pause);
   return [
     {
       ...named("logistic regression", `Penalty ${regression.penalty}, ${chosenOn}.`),
@@ -75,9 +84,18 @@ export function featureBaselines(
     },
     {
       ...named("nearest neighbours", `Share of Cancer among ${neighbours.count}, ${chosenOn}.`),
-      auc: measured(Float64Array.from(test, (row) => near(row)[neighbours.at] as number)),
+      auc: measured(Float64Array.from(sharesOfTest, (row) => row[neighbours.at] as number)),
     },
   ];
+}
+
+async function inParts<T>(rows: Rows, each: (row: Float64Array) => T, pause: Pause): Promise<T[]> {
+  const found: T[] = [];
+  for (let at = 0; at < rows.length; at += AT_ONCE) {
+    await pause();
+    found.push(...rows.slice(at, at + AT_ONCE).map(each));
+  }
+  return found;
 }
 
 const hasBoth = (labels: readonly number[]) => labels.includes(0) && labels.includes(1);

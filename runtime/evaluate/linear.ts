@@ -2,6 +2,7 @@ import { dot, matrixOf } from "../platform/linear-algebra";
 import { type Matrix, multiply } from "../platform/matrix";
 import { sigmoid } from "../platform/numbers";
 import { type Pass, SubspaceIteration } from "../platform/randomized-pca";
+import { type Pause, unheard } from "./pause";
 
 /** Small classical models for baselines and probes: what a network must beat, and what must not predict the label. */
 
@@ -70,6 +71,8 @@ async function passOver(centred: Matrix, basis: Matrix): Promise<Pass> {
 const ROUNDS = 25;
 /** Most steps that a round spends on its linear equations. */
 const STEPS = 100;
+/** Of them, between two pauses: each reads every row twice. */
+const STEPS_AT_ONCE = 4;
 /** Part of the gradient that a round leaves: the next one goes on from there. */
 const INEXACT = 0.05;
 /** Weight of the squared coefficients beside the mean loss of a row. */
@@ -79,9 +82,14 @@ const PENALTY = 1e-3;
  * Logistic regression, L2-penalised, on standardised columns: Newton's method, each round's equations solved by conjugate
  * gradients (Nocedal and Wright, Numerical Optimization, algorithm 7.1), so that no matrix of columns x columns is made.
  *
- * @param penalty weight of the squared coefficients beside the mean loss of a row
+ * @param options.penalty weight of the squared coefficients beside the mean loss of a row
+ * @param options.pause awaited in each round, and within a long one
  */
-export function logisticRegression(rows: Rows, labels: ArrayLike<number>, penalty = PENALTY): Predictor {
+export async function logisticRegression(
+  rows: Rows,
+  labels: ArrayLike<number>,
+  { penalty = PENALTY, pause = unheard }: { readonly penalty?: number; readonly pause?: Pause } = {},
+): Promise<Predictor> {
   const standard = standardizer(rows);
   const design = rows.map((row) => Float64Array.from([...standard(row), 1]));
   const width = design[0]?.length ?? 1;
@@ -101,7 +109,7 @@ export function logisticRegression(rows: Rows, labels: ArrayLike<number>, penalt
       for (const [i, row] of design.entries()) addScaled(product, row, (spread[i] as number) * dot(row, direction));
       return product;
     };
-    const step = conjugateGradients(curvature, gradient);
+    const step = await conjugateGradients(curvature, gradient, pause);
     // A full step can overshoot where classes are nearly separable.
     const length = Math.max(1, Math.sqrt(dot(step, step)) / 5);
     addScaled(weights, step, 1 / length);
@@ -111,13 +119,18 @@ export function logisticRegression(rows: Rows, labels: ArrayLike<number>, penalt
 }
 
 /** Solves A x = b but for a small part of b. @param product A times a vector, A being symmetric and positive definite */
-function conjugateGradients(product: (vector: Float64Array) => Float64Array, b: Float64Array): Float64Array {
+async function conjugateGradients(
+  product: (vector: Float64Array) => Float64Array,
+  b: Float64Array,
+  pause: Pause,
+): Promise<Float64Array> {
   const solution = new Float64Array(b.length);
   const rest = Float64Array.from(b);
   const direction = Float64Array.from(b);
   const first = dot(b, b);
   let size = first;
   for (let step = 0; step < STEPS && size > INEXACT ** 2 * first; step++) {
+    if (step % STEPS_AT_ONCE === 0) await pause();
     const image = product(direction);
     const along = size / dot(direction, image);
     addScaled(solution, direction, along);

@@ -2,6 +2,7 @@ import type { Metric } from "../platform/metric";
 import { aucInterval } from "./bootstrap";
 import { type ClassicalResult, classicalResult, classicalScores, type PlainImage, PROBES } from "./classical";
 import { ascending, auc, type Scores } from "./metrics";
+import { type Pause, unheard } from "./pause";
 
 const BINS = 10;
 const JOINT = "border + histogram";
@@ -35,6 +36,7 @@ export interface MatchedAuc {
  * @param scores the network's, of the same images in the same order as `set`
  * @param learn training images; without them the probes are cross-validated by group on the set itself
  * @param collections of the images of `set`, as far as they are known
+ * @param pause awaited between its parts
  */
 export async function auditShortcuts(
   scores: Scores,
@@ -42,11 +44,13 @@ export async function auditShortcuts(
   learn: readonly PlainImage[] | undefined,
   seed: number,
   collections: readonly (string | undefined)[] = [],
+  pause: Pause = unheard,
 ): Promise<ShortcutAudit> {
   let joint: Float64Array | undefined;
   const probes: ClassicalResult[] = [];
   for (const probe of PROBES) {
-    const answers = await classicalScores(probe, set, learn, seed);
+    await pause();
+    const answers = await classicalScores(probe, set, learn, seed, pause);
     if (probe.name === JOINT) joint = answers;
     probes.push(classicalResult(probe, answers, set, seed));
   }

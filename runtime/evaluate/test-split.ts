@@ -1,4 +1,3 @@
-import { setImmediate as nextTurn } from "node:timers/promises";
 import { oneChannel, replicate } from "../imaging";
 import type { Label } from "../intake";
 import type { Answer, Classifier } from "../model";
@@ -9,6 +8,7 @@ import { EVALUATION_VERSION, type Evaluation, evaluateScored, type ScoredImage }
 import { type FeatureSet, featureBaselines } from "./feature-baselines";
 import { lesionOf } from "./lesions";
 import { datasetHash, storeDestination, type WriteInput, writeOutputs } from "./outputs";
+import { type Pause, pausing } from "./pause";
 import { evaluationPrefix, writeScans } from "./scored-scan";
 import type { FeatureKeys, StoredFeatures } from "./stored-features";
 
@@ -124,16 +124,17 @@ export async function evaluateTestSplit(options: {
   const earlier = await earlierEvaluation(reports, metadata.id, dataset, seed, features);
   if (earlier) return { evaluation: earlier, skipped: true };
 
-  const test = await scoreRows(classifier, options.test, signal);
-  const validation = await scoreRows(classifier, options.validation ?? [], signal);
-  const images = learn && (await withFeatures(classifier, learn, signal));
+  const pause = pausing(signal);
+  const test = await scoreRows(classifier, options.test, pause);
+  const validation = await scoreRows(classifier, options.validation ?? [], pause);
+  const images = learn && (await withFeatures(classifier, learn, pause));
   const baselines = images
-    ? await baselinesOf(metadata.id, { ...learn, images }, { test, validation }, seed, signal)
+    ? await baselinesOf(metadata.id, { ...learn, images }, { test, validation }, seed, pause)
     : [];
-  await pause(signal);
-  const scored = { metadata, dataset, test, validation, learn: images, seed };
+  await pause();
+  const scored = { metadata, dataset, test, validation, learn: images, seed, pause };
   const evaluation = await evaluateScored({ ...scored, baselines, features });
-  await pause(signal);
+  await pause();
   await writeScans(reports, metadata.id, test);
   const rows = new Map(options.test.map((row) => [row.source, row]));
   await writeOutputs({
@@ -198,51 +199,47 @@ const AT_ONCE = 256;
 async function scoreRows(
   classifier: Classifier,
   rows: readonly EvaluationRow[],
-  signal: AbortSignal | undefined,
+  pause: Pause,
 ): Promise<Featured<ScoredImage>[]> {
-  const answers = await answersTo(
-    classifier,
-    rows.map((row) => row.pixels),
-    signal,
-  );
-  return rows.map((row, i) => {
-    const { probability, features, map } = answers[i] as Answer;
-    const refused = classifier.guard?.judge(row.pixels).refused;
-    const lesion =
-      row.label === "Cancer" && row.mask ? lesionOf({ pixels: row.pixels, mask: row.mask }, map) : undefined;
-    return { ...describe(row), sha256: row.sha256, probability, features, plain: plainImage(row), refused, lesion };
-  });
+  const scored: Featured<ScoredImage>[] = [];
+  for (let at = 0; at < rows.length; at += AT_ONCE) {
+    const some = rows.slice(at, at + AT_ONCE);
+    const answers = await answersTo(
+      classifier,
+      some.map((row) => row.pixels),
+      pause,
+    );
+    for (const [i, row] of some.entries()) {
+      const { probability, features, map } = answers[i] as Answer;
+      const refused = classifier.guard?.judge(row.pixels).refused;
+      const lesion =
+        row.label === "Cancer" && row.mask ? lesionOf({ pixels: row.pixels, mask: row.mask }, map) : undefined;
+      const seen = { probability, features, plain: plainImage(row), refused, lesion };
+      scored.push({ ...describe(row), sha256: row.sha256, ...seen });
+    }
+  }
+  return scored;
 }
 
-async function answersTo(
-  classifier: Classifier,
-  pictures: readonly Uint8Array[],
-  signal: AbortSignal | undefined,
-): Promise<Answer[]> {
+async function answersTo(classifier: Classifier, pictures: readonly Uint8Array[], pause: Pause): Promise<Answer[]> {
   const answers: Answer[] = [];
   for (let at = 0; at < pictures.length; at += AT_ONCE) {
-    signal?.throwIfAborted();
+    await pause();
     answers.push(...(await classifier.answer(pictures.slice(at, at + AT_ONCE))));
   }
   return answers;
-}
-
-/** What is computed without a pause lets nobody be heard: between two parts whoever wants to stop is. */
-async function pause(signal: AbortSignal | undefined): Promise<void> {
-  await nextTurn();
-  signal?.throwIfAborted();
 }
 
 /** The training images with the model's own features: those that are stored, and for the others its answers. */
 async function withFeatures(
   classifier: Classifier,
   { images, stored }: Learning,
-  signal: AbortSignal | undefined,
+  pause: Pause,
 ): Promise<Featured<Learning["images"][number]>[]> {
   const seen = await stored.of(classifier.metadata.id);
   const unseen = images.filter(({ sha256 }) => !seen.has(sha256));
   const pictures = unseen.map(({ grey }) => replicate(grey));
-  const answers = await answersTo(classifier, pictures, signal);
+  const answers = await answersTo(classifier, pictures, pause);
   const found = new Map(unseen.map(({ sha256 }, i) => [sha256, (answers[i] as Answer).features]));
   return images.map((image) => ({ ...image, features: seen.get(image.sha256) ?? found.get(image.sha256) ?? [] }));
 }
@@ -253,7 +250,7 @@ async function baselinesOf(
   { images, keys, stored }: Learning & { readonly images: readonly Featured<unknown>[] },
   { test, validation }: Readonly<Record<"test" | "validation", readonly Featured<ScoredImage>[]>>,
   seed: number,
-  signal: AbortSignal | undefined,
+  pause: Pause,
 ): Promise<ClassicalResult[]> {
   const rows = (of: readonly Featured<unknown>[]) => of.map(({ features }) => Float64Array.from(features));
   const own: FeatureSet = {
@@ -270,8 +267,8 @@ async function baselinesOf(
   const sets = [own, ...(await stored.sets({ learn: images, ...keys }))];
   const results: ClassicalResult[] = [];
   for (const set of sets) {
-    await pause(signal);
-    results.push(...featureBaselines(set, splits, seed));
+    await pause();
+    results.push(...(await featureBaselines(set, splits, seed, pause)));
   }
   return results;
 }

@@ -37,9 +37,9 @@ function drawSets(counts: readonly [number, number, number], columns: number, si
 }
 
 describe("classical models on features", () => {
-  test("are measured on test images with an interval", () => {
+  test("are measured on test images with an interval", async () => {
     const { set, splits } = drawSets([200, 60, 300], 4, 1);
-    const results = featureBaselines(set, splits, 1);
+    const results = await featureBaselines(set, splits, 1);
     expect(results.map(({ name }) => name)).toEqual(["F + logistic regression", "F + nearest neighbours"]);
     for (const { auc } of results) {
       if (auc.value === null) throw new Error(auc.reason);
@@ -49,35 +49,35 @@ describe("classical models on features", () => {
     }
   });
 
-  test("take penalty and neighbours that do best on validation images, whatever the test images are", () => {
+  test("take penalty and neighbours that do best on validation images, whatever the test images are", async () => {
     // More columns of noise than images: a weak penalty learns them by heart.
     const noisy = drawSets([40, 400, 40], 80, 0.7);
-    const [regression, neighbours] = featureBaselines(noisy.set, noisy.splits, 1);
+    const [regression, neighbours] = await featureBaselines(noisy.set, noisy.splits, 1);
     expect(regression?.description).toMatch(/Penalty (0\.1|1), chosen on validation images/);
     expect(neighbours?.description).toMatch(/among (15|45), chosen on validation images/);
     const clear = drawSets([400, 400, 40], 2, 3);
-    expect(featureBaselines(clear.set, clear.splits, 1)[0]?.description).toMatch(/Penalty 0\.0/);
+    expect((await featureBaselines(clear.set, clear.splits, 1))[0]?.description).toMatch(/Penalty 0\.0/);
 
     // On the training images themselves a weak penalty and one neighbour would do best.
     const byHeart = { ...noisy.set, rows: { ...noisy.set.rows, test: noisy.set.rows.learn } };
-    const known = featureBaselines(byHeart, { ...noisy.splits, test: noisy.splits.learn }, 1);
+    const known = await featureBaselines(byHeart, { ...noisy.splits, test: noisy.splits.learn }, 1);
     expect(known.map(({ description }) => description)).toEqual([regression?.description, neighbours?.description]);
 
     const test = { ...noisy.splits.test, labels: noisy.splits.test.labels.map((label) => 1 - label) };
-    const turned = featureBaselines(noisy.set, { ...noisy.splits, test }, 1);
+    const turned = await featureBaselines(noisy.set, { ...noisy.splits, test }, 1);
     expect(turned.map(({ description }) => description)).toEqual([regression?.description, neighbours?.description]);
     const before = regression?.auc.value as number;
     expect(turned[0]?.auc.value).toBeCloseTo(1 - before, 10);
   });
 
-  test("are standardised by training images alone: what other test images are changes no answer", () => {
+  test("are standardised by training images alone: what other test images are changes no answer", async () => {
     const { set, splits } = drawSets([100, 40, 60], 3, 1);
-    const alone = featureBaselines(set, splits, 1);
+    const alone = await featureBaselines(set, splits, 1);
     // In the column that tells: standardised with it, the others' values there would be next to nothing.
     const huge = Float64Array.of(1e6, 0, 0);
     const rows = { ...set.rows, test: [...set.rows.test, huge] };
     const test = { labels: [...splits.test.labels, 1], groups: [...splits.test.groups, "huge"] };
-    const beside = featureBaselines({ ...set, rows }, { ...splits, test }, 1);
+    const beside = await featureBaselines({ ...set, rows }, { ...splits, test }, 1);
     for (const [i, { auc }] of beside.entries()) {
       // One more Cancer image, wherever it stands among the others.
       const least = (30 * (alone[i]?.auc.value as number)) / 31;
@@ -88,20 +88,40 @@ describe("classical models on features", () => {
     }
   });
 
-  test("say so where validation or training images of a class are missing", () => {
+  test("are stopped within a part of the work, by whatever they are to be stopped with, and are the same with pauses", async () => {
+    const { set, splits } = drawSets([60, 130, 130], 4, 1);
+    let pauses = 0;
+    const counted = async () => {
+      pauses++;
+    };
+    const alone = await featureBaselines(set, splits, 1);
+    expect(await featureBaselines(set, splits, 1, counted)).toEqual(alone);
+    // A round of each of four fits, and neighbours of 64 images of 130 each time, of two splits.
+    expect(pauses).toBeGreaterThanOrEqual(4 * 2 + 2 * 3);
+    for (let last = 1; last <= pauses; last++) {
+      let paused = 0;
+      const stopping = async () => {
+        if (++paused === last) throw new Error("Stopped.");
+      };
+      await expect(featureBaselines(set, splits, 1, stopping)).rejects.toThrow("Stopped.");
+      expect(paused).toBe(last);
+    }
+  });
+
+  test("say so where validation or training images of a class are missing", async () => {
     const { set, splits } = drawSets([20, 10, 20], 2, 1);
     const one = { ...splits.validation, labels: splits.validation.labels.map(() => 1) };
-    const [regression] = featureBaselines(set, { ...splits, validation: one }, 1);
+    const [regression] = await featureBaselines(set, { ...splits, validation: one }, 1);
     expect(regression?.description).toContain("validation images of both classes are missing");
-    const none = featureBaselines(set, { ...splits, learn: { ...splits.learn, labels: Array(20).fill(0) } }, 1);
+    const none = await featureBaselines(set, { ...splits, learn: { ...splits.learn, labels: Array(20).fill(0) } }, 1);
     expect(none.map(({ auc }) => auc.value)).toEqual([null, null]);
   });
 
-  test("logistic regression ends where the penalised loss has no slope", () => {
+  test("logistic regression ends where the penalised loss has no slope", async () => {
     const { set, splits } = drawSets([120, 1, 1], 150, 0.5);
     const { labels } = splits.learn;
     for (const penalty of [1, 1e-3]) {
-      const predict = logisticRegression(set.rows.learn, labels, penalty);
+      const predict = await logisticRegression(set.rows.learn, labels, { penalty });
       const odds = (row: Float64Array) => Math.log(predict(row) / (1 - predict(row)));
       const zero = odds(new Float64Array(150));
       const n = labels.length;

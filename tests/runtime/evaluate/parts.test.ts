@@ -41,6 +41,23 @@ describe("an evaluation by what images are", () => {
     expect((await evaluated(test.slice(4))).lesions).toBeNull();
   });
 
+  it("is stopped between any two of its parts, and is the same with pauses", async () => {
+    let pauses = 0;
+    const pause = async () => {
+      pauses++;
+    };
+    expect(await evaluated(test, { pause })).toEqual(await evaluated(test));
+    // Two collections, sequences and scanners.
+    expect(pauses).toBeGreaterThanOrEqual(6);
+    for (let last = 1; last <= pauses; last++) {
+      let paused = 0;
+      const stopping = async () => {
+        if (++paused === last) throw new Error("Stopped.");
+      };
+      await expect(evaluated(test, { pause: stopping })).rejects.toThrow("Stopped.");
+    }
+  });
+
   it("has a row for each collection, sequence and scanner, with what is refused, referred and calibrated", async () => {
     const evaluation = await evaluated(test);
     const [a, b] = evaluation.collections;

@@ -179,20 +179,20 @@ describe("classical models", () => {
     expect(project(rows[0] as Float64Array)).toHaveLength(2);
   });
 
-  it("logistic regression finds the odds that drew the labels, nearest neighbours their neighbourhood", () => {
+  it("logistic regression finds the odds that drew the labels, nearest neighbours their neighbourhood", async () => {
     const random = uniform(6);
     const gaussian = normal(random);
     const rows = Array.from({ length: 3000 }, () => Float64Array.of(gaussian(), 5 + 2 * gaussian()));
     const truth = (row: Float64Array) =>
       1 / (1 + Math.exp(-(1.5 * (row[0] as number) - 0.5 * ((row[1] as number) - 5))));
     const labels = rows.map((row) => (random() < truth(row) ? 1 : 0));
-    const predict = logisticRegression(rows, labels);
+    const predict = await logisticRegression(rows, labels);
     const near = nearestNeighbours(rows, labels, [1, 101]);
     for (const row of [Float64Array.of(0, 5), Float64Array.of(1, 5), Float64Array.of(-1, 7)]) {
       expect(Math.abs(predict(row) - truth(row))).toBeLessThan(0.06);
       expect(Math.abs((near(row)[1] as number) - truth(row))).toBeLessThan(0.15);
     }
-    const separable = logisticRegression([Float64Array.of(0), Float64Array.of(1)], [0, 1]);
+    const separable = await logisticRegression([Float64Array.of(0), Float64Array.of(1)], [0, 1]);
     expect(separable(Float64Array.of(1))).toBeGreaterThan(0.8);
   });
 });
