@@ -16,11 +16,13 @@ export async function checkFolder(
   const refused = found.filter((file) => file.refused.length > 0);
   const [first, ...rest] = inputLines(input, found.filter(({ hasPatient }) => hasPatient).length);
   const pages = taken.reduce((sum, { pictures }) => sum + pictures.length, 0);
+  const blanked = taken.reduce((sum, file) => sum + file.blanked, 0);
   return [
     ...(first ?? []),
     `formats: ${counted(found.flatMap(({ format }) => format ?? [])) || "none"}`,
     ...(pages > taken.length ? [`pages, slices and frames of them: ${pages}`] : []),
     ...rest.flat(),
+    ...(blanked > 0 ? [`pictures in which text is painted over: ${blanked}`] : []),
     ...twins(taken),
     `files that would be refused: ${refused.length}${reasonsOf(refused)}`,
     ...refused.flatMap(({ name, refused: reasons }) =>

@@ -32,6 +32,8 @@ export interface LookedAt {
   readonly refused: readonly { readonly page: number | undefined; readonly reason: Reason }[];
   /** SHA-256 of the pixels of each page that is taken. */
   readonly pictures: readonly string[];
+  /** How many of these are painted over, because text was found. */
+  readonly blanked: number;
 }
 
 const SIDE_BY_SIDE = 3;
@@ -87,7 +89,7 @@ export async function lookThrough(
 async function lookAt(context: LookingContext, file: InputFile): Promise<LookedAt> {
   const label = file.input.kind === "scan" ? file.input.label : undefined;
   const refused = (code: string, message: string): LookedAt => ({
-    ...{ name: file.name, label, format: undefined, hasPatient: false, pictures: [] },
+    ...{ name: file.name, label, format: undefined, hasPatient: false, pictures: [], blanked: 0 },
     refused: [{ page: undefined, reason: { code, message } }],
   });
   try {
@@ -106,11 +108,15 @@ async function lookAt(context: LookingContext, file: InputFile): Promise<LookedA
 
 function findingOf({ name }: InputFile, { facts, format, pages }: Examined & { readonly kind: "scan" }): LookedAt {
   const pictures: string[] = [];
+  let blanked = 0;
   const refused: { page: number | undefined; reason: Reason }[] = [];
   for (const { page, result } of pages)
     if ("reason" in result) refused.push({ page: pages.length > 1 ? page : undefined, reason: result.reason });
-    else pictures.push(result.sha256);
-  return { name, label: facts.label, format, hasPatient: facts.patient !== undefined, refused, pictures };
+    else {
+      pictures.push(result.sha256);
+      if (result.blanked.length > 0) blanked++;
+    }
+  return { name, label: facts.label, format, hasPatient: facts.patient !== undefined, refused, pictures, blanked };
 }
 
 /** Every file has one. */

@@ -1,10 +1,16 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { PixelText } from "../../../runtime/gateway/pixel-text";
+import { prepare } from "../../../runtime/gateway/prepare";
 import { isLookedAt, TextFinder } from "../../../runtime/guard";
 import { decodeCurated, decodeScan, encodePng, type GreyImage, pixelSha256 } from "../../../runtime/imaging";
+import { checkFolder, ingestStep } from "../../../runtime/ingest";
 import { BurnedInTextCheck } from "../../../runtime/ingest/burned-in-text";
 import { ingestContract } from "../../../runtime/ingest/contract";
+import { identitiesUnder, LOCAL_PSEUDONYM_KEY, openInput, openPseudonymiser } from "../../../runtime/intake";
+import { createLogger } from "../../../runtime/platform/logging";
+import { silentProgress } from "../../../runtime/platform/progress";
 import type { ImageRow } from "../../../runtime/platform/warehouse";
 import { openWorkspace, type Workspace } from "../../../runtime/platform/workspace";
 import { writeText } from "../../support/letters";
@@ -207,6 +213,35 @@ describe("painted over, where the line says so", () => {
     expect(await ingest("Cancer/said.dcm", dicom([named()], yes), blank())).toMatchObject([
       { status: "curated", blanked: expect.any(String) },
     ]);
+  });
+
+  test("the same through upload and through the gateway, by the setting of the environment; a check of the folder says so", async () => {
+    const uids: Elements = [0x0008_0018, 0x0020_000d, 0x0020_000e].map(
+      (tag, i) => [tag, "UI", `1.2.3.${i + 1}`] as const,
+    );
+    const file = dicom([named()], [...yes, ...uids]);
+    const data = join(scratch, "data");
+    mkdirSync(join(data, "Unlabelled"), { recursive: true });
+    writeFileSync(join(data, "Unlabelled", "named.dcm"), file);
+    const { signal } = new AbortController();
+    process.env.BURNED_IN_TEXT = "blank";
+    try {
+      const step = { workspace, seed: 0, log: createLogger("test"), progress: silentProgress, signal };
+      await ingestStep(step, { data });
+      const report = await checkFolder(await openInput(data), { progress: silentProgress, signal });
+      expect(report).toEqual(
+        expect.arrayContaining(["pictures in which text is painted over: 1", "files that would be refused: 0"]),
+      );
+    } finally {
+      delete process.env.BURNED_IN_TEXT;
+    }
+    const [uploaded] = (await workspace.warehouse.rows("images")).map(({ row }) => row);
+    expect(uploaded).toMatchObject({ status: "curated", blanked: expect.any(String) });
+    const identities = await identitiesUnder(openPseudonymiser(LOCAL_PSEUDONYM_KEY));
+    const { bytes, object } = await prepare(file, identities, new PixelText("send"));
+    const [sent] = await ingest(object, Buffer.from(bytes), blank());
+    const { sha256, blanked, instance, phash } = uploaded as ImageRow;
+    expect(sent).toMatchObject({ sha256, blanked, instance, phash });
   });
 
   test("of other formats where that is asked for; what holds no text is the same picture under every choice", async () => {
