@@ -144,7 +144,7 @@ export class HospitalAppStack extends BaseStack {
       bindings: { LOG_LEVEL: logLevel, ...(backbone === undefined ? {} : { BACKBONE: backbone }) },
     });
 
-    const { gpu, spot, teacher, epochs } = hospital.train;
+    const { gpu, spot, teacher, serves, epochs } = hospital.train;
     if (!gpu) Annotations.of(this).addWarning(noTraining(hospital));
     const trainImage = gpu && this.image("train", images);
     if (trainImage)
@@ -160,6 +160,7 @@ export class HospitalAppStack extends BaseStack {
         bindings: {
           LOG_LEVEL: logLevel,
           ...(teacher === undefined ? {} : { TEACHER: teacher }),
+          ...(serves === undefined ? {} : { SERVES: serves }),
           ...(epochs === undefined ? {} : { EPOCHS: String(epochs) }),
         },
       });

@@ -29,6 +29,7 @@ export const trainLine = linePart({
       .optional()
       .describe("a list of zones of the hospital's region such as europe-west4-a, each once"),
     teacher: MODELS_FOLDER.optional(),
+    serves: z.enum(["pupil", "teacher"]).optional().describe('"pupil" or "teacher"'),
     epochs: z.int().min(1).max(99_999).optional().describe("a whole number from 1 to 99999"),
   }),
   purpose: {
@@ -38,6 +39,8 @@ export const trainLine = linePart({
       "Where the machine may be started: the output `train_zones`. Without it the region's zones that have the GPU, by a dated list; with it nobody looks into that list.",
     teacher:
       "Where a pretrained network and its backbone.json lie, which learns first and teaches the model (docs/commands.md). Without it the model learns of labels and masks alone.",
+    serves:
+      'Which of the two becomes the model where there is a teacher: the compact network that it teaches ("pupil", without it), or the teacher itself, for 2.5 times the processor time of an answer with EfficientNet-Lite0 (docs/model-evaluation.md).',
     epochs: "Times that every training image is seen. Without it the trainer's own number.",
   },
   defaults: {
@@ -58,6 +61,8 @@ export interface Training {
   readonly zones: readonly string[] | undefined;
   /** Folder of the network that teaches. */
   readonly teacher: string | undefined;
+  /** Which of the two becomes the model; undefined: the pupil. */
+  readonly serves: "pupil" | "teacher" | undefined;
   readonly epochs: number | undefined;
 }
 
@@ -67,12 +72,16 @@ export interface Training {
  * @param models the hospital's bucket of models
  */
 export function trainProblems(
-  { gpu, spot, zones, teacher }: TrainLine,
+  { gpu, spot, zones, teacher, serves }: TrainLine,
   { tier, region, models }: { readonly tier?: Tier; readonly region?: string; readonly models?: string },
 ): string[] {
   const problems: string[] = [];
   const foreign = modelsFolderProblem("train.teacher", teacher, models, "the training machine");
   if (foreign) problems.push(foreign);
+  if (serves === "teacher" && teacher === undefined)
+    problems.push(
+      `"train.serves" is "teacher", and "train.teacher" names none; allowed: "teacher" beside "train.teacher", else "pupil" or nothing.`,
+    );
   const strange = region && zones?.find((zone) => !zone.startsWith(`${region}-`));
   if (strange)
     problems.push(
@@ -93,8 +102,8 @@ export function trainProblems(
 export function training(line: TrainLine, spot: boolean, region: string): Training {
   const has = (one: Gpu) => zonesWith(region, one)?.length !== 0;
   const chosen = line.gpu ?? (line.zones ? DEFAULT_GPU : BY_DEFAULT.find(has));
-  const { teacher, epochs } = line;
-  return { gpu: chosen, spot, zones: line.zones ?? (chosen && zonesWith(region, chosen)), teacher, epochs };
+  const { teacher, serves, epochs } = line;
+  return { gpu: chosen, spot, zones: line.zones ?? (chosen && zonesWith(region, chosen)), teacher, serves, epochs };
 }
 
 /** Why a hospital has no training, and what can be done: sentences. */

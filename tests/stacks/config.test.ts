@@ -88,6 +88,7 @@ describe("a hospital's line", () => {
     ["train.gpu", { train: { gpu: "nvidia-tesla-v100" } }, "nvidia-tesla-t4"],
     ["train.zones.0", { train: { zones: ["europe-west4"] } }, "europe-west4-a"],
     ["train.spot", { train: { spot: "yes" } }, "true or false"],
+    ["train.serves", { train: { serves: "both" } }, '"pupil" or "teacher"'],
     ["train.teacher", { train: { teacher: "backbones/efficientnet-lite0" } }, "gs://PROJECT-NAME-models/FOLDER"],
     ["features.backbone", { features: { backbone: "/backbones/b" } }, "gs://PROJECT-NAME-models/FOLDER"],
     ["train.epochs", { train: { epochs: 0 } }, "1 to 99999"],
@@ -309,6 +310,11 @@ describe("a region and its GPUs", () => {
     const own = `gs://${PROD.project}-${PROD.name}-models/backbones/b`;
     expect(problemsOf([{ ...PROD, train: { teacher: own } }])).toEqual([]);
     expect(parseHospitals([{ ...PROD, train: { teacher: own } }])[0]?.train.teacher).toBe(own);
+    expect(parseHospitals([{ ...PROD, train: { teacher: own, serves: "teacher" } }])[0]?.train.serves).toBe("teacher");
+    expect(problemsOf([{ ...PROD, train: { serves: "pupil" } }])).toEqual([]);
+    expect(problemsOf([{ ...PROD, train: { serves: "teacher" } }])).toEqual([
+      expect.stringContaining('"train.serves" is "teacher", and "train.teacher" names none'),
+    ]);
     for (const bucket of ["another-bucket", `${PROD.project}-${PROD.name}-curated`])
       expect(problemsOf([{ ...PROD, train: { teacher: `gs://${bucket}/b` } }])).toEqual([
         expect.stringContaining(

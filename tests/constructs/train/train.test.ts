@@ -9,7 +9,7 @@ import { type Json, PROD, PUSHED, type Resource, ref, stackOf, synthesize, TEST 
 import { type MetadataServer, startMetadataServer } from "../../support/metadata-server";
 
 const TEACHER = `gs://${TEST.project}-${TEST.name}-models/backbones/efficientnet-lite0`;
-const TAUGHT = { ...TEST, train: { gpu: "nvidia-tesla-t4", spot: true, teacher: TEACHER, epochs: 40 } } as const;
+const TAUGHT = { ...TEST, train: { gpu: "nvidia-tesla-t4", spot: true, teacher: TEACHER, serves: "teacher", epochs: 40 } } as const;
 const { stacks } = synthesize([PROD, TAUGHT]);
 const app = stackOf(stacks, "st-anna-app");
 const [template] = app.resources("google_compute_instance_template") as [Resource];
@@ -55,11 +55,11 @@ describe("the machine's template", () => {
     });
   });
 
-  test("tells the job of a teacher and of epochs where the line does, and of neither elsewhere", () => {
+  test("tells the job of a teacher, that it is to be served itself, and of epochs where the line does, and of none elsewhere", () => {
     const [other] = stackOf(stacks, "sandbox-app").resources("google_compute_instance_template") as [Resource];
     const environmentOf = ({ config }: Resource) => String((config.metadata as Json)["job-environment"]).split("\n");
-    expect(environmentOf(other)).toEqual(expect.arrayContaining([`TEACHER=${TEACHER}`, "EPOCHS=40"]));
-    expect(environmentOf(template).join("\n")).not.toMatch(/TEACHER|EPOCHS/);
+    expect(environmentOf(other)).toEqual(expect.arrayContaining([`TEACHER=${TEACHER}`, "SERVES=teacher", "EPOCHS=40"]));
+    expect(environmentOf(template).join("\n")).not.toMatch(/TEACHER|SERVES|EPOCHS/);
   });
 
   test("is Spot and has another GPU where the line says so", () => {
