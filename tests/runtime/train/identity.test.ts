@@ -4,12 +4,14 @@ import { initialWeights } from "../../../runtime/train/architecture";
 import { drawBatch } from "../../../runtime/train/batch";
 import type { Checkpoints } from "../../../runtime/train/checkpoints";
 import { learningRateAt, trainingConfiguration } from "../../../runtime/train/configuration";
-import { MADE_BY, type ModelSource, modelId, PUPIL, TEACHING, TRAINING } from "../../../runtime/train/identity";
+import { MADE_BY, type ModelSource, modelId, PUPIL, SERVING, TEACHING, TRAINING } from "../../../runtime/train/identity";
 import { learnerOf } from "../../../runtime/train/learner";
 import { NETWORK_SIZE, Optimizer } from "../../../runtime/train/optimizer";
 import { plantLesion } from "../../../runtime/train/planting";
 import { exchangeSize, Replica } from "../../../runtime/train/replica";
+import { TEACHER_EXPORT } from "../../../runtime/train/teacher/export";
 import { TeacherNetwork, teacherBackbone } from "../../../runtime/train/teacher/network";
+import { servedTeacher } from "../../../runtime/train/teacher/served";
 import { trainNetwork } from "../../../runtime/train/trainer";
 import { CONFIGURATION, discs, SIDE, weightsOf } from "../../support/discs";
 import { digestOf, expectPinned } from "../../support/pinned";
@@ -108,6 +110,29 @@ describe("a model's id", () => {
         "Then pin what comes out.",
     );
   }, 120_000);
+
+  it("stands for how a teacher itself is served", async () => {
+    await useBackend("wasm");
+    const pinned = [12, 150].map((features) => {
+      const made = teacherBackbone(residualBackbone({ features }));
+      const first = new TeacherNetwork(made).first(7);
+      const served = servedTeacher(made, Float32Array.from(first.flatMap((part) => [...part])));
+      const written = digestOf(new Uint8Array(served.onnx()));
+      served.dispose();
+      return [`of ${features} features`, written];
+    });
+    expectPinned(
+      { serving: SERVING.id, export: TEACHER_EXPORT, ...Object.fromEntries(pinned) },
+      {
+        serving: "s1-7ddfb1eda2",
+        export: "w1-5408c2c6c9",
+        "of 12 features": "019472f759e802a9",
+        "of 150 features": "b516f8f414938538",
+      },
+      "A teacher is written otherwise, so a model of the same id would be another. Where a parameter of " +
+        "runtime/train/teacher/export.ts says so the id has changed by itself; else raise its version. Then pin what comes out.",
+    );
+  });
 
   it("stands for what training computes", async () => {
     await useBackend("wasm");

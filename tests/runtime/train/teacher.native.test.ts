@@ -122,29 +122,54 @@ describe("a teacher's training", () => {
     expect(sameBits([resumed.network], [first.network])).toBe(true);
   });
 
-  it("is gone on with by the command after a SIGKILL, to the same teacher and pupil", async () => {
-    const folder = writeResidual(join(root, "backbone"));
-    const slices = ["train", "train", "train", "validation", "test"].flatMap((split, i) => [
-      { name: `Cancer/a${i}.png`, patient: 2 * i, split },
-      { name: `Non-Cancer/b${i}.png`, patient: 2 * i + 1, split },
+  const slices = ["train", "train", "train", "validation", "test"].flatMap((split, i) => [
+    { name: `Cancer/a${i}.png`, patient: 2 * i, split },
+    { name: `Non-Cancer/b${i}.png`, patient: 2 * i + 1, split },
+  ]);
+  const run = (out: string, epochs: number, ...more: readonly string[]) => {
+    const teacher = ["--teacher", join(root, "backbone"), "--teacher-epochs", String(epochs)];
+    const flags = [...teacher, "--epochs", "1", "--backend", "tfjs-node", ...more];
+    const child = spawn(process.execPath, [MAIN, "train", "--out", out, ...flags], {
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    started.push(child);
+    const said: string[] = [];
+    for (const stream of [child.stdout, child.stderr]) stream.on("data", (data) => said.push(String(data)));
+    return { child, said, ended: once(child, "close") as Promise<[number | null, string | null]> };
+  };
+  beforeAll(() => void writeResidual(join(root, "backbone")));
+
+  it("ends in a model that is the teacher itself where that is asked for, and in its pupil where not", async () => {
+    const out = join(root, "served");
+    await (await prepareSlices(root, "served", slices)).workspace.close();
+    const itself = run(out, 3, "--serve-teacher");
+    expect([(await itself.ended)[0], itself.said.join("")]).toEqual([
+      0,
+      expect.stringMatching(/largest difference between onnxruntime and TensorFlow\.js.*it is teacher-\w{12} itself, /s),
     ]);
-    const run = (out: string) => {
-      const flags = ["--teacher", folder, "--teacher-epochs", "40", "--epochs", "1", "--backend", "tfjs-node"];
-      const child = spawn(process.execPath, [MAIN, "train", "--out", out, ...flags], {
-        stdio: ["ignore", "pipe", "pipe"],
-      });
-      started.push(child);
-      const said: string[] = [];
-      for (const stream of [child.stdout, child.stderr]) stream.on("data", (data) => said.push(String(data)));
-      return { child, said, ended: once(child, "close") as Promise<[number | null, string | null]> };
-    };
+    const [model = ""] = readdirSync(join(out, "models")).filter((name) => name.startsWith("tuned-"));
+    expect(JSON.parse(readFileSync(join(out, "models/current.json"), "utf8")).model).toBe(model);
+    const metadata = JSON.parse(readFileSync(join(out, "models", model, "metadata.json"), "utf8"));
+    expect(metadata).toMatchObject({ backend: "tfjs-node", epochs: 3, engine: { parity: { backend: "tfjs-node" } } });
+    expect(metadata.engine.parity.logits).toBeLessThan(1e-4);
+    const pupil = run(out, 3);
+    expect([(await pupil.ended)[0], pupil.said.join("")]).toEqual([
+      0,
+      expect.stringMatching(/a pupil of teacher-\w{12}: on validation .*--serve-teacher .* serves the teacher itself/),
+    ]);
+    // The teacher was trained once.
+    expect(pupil.said.join("")).not.toContain("comes first");
+    expect(readdirSync(join(out, "models/teachers"))).toHaveLength(1);
+  }, 900_000);
+
+  it("is gone on with by the command after a SIGKILL, to the same teacher and pupil", async () => {
     const outputs = ["whole", "killed"].map((name) => join(root, name)) as [string, string];
     for (const name of ["whole", "killed"]) await (await prepareSlices(root, name, slices)).workspace.close();
 
-    const whole = run(outputs[0]);
+    const whole = run(outputs[0], 40);
     expect([(await whole.ended)[0], whole.said.join("")]).toEqual([0, expect.stringContaining("a pupil of teacher-")]);
 
-    const killed = run(outputs[1]);
+    const killed = run(outputs[1], 40);
     const checkpoints = join(outputs[1], ".checkpoints");
     const begun = () =>
       existsSync(checkpoints) && readdirSync(checkpoints).some((name) => /^teacher-\w+\.checkpoint$/.test(name));
@@ -153,7 +178,7 @@ describe("a teacher's training", () => {
     expect((await killed.ended)[1]).toBe("SIGKILL");
     expect(existsSync(join(outputs[1], "models/teachers"))).toBe(false);
 
-    const resumed = run(outputs[1]);
+    const resumed = run(outputs[1], 40);
     expect([(await resumed.ended)[0], resumed.said.join("")]).toEqual([
       0,
       expect.stringContaining("a pupil of teacher-"),
