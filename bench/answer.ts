@@ -62,7 +62,11 @@ export async function benchAnswer({ json, seed = "0" }: BenchOptions): Promise<v
   const metadata = { views: VIEWS, gradCamLayer: GRAD_CAM_LAYER };
   const wasm = await time((image) => judge(network, metadata, image), images, ANSWERS.wasm);
   network.dispose();
-  for (const [name, { cpuMilliseconds, milliseconds }] of Object.entries({ onnxruntime, ...(teacher ? { teacher } : {}), wasm }))
+  for (const [name, { cpuMilliseconds, milliseconds }] of Object.entries({
+    onnxruntime,
+    ...(teacher ? { teacher } : {}),
+    wasm,
+  }))
     process.stdout.write(
       `${name.padEnd(12)} ${cpuMilliseconds.toFixed(1).padStart(7)} processor ms an answer, ${milliseconds.toFixed(1)} ms\n`,
     );

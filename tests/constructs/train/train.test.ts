@@ -9,7 +9,10 @@ import { type Json, PROD, PUSHED, type Resource, ref, stackOf, synthesize, TEST 
 import { type MetadataServer, startMetadataServer } from "../../support/metadata-server";
 
 const TEACHER = `gs://${TEST.project}-${TEST.name}-models/backbones/efficientnet-lite0`;
-const TAUGHT = { ...TEST, train: { gpu: "nvidia-tesla-t4", spot: true, teacher: TEACHER, serves: "teacher", epochs: 40 } } as const;
+const TAUGHT = {
+  ...TEST,
+  train: { gpu: "nvidia-tesla-t4", spot: true, teacher: TEACHER, serves: "teacher", epochs: 40 },
+} as const;
 const { stacks } = synthesize([PROD, TAUGHT]);
 const app = stackOf(stacks, "st-anna-app");
 const [template] = app.resources("google_compute_instance_template") as [Resource];

@@ -4,7 +4,15 @@ import { initialWeights } from "../../../runtime/train/architecture";
 import { drawBatch } from "../../../runtime/train/batch";
 import type { Checkpoints } from "../../../runtime/train/checkpoints";
 import { learningRateAt, trainingConfiguration } from "../../../runtime/train/configuration";
-import { MADE_BY, type ModelSource, modelId, PUPIL, SERVING, TEACHING, TRAINING } from "../../../runtime/train/identity";
+import {
+  MADE_BY,
+  type ModelSource,
+  modelId,
+  PUPIL,
+  SERVING,
+  TEACHING,
+  TRAINING,
+} from "../../../runtime/train/identity";
 import { learnerOf } from "../../../runtime/train/learner";
 import { NETWORK_SIZE, Optimizer } from "../../../runtime/train/optimizer";
 import { plantLesion } from "../../../runtime/train/planting";

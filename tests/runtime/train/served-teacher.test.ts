@@ -20,13 +20,7 @@ import type { StepContext } from "../../../runtime/platform/step";
 import { modelCard } from "../../../runtime/promotion";
 import { scoreStep } from "../../../runtime/score";
 import { imagesToTensor, measureParity, showAs, useBackend } from "../../../runtime/tensorflow";
-import {
-  type RunStep,
-  readTrained,
-  trainableTeacher,
-  trainEvaluatePromote,
-  trainStep,
-} from "../../../runtime/train";
+import { type RunStep, readTrained, trainableTeacher, trainEvaluatePromote, trainStep } from "../../../runtime/train";
 import { VIEWS } from "../../../runtime/train/architecture";
 import { describeTrainingData } from "../../../runtime/train/data";
 import { MADE_BY_SERVING, MADE_BY_TEACHING, servedId, type TeacherSource } from "../../../runtime/train/identity";
@@ -73,7 +67,7 @@ const grey = (): Pick<Backbone, "onnx" | "manifest"> => {
   const values = new Float32Array(Uint8Array.from(filter.rawData as Uint8Array).buffer);
   filter.dims = [6, 1, 3, 3];
   filter.rawData = Buffer.from(values.slice(0, 54).buffer);
-  const input = { ...manifest.input, channels: "grey", mean: [0.4], std: [0.2] } as const;
+  const input = { ...manifest.input, channels: "grey" as const, mean: [0.4], std: [0.2] };
   return { onnx: onnx.ModelProto.encode(model).finish(), manifest: { ...manifest, input } };
 };
 
@@ -153,7 +147,9 @@ describe("the files of a served teacher", () => {
   });
 
   it("are refused with a sentence where they are others, or of another program", async () => {
-    await expect(read({ "weights.bin": "0".repeat(64) })).rejects.toThrow(/weights\.bin is not the file that was saved/);
+    await expect(read({ "weights.bin": "0".repeat(64) })).rejects.toThrow(
+      /weights\.bin is not the file that was saved/,
+    );
     const topology = JSON.parse(readFileSync(join(directory(), "model.json"), "utf8"));
     const changed = async (change: object) => {
       const content = Buffer.from(JSON.stringify({ ...topology, ...change }));
@@ -283,7 +279,10 @@ describe("a pupil beside its teacher", () => {
   const groups = Array.from(labels, (_, i) => `patient ${i}`);
   /** Right but for every `wrong`th pair, which is the wrong way round. */
   const answers = (wrong: number) =>
-    Float32Array.from(labels, (label, i) => ((Math.floor(i / 2) % wrong === 0) === (label === 1) ? 0.2 : 0.8) + i / 1e4);
+    Float32Array.from(
+      labels,
+      (label, i) => ((Math.floor(i / 2) % wrong === 0) === (label === 1) ? 0.2 : 0.8) + i / 1e4,
+    );
   const told = (own: Float32Array, taught: Float32Array, of: readonly string[] = groups) =>
     describeTeacher({
       ...{ id: "teacher-x", backbone: "b", sha256: "s", licence: "MIT" },
@@ -292,9 +291,13 @@ describe("a pupil beside its teacher", () => {
 
   it("is told of as better, worse or neither by what is paired, groups resampled", () => {
     expect(told(answers(3), answers(15))).toMatch(/60 images in 60 groups.*the teacher alone is better by more than/);
-    expect(told(answers(15), answers(3))).toMatch(/the pupil is better by more than chance allows \(teacher less pupil -0/);
+    expect(told(answers(15), answers(3))).toMatch(
+      /the pupil is better by more than chance allows \(teacher less pupil -0/,
+    );
     expect(told(answers(14), answers(15))).toMatch(/neither is better by more than chance allows/);
-    expect(told(answers(3), answers(3))).toMatch(/neither .*teacher less pupil 0\.0000, 95 % interval 0\.0000 to 0\.0000/);
+    expect(told(answers(3), answers(3))).toMatch(
+      /neither .*teacher less pupil 0\.0000, 95 % interval 0\.0000 to 0\.0000/,
+    );
   });
 
   it("is not told by few groups, and not at all where a class is missing", () => {

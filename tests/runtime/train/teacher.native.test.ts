@@ -145,7 +145,9 @@ describe("a teacher's training", () => {
     const itself = run(out, 3, "--serve-teacher");
     expect([(await itself.ended)[0], itself.said.join("")]).toEqual([
       0,
-      expect.stringMatching(/largest difference between onnxruntime and TensorFlow\.js.*it is teacher-\w{12} itself, /s),
+      expect.stringMatching(
+        /largest difference between onnxruntime and TensorFlow\.js.*it is teacher-\w{12} itself, /s,
+      ),
     ]);
     const [model = ""] = readdirSync(join(out, "models")).filter((name) => name.startsWith("tuned-"));
     expect(JSON.parse(readFileSync(join(out, "models/current.json"), "utf8")).model).toBe(model);
