@@ -28,6 +28,8 @@ export const LEAST_GROUPS = 20;
 export const LEAST_STEPS = 180;
 /** A third of the trainer's default: with fewer, the schedule has hardly begun to cool. */
 const LEAST_EPOCHS = 20;
+/** The same of a network that had learnt from other pictures before, whose default are ten. */
+const LEAST_EPOCHS_FINE_TUNED = 4;
 /** What the default 60 epochs of some 2,000 images come to: from here on, few epochs of many images are enough. */
 const ENOUGH_STEPS = 3600;
 
@@ -42,13 +44,14 @@ export const NOT_EVALUATED: Verdict = unfit([
 /**
  * Whether a model is fit for use, by its metadata and by one measurement of it. Each of these makes it unfit: it learnt
  * from drawn phantoms; the 95 % interval of its AUC reaches down to 0.5, or it has no AUC; it was measured on fewer than
- * 20 groups; it has no input guard; its weights have had fewer than 180 steps, or fewer than 20 epochs and 3,600 steps.
+ * 20 groups; it has no input guard; its weights have had fewer than 180 steps, or fewer than 20 epochs (a fine-tuned
+ * network: 4) and 3,600 steps.
  *
  * @param measured AUC and number of independent groups, of the test split or of a folder
  */
 export function verdictOf(
   measured: { readonly auc: Metric; readonly groups: number },
-  metadata: Pick<ModelMetadata, "synthetic" | "guard" | "epochs" | "configuration" | "counts">,
+  metadata: Pick<ModelMetadata, "synthetic" | "guard" | "epochs" | "configuration" | "counts" | "fineTuned">,
 ): Verdict {
   const { auc, groups } = measured;
   const found: [VerdictReason, string][] = [];
@@ -69,7 +72,7 @@ export function verdictOf(
   }
   if (!metadata.guard) found.push(["no-guard", "it has no input guard, so it answers for any picture"]);
   const learnt = trainingOf(metadata);
-  if (learnt && tooShort(learnt)) {
+  if (learnt && tooShort(learnt, metadata.fineTuned ? LEAST_EPOCHS_FINE_TUNED : LEAST_EPOCHS)) {
     const steps = learnt.steps === null ? "" : ` (${count(learnt.steps, "step")})`;
     found.push(["few-epochs", `it was trained for ${count(learnt.epochs, "epoch")}${steps} only`]);
   }
@@ -91,9 +94,12 @@ function trainingOf({ epochs, configuration, counts }: Pick<ModelMetadata, "epoc
   return { epochs: had, steps: typeof batch === "number" ? had * Math.max(1, Math.floor(counts.train / batch)) : null };
 }
 
-function tooShort({ epochs, steps }: { readonly epochs: number; readonly steps: number | null }): boolean {
+function tooShort(
+  { epochs, steps }: { readonly epochs: number; readonly steps: number | null },
+  leastEpochs: number,
+): boolean {
   if (steps !== null && steps < LEAST_STEPS) return true;
-  return epochs < LEAST_EPOCHS && (steps === null || steps < ENOUGH_STEPS);
+  return epochs < leastEpochs && (steps === null || steps < ENOUGH_STEPS);
 }
 
 function aucText(auc: Metric): string {

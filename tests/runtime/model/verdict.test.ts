@@ -24,6 +24,13 @@ describe("the verdict on a model", () => {
     });
   });
 
+  it("asks for fewer epochs of a network that had learnt before: ten are its default", () => {
+    const fineTuned = { id: "teacher-1", backbone: "b", sha256: "0", licence: "Apache-2.0" };
+    const learnt = (epochs: number) => ({ fineTuned, configuration: { epochs, batch: 32 } });
+    expect(verdict({}, learnt(10))).toMatchObject({ fit: true, reasons: [] });
+    expect(verdict({}, learnt(3))).toMatchObject({ fit: false, reasons: ["few-epochs"] });
+  });
+
   it.each<[string, ReturnType<typeof verdict>, RegExp]>([
     [
       "no-better-than-chance",
