@@ -58,11 +58,14 @@ export async function simulatedRetraining(
   }
   return {
     challengers,
-    due: ({ day, since, fresh, model, alarm }) =>
+    due: ({ day, since, fresh, model, alarms }) =>
       triggersOf(
         {
           ...{ since: beginOf(since + 1).toISOString(), fresh, model },
-          alarm: alarm && { part: alarm.watch, day: beginOf(alarm.day).toISOString().slice(0, 10) },
+          alarms: alarms.map(({ watch, day: rung }) => ({
+            ...{ part: watch, isNew: rung > since },
+            day: beginOf(rung).toISOString().slice(0, 10),
+          })),
         },
         { ...rules, onAlarm: true },
         beginOf(day + 1),

@@ -58,8 +58,8 @@ export async function checkTriggers(
     scans.filter(({ ingested_at }) => isNew(ingested_at)).length +
     agreed.filter((label) => isNew(label.since) && !pictures.has(label.sha256)).length;
   const model = current?.model;
-  const alarm = rules.onAlarm ? await alarmSince(warehouse, model, since, now) : undefined;
-  return triggersOf({ since, fresh, model, alarm }, rules, now);
+  const alarms = rules.onAlarm && model !== undefined ? await alarmsOf(warehouse, model, since, now) : [];
+  return triggersOf({ since, fresh, model, alarms }, rules, now);
 }
 
 const TRIGGER_NAMES = ["schedule", "labels", "alarm"] as const;
@@ -72,13 +72,34 @@ export interface TriggerFacts {
   readonly fresh: number;
   /** The current one. */
   readonly model: string | undefined;
-  /** The first alarm over the current model since then; `day`: YYYY-MM-DD. */
-  readonly alarm: { readonly part: string | null; readonly day: string } | undefined;
+  /** Over the current model, from {@link SAME_CHANGE_DAYS} days before then on, in the order of their days. */
+  readonly alarms: readonly KnownAlarm[];
 }
+
+export interface KnownAlarm {
+  /** The watch. */
+  readonly part: string | null;
+  /** YYYY-MM-DD */
+  readonly day: string;
+  /** Whether it rang after the last retraining began. */
+  readonly isNew: boolean;
+}
+
+/**
+ * A strong change goes on ringing, day after day, until the watch has seen enough of it. A retraining a day would learn a
+ * day's labels and spend the comparisons that the change plan allows: so long after a watch rang before a retraining, its
+ * alarms are the same change, which that retraining has met, and what has been learnt of it since retrains by `labels`.
+ */
+const SAME_CHANGE_DAYS = 30;
+
+const isSameChange = (alarm: KnownAlarm, earlier: KnownAlarm) =>
+  !earlier.isNew &&
+  earlier.part === alarm.part &&
+  Date.parse(alarm.day) - Date.parse(earlier.day) <= SAME_CHANGE_DAYS * DAY_MS;
 
 /** The rule: which triggers would start a retraining now, by what is known. */
 export function triggersOf(
-  { since, fresh, model, alarm }: TriggerFacts,
+  { since, fresh, model, alarms }: TriggerFacts,
   { everyDays, newScans, onAlarm }: Omit<TriggerRules, "feedback">,
   now: Date,
 ): readonly TriggerState[] {
@@ -99,33 +120,34 @@ export function triggersOf(
     fires: fresh >= newScans,
     reason: `${fresh} of ${newScans} labelled scans have come since ${day}.`,
   };
-  const rung: TriggerState = {
+  const rung = alarms.filter(({ isNew }) => isNew);
+  const fresher = rung.find((alarm) => !alarms.some((earlier) => isSameChange(alarm, earlier)));
+  const named = ({ part }: KnownAlarm) => `The watch over ${part ?? "the answers"} rang`;
+  const alarm: TriggerState = {
     trigger: "alarm",
-    fires: alarm !== undefined,
-    reason: alarm
-      ? `The watch over ${alarm.part ?? "the answers"} rang on ${alarm.day}, after ${day}.`
-      : `No watch over ${model ?? "a model"} has rung since ${day}.`,
+    fires: fresher !== undefined,
+    reason: fresher
+      ? `${named(fresher)} on ${fresher.day}, after ${day}.`
+      : rung[0]
+        ? `${named(rung[0])} on ${rung[0].day}, and had rung before ${day}, within ${SAME_CHANGE_DAYS} days: the same change, which was retrained for.`
+        : `No watch over ${model ?? "a model"} has rung since ${day}.`,
   };
   return [
     everyDays > 0 ? schedule : off("schedule"),
     newScans > 0 ? labels : off("labels"),
-    onAlarm ? rung : off("alarm"),
+    onAlarm ? alarm : off("alarm"),
   ];
 }
 
-async function alarmSince(
-  warehouse: Warehouse,
-  model: string | undefined,
-  since: string,
-  now: Date,
-): Promise<TriggerFacts["alarm"]> {
-  if (model === undefined) return undefined;
-  const from = since.slice(0, 10);
+async function alarmsOf(warehouse: Warehouse, model: string, since: string, now: Date): Promise<readonly KnownAlarm[]> {
+  const begun = since.slice(0, 10);
+  const from = new Date(Date.parse(begun) - SAME_CHANGE_DAYS * DAY_MS).toISOString().slice(0, 10);
   const rows = await warehouse.ask(MONITORED_DAYS, { model, from, to: now.toISOString().slice(0, 10) });
   // A day is told of again whenever its rows change: an alarm of the first day may be older than the last retraining.
-  return rows.find(
-    ({ name, day, computed_at }) => name === "alarm" && (day > from || Date.parse(computed_at) > Date.parse(since)),
-  );
+  const isNew = (day: string, at: string) => day > begun || (day === begun && Date.parse(at) > Date.parse(since));
+  return rows
+    .filter(({ name }) => name === "alarm")
+    .map(({ part, day, computed_at }) => ({ part, day, isNew: isNew(day, computed_at) }));
 }
 
 /** The last retraining that came to an end and was not given up. */

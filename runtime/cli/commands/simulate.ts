@@ -16,8 +16,8 @@ interface Flags {
   readonly drift?: string;
   readonly feedback: number;
   readonly challenger?: readonly string[];
-  readonly everyDays: number;
-  readonly newScans: number;
+  readonly everyDays?: number;
+  readonly newScans?: number;
   readonly json?: true;
 }
 
@@ -48,15 +48,13 @@ export function simulateCommand(): Command {
     )
     .option(
       "--every-days <n>",
-      "days after which the schedule retrains; 0: never",
+      `days after which the schedule retrains; 0: never (default: ${RETRAIN_DEFAULTS.everyDays})`,
       wholeNumber(),
-      RETRAIN_DEFAULTS.everyDays,
     )
     .option(
       "--new-scans <n>",
-      "new labelled scans after which labels retrain; 0: never",
+      `new labelled scans after which labels retrain; 0: never (default: ${RETRAIN_DEFAULTS.newScans})`,
       wholeNumber(),
-      RETRAIN_DEFAULTS.newScans,
     )
     .option("--json", "for a machine")
     .action(run);
@@ -82,13 +80,20 @@ async function run({
     throw new ConfigurationError("The command", [
       "Without labels nobody can see that the model is wrong more often: give --feedback too, such as --feedback 0.2.",
     ]);
+  if (!challengers && (everyDays ?? newScans) !== undefined)
+    throw new ConfigurationError("The command", [
+      "--every-days and --new-scans say when a retraining starts, and nothing is retrained without a model that it brings: give --challenger too.",
+    ]);
   requireWorkspace(out);
   const { openWorkspace } = await import("../../platform/workspace.js");
   const workspace = await openWorkspace(out);
   const interruption = interruptible();
   try {
     const { simulatedRetraining } = await import("../simulated-retraining.js");
-    const rules = { everyDays, newScans };
+    const rules = {
+      everyDays: everyDays ?? RETRAIN_DEFAULTS.everyDays,
+      newScans: newScans ?? RETRAIN_DEFAULTS.newScans,
+    };
     const retraining = challengers && (await simulatedRetraining(workspace, challengers, rules));
     const simulation = await simulate(workspace, {
       ...flags,

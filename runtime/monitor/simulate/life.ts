@@ -187,7 +187,7 @@ export async function live(options: LifeOptions): Promise<Life> {
   const spans = { before: newSpan(), after: newSpan() };
   const changed = new Set<string>();
   const came: Came[] = [];
-  const state: Retrained = { since: -1, fresh: 0, alarm: undefined, turn: 0 };
+  const state: Retrained = { since: -1, fresh: 0, alarms: [], turn: 0 };
   const decided: (Omit<SimulatedRetraining, "after" | "worth"> & { readonly pair: readonly [number, number] })[] = [];
   let refused = 0;
   for (let day = 0; day < days; day++) {
@@ -230,8 +230,8 @@ export async function live(options: LifeOptions): Promise<Life> {
     if (!retraining) continue;
     const { id: model } = modelOf(models, serving);
     state.fresh += confirmed.length;
-    state.alarm ??= result.alarms[0] && { watch: result.alarms[0].watch, day };
-    const due = retraining.due({ day, since: state.since, fresh: state.fresh, model, alarm: state.alarm });
+    state.alarms.push(...result.alarms.map(({ watch }) => ({ watch, day })));
+    const due = retraining.due({ day, since: state.since, fresh: state.fresh, model, alarms: state.alarms });
     if (!due) continue;
     const challengers = [...models.keys()].filter((i) => i > 0 && i !== serving);
     const challenger = challengers[state.turn++ % challengers.length];
@@ -251,9 +251,10 @@ export async function live(options: LifeOptions): Promise<Life> {
       test: { scans: test.length, came: test.filter((one) => one.came).length },
       pair: [challenger, serving],
     });
-    Object.assign(state, { since: day, fresh: 0, alarm: undefined });
+    Object.assign(state, { since: day, fresh: 0 });
     if (!promoted) continue;
     serving = challenger;
+    state.alarms = [];
     watch = watchFor(held, serving, mixSeed(seed, day));
   }
   const accuracy = ({ right, probabilities, confirmed, inputDrift }: Span): LifeAccuracy => ({
@@ -296,7 +297,8 @@ interface Came {
 interface Retrained {
   since: number;
   fresh: number;
-  alarm: { readonly watch: WatchName; readonly day: number } | undefined;
+  /** Of the watches over the model that serves. */
+  alarms: { readonly watch: WatchName; readonly day: number }[];
   /** How many challengers there were. */
   turn: number;
 }

@@ -10,8 +10,8 @@ export interface Evening {
   /** Scans whose label somebody confirmed since then. */
   readonly fresh: number;
   readonly model: string;
-  /** The first alarm since then. */
-  readonly alarm: { readonly watch: WatchName; readonly day: number } | undefined;
+  /** Over this model, since it serves, in the order of their days. */
+  readonly alarms: readonly { readonly watch: WatchName; readonly day: number }[];
 }
 
 export interface Due {

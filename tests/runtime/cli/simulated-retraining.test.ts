@@ -57,7 +57,7 @@ function population(quality: Quality, noise = 0): Population {
 }
 
 interface Lived {
-  readonly plain: Quality;
+  readonly plain: Quality | Population;
   readonly change?: Change & { readonly day: number };
   readonly rules?: Partial<typeof RULES>;
   readonly feedback?: number;
@@ -65,12 +65,13 @@ interface Lived {
 }
 
 async function lived(seed: number, { plain, change, rules, feedback = 0, days = 60 }: Lived): Promise<Life> {
-  const challengers = [OTHER, THIRD].slice(0, plain.length - 1);
+  const people = plain instanceof Population ? plain : population(plain);
+  const challengers = [OTHER, THIRD].slice(0, (people.all()[0]?.answers.length ?? 1) - 1);
   const { due, hospital } = await simulatedRetraining(workspace, challengers, { ...RULES, ...rules });
   const promotions = await hospital(FIRST);
   try {
     return await live({
-      ...{ days, scansPerDay: 40, seed, feedback, plain: population(plain) },
+      ...{ days, scansPerDay: 40, seed, feedback, plain: people },
       models: [FIRST, ...challengers].map((id) => ({ id, threshold: 0.5 })),
       retraining: { due, promotions, testScans: 100 },
       ...(change ? { change } : {}),
@@ -129,6 +130,47 @@ test("a worse one and an equal one are not promoted, however often the schedule 
     expect(new Set(sizes)).toEqual(new Set([100]));
     expect(retrainings.at(-1)?.test.came).toBeGreaterThan(retrainings[0]?.test.came ?? 0);
   }
+});
+
+test("over many lives a challenger is promoted where it is better, never where it is worse, and hardly where it is equal", async () => {
+  // `LIVES=40 npx jest tests/runtime/cli/simulated-retraining.test.ts -t "many lives"` for the rates of docs/monitoring.md.
+  const lives = Number(process.env.LIVES ?? 1);
+  const feedback = Number(process.env.FEEDBACK ?? 0.5);
+  const told: Record<
+    string,
+    { promoted: number; wrong: number; days: number[]; started: number; served: number; without: number }
+  > = {};
+  for (const [name, quality] of Object.entries({ better: [1, 4], equal: [1, 1], worse: [1, 0.5] } as const)) {
+    const plain = population([4, 4]);
+    const change = { kind: "pictures", population: population(quality, 1.5), share: 1, day: 40 } as const;
+    const found = { promoted: 0, wrong: 0, days: [] as number[], started: 0, served: 0, without: 0 };
+    for (let i = 0; i < lives; i++) {
+      const life = await lived(1001 + i, {
+        plain,
+        change,
+        rules: { everyDays: 30, newScans: 100 },
+        feedback,
+        days: 90,
+      });
+      const after = life.retrainings.filter(({ day }) => day >= 40);
+      const promoted = after.filter((one) => one.promoted);
+      found.started += after.length;
+      found.promoted += promoted.length > 0 ? 1 : 0;
+      found.wrong += promoted.filter(({ worth }) => worth === "wrong").length;
+      found.days.push(...promoted.slice(0, 1).map(({ day }) => day - 40));
+      found.served += (life.served.accuracy ?? 0) / lives;
+      found.without += (life.served.without ?? 0) / lives;
+    }
+    told[name] = found;
+  }
+  if (lives > 1) process.stderr.write(`${JSON.stringify(told, null, 1)}\n`);
+  const { better, equal, worse } = told;
+  expect(worse?.promoted).toBe(0);
+  expect(better?.promoted).toBeGreaterThanOrEqual(0.9 * lives);
+  expect(better?.wrong).toBe(0);
+  expect(better?.served ?? 0).toBeGreaterThan((better?.without ?? 1) + 0.03);
+  // The plan's budget over all comparisons, a tenth, and chance.
+  expect(equal?.promoted).toBeLessThanOrEqual(Math.ceil(0.2 * lives));
 });
 
 test("nothing rings, nothing is due: no retraining; and the workspace stays as it is", async () => {

@@ -208,8 +208,17 @@ test("says which trigger would fire, counted from the last run that came to an e
   const alarm = { model, day, name: "alarm", part: "input", value: 1, low: null, high: null, scans: 40, detail: "{}" };
   await warehouse.append("monitoring", "alarm", [{ ...alarm, revision: 1, computed_at: later }]);
   expect(await ask(2)).toEqual({ ...nothing, labels: true, alarm: true });
+  // A watch that had rung before the run began, and rings on, tells of the change that was retrained for; another watch does not.
+  const earlier = { ...alarm, day: new Date(Date.now() - 3 * 86_400_000).toISOString().slice(0, 10) };
+  await warehouse.append("monitoring", "earlier", [{ ...earlier, revision: 1, computed_at: new Date().toISOString() }]);
+  expect((await ask(2)).alarm).toBe(false);
+  const another = { ...alarm, part: "feedback" };
+  await warehouse.append("monitoring", "another", [
+    ...[alarm, another].map((one) => ({ ...one, revision: 2, computed_at: later })),
+  ]);
+  expect((await ask(2)).alarm).toBe(true);
   // Told again without it: it was taken back.
-  const quiet = { ...alarm, name: "answers", part: null, revision: 2, computed_at: later };
+  const quiet = { ...alarm, name: "answers", part: null, revision: 3, computed_at: later };
   await warehouse.append("monitoring", "told-again", [quiet]);
   expect((await ask(2)).alarm).toBe(false);
 });
