@@ -4,8 +4,9 @@ import { InferenceSession, Tensor } from "onnxruntime-node";
 import sharp from "sharp";
 import type { GreyImage } from "../../imaging";
 import { boxOf, planesOf, type Region, regionsOf, shownBytes, tilesOf } from "./regions";
-import { isLine, isPiece } from "./rule";
+import { isLine, isLyingLine, isPiece, isStandingLine } from "./rule";
 import type { FoundText } from "./text-finder";
+import { overlap, type Picture, turned, turnedBack } from "./turned";
 
 /** Above it, a pixel looks like text. */
 const LEVEL = 0.5;
@@ -28,28 +29,32 @@ export class TextDetector {
     return new TextDetector(session);
   }
 
-  /** What looks like text in a picture, by the rules of lines and of pieces. */
+  /**
+   * What looks like text in a picture, by the rules of lines and of pieces. A line that stands counts where the network sees it lie in
+   * the picture turned by a quarter: skulls and the middle of the head stand, too.
+   */
   async find(image: GreyImage): Promise<FoundText[]> {
     const bytes = shownBytes(image);
     const found: FoundText[] = [];
-    for (const scale of scalesOf(image))
-      for (const region of await this.regions(bytes, image, scale))
-        if (isLine(region) || isPiece(region)) found.push({ box: boxOf(region, image, scale), isLine: isLine(region) });
+    for (const scale of scalesOf(image)) {
+      const picture = await resized(bytes, image, scale);
+      const regions = await this.regions(picture);
+      const standing = regions.some(isStandingLine);
+      const lying = standing ? (await this.regions(turned(picture))).filter(isLyingLine) : [];
+      const again = lying.map((region) => turnedBack(region, picture));
+      const isConfirmed = (region: Region) => isLyingLine(region) || again.some((other) => overlap(region, other));
+      for (const region of regions)
+        if (isLine(region) || isPiece(region))
+          found.push({ box: boxOf(region, image, scale), isLine: isLine(region) && isConfirmed(region) });
+    }
     return found;
   }
 
-  /** Where a picture looks like text; pixels of the picture at that scale. */
-  private async regions(bytes: Uint8Array, image: GreyImage, scale: number): Promise<Region[]> {
-    const [width, height] = [Math.round(image.width * scale), Math.round(image.height * scale)];
-    const raw = { width: image.width, height: image.height, channels: 1 as const };
-    const resized = await sharp(bytes, { raw })
-      .resize(width, height, { kernel: "linear", fit: "fill" })
-      .extractChannel(0)
-      .raw()
-      .toBuffer();
+  /** Where a picture looks like text. */
+  private async regions({ bytes, width, height }: Picture): Promise<Region[]> {
     const found: Region[] = [];
     for (const tile of tilesOf(width, height)) {
-      const planes = planesOf(resized, width, tile);
+      const planes = planesOf(bytes, width, tile);
       found.push(...regionsOf(await this.map(planes), planes.width, tile, LEVEL));
     }
     return found;
@@ -61,6 +66,17 @@ export class TextDetector {
     const given = await session.run({ [session.inputNames[0] as string]: input });
     return given[session.outputNames[0] as string]?.data as Float32Array;
   }
+}
+
+/** At a scale. */
+async function resized(bytes: Uint8Array, { width, height }: GreyImage, scale: number): Promise<Picture> {
+  const [wide, high] = [Math.round(width * scale), Math.round(height * scale)];
+  const scaled = await sharp(bytes, { raw: { width, height, channels: 1 } })
+    .resize(wide, high, { kernel: "linear", fit: "fill" })
+    .extractChannel(0)
+    .raw()
+    .toBuffer();
+  return { bytes: scaled, width: wide, height: high };
 }
 
 /** Slices are enlarged, for small letters; captured screens are looked at as they are and, for large letters, reduced. */

@@ -26,6 +26,9 @@ export function isLine({ width, height, pixels }: Region): boolean {
   );
 }
 
+export const isLyingLine = (region: Region): boolean => isLine(region) && region.width >= region.height;
+export const isStandingLine = (region: Region): boolean => isLine(region) && region.width < region.height;
+
 /** A single word or letter, or a part of a line. Alone it is none: much of a head looks so. */
 const PIECE = { least: 20, thickest: 40, filled: 0.4 } as const;
 
