@@ -2,6 +2,7 @@ import { dot, matrixOf } from "../platform/linear-algebra";
 import { type Matrix, multiply } from "../platform/matrix";
 import { sigmoid } from "../platform/numbers";
 import { type Pass, SubspaceIteration } from "../platform/randomized-pca";
+import { EUCLIDEAN, FeatureSpace } from "../similar";
 import { type Pause, unheard } from "./pause";
 
 /** Small classical models for baselines and probes: what a network must beat, and what must not predict the label. */
@@ -154,16 +155,13 @@ export function nearestNeighbours(
   labels: ArrayLike<number>,
   counts: readonly number[],
 ): (row: Float64Array) => readonly number[] {
+  const space = FeatureSpace.of(rows, EUCLIDEAN);
+  const most = Math.max(...counts);
   return (row) => {
-    const distances = rows.map((other, i) => {
-      let sum = 0;
-      for (let c = 0; c < row.length; c++) sum += ((row[c] as number) - (other[c] as number)) ** 2;
-      return { sum, i };
-    });
-    distances.sort((a, b) => a.sum - b.sum || a.i - b.i);
+    const nearest = space.nearest(row, most, () => true);
     return counts.map((k) => {
-      const near = distances.slice(0, k);
-      return near.reduce((sum, { i }) => sum + (labels[i] as number), 0) / Math.max(1, near.length);
+      const near = nearest.slice(0, k);
+      return near.reduce((sum, { row: at }) => sum + (labels[at] as number), 0) / Math.max(1, near.length);
     });
   };
 }

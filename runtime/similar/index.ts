@@ -7,7 +7,7 @@ export {
   neighbourShares,
   USUAL_NEIGHBOURS,
 } from "./agreement";
-export { FeatureSpace, type Near } from "./feature-space";
+export { type Closeness, COSINE, EUCLIDEAN, FeatureSpace, type Near } from "./feature-space";
 export {
   type Asked,
   type KnownScan,

@@ -1,5 +1,5 @@
 import { normal, uniform } from "../../../runtime/platform/random";
-import { FeatureSpace } from "../../../runtime/similar";
+import { EUCLIDEAN, FeatureSpace } from "../../../runtime/similar";
 
 const draw = normal(uniform(15));
 const rows = (count: number, width: number, scale: (i: number) => number = () => 1) =>
@@ -37,6 +37,28 @@ test("gives the nearest by the cosine, as comparing with all by the book does", 
         .slice(0, odd.length),
     ).toEqual(odd.map(({ row }) => row));
   }
+});
+
+test("gives the nearest by the Euclidean distance, equal ones in their order, as sorting all distances does", () => {
+  const learnt = rows(400, 12).map((row, i) =>
+    Float64Array.from(row, (value) => (i % 3 === 0 ? Math.round(value) : value)),
+  );
+  const space = FeatureSpace.of(learnt, EUCLIDEAN);
+  let ties = 0;
+  for (const asked of rows(40, 12).map((row) => Float64Array.from(row, Math.round))) {
+    const wanted = learnt
+      .map((other, row) => ({
+        row,
+        sum: other.reduce((sum, value, i) => sum + ((asked[i] as number) - value) ** 2, 0),
+      }))
+      .sort((a, b) => a.sum - b.sum || a.row - b.row)
+      .slice(0, 45);
+    wanted.forEach(({ sum }, i) => {
+      if (sum === wanted[i + 1]?.sum) ties++;
+    });
+    expect(space.nearest(asked, 45, everyRow)).toEqual(wanted.map(({ row, sum }) => ({ row, similarity: -sum })));
+  }
+  expect(ties).toBeGreaterThan(20);
 });
 
 test("a row is its own nearest, equal ones come in their order, and there are as many as there are", () => {
