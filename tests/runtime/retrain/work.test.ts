@@ -236,14 +236,27 @@ test("tells a training machine what it is to learn from by a name that its conte
 
 test("a teacher that cannot be used is refused before a run begins with it", async () => {
   const { directory } = context.workspace;
-  const ask = (backbone: string) =>
-    retrainWorkspace({ out: directory, trigger: "person", rules: RULES, backend: "wasm", teacher: { backbone } });
+  const ask = (backbone: string, more: { readonly serves?: "teacher" } = {}) => {
+    const teacher = { backbone, ...more };
+    return retrainWorkspace({ out: directory, trigger: "person", rules: RULES, backend: "wasm", teacher });
+  };
   await expect(ask(join(root, "nowhere"))).rejects.toThrow(/backbone file:\/\/.*nowhere.*there is no backbone\.json/s);
   await expect(ask(writeResidual(join(root, "unknown"), { operator: "Sigmoid" }))).rejects.toThrow(/cannot teach/);
   await expect(ask(writeResidual(join(root, "residual")))).rejects.toThrow(
     /takes native TensorFlow.*or train without --teacher\./s,
   );
+  const dense = writeResidual(join(root, "dense"), { dense: true });
+  await expect(ask(dense)).rejects.toThrow(/takes native TensorFlow/);
+  await expect(ask(dense, { serves: "teacher" })).rejects.toThrow(/can teach and cannot be served itself/);
   expect(await runNames(reports())).toEqual([]);
+});
+
+test("whoever goes on with a run serves the teacher that it began with", async () => {
+  const teacher = { backbone: "gs://models/backbone", epochs: 2, serves: "teacher" as const };
+  const train = jest.fn(async () => Promise.reject(new Error("The machine went away.")));
+  const { begin: begun, work } = options({ train });
+  await expect(retrain(context, { begin: { ...begun, teacher }, work })).rejects.toThrow("The machine went away.");
+  expect((await newest()).begin.teacher).toEqual(teacher);
 });
 
 test("an unfinished run is told of with how far its step is, and named to who forgets a scan of it", async () => {
