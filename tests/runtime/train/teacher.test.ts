@@ -196,7 +196,7 @@ describe("training with a teacher on a workspace", () => {
     expect(notes).toContainEqual(
       expect.stringMatching(
         new RegExp(
-          `a pupil of ${record.id}: .* 2 groups\\) its AUC is [\\d.]+, the teacher's [\\d.]+; so few groups cannot tell.*--serve-teacher .* in place of ${COMPACT.parameterCount.toLocaleString("en-US")}, [\\d.]+ times the processor time`,
+          `a pupil of ${record.id}: .* 2 groups\\) its AUC is [\\d.]+, the teacher's [\\d.]+; so few groups cannot tell.*--serve-teacher .* in place of ${metadata.parameters.toLocaleString("en-US")}, [\\d.]+ times the processor time`,
         ),
       ),
     );
