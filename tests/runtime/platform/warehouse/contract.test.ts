@@ -84,9 +84,9 @@ describe.each(Object.entries(KINDS))("a warehouse in %s", (_name, open) => {
       { batch: "b/1", row: image("b2", { label: null, width: null }) },
     ]);
     expect(await warehouse.ask(CURRENT_IMAGES, {})).toEqual([
-      { ...image("a1"), group: null, split: null },
-      { ...image("b1"), group: null, split: null },
-      { ...image("b2", { label: null, width: null }), group: null, split: null },
+      { ...image("a1"), blanked: null, group: null, split: null },
+      { ...image("b1"), blanked: null, group: null, split: null },
+      { ...image("b2", { label: null, width: null }), blanked: null, group: null, split: null },
     ]);
   });
 
