@@ -41,9 +41,9 @@ export async function verifyModel({
   const files = modelFilesInDirectory(model);
   const metadata = await readMetadata(files);
   checkRecipe(files, metadata);
-  const { onnx } = await readOnnx(files, metadata);
+  const { onnx, engine } = await readOnnx(files, metadata);
   const judge = await useBackend(backend);
-  const network = await readTrained(files, metadata);
+  const network = await readTrained(files, metadata, engine);
   const progress = createProgress("verify");
   try {
     const found = "workspace" in scans ? testScans(scans.workspace, progress) : scansIn(scans.data, progress);

@@ -41,6 +41,7 @@ export { fitOperatingPoints, SPECIFICITIES, thresholdFor } from "./operating-poi
 export {
   type Converted,
   describeParity,
+  type EngineRecord,
   type MeasuredParity,
   type Parity,
   parityProblem,

@@ -5,9 +5,9 @@ import { identityOf } from "../platform/identity";
 import { OnnxGraph, OPSET } from "./onnx-graph";
 import { inputsOf, outputOf } from "./wiring";
 
-/** How a network is written as ONNX. */
+/** How a network is written as ONNX. Up to the second version the map followed averages beside maxima, too. */
 export const EXPORT = {
-  id: identityOf("o", { version: 1, opset: OPSET, signature: SIGNATURE } as { readonly version: number }),
+  id: identityOf("o", { version: 2, opset: OPSET, signature: SIGNATURE } as { readonly version: number }),
 } as const;
 
 /** A network that has something in it for which there is no rule here. */
@@ -26,10 +26,10 @@ export class UnexportableNetworkError extends Error {
  * that follows a convolution is folded into it.
  *
  * The map needs no gradient. Between the layer that is explained and the logit lie means and maxima over its n places, of
- * its channels or of sums of them (the lesion map), and one dense unit. The gradient of a mean is 1 / n at every place, and
- * that of a maximum is 1 in all, so both have the spatial mean 1 / n: the spatial mean of the logit's gradient by a channel
- * is (weight of its mean + weight of its maximum + weight of the peak x its weight in the lesion map) / n, whatever the
- * image. The map is one more 1 x 1 convolution, whose weights the graph makes of the others.
+ * its channels or of sums of them (the lesion map), and one dense unit. The gradient of a maximum is 1 in all, so its
+ * spatial mean is 1 / n: the spatial mean of the logit's gradient by a channel is (weight of its maximum + weight of the
+ * peak x its weight in the lesion map) / n, whatever the image. The map is one more 1 x 1 convolution, whose weights the
+ * graph makes of the others. What goes through means is held constant where there are maxima, see {@link judge}.
  *
  * @param gradCamLayer the layer that is explained
  * @throws {UnexportableNetworkError}
@@ -52,7 +52,7 @@ interface Value {
 
 /** How a value depends on the places of another, as far as the map needs to know. */
 type Origin =
-  | { readonly kind: "over-places" | "same"; readonly of: Value }
+  | { readonly kind: "mean" | "maximum" | "same"; readonly of: Value }
   /** Sums of channels at each place, by weights [sums, channels, 1, 1]. */
   | { readonly kind: "sums"; readonly of: Value; readonly weights: string }
   | { readonly kind: "beside"; readonly of: readonly Value[] };
@@ -256,7 +256,7 @@ class Export {
       layer: layer.name,
       name,
       shape: [given.shape[0] as number],
-      from: { kind: "over-places", of: given },
+      from: { kind: operator === "ReduceMean" ? "mean" : "maximum", of: given },
     };
   }
 
@@ -311,6 +311,7 @@ class Export {
     const [kernel, bias] = unit.getWeights();
     const values = kernel?.dataSync() as Float32Array;
     let at = 0;
+    const holdsMeans = evidence.some(({ from }) => from?.kind === "maximum");
     const parts = evidence.map((value, i) => {
       const [size = 0] = value.shape;
       if (value.shape.length !== 1) throw this.problem(unit, "reads more than one value a channel");
@@ -318,14 +319,14 @@ class Export {
       at += size;
       return {
         term: this.graph.node("MatMul", [value.name, weights], `${this.label(unit)}/term${i}`),
-        gradient: this.gradient(value, weights, explained),
+        gradients: holdsMeans && value.from?.kind === "mean" ? [] : [this.gradient(value, weights, explained)],
       };
     });
     const offset = this.graph.weights(`${this.label(unit)}/bias`, [1], bias?.dataSync() ?? [0]);
     const [channels = 0, rows = 0, columns = 0] = explained.shape;
     const gradient = this.graph.node(
       "Sum",
-      parts.map((part) => part.gradient),
+      parts.flatMap((part) => part.gradients),
       "map/gradient",
     );
     const share = this.graph.weights("map/share", [1], [1 / (rows * columns)]);
@@ -350,7 +351,8 @@ class Export {
   private gradient(value: Value, weights: string, explained: Value): string {
     if (value.layer === explained.layer) return weights;
     const { from } = value;
-    if (from?.kind === "over-places" || from?.kind === "same") return this.gradient(from.of, weights, explained);
+    if (from?.kind === "mean" || from?.kind === "maximum" || from?.kind === "same")
+      return this.gradient(from.of, weights, explained);
     if (from?.kind !== "sums") {
       throw new UnexportableNetworkError(
         value.layer,

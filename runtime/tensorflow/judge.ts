@@ -11,22 +11,28 @@ import { inputsOf, outputOf } from "./wiring";
  * of `gradCamLayer`, weighted by the spatial mean of the gradient of the logit with respect to them. Where a model answers
  * for several views of an image, it is the mean of their maps, each brought back over the image.
  *
+ * Of a network that looks at maxima over places, averages over places are held constant. An average has the same gradient
+ * everywhere, so that its part of a map shows where activations are strong in any image, at the border of the picture where
+ * zeros are padded, whatever was found; a maximum's shows where its channel found something.
+ *
  * The gradient is of the logit, not of the probability, whose gradient vanishes where the model is sure. Only what lies
  * behind the layer is differentiated, so no gradient of a convolution is needed, which the WebAssembly backend lacks. Where
  * several places are a maximum, each has its share of the gradient, as in TensorFlow and PyTorch; TensorFlow.js would give
  * all of it to each.
  *
  * @param pixels recipe output: 128 x 128 x 3 uint8, HWC
+ * @param followsMeans whether the map shows what goes through averages, too
  */
 export async function judge(
   network: LayersModel,
   { views: shown, gradCamLayer }: Pick<ModelMetadata, "views" | "gradCamLayer">,
   pixels: Uint8Array,
+  followsMeans = !network.layers.some((layer) => layer.getClassName() === "GlobalMaxPooling2D"),
 ): Promise<Omit<ViewedAnswer, "features">> {
   const views = viewsOf(shown);
   const [logits, cam] = tf.tidy(() => {
     let logitsOfViews: tf.Tensor | undefined;
-    const graph = new EagerGraph(network);
+    const graph = new EagerGraph(network, followsMeans);
     const image = imagesToTensor([pixels]);
     const x = tf.concat(views.map((view) => showAs(view, image))) as tf.Tensor4D;
     const activations = graph.forward(x, gradCamLayer);
@@ -56,7 +62,10 @@ export async function judge(
 
 /** Runs a layers model layer by layer on concrete tensors, from any layer on. */
 class EagerGraph {
-  constructor(private readonly network: LayersModel) {}
+  constructor(
+    private readonly network: LayersModel,
+    private readonly followsMeans: boolean,
+  ) {}
 
   /** Activations of one layer. */
   forward(input: tf.Tensor, layerName: string): tf.Tensor {
@@ -93,10 +102,15 @@ class EagerGraph {
         const inputs = inputsOf(this.network, layer.name).map((id) => values.get(id));
         if (inputs.length === 0 || inputs.some((value) => value === undefined)) continue;
         const concrete = inputs as tf.Tensor[];
-        values.set(output, applyLayer(layer, concrete));
+        values.set(output, this.apply(layer, concrete));
       }
       if (layer.name === until) return;
     }
+  }
+
+  private apply(layer: LayersModel["layers"][number], inputs: tf.Tensor[]): tf.Tensor {
+    const isMean = layer.getClassName() === "GlobalAveragePooling2D";
+    return isMean && !this.followsMeans ? heldMean(inputs[0] as tf.Tensor4D) : applyLayer(layer, inputs);
   }
 
   private notAChain(layerName: string): Error {
@@ -133,3 +147,9 @@ export const sharedMaximum = tf.customGrad(
     };
   },
 );
+
+/** Mean over the places of [n, rows, columns, channels], without a gradient. */
+const heldMean = tf.customGrad((values: tf.Tensor | tf.GradSaveFunc) => {
+  const { shape } = values as tf.Tensor4D;
+  return { value: tf.mean(values as tf.Tensor4D, [1, 2]), gradFunc: () => tf.zeros(shape) };
+});

@@ -22,17 +22,22 @@ export interface TrainedNetwork {
   dispose(): void;
 }
 
-/** A network of TensorFlow.js layers. */
+/**
+ * A network of TensorFlow.js layers.
+ *
+ * @param exported how the `model.onnx` that it is measured against was written, see {@link EXPORT}
+ */
 export function layersNetwork(
   network: LayersModel,
   metadata: Pick<ModelMetadata, "views" | "gradCamLayer">,
+  exported: string = EXPORT.id,
 ): TrainedNetwork {
   return {
     parameters: network.countParams(),
     export: EXPORT.id,
     onnx: () => exportNetwork(network, metadata.gradCamLayer),
     serialize: () => serializeNetwork(network),
-    judge: (pixels) => judge(network, metadata, pixels),
+    judge: (pixels) => judge(network, metadata, pixels, exported === EXPORT.id ? undefined : true),
     dispose: () => void network.dispose(),
   };
 }

@@ -5,7 +5,7 @@ import { DESCRIPTOR, GUARD_FIT } from "../guard";
 import { RECIPE } from "../imaging";
 import { DECISION, viewsOf } from "../model";
 import { identityOf } from "../platform/identity";
-import type { Backend } from "../tensorflow/backend-names";
+import { type Backend, EXPORT } from "../tensorflow";
 import { PARAMETERS, STAGES, STATISTICS, VIEWS } from "./architecture";
 import { AUGMENTATION } from "./augment";
 import { SCHEDULE, type TrainingConfiguration } from "./configuration";
@@ -16,7 +16,7 @@ import { OPTIMIZER } from "./optimizer";
 import { PLANTING } from "./planting";
 import { PREDICTED } from "./replica";
 import { THREADS } from "./replica-pool";
-import { SERVED } from "./teacher/export";
+import { SERVED, TEACHER_EXPORT } from "./teacher/export";
 import { TEACHER } from "./teacher/network";
 import { CHECKED_AS } from "./trainer";
 
@@ -75,6 +75,7 @@ export const MADE_BY = {
   decision: DECISION.id,
   descriptor: DESCRIPTOR.id,
   guard: GUARD_FIT.id,
+  export: EXPORT.id,
   engine: `tfjs-${engine}`,
 } as const;
 
@@ -88,9 +89,14 @@ export const MADE_BY_TEACHING = {
 export const MADE_BY_PUPIL = { ...MADE_BY, distillation: PUPIL.id } as const;
 
 /** The same of a teacher that is a model itself. */
-export const MADE_BY_SERVING = { ...MADE_BY, teaching: TEACHING.id, serving: SERVING.id } as const;
+export const MADE_BY_SERVING = {
+  ...MADE_BY,
+  export: TEACHER_EXPORT,
+  teaching: TEACHING.id,
+  serving: SERVING.id,
+} as const;
 
-/** Names a model by all that decides its weights, its decisions and its guard: what has the same id is the same model. */
+/** Names a model by all that decides its weights, its decisions, its guard and its maps: what has the same id is the same model. */
 export function modelId(
   { dataset, synthetic, configuration, backend, teacher }: ModelSource,
   madeBy: Readonly<Record<string, string>> = teacher ? MADE_BY_PUPIL : MADE_BY,

@@ -1,6 +1,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { type BackboneGraph, type BackboneManifest, sidesOf } from "../../backbone";
 import {
+  type EngineRecord,
   type ModelFiles,
   type ModelMetadata,
   readVerified,
@@ -112,10 +113,15 @@ export function servedTeacher(
  * The network that was trained, whichever kind it is, verified, on the current TensorFlow.js backend. The caller disposes
  * it.
  *
+ * @param engine how the model's `model.onnx` was written, which it is measured against
  * @throws {UnusableModelError}
  */
-export async function readTrained(files: ModelFiles, metadata: ModelMetadata): Promise<TrainedNetwork> {
-  if (!metadata.fineTuned) return layersNetwork(await readNetwork(files, metadata), metadata);
+export async function readTrained(
+  files: ModelFiles,
+  metadata: ModelMetadata,
+  { export: exported }: Pick<EngineRecord, "export">,
+): Promise<TrainedNetwork> {
+  if (!metadata.fineTuned) return layersNetwork(await readNetwork(files, metadata), metadata, exported);
   const [topology, weights] = (await Promise.all(
     [TOPOLOGY_FILE, WEIGHTS_FILE].map((name) => readVerified(files, name, metadata.files[name])),
   )) as [Uint8Array, Uint8Array];

@@ -130,10 +130,11 @@ describe("the files of a served teacher", () => {
     metadata = { ...BRIGHT_SPOT, id: "tuned-x", views: VIEWS, fineTuned, files: hashes } as unknown as ModelMetadata;
   });
   const read = (change: Partial<ModelMetadata["files"]> = {}) =>
-    readTrained(modelFilesInDirectory(directory()), {
-      ...metadata,
-      files: { ...metadata.files, ...change } as ModelMetadata["files"],
-    });
+    readTrained(
+      modelFilesInDirectory(directory()),
+      { ...metadata, files: { ...metadata.files, ...change } as ModelMetadata["files"] },
+      { export: "w" },
+    );
 
   it("hold all of its network, so that the file of its backbone is not needed again", async () => {
     const { served } = untaught(residualBackbone());
