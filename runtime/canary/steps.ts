@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { isDeepStrictEqual } from "node:util";
 import type { Warehouse } from "../platform/warehouse";
 import { type ChangePlan, type Clause, changePlan } from "../promotion";
 import {
@@ -314,11 +315,19 @@ function requireMode({ mode, candidate }: Canary, shares: Shares | undefined): v
 
 const bare = ({ generation: _, ...canary }: SeenCanary): Canary => canary;
 
+/** What another process noted of a look meanwhile is no move: who takes a canary back must not fail because of it. */
 async function set(models: PointerStore, next: Canary, seen: SeenCanary | undefined): Promise<SeenCanary> {
-  const said = await setCanary(models, next, seen);
-  if (said) return said;
+  for (let last = seen; ; ) {
+    const said = await setCanary(models, next, last);
+    if (said) return said;
+    const now = await currentCanary(models);
+    if (!now || !last || now.generation === last.generation || !isDeepStrictEqual(unlooked(now), unlooked(last))) break;
+    last = now;
+  }
   throw new CanaryRefused(
     "moved-meanwhile",
     "Another process moved the canary meanwhile: look at its status and run this again.",
   );
 }
+
+const unlooked = (seen: SeenCanary): Canary => ({ ...bare(seen), look: null });

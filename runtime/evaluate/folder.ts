@@ -26,6 +26,7 @@ import {
 } from "./evaluation";
 import { lesionOf } from "./lesions";
 import { datasetHash, directoryDestination, type Picture, type PredictionLine, writeOutputs } from "./outputs";
+import { pausing } from "./pause";
 import { PLOTS } from "./plots";
 
 export interface EvaluateFolderOptions {
@@ -220,6 +221,7 @@ async function evaluateFiles(
     rejected,
     unlabelled: candidates.length - labelled.length,
     guarded,
+    pause: pausing(signal),
   });
   await removeEarlier(out);
   await writeOutputs({

@@ -1,4 +1,4 @@
-import { readDicomHeader } from "../imaging";
+import { decodeScan, pixelSha256, RejectedImage, readDicomHeader } from "../imaging";
 import {
   classify,
   type Identities,
@@ -82,18 +82,30 @@ export async function find(workspace: Place, wanted: Wanted, identities: Identit
     objects.add(name);
   for (const name of objects) keys.add(name);
   // What landed because of feedback is the same scan once more.
-  const seen = new Set(rows.flatMap((row) => (keys.has(keyOf(row)) && row.sha256) || []));
+  const known = rows.filter((row) => keys.has(keyOf(row)));
+  const sent = known.some(({ blanked }) => blanked) ? await asSent(workspace, objects) : [];
+  const seen = new Set([...known.flatMap(({ sha256 }) => sha256 ?? []), ...sent]);
   for await (const name of learntObjects(workspace))
     if (seen.has(readLearnt(name)?.sha256 ?? "")) {
       objects.add(name);
       keys.add(name);
+    }
+  // Of what was painted over, its row says so too: also where the scan as it came is gone.
+  for (const row of rows)
+    if (readLearnt(objectOf(row.source)) && row.sha256 && seen.has(row.sha256)) {
+      objects.add(objectOf(row.source));
+      keys.add(keyOf(row));
     }
   // An object goes as a whole: with all of its pages and generations, whoever they were said to be of.
   const gone = rows.filter((row) => keys.has(keyOf(row)));
   const left = rows.filter((row) => !keys.has(keyOf(row)));
   // Two that landed by hand may be files of one instance, and are called alike in tables.
   const stay = new Set(left.map(({ source }) => objectOf(source)));
-  const pictures = new Set(gone.flatMap(({ sha256 }) => sha256 ?? []));
+  const pictures = new Set([
+    ...gone.flatMap(({ sha256 }) => sha256 ?? []),
+    ...sent,
+    ...[...objects].flatMap((name) => readLearnt(name)?.sha256 ?? []),
+  ]);
   const others = new Set(left.flatMap(({ sha256 }) => sha256 ?? []));
   const masksLeft = new Set(left.flatMap(({ source, mask }) => [mask ?? "", maskBeside(objectOf(source))]));
   for (const name of [...objects, ...gone.flatMap(({ mask }) => mask ?? [])]) {
@@ -111,6 +123,24 @@ export async function find(workspace: Place, wanted: Wanted, identities: Identit
     shared: [...pictures].filter((sha256) => others.has(sha256)).length,
     models: await modelsOf(workspace, ids),
   };
+}
+
+/**
+ * SHA-256 of pictures as they came. What was painted over has other pixels in tables; serve knows those that it was sent, and
+ * so do its answers and what landed because of feedback on them.
+ */
+async function asSent({ buckets: { landing } }: Place, objects: ReadonlySet<string>): Promise<readonly string[]> {
+  const found: string[] = [];
+  for (const name of objects) {
+    if (classify(name).kind === "mask") continue;
+    try {
+      for await (const page of decodeScan(await landing.read(name)))
+        if ("image" in page) found.push(pixelSha256(page.image));
+    } catch (error) {
+      if (!(error instanceof RejectedImage || error instanceof ObjectNotFoundError)) throw error;
+    }
+  }
+  return found;
 }
 
 async function* learntObjects({ buckets: { landing } }: Place): AsyncGenerator<string> {

@@ -1,5 +1,5 @@
 import { isLookedAt, TextFinder } from "../guard";
-import { decodeScan } from "../imaging";
+import { decodeScan, type GreyImage } from "../imaging";
 import type { Refusal } from "./spool";
 
 /**
@@ -13,6 +13,14 @@ const refused = (why: string): Refusal => ({
   message: `${why}, which stays there. Send the MR images themselves.`,
 });
 
+/** Nobody could look: another time may be better. It says nothing of the file. */
+export class TextNotLookedForError extends Error {
+  constructor(options: ErrorOptions) {
+    super("Text in pixels could not be looked for.", options);
+    this.name = "TextNotLookedForError";
+  }
+}
+
 /** Looks for text in the pixels of files before they leave. */
 export class PixelText {
   private readonly finder = new TextFinder();
@@ -23,6 +31,7 @@ export class PixelText {
    * @param saysSo whether the file says that it has text burned in
    * @returns why the file stays at home for it
    * @throws {RejectedImage} where it is to be looked at and its pixels cannot be read: what nobody can look at does not leave
+   * @throws {TextNotLookedForError}
    */
   async refusalOf(file: Buffer, saysSo: boolean): Promise<Refusal | undefined> {
     if (this.choice === "send") return undefined;
@@ -36,8 +45,16 @@ export class PixelText {
     for await (const decoded of decodeScan(file)) {
       if ("rejected" in decoded) throw decoded.rejected;
       const { image, page, pages } = decoded;
-      if (isLookedAt(page, pages) && (await this.finder.holdsLine(image))) return true;
+      if (isLookedAt(page, pages) && (await this.holdsLine(image))) return true;
     }
     return false;
+  }
+
+  private async holdsLine(image: GreyImage): Promise<boolean> {
+    try {
+      return await this.finder.holdsLine(image);
+    } catch (cause) {
+      throw new TextNotLookedForError({ cause });
+    }
   }
 }

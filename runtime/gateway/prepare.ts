@@ -12,7 +12,7 @@ import { dicomObject, GATEWAY_FOLDER, type Identities, placeOf } from "../intake
 import { crc32cOf } from "../platform/stores";
 import { dataSetOf } from "./file-meta";
 import type { MappingRecord } from "./mapping";
-import type { PixelText } from "./pixel-text";
+import { type PixelText, TextNotLookedForError } from "./pixel-text";
 import type { Refusal } from "./spool";
 
 /** What is asked of a scan later stays: when it was made, by its patient's own calendar, and what it shows. */
@@ -42,7 +42,7 @@ export class RefusedInstance extends Error {
 /**
  * Takes all that names somebody out of a spooled file, and names it anew.
  *
- * @throws {RefusedInstance} where that cannot be done; anything else concerns the key, and not the file
+ * @throws {RefusedInstance} where that cannot be done; anything else concerns the key or who looks for text, and not the file
  */
 export async function prepare(file: Buffer, identities: Identities, pixelText: PixelText): Promise<Prepared> {
   const header = readDicomHeader(file);
@@ -97,6 +97,7 @@ async function orRefuse<T>(work: () => T | Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (cause) {
+    if (cause instanceof TextNotLookedForError) throw cause;
     const refusal =
       cause instanceof RejectedImage
         ? { code: cause.code, message: cause.message }

@@ -30,7 +30,7 @@ export function nextOfCanary(canary: Canary, current: string | undefined): Canar
     };
   if (!look || look.at <= shareSince)
     return {
-      sentence: `Nobody has looked ${look ? "since it has this share" : "yet"}: that says what is shown so far, and goes on or takes it back where enough is.`,
+      sentence: `Nobody has advanced it ${look ? "since it has this share" : "yet"}, which says what is shown so far, and goes on or takes it back where enough is.`,
       commands: [ADVANCE],
     };
   if (look.outcome === "rollback") return { sentence: "It is shown to do harm: take it back.", commands: [ADVANCE] };

@@ -58,7 +58,7 @@ export async function checkTriggers(
     scans.filter(({ ingested_at }) => isNew(ingested_at)).length +
     agreed.filter((label) => isNew(label.since) && !pictures.has(label.sha256)).length;
   const model = current?.model;
-  const alarms = rules.onAlarm && model !== undefined ? await alarmsOf(warehouse, model, since, now) : [];
+  const alarms = rules.onAlarm && model !== undefined ? await alarmsOf(warehouse, model, since, last?.begin, now) : [];
   return triggersOf({ since, fresh, model, alarms }, rules, now);
 }
 
@@ -122,14 +122,13 @@ export function triggersOf(
   };
   const rung = alarms.filter(({ isNew }) => isNew);
   const fresher = rung.find((alarm) => !alarms.some((earlier) => isSameChange(alarm, earlier)));
-  const named = ({ part }: KnownAlarm) => `The watch over ${part ?? "the answers"} rang`;
   const alarm: TriggerState = {
     trigger: "alarm",
     fires: fresher !== undefined,
     reason: fresher
-      ? `${named(fresher)} on ${fresher.day}, after ${day}.`
+      ? `${rang(fresher)}, after ${day}.`
       : rung[0]
-        ? `${named(rung[0])} on ${rung[0].day}, and had rung before ${day}, within ${SAME_CHANGE_DAYS} days: the same change, which was retrained for.`
+        ? `${rang(rung[0])}, and had rung before ${day}, within ${SAME_CHANGE_DAYS} days: the same change, which was retrained for.`
         : `No watch over ${model ?? "a model"} has rung since ${day}.`,
   };
   return [
@@ -139,15 +138,30 @@ export function triggersOf(
   ];
 }
 
-async function alarmsOf(warehouse: Warehouse, model: string, since: string, now: Date): Promise<readonly KnownAlarm[]> {
+const rang = ({ part, day }: Pick<KnownAlarm, "part" | "day">) =>
+  `The watch over ${part ?? "the answers"} rang on ${day}`;
+
+/** @param begin of the last retraining; undefined where there was none yet, which could have met a change */
+async function alarmsOf(
+  warehouse: Warehouse,
+  model: string,
+  since: string,
+  begin: KnownRun["begin"] | undefined,
+  now: Date,
+): Promise<readonly KnownAlarm[]> {
   const begun = since.slice(0, 10);
   const from = new Date(Date.parse(begun) - SAME_CHANGE_DAYS * DAY_MS).toISOString().slice(0, 10);
   const rows = await warehouse.ask(MONITORED_DAYS, { model, from, to: now.toISOString().slice(0, 10) });
-  // A day is told of again whenever its rows change: an alarm of the first day may be older than the last retraining.
-  const isNew = (day: string, at: string) => day > begun || (day === begun && Date.parse(at) > Date.parse(since));
   return rows
     .filter(({ name }) => name === "alarm")
-    .map(({ part, day, computed_at }) => ({ part, day, isNew: isNew(day, computed_at) }));
+    .flatMap(({ part, day, computed_at }): KnownAlarm[] => {
+      // A day is told of again whenever its rows change: it may be the very alarm that the retraining was begun for.
+      const begunFor = begin?.trigger === "alarm" && begin.reason.startsWith(rang({ part, day }));
+      const toldBefore = begunFor || Date.parse(computed_at) <= Date.parse(since);
+      if (day > begun || (day === begun && !toldBefore)) return [{ part, day, isNew: true }];
+      // Of an earlier day and told of since then: no retraining has met it.
+      return begin && toldBefore ? [{ part, day, isNew: false }] : [];
+    });
 }
 
 /** The last retraining that came to an end and was not given up. */

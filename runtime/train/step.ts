@@ -72,9 +72,15 @@ export async function trainStep(context: TrainContext, options: TrainOptions): P
   // Drawn phantoms are no measure of what a brain scan looks like: a model of them has no guard.
   const synthetic = await isSynthetic(context);
   const { backend } = options;
+  // Where it becomes the model itself, what is said of the model's epochs is said of its.
+  const teacherEpochs = options.teacher?.epochs ?? (options.teacher?.serves === "teacher" ? options.epochs : undefined);
   const chosen =
     options.teacher &&
-    (await chooseTeacher(models, options.teacher, { rows: counts.train, seed, backend, dataset: digest, synthetic }));
+    (await chooseTeacher(
+      models,
+      { ...options.teacher, epochs: teacherEpochs },
+      { rows: counts.train, seed, backend, dataset: digest, synthetic },
+    ));
   const source: ModelSource = {
     ...{ dataset: digest, synthetic, configuration, backend },
     ...(chosen ? { teacher: { id: chosen.id, unlabelled: unlabelled.digest } } : {}),

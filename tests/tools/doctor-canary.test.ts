@@ -98,7 +98,9 @@ async function google(): Promise<{ readonly run: Runner; readonly ran: string[] 
     const line = command.join(" ");
     ran.push(line);
     const printed = answer(line, held);
-    if (printed === undefined) throw new Error(`"${line}" failed: ERROR: ${line} not found: 404.`);
+    // As gcloud says it, which has other words for what Cloud Run does not have.
+    const missing = command.includes("revisions") ? "Cannot find revision [it]" : "gs://it not found: 404.";
+    if (printed === undefined) throw new Error(`"${line}" failed: ERROR: ${missing}`);
     return printed;
   };
   return { run, ran };
@@ -140,7 +142,7 @@ test("where none is tried out it says so, before a deploy and without a service 
   expect(await said()).toBe("");
 });
 
-test("one that was begun lately is no fault; one at which nobody has looked for a week is", async () => {
+test("one that was begun lately is no fault; one that nobody has advanced for a week is", async () => {
   ago(7 * DAY - HOUR);
   await startCanary(context(), CANDIDATE);
   expect(await said()).toMatch(
@@ -151,7 +153,7 @@ test("one that was begun lately is no fault; one at which nobody has looked for 
   ago(9 * DAY + HOUR);
   await startCanary(context(), CANDIDATE);
   expect(await said()).toMatch(
-    /^canary failed: model-candidate has 10 % of the requests since .*, and for 9 days nobody has looked at .* canary status .* canary advance .* canary abort/,
+    /^canary failed: model-candidate has 10 % of the requests since .*, and for 9 days nobody has advanced it.* canary status .* canary advance .* canary abort/,
   );
 });
 
@@ -199,7 +201,7 @@ test("a revision without a record, and one that is not the record's", async () =
     { revisionName: `${record.revision}`, percent: 10 },
   ];
   expect(await said()).toMatch(
-    /^canary failed: .*nothing is written down: prod-serve-c0123abcd \(90 %.* canary advance/,
+    /^canary failed: .*nothing is written down: prod-serve-c0123abcd \(90 %.* canary abort gives all requests back/,
   );
 });
 

@@ -6,7 +6,7 @@ import type { Runner } from "../gcloud";
 import { askFor, type Check, type Finding, failed, ok } from "./checkup";
 import { type Service, whereOf } from "./run-service";
 
-/** A model on trial at which nobody has looked for longer is one that was left. */
+/** A model on trial that nobody has advanced for longer is one that was left. */
 const STALE_DAYS = 7;
 /** A start waits for two revisions, ten minutes each at most. */
 const START_MS = 3_600_000;
@@ -14,6 +14,8 @@ const START_MS = 3_600_000;
 const CANARY = "npm run models -- canary";
 const ADVANCE = `${CANARY} advance puts it right, ${CANARY} abort takes the model back.`;
 const ABORT = `${CANARY} abort`;
+/** What `advance` does not see: it looks at the share of the canary's own revision alone. */
+const AFRESH = `${ABORT} gives all requests back to what is deployed and mends the template; then start it again.`;
 
 /**
  * Whether a model that is tried out is one that somebody looks after: the record that the commands keep, and the shares and
@@ -87,11 +89,11 @@ function faultOf(seen: Seen, now: number): readonly [says: string, todo: string]
       `The current model is ${current ?? "none"} now, and ${candidate} is compared with ${stable}: nothing goes on.`,
       `${ABORT}, and start it again.`,
     ];
-  if (pinned) return [`${left}.`, ADVANCE];
+  if (pinned) return [`${left}.`, AFRESH];
   if (strangers.length > 0)
     return [
       `A canary's revision answers of which nothing is written down: ${whose}.`,
-      mode === "traffic" ? ADVANCE : `${ABORT}, without --service and then with it`,
+      mode === "traffic" ? AFRESH : `${ABORT}, without --service and then with it`,
     ];
   if (revision !== null) {
     const given = shares.get(revision) ?? 0;
@@ -108,7 +110,7 @@ function faultOf(seen: Seen, now: number): readonly [says: string, todo: string]
   if (days < STALE_DAYS) return undefined;
   const place = mode === "shadow" ? `is asked beside ${stable} as a shadow` : `has ${share} % of the requests`;
   return [
-    `${candidate} ${place} since ${shareSince}, and for ${days} days nobody has looked at what it does.`,
+    `${candidate} ${place} since ${shareSince}, and for ${days} days nobody has advanced it.`,
     `${CANARY} status says what is missing, ${CANARY} advance does what the change plan says, ${ABORT} takes it back.`,
   ];
 }

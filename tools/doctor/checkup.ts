@@ -35,7 +35,8 @@ export function ask<T>(run: Runner, command: CommandLine): T {
     text = run([...command, "--format=json"]);
   } catch (error) {
     const message = (error as Error).message;
-    if (/\bNOT_FOUND\b|not found|does not exist|\b404\b/i.test(message)) throw new MissingError(message);
+    if (/\bNOT_FOUND\b|not found|does not exist|\b404\b|cannot find (?:service|revision)\b/i.test(message))
+      throw new MissingError(message);
     throw error;
   }
   return JSON.parse(text.trim() || "[]") as T;

@@ -12,6 +12,8 @@ export interface Blanked {
   readonly image: GreyImage;
   /** What was painted over, pixels; empty where nothing was. */
   readonly boxes: readonly Box[];
+  /** Whether a line was among it. Without one it may be nothing but a head: much of one looks like single letters. */
+  readonly hasLine: boolean;
 }
 
 /**
@@ -29,14 +31,15 @@ export async function blankText(
   find: (image: GreyImage) => Promise<readonly FoundText[]>,
   saysSo: boolean,
 ): Promise<Blanked | undefined> {
-  let blanked: Blanked = { image, boxes: [] };
+  let blanked: Blanked = { image, boxes: [], hasLine: false };
   for (let round = 0; round <= MOST_ROUNDS; round++) {
     const found = await find(blanked.image);
     const counts = saysSo || round > 0 ? found.length > 0 : found.some(({ isLine }) => isLine);
     if (!counts) return blanked;
     const boxes = largest([...blanked.boxes, ...found.map(({ box, isLine }) => (isLine ? stripOf(box, image) : box))]);
     if (coverOf(image, boxes) > MOST_BLANKED) return undefined;
-    blanked = { image: paintedOver(image, boxes), boxes };
+    const hasLine = blanked.hasLine || found.some(({ isLine }) => isLine);
+    blanked = { image: paintedOver(image, boxes), boxes, hasLine };
   }
   return undefined;
 }

@@ -110,11 +110,13 @@ export class ObjectStoreWarehouse implements Warehouse {
 
   private async answer<P, R>(question: Question<P, R>, parameters: P): Promise<readonly R[]> {
     const values = question.parameters.parse(parameters) as Record<string, string | number>;
-    const folder = await mkdtemp(join(tmpdir(), `warehouse-${process.pid}-`));
     const sql = question.sql(DUCKDB);
-    // What is confined stays so, to the files of one question: others have another engine.
-    const database = question.foreign ? await DuckDb.open(folder) : await this.shared();
+    const folder = await mkdtemp(join(tmpdir(), `warehouse-${process.pid}-`));
+    let own: DuckDb | undefined;
     try {
+      // What is confined stays so, to the files of one question: others have another engine.
+      if (question.foreign) own = await DuckDb.open(folder);
+      const database = own ?? (await this.shared());
       const files: string[] = [];
       for (const table of question.tables) {
         const file = await this.copy(table, folder);
@@ -129,7 +131,7 @@ export class ObjectStoreWarehouse implements Warehouse {
       for await (const some of database.query(sql, values)) for (const row of some) rows.push(question.row.parse(row));
       return rows;
     } finally {
-      if (question.foreign) database.close();
+      own?.close();
       await rm(folder, { recursive: true, force: true });
     }
   }

@@ -4,6 +4,7 @@ import { DISCLAIMER } from "../../intake";
 import { agreementOf } from "../../similar";
 import { WorkFinder } from "../kept/work";
 import { responses } from "../openapi";
+import { Problem } from "../problem";
 import { worklistQuerySchema, worklistSchema } from "../schemas";
 import { rankWorklist } from "../worklist";
 import type { HistoryDependencies } from "./history";
@@ -22,7 +23,9 @@ export async function worklistRoutes(
     neighboursOf: async (id) => {
       const answer = await answers.newest(id);
       if (!answer?.features) return undefined;
-      const { neighbours } = await shelf.of(answer.prediction.model);
+      const known = await knownBy(shelf, answer.prediction.model);
+      if (!known) return undefined;
+      const { neighbours } = known;
       const { scans } = await compareAnswer(dependencies, answer, neighbours, new AbortController().signal);
       return agreementOf(scans, neighbours);
     },
@@ -48,4 +51,14 @@ export async function worklistRoutes(
         .send({ items, more, looked_at: work.length, complete, disclaimer: DISCLAIMER });
     },
   });
+}
+
+/** Undefined where no scan has features by a model, as before the first score: that is no failure, to be tried again at once. */
+async function knownBy(shelf: SimilarDependencies["shelf"], model: string) {
+  try {
+    return await shelf.of(model);
+  } catch (error) {
+    if (error instanceof Problem && error.code === "no-features") return undefined;
+    throw error;
+  }
 }

@@ -12,7 +12,7 @@ import {
 import { CloudRunShares } from "../../../runtime/platform/cloud-run";
 import { openWorkspace, type Workspace } from "../../../runtime/platform/workspace";
 import { changePlan } from "../../../runtime/promotion";
-import { currentCanary, currentModel, setCurrent } from "../../../runtime/registry";
+import { currentCanary, currentModel, noteLook, setCurrent } from "../../../runtime/registry";
 import { asked, type LoggedRequest, RunServer, SERVICE } from "../../support/run-server";
 import { promote } from "../../support/served-model";
 
@@ -285,6 +285,21 @@ describe("a canary on a share of the requests", () => {
     expect(await abortCanary(context(), "It does not start.")).toMatchObject({
       canary: { state: "aborted" },
     });
+  });
+
+  test("is taken back also where somebody notes a look meanwhile", async () => {
+    await startCanary(context(), CANDIDATE);
+    const slow = shares();
+    const reset = slow.reset.bind(slow);
+    slow.reset = async () => {
+      await reset();
+      const { models } = workspace.buckets;
+      const seen = await currentCanary(models);
+      if (seen) await noteLook(models, seen, { look: { at: new Date().toISOString(), outcome: "hold", findings: [] } });
+    };
+    const { canary } = await abortCanary(context({ shares: slow }), "Enough.");
+    expect(canary).toMatchObject({ state: "aborted", share: 0 });
+    expect((await currentCanary(workspace.buckets.models))?.state).toBe("aborted");
   });
 
   test("that was killed at any write goes on when it is started again, and has one revision", async () => {

@@ -37,8 +37,8 @@ test.each<[string, Partial<Canary>, string | undefined, RegExp, string[]]>([
     /none now/,
     [ABORT, `${ADVANCE.replace("advance", "start")} cnn-new`],
   ],
-  ["never looked at", {}, "cnn-old", /^Nobody has looked yet/, [ADVANCE]],
-  ["not looked at since its share", looked("advance", 0, AT), "cnn-old", /^Nobody has looked since/, [ADVANCE]],
+  ["never looked at", {}, "cnn-old", /^Nobody has advanced it yet/, [ADVANCE]],
+  ["not looked at since its share", looked("advance", 0, AT), "cnn-old", /^Nobody has advanced it since/, [ADVANCE]],
   ["not shown yet", looked("hold"), "cnn-old", /^Wait/, [ADVANCE, `${ADVANCE} --wait`, ABORT]],
   ["at its bound", looked("hold", null), "cnn-old", /no number of scans/, [ADVANCE, `${ADVANCE} --wait`, ABORT]],
   // Labels hold nothing up.

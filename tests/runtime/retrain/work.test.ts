@@ -210,7 +210,11 @@ test("says which trigger would fire, counted from the last run that came to an e
   expect(await ask(2)).toEqual({ ...nothing, labels: true, alarm: true });
   // A watch that had rung before the run began, and rings on, tells of the change that was retrained for; another watch does not.
   const earlier = { ...alarm, day: new Date(Date.now() - 3 * 86_400_000).toISOString().slice(0, 10) };
-  await warehouse.append("monitoring", "earlier", [{ ...earlier, revision: 1, computed_at: new Date().toISOString() }]);
+  await warehouse.append("monitoring", "late", [{ ...earlier, revision: 1, computed_at: later }]);
+  // Told of only after the run began, it is no change that was retrained for.
+  expect((await ask(2)).alarm).toBe(true);
+  const inTime = `${earlier.day}T12:00:00.000Z`;
+  await warehouse.append("monitoring", "earlier", [{ ...earlier, revision: 2, computed_at: inTime }]);
   expect((await ask(2)).alarm).toBe(false);
   const another = { ...alarm, part: "feedback" };
   await warehouse.append("monitoring", "another", [

@@ -906,7 +906,10 @@ describe("models", () => {
     expect(await canary()).toEqual({
       ...{ candidate: "model-better", stable: BRIGHT_SPOT.id, mode: "traffic", state: "running", share: 10 },
       ...{ started_at: at, share_since: "2026-11-27T09:00:00.000Z", reason: "It is tried out.", judged: null },
-      next: { sentence: expect.stringMatching(/^Nobody has looked/), commands: ["npm run models -- canary advance"] },
+      next: {
+        sentence: expect.stringMatching(/^Nobody has advanced it/),
+        commands: ["npm run models -- canary advance"],
+      },
     });
     const finding = { clause: "canary.errors", state: "open", missing: 12, sentence: "Not shown yet." } as const;
     const look = { at: "2026-11-28T08:00:00.000Z", outcome: "hold", findings: [finding] } as const;
