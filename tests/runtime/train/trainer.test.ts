@@ -166,14 +166,17 @@ describe("the network", () => {
     );
   });
 
-  it("is followed by Grad-CAM through all three kinds of evidence", async () => {
+  it.each([
+    ["the maxima and the peak, which know a place", undefined],
+    ["all three kinds of evidence, as maps of earlier programs", true],
+  ])("is followed by Grad-CAM through %s", async (_, followsMeans) => {
     await useBackend("wasm");
     installConvolutionGradients();
     const weights = initialWeights(6);
     const { statistics } = splitNetwork(new Optimizer(new Float32Array(NETWORK_SIZE), weights, 0).network);
     const network = inferenceNetwork(weights, statistics);
     const pixels = Uint8Array.from({ length: SIDE * SIDE * 3 }, (_, i) => (Math.floor(i / 3) * 37) % 251);
-    const { map: coarse } = await judge(network, { gradCamLayer: GRAD_CAM_LAYER }, pixels);
+    const { map: coarse } = await judge(network, { gradCamLayer: GRAD_CAM_LAYER }, pixels, followsMeans);
 
     // Each channel counts by the mean of its gradient: every place of the average, one place of each maximum.
     const features = layers.model({
@@ -186,7 +189,8 @@ describe("the network", () => {
     const channels = lesion.length;
     const peak = kernel.at(-1) as number;
     const importance = Array.from(lesion, (through, channel) => {
-      return (kernel[channel] as number) + (kernel[channels + channel] as number) + peak * through;
+      const average = followsMeans ? (kernel[channel] as number) : 0;
+      return average + (kernel[channels + channel] as number) + peak * through;
     });
     const cells = MAP_SIDE * MAP_SIDE;
     const expected = Array.from({ length: cells }, (_, cell) =>
