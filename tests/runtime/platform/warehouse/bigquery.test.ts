@@ -106,8 +106,8 @@ test("a server that is started anew, and knows no stream any more, loses and dou
 });
 
 test("who vouches for rows is told of values that this version does not know, of an empty column and a known row nothing", async () => {
-  const dataset = await server.createDataset("later");
-  const warehouse = new BigQueryWarehouse(server.uri("later"), { endpoints: server.endpoints });
+  const dataset = await server.createDataset("newer");
+  const warehouse = new BigQueryWarehouse(server.uri("newer"), { endpoints: server.endpoints });
   const columns = [...TABLES.audit, { name: "batch", type: "STRING" }, { name: "attempt", type: "STRING" }];
   const known = columns.map(({ name, type }) => `\`${name}\` ${type}`);
   await server.query(
