@@ -132,6 +132,6 @@ test("every script of a program gives its place to it: a shell between would kee
   expect(programs.map(([name]) => name)).toEqual(expect.arrayContaining(["demo", "ingest", "train", "serve"]));
   for (const [, script] of programs)
     expect(script).toMatch(
-      /^tsc -p tsconfig\.json && (node (dist\/tools\/build-web|scripts\/setup-(?:dicom|nifti))\.js && )?exec node dist\/\S+\.js( [\w-]+)?$/,
+      /^tsc -p tsconfig\.json && (node (dist\/tools\/build-web|scripts\/setup-(?:dicom|nannyml|nifti))\.js && )?exec node dist\/\S+\.js( [\w-]+)?$/,
     );
 });
