@@ -128,7 +128,7 @@ export function triggersOf(
     reason: fresher
       ? `${rang(fresher)}, after ${day}.`
       : rung[0]
-        ? `${rang(rung[0])}, and had rung before ${day}, within ${SAME_CHANGE_DAYS} days: the same change, which was retrained for.`
+        ? `${rang(rung[0])}, and had rung before ${day}, within ${SAME_CHANGE_DAYS} days: taken for the same change, which was retrained for.`
         : `No watch over ${model ?? "a model"} has rung since ${day}.`,
   };
   return [
