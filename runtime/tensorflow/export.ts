@@ -2,7 +2,7 @@ import type { LayersModel } from "@tensorflow/tfjs-layers";
 import { RECIPE } from "../imaging";
 import { SIGNATURE } from "../model";
 import { identityOf } from "../platform/identity";
-import { OnnxGraph, OPSET } from "./onnx-graph";
+import { filtersOf, OnnxGraph, OPSET } from "./onnx-graph";
 import { inputsOf, outputOf } from "./wiring";
 
 /** How a network is written as ONNX. Up to the second version the map followed averages beside maxima, too. */
@@ -133,7 +133,7 @@ class Export {
       throw this.problem(layer, "is a dilated convolution");
     const strides = pair(config.strides);
     const window = this.window(layer, given, [height, width], strides, config.padding);
-    const values = reordered(kernel?.dataSync() as Float32Array, kernel?.shape as number[]);
+    const values = filtersOf(kernel?.dataSync() as Float32Array, kernel?.shape as number[]);
     const channels = given.name === SIGNATURE.input ? 1 : (given.shape[0] as number);
     const weights = given.name === SIGNATURE.input ? addedUp(values, filters, height * width) : values;
     const offsets = Float64Array.from({ length: filters }, (_, i) => bias?.dataSync()[i] ?? 0);
@@ -455,20 +455,6 @@ const flat = (value: Value): readonly Value[] =>
 function pair(value: unknown): readonly [number, number] {
   const [first, second = first] = [value].flat() as number[];
   return [first as number, second as number];
-}
-
-/** Filters from [rows, columns, channels, filters] to [filters, channels, rows, columns]. */
-function reordered(
-  values: Float32Array,
-  [rows = 0, columns = 0, channels = 0, filters = 0]: readonly number[],
-): Float64Array {
-  const places = rows * columns;
-  return Float64Array.from({ length: values.length }, (_, i) => {
-    const place = i % places;
-    const channel = Math.floor(i / places) % channels;
-    const filter = Math.floor(i / (places * channels));
-    return values[(place * channels + channel) * filters + filter] as number;
-  });
 }
 
 /** Filters that see three equal channels as filters that see one. */

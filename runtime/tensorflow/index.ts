@@ -4,7 +4,7 @@ export { convertModel } from "./convert";
 export { EXPORT, exportNetwork, UnexportableNetworkError } from "./export";
 export { judge, sharedMaximum } from "./judge";
 export { imagesToTensor, readNetwork, type SerializedNetwork } from "./network";
-export { OnnxGraph, OPSET } from "./onnx-graph";
+export { filtersOf, OnnxGraph, OPSET } from "./onnx-graph";
 export { type Compared, type Difference, measureParity } from "./parity";
 export { type ModelDescription, makeEngine, modelFileContents, ParityError, type ParityImages } from "./save";
 export { type Judged, layersNetwork, type TrainedNetwork } from "./trained-network";

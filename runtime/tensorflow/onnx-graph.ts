@@ -96,3 +96,17 @@ function valuesOf(shapes: Shapes): onnx.IValueInfoProto[] {
     },
   }));
 }
+
+/** Filters from [rows, columns, channels, filters], as TensorFlow has them, to [filters, channels, rows, columns]. */
+export function filtersOf(
+  values: Float32Array,
+  [rows = 0, columns = 0, channels = 0, filters = 0]: readonly number[],
+): Float64Array {
+  const places = rows * columns;
+  return Float64Array.from({ length: values.length }, (_, i) => {
+    const place = i % places;
+    const channel = Math.floor(i / places) % channels;
+    const filter = Math.floor(i / (places * channels));
+    return values[(place * channels + channel) * filters + filter] as number;
+  });
+}

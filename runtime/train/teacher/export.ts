@@ -3,7 +3,7 @@ import { RECIPE } from "../../imaging";
 import { SIGNATURE } from "../../model";
 import { identityOf } from "../../platform/identity";
 import { uniform } from "../../platform/random";
-import { OnnxGraph, OPSET } from "../../tensorflow";
+import { filtersOf, OnnxGraph, OPSET } from "../../tensorflow";
 import { blendOf, TEACHER, type TeacherBackbone } from "./network";
 
 /** What a served teacher gives beside what it was taught. */
@@ -262,14 +262,5 @@ function convolution(
     strides: step.strides,
     pads: step.padding,
     group: step.depthwise ? channels : 1,
-  });
-}
-
-/** Filters from [rows, columns, channels, filters] to [filters, channels, rows, columns]. */
-function filtersOf(values: Float32Array, [rows = 0, columns = 0, channels = 0, filters = 0]: readonly number[]) {
-  const area = rows * columns;
-  return Float32Array.from({ length: values.length }, (_, i) => {
-    const channel = Math.floor(i / area) % channels;
-    return values[((i % area) * channels + channel) * filters + Math.floor(i / (area * channels))] as number;
   });
 }
