@@ -1,3 +1,4 @@
+import { isLabel } from "../intake";
 import { DAY_MS } from "../platform/day";
 import { CANARY_PAIRS, CANARY_TIMES, STANDING_FEEDBACK } from "../platform/warehouse";
 import type { Canary } from "../registry";
@@ -21,7 +22,7 @@ export async function gather(
     return {
       request: row.request,
       group: row.group ?? row.sha256 ?? NO_PICTURE,
-      label: others.length === 0 && (label === "Cancer" || label === "Non-Cancer") ? label : undefined,
+      label: others.length === 0 && isLabel(label) ? label : undefined,
       candidate: { decision: row.candidate_decision, probability: row.candidate_probability },
       stable: { decision: row.stable_decision, probability: row.stable_probability },
     };

@@ -11,7 +11,7 @@ export {
 export { type Identities, identitiesUnder, openIdentities } from "./identities";
 export { type InputFile, type InputFolder, pickScans, readInputFolder, requireLabelFolders } from "./input-folder";
 export { inputLines } from "./input-lines";
-export { DISCLAIMER, LABEL_FOLDERS, LABELS, type Label } from "./labels";
+export { DISCLAIMER, isLabel, LABEL_FOLDERS, LABELS, type Label } from "./labels";
 export { headerOfFile, type Landing, type LandingPlan, planLanding } from "./landing";
 export {
   EMPTY_MANIFEST,

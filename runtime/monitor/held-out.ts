@@ -1,5 +1,5 @@
 import { type CurrentImage, currentImages } from "../dataset";
-import type { Label } from "../intake";
+import { isLabel, type Label } from "../intake";
 import { modelFilesInStore, readMetadata } from "../model";
 import type { ReadableStore } from "../platform/stores";
 import { MODEL_ANSWERS, type Warehouse } from "../platform/warehouse";
@@ -20,8 +20,6 @@ export async function ownScans(warehouse: Warehouse, since: string): Promise<rea
       own.push({ ...row, label, group: group ?? row.id, split });
   return own;
 }
-
-export const isLabel = (label: string | null): label is Label => label === "Cancer" || label === "Non-Cancer";
 
 /** Neither the network nor a statistic was fitted to these. */
 export const isHeldOut = (split: string | null | undefined): split is "validation" | "test" =>

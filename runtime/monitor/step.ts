@@ -1,3 +1,4 @@
+import { isLabel } from "../intake";
 import { logOddsOf, modelFilesInStore, readMetadata } from "../model";
 import type { Progress } from "../platform/progress";
 import { mixSeed } from "../platform/random";
@@ -16,7 +17,7 @@ import { currentModel } from "../registry";
 import { daysBetween, laterDay } from "./days";
 import { calibrationGap } from "./estimate";
 import { FeatureSpread } from "./feature-spread";
-import { isHeldOut, isLabel, type OwnScan, ownScans } from "./held-out";
+import { isHeldOut, type OwnScan, ownScans } from "./held-out";
 import { measured } from "./measured";
 import { type ConfirmedAnswer, type DayRow, type LiveAnswer, type MonitoredLife, rowsOfDay } from "./report";
 import { type Signal, signalsOf } from "./signals";

@@ -1,5 +1,5 @@
 import { currentImages, type LearningOptions, labelsOfFeedback } from "../dataset";
-import { LABELS } from "../intake";
+import { isLabel } from "../intake";
 import { DAY_MS } from "../platform/day";
 import type { ReadableStore } from "../platform/stores";
 import { MONITORED_DAYS, type Warehouse } from "../platform/warehouse";
@@ -47,10 +47,9 @@ export async function checkTriggers(
     const reason = "There is no model yet, so nothing is retrained: npm run train makes the first one.";
     return TRIGGER_NAMES.map((trigger) => ({ trigger, fires: false, reason }));
   }
-  const isLabelled = (label: string | null) => LABELS.some((one) => one === label);
   const known = last?.steps.get("snapshot")?.at ?? since;
   const isNew = (at: string) => Date.parse(at) > Date.parse(known);
-  const scans = (await currentImages(warehouse)).filter(({ label }) => isLabelled(label));
+  const scans = (await currentImages(warehouse)).filter(({ label }) => isLabel(label));
   const pictures = new Set(scans.map(({ sha256 }) => sha256));
   const { feedback } = rules;
   const { agreed } = feedback.consent ? await labelsOfFeedback(warehouse, now, feedback.samePerson) : { agreed: [] };

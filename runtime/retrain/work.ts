@@ -22,7 +22,7 @@ import {
   type ScoredImage,
   TestBench,
 } from "../evaluate";
-import type { Label } from "../intake";
+import { isLabel, type Label } from "../intake";
 import { modelFilesInStore, readMetadata } from "../model";
 import type { Metric } from "../platform/metric";
 import type { ObjectStore, ReadableStore } from "../platform/stores";
@@ -202,8 +202,6 @@ function labelled(images: readonly CurrentImage[]): SnapshotScan[] {
     if (isLabel(label)) scans.push({ id, sha256, generation, label });
   return scans;
 }
-
-const isLabel = (label: string | null): label is Label => LABELLED.safeParse(label).success;
 
 /** ids of the scans that a run wrote down, as far as they have not been forgotten. */
 export async function snapshotIds(reports: ReadableStore, run: string): Promise<readonly string[]> {

@@ -1,14 +1,14 @@
 import { curatedName, currentImages, readCuratedObject } from "../../dataset";
 import { auc } from "../../evaluate";
 import { applyRecipeGrey, decodeCurated, replicate } from "../../imaging";
-import { asSplit, type Label, type Split } from "../../intake";
+import { asSplit, isLabel, type Label, type Split } from "../../intake";
 import type { Classifier } from "../../model";
 import type { Progress } from "../../platform/progress";
 import { mixSeed } from "../../platform/random";
 import type { CreatableStore, ReadableStore } from "../../platform/stores";
 import { ObjectNotFoundError, PreconditionFailedError } from "../../platform/stores";
 import type { Warehouse } from "../../platform/warehouse";
-import { isHeldOut, isLabel } from "../held-out";
+import { isHeldOut } from "../held-out";
 import { type PictureStatistic, pictureStatistics } from "../picture-statistics";
 import { drifted, type PictureDrift, STRENGTHS } from "./drifts";
 
